@@ -1,0 +1,162 @@
+"""The records that measuring makes. Frozen, judged by nobody here; `None` means that it did not happen."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+Scheme = Literal["https", "http", "tls", "tcp"]
+Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system"]
+"""Why a step was taken.
+
+main: the ordinary course of the target. again: the failed attempt once more on a fresh connection.
+trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
+elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
+system: what the machine's own getaddrinfo says.
+"""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What all records have in common: frozen, and named fields only."""
+
+
+class Vantage(Record):
+    """A place on the network that measures; it never holds an address or a name of the volunteer's own."""
+
+    name: str
+    country: str | None = None
+    """ISO 3166 alpha-2, upper case."""
+    asn: int | None = None
+    network_name: str | None = None
+    path: str = "direct"
+
+
+class Target(Record):
+    """One thing to measure, as `probe.target.parse` reads it."""
+
+    text: str
+    """As given, byte for byte."""
+    scheme: Scheme
+    host: str
+    """A-labels in lower case, or an address literal without brackets."""
+    port: int
+    request_path: str | None = None
+    """Path and query for http and https; None for an endpoint."""
+    service: str | None = None
+    required: bool = True
+
+
+class Answer(Record):
+    """One record of a DNS answer (RFC 1035 section 4.1.3)."""
+
+    type: str
+    value: str
+    ttl: int | None = None
+
+
+class Dns(Record):
+    """One question to one resolver. `rcode` is None where no answer came, or where getaddrinfo does not tell it."""
+
+    resolver: str
+    query_type: str
+    rcode: int | None = None
+    answers: tuple[Answer, ...] = ()
+    authenticated: bool | None = None
+    """The AD bit (RFC 4035 section 3.2.3)."""
+    truncated: bool | None = None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(answer.value for answer in self.answers if answer.type in ("A", "AAAA"))
+
+
+class Tcp(Record):
+    """One connect. `family` is None where a proxy resolved the name, so that nobody here saw an address."""
+
+    family: Literal["ipv4", "ipv6"] | None = None
+
+
+class Tls(Record):
+    """One handshake; the certificate is kept also where it did not verify."""
+
+    server_name: str | None
+    """The SNI sent; None where none was (an address literal)."""
+    version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    verify_code: int | None = None
+    """OpenSSL's X509_V_ERR; 0 for valid for the name, None where it did not come to that or was not asked."""
+    alert: int | None = None
+    """The alert received before encryption began (RFC 8446 section 6)."""
+    chain: tuple[bytes, ...] = ()
+    """The certificates presented, DER, leaf first."""
+    fingerprint: str | None = None
+    """SHA-256 of the leaf, hex."""
+
+
+class Http(Record):
+    """One exchange. The body is capped; `length` counts what was received of it, decoded."""
+
+    url: str
+    status: int | None = None
+    version: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    location: str | None = None
+    body: bytes | None = None
+    body_sha256: str | None = None
+    length: int | None = None
+    truncated: bool | None = None
+    """True where the size cap ended the reading, which is no failure."""
+    title: str | None = None
+
+
+class Observation(Record):
+    """The record of one step: an envelope that every step has, and the step's own detail."""
+
+    id: str
+    step: str
+    role: Role
+    hop: int
+    """0 for the target itself, n after n redirects."""
+    started_at: str
+    """UTC, RFC 3339."""
+    offset_s: float
+    """Seconds since the measurement began, monotonic."""
+    duration_s: float
+    host: str
+    """The name or literal the attempt is about (for `innocent` roles the target's, not the innocent one)."""
+    address: str | None = None
+    port: int | None = None
+    failure: str | None = None
+    """None for success, else from OONI's vocabulary (OONI spec df-007-errors)."""
+    error_code: int | None = None
+    """errno, certificate verify code, DNS rcode, TLS alert or SOCKS reply: whichever `failure` was read from."""
+    error: str | None = None
+    """The raw text, scrubbed and bounded."""
+    detail: Any
+    """The step's own record: Dns, Tcp, Tls, Http, or that of a step added later."""
+
+
+class Measurement(Record):
+    """One target, one vantage, one moment."""
+
+    id: str
+    target: Target
+    vantage: Vantage
+    started_at: str
+    runtime_s: float
+    observations: tuple[Observation, ...]
+    control_of: str | None = None
+    """The measurement this one was made for as its control."""
+
+
+class Service(Record):
+    """What people know: a named group of targets."""
+
+    name: str
+    title: str
+    targets: tuple[Target, ...]
+    ended: str | None = None
+    """The day the service itself was shut down, where it was."""
+    note: str | None = None

@@ -1,0 +1,59 @@
+"""What judging a measurement gives, and what it needs beyond the measurement itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from probe.model import Record
+
+Outcome = Literal["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
+Confidence = Literal["confirmed", "probable", "possible"]
+Trigger = Literal["name", "address"]
+NetworkState = Literal["online", "restricted", "portal", "offline"]
+
+METHODS = (
+    "dns.nxdomain", "dns.forged", "dns.empty", "dns.refused", "dns.servfail", "dns.timeout",
+    "tcp.timeout", "tcp.refused", "tcp.unreachable",
+    "tls.timeout", "tls.reset", "tls.eof", "tls.alert", "tls.mitm",
+    "http.blockpage", "http.timeout", "http.reset", "http.eof", "http.stall",
+    "quic.timeout", "quic.reset", "quic.refused",
+    "throttled",
+)  # fmt: skip
+
+
+class Earlier(Record):
+    """An earlier verdict of the same vantage, network, path and target: how it failed then."""
+
+    at: str
+    """UTC, RFC 3339."""
+    method: str
+
+
+class Context(Record):
+    """What classification needs beyond the measurement. Stored with it, so that judging again gives the same."""
+
+    network: NetworkState = "online"
+    country: str | None = None
+    """The vantage's own: a control that leaves there is no control."""
+    allow_private: bool = False
+    shared_addresses: tuple[str, ...] = ()
+    """Addresses that many unrelated names of the same round resolved to."""
+    earlier: tuple[Earlier, ...] = ()
+    control_countries: dict[str, str] = msgspec.field(default_factory=dict)
+    """Control measurement id -> the country it left from, where known."""
+
+
+class Verdict(Record):
+    """What the rules conclude, with the rules that made it and one plain sentence for each piece of evidence."""
+
+    outcome: Outcome
+    method: str | None = None
+    trigger: Trigger | None = None
+    confidence: Confidence | None = None
+    rules: tuple[str, ...]
+    evidence: tuple[str, ...]
+    control: str | None = None
+    """What served as the control: the path's or the resolver's name."""
+    rules_version: str
