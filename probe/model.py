@@ -17,11 +17,7 @@ system: what the machine's own getaddrinfo says.
 """
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What all records have in common: frozen, and named fields only."""
-
-
-class Vantage(Record):
+class Vantage(msgspec.Struct, frozen=True, kw_only=True):
     """A place on the network that measures; it never holds an address or a name of the volunteer's own."""
 
     name: str
@@ -32,7 +28,7 @@ class Vantage(Record):
     path: str = "direct"
 
 
-class Target(Record):
+class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to measure, as `probe.target.parse` reads it."""
 
     text: str
@@ -47,7 +43,7 @@ class Target(Record):
     required: bool = True
 
 
-class Answer(Record):
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One record of a DNS answer (RFC 1035 section 4.1.3)."""
 
     type: str
@@ -55,7 +51,7 @@ class Answer(Record):
     ttl: int | None = None
 
 
-class Dns(Record):
+class Dns(msgspec.Struct, frozen=True, kw_only=True):
     """One question to one resolver. `rcode` is None where no answer came, or where getaddrinfo does not tell it."""
 
     resolver: str
@@ -71,13 +67,13 @@ class Dns(Record):
         return tuple(answer.value for answer in self.answers if answer.type in ("A", "AAAA"))
 
 
-class Tcp(Record):
+class Tcp(msgspec.Struct, frozen=True, kw_only=True):
     """One connect. `family` is None where a proxy resolved the name, so that nobody here saw an address."""
 
     family: Literal["ipv4", "ipv6"] | None = None
 
 
-class Tls(Record):
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
     """One handshake; the certificate is kept also where it did not verify."""
 
     server_name: str | None
@@ -95,7 +91,7 @@ class Tls(Record):
     """SHA-256 of the leaf, hex."""
 
 
-class Http(Record):
+class Http(msgspec.Struct, frozen=True, kw_only=True):
     """One exchange. The body is capped; `length` counts what was received of it, decoded."""
 
     url: str
@@ -111,7 +107,7 @@ class Http(Record):
     title: str | None = None
 
 
-class Observation(Record):
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one step: an envelope that every step has, and the step's own detail."""
 
     id: str
@@ -138,7 +134,7 @@ class Observation(Record):
     """The step's own record: Dns, Tcp, Tls, Http, or that of a step added later."""
 
 
-class Measurement(Record):
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One target, one vantage, one moment."""
 
     id: str
@@ -151,7 +147,7 @@ class Measurement(Record):
     """The measurement this one was made for as its control."""
 
 
-class Service(Record):
+class Service(msgspec.Struct, frozen=True, kw_only=True):
     """What people know: a named group of targets."""
 
     name: str

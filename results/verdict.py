@@ -6,8 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from probe.model import Record
-
 Outcome = Literal["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 Confidence = Literal["confirmed", "probable", "possible"]
 Trigger = Literal["name", "address"]
@@ -23,7 +21,7 @@ METHODS = (
 )  # fmt: skip
 
 
-class Earlier(Record):
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier verdict of the same vantage, network, path and target: how it failed then."""
 
     at: str
@@ -31,7 +29,7 @@ class Earlier(Record):
     method: str
 
 
-class Context(Record):
+class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What classification needs beyond the measurement. Stored with it, so that judging again gives the same."""
 
     network: NetworkState = "online"
@@ -45,7 +43,7 @@ class Context(Record):
     """Control measurement id -> the country it left from, where known."""
 
 
-class Verdict(Record):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules conclude, with the rules that made it and one plain sentence for each piece of evidence."""
 
     outcome: Outcome
