@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -156,3 +157,30 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ended: str | None = None
     """The day the service itself was shut down, where it was."""
     note: str | None = None
+
+
+class Lookup(msgspec.Struct, frozen=True, kw_only=True):
+    """A follow-up: ask for `host`'s addresses once more; role trusted (each trusted resolver), again, or system."""
+
+    role: Role
+    hop: int
+    host: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; http; https)."""
+
+    role: Role
+    hop: int
+    scheme: Scheme
+    host: str
+    """The name the attempt is about, also in the `innocent` roles."""
+    server_name: str | None
+    """The SNI to send, for tls and https."""
+    address: str
+    port: int
+    request_path: str | None = None
+
+
+FollowUp = Callable[[Measurement], Sequence[Lookup | Attempt]]
+"""Asked after each pass until it wants nothing more: what an anomaly calls for is the rules' business."""
