@@ -1,0 +1,140 @@
+"""Foreign errors become OONI failure strings here and nowhere else, by number and type, never by message text."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+
+import msgspec
+
+ERRNO_FAILURES = {
+    errno.ECONNREFUSED: "connection_refused",
+    errno.ECONNRESET: "connection_reset",
+    errno.EPIPE: "connection_reset",
+    errno.ECONNABORTED: "connection_aborted",
+    errno.EHOSTUNREACH: "host_unreachable",
+    errno.EHOSTDOWN: "host_unreachable",
+    errno.ENETUNREACH: "network_unreachable",
+    errno.EADDRNOTAVAIL: "network_unreachable",
+    errno.EAFNOSUPPORT: "network_unreachable",
+    errno.EACCES: "network_unreachable",
+    errno.EPERM: "network_unreachable",
+    errno.ENETDOWN: "network_down",
+    errno.ENETRESET: "network_reset",
+    errno.ETIMEDOUT: "generic_timeout_error",
+    errno.ENOTCONN: "connection_already_closed",
+    errno.EBADF: "connection_already_closed",
+}
+
+VERIFY_FAILURES = {
+    9: "ssl_invalid_certificate",
+    10: "ssl_invalid_certificate",
+    18: "ssl_unknown_authority",
+    19: "ssl_unknown_authority",
+    20: "ssl_unknown_authority",
+    21: "ssl_unknown_authority",
+    62: "ssl_invalid_hostname",
+    64: "ssl_invalid_hostname",
+}
+
+RCODE_FAILURES = {
+    1: "dns_server_misbehaving",
+    2: "dns_servfail_error",
+    3: "dns_nxdomain_error",
+    5: "dns_refused_error",
+}
+
+SOCKS_FAILURES = {
+    2: "connection_refused",
+    3: "network_unreachable",
+    4: "host_unreachable",
+    5: "connection_refused",
+    6: "generic_timeout_error",
+}
+
+GETADDRINFO_FAILURES = {
+    socket.EAI_NONAME: "dns_nxdomain_error",
+    socket.EAI_AGAIN: "dns_temporary_failure",
+    socket.EAI_FAIL: "dns_non_recoverable_failure",
+    getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "dns_no_answer",
+}
+
+MAX_ERROR_TEXT = 200
+LITERAL = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}")
+
+
+class ProxyRefused(OSError):
+    """A proxy reports that it could not connect; `reply` is the SOCKS5 reply field (RFC 1928 section 6)."""
+
+    def __init__(self, reply: int | None, text: str) -> None:
+        super().__init__(text)
+        self.reply = reply
+
+
+class ProxyUnusable(OSError):
+    """The proxy itself cannot be reached or does not speak its protocol: this says nothing of the target."""
+
+
+class PrivateAddress(OSError):
+    """The target leads to an address that is not public, which is never touched unless configured."""
+
+
+class Malformed(ValueError):
+    """The other end does not speak the protocol; `failure` says in OONI's words what came instead."""
+
+    def __init__(self, failure: str, text: str) -> None:
+        super().__init__(text)
+        self.failure = failure
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A failed step: OONI's word for it, the number it was read from, and the scrubbed raw text."""
+
+    word: str
+    code: int | None
+    text: str
+
+
+def failure_of(error: BaseException) -> Failure:
+    """The failure an exception stands for, its causes walked through (OONI spec df-007-errors)."""
+    word, code = _classify(error)
+    if word == "unknown_failure" and error.__cause__ is not None:
+        cause = failure_of(error.__cause__)
+        if not cause.word.startswith("unknown_failure"):
+            return cause
+    text = describe(error)
+    return Failure(f"unknown_failure: {text}" if word == "unknown_failure" else word, code, text)
+
+
+def describe(error: BaseException) -> str:
+    """The raw text of an error: one bounded line without address literals, which may be the volunteer's own."""
+    text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}")
+    return "".join(c if c.isprintable() else " " for c in text)[:MAX_ERROR_TEXT]
+
+
+def _classify(error: BaseException) -> tuple[str, int | None]:
+    match error:
+        case ProxyUnusable():
+            return "unknown_failure", None
+        case ProxyRefused(reply=reply):
+            return SOCKS_FAILURES.get(reply or 0, "host_unreachable"), reply
+        case PrivateAddress():
+            return "dns_bogon_error", None
+        case Malformed(failure=failure):
+            return failure, None
+        case ssl.SSLCertVerificationError(verify_code=code):
+            return VERIFY_FAILURES.get(code, "ssl_invalid_certificate"), code
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | EOFError():
+            return "eof_error", None
+        case ssl.SSLError():
+            return "ssl_failed_handshake", None
+        case TimeoutError():
+            return "generic_timeout_error", getattr(error, "errno", None)
+        case socket.gaierror(errno=number):
+            return GETADDRINFO_FAILURES.get(number or 0, "dns_server_misbehaving"), number
+        case OSError(errno=number) if number is not None:
+            return ERRNO_FAILURES.get(number, "unknown_failure"), number
+        case _:
+            return "unknown_failure", None

@@ -1,0 +1,36 @@
+"""How to measure: everything the network edge is told, and nothing about what is listed or blocked."""
+
+from __future__ import annotations
+
+import msgspec
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """`resolvers` and `trusted_resolvers` are `system`, `udp://ADDR[:PORT]`, `tcp://…`, `tls://…` or `https://…`.
+
+    A resolver given by name needs its address pinned: `https://dns.example/dns-query#192.0.2.1`.
+    """
+
+    resolvers: tuple[str, ...] = ("system",)
+    trusted_resolvers: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()
+    domestic_canaries: tuple[str, ...] = ()
+    families: tuple[str, ...] = ("ipv4", "ipv6")
+    timeout_s: float = 10.0
+    """For each step; for HTTP, the longest silence between two reads."""
+    concurrency: int = 64
+    per_address: int = 2
+    allow_private: bool = False
+    ca_file: str | None = None
+    user_agent: str = BROWSER
+    max_body_bytes: int = 512 * 1024
+    max_addresses: int = 3
+    """For each family of a name."""
+    max_redirects: int = 10
+
+    @property
+    def exchange_timeout_s(self) -> float:
+        """The longest a whole HTTP exchange may last, so that a trickling server ends too."""
+        return 3 * self.timeout_s

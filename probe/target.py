@@ -1,0 +1,87 @@
+"""Reads what a person writes for a target: a URL, a host, or scheme://host:port."""
+
+from __future__ import annotations
+
+import re
+from typing import cast, get_args
+from urllib.parse import quote, urlsplit
+
+from probe.address import is_public, literal
+from probe.model import Scheme, Target
+
+DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443}
+MAX_TEXT = 2048
+LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]|^`{}\\\""
+
+
+class BadTarget(ValueError):
+    """A target that cannot be measured; the message names it and says what would do."""
+
+
+def parse(text: str, *, service: str | None = None, required: bool = True, allow_private: bool = False) -> Target:
+    """Read `https://host/path`, `http://…`, `tls://host:port`, `tcp://host:port`, `host` or `host:port`.
+
+    A bare host means https; `host:port` means tls, except ports 80 (http) and 443 (https).
+    Raises BadTarget for anything else, and for a literal of a private address unless `allow_private`.
+    """
+    if not text or len(text) > MAX_TEXT:
+        raise BadTarget(f"a target has 1 to {MAX_TEXT} characters, this one {len(text)}")
+    if any(c.isspace() or not c.isprintable() for c in text):
+        raise BadTarget(f"{text!r}: a target holds no spaces or control characters")
+    try:
+        parts = urlsplit(text if "://" in text else "//" + text)
+        port = parts.port
+    except ValueError as error:
+        raise BadTarget(f"{text!r} is not a URL: {error}") from error
+    scheme = parts.scheme or {None: "https", 443: "https", 80: "http"}.get(port, "tls")
+    if scheme not in get_args(Scheme):
+        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use https, http, tls or tcp")
+    if parts.username is not None or parts.password is not None:
+        raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
+    host = host_of(parts.hostname or "", text)
+    if literal(host) and not allow_private and not is_public(host):
+        raise BadTarget(f"{text!r}: {host} is not a public address; [network] allow_private = true lets it be measured")
+    port = port if port is not None else DEFAULT_PORTS.get(scheme)
+    if not port:
+        raise BadTarget(f"{text!r}: a tcp target needs a port, as in tcp://host:5222")
+    return Target(
+        text=text,
+        scheme=cast(Scheme, scheme),
+        host=host,
+        port=port,
+        request_path=_request_path(parts.path, parts.query) if scheme in ("http", "https") else None,
+        service=service,
+        required=required,
+    )
+
+
+def host_of(host: str, text: str) -> str:
+    """A host in A-labels (IDNA 2008, UTS 46), lower case, without a trailing dot; BadTarget names `text`."""
+    address = literal(host)
+    if address is not None:
+        return str(address)
+    name = host.rstrip(".").lower()
+    if not name.isascii():
+        import idna
+
+        try:
+            name = idna.encode(name, uts46=True).decode()
+        except idna.IDNAError as error:
+            raise BadTarget(f"{text!r}: not a host name: {error}") from error
+    labels = name.split(".")
+    if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
+        raise BadTarget(f"{text!r}: {host!r} is not a host name")
+    if labels[-1].isdigit():
+        raise BadTarget(f"{text!r}: {host!r} is neither a host name nor an address")
+    return name
+
+
+def authority(target: Target) -> str:
+    """The Host header's value: the port only where it is not the scheme's own (RFC 9110 section 7.2)."""
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    return host if DEFAULT_PORTS.get(target.scheme) == target.port else f"{host}:{target.port}"
+
+
+def _request_path(path: str, query: str) -> str:
+    return quote(path or "/", safe=SAFE_IN_PATH) + ("?" + quote(query, safe=SAFE_IN_PATH) if query else "")
