@@ -23,7 +23,7 @@ def family_of(address: str) -> Literal["ipv4", "ipv6"]:
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Whether an address is globally reachable unicast (IANA special-purpose registries), embedded IPv4 looked through."""
+    """Whether an address is global unicast (IANA special-purpose registries), embedded IPv4 looked through."""
     parsed = literal(address)
     if parsed is None:
         return False

@@ -1,0 +1,203 @@
+"""HTTP over a stream we already hold, and fetch(), the bounded download. The only importer of httpx and httpcore."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path as FilePath
+from typing import Any
+
+import httpcore
+import httpx
+import msgspec
+
+from probe.failure import Malformed
+from probe.stream import Stream
+
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_FETCH_BYTES = 512 * 1024 * 1024
+INFLATED_AT_ONCE = 256 * 1024
+
+
+class Exchange:
+    """What one request got so far: it keeps its worth when the exchange fails half way."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.version: str | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.body = b""
+        self.truncated: bool | None = None
+
+    def header(self, name: str) -> str | None:
+        """The first header of that (lower-case) name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request; `authority` goes out as Host or :authority, wherever the stream leads."""
+
+    scheme: str
+    authority: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    content: bytes = b""
+
+
+async def exchange(
+    stream: Stream, request: Request, into: Exchange, *, http2: bool, idle_timeout_s: float, max_body_bytes: int
+) -> None:
+    """Send one request over `stream` and read the answer into `into`.
+
+    The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
+    Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
+    """
+    carrier = _Carrier(stream, idle_timeout_s)
+    origin = httpcore.Origin(request.scheme.encode(), request.authority.encode(), 0)
+    connection: Any = (httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection)(origin, carrier)
+    try:
+        response = await connection.handle_async_request(_core_request(request))
+        into.status = response.status
+        into.version = _text(response.extensions.get("http_version", b"HTTP/1.1"))
+        into.headers = tuple((_text(key), _text(value)) for key, value in response.headers)
+        await _read_body(response, into, max_body_bytes)
+    except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError) as error:
+        if carrier.ended:
+            raise EOFError("closed before the end of the answer") from error
+        raise Malformed("http_request_failed", f"not HTTP: {error}") from error
+
+
+def _core_request(request: Request) -> httpcore.Request:
+    headers = [(b"Host", request.authority.encode())]
+    headers += [(key.encode(), value.encode()) for key, value in request.headers]
+    if request.content:
+        headers.append((b"Content-Length", str(len(request.content)).encode()))
+    url = httpcore.URL(
+        scheme=request.scheme.encode(), host=request.authority.encode(), port=0, target=request.path.encode()
+    )
+    return httpcore.Request(request.method.encode(), url, headers=headers, content=request.content)
+
+
+async def _read_body(response: httpcore.Response, into: Exchange, max_body_bytes: int) -> None:
+    inflate = _inflater((into.header("content-encoding") or "").strip().lower())
+    into.truncated = False
+    stream = response.aiter_stream()
+    try:
+        async for chunk in stream:
+            into.body += inflate(chunk, max_body_bytes - len(into.body) + 1) if inflate else chunk
+            if len(into.body) > max_body_bytes:
+                into.body, into.truncated = into.body[:max_body_bytes], True
+                return
+    finally:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+def _inflater(encoding: str) -> Any:
+    """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def inflate(chunk: bytes, limit: int) -> bytes:
+        try:
+            return decoder.decompress(chunk, limit)
+        except zlib.error as error:
+            raise Malformed("http_request_failed", f"not {encoding}: {error}") from error
+
+    return inflate
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")
+
+
+class _Carrier(httpcore.AsyncNetworkStream):
+    """Our stream as httpcore wants it. `ended` tells a close from a protocol error, which httpcore does not."""
+
+    def __init__(self, stream: Stream, idle_timeout_s: float) -> None:
+        self._stream = stream
+        self._idle_timeout_s = idle_timeout_s
+        self.ended = False
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        async with asyncio.timeout(self._idle_timeout_s):
+            data = await self._stream.receive(max_bytes)
+        self.ended = not data
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        async with asyncio.timeout(self._idle_timeout_s):
+            await self._stream.send(buffer)
+
+    async def aclose(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished fetch: `status` 304 means that nothing is newer than what `etag` and `modified` stood for."""
+
+    status: int
+    etag: str | None
+    modified: str | None
+    length: int
+
+
+class FetchFailed(OSError):
+    """A download that did not work, in one line that names the URL."""
+
+
+async def fetch(
+    url: str,
+    into: FilePath,
+    *,
+    etag: str | None = None,
+    modified: str | None = None,
+    max_bytes: int = MAX_FETCH_BYTES,
+    timeout_s: float = 60,
+    ca_file: str | None = None,
+) -> Download:
+    """Download `url` into the file `into`, conditional on `etag` and `modified` where given (RFC 9110 section 13).
+
+    Raises FetchFailed on any error, also where more than `max_bytes` come; the file is then incomplete.
+    """
+    from probe.tls_context import client_context
+
+    headers = {"If-None-Match": etag} if etag else {}
+    headers |= {"If-Modified-Since": modified} if modified else {}
+    try:
+        async with (
+            httpx.AsyncClient(
+                verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
+                trust_env=False,
+                follow_redirects=True,
+                timeout=timeout_s,
+            ) as client,
+            client.stream("GET", url, headers=headers) as response,
+        ):
+            if response.status_code not in (200, 304):
+                raise FetchFailed(f"{url}: the server answered {response.status_code}")
+            length = await _save(response.aiter_raw(), into, url, max_bytes) if response.status_code == 200 else 0
+            return Download(
+                status=response.status_code,
+                etag=response.headers.get("etag"),
+                modified=response.headers.get("last-modified"),
+                length=length,
+            )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
+
+
+async def _save(chunks: AsyncIterator[bytes], into: FilePath, url: str, max_bytes: int) -> int:
+    length = 0
+    with into.open("wb") as file:
+        async for chunk in chunks:
+            length += len(chunk)
+            if length > max_bytes:
+                raise FetchFailed(f"{url}: more than {max_bytes} bytes")
+            file.write(chunk)
+    return length

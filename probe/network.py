@@ -1,0 +1,131 @@
+"""The seam to the outside: connects, datagrams, the system's resolver, the clock and chance."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+from probe.address import literal
+from probe.failure import PrivateAddress, ProxyUnusable
+from probe.path import Path, proxy_of
+from probe.stream import SocketStream, Stream
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ID_CHARACTERS = 16
+SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
+
+
+class Network(Protocol):
+    """What a measurement may do to the world. `remote_names`: names are resolved at the far end of the path."""
+
+    remote_names: bool
+
+    def now(self) -> datetime: ...
+
+    def monotonic(self) -> float: ...
+
+    def token(self) -> str:
+        """A fresh random identifier."""
+        ...
+
+    async def connect(self, host: str, port: int) -> Stream:
+        """A TCP connection to an address, or to a name where `remote_names`; OSError where it fails."""
+        ...
+
+    async def datagrams(self, address: str, port: int) -> socket.socket:
+        """A non-blocking UDP socket connected to an address, for the caller to close."""
+        ...
+
+    async def getaddrinfo(self, host: str) -> tuple[str, ...]:
+        """What the machine's own resolver says, both families; socket.gaierror where it fails."""
+        ...
+
+
+class RealNetwork:
+    """The network as this machine has it, by one path."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._proxy = proxy_of(path)
+        self.remote_names = self._proxy is not None
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def token(self) -> str:
+        return "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))
+
+    async def connect(self, host: str, port: int) -> Stream:
+        if self._proxy is None:
+            return await self._dial(host, port)
+        try:
+            stream = await self._dial(await self._proxy_address(self._proxy.host), self._proxy.port)
+        except OSError as error:
+            raise ProxyUnusable(f"path {self.path.name}: the proxy cannot be reached") from error
+        try:
+            await self._proxy.tunnel(stream, host, port)
+        except BaseException as error:
+            stream.close()
+            if isinstance(error, EOFError):
+                raise ProxyUnusable(f"path {self.path.name}: the proxy hung up") from error
+            raise
+        return stream
+
+    async def datagrams(self, address: str, port: int) -> socket.socket:
+        if self.remote_names:
+            raise ProxyUnusable(f"path {self.path.name}: a proxy carries no datagrams")
+        sock = self._socket(address, socket.SOCK_DGRAM)
+        try:
+            sock.connect((address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    async def getaddrinfo(self, host: str) -> tuple[str, ...]:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+    async def _dial(self, address: str, port: int) -> Stream:
+        if literal(address) is None:
+            raise PrivateAddress(f"{address} is a name, and this path resolves none")
+        sock = self._socket(address, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return SocketStream(sock)
+
+    def _socket(self, address: str, kind: socket.SocketKind) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
+        try:
+            sock.setblocking(False)
+            if self.path.bind is not None:
+                self._bind(sock, self.path.bind)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _bind(self, sock: socket.socket, bind: str) -> None:
+        if literal(bind) is None:
+            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, bind.encode() + b"\0")
+        else:
+            sock.bind((bind, 0))
+
+    async def _proxy_address(self, host: str) -> str:
+        return host if literal(host) else (await self.getaddrinfo(host))[0]
+
+
+def rfc3339(moment: datetime) -> str:
+    """UTC to the millisecond, with Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,134 @@
+"""A byte stream, over a socket or over TLS: what every step above TCP is written against."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from typing import Protocol
+
+READ_BYTES = 64 * 1024
+TLS_ALERT = 0x15
+
+
+class Stream(Protocol):
+    """Sends and receives bytes; errors are those of the operating system, for `probe.failure` to name."""
+
+    async def send(self, data: bytes) -> None: ...
+
+    async def receive(self, limit: int = READ_BYTES) -> bytes:
+        """The next bytes, at most `limit`; empty once the other end has closed."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class SocketStream:
+    """A connected TCP socket of the running event loop."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._loop = asyncio.get_running_loop()
+
+    async def send(self, data: bytes) -> None:
+        await self._loop.sock_sendall(self._socket, data)
+
+    async def receive(self, limit: int = READ_BYTES) -> bytes:
+        return await self._loop.sock_recv(self._socket, limit)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class TlsStream:
+    """TLS over another stream by memory buffers, so that the presented chain outlives a failed verification."""
+
+    def __init__(self, stream: Stream, context: ssl.SSLContext, server_name: str) -> None:
+        self._stream = stream
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self.alert: int | None = None
+        """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
+
+    async def handshake(self) -> None:
+        """Complete the handshake; ssl.SSLError, EOFError or OSError where it fails."""
+        while True:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await self._stream.receive()
+                if not data:
+                    raise EOFError("closed during the handshake") from None
+                self._note_alert(data)
+                self._incoming.write(data)
+            except ssl.SSLError:
+                with suppress(OSError, asyncio.TimeoutError):
+                    await self._flush()
+                raise
+            else:
+                await self._flush()
+                return
+
+    def chain(self) -> tuple[bytes, ...]:
+        """The certificates presented, DER, leaf first; also after a verification that failed."""
+        inner = self.tls._sslobj  # type: ignore[attr-defined]
+        presented = inner.get_unverified_chain() if inner is not None else None
+        return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in presented or ())
+
+    async def send(self, data: bytes) -> None:
+        self.tls.write(data)
+        await self._flush()
+
+    async def receive(self, limit: int = READ_BYTES) -> bytes:
+        while True:
+            try:
+                return self.tls.read(limit)
+            except ssl.SSLWantReadError:
+                await self._flush()
+                data = await self._stream.receive()
+                if data:
+                    self._incoming.write(data)
+                else:
+                    self._incoming.write_eof()
+            except ssl.SSLZeroReturnError:
+                return b""
+            except ssl.SSLEOFError:
+                # Many servers close without close_notify; HTTP's own framing tells whether anything is missing.
+                return b""
+
+    def close(self) -> None:
+        self._stream.close()
+
+    async def _flush(self) -> None:
+        data = self._outgoing.read()
+        if data:
+            await self._stream.send(data)
+
+    def _note_alert(self, data: bytes) -> None:
+        if len(data) >= 7 and data[0] == TLS_ALERT and data[3:5] == b"\x00\x02":
+            self.alert = data[6]
+
+
+async def receive_exactly(stream: Stream, count: int) -> bytes:
+    """`count` bytes, or EOFError where the stream ends before."""
+    data = b""
+    while len(data) < count:
+        chunk = await stream.receive(count - len(data))
+        if not chunk:
+            raise EOFError(f"closed after {len(data)} of {count} bytes")
+        data += chunk
+    return data
+
+
+async def receive_until(stream: Stream, mark: bytes, limit: int) -> bytes:
+    """Bytes up to and with `mark`, read one at a time so that nothing behind it is taken; bounded by `limit`."""
+    data = b""
+    while not data.endswith(mark):
+        chunk = await stream.receive(1)
+        if not chunk or len(data) >= limit:
+            raise EOFError("closed, or too much, before the end of the head")
+        data += chunk
+    return data
