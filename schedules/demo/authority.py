@@ -1,0 +1,135 @@
+"""A throw-away certificate authority: good certificates, and every kind of bad one a measurement may meet.
+
+OpenSSL lets a wildcard or a name stand only with two labels behind it, so the demo's names are NAME.x.test.
+"""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+DAY = timedelta(days=1)
+
+
+class Authority:
+    """Issues certificates into `folder`. All leaves share one key: nothing here is secret."""
+
+    def __init__(self, folder: Path, name: str = "Demo Authority", now: datetime | None = None) -> None:
+        self.now = now or datetime.now(UTC)
+        self._folder = folder
+        self._name = _named(name)
+        self._issued = 0
+        self._ca_key = ec.generate_private_key(ec.SECP256R1())
+        self._leaf_key = ec.generate_private_key(ec.SECP256R1())
+        span = (self.now - 365 * DAY, self.now + 365 * DAY)
+        builder = _builder(self._name, self._name, self._ca_key.public_key(), span)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(_ca_usage(), critical=True)
+        self._ca = builder.sign(self._ca_key, hashes.SHA256())
+        self.ca_file = folder / f"{name.lower().replace(' ', '-')}.pem"
+        self.ca_file.write_bytes(self._ca.public_bytes(serialization.Encoding.PEM))
+
+    def context(
+        self,
+        *names: str,
+        valid: tuple[datetime, datetime] | None = None,
+        self_signed: bool = False,
+    ) -> ssl.SSLContext:
+        """A server's TLS context with a certificate for these names and addresses.
+
+        `valid` is its span, by default yesterday to a month from now; `self_signed` leaves the authority out.
+        """
+        span = valid or (self.now - DAY, self.now + 30 * DAY)
+        subject = _named(names[0])
+        issuer, issuer_key = (subject, self._leaf_key) if self_signed else (self._name, self._ca_key)
+        builder = _builder(subject, issuer, self._leaf_key.public_key(), span)
+        builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        return self._server_context(builder.sign(issuer_key, hashes.SHA256()))
+
+    def expired(self, *names: str) -> ssl.SSLContext:
+        """A certificate whose last day was ten days ago."""
+        return self.context(*names, valid=(self.now - 40 * DAY, self.now - 10 * DAY))
+
+    def not_yet_valid(self, *names: str, by: timedelta = DAY) -> ssl.SSLContext:
+        """A certificate that begins `by` from now: what a clock that runs late sees of a new one."""
+        return self.context(*names, valid=(self.now + by, self.now + by + 30 * DAY))
+
+    def for_any_name(self, default: str = "any.x.test") -> ssl.SSLContext:
+        """A context that makes a certificate for whatever SNI it is asked for, as an interceptor's box does."""
+        contexts: dict[str, ssl.SSLContext] = {}
+
+        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
+            if name is None:
+                return None
+            if name not in contexts:
+                if len(contexts) >= 1000:
+                    return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
+                contexts[name] = self.context(name)
+            connection.context = contexts[name]
+            return None
+
+        context = self.context(default)
+        context.sni_callback = choose
+        return context
+
+    def only_for(self, *names: str) -> ssl.SSLContext:
+        """A context that answers every other SNI with the alert unrecognized_name, as strict servers do."""
+
+        def choose(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
+            return None if name in names else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+
+        context = self.context(*names)
+        context.sni_callback = choose
+        return context
+
+    def _server_context(self, certificate: x509.Certificate) -> ssl.SSLContext:
+        self._issued += 1
+        pem = self._folder / f"{self.ca_file.stem}-leaf-{self._issued}.pem"
+        key = self._leaf_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, span: tuple[datetime, datetime]
+) -> x509.CertificateBuilder:
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
+    builder = builder.serial_number(x509.random_serial_number())
+    return builder.not_valid_before(span[0]).not_valid_after(span[1])
+
+
+def _ca_usage() -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )

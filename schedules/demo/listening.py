@@ -1,0 +1,205 @@
+"""Listening sockets whose connections are owned: every task and socket opened here is ended by `close`.
+
+asyncio.Server is not used: what its `wait_closed` waits for differs between Python 3.11, 3.12 and 3.13, and a
+handshake that hangs on purpose would hold it for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+Address = tuple[str, int]
+Handler = Callable[[socket.socket], Awaitable[None]]
+StreamHandler = Callable[["Stream"], Awaitable[None]]
+
+LOCALHOST = "127.0.0.1"
+NETWORK_TROUBLE = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
+"""What a peer can do to us: it ends that connection and is no bug. (ssl.SSLError is an OSError.)"""
+
+
+def tcp_socket(host: str, port: int = 0, *, listening: bool = True, backlog: int = 512) -> socket.socket:
+    """A non-blocking socket bound to `host`; port 0 lets the kernel choose. Not listening, it refuses connections."""
+    sock = _socket(host, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        if listening:
+            sock.listen(backlog)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def udp_socket(host: str, port: int = 0) -> socket.socket:
+    """A non-blocking UDP socket bound to `host`."""
+    sock = _socket(host, socket.SOCK_DGRAM)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _socket(host: str, kind: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+    sock.setblocking(False)
+    return sock
+
+
+def can_bind(host: str) -> bool:
+    """Does this loopback answer for `host`? Linux has all of 127.0.0.0/8, others often 127.0.0.1 alone."""
+    try:
+        tcp_socket(host, listening=False).close()
+    except OSError:
+        return False
+    return True
+
+
+def address_of(sock: socket.socket) -> Address:
+    host, port = sock.getsockname()[:2]
+    return host, port
+
+
+def reset(sock: socket.socket) -> None:
+    """Close with a TCP reset instead of a FIN."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+@dataclass
+class Stream:
+    """One accepted connection as a server sees it: the plain bytes, and the socket beneath for what is rude."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    sock: socket.socket
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def gone(self) -> None:
+        """Wait until the client has left; what it still says is thrown away."""
+        while await self.reader.read(65536):
+            pass
+
+    def reset(self) -> None:
+        """Abort the connection so that the client sees a TCP reset, under TLS too."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    def cut(self) -> None:
+        """Close TCP without a word of TLS: an end of file where an answer should be."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Listeners:
+    """A group of listening sockets. `async with Listeners() as here: here.serve(sock, handler)`."""
+
+    _sockets: list[socket.socket] = field(default_factory=list)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _bugs: list[BaseException] = field(default_factory=list)
+
+    async def __aenter__(self) -> Listeners:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.close()
+
+    def hold(self, sock: socket.socket) -> socket.socket:
+        """Own a socket that no task reads; it is closed with the rest."""
+        self._sockets.append(sock)
+        return sock
+
+    def serve(self, sock: socket.socket, handler: Handler) -> Address:
+        """Accept on `sock` for ever; each connection gets its own task and is closed when `handler` returns."""
+        self.hold(sock)
+        self.run(self._accept(sock, handler))
+        return address_of(sock)
+
+    def serve_stream(
+        self, sock: socket.socket, handler: StreamHandler, context: ssl.SSLContext | None = None
+    ) -> Address:
+        """The same over asyncio streams, after a TLS handshake if `context` is given."""
+
+        async def as_stream(client: socket.socket) -> None:
+            stream = await _open_stream(client, context)
+            try:
+                await handler(stream)
+            finally:
+                stream.writer.close()
+            await _closed(stream.writer)
+
+        return self.serve(sock, as_stream)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` until it ends or everything is closed."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    async def close(self) -> None:
+        """End every task, close every socket; a bug in a handler is raised here, so that a test sees it."""
+        while tasks := list(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # the done callbacks run one turn later
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
+        if self._bugs:
+            raise self._bugs[0]
+
+    async def _accept(self, sock: socket.socket, handler: Handler) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(sock)
+            except OSError as error:
+                if error.errno in {errno.EBADF, errno.EINVAL, errno.EMFILE, errno.ENFILE}:
+                    raise
+                continue  # the client left before we came to it
+            client.setblocking(False)
+            if client.family in (socket.AF_INET, socket.AF_INET6):
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.run(_handle(client, handler))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._bugs.append(error)
+
+
+async def _handle(client: socket.socket, handler: Handler) -> None:
+    try:
+        await handler(client)
+    except NETWORK_TROUBLE:
+        pass
+    finally:
+        client.close()
+
+
+async def _open_stream(client: socket.socket, context: ssl.SSLContext | None) -> Stream:
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=65536)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=context)
+    return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), client)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    try:
+        await writer.wait_closed()
+    except NETWORK_TROUBLE:
+        pass
