@@ -177,7 +177,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """The name the attempt is about, also in the `innocent` roles."""
     server_name: str | None
     """The SNI to send, for tls and https."""
-    address: str
+    address: str | None
+    """None where the path's far end resolves the name."""
     port: int
     request_path: str | None = None
 

@@ -40,6 +40,10 @@ class Network(Protocol):
         """A non-blocking UDP socket connected to an address, for the caller to close."""
         ...
 
+    def own_addresses(self) -> frozenset[str]:
+        """The addresses of this machine that connections left from so far: what `probe.scrub` takes out."""
+        ...
+
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
         """What the machine's own resolver says, both families; socket.gaierror where it fails."""
         ...
@@ -52,6 +56,7 @@ class RealNetwork:
         self.path = path
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None
+        self._own: set[str] = set()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -103,7 +108,11 @@ class RealNetwork:
         except BaseException:
             sock.close()
             raise
+        self._own.add(sock.getsockname()[0])
         return SocketStream(sock)
+
+    def own_addresses(self) -> frozenset[str]:
+        return frozenset(self._own)
 
     def _socket(self, address: str, kind: socket.SocketKind) -> socket.socket:
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)

@@ -10,6 +10,8 @@ from typing import Protocol
 
 READ_BYTES = 64 * 1024
 TLS_ALERT = 0x15
+ENCODING_DER = 2
+"""_ssl.ENCODING_DER"""
 
 
 class Stream(Protocol):
@@ -74,9 +76,12 @@ class TlsStream:
 
     def chain(self) -> tuple[bytes, ...]:
         """The certificates presented, DER, leaf first; also after a verification that failed."""
+        public = getattr(self.tls, "get_unverified_chain", None)
+        if public is not None:  # Python 3.13
+            return tuple(public())
         inner = self.tls._sslobj  # type: ignore[attr-defined]
         presented = inner.get_unverified_chain() if inner is not None else None
-        return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in presented or ())
+        return tuple(certificate.public_bytes(ENCODING_DER) for certificate in presented or ())
 
     async def send(self, data: bytes) -> None:
         self.tls.write(data)

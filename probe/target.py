@@ -77,10 +77,10 @@ def host_of(host: str, text: str) -> str:
     return name
 
 
-def authority(target: Target) -> str:
+def authority(scheme: str, host: str, port: int) -> str:
     """The Host header's value: the port only where it is not the scheme's own (RFC 9110 section 7.2)."""
-    host = f"[{target.host}]" if ":" in target.host else target.host
-    return host if DEFAULT_PORTS.get(target.scheme) == target.port else f"{host}:{target.port}"
+    name = f"[{host}]" if ":" in host else host
+    return name if DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}"
 
 
 def _request_path(path: str, query: str) -> str:

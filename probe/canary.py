@@ -1,0 +1,73 @@
+"""Is our own network fine? Asked before a round, so that a broken network is never read as a block."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from probe import target as targets
+from probe.means import Means, no_follow_up
+from probe.measure import measure
+from probe.model import Http, Measurement
+
+State = Literal["online", "restricted", "portal", "offline"]
+NOTHING = 204
+SUCCESS = b"success"
+
+
+class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What the canaries say of the network, with one plain sentence for each."""
+
+    state: State
+    evidence: tuple[str, ...]
+    measurements: tuple[Measurement, ...] = ()
+
+
+async def check(means: Means) -> NetworkReport:
+    """Measure every canary once. Without any configured the network counts as online, and the report says so."""
+    foreign, domestic = means.settings.canaries, means.settings.domestic_canaries
+    if not foreign and not domestic:
+        return NetworkReport(state="online", evidence=("no canaries are configured, so the network is taken for fine",))
+    plain = msgspec.structs.replace(means, follow_up=no_follow_up, follows_redirect=_never)
+    measured = await asyncio.gather(
+        *(measure(targets.parse(url, allow_private=means.settings.allow_private), plain) for url in foreign + domestic)
+    )
+    answers = [answer_of(measurement) for measurement in measured]
+    return NetworkReport(
+        state=state_of(answers[: len(foreign)], answers[len(foreign) :]),
+        evidence=tuple(f"canary {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
+        measurements=tuple(measured),
+    )
+
+
+Answer = Literal["works", "something else answers", "no answer"]
+
+
+def answer_of(canary: Measurement) -> Answer:
+    """Whether the very canary answered: over valid TLS, or with the body that only it gives."""
+    last = canary.observations[-1] if canary.observations else None
+    if last is None or last.failure is not None:
+        forged = last is not None and last.step == "tls" and last.detail.chain
+        return "something else answers" if forged else "no answer"
+    answer = last.detail
+    if canary.target.scheme != "http":
+        return "works"
+    if not isinstance(answer, Http):
+        return "no answer"
+    genuine = answer.status == NOTHING or (answer.status == 200 and (answer.body or b"").strip() == SUCCESS)
+    return "works" if genuine else "something else answers"
+
+
+def state_of(foreign: list[Answer], domestic: list[Answer]) -> State:
+    """Any foreign canary that works means online; domestic ones alone mean restricted."""
+    if "works" in foreign or (not foreign and "works" in domestic):
+        return "online"
+    if "works" in domestic:
+        return "restricted"
+    return "portal" if "something else answers" in foreign + domestic else "offline"
+
+
+def _never(_: Http) -> bool:
+    return False

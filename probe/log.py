@@ -1,0 +1,73 @@
+"""Gathers the observations of one measurement, each timed with the monotonic clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from probe.failure import failure_of
+from probe.model import Observation, Role
+from probe.network import Network, rfc3339
+
+
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step is about: the part of the envelope that is known before it begins."""
+
+    role: Role
+    hop: int
+    host: str
+    address: str | None = None
+    port: int | None = None
+
+
+class Log:
+    """The observations of one measurement so far, in the order in which they ended."""
+
+    def __init__(self, measurement_id: str, network: Network) -> None:
+        self.measurement_id = measurement_id
+        self.network = network
+        self.observations: list[Observation] = []
+        self.started_at = rfc3339(network.now())
+        self._zero = network.monotonic()
+        self._begun = 0
+
+    def elapsed(self) -> float:
+        """Seconds since the measurement began."""
+        return self.network.monotonic() - self._zero
+
+    def begin(self, step: str, about: Attempted) -> Pending:
+        """Start the clock of one step."""
+        self._begun += 1
+        return Pending(self, f"{self.measurement_id}.{self._begun}", step, about)
+
+
+class Pending:
+    """A step under way."""
+
+    def __init__(self, log: Log, identifier: str, step: str, about: Attempted) -> None:
+        self._log, self._id, self._step, self._about = log, identifier, step, about
+        self._started_at = rfc3339(log.network.now())
+        self._offset = log.elapsed()
+
+    def end(self, detail: Any, error: BaseException | None = None, *, code: int | None = None) -> Observation:
+        """Stop the clock and keep the record; `code` stands in where the error carries no number of its own."""
+        failure = failure_of(error) if error is not None else None
+        observation = Observation(
+            id=self._id,
+            step=self._step,
+            role=self._about.role,
+            hop=self._about.hop,
+            started_at=self._started_at,
+            offset_s=round(self._offset, 6),
+            duration_s=round(self._log.elapsed() - self._offset, 6),
+            host=self._about.host,
+            address=self._about.address,
+            port=self._about.port,
+            failure=failure.word if failure else None,
+            error_code=failure.code if failure and failure.code is not None else code,
+            error=failure.text if failure else None,
+            detail=detail,
+        )
+        self._log.observations.append(observation)
+        return observation

@@ -1,0 +1,113 @@
+"""One target: look its name up, connect, handshake, fetch, hop after hop; stop at the first failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urljoin
+
+from probe import target as targets
+from probe.address import family_of
+from probe.attempt import attempt_all
+from probe.log import Log
+from probe.lookup import addresses, look_up
+from probe.means import Means
+from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme, Target
+from probe.scrub import scrub
+
+MAX_PASSES = 8
+"""Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
+
+
+async def measure(target: Target, means: Means, *, control_of: str | None = None) -> Measurement:
+    """Measure one target to its end, follow-ups included. Failures are in the record, never raised."""
+    log = Log(means.network.token(), means.network)
+    await _course(target, log, means)
+    for _ in range(MAX_PASSES):
+        wanted = means.follow_up(_record(target, log, means, control_of))
+        if not wanted:
+            break
+        for more in wanted:
+            await _follow(more, log, means)
+    return scrub(_record(target, log, means, control_of), means.network.own_addresses())
+
+
+def _record(target: Target, log: Log, means: Means, control_of: str | None) -> Measurement:
+    return Measurement(
+        id=log.measurement_id,
+        target=target,
+        vantage=means.vantage,
+        started_at=log.started_at,
+        runtime_s=round(log.elapsed(), 6),
+        observations=tuple(log.observations),
+        control_of=control_of,
+    )
+
+
+async def _course(target: Target, log: Log, means: Means) -> None:
+    """The target and every redirect behind it, each a hop; a loop or a redirect that leads nowhere ends it."""
+    known: dict[str, tuple[str | None, ...]] = {}
+    visited: set[tuple[str, str, int, str | None]] = set()
+    goal: Target | None = target
+    for hop in range(means.settings.max_redirects + 1):
+        if goal is None or (where := (goal.scheme, goal.host, goal.port, goal.request_path)) in visited:
+            return
+        visited.add(where)
+        if goal.host not in known:
+            known[goal.host] = await addresses(goal.host, hop, log, means)
+        reached = await _endpoints(goal, hop, known[goal.host], log, means)
+        goal = _next(reached, means) if reached is not None else None
+
+
+async def _endpoints(
+    goal: Target, hop: int, where: tuple[str | None, ...], log: Log, means: Means
+) -> Observation | None:
+    """First the leading address of each family, in full; then the others, as far as is still in question."""
+    if not where:
+        return None
+    leaders = tuple({family_of(a) if a else "": a for a in reversed(where)}.values())[::-1]
+    reached = await attempt_all(_attempts(goal, hop, leaders, goal.scheme), log, means)
+    others = tuple(address for address in where if address not in leaders)
+    if others:
+        scheme: Scheme = goal.scheme if reached is None else "tcp"
+        reached_there = await attempt_all(_attempts(goal, hop, others, scheme), log, means)
+        reached = reached or reached_there
+    return reached
+
+
+def _attempts(goal: Target, hop: int, where: Sequence[str | None], scheme: Scheme) -> list[Attempt]:
+    return [
+        Attempt(
+            role="main",
+            hop=hop,
+            scheme=scheme,
+            host=goal.host,
+            server_name=goal.host,
+            address=address,
+            port=goal.port,
+            request_path=goal.request_path,
+        )
+        for address in where
+    ]
+
+
+def _next(reached: Observation, means: Means) -> Target | None:
+    """The target a redirect leads to; None where there is none, or where it leads nowhere that can be measured."""
+    answer = reached.detail
+    if not isinstance(answer, Http) or answer.location is None or not means.follows_redirect(answer):
+        return None
+    try:
+        found = targets.parse(
+            urljoin(answer.url, answer.location.strip()).split("#")[0], allow_private=means.settings.allow_private
+        )
+    except ValueError:
+        return None
+    return found if found.scheme in ("http", "https") else None
+
+
+async def _follow(more: Lookup | Attempt, log: Log, means: Means) -> None:
+    if isinstance(more, Attempt):
+        await attempt_all([more], log, means)
+        return
+    settings = means.settings
+    texts = {"trusted": settings.trusted_resolvers, "system": ("getaddrinfo",)}.get(more.role, settings.resolvers)
+    await look_up(more.host, more.hop, more.role, texts, log, means)

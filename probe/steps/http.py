@@ -1,0 +1,94 @@
+"""One HTTP GET over the very stream that was connected, and handshaked where it is https."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import html
+import re
+
+from probe.http_transport import REDIRECTS, Exchange, Request, exchange
+from probe.log import Attempted, Log
+from probe.model import Http, Observation
+from probe.settings import Settings
+from probe.stream import Stream, TlsStream
+
+NAME = "http"
+DETAIL = Http
+MAX_HEADERS = 200
+MAX_HEADER_VALUE = 4096
+TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
+CHARSET = re.compile(rb"charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
+LOOKED_AT = 64 * 1024
+ACCEPT = (
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
+    ("Accept-Language", "en-US,en;q=0.5"),
+    ("Accept-Encoding", "gzip, deflate"),
+)
+
+
+async def get(
+    log: Log, about: Attempted, stream: Stream, url: str, request: Request, settings: Settings
+) -> Observation:
+    """Send `request` and read the answer up to the size cap; the stream is closed whatever comes."""
+    pending = log.begin(NAME, about)
+    got = Exchange()
+    error: BaseException | None = None
+    try:
+        async with asyncio.timeout(settings.exchange_timeout_s):
+            await exchange(
+                stream,
+                request,
+                got,
+                http2=isinstance(stream, TlsStream) and stream.tls.selected_alpn_protocol() == "h2",
+                idle_timeout_s=settings.timeout_s,
+                max_body_bytes=settings.max_body_bytes,
+            )
+    except (OSError, TimeoutError, EOFError, ValueError) as caught:
+        error = caught
+    finally:
+        stream.close()
+    return pending.end(_detail(url, got), error)
+
+
+def request_for(scheme: str, authority: str, path: str, settings: Settings) -> Request:
+    """The GET a browser would send."""
+    return Request(
+        scheme=scheme, authority=authority, path=path, headers=(("User-Agent", settings.user_agent), *ACCEPT)
+    )
+
+
+def _detail(url: str, got: Exchange) -> Http:
+    if got.status is None:
+        return Http(url=url)
+    location = got.header("location") if got.status in REDIRECTS else None
+    return Http(
+        url=url,
+        status=got.status,
+        version=got.version,
+        headers=tuple((key[:MAX_HEADER_VALUE], value[:MAX_HEADER_VALUE]) for key, value in got.headers[:MAX_HEADERS]),
+        location=location[:MAX_HEADER_VALUE] if location is not None else None,
+        body=got.body,
+        body_sha256=hashlib.sha256(got.body).hexdigest(),
+        length=len(got.body),
+        truncated=got.truncated,
+        title=title_of(got.body, got.header("content-type") or ""),
+    )
+
+
+def title_of(body: bytes, content_type: str) -> str | None:
+    """The page's title in its own character set, white space folded; None where there is none."""
+    found = TITLE.search(body[:LOOKED_AT])
+    if found is None:
+        return None
+    text = decode(found.group(1), body, content_type)
+    return " ".join(html.unescape(text).split())[:300] or None
+
+
+def decode(text: bytes, body: bytes, content_type: str) -> str:
+    """Bytes of a page as text: by the header's charset, the page's own, else UTF-8; what is not valid is replaced."""
+    declared = CHARSET.search(content_type.encode("latin-1", "replace")) or CHARSET.search(body[:2048])
+    try:
+        return text.decode(declared.group(1).decode() if declared else "utf-8", errors="replace")
+    except LookupError:
+        return text.decode("utf-8", errors="replace")

@@ -1,0 +1,30 @@
+"""One TCP connect, to an address, or to a name where the path's far end resolves names."""
+
+from __future__ import annotations
+
+import asyncio
+
+from probe.address import family_of, is_public, literal
+from probe.failure import PrivateAddress
+from probe.log import Attempted, Log
+from probe.model import Observation, Tcp
+from probe.settings import Settings
+from probe.stream import Stream
+
+NAME = "tcp"
+DETAIL = Tcp
+
+
+async def connect(log: Log, about: Attempted, settings: Settings) -> tuple[Observation, Stream | None]:
+    """Connect to `about.address` (None: to `about.host` by name); the stream is None where that failed."""
+    where = about.address or about.host
+    detail = Tcp(family=family_of(where) if literal(where) else None)
+    pending = log.begin(NAME, about)
+    try:
+        if about.port is None or (about.address and not settings.allow_private and not is_public(about.address)):
+            raise PrivateAddress("not a public address")
+        async with asyncio.timeout(settings.timeout_s):
+            stream = await log.network.connect(where, about.port)
+    except (OSError, TimeoutError, EOFError) as error:
+        return pending.end(detail, error), None
+    return pending.end(detail), stream
