@@ -1,0 +1,214 @@
+"""How names, URLs and addresses of registers and targets are compared. Pure; resolves nothing.
+
+Registers hold names in every spelling (upper case, Cyrillic and xn-- forms, trailing dots, `http:/\\` before them,
+commas for dots, soft hyphens, ports). Both sides of every comparison go through the same functions.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from functools import lru_cache
+from typing import NamedTuple
+
+from results.registers.records import Subnet, Url
+
+_PLAIN_NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}[a-z0-9_]\Z")
+_PLAIN_URL = re.compile(r"(https?)://([a-z0-9][a-z0-9.-]*[a-z])(/[A-Za-z0-9/._~!$&'()*+,;=:@?-]*)?\Z")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}\Z")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):[/\\]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\\s\x00-\x1f\x7f]+")
+_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+MAX_TEXT = 65536
+
+
+class BadName(ValueError):
+    """Text that is not a name, URL or address."""
+
+
+class Place(NamedTuple):
+    """What a target is to a register: its host, the URL when it is a plain-HTTP one, the address when it is one."""
+
+    host: str
+    scheme: str | None
+    url: str | None
+    address: bytes | None
+
+
+def name(text: str) -> str:
+    """The host name in `text` as lower-case A-labels (IDNA 2008, UTS 46 mapping), without scheme, port, path, `*.`
+    and outer dots. Raises BadName."""
+    if _PLAIN_NAME.match(text) and ".." not in text:
+        return text
+    if len(text) > MAX_TEXT:
+        raise BadName("a name of more than 64 KiB")
+    text = _INVISIBLE.sub("", text)
+    text = _SCHEME.sub("", text, count=1)
+    text = re.split(r"[/\\?#]", text, maxsplit=1)[0].rpartition("@")[2]
+    text = re.sub(r":\d*\Z", "", text).replace(",", ".").replace("\u3002", ".").strip(".")
+    while text.startswith("*."):
+        text = text[2:].lstrip(".")
+    labels = [_label(label) for label in text.split(".")]
+    joined = ".".join(labels)
+    if len(joined) > 253:
+        raise BadName(f"{shown(text)} is longer than a name can be")
+    return joined
+
+
+def is_mask(text: str) -> bool:
+    """Whether a listed name is a mask: the base name and all names under it."""
+    return _SCHEME.sub("", _INVISIBLE.sub("", text), count=1).startswith("*.")
+
+
+@lru_cache(maxsize=4096)
+def _label(label: str) -> str:
+    lower = label.lower()
+    if _LABEL.match(lower):
+        return lower
+    if lower.isascii():
+        raise BadName(f"{shown(label)} is not part of a name")
+    import idna
+
+    try:
+        encoded = idna.encode(lower, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as error:
+        raise BadName(f"{shown(label)} is not part of a name") from error
+    if not _LABEL.match(encoded):
+        raise BadName(f"{shown(label)} is not part of a name")
+    return encoded
+
+
+def suffixes(host: str) -> list[str]:
+    """The name itself and every parent, nearest first; at most 127, as many labels as a name can have."""
+    found = [host]
+    while "." in host:
+        host = host.partition(".")[2]
+        found.append(host)
+    return found
+
+
+def address(text: str) -> bytes | None:
+    """An IPv4 or IPv6 address packed, or None. Brackets and a zone are dropped; IPv4 in IPv6 is IPv4."""
+    text = text.strip().strip("[]").partition("%")[0]
+    try:
+        return socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        pass
+    if ":" not in text:
+        return None
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, text)
+    except (OSError, ValueError):
+        return None
+    return packed[12:] if packed[:12] == b"\0" * 10 + b"\xff\xff" else packed
+
+
+def address_text(packed: bytes) -> str:
+    """A packed address as text."""
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
+
+def subnet(text: str) -> Subnet | None:
+    """An address or `address/prefix` as a subnet with its host bits cleared, or None."""
+    base, slash, bits = text.strip().partition("/")
+    packed = address(base)
+    if packed is None:
+        return None
+    width = len(packed) * 8
+    if not slash:
+        return Subnet(packed, width)
+    if not bits.isascii() or not bits.isdigit() or len(bits) > 3 or int(bits) > width:
+        return None
+    return Subnet(network(packed, int(bits)), int(bits))
+
+
+def network(packed: bytes, prefix: int) -> bytes:
+    """The first address of the subnet of `prefix` bits that holds `packed`."""
+    shift = len(packed) * 8 - prefix
+    return (int.from_bytes(packed, "big") >> shift << shift).to_bytes(len(packed), "big")
+
+
+def subnet_text(net: Subnet) -> str:
+    """A subnet as text; a single address without its prefix."""
+    text = address_text(net.packed)
+    return text if net.prefix == len(net.packed) * 8 else f"{text}/{net.prefix}"
+
+
+def url(text: str) -> Url:
+    """A URL as registers write it. Its key has scheme and host in lower case and A-labels, no default port, no
+    fragment, `/` for an empty path, and escapes in one spelling (RFC 3986 section 6.2.2). Raises BadName."""
+    if match := _PLAIN_URL.match(text):
+        scheme, host, rest = match.groups()
+        if ".." not in host and _PLAIN_NAME.match(host):
+            return Url(text, scheme, host, f"{scheme}://{host}{rest or '/'}")
+    if len(text) > MAX_TEXT:
+        raise BadName("a URL of more than 64 KiB")
+    text = text.strip()
+    match = _SCHEME.match(text)
+    if match is None:
+        raise BadName(f"{shown(text)} is no URL")
+    scheme = match[1].lower()
+    rest = text[match.end() :]
+    cut = re.search(r"[/\\?#]", rest)
+    authority, tail = (rest[: cut.start()], rest[cut.start() :]) if cut else (rest, "")
+    host, port = _host_and_port(authority)
+    port_text = f":{port}" if port is not None and port != _DEFAULT_PORTS.get(scheme) else ""
+    host_text = f"[{host}]" if ":" in host else host
+    return Url(text, scheme, host, f"{scheme}://{host_text}{port_text}{_path(tail)}")
+
+
+def _host_and_port(authority: str) -> tuple[str, int | None]:
+    authority = _INVISIBLE.sub("", authority).rpartition("@")[2]
+    bare = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::(\d*))?", authority) or re.fullmatch(r"([^:]*):(\d*)", authority)
+    host, digits = (bare[1], bare[2]) if bare else (authority, None)
+    if digits and (len(digits) > 5 or int(digits) > 65535):
+        raise BadName(f"{shown(digits)} is no port")
+    packed = address(host)
+    return (address_text(packed) if packed else name(host)), int(digits) if digits else None
+
+
+def _path(tail: str) -> str:
+    tail = tail.partition("#")[0]
+    if not tail.startswith(("/", "\\")):
+        tail = "/" + tail
+    path, mark, query = tail.partition("?")
+    return _escape(path.replace("\\", "/")) + mark + _escape(query)
+
+
+def _escape(text: str) -> str:
+    from urllib.parse import quote
+
+    text = quote(text, safe="%/:=&?~+!$,;'@()*", errors="replace")
+    return _ESCAPE.sub(_one_spelling, text)
+
+
+def _one_spelling(match: re.Match[str]) -> str:
+    char = chr(int(match[1], 16))
+    return char if char in _UNRESERVED else match[0].upper()
+
+
+def place(text: str) -> Place:
+    """What a target (a URL, `host`, `host:port`, `host/path`, an address) is to a register. Raises BadName."""
+    text = text.strip()
+    if not text or len(text) > MAX_TEXT:
+        raise BadName("an empty target" if not text else "a target of more than 64 KiB")
+    if packed := address(text):
+        return Place(address_text(packed), None, None, packed)
+    if _SCHEME.match(text):
+        parsed = url(text)
+    elif re.search(r"[/?#]", text):
+        parsed = url("http://" + text)
+    else:
+        host, _ = _host_and_port(text)
+        parsed = Url(text, "", host, "")
+    packed = address(parsed.host)
+    if packed is None and "." not in parsed.host:
+        raise BadName(f"{shown(text)} is no URL, host or address")
+    return Place(parsed.host, parsed.scheme or None, parsed.key if parsed.scheme == "http" else None, packed)
+
+
+def shown(text: str) -> str:
+    """Hostile text for a message: quoted, escaped, cut."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")

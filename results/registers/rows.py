@@ -1,0 +1,65 @@
+"""What formats share when they turn a row's texts into an entry."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from results.registers import names
+from results.registers.records import Subnet, Url
+
+MAX_ITEMS = 100_000  # names, URLs or addresses in one row; the most seen is 370
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+
+
+class Things(NamedTuple):
+    """The names, masks, URLs and address ranges of a row, and what could not be read in it."""
+
+    names: tuple[str, ...]
+    masks: tuple[str, ...]
+    urls: tuple[Url, ...]
+    subnets: tuple[Subnet, ...]
+    remarks: tuple[str, ...]
+
+
+def things(domains: Iterable[str], urls: Iterable[str]) -> Things:
+    """Parse the names and URLs of one row; an address in a name's place is an address."""
+    exact, masks, parsed, subnets, remarks = [], [], [], [], []
+    for text in domains:
+        try:
+            if found := names.subnet(text):
+                subnets.append(found)
+            elif names.is_mask(text):
+                masks.append(names.name(text))
+            else:
+                exact.append(names.name(text))
+        except names.BadName as error:
+            remarks.append(f"name: {error}")
+    for text in urls:
+        try:
+            parsed.append(names.url(text))
+        except names.BadName as error:
+            remarks.append(f"URL: {error}")
+    return Things(tuple(exact), tuple(masks), tuple(parsed), tuple(subnets), tuple(remarks))
+
+
+def ranges(texts: Iterable[str]) -> tuple[tuple[Subnet, ...], tuple[str, ...]]:
+    """Addresses and subnets of one row, and remarks on those that are neither."""
+    found, remarks = [], []
+    for text in texts:
+        if net := names.subnet(text):
+            found.append(net)
+        else:
+            remarks.append(f"address: {names.shown(text)} is not one")
+    return tuple(found), tuple(remarks)
+
+
+def single_addresses(subnets: Iterable[Subnet]) -> tuple[bytes, ...]:
+    """The ranges that are one address."""
+    return tuple(net.packed for net in subnets if net.prefix == len(net.packed) * 8)
+
+
+def date(text: str | None) -> str | None:
+    """A date `YYYY-MM-DD`, or None."""
+    return text if text and _DATE.fullmatch(text) else None
