@@ -55,10 +55,11 @@ async def exchange(
     Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
     carrier = _Carrier(stream, idle_timeout_s)
-    origin = httpcore.Origin(request.scheme.encode(), request.authority.encode(), 0)
-    connection: Any = (httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection)(origin, carrier)
+    asked = _core_request(request)
+    speaks = httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection
+    connection: Any = speaks(asked.url.origin, carrier)
     try:
-        response = await connection.handle_async_request(_core_request(request))
+        response = await connection.handle_async_request(asked)
         into.status = response.status
         into.version = _text(response.extensions.get("http_version", b"HTTP/1.1"))
         into.headers = tuple((_text(key), _text(value)) for key, value in response.headers)
@@ -75,7 +76,7 @@ def _core_request(request: Request) -> httpcore.Request:
     if request.content:
         headers.append((b"Content-Length", str(len(request.content)).encode()))
     url = httpcore.URL(
-        scheme=request.scheme.encode(), host=request.authority.encode(), port=0, target=request.path.encode()
+        scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
     )
     return httpcore.Request(request.method.encode(), url, headers=headers, content=request.content)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import suppress
 from typing import TypeVar
 
 from probe.means import Means
@@ -49,6 +48,4 @@ async def measure_all(
     finally:
         for worker in workers:
             worker.cancel()
-        for worker in workers:
-            with suppress(BaseException):
-                await worker
+        await asyncio.gather(*workers, return_exceptions=True)
