@@ -1,8 +1,8 @@
 """What was in a register when: spans of versions, kept in one form whatever the order of imports.
 
 A span `[first, gone)` begins at the version that has the entry and ends at the first version that lacks it; `gone` is
-NULL while the newest version has it. Spans of one entry neither touch nor overlap, so the history is a function of the set of
-versions alone. Every function runs inside the import's transaction and reads the version's entries from `register_seen`.
+NULL while the newest version has it. Spans of one entry neither touch nor overlap, so the history is a function of the
+set of versions alone. Every function runs inside the import's transaction, and the version's entries are in `register_seen`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _insert(conn: sqlite3.Connection, known: dict[str, int | None]) -> None:
         known,
     )
     conn.execute(
-        "UPDATE register_spans SET first = :t WHERE first = :s AND entry_id IN (SELECT entry_id FROM register_seen)", known
+        "UPDATE register_spans SET first = :t WHERE first = :s AND entry_id IN (SELECT entry_id FROM register_seen)",
+        known,
     )
     conn.execute(
         """INSERT INTO register_spans (entry_id, first, gone) SELECT entry_id, :t, :s FROM register_seen w

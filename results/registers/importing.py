@@ -20,7 +20,6 @@ from results.registers.records import (
     Raw,
     RegisterError,
     TruncatedRegister,
-    Updated,
 )
 from results.registers.source import Progress, Source, sources
 
@@ -45,8 +44,8 @@ def import_register(
 ) -> ImportReport:
     """Read one version of a register from its files and store it.
 
-    `updated` stands in for the moment the files say; without either, `now` is the version's moment. Raises RegisterError
-    (also TruncatedRegister) and leaves the database as it was.
+    `updated` stands in for the moment the files say; without either, `now` is the version's moment. Raises
+    RegisterError (also TruncatedRegister) and leaves the database as it was.
     """
     if not name or not country.isalpha() or len(country) != 2:
         raise RegisterError("a register needs a name and a two-letter country")
@@ -87,7 +86,9 @@ def _register_id(conn: sqlite3.Connection, name: str, country: str) -> int:
         cursor = conn.execute("INSERT INTO registers (name, country) VALUES (?, ?)", (name, country))
         return int(cursor.lastrowid or 0)
     if found[1] != country:
-        raise RegisterError(f"register {names.shown(name)} is of {found[1]}, not {country}; import it under another name")
+        raise RegisterError(
+            f"register {names.shown(name)} is of {found[1]}, not {country}; import it under another name"
+        )
     return int(found[0])
 
 
@@ -161,7 +162,7 @@ class _Loader:
         pending, self._pending = self._pending, {}
         insert = self.conn.executemany
         insert(
-            f"INSERT INTO register_entries VALUES ({','.join('?' * 17)})",
+            f"INSERT INTO register_entries VALUES ({','.join('?' * 17)})",  # noqa: S608
             [self._entry_row(number, digest, entry) for digest, (number, entry) in pending.items()],
         )
         entries = list(pending.values())
@@ -219,7 +220,9 @@ class _Loader:
     ) -> ImportReport:
         entries = self.conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
         if not entries:
-            raise RegisterError(f"{', '.join(files)}: no row could be read ({self.skipped} skipped); is it a {format_}?")
+            raise RegisterError(
+                f"{', '.join(files)}: no row could be read ({self.skipped} skipped); is it a {format_}?"
+            )
         stated = updated or self.updated
         at = int((stated or now).timestamp())
         around = history.neighbours(self.conn, self.register_id, at)
@@ -230,8 +233,17 @@ class _Loader:
         history.record(self.conn, self.register_id, at, around)
         self.conn.execute(
             "INSERT OR REPLACE INTO register_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*version, int(stated.timestamp()) if stated else None, format_, self.rows, self.rows - self.skipped)
-            + (self.skipped, entries, "\n".join(files), int(now.timestamp())),
+            (
+                *version,
+                int(stated.timestamp()) if stated else None,
+                format_,
+                self.rows,
+                self.rows - self.skipped,
+                self.skipped,
+                entries,
+                "\n".join(files),
+                int(now.timestamp()),
+            ),  # fmt: skip
         )
         return ImportReport(
             register=name,
@@ -262,7 +274,7 @@ def _reason(why: str) -> str:
 
 
 def _name_rows(entries: list[tuple[int, Entry]]) -> list[tuple[str, int, int]]:
-    found = []
+    found: list[tuple[str, int, int]] = []
     for number, entry in entries:
         how = schema.URL_ONLY if entry.urls else schema.EXACT
         hosts = {url.host: schema.URL_ONLY for url in entry.urls if url.scheme == "http"}

@@ -15,7 +15,17 @@ from xml.parsers import expat  # the handlers below refuse document types and en
 import msgspec
 
 from results.registers import law, names, rows
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, Subnet, TruncatedRegister, Updated
+from results.registers.records import (
+    BadRow,
+    Entry,
+    Format,
+    Problem,
+    Raw,
+    RegisterError,
+    Subnet,
+    TruncatedRegister,
+    Updated,
+)
 from results.registers.source import Source
 
 MAX_ENTRY = 4 << 20  # characters in one entry
@@ -58,7 +68,7 @@ def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
                 yield from handler.take(name)
         parser.Parse(b"", True)
     except expat.ExpatError as error:
-        if error.code in _ENDS_EARLY and handler.open or not handler.began:
+        if (error.code in _ENDS_EARLY and handler.open) or not handler.began:
             raise TruncatedRegister(f"{name} is cut short after {handler.count} entries; fetch it again") from error
         raise RegisterError(f"{name} is not well-formed: {error}; fetch it again") from error
     except (UnicodeError, LookupError, ValueError) as error:

@@ -18,8 +18,8 @@ _STATEMENTS = (
     """CREATE TABLE IF NOT EXISTS registers (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, country TEXT NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS register_versions (
-        register_id INTEGER NOT NULL REFERENCES registers(id), at INTEGER NOT NULL, updated INTEGER, format TEXT NOT NULL,
-        rows INTEGER NOT NULL, kept INTEGER NOT NULL, skipped INTEGER NOT NULL, entries INTEGER NOT NULL,
+        register_id INTEGER NOT NULL REFERENCES registers(id), at INTEGER NOT NULL, updated INTEGER,
+        format TEXT NOT NULL, rows INTEGER NOT NULL, kept INTEGER NOT NULL, skipped INTEGER NOT NULL, entries INTEGER NOT NULL,
         files TEXT NOT NULL, imported_at INTEGER NOT NULL, PRIMARY KEY (register_id, at)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS register_decisions (
         id INTEGER PRIMARY KEY, authority TEXT NOT NULL, number TEXT NOT NULL, date TEXT NOT NULL,
@@ -50,7 +50,8 @@ _STATEMENTS = (
         PRIMARY KEY (address, entry_id)) STRICT, WITHOUT ROWID""",
     """CREATE VIEW IF NOT EXISTS register_overview AS
         SELECT r.name AS register, r.country, v.format, strftime('%Y-%m-%dT%H:%M:%SZ', v.at, 'unixepoch') AS version,
-               v.rows, v.kept, v.skipped, v.entries, strftime('%Y-%m-%dT%H:%M:%SZ', v.imported_at, 'unixepoch') AS imported_at
+               v.rows, v.kept, v.skipped, v.entries,
+               strftime('%Y-%m-%dT%H:%M:%SZ', v.imported_at, 'unixepoch') AS imported_at
         FROM register_versions v JOIN registers r ON r.id = v.register_id""",
     """CREATE VIEW IF NOT EXISTS register_listing AS
         SELECT r.name AS register, e.id AS entry_id, e.ref, e.block_type, e.names, e.urls, e.subnets, e.basis,

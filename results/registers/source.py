@@ -51,7 +51,7 @@ class Source:
                 file.seek(0)
                 if magic[:2] == b"\x1f\x8b":
                     with gzip.GzipFile(fileobj=counted) as unpacked:  # type: ignore[arg-type]
-                        yield unpacked  # type: ignore[misc]
+                        yield unpacked
                 elif magic == b"PK\x03\x04":
                     with zipfile.ZipFile(file) as archive, archive.open(_register_in(archive, self.name)) as member:
                         yield member  # type: ignore[misc]
@@ -89,7 +89,8 @@ def _read(stream: BinaryIO, size: int, name: str) -> bytes:
 
 
 def _register_in(archive: zipfile.ZipFile, name: str) -> str:
-    members = [info.filename for info in archive.infolist() if info.filename.endswith((".xml", ".csv", ".txt", ".json"))]
+    endings = (".xml", ".csv", ".txt", ".json")
+    members = [info.filename for info in archive.infolist() if info.filename.endswith(endings)]
     if len(members) != 1:
         raise RegisterError(f"{name} holds {len(members)} registers; unpack it and name the file")
     return members[0]

@@ -1,7 +1,7 @@
 """The zapret-info CSV of Russia's register: one row a line, CP1251, `;` between columns.
 
-`IPs ; domain ; URLs ; authority ; decision number ; decision date`, lists inside a column joined by `|`. The first line of
-a whole dump is `Updated: YYYY-MM-DD HH:MM:SS +0000`; its parts (dump-00.csv ...) have no such line. In 2024 rows were
+`IPs ; domain ; URLs ; authority ; decision number ; decision date`, lists inside a column joined by `|`. The first
+line of a whole dump is `Updated: YYYY-MM-DD HH:MM:SS +0000`; its parts (dump-00.csv ...) have no such line. In 2024 rows were
 trimmed (URL, number and date dropped), so short rows are read too. There is no entry id, type or inclusion date.
 """
 

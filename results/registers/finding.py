@@ -1,0 +1,205 @@
+"""Which entries of a register, in force in one version, bear on a name, a URL or an address."""
+
+from __future__ import annotations
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from results.registers import names, schema
+from results.registers.importing import hash64, instant
+
+MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
+MAX_SHARING = 10
+MANY = 1000
+HOW = ("url", "name", "mask", "url-host", "address", "subnet")  # strongest first
+_URL, _NAME, _MASK, _URL_HOST, _ADDRESS, _SUBNET = range(len(HOW))
+_OF_NAME = {schema.EXACT: _NAME, schema.MASK: _MASK, schema.URL_LISTS_HOST: _URL_HOST}
+
+
+class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
+    """A register entry that bears on a target. `how` is one of HOW; `last_seen` is null while the newest
+    version has it."""
+
+    id: str
+    how: str
+    block_type: str
+    basis: str | None
+    authority: str | None
+    decision_number: str | None
+    decision_date: str | None
+    listed_on: str | None
+    listed_at: str | None
+    first_seen: str
+    last_seen: str | None
+
+    def since(self) -> tuple[str, str]:
+        """The date it counts from, and where that comes from: inclusion, decision or first_seen."""
+        if self.listed_on:
+            return self.listed_on, "inclusion"
+        if self.decision_date:
+            return self.decision_date, "decision"
+        return self.first_seen[:10], "first_seen"
+
+
+class Hit(NamedTuple):
+    """An index row that points at an entry; whether that entry is in force is not known yet."""
+
+    strength: int
+    entry: int
+    url: str | None = None
+
+
+class Version(NamedTuple):
+    """A register as it was in force: `as_of` is the newest version not later than the moment `day` falls on."""
+
+    register_id: int
+    name: str
+    country: str
+    versions: list[int]
+    as_of: int
+    day: str
+    subnets: list[tuple[int, int]]  # sizes that occur: address length in bytes, prefix
+
+
+_IN_FORCE = "s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
+_FROM_INDEX = f"""JOIN register_entries e ON e.id = i.entry_id AND e.register_id = :r
+    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE}"""
+_ENTRY = f"""SELECT e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
+    e.listed_at, e.until, s.gone FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
+    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE} WHERE e.id = :e AND e.register_id = :r"""  # noqa: S608
+_FIRST = """SELECT min(s.first) FROM register_entries e JOIN register_spans s ON s.entry_id = e.id
+    WHERE e.key = :k AND e.register_id = :r"""
+_SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT 50"  # noqa: S608
+_URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i {_FROM_INDEX}
+    WHERE i.name = :n AND i.how = {schema.URL_ONLY} LIMIT {MANY})"""  # noqa: S608
+
+
+def versions_at(
+    conn: sqlite3.Connection, at: int, country: str | None, register: str | None
+) -> tuple[list[Version], list[str]]:
+    """The registers of a country, or the one of that name, as in force at `at`, newest first; and the names of those
+    that have no version so old."""
+    query = "SELECT id, name, country FROM registers WHERE (:n IS NULL OR name = :n) AND (:c IS NULL OR country = :c)"
+    found, silent = [], []
+    for number, name, of in conn.execute(query, {"n": register, "c": country}).fetchall():
+        rows = conn.execute("SELECT at FROM register_versions WHERE register_id = ? ORDER BY at", (number,))
+        versions = [row[0] for row in rows]
+        if before := bisect_right(versions, at):
+            found.append(Version(number, name, of, versions, versions[before - 1], instant(at)[:10], _subnets(conn)))
+        else:
+            silent.append(name)
+    return sorted(found, key=lambda version: -version.as_of), silent
+
+
+def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:
+    """The subnet sizes that occur, longest prefix first, found by hopping along the index."""
+    query = """SELECT family, prefix FROM register_subnets WHERE (family, prefix) > (?, ?)
+               ORDER BY family, prefix LIMIT 1"""
+    found: list[tuple[int, int]] = []
+    row = conn.execute(query, (0, -1)).fetchone()
+    while row:
+        found.append(row)
+        row = conn.execute(query, row).fetchone()
+    return found[::-1]
+
+
+def by_name(conn: sqlite3.Connection, place: names.Place) -> tuple[list[Hit], list[Hit]]:
+    """Hits on the host and on masks over it; and hits on parents that are listed by name alone, which do not
+    cover it."""
+    suffixes = names.suffixes(place.host) if place.address is None else [place.host]
+    marks = ",".join("?" * len(suffixes))
+    rows = conn.execute(
+        f"SELECT how, name, entry_id FROM register_names WHERE name IN ({marks})"  # noqa: S608 (question marks)
+        f" AND (how <= {schema.MASK} OR (how = {schema.URL_LISTS_HOST} AND name = ?))",
+        (*suffixes, place.host),
+    )
+    hits: list[Hit] = []
+    parents: list[Hit] = []
+    for how, name, entry in rows:
+        covers = how == schema.MASK or name == place.host
+        (hits if covers else parents).append(Hit(_OF_NAME[how], entry))
+    return hits, parents
+
+
+def by_url(conn: sqlite3.Connection, url: str) -> list[Hit]:
+    """Hits on one plain-HTTP URL."""
+    rows = conn.execute("SELECT entry_id FROM register_urls WHERE hash = ?", (hash64(url),))
+    return [Hit(_URL, entry, url) for (entry,) in rows]
+
+
+def by_address(conn: sqlite3.Connection, version: Version, packed: bytes) -> list[Hit]:
+    """Hits on entries that block this address, or a subnet that holds it, as such."""
+    hits = []
+    for family, prefix in version.subnets:
+        if family == len(packed):
+            rows = conn.execute(
+                "SELECT entry_id FROM register_subnets WHERE family = ? AND prefix = ? AND network = ?",
+                (family, prefix, names.network(packed, prefix)),
+            )
+            hits += [Hit(_ADDRESS if prefix == family * 8 else _SUBNET, entry) for (entry,) in rows]
+    return hits
+
+
+def references(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
+    """The hits that are in force, one an entry, strongest first and among equals the longest listed."""
+    found: dict[int, EntryRef] = {}
+    for hit in sorted(hits):
+        if hit.entry not in found and (ref := _reference(conn, version, hit)):
+            found[hit.entry] = ref
+            if len(found) >= MAX_ENTRIES:
+                break
+    return sorted(found.values(), key=lambda ref: (HOW.index(ref.how), ref.since()[0], ref.id))
+
+
+def _reference(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef | None:
+    known: dict[str, Any] = {"e": hit.entry, "r": version.register_id, "v": version.as_of}
+    row = conn.execute(_ENTRY, known).fetchone()
+    if row is None or (hit.url is not None and not _holds(row[0], hit.url)):
+        return None
+    _, ref, key, block_type, basis, authority, number, date, listed_on, listed_at, until, gone = row
+    if until is not None and until < version.day:
+        return None
+    first = conn.execute(_FIRST, {"k": key, "r": version.register_id}).fetchone()[0]
+    last = version.versions[bisect_right(version.versions, gone - 1) - 1] if gone is not None else None
+    return EntryRef(
+        id=ref or entry_id(key),
+        how=HOW[hit.strength],
+        block_type=block_type,
+        basis=basis,
+        authority=authority or None,
+        decision_number=number or None,
+        decision_date=date or None,
+        listed_on=listed_on,
+        listed_at=instant(listed_at) if listed_at is not None else None,
+        first_seen=instant(first),
+        last_seen=instant(last) if last is not None else None,
+    )
+
+
+def entry_id(key: int) -> str:
+    """The id of an entry to which its register gives none: the same in every version."""
+    return f"{key & (1 << 64) - 1:016x}"
+
+
+def _holds(urls: str | None, key: str) -> bool:
+    return any(names.url(text).key == key for text in (urls or "").split("\n") if text)
+
+
+def sharing(conn: sqlite3.Connection, version: Version, addresses: Iterable[bytes], host: str) -> tuple[str, ...]:
+    """Listed names, other than the host, whose entries give one of these addresses as what the name resolved to."""
+    shared: dict[str, None] = {}
+    for packed in addresses:
+        known = {"a": packed, "r": version.register_id, "v": version.as_of}
+        for (listed,) in conn.execute(_SHARING, known):
+            shared.update(dict.fromkeys(text for text in (listed or "").split() if text != host))
+    return tuple(shared)[:MAX_SHARING]
+
+
+def urls_on_host(conn: sqlite3.Connection, version: Version, host: str) -> int:
+    """How many entries in force list single http URLs on a host; MANY stands for that many or more."""
+    known = {"n": host, "r": version.register_id, "v": version.as_of}
+    return int(conn.execute(_URLS_ON_HOST, known).fetchone()[0])
