@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class Seen:
     source: str
     destination: Address
     protocol: str
-    """"tls", "http" or "other"."""
+    """One of tls, http, other."""
     name: str | None
 
 
@@ -159,6 +160,21 @@ def by_destination(actions: Mapping[str, Action], otherwise: Policy) -> Policy:
 def only_protocol(protocol: str, policy: Policy) -> Policy:
     """A censor that reads TLS alone, or HTTP alone."""
     return lambda seen: policy(seen) if seen.protocol == protocol else passes
+
+
+def with_residue(policy: Policy, for_s: float, clock: Callable[[], float] = time.monotonic) -> Policy:
+    """Once it has acted, the censor goes on so between the same two addresses for `for_s` seconds, name or not."""
+    punished: dict[tuple[str, Address], tuple[float, Action]] = {}
+
+    def choose(seen: Seen) -> Action:
+        pair = (seen.source, seen.destination)
+        if (action := policy(seen)) is not passes:
+            punished[pair] = (clock() + for_s, action)
+            return action
+        until, again = punished.get(pair, (0.0, passes))
+        return again if clock() < until else passes
+
+    return choose
 
 
 def captive_portal(login_url: str) -> Policy:

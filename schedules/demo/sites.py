@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
 
 MAX_HEAD = 65536
+SETTLE_S = 0.05
+"""A reset overtakes what is still on its way; this long before it, the bytes have arrived."""
 FOREVER = 100_000
 """The most pieces an 'endless' answer sends: far above any client's patience, but bounded."""
 
@@ -120,6 +122,7 @@ def resets_after(size: int, total: int = 65536) -> Responder:
 
     async def respond(_: Request, stream: Stream) -> None:
         await stream.send(_partial(size, total))
+        await asyncio.sleep(SETTLE_S)
         stream.reset()
 
     return respond
@@ -153,7 +156,7 @@ async def endless_headers(_: Request, stream: Stream) -> None:
     """Header fields without end."""
     await stream.send(b"HTTP/1.1 200 OK\r\n")
     for number in range(FOREVER):
-        await stream.send(f"X-Endless-{number}: {'x' * 1000}\r\n".encode())
+        await stream.send(f"X-Endless-{number}: {'x' * 1000}\r\n".encode() * 16)
 
 
 async def endless_body(_: Request, stream: Stream) -> None:
