@@ -1,0 +1,164 @@
+"""The observations table's columns, derived from the records: a new step adds no edit here.
+
+An envelope field is a column of its name, a detail's field one prefixed with its step: `tls_alpn`. Numbers and text
+are stored as they are, nested values as JSON; certificates and bodies stand in tables of their own.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from probe.model import Observation
+
+Kind = Literal["plain", "bool", "json", "certificates", "body"]
+SQL = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One column: the field it holds, how it is stored, and as what SQLite type."""
+
+    name: str
+    field: str
+    kind: Kind
+    sql: str
+    type: Any
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """How bytes go to tables of their own: each gives the key to store in their place."""
+
+    certificate: Callable[[bytes], int]
+    body: Callable[[bytes], str]
+
+
+class Find(msgspec.Struct, frozen=True):
+    """The way back. A body may not have been kept."""
+
+    certificate: Callable[[int], bytes]
+    body: Callable[[str], bytes | None]
+
+
+ENVELOPE = tuple(field for field in Observation.__struct_fields__ if field != "detail")
+
+
+@cache
+def detail_types() -> dict[str, type[msgspec.Struct]]:
+    """Step -> its detail's record: `Dns` of probe.model for dns, else the DETAIL that probe/steps/<step>.py names.
+
+    The steps themselves are imported only for a record that the model lacks, for they bring the network's libraries.
+    """
+    import probe.steps
+
+    found: dict[str, type[msgspec.Struct]] = {}
+    for module in pkgutil.iter_modules(probe.steps.__path__):
+        kind = getattr(probe.model, module.name.capitalize(), None)
+        found[module.name] = kind or import_module(f"probe.steps.{module.name}").DETAIL
+    return found
+
+
+@cache
+def envelope_columns() -> tuple[Column, ...]:
+    return tuple(column for column in _columns(Observation, "") if column.field in ENVELOPE)
+
+
+@cache
+def detail_columns(step: str) -> tuple[Column, ...]:
+    return tuple(_columns(detail_types()[step], f"{step}_"))
+
+
+def all_columns() -> dict[str, str]:
+    """Column -> its SQLite type."""
+    details = (column for step in detail_types() for column in detail_columns(step))
+    return {column.name: column.sql for column in (*envelope_columns(), *details)}
+
+
+def to_values(observation: Observation, keep: Keep) -> dict[str, Any]:
+    """Column -> value for one observation."""
+    values: dict[str, Any] = {}
+    for record, columns in ((observation, envelope_columns()), (observation.detail, detail_columns(observation.step))):
+        for column in columns:
+            value = getattr(record, column.field)
+            if value is not None and value != ():
+                values[column.name] = _store(value, column.kind, keep)
+    return values
+
+
+def from_values(values: Mapping[str, Any], find: Find) -> Observation:
+    """The observation that a row holds."""
+    step = values["step"]
+    detail = detail_types()[step](**_fields(values, detail_columns(step), find))
+    return Observation(detail=detail, **_fields(values, envelope_columns(), find))
+
+
+def _fields(values: Mapping[str, Any], columns: tuple[Column, ...], find: Find) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column in columns:
+        value = values[column.name]
+        if value is None:
+            # An empty list was stored as NULL, and its default brings it back.
+            if not _is_optional(column.type):
+                continue
+            found[column.field] = None
+        elif column.kind == "bool":
+            found[column.field] = bool(value)
+        elif column.kind == "json":
+            found[column.field] = msgspec.json.decode(value, type=column.type)
+        elif column.kind == "certificates":
+            found[column.field] = tuple(map(find.certificate, msgspec.json.decode(value, type=list[int])))
+        elif column.kind == "body":
+            found[column.field] = find.body(value)
+        else:
+            found[column.field] = value
+    return found
+
+
+def _store(value: Any, kind: Kind, keep: Keep) -> Any:
+    if kind == "bool":
+        return int(value)
+    if kind == "json":
+        return msgspec.json.encode(value).decode()
+    if kind == "certificates":
+        return msgspec.json.encode([keep.certificate(der) for der in value]).decode()
+    if kind == "body":
+        return keep.body(value)
+    return value
+
+
+def _columns(record: type[msgspec.Struct], prefix: str) -> Iterator[Column]:
+    for field, kind in get_type_hints(record).items():
+        if field not in record.__struct_fields__:
+            continue
+        stored, sql = _stored_as(kind)
+        beside = f"{field}_sha256"
+        name = beside if stored == "body" and beside in record.__struct_fields__ else field
+        yield Column(prefix + name, field, stored, sql, kind)
+
+
+def _stored_as(kind: Any) -> tuple[Kind, str]:
+    plain = {_base(part) for part in _parts(kind)} - {NoneType}
+    if plain == {bytes}:
+        return "body", "TEXT"
+    if any(get_origin(part) is tuple and get_args(part)[0] is bytes for part in _parts(kind)):
+        return "certificates", "TEXT"
+    if len(plain) == 1 and (only := plain.pop()) in SQL:
+        return ("bool" if only is bool else "plain"), SQL[only]
+    return "json", "TEXT"
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+
+
+def _base(kind: Any) -> Any:
+    return type(get_args(kind)[0]) if get_origin(kind) is Literal else kind
+
+
+def _is_optional(kind: Any) -> bool:
+    return NoneType in _parts(kind)

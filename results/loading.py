@@ -1,0 +1,172 @@
+"""Reads records back from the database's tables."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import msgspec
+
+from probe.model import Measurement, Target, Vantage
+from results.columns import Find, all_columns, from_values
+from results.finished import Finished
+from results.rows import line
+from results.verdict import Context, Verdict
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.expectation import Expectation
+
+MEASUREMENT = """
+SELECT m.id, m.started_at, m.runtime_s, m.control_of,
+    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
+    w.name, w.country, w.asn, w.network_name, w.path
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+"""
+VERDICT = (
+    'v.outcome, v.method, v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version, v.expectation, '
+    "v.agreement"
+)
+ROWS = f"""
+SELECT m.id, m.started_at, m.runtime_s, m.control_of,
+    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
+    w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement_id = m.id LEFT JOIN rounds r ON r.id = m.round_id
+WHERE m.control_of IS NULL
+"""  # noqa: S608 constants only
+FILTERS = {
+    "target": "t.text = ?",
+    "service": "t.service = ?",
+    "outcome": "v.outcome = ?",
+    "agreement": "v.agreement = ?",
+    "vantage": "w.name = ?",
+    "path": "w.path = ?",
+    "since": "m.started_at >= ?",
+    "until": "m.started_at < ?",
+}
+
+
+def measurement(db: Database, measurement_id: str) -> Measurement:
+    """The measurement of exactly that id, which must be there."""
+    row = db.execute(MEASUREMENT + " WHERE m.id = ?", [measurement_id]).fetchone()
+    return _measurement(db, row)
+
+
+def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
+    """What was measured as its control, in order."""
+    rows = db.execute(MEASUREMENT + " WHERE m.control_of = ? ORDER BY m.started_at, m.id", [measurement_id]).fetchall()
+    return tuple(_measurement(db, row) for row in rows)
+
+
+def context_of(db: Database, measurement_id: str) -> Context:
+    """The stored context that it was judged in."""
+    row = db.execute("SELECT context FROM measurements WHERE id = ?", [measurement_id]).fetchone()
+    return msgspec.json.decode(row[0] or "{}", type=Context)
+
+
+def finished(db: Database, measurement_id: str) -> Finished:
+    """The measurement with its controls, context and current verdict, expectation and agreement."""
+    row = db.execute(
+        f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement_id = m.id WHERE m.id = ?",  # noqa: S608
+        [measurement_id],
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"{measurement_id} has no verdict: it is a control")
+    return Finished(
+        measurement=measurement(db, measurement_id),
+        controls=controls_of(db, measurement_id),
+        context=context_of(db, measurement_id),
+        verdict=_verdict(row[:8]),
+        expectation=_expectation(row[8]),
+        agreement=row[9],
+        round_id=row[10],
+    )
+
+
+def rows(db: Database, *, limit: int | None = None, **filters: str | None) -> Iterator[dict[str, Any]]:
+    """The documented line of each measurement, newest first.
+
+    Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
+    """
+    wanted = {FILTERS[name]: value for name, value in filters.items() if value is not None}
+    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + " ORDER BY m.started_at DESC, m.id"
+    values: list[str | int] = list(wanted.values())
+    if limit is not None:
+        query, values = query + " LIMIT ?", [*values, limit]
+    for row in db.execute(query, values):
+        yield line(
+            measurement_id=row[0],
+            started_at=row[1],
+            runtime_s=row[2],
+            target=_target(row[4:11]),
+            vantage=_vantage(row[11:16]),
+            verdict=_verdict(row[16:24]),
+            expectation=_expectation(row[24]),
+            agreement=row[25],
+            network=row[26],
+        )
+
+
+def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
+    names = tuple(all_columns())
+    stored = db.execute(
+        f"SELECT {', '.join(names)} FROM observations WHERE measurement_id = ? ORDER BY place",  # noqa: S608 our own names
+        [row[0]],
+    ).fetchall()
+    find = Find(partial(_certificate, db), partial(_body, db))
+    return Measurement(
+        id=row[0],
+        started_at=row[1],
+        runtime_s=row[2],
+        control_of=row[3],
+        target=_target(row[4:11]),
+        vantage=_vantage(row[11:16]),
+        observations=tuple(from_values(dict(zip(names, one, strict=True)), find) for one in stored),
+    )
+
+
+def _target(row: tuple[Any, ...]) -> Target:
+    values = dict(zip(Target.__struct_fields__, row, strict=True))
+    return Target(**{**values, "required": bool(values["required"])})
+
+
+def _vantage(row: tuple[Any, ...]) -> Vantage:
+    return Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True)))
+
+
+def _verdict(row: tuple[Any, ...]) -> Verdict:
+    outcome, method, trigger, confidence, rules, evidence, control, rules_version = row
+    return Verdict(
+        outcome=outcome,
+        method=method,
+        trigger=trigger,
+        confidence=confidence,
+        rules=msgspec.json.decode(rules, type=tuple[str, ...]),
+        evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+        control=control,
+        rules_version=rules_version,
+    )
+
+
+def _expectation(text: str | None) -> Expectation | None:
+    """What was left out because it was empty comes back as the record has it when empty."""
+    if text is None:
+        return None
+    from results.expectation import Expectation
+
+    empty = {field: () if "tuple" in str(kind) else None for field, kind in get_type_hints(Expectation).items()}
+    return msgspec.convert({**empty, **msgspec.json.decode(text)}, Expectation)
+
+
+def _certificate(db: Database, certificate_id: int) -> bytes:
+    der: bytes = db.execute("SELECT der FROM certificates WHERE id = ?", [certificate_id]).fetchone()[0]
+    return der
+
+
+def _body(db: Database, sha256: str) -> bytes | None:
+    row = db.execute("SELECT zlib FROM bodies WHERE sha256 = ?", [sha256]).fetchone()
+    return zlib.decompress(row[0]) if row else None

@@ -1,0 +1,130 @@
+"""The database's schema, step by step; docs/schema.md shows where the steps lead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlite_utils import Migrations
+
+from results.columns import all_columns
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+SET = "reachprobe"
+
+migrations = Migrations(SET)
+
+MEASUREMENTS = """
+CREATE TABLE vantages (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, country TEXT, asn INTEGER, network_name TEXT, path TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX vantages_once
+    ON vantages (name, path, ifnull(country, ''), ifnull(asn, 0), ifnull(network_name, ''));
+
+CREATE TABLE targets (
+    id INTEGER PRIMARY KEY, text TEXT NOT NULL, scheme TEXT NOT NULL, host TEXT NOT NULL, port INTEGER NOT NULL,
+    request_path TEXT, service TEXT, required INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX targets_once ON targets (text, ifnull(service, ''), required);
+CREATE INDEX targets_host ON targets (host);
+
+CREATE TABLE rounds (
+    id TEXT PRIMARY KEY, started_at TEXT NOT NULL, network TEXT NOT NULL, evidence TEXT NOT NULL, families TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE measurements (
+    id TEXT PRIMARY KEY,
+    target_id INTEGER NOT NULL REFERENCES targets (id),
+    vantage_id INTEGER NOT NULL REFERENCES vantages (id),
+    round_id TEXT REFERENCES rounds (id),
+    started_at TEXT NOT NULL,
+    runtime_s REAL NOT NULL,
+    control_of TEXT REFERENCES measurements (id) ON DELETE CASCADE,
+    context TEXT
+) STRICT, WITHOUT ROWID;
+CREATE INDEX measurements_by_time ON measurements (started_at) WHERE control_of IS NULL;
+CREATE INDEX measurements_by_target ON measurements (target_id, vantage_id, started_at) WHERE control_of IS NULL;
+CREATE INDEX measurements_by_control ON measurements (control_of) WHERE control_of IS NOT NULL;
+
+CREATE TABLE certificates (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, der BLOB NOT NULL) STRICT;
+CREATE TABLE bodies (sha256 TEXT PRIMARY KEY, zlib BLOB NOT NULL) STRICT;
+
+CREATE TABLE verdicts (
+    measurement_id TEXT PRIMARY KEY REFERENCES measurements (id) ON DELETE CASCADE,
+    outcome TEXT NOT NULL, method TEXT, "trigger" TEXT, confidence TEXT,
+    rules TEXT NOT NULL, evidence TEXT NOT NULL, control TEXT, rules_version TEXT NOT NULL,
+    expectation TEXT, agreement TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX verdicts_by_outcome ON verdicts (outcome, measurement_id);
+
+CREATE TABLE consents (id INTEGER PRIMARY KEY, given_at TEXT NOT NULL, text_version INTEGER NOT NULL) STRICT;
+"""
+
+VIEWS = """
+CREATE VIEW findings AS
+SELECT m.id, m.started_at, m.runtime_s, t.text AS target, t.host, t.service, t.required,
+    w.name AS vantage, w.country, w.asn, w.network_name, w.path,
+    v.outcome, v.method, v."trigger", v.confidence, v.agreement,
+    json_extract(v.expectation, '$.register') AS register,
+    json_extract(v.expectation, '$.listed') AS listed,
+    json_extract(v.expectation, '$.since') AS since,
+    json_extract(v.expectation, '$.basis') AS basis,
+    v.control, r.network, v.rules, v.evidence, v.rules_version
+FROM measurements m
+JOIN targets t ON t.id = m.target_id
+JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement_id = m.id
+LEFT JOIN rounds r ON r.id = m.round_id
+WHERE m.control_of IS NULL;
+
+CREATE VIEW latest AS
+SELECT f.* FROM targets t CROSS JOIN vantages w JOIN findings f ON f.id = (
+    SELECT m.id FROM measurements m
+    WHERE m.target_id = t.id AND m.vantage_id = w.id AND m.control_of IS NULL
+    ORDER BY m.started_at DESC LIMIT 1
+);
+
+CREATE VIEW steps AS
+SELECT t.text AS target, w.name AS vantage, w.path, m.control_of IS NOT NULL AS is_control, o.*
+FROM observations o
+JOIN measurements m ON m.id = o.measurement_id
+JOIN targets t ON t.id = m.target_id
+JOIN vantages w ON w.id = m.vantage_id;
+"""
+
+
+@migrations()
+def m001_measurements(db: Database) -> None:
+    """What was measured, step by step, and what was concluded."""
+    _execute(db, MEASUREMENTS)
+    db.execute(
+        "CREATE TABLE observations (measurement_id TEXT NOT NULL REFERENCES measurements (id) ON DELETE CASCADE, "
+        "place INTEGER NOT NULL, id TEXT NOT NULL, step TEXT NOT NULL, PRIMARY KEY (measurement_id, place)"
+        ") STRICT, WITHOUT ROWID"
+    )
+    add_columns(db)
+    _execute(db, VIEWS)
+
+
+@migrations()
+def m002_registers(db: Database) -> None:
+    """The governments' lists."""
+    from results.registers.schema import create
+
+    create(db)
+
+
+def add_columns(db: Database) -> None:
+    """Give `observations` a column for each field that a step's record has and the table has not."""
+    there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}
+    for name, sql in all_columns().items():
+        if name not in there:
+            db.execute(f"ALTER TABLE observations ADD COLUMN {name} {sql}")
+
+
+def _execute(db: Database, script: str) -> None:
+    """Statement by statement, for executescript would end the migration's transaction."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)

@@ -1,0 +1,185 @@
+"""Writes records into the database's tables. The caller holds the transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.model import Measurement, Target, Vantage
+from results.columns import Keep, all_columns, to_values
+from results.finished import Finished, Round
+from results.verdict import Context
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.expectation import Expectation
+
+
+class Ids:
+    """Row ids of the vantages, targets and certificates met so far, so that each is looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Vantage | Target | bytes, int] = {}
+
+    def of(self, db: Database, record: Vantage | Target) -> int:
+        if record not in self._known:
+            self._known[record] = _row_id(db, record)
+        return self._known[record]
+
+    def of_certificate(self, db: Database, der: bytes) -> int:
+        key = hashlib.sha256(der).digest()
+        if key not in self._known:
+            self._known[key] = _certificate_id(db, key.hex(), der)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """After a transaction that was rolled back, for its rows are gone."""
+        self._known.clear()
+
+
+def save_round(db: Database, round_: Round) -> None:
+    db.execute(
+        "INSERT INTO rounds (id, started_at, network, evidence, families) VALUES (?, ?, ?, ?, ?)",
+        [round_.id, round_.started_at, round_.network, to_json(round_.evidence), to_json(round_.families)],
+    )
+
+
+def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
+    """Measurements with their controls, observations, certificates, bodies where something was odd, and verdicts."""
+    measurements: list[tuple[Any, ...]] = []
+    observations: list[dict[str, Any]] = []
+    bodies: dict[str, bytes] = {}
+    for record in records:
+        met: dict[str, bytes] = {}
+        keep = Keep(partial(ids.of_certificate, db), partial(_body_key, met))
+        for measurement in (record.measurement, *record.controls):
+            context = sparse(record.context) if measurement is record.measurement else None
+            measurements.append(_measurement_row(db, ids, measurement, record.round_id, context))
+            observations.extend(_observation_rows(measurement, keep))
+        if is_worth_its_bodies(record):
+            bodies.update(met)
+    connection = db.conn
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)", measurements)
+    connection.executemany(_insert_observation(), observations)
+    connection.executemany(
+        "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
+    )
+    save_verdicts(db, records)
+
+
+def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
+    """The current verdict of each, in place of any before."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [_verdict_row(record) for record in records],
+    )
+
+
+def is_worth_its_bodies(record: Finished) -> bool:
+    """Bodies are kept where something is odd, and where no TLS vouches for them, so that they can be judged again."""
+    return record.verdict.outcome not in ("reachable", "offline") or any(
+        observation.step == "http" and observation.detail.url.startswith("http://") and not observation.detail.location
+        for observation in record.measurement.observations
+    )
+
+
+def to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def sparse(context: Context) -> str:
+    """The context as JSON, without what is as it is by default."""
+    plain = {
+        field: getattr(context, field)
+        for field in Context.__struct_fields__
+        if getattr(context, field) != getattr(_NO_CONTEXT, field)
+    }
+    return to_json(plain)
+
+
+_NO_CONTEXT = Context()
+
+
+def _measurement_row(
+    db: Database, ids: Ids, measurement: Measurement, round_id: str | None, context: str | None
+) -> tuple[Any, ...]:
+    return (
+        measurement.id,
+        ids.of(db, measurement.target),
+        ids.of(db, measurement.vantage),
+        round_id,
+        measurement.started_at,
+        measurement.runtime_s,
+        measurement.control_of,
+        context,
+    )
+
+
+def _observation_rows(measurement: Measurement, keep: Keep) -> Iterable[dict[str, Any]]:
+    empty = dict.fromkeys(all_columns())
+    for place, observation in enumerate(measurement.observations):
+        yield {**empty, **to_values(observation, keep), "measurement_id": measurement.id, "place": place}
+
+
+def _insert_observation() -> str:
+    names = ("measurement_id", "place", *all_columns())
+    marks = ", ".join(f":{name}" for name in names)
+    return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
+
+
+def _verdict_row(record: Finished) -> tuple[Any, ...]:
+    verdict = record.verdict
+    return (
+        record.measurement.id,
+        verdict.outcome,
+        verdict.method,
+        verdict.trigger,
+        verdict.confidence,
+        to_json(verdict.rules),
+        to_json(verdict.evidence),
+        verdict.control,
+        verdict.rules_version,
+        _without_nothing(record.expectation),
+        record.agreement,
+    )
+
+
+def _without_nothing(expectation: Expectation | None) -> str | None:
+    if expectation is None:
+        return None
+    plain = msgspec.to_builtins(expectation)
+    return to_json({key: value for key, value in plain.items() if value is not None and value != []})
+
+
+def _body_key(met: dict[str, bytes], body: bytes) -> str:
+    key = hashlib.sha256(body).hexdigest()
+    met[key] = body
+    return key
+
+
+def _certificate_id(db: Database, sha256: str, der: bytes) -> int:
+    found = db.execute("SELECT id FROM certificates WHERE sha256 = ?", [sha256]).fetchone()
+    if found is None:
+        found = db.execute(
+            "INSERT INTO certificates (sha256, der) VALUES (?, ?) RETURNING id", [sha256, der]
+        ).fetchone()
+    return int(found[0])
+
+
+def _row_id(db: Database, record: Vantage | Target) -> int:
+    table = "vantages" if isinstance(record, Vantage) else "targets"
+    fields = record.__struct_fields__
+    values = [getattr(record, field) for field in fields]
+    matches = " AND ".join(f"{field} IS ?" for field in fields)
+    found = db.execute(f"SELECT id FROM {table} WHERE {matches}", values).fetchone()  # noqa: S608 as above
+    if found is not None:
+        return int(found[0])
+    marks = ", ".join("?" * len(fields))
+    inserted = db.execute(f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({marks}) RETURNING id", values)  # noqa: S608
+    return int(inserted.fetchone()[0])

@@ -1,0 +1,204 @@
+"""The database: measurements and their observations, and what was concluded from them, in one SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from probe.model import Measurement, Target, Vantage
+from results import loading, saving
+from results.finished import Finished, Round
+from results.verdict import Context, Earlier
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+BUSY_TIMEOUT_S = 60
+SHORTEST_PREFIX = 4
+REMEMBERED_FAILURES = 32
+
+Judge = Callable[[Finished], Finished]
+"""A finished measurement judged again: the same measurement, controls and context, a new verdict."""
+
+
+class StoreError(ValueError):
+    """A database that cannot be used, or does not hold what was asked for; the message says what would do."""
+
+
+class Store:
+    """One open database. `open` makes it, brings an older one up to date, and refuses a newer one."""
+
+    def __init__(self, db: Database, path: Path) -> None:
+        self.db = db
+        self.path = path
+        self._ids = saving.Ids()
+
+    @classmethod
+    def open(cls, path: Path, *, must_exist: bool = False) -> Store:
+        """Open the database at `path`, or make it. StoreError for one that is newer, damaged or locked."""
+        if must_exist and not path.exists():
+            raise StoreError(
+                f"{path}: there is no database yet; `reachprobe check` or `run` makes it, --db names another"
+            )
+        with explained(path):
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path.parent}: {error.strerror}; choose another with --db") from error
+            return cls(_connect(path), path)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def save_round(self, round_: Round) -> None:
+        with explained(self.path), self.db.atomic():
+            saving.save_round(self.db, round_)
+
+    def save(self, records: Iterable[Finished]) -> None:
+        """Keep these, all or none. When this returns they are committed."""
+        try:
+            with explained(self.path), self.db.atomic():
+                saving.save(self.db, self._ids, list(records))
+        except BaseException:
+            self._ids.forget()
+            raise
+
+    def find(self, prefix: str) -> str:
+        """The one measurement whose id begins so. StoreError where there is none, or more than one."""
+        if len(prefix) < SHORTEST_PREFIX:
+            raise StoreError(f"{prefix!r}: give at least the first {SHORTEST_PREFIX} characters of the id")
+        rows = self.db.execute(
+            "SELECT id FROM measurements WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", [prefix, prefix + "\U0010ffff"]
+        ).fetchall()
+        if not rows:
+            raise StoreError(f"no measurement {prefix!r} in {self.path}; `reachprobe results list` shows what is there")
+        if len(rows) > 1:
+            raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(row[0] for row in rows)}")
+        return str(rows[0][0])
+
+    def measurement(self, id_prefix: str) -> Measurement:
+        return loading.measurement(self.db, self.find(id_prefix))
+
+    def controls_of(self, measurement_id: str) -> tuple[Measurement, ...]:
+        return loading.controls_of(self.db, measurement_id)
+
+    def context_of(self, measurement_id: str) -> Context:
+        return loading.context_of(self.db, measurement_id)
+
+    def finished(self, id_prefix: str) -> Finished:
+        """A measurement with its controls, context and current verdict."""
+        return loading.finished(self.db, self.find(id_prefix))
+
+    def rows(self, limit: int | None = None, **filters: str | None) -> Iterator[dict[str, Any]]:
+        """The rows of `results list --json`, newest first: see `loading.rows` for the filters."""
+        return loading.rows(self.db, limit=limit, **filters)
+
+    def history(self, target: Target, vantage: Vantage, before: str) -> tuple[Earlier, ...]:
+        """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time."""
+        rows = self.db.execute(
+            "SELECT m.started_at, v.outcome, v.method FROM targets t"
+            " JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id"
+            " JOIN verdicts v ON v.measurement_id = m.id"
+            " WHERE t.text = ? AND w.name = ? AND w.path = ? AND w.country IS ? AND w.asn IS ?"
+            " AND w.network_name IS ? AND m.control_of IS NULL AND m.started_at < ?"
+            " ORDER BY m.started_at DESC LIMIT ?",
+            [
+                target.text, vantage.name, vantage.path, vantage.country, vantage.asn, vantage.network_name, before,
+                REMEMBERED_FAILURES,
+            ],
+        )  # fmt: skip
+        found: list[Earlier] = []
+        for at, outcome, method in rows:
+            if outcome == "reachable":
+                break
+            if method is not None:
+                found.append(Earlier(at=at, method=method))
+        return tuple(reversed(found))
+
+    def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
+        """Judge every measurement again from what is stored; yields those whose verdict or agreement changed."""
+        ids = [row[0] for row in self.db.execute("SELECT measurement_id FROM verdicts ORDER BY measurement_id")]
+        for start in range(0, len(ids), 200):
+            changed: list[tuple[Finished, Finished]] = []
+            with explained(self.path), self.db.atomic():
+                for measurement_id in ids[start : start + 200]:
+                    old = loading.finished(self.db, measurement_id)
+                    new = judge(old)
+                    if new != old:
+                        saving.save_verdicts(self.db, [new])
+                        changed.append((old, new))
+            yield from changed
+
+    def consent(self) -> int | None:
+        """The version of the newest text that was consented to, None where none was."""
+        row = self.db.execute("SELECT max(text_version) FROM consents").fetchone()
+        return row[0] if row else None
+
+    def record_consent(self, text_version: int, given_at: str) -> None:
+        with explained(self.path), self.db.atomic():
+            self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
+
+
+def _connect(path: Path) -> Database:
+    import sqlite_utils
+
+    from results.migrations import add_columns, migrations
+
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        db = sqlite_utils.Database(connection)
+        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
+        applied = [migration.name for migration in migrations.applied(db)]
+        newer = [name for name in applied if name not in known]
+        if newer:
+            raise StoreError(
+                f"{path}: made by a newer version ({newer[-1]}); upgrade reachprobe, or choose another with --db"
+            )
+        if len(applied) < len(known):
+            if applied:
+                _back_up(connection, path, applied[-1])
+            migrations.apply(db)
+        add_columns(db)
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
+    """A copy beside the database, as it was before it is changed."""
+    copy = sqlite3.connect(path.with_name(f"{path.name}.{version}.backup"))
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors about the file into a StoreError with the way out."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        why = _WAYS_OUT.get((error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0) & 0xFF)
+        if why is None:
+            raise
+        raise StoreError(f"{path}: {why}") from error
+
+
+_WAYS_OUT = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: no permission, or no such folder; choose another with --db",
+    sqlite3.SQLITE_READONLY: "cannot be written: no permission; choose another with --db",
+    sqlite3.SQLITE_PERM: "no permission; choose another with --db",
+    sqlite3.SQLITE_NOTADB: "is not a reachprobe database; choose another with --db",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup, or move it away and start anew",
+    sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has ended",
+    sqlite3.SQLITE_FULL: "the disk is full; make room, nothing stored was lost",
+    sqlite3.SQLITE_IOERR: "the disk fails to read or write",
+}

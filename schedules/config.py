@@ -1,0 +1,211 @@
+"""The configuration: every key, what it is when nobody says, and where it comes from (file < environment < flags)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from schedules.config_toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
+
+if TYPE_CHECKING:
+    from probe.model import Vantage
+    from probe.path import Path as NetworkPath
+    from probe.settings import Settings
+
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+Asn = Annotated[int, Meta(ge=1, le=4294967295)]
+Every = Annotated[str, Meta(pattern="^[1-9][0-9]{0,5}[smhd]$")]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all tables share: frozen, every key named, no key unknown."""
+
+
+class VantageTable(Table, frozen=True, kw_only=True):
+    name: Name = "home"
+    country: Country | None = None
+    """Which registers apply."""
+    asn: Asn | None = None
+    network_name: Name | None = None
+
+
+class NetworkTable(Table, frozen=True, kw_only=True):
+    resolvers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = ("system",)
+    """What this network's users use."""
+    trusted_resolvers: Annotated[tuple[str, ...], Meta(max_length=8)] = (
+        "https://1.1.1.1/dns-query",
+        "https://8.8.8.8/dns-query",
+        "tls://9.9.9.9",
+    )
+    """A second opinion, of several owners, by address, so that nothing has to be looked up."""
+    canaries: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)] = (
+        "http://cp.cloudflare.com/generate_204",
+        "http://connectivitycheck.gstatic.com/generate_204",
+        "http://detectportal.firefox.com/success.txt",
+        "https://www.wikipedia.org/",
+        "https://www.apple.com/",
+    )
+    domestic_canaries: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    ca_file: str | None = None
+    allow_private: bool = False
+    families: Annotated[tuple[Literal["ipv4", "ipv6"], ...], Meta(min_length=1, max_length=2)] = ("ipv4", "ipv6")
+    timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
+    concurrency: Count = 64
+    per_address: Count = 2
+    user_agent: Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[\x20-\x7e]*$")] = BROWSER
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 524288
+    max_addresses: Annotated[int, Meta(ge=1, le=64)] = 3
+    """For each family of a name."""
+    innocent_name: str = "www.example.com"
+    """The name that the A/B step sends where the target's fails."""
+    ab_address: str | None = None
+    """ADDR:PORT of a server that answers TLS for any name, for the A/B step away from the target's address."""
+
+
+class ControlTable(Table, frozen=True, kw_only=True):
+    hub: str | None = None
+    path: str | None = None
+
+
+class PathTable(Table, frozen=True, kw_only=True):
+    name: Name
+    bind: str | None = None
+    proxy: str | None = None
+    country: Country | None = None
+    """Where it leaves; one that leaves in the vantage's own country is no control."""
+
+
+class RegisterTable(Table, frozen=True, kw_only=True):
+    name: Name
+    country: Country | None = None
+    format: str | None = None
+    source: str | None = None
+    max_age_days: Annotated[float, Meta(gt=0)] = 3.0
+
+
+class ServiceTable(Table, frozen=True, kw_only=True):
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
+    title: Name | None = None
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+class CampaignTable(Table, frozen=True, kw_only=True):
+    name: Name
+    services: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    list: str | None = None
+    register: str | None = None
+    sample: Count | None = None
+    every: Every = "6h"
+    path: str = "direct"
+
+
+class StoreTable(Table, frozen=True, kw_only=True):
+    keep_days: Annotated[int, Meta(ge=1, le=36500)] = 400
+
+
+class Config(Table, frozen=True, kw_only=True):
+    vantage: VantageTable = VantageTable()
+    network: NetworkTable = NetworkTable()
+    control: ControlTable = ControlTable()
+    path: tuple[PathTable, ...] = ()
+    register: tuple[RegisterTable, ...] = ()
+    service: tuple[ServiceTable, ...] = ()
+    campaign: tuple[CampaignTable, ...] = ()
+    store: StoreTable = StoreTable()
+
+    def settings(self) -> Settings:
+        """What the network edge is told."""
+        from probe.settings import Settings
+
+        said = {key: getattr(self.network, key) for key in Settings.__struct_fields__ if hasattr(self.network, key)}
+        return Settings(**said)
+
+    def path_named(self, name: str) -> NetworkPath:
+        """The path of that name; `direct` is always there."""
+        from probe.path import Path as NetworkPath
+
+        for path in self.path:
+            if path.name == name:
+                return NetworkPath(path.name, path.bind, path.proxy)
+        if name == "direct":
+            return NetworkPath("direct")
+        raise ConfigError(f"there is no path {name!r}; known: {', '.join(self.path_names)}")
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
+
+    def vantage_by(self, path: str) -> Vantage:
+        """This vantage, as its packets leave by `path`."""
+        from probe.model import Vantage
+
+        mine = self.vantage
+        return Vantage(name=mine.name, country=mine.country, asn=mine.asn, network_name=mine.network_name, path=path)
+
+
+def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """The file at `path` (None: no file), over it REACHPROBE_SECTION_KEY of `environ`, over that `flags`.
+
+    Flags are by dotted key, `{"vantage.name": "home-fibre"}`. ConfigError names the first wrong key and its line.
+    """
+    text = read(path) if path is not None else ""
+    where = path or Path("configuration")
+    config = decode(text, where, Config)
+    for variable, (section, key, kind) in variables().items():
+        if variable in environ:
+            try:
+                value = from_words(environ[variable], kind)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{variable}={environ[variable]!r}: {complaint(error)[0]}") from error
+            config = _with(config, section, key, value)
+    _refuse_unknown_variables(environ)
+    for dotted_key, value in flags.items():
+        section, key = dotted_key.split(".")
+        try:
+            value = msgspec.convert(value, get_type_hints(_section(section), include_extras=True)[key])
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{dotted_key} = {value!r}: {complaint(error)[0]}") from error
+        config = _with(config, section, key, value)
+    from schedules.config_check import contradictions
+
+    for keys, what in contradictions(config):
+        raise mistake(text, where, keys, what) if path is not None else ConfigError(f"{dotted(keys)}: {what}")
+    return config
+
+
+def variables() -> dict[str, tuple[str, str, Any]]:
+    """Every environment variable that sets a key: its section, its key, its type."""
+    found: dict[str, tuple[str, str, Any]] = {}
+    for section, kind in get_type_hints(Config, include_extras=True).items():
+        if isinstance(kind, type) and issubclass(kind, Table):
+            for key, key_kind in get_type_hints(kind, include_extras=True).items():
+                found[f"REACHPROBE_{section}_{key}".upper()] = (section, key, key_kind)
+    return found
+
+
+def _section(name: str) -> type[Table]:
+    kind: type[Table] = get_type_hints(Config)[name]
+    return kind
+
+
+def _with(config: Config, section: str, key: str, value: Any) -> Config:
+    table = msgspec.structs.replace(getattr(config, section), **{key: value})
+    return msgspec.structs.replace(config, **{section: table})
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = variables()
+    prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
+    for variable in sorted(environ):
+        if variable.startswith(prefixes) and variable not in known:
+            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")

@@ -1,0 +1,56 @@
+"""What the configuration's keys say that cannot be: unknown paths, names given twice, unreadable targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schedules.config import Config
+from schedules.config_toml import Keys
+
+
+def contradictions(config: Config) -> list[tuple[Keys, str]]:
+    """What the keys say that cannot be, key by key: unknown paths, names given twice, unreadable targets."""
+    found: list[tuple[Keys, str]] = []
+    paths = config.path_names
+    for place, path in enumerate(config.path):
+        if (path.bind is None) == (path.proxy is None):
+            found.append((("path", place), "give either bind or proxy"))
+    for table in ("path", "register", "service", "campaign"):
+        seen: set[str] = set()
+        for place, entry in enumerate(getattr(config, table)):
+            if entry.name in seen:
+                found.append(((table, place, "name"), f"{entry.name!r} is given twice"))
+            seen.add(entry.name)
+    if config.control.path is not None and config.control.path not in paths:
+        found.append((("control", "path"), _no_path(config.control.path, paths)))
+    for place, campaign in enumerate(config.campaign):
+        if campaign.path not in paths:
+            found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
+    if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
+        found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+    found.extend(_unreadable_targets(config))
+    return found
+
+
+def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
+    if not config.service and not config.campaign:
+        return []
+    from probe.target import BadTarget, parse
+
+    found: list[tuple[Keys, str]] = []
+    groups: list[tuple[Keys, tuple[str, ...]]] = []
+    for place, service in enumerate(config.service):
+        groups.append((("service", place, "required"), service.required))
+        groups.append((("service", place, "optional"), service.optional))
+    groups += [(("campaign", place, "targets"), campaign.targets) for place, campaign in enumerate(config.campaign)]
+    for keys, texts in groups:
+        for text in texts:
+            try:
+                parse(text, allow_private=config.network.allow_private)
+            except BadTarget as error:
+                found.append((keys, str(error)))
+    return found
+
+
+def _no_path(name: str, known: tuple[str, ...]) -> str:
+    return f"there is no path {name!r}; known: {', '.join(known)}"
