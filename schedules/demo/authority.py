@@ -29,7 +29,7 @@ class Authority:
         self._ca_key = ec.generate_private_key(ec.SECP256R1())
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
         span = (self.now - 365 * DAY, self.now + 365 * DAY)
-        builder = _builder(self._name, self._name, self._ca_key.public_key(), span)
+        builder = _builder(self._name, self._name, self._ca_key, self._ca_key, span)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         builder = builder.add_extension(_ca_usage(), critical=True)
         self._ca = builder.sign(self._ca_key, hashes.SHA256())
@@ -49,7 +49,7 @@ class Authority:
         span = valid or (self.now - DAY, self.now + 30 * DAY)
         subject = _named(names[0])
         issuer, issuer_key = (subject, self._leaf_key) if self_signed else (self._name, self._ca_key)
-        builder = _builder(subject, issuer, self._leaf_key.public_key(), span)
+        builder = _builder(subject, issuer, self._leaf_key, issuer_key, span)
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         return self._server_context(builder.sign(issuer_key, hashes.SHA256()))
 
@@ -114,11 +114,18 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, span: tuple[datetime, datetime]
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    issuer_key: ec.EllipticCurvePrivateKey,
+    span: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
-    builder = builder.serial_number(x509.random_serial_number())
-    return builder.not_valid_before(span[0]).not_valid_after(span[1])
+    """With the key identifiers that Python 3.13's strict verification asks for."""
+    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(span[0]).not_valid_after(span[1])
+    own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    from_issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
+    return builder.add_extension(own, critical=False).add_extension(from_issuer, critical=False)
 
 
 def _ca_usage() -> x509.KeyUsage:
