@@ -1,7 +1,8 @@
 """What the registers say about a target at a moment.
 
-A look-up asks the database by name, parent names, URL hash, address and subnet; it resolves nothing and holds no register
-in memory. Strongest first: the URL itself, the name, a mask over it, an https URL on its host, its address, a subnet.
+A look-up asks the database by name, parent names, URL hash, address and subnet; it resolves nothing and holds no
+register in memory. Strongest first: the URL itself, the name, a mask over it, an https URL on its host, an address, a
+subnet.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A span `[first, gone)` begins at the version that has the entry and ends at the first version that lacks it; `gone` is
 NULL while the newest version has it. Spans of one entry neither touch nor overlap, so the history is a function of the
-set of versions alone. Every function runs inside the import's transaction, and the version's entries are in `register_seen`.
+set of versions alone. Every function runs inside the import's transaction; the version's entries are in
+`register_seen`.
 """
 
 from __future__ import annotations

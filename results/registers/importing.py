@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ def import_register(
     db: Database,
     paths: Sequence[Path | str],
     *,
-    name: str,
-    country: str,
+    name: str | None = None,
+    country: str | None = None,
     format: str | None = None,
     updated: datetime | None = None,
     now: datetime | None = None,
@@ -47,18 +48,17 @@ def import_register(
     `updated` stands in for the moment the files say; without either, `now` is the version's moment. Raises
     RegisterError (also TruncatedRegister) and leaves the database as it was.
     """
-    if not name or not country.isalpha() or len(country) != 2:
-        raise RegisterError("a register needs a name and a two-letter country")
     if not paths:
         raise RegisterError("no file to import")
     files = sources([Path(path) for path in paths], progress)
     chosen = _format(files[0], format)
+    name, country = _whose(db, chosen, name, country)
     now = now or datetime.now(UTC)
     with db.atomic():
-        loader = _Loader(db.conn, _register_id(db.conn, name, country.upper()))
+        loader = _Loader(db.conn, _register_id(db.conn, name, country))
         try:
             loader.load(chosen, files)
-            return loader.finish(name, country.upper(), chosen.name, [file.name for file in files], updated, now)
+            return loader.finish(name, country, chosen.name, [file.name for file in files], updated, now)
         finally:
             loader.close()
 
@@ -78,6 +78,19 @@ def _format(first: Source, wanted: str | None) -> Format:
             f"cannot tell the format of {first.name}; name it with --format: {', '.join(sorted(known))}"
         )
     return fitting[0]
+
+
+def _whose(db: Database, chosen: Format, name: str | None, country: str | None) -> tuple[str, str]:
+    """The register's name and country: as told, else as stored under that name, else as the format says."""
+    name = name or chosen.register
+    if not name:
+        raise RegisterError(f"{chosen.name} is not one register's own format: name the register with --as")
+    if country is None:
+        stored = db.conn.execute("SELECT country FROM registers WHERE name = ?", (name,)).fetchone()
+        country = stored[0] if stored else chosen.country
+    if country is None or not re.fullmatch("[A-Za-z]{2}", country):
+        raise RegisterError(f"register {names.shown(name)} needs a country of two letters: --country RU")
+    return name, country.upper()
 
 
 def _register_id(conn: sqlite3.Connection, name: str, country: str) -> int:
@@ -231,31 +244,24 @@ class _Loader:
         if self.conn.execute("SELECT 1 FROM register_versions WHERE register_id = ? AND at = ?", version).fetchone():
             history.forget(self.conn, self.register_id, at, around)
         history.record(self.conn, self.register_id, at, around)
+        kept = self.rows - self.skipped
+        told = int(stated.timestamp()) if stated else None
+        counts = (self.rows, kept, self.skipped, entries)
         self.conn.execute(
             "INSERT OR REPLACE INTO register_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                *version,
-                int(stated.timestamp()) if stated else None,
-                format_,
-                self.rows,
-                self.rows - self.skipped,
-                self.skipped,
-                entries,
-                "\n".join(files),
-                int(now.timestamp()),
-            ),  # fmt: skip
+            (*version, told, format_, *counts, "\n".join(files), int(now.timestamp())),
         )
         return ImportReport(
             register=name,
             country=country,
             format=format_,
             rows=self.rows,
-            kept=self.rows - self.skipped,
+            kept=kept,
             skipped=self.skipped,
             entries=entries,
             added=added,
             removed=removed,
-            updated=instant(int(stated.timestamp())) if stated else None,
+            updated=instant(told) if told is not None else None,
             version=instant(at),
             reasons=dict(self.reasons.most_common()),
             problems=tuple(self.problems),

@@ -1,7 +1,7 @@
 """Which article of Russia's law 149-FZ a register entry stands on.
 
 Entry types as in the operator's instruction (vigruzki.rkn.gov.ru, format 2.4), articles as usher2/u2ckdump maps them.
-The CSV has no entry type: there the authority and the decision's number must tell, and where they cannot, nobody is told.
+The CSV has no entry type: there the authority and the decision's number must tell, and where they cannot, None is said.
 """
 
 from __future__ import annotations

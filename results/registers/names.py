@@ -156,7 +156,8 @@ def url(text: str) -> Url:
     host, port = _host_and_port(authority)
     port_text = f":{port}" if port is not None and port != _DEFAULT_PORTS.get(scheme) else ""
     host_text = f"[{host}]" if ":" in host else host
-    return Url(text, scheme, host, f"{scheme}://{host_text}{port_text}{_path(tail)}")
+    key = f"{scheme}://{host_text}{port_text}{_path(tail)}"
+    return Url(text if text.isprintable() else key, scheme, host, key)
 
 
 def _host_and_port(authority: str) -> tuple[str, int | None]:
@@ -207,6 +208,14 @@ def place(text: str) -> Place:
     if packed is None and "." not in parsed.host:
         raise BadName(f"{shown(text)} is no URL, host or address")
     return Place(parsed.host, parsed.scheme or None, parsed.key if parsed.scheme == "http" else None, packed)
+
+
+def clean(text: str) -> str:
+    """Text of a register without what a terminal would act on (controls, directions), ends trimmed."""
+    if text.isprintable():
+        return text.strip()
+    kept = (char if char.isprintable() else " " if char.isspace() else "" for char in text)
+    return "".join(kept).strip()
 
 
 def shown(text: str) -> str:

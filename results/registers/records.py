@@ -93,11 +93,13 @@ class Updated(NamedTuple):
 
 class Format(msgspec.Struct, frozen=True):
     """A register format. `recognises` sees the first 64 KiB; `read` streams rows and raises RegisterError for a file
-    that is not whole."""
+    that is not whole. `register` and `country` are whose it is, where only one register is written so."""
 
     name: str
     recognises: Callable[[bytes], bool]
     read: Callable[[Iterable[Source]], Iterator[Raw | Problem | Updated]]
+    register: str | None = None
+    country: str | None = None
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):

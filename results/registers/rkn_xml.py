@@ -223,7 +223,7 @@ def parse(content: Content) -> Entry:
     if not any(blocked):
         raise BadRow("; ".join(what.remarks + odd) or "neither address, domain nor URL")
     exact, masks, urls, subnets = blocked
-    number, authority = content.decision.get("number"), content.decision.get("org")
+    number, authority = (names.clean(content.decision.get(key, "")) for key in ("number", "org"))
     included = moscow(got.get("includeTime", ""))
     return Entry(
         key=f"id|{got['id']}",
@@ -235,7 +235,7 @@ def parse(content: Content) -> Entry:
         subnets=subnets,
         resolved=() if block_type == "ip" else rows.single_addresses(addresses),
         authority=authority or None,
-        decision_number=number.strip() or None if number else None,
+        decision_number=number or None,
         decision_date=rows.date(content.decision.get("date")),
         entry_type=got.get("entryType"),
         urgency=got.get("urgencyType"),
@@ -266,4 +266,4 @@ def _blocked(declared: str, what: rows.Things, addresses: tuple[Subnet, ...]) ->
     return "ip", ((), (), (), what.subnets or addresses)
 
 
-FORMAT = Format("rkn-xml", recognises, read)
+FORMAT = Format("rkn-xml", recognises, read, register="rkn", country="RU")

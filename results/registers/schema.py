@@ -19,8 +19,9 @@ _STATEMENTS = (
         id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, country TEXT NOT NULL) STRICT""",
     """CREATE TABLE IF NOT EXISTS register_versions (
         register_id INTEGER NOT NULL REFERENCES registers(id), at INTEGER NOT NULL, updated INTEGER,
-        format TEXT NOT NULL, rows INTEGER NOT NULL, kept INTEGER NOT NULL, skipped INTEGER NOT NULL, entries INTEGER NOT NULL,
-        files TEXT NOT NULL, imported_at INTEGER NOT NULL, PRIMARY KEY (register_id, at)) STRICT, WITHOUT ROWID""",
+        format TEXT NOT NULL, rows INTEGER NOT NULL, kept INTEGER NOT NULL, skipped INTEGER NOT NULL,
+        entries INTEGER NOT NULL, files TEXT NOT NULL, imported_at INTEGER NOT NULL,
+        PRIMARY KEY (register_id, at)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS register_decisions (
         id INTEGER PRIMARY KEY, authority TEXT NOT NULL, number TEXT NOT NULL, date TEXT NOT NULL,
         UNIQUE (authority, number, date)) STRICT""",

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from results.registers.records import RegisterError, TruncatedRegister
 
@@ -17,6 +17,10 @@ HEAD = 65536
 CHUNK = 262144
 MAX_BYTES = 4 << 30  # unpacked, one file; the real register is about 0.2 GB
 Progress = Callable[[int, int], None]
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Source:
@@ -43,20 +47,20 @@ class Source:
                 yield chunk
 
     @contextmanager
-    def _open(self) -> Iterator[BinaryIO]:
+    def _open(self) -> Iterator[_Readable]:
         try:
             with self.path.open("rb") as file:
                 counted = _Counted(file, self._progress) if self._progress else file
                 magic = file.read(4)
                 file.seek(0)
                 if magic[:2] == b"\x1f\x8b":
-                    with gzip.GzipFile(fileobj=counted) as unpacked:  # type: ignore[arg-type]
+                    with gzip.GzipFile(fileobj=counted) as unpacked:
                         yield unpacked
                 elif magic == b"PK\x03\x04":
                     with zipfile.ZipFile(file) as archive, archive.open(_register_in(archive, self.name)) as member:
-                        yield member  # type: ignore[misc]
+                        yield member
                 else:
-                    yield counted  # type: ignore[misc]
+                    yield counted
         except zipfile.BadZipFile as error:
             raise TruncatedRegister(f"{self.name} is a broken zip archive ({error}); fetch it again") from error
         except OSError as error:
@@ -79,7 +83,7 @@ class _Counted(io.RawIOBase):
         return True
 
 
-def _read(stream: BinaryIO, size: int, name: str) -> bytes:
+def _read(stream: _Readable, size: int, name: str) -> bytes:
     try:
         return stream.read(size)
     except EOFError as error:

@@ -1,8 +1,9 @@
 """The zapret-info CSV of Russia's register: one row a line, CP1251, `;` between columns.
 
 `IPs ; domain ; URLs ; authority ; decision number ; decision date`, lists inside a column joined by `|`. The first
-line of a whole dump is `Updated: YYYY-MM-DD HH:MM:SS +0000`; its parts (dump-00.csv ...) have no such line. In 2024 rows were
-trimmed (URL, number and date dropped), so short rows are read too. There is no entry id, type or inclusion date.
+line of a whole dump is `Updated: YYYY-MM-DD HH:MM:SS +0000`; its parts (dump-00.csv ...) have no such line. In 2024
+rows were trimmed (URL, number and date dropped), so short rows are read too. There is no entry id, type or inclusion
+date.
 """
 
 from __future__ import annotations
@@ -111,10 +112,10 @@ def parse(line: bytes) -> Entry:
         urls=what.urls,
         subnets=(() if what.urls else what.subnets) if named else addresses,
         resolved=rows.single_addresses(addresses) if named else (),
-        authority=authority.strip() or None,
-        decision_number=number.strip() or None,
+        authority=names.clean(authority) or None,
+        decision_number=names.clean(number) or None,
         decision_date=rows.date(day.strip()),
-        basis=law.by_decision(authority.strip(), number),
+        basis=law.by_decision(names.clean(authority), names.clean(number)),
         remarks=what.remarks + odd + _odd_date(day.strip()),
     )
 
@@ -131,4 +132,4 @@ def _odd_date(day: str) -> tuple[str, ...]:
     return () if not day or rows.date(day) else (f"date: {names.shown(day)} is not one",)
 
 
-FORMAT = Format("zapret-csv", recognises, read)
+FORMAT = Format("zapret-csv", recognises, read, register="rkn", country="RU")
