@@ -10,6 +10,7 @@ import re
 
 _ARTICLES = {"2": "15.2", "3": "15.3", "4": "15.4", "6": "15.5", "7": "15.8", "8": "15.9"}
 _EXECUTIVE = frozenset({"ФСКН", "МВД", "ФНС", "Роспотребнадзор", "Росалкогольрегулирование", "Росмолодежь"})
+_PERSONAL_DATA_LAW = "2015-09-01"  # 242-FZ brought article 15.5
 _MINISTRY = ("Минцифр", "Минкомсвяз")
 
 
@@ -28,9 +29,8 @@ def by_entry_type(entry_type: str | None, authority: str | None, number: str | N
     return f"149-FZ {article}" if article else None
 
 
-def by_decision(authority: str, number: str) -> str | None:
-    """The article for a row of the zapret CSV, where authority and number tell; a court's can be several."""
-    number = number.strip()
+def by_decision(authority: str, number: str, date: str | None) -> str | None:
+    """The article for a row of the zapret CSV, where authority, number and date tell."""
     if authority == "Роскомнадзор":
         if re.fullmatch(r"\d+-Restricting", number):
             return "149-FZ 15.4"
@@ -39,6 +39,8 @@ def by_decision(authority: str, number: str) -> str | None:
         return "149-FZ 15.1" if re.fullmatch(r"\d+-(URL|DOMAIN|IP)-\w+", number, re.IGNORECASE) else None
     if authority in _EXECUTIVE:
         return "149-FZ 15.1"
+    if authority == "суд":  # later a court can also have decided by 15.5
+        return "149-FZ 15.1" if date and date < _PERSONAL_DATA_LAW else None
     if authority == "Генпрокуратура":
         return "149-FZ 15.3"
     if authority == "Мосгорсуд":

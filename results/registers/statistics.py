@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -37,53 +38,55 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     bases: dict[str, int]
 
 
-_COUNTS = {
-    "block_types": "e.block_type",
-    "authorities": "CASE d.authority WHEN '' THEN 'none' ELSE d.authority END",
-    "bases": "coalesce(e.basis, 'not told')",
-}
-_IN_FORCE = """register_spans s JOIN register_entries e ON e.id = s.entry_id JOIN register_decisions d ON d.id = e.decision_id
-    WHERE s.gone IS NULL AND e.register_id = ?"""
-_INDEXED = {
-    "names": ("register_names", "count(DISTINCT i.name)"),
-    "urls": ("register_urls", "count(DISTINCT i.hash)"),
-    "subnets": ("register_subnets", "count(DISTINCT i.network || '/' || i.prefix)"),
-    "resolved_addresses": ("register_addresses", "count(DISTINCT i.address)"),
-}
+_NEWEST = """SELECT r.id, r.name, r.country, v.format, v.at, v.rows, v.kept, v.skipped, v.entries,
+    (SELECT count(*) FROM register_versions w WHERE w.register_id = r.id),
+    (SELECT min(at) FROM register_versions w WHERE w.register_id = r.id)
+    FROM registers r JOIN register_versions v ON v.register_id = r.id
+    AND v.at = (SELECT max(at) FROM register_versions w WHERE w.register_id = r.id) ORDER BY r.name"""
+_IN_FORCE = """register_spans s JOIN register_entries e ON e.id = s.entry_id
+    JOIN register_decisions d ON d.id = e.decision_id WHERE s.gone IS NULL AND e.register_id = ?"""
+_AUTHORITY = "CASE d.authority WHEN '' THEN 'none' ELSE d.authority END"
 
 
 def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statistics]:
     """Every stored register, by name."""
     conn = db.conn
-    query = """SELECT r.id, r.name, r.country, v.format, v.at, v.rows, v.kept, v.skipped, v.entries,
-        (SELECT count(*) FROM register_versions w WHERE w.register_id = r.id),
-        (SELECT min(at) FROM register_versions w WHERE w.register_id = r.id)
-        FROM registers r JOIN register_versions v ON v.register_id = r.id
-        AND v.at = (SELECT max(at) FROM register_versions w WHERE w.register_id = r.id) ORDER BY r.name"""
     found = []
-    for number, name, country, format_, at, rows, kept, skipped, entries, versions, first in conn.execute(
-        query
-    ).fetchall():
+    for number, name, country, format_, at, *counts, versions, first in conn.execute(_NEWEST).fetchall():
+        rows, kept, skipped, entries = counts
         age = (now.timestamp() - at) / 86400
-        counts = {
-            key: dict(
-                conn.execute(f"SELECT {what}, count(*) AS n FROM {_IN_FORCE} GROUP BY 1 ORDER BY n DESC", (number,))
-            )
-            for key, what in _COUNTS.items()
-        }
-        indexed = {
-            key: conn.execute(
-                f"""SELECT {what} FROM {table} i JOIN register_entries e ON e.id = i.entry_id
-                JOIN register_spans s ON s.entry_id = e.id WHERE s.gone IS NULL AND e.register_id = ?""",  # noqa: S608
-                (number,),
-            ).fetchone()[0]
-            for key, (table, what) in _INDEXED.items()
-        }
         found.append(
             Statistics(
-                register=name, country=country, format=format_, as_of=instant(at), age_days=round(age, 3),
-                stale=age > max_age_days, versions=versions, first_version=instant(first), rows=rows, kept=kept,
-                skipped=skipped, entries=entries, **indexed, **counts,
+                register=name,
+                country=country,
+                format=format_,
+                as_of=instant(at),
+                age_days=round(age, 3),
+                stale=age > max_age_days,
+                versions=versions,
+                first_version=instant(first),
+                rows=rows,
+                kept=kept,
+                skipped=skipped,
+                entries=entries,
+                names=_distinct(conn, number, "register_names", "i.name"),
+                urls=_distinct(conn, number, "register_urls", "i.hash"),
+                subnets=_distinct(conn, number, "register_subnets", "i.network || '/' || i.prefix"),
+                resolved_addresses=_distinct(conn, number, "register_addresses", "i.address"),
+                block_types=_grouped(conn, number, "e.block_type"),
+                authorities=_grouped(conn, number, _AUTHORITY),
+                bases=_grouped(conn, number, "coalesce(e.basis, 'not told')"),
             )
-        )  # fmt: skip
+        )
     return found
+
+
+def _grouped(conn: sqlite3.Connection, register_id: int, what: str) -> dict[str, int]:
+    query = f"SELECT {what}, count(*) AS n FROM {_IN_FORCE} GROUP BY 1 ORDER BY n DESC"  # noqa: S608 (constants)
+    return dict(conn.execute(query, (register_id,)).fetchall())
+
+
+def _distinct(conn: sqlite3.Connection, register_id: int, table: str, what: str) -> int:
+    query = f"""SELECT count(DISTINCT {what}) FROM {table} i JOIN register_entries e ON e.id = i.entry_id
+        JOIN register_spans s ON s.entry_id = e.id WHERE s.gone IS NULL AND e.register_id = ?"""  # noqa: S608 (constants)
+    return int(conn.execute(query, (register_id,)).fetchone()[0])

@@ -115,7 +115,7 @@ def parse(line: bytes) -> Entry:
         authority=names.clean(authority) or None,
         decision_number=names.clean(number) or None,
         decision_date=rows.date(day.strip()),
-        basis=law.by_decision(names.clean(authority), names.clean(number)),
+        basis=law.by_decision(names.clean(authority), names.clean(number), rows.date(day.strip())),
         remarks=what.remarks + odd + _odd_date(day.strip()),
     )
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 MAX_AGE_DAYS = 3.0
 SHOWN_PROBLEMS = 20
-MAX_STDIN_LINE = 65536
 
 
 @click.group(short_help="What governments say should be blocked.")
@@ -162,7 +161,7 @@ def _targets(arguments: Iterable[str]) -> list[str]:
         if argument != "-":
             found.append(argument)
             continue
-        for line in click.get_text_stream("stdin", encoding="utf-8", errors="replace"):
+        for line in sys.stdin:
             if text := line.rstrip("\r\n"):
                 found.append(text)
     for text in found:
