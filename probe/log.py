@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +21,15 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
 
 
+class Closing(Protocol):
+    """Something held open between two steps."""
+
+    def close(self) -> None: ...
+
+
+K = TypeVar("K", bound=Closing)
+
+
 class Log:
     """The observations of one measurement so far, in the order in which they ended."""
 
@@ -31,10 +40,27 @@ class Log:
         self.started_at = rfc3339(network.now())
         self._zero = network.monotonic()
         self._begun = 0
+        self._kept: list[Closing] = []
 
     def elapsed(self) -> float:
         """Seconds since the measurement began."""
         return self.network.monotonic() - self._zero
+
+    def keep(self, held: Closing) -> None:
+        """Hold something open for a later step; `close` sees to what no step took."""
+        self._kept.append(held)
+
+    def take_kept(self, kind: type[K]) -> list[K]:
+        """What was kept of one kind, now the caller's."""
+        taken = [held for held in self._kept if isinstance(held, kind)]
+        self._kept = [held for held in self._kept if not isinstance(held, kind)]
+        return taken
+
+    def close(self) -> None:
+        """Close what is still kept."""
+        for held in self._kept:
+            held.close()
+        self._kept = []
 
     def begin(self, step: str, about: Attempted) -> Pending:
         """Start the clock of one step."""

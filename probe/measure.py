@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from urllib.parse import urljoin
 
 from probe import target as targets
@@ -13,6 +14,7 @@ from probe.lookup import addresses, look_up
 from probe.means import Means
 from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme, Target
 from probe.scrub import scrub
+from probe.steps import dns
 
 MAX_PASSES = 8
 """Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
@@ -21,14 +23,21 @@ MAX_PASSES = 8
 async def measure(target: Target, means: Means, *, control_of: str | None = None) -> Measurement:
     """Measure one target to its end, follow-ups included. Failures are in the record, never raised."""
     log = Log(means.network.token(), means.network)
-    await _course(target, log, means)
-    for _ in range(MAX_PASSES):
-        wanted = means.follow_up(_record(target, log, means, control_of))
-        if not wanted:
-            break
-        for more in wanted:
-            await _follow(more, log, means)
+    with closing(log):
+        await _course(target, log, means)
+        await dns.hear_late(log, means.settings, wait=_is_odd(log))
+        for _ in range(MAX_PASSES):
+            wanted = means.follow_up(_record(target, log, means, control_of))
+            if not wanted:
+                break
+            for more in wanted:
+                await _follow(more, log, means)
     return scrub(_record(target, log, means, control_of), means.network.own_addresses())
+
+
+def _is_odd(log: Log) -> bool:
+    """Whether anything failed; that a name has no address of one family is nothing odd."""
+    return any(o.failure not in (None, "dns_no_answer") for o in log.observations)
 
 
 def _record(target: Target, log: Log, means: Means, control_of: str | None) -> Measurement:

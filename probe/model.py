@@ -8,13 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 Scheme = Literal["https", "http", "tls", "tcp"]
-Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system"]
+Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system", "late"]
 """Why a step was taken.
 
 main: the ordinary course of the target. again: the failed attempt once more on a fresh connection.
 trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
 elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
 system: what the machine's own getaddrinfo says.
+late: a further answer to a DNS question that had one already, which an honest network does not give.
 """
 
 
@@ -62,6 +63,8 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
     authenticated: bool | None = None
     """The AD bit (RFC 4035 section 3.2.3)."""
     truncated: bool | None = None
+    sendings: int | None = None
+    """How often the datagram was sent before an answer came: more than once explains more than one answer."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -1,0 +1,158 @@
+"""Carries one DNS question to one resolver and brings the answer back: UDP, TCP, DoT (RFC 7858), DoH (RFC 8484)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.failure import Malformed
+from probe.http_transport import Exchange, Request, exchange
+from probe.network import Network
+from probe.resolver import Resolver
+from probe.settings import Settings
+from probe.stream import Stream, TlsStream, receive_exactly
+from probe.tls_context import client_context
+
+if TYPE_CHECKING:
+    from dns.message import Message
+
+SENDINGS = 3
+EDNS_BYTES = 1232
+MAX_DATAGRAM = 65_535
+MAX_WAITING = 16
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The first answer. Over UDP with the query and the socket, on which a second answer may still come."""
+
+    message: Message
+    query: Message
+    sendings: int | None = None
+    socket: socket.socket | None = None
+
+
+async def carry(network: Network, host: str, resolver: Resolver, query_type: str, settings: Settings) -> Reply:
+    """Ask once, over UDP again where nothing comes. The caller closes the reply's socket.
+
+    Raises OSError, EOFError or ValueError, and never ends by itself where nothing answers: give it a timeout.
+    """
+    import dns.message
+
+    query = dns.message.make_query(host, query_type, use_edns=0, payload=EDNS_BYTES)
+    if resolver.transport == "https":
+        query.id = 0  # RFC 8484 section 4.1: so that caches along the way can serve it
+    if resolver.transport != "udp":
+        return Reply(await _over_stream(network, query, resolver, settings), query)
+    reply = await _over_udp(network, query, resolver, settings)
+    if not is_cut(reply.message):
+        return reply
+    assert reply.socket is not None
+    reply.socket.close()
+    return Reply(await _over_stream(network, query, resolver, settings), query, reply.sendings)
+
+
+def is_cut(answer: Message) -> bool:
+    """The TC bit (RFC 1035 section 4.1.1)."""
+    import dns.flags
+
+    return bool(answer.flags & dns.flags.TC)
+
+
+def waiting(sock: socket.socket, query: Message) -> list[Message]:
+    """The further answers to `query` that have already arrived on its socket."""
+    found: list[Message] = []
+    with contextlib.suppress(OSError):
+        while len(found) < MAX_WAITING:
+            answer = _parse(sock.recv(MAX_DATAGRAM), query)
+            if answer is not None:
+                found.append(answer)
+    return found
+
+
+async def _over_udp(network: Network, query: Message, resolver: Resolver, settings: Settings) -> Reply:
+    """The first datagram that answers this very question."""
+    assert resolver.address is not None
+    loop = asyncio.get_running_loop()
+    wire = query.to_wire()
+    sock = await network.datagrams(resolver.address, resolver.port)
+    try:
+        for sending in range(1, SENDINGS + 1):
+            await loop.sock_sendall(sock, wire)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if sending == SENDINGS else settings.timeout_s / SENDINGS):
+                    while (answer := _parse(await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
+                        pass
+                    return Reply(answer, query, sending, sock)
+        raise TimeoutError("no answer")
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _parse(data: bytes, query: Message) -> Message | None:
+    """A datagram as the answer to `query`; None for anything else, which anybody can send."""
+    import dns.exception
+    import dns.message
+
+    with contextlib.suppress(dns.exception.DNSException, ValueError, IndexError):
+        answer = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
+        if query.is_response(answer):
+            return answer
+    return None
+
+
+async def _over_stream(network: Network, query: Message, resolver: Resolver, settings: Settings) -> Message:
+    import dns.exception
+    import dns.message
+
+    assert resolver.address is not None
+    stream: Stream = await network.connect(resolver.address, resolver.port)
+    try:
+        if resolver.transport in ("tls", "https"):
+            alpn = ("dot",) if resolver.transport == "tls" else ("h2", "http/1.1")
+            context = client_context(settings.ca_file, verify=True, alpn=alpn)
+            secured = TlsStream(stream, context, resolver.server_name or resolver.address)
+            await secured.handshake()
+            stream = secured
+        if resolver.transport == "https":
+            data = await _post(stream, query.to_wire(), resolver, settings)
+        else:
+            data = await _framed(stream, query.to_wire())
+    finally:
+        stream.close()
+    try:
+        answer = dns.message.from_wire(data, ignore_trailing=True)
+    except (dns.exception.DNSException, ValueError, IndexError) as error:
+        raise Malformed("dns_server_misbehaving", f"not a DNS message: {type(error).__name__}") from error
+    if not query.is_response(answer):
+        raise Malformed("dns_reply_with_wrong_query_id", "the answer is not to this question")
+    return answer
+
+
+async def _framed(stream: Stream, wire: bytes) -> bytes:
+    """RFC 1035 section 4.2.2: two octets of length before the message."""
+    await stream.send(len(wire).to_bytes(2, "big") + wire)
+    return await receive_exactly(stream, int.from_bytes(await receive_exactly(stream, 2), "big"))
+
+
+async def _post(stream: Stream, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+    name = resolver.server_name or ""
+    host = f"[{name}]" if ":" in name else name
+    request = Request(
+        scheme="https",
+        authority=host if resolver.port == 443 else f"{host}:{resolver.port}",
+        path=resolver.request_path,
+        method="POST",
+        headers=(("Content-Type", "application/dns-message"), ("Accept", "application/dns-message")),
+        content=wire,
+    )
+    got = Exchange()
+    http2 = isinstance(stream, TlsStream) and stream.tls.selected_alpn_protocol() == "h2"
+    await exchange(stream, request, got, http2=http2, idle_timeout_s=settings.timeout_s, max_body_bytes=MAX_DATAGRAM)
+    if got.status != 200:
+        raise Malformed("dns_server_misbehaving", f"DoH answered {got.status}")
+    return got.body
