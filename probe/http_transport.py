@@ -29,6 +29,10 @@ class Exchange:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.body = b""
         self.truncated: bool | None = None
+        self.received = 0
+        """Bytes of the answer as they came, head and encoding included."""
+        self.curve: list[tuple[float, int]] = []
+        """Seconds since the request, bytes received: at the first bytes and each time they have doubled."""
 
     def header(self, name: str) -> str | None:
         """The first header of that (lower-case) name."""
@@ -54,7 +58,7 @@ async def exchange(
     The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
     Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
-    carrier = _Carrier(stream, idle_timeout_s)
+    carrier = _Carrier(stream, idle_timeout_s, into)
     asked = _core_request(request)
     speaks = httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection
     connection: Any = speaks(asked.url.origin, carrier)
@@ -117,15 +121,23 @@ def _text(value: bytes) -> str:
 class _Carrier(httpcore.AsyncNetworkStream):
     """Our stream as httpcore wants it. `ended` tells a close from a protocol error, which httpcore does not."""
 
-    def __init__(self, stream: Stream, idle_timeout_s: float) -> None:
+    def __init__(self, stream: Stream, idle_timeout_s: float, into: Exchange) -> None:
         self._stream = stream
         self._idle_timeout_s = idle_timeout_s
+        self._into = into
+        self._clock = asyncio.get_running_loop().time
+        self._zero = self._clock()
+        self._next_mark = 1
         self.ended = False
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         async with asyncio.timeout(self._idle_timeout_s):
             data = await self._stream.receive(max_bytes)
         self.ended = not data
+        self._into.received += len(data)
+        if self._into.received >= self._next_mark:
+            self._into.curve.append((round(self._clock() - self._zero, 4), self._into.received))
+            self._next_mark = 2 * self._into.received
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -109,6 +109,10 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool | None = None
     """True where the size cap ended the reading, which is no failure."""
     title: str | None = None
+    received: int | None = None
+    """Bytes of the answer as they came over the stream, head included and before decoding."""
+    curve: tuple[tuple[float, int], ...] = ()
+    """Seconds since the request and bytes received, at the first bytes and each time they had doubled."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

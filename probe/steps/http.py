@@ -60,7 +60,7 @@ def request_for(scheme: str, authority: str, path: str, settings: Settings) -> R
 
 def _detail(url: str, got: Exchange) -> Http:
     if got.status is None:
-        return Http(url=url)
+        return Http(url=url, received=got.received, curve=tuple(got.curve))
     location = got.header("location") if got.status in REDIRECTS else None
     return Http(
         url=url,
@@ -73,6 +73,8 @@ def _detail(url: str, got: Exchange) -> Http:
         length=len(got.body),
         truncated=got.truncated,
         title=title_of(got.body, got.header("content-type") or ""),
+        received=got.received,
+        curve=tuple(got.curve),
     )
 
 
