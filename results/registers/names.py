@@ -195,6 +195,8 @@ def place(text: str) -> Place:
     text = text.strip()
     if not text or len(text) > MAX_TEXT:
         raise BadName("an empty target" if not text else "a target of more than 64 KiB")
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise BadName(f"{shown(text)} is not UTF-8 text")
     if packed := address(text):
         return Place(address_text(packed), None, None, packed)
     if _SCHEME.match(text):

@@ -162,8 +162,8 @@ def _targets(arguments: Iterable[str]) -> list[str]:
             found.append(argument)
             continue
         for line in sys.stdin:
-            if text := line.rstrip("\r\n"):
-                found.append(text)
+            if line.strip():
+                found.append(line.rstrip("\r\n"))
     for text in found:
         place(text)
     return found
