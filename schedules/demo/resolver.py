@@ -149,10 +149,10 @@ class Resolver:
                 found += [rdata.to_text() for rrset in packet.answer if rrset.rdtype == rdtype for rdata in rrset]
         return found
 
-    def listen(self, here: Listeners, host: str) -> Address:
+    def listen(self, here: Listeners, host: str, port: int = 0) -> Address:
         """Plain DNS on one port, over UDP and TCP."""
         for attempt in range(20):
-            tcp = tcp_socket(host)
+            tcp = tcp_socket(host, port)
             try:
                 udp = udp_socket(host, tcp.getsockname()[1])
             except OSError:  # the port is taken for UDP: the kernel chose it for TCP alone
@@ -165,13 +165,13 @@ class Resolver:
         here.run(self._udp(udp))
         return here.serve_stream(tcp, lambda stream: self._framed(stream, "tcp"))
 
-    def listen_dot(self, here: Listeners, host: str, context: ssl.SSLContext) -> Address:
+    def listen_dot(self, here: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
         """DNS over TLS (RFC 7858)."""
-        return here.serve_stream(tcp_socket(host), lambda stream: self._framed(stream, "tls"), context)
+        return here.serve_stream(tcp_socket(host, port), lambda stream: self._framed(stream, "tls"), context)
 
-    def listen_doh(self, here: Listeners, host: str, context: ssl.SSLContext) -> Address:
+    def listen_doh(self, here: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
         """DNS over HTTPS (RFC 8484), POST only, over HTTP/1.1 at any path."""
-        return here.serve_stream(tcp_socket(host), self._doh, context)
+        return here.serve_stream(tcp_socket(host, port), self._doh, context)
 
     async def _udp(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()

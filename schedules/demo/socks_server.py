@@ -43,6 +43,7 @@ def serve_socks(
     lookup: Lookup,
     routes: Mapping[Address, Address],
     source: str | None = None,
+    port: int = 0,
 ) -> Address:
     """Listen at `host`. `routes` may grow while it runs."""
 
@@ -60,7 +61,7 @@ def serve_socks(
         await loop.sock_sendall(client, _reply(SUCCEEDED, upstream))
         await relay.join(client, upstream)
 
-    return here.serve(tcp_socket(host), handle)
+    return here.serve(tcp_socket(host, port), handle)
 
 
 async def _greeted(client: socket.socket) -> bool:

@@ -1,0 +1,97 @@
+"""The lab built and furnished with its servers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.lab import kernel
+from tests.lab.servers import HONEST_RESOLVERS, SITES, SOCKS, STUB, ipv6_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab that stands; `folder` holds the authority's certificate."""
+
+    folder: Path
+
+    @property
+    def ca_file(self) -> Path:
+        return self.folder / "demo-authority.pem"
+
+    def run(self, *command: str) -> str:
+        """A command of the client's; its standard output."""
+        return kernel.inside(kernel.CLIENT, *command)
+
+    def look(self, url: str, address: str) -> str:
+        """What a plain client meets there, in a word (see look.py)."""
+        script = str(ROOT / "tests" / "lab" / "look.py")
+        return self.run(sys.executable, script, str(self.ca_file), url, address).strip()
+
+    def visit(self, name: str, scheme: str = "https", *, ipv6: bool = False) -> str:
+        """`look` at a site of the lab, at its real address."""
+        return self.look(f"{scheme}://{name}/", ipv6_of(SITES[name]) if ipv6 else SITES[name])
+
+    def config_toml(self) -> str:
+        """The configuration for measuring from the client's namespace."""
+        plain, doh, dot = HONEST_RESOLVERS
+        return f"""[vantage]
+name = "lab"
+country = "RU"
+[network]
+resolvers = ["udp://{plain}"]
+trusted_resolvers = ["https://{doh}/dns-query", "tls://{dot}"]
+canaries = ["http://canary.x.test/generate_204", "https://canary.x.test/generate_204"]
+innocent_name = "innocent.x.test"
+ab_address = "{SITES["innocent.x.test"]}:443"
+ca_file = "{self.ca_file}"
+allow_private = true
+timeout_s = 2
+[control]
+path = "control"
+[[path]]
+name = "control"
+proxy = "socks5://{SOCKS}:1080"
+"""
+
+
+def furnish(folder: Path) -> list[subprocess.Popen[str]]:
+    """Build the namespaces and start the servers in them."""
+    hosts = [*SITES.values(), *HONEST_RESOLVERS, SOCKS, STUB]
+    kernel.up(hosts, [ipv6_of(address) for address in SITES.values()])
+    command = (sys.executable, "-m", "tests.lab.servers")
+    return [
+        kernel.start(namespace, *command, role, str(folder))
+        for namespace, role in ((kernel.INTERNET, "internet"), (kernel.GATEWAY, "gateway"))
+    ]
+
+
+def wait_until_whole(built: Lab) -> None:
+    """Links take a moment to carry both families. Raises LabError if they never do."""
+    for ipv6 in (False, True):
+        if not any(built.visit("honest.x.test", "http", ipv6=ipv6).startswith("page") for _ in range(5)):
+            raise kernel.LabError(f"the lab stands but carries no IPv{6 if ipv6 else 4}")
+
+
+@contextmanager
+def lab(folder: Path) -> Iterator[Lab]:
+    """A lab for the length of a `with`. Raises kernel.LabError, which says why there can be none."""
+    with kernel.take():
+        servers = []
+        try:
+            servers = furnish(folder)
+            built = Lab(folder)
+            wait_until_whole(built)
+            yield built
+        finally:
+            kernel.down()
+            for server in servers:
+                server.wait()
+                if server.stdout is not None:
+                    server.stdout.close()
