@@ -171,8 +171,7 @@ class Listeners:
                     raise
                 continue  # the client left before we came to it
             client.setblocking(False)
-            if client.family in (socket.AF_INET, socket.AF_INET6):
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.run(_handle(client, handler))
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -137,7 +137,7 @@ class CensoredNetwork:
         what the vantage's resolver says of it; `connect` what becomes of a TCP connect from the vantage. A `dead` site
         refuses everybody. `at` are its addresses (also "::1"), all with one port; by default a new one of its own.
         """
-        hosts = at or (self._next_address(),)
+        hosts = tuple(self.host(address) for address in at) or (self._next_address(),)
         if tls and context is None:
             context = self.authority.context(name)
         site_responder = responder or page(name)

@@ -39,6 +39,17 @@ async def test_the_configuration_names_everything_a_round_needs() -> None:
     assert [service["required"] for service in config["service"]] == [[target.url] for target in net.targets]
 
 
+async def test_the_program_accepts_the_configuration() -> None:
+    from schedules import config
+
+    async with CensoredNetwork() as net:
+        file = net.folder / "demo.toml"
+        file.write_text(net.config_toml())
+        read = config.load(file, {}, {})
+    assert read.network.ab_address == f"{net.innocent.address}:{net.innocent.port}"
+    assert [service.name for service in read.service] == [net.sites[target.name].service for target in net.targets]
+
+
 async def test_the_register_lists_the_listed_names_of_today() -> None:
     async with CensoredNetwork() as net:
         first, *rows = net.register_csv().decode("cp1251").splitlines()
