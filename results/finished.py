@@ -21,7 +21,6 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """UTC, RFC 3339."""
     network: NetworkState
     evidence: tuple[str, ...] = ()
-    families: tuple[str, ...] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

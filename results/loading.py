@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.columns import Find, all_columns, from_values
+from results.course import ending
 from results.finished import Finished
 from results.rows import line
 from results.verdict import Context, Verdict
@@ -60,6 +61,12 @@ def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
     """What was measured as its control, in order."""
     rows = db.execute(MEASUREMENT + " WHERE m.control_of = ? ORDER BY m.started_at, m.id", [measurement_id]).fetchall()
     return tuple(_measurement(db, row) for row in rows)
+
+
+def failed_by(db: Database, measurement_id: str) -> str | None:
+    """The method by which a measurement failed, whatever was concluded from it."""
+    found = measurement(db, measurement_id)
+    return ending(found.target, found.observations).method
 
 
 def context_of(db: Database, measurement_id: str) -> Context:
@@ -153,13 +160,11 @@ def _verdict(row: tuple[Any, ...]) -> Verdict:
 
 
 def _expectation(text: str | None) -> Expectation | None:
-    """What was left out because it was empty comes back as the record has it when empty."""
     if text is None:
         return None
     from results.expectation import Expectation
 
-    empty = {field: () if "tuple" in str(kind) else None for field, kind in get_type_hints(Expectation).items()}
-    return msgspec.convert({**empty, **msgspec.json.decode(text)}, Expectation)
+    return msgspec.json.decode(text, type=Expectation)
 
 
 def _certificate(db: Database, certificate_id: int) -> bytes:

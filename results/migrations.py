@@ -30,7 +30,7 @@ CREATE UNIQUE INDEX targets_once ON targets (text, ifnull(service, ''), required
 CREATE INDEX targets_host ON targets (host);
 
 CREATE TABLE rounds (
-    id TEXT PRIMARY KEY, started_at TEXT NOT NULL, network TEXT NOT NULL, evidence TEXT NOT NULL, families TEXT NOT NULL
+    id TEXT PRIMARY KEY, started_at TEXT NOT NULL, network TEXT NOT NULL, evidence TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE measurements (

@@ -45,8 +45,8 @@ class Ids:
 
 def save_round(db: Database, round_: Round) -> None:
     db.execute(
-        "INSERT INTO rounds (id, started_at, network, evidence, families) VALUES (?, ?, ?, ?, ?)",
-        [round_.id, round_.started_at, round_.network, to_json(round_.evidence), to_json(round_.families)],
+        "INSERT INTO rounds (id, started_at, network, evidence) VALUES (?, ?, ?, ?)",
+        [round_.id, round_.started_at, round_.network, to_json(round_.evidence)],
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 60
 SHORTEST_PREFIX = 4
-REMEMBERED_FAILURES = 32
+REMEMBERED_FAILURES = 16
 
 Judge = Callable[[Finished], Finished]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
@@ -71,13 +71,22 @@ class Store:
         if len(prefix) < SHORTEST_PREFIX:
             raise StoreError(f"{prefix!r}: give at least the first {SHORTEST_PREFIX} characters of the id")
         rows = self.db.execute(
-            "SELECT id FROM measurements WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", [prefix, prefix + "\U0010ffff"]
+            "SELECT id FROM measurements WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", _range(prefix)
         ).fetchall()
         if not rows:
             raise StoreError(f"no measurement {prefix!r} in {self.path}; `reachprobe results list` shows what is there")
         if len(rows) > 1:
             raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(row[0] for row in rows)}")
         return str(rows[0][0])
+
+    def short(self, measurement_id: str) -> str:
+        """The shortest beginning of an id that names no other measurement."""
+        for length in range(SHORTEST_PREFIX, len(measurement_id)):
+            prefix = measurement_id[:length]
+            rows = self.db.execute("SELECT 1 FROM measurements WHERE id >= ? AND id < ? LIMIT 2", _range(prefix))
+            if len(rows.fetchall()) < 2:
+                return prefix
+        return measurement_id
 
     def measurement(self, id_prefix: str) -> Measurement:
         return loading.measurement(self.db, self.find(id_prefix))
@@ -99,7 +108,7 @@ class Store:
     def history(self, target: Target, vantage: Vantage, before: str) -> tuple[Earlier, ...]:
         """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time."""
         rows = self.db.execute(
-            "SELECT m.started_at, v.outcome, v.method FROM targets t"
+            "SELECT m.id, m.started_at, v.outcome, v.method FROM targets t"
             " JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id"
             " JOIN verdicts v ON v.measurement_id = m.id"
             " WHERE t.text = ? AND w.name = ? AND w.path = ? AND w.country IS ? AND w.asn IS ?"
@@ -111,9 +120,11 @@ class Store:
             ],
         )  # fmt: skip
         found: list[Earlier] = []
-        for at, outcome, method in rows:
+        for measurement_id, at, outcome, method in rows.fetchall():
             if outcome == "reachable":
                 break
+            # Only a blocked one has a method in its verdict; of the others the record itself tells how it failed.
+            method = method or loading.failed_by(self.db, measurement_id)
             if method is not None:
                 found.append(Earlier(at=at, method=method))
         return tuple(reversed(found))
@@ -140,6 +151,10 @@ class Store:
     def record_consent(self, text_version: int, given_at: str) -> None:
         with explained(self.path), self.db.atomic():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
+
+
+def _range(prefix: str) -> list[str]:
+    return [prefix, prefix + "\U0010ffff"]
 
 
 def _connect(path: Path) -> Database:

@@ -142,6 +142,14 @@ class Config(Table, frozen=True, kw_only=True):
         raise ConfigError(f"there is no path {name!r}; known: {', '.join(self.path_names)}")
 
     @property
+    def ab_endpoint(self) -> tuple[str, int] | None:
+        """Address and port of `network.ab_address`."""
+        if self.network.ab_address is None:
+            return None
+        address, _, port = self.network.ab_address.rpartition(":")
+        return address.strip("[]"), int(port)
+
+    @property
     def path_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
 

@@ -28,17 +28,42 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
         found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+    found.extend(_unreadable_addresses(config))
     found.extend(_unreadable_targets(config))
     return found
 
 
+def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
+    from probe.address import literal
+    from probe.path import BadPath, proxy_of
+    from probe.resolver import BadResolver, parse
+
+    found: list[tuple[Keys, str]] = []
+    address, _, port = (config.network.ab_address or "192.0.2.1:443").rpartition(":")
+    if literal(address.strip("[]")) is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        found.append((("network", "ab_address"), f"{config.network.ab_address!r} is not ADDRESS:PORT"))
+    for key in ("resolvers", "trusted_resolvers"):
+        for text in getattr(config.network, key):
+            try:
+                if text != "system":
+                    parse(text)
+            except BadResolver as error:
+                found.append((("network", key), str(error)))
+    for place, path in enumerate(config.path):
+        try:
+            proxy_of(config.path_named(path.name))
+        except BadPath as error:
+            found.append((("path", place, "proxy"), str(error)))
+    return found
+
+
 def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
-    if not config.service and not config.campaign:
-        return []
     from probe.target import BadTarget, parse
 
     found: list[tuple[Keys, str]] = []
-    groups: list[tuple[Keys, tuple[str, ...]]] = []
+    groups: list[tuple[Keys, tuple[str, ...]]] = [
+        (("network", key), getattr(config.network, key)) for key in ("canaries", "domestic_canaries")
+    ]
     for place, service in enumerate(config.service):
         groups.append((("service", place, "required"), service.required))
         groups.append((("service", place, "optional"), service.optional))

@@ -1,0 +1,50 @@
+"""Commits what is finished in batches, and hands each record on only when it is safely in the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from results.finished import Finished
+from results.store import Store
+
+MOST = 64
+LONGEST_S = 0.5
+
+
+class Batches:
+    """At most MOST records or LONGEST_S seconds wait for a commit. Close it, however the round ends."""
+
+    def __init__(self, store: Store, committed: Callable[[Finished], None]) -> None:
+        self._store = store
+        self._committed = committed
+        self._waiting: list[Finished] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._error: Exception | None = None
+
+    def add(self, finished: Finished) -> None:
+        """Raises what an earlier commit by the clock failed with."""
+        if self._error is not None:
+            raise self._error
+        self._waiting.append(finished)
+        if len(self._waiting) >= MOST:
+            self.close()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LONGEST_S, self._by_the_clock)
+
+    def close(self) -> None:
+        """Commit what waits, now."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        batch, self._waiting = self._waiting, []
+        if batch:
+            self._store.save(batch)
+            for finished in batch:
+                self._committed(finished)
+
+    def _by_the_clock(self) -> None:
+        try:
+            self.close()
+        except Exception as error:
+            self._error = error

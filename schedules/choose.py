@@ -1,0 +1,104 @@
+"""From what a person or the configuration names to the targets to measure."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.model import Service, Target
+from probe.services import built_in, named, targets
+from probe.target import BadTarget, parse
+
+if TYPE_CHECKING:
+    from schedules.config import CampaignTable, Config
+
+MAX_LIST_LINES = 1_000_000
+IS_TARGET = re.compile(r"[.:/\[]")
+
+
+class BadChoice(ValueError):
+    """Something that cannot be measured; the message names it and the way out."""
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """Targets to measure by one path."""
+
+    targets: tuple[Target, ...]
+    path: str = "direct"
+
+
+def services(config: Config) -> dict[str, Service]:
+    """The built-in services, and over them the configuration's own, by name."""
+    known = built_in()
+    for table in config.service:
+        before = known.get(table.name)
+        known[table.name] = Service(
+            name=table.name,
+            title=table.title or (before.title if before else table.name),
+            targets=targets(table.name, table.required, table.optional, allow_private=config.network.allow_private),
+            ended=before.ended if before else None,
+            note=before.note if before else None,
+        )
+    return known
+
+
+def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
+    """Targets and services as given on the command line, in that order; one that cannot be read refuses them all."""
+    known = services(config)
+    found: list[Target] = []
+    for word in words:
+        if IS_TARGET.search(word):
+            found.append(parse(word, allow_private=config.network.allow_private))
+        else:
+            found += named(word, known).targets
+    return tuple(found)
+
+
+def from_campaigns(config: Config) -> tuple[Choice, ...]:
+    """What the campaigns measure, path by path; without campaigns every service directly."""
+    known = services(config)
+    if not config.campaign:
+        own = {table.name for table in config.service}
+        chosen = [service for service in known.values() if service.name in own or not own]
+        return (Choice(tuple(target for service in chosen for target in service.targets)),)
+    by_path: dict[str, dict[Target, None]] = {}
+    for campaign in config.campaign:
+        measured = by_path.setdefault(campaign.path, {})
+        measured.update(dict.fromkeys(_of_campaign(campaign, known, config)))
+    return tuple(Choice(tuple(chosen), path) for path, chosen in by_path.items())
+
+
+def _of_campaign(campaign: CampaignTable, known: dict[str, Service], config: Config) -> list[Target]:
+    if campaign.register is not None:
+        raise BadChoice(f"campaign {campaign.name!r}: samples of a register are not measured yet; name targets")
+    found = [target for name in campaign.services for target in named(name, known).targets]
+    found += [parse(text, allow_private=config.network.allow_private) for text in campaign.targets]
+    if campaign.list is not None:
+        found += from_list(Path(campaign.list), allow_private=config.network.allow_private)
+    return found
+
+
+def from_list(path: Path, *, allow_private: bool = False) -> list[Target]:
+    """One target a line, or a CSV with a column `url`; empty lines and those that begin with # are passed over."""
+    found: list[Target] = []
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines)
+            column = 0
+            for number, row in enumerate(rows, 1):
+                if number > MAX_LIST_LINES:
+                    raise BadChoice(f"{path}: more than {MAX_LIST_LINES} lines")
+                if number == 1 and "url" in row:
+                    column = row.index("url")
+                elif len(row) > column and (text := row[column].strip()) and not text.startswith("#"):
+                    found.append(parse(text, allow_private=allow_private))
+    except OSError as error:
+        raise BadChoice(f"{path}: cannot be read: {error.strerror}") from error
+    except (BadTarget, csv.Error, UnicodeDecodeError) as error:
+        raise BadChoice(f"{path}:{rows.line_num}: {error}") from error
+    return found

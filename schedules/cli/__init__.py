@@ -1,0 +1,131 @@
+"""The command line: the global options, sub-commands found by their file, and errors told in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from schedules.app import App
+
+FOLDER = Path(__file__).parent
+OK, DIFFERENT, USAGE, NO_NETWORK, LOCKED, INTERRUPTED = 0, 1, 2, 69, 75, 130
+
+USER_ERRORS = frozenset(
+    {
+        "probe.target.BadTarget",
+        "probe.path.BadPath",
+        "probe.resolver.BadResolver",
+        "probe.services.UnknownService",
+        "results.registers.names.BadName",
+        "results.registers.records.RegisterError",
+        "results.store.StoreError",
+        "schedules.config_toml.ConfigError",
+        "schedules.consent.NoConsent",
+        "schedules.choose.BadChoice",
+    }
+)
+"""Exceptions that name what a user can mend. By name, so that none of their modules is imported for a start."""
+
+
+class Commands(click.Group):
+    """Finds a sub-command by the file of its name, and imports that one alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(file.stem for file in FOLDER.glob("[!_]*.py"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_line(FOLDER / f"{name}.py")) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--db", type=click.Path(path_type=Path), help="The database; by default in the state folder.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration, a TOML file.")
+@click.option("--vantage", metavar="NAME", help="What this place is called in the records.")
+@click.option("-q", "--quiet", is_flag=True, help="No talk on stderr but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="More talk on stderr.")
+@click.version_option(package_name="reachprobe", message="reachprobe %(version)s")
+@click.pass_context
+def group(
+    ctx: click.Context, db: Path | None, config_file: Path | None, vantage: str | None, quiet: bool, verbose: bool
+) -> None:
+    """Measures what is blocked from where you stand, and holds it against what the government's register says."""
+    ctx.obj = App(
+        environ=dict(os.environ), db=db, config_file=config_file, vantage=vantage, quiet=quiet, verbose=verbose
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The console script. Leaves with the exit codes that scripts rely on, and never with a traceback for a mistake."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """One command line, told what its exit code is."""
+    strangers = foreign_packages()
+    if strangers:
+        return _tell(f"{', '.join(strangers)} is another distribution's; install reachprobe alone, as pipx does", USAGE)
+    try:
+        code = group.main(args=arguments, prog_name="reachprobe", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _tell("interrupted; what was finished is kept", INTERRUPTED)
+    except click.ClickException as error:
+        return _tell(_usage(error), USAGE)
+    except BrokenPipeError:
+        # The reader went away, as `head` does; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        return _tell(str(error), getattr(error, "exit_code", USAGE))
+    return code if isinstance(code, int) else OK
+
+
+def foreign_packages() -> list[str]:
+    """Which of our packages were imported from elsewhere: their names are plain, and others use them too."""
+    home = FOLDER.parents[1]
+    return [name for name in ("probe", "results") if home not in _folder_of(name).parents]
+
+
+def _folder_of(package: str) -> Path:
+    return Path(str(import_module(package).__file__)).parent
+
+
+def _is_users(error: Exception) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in USER_ERRORS for kind in type(error).__mro__)
+
+
+def _usage(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f"; see `{context.command_path} --help`" if context is not None else ""
+    return error.format_message().rstrip(".") + hint
+
+
+def _tell(message: str, code: int) -> int:
+    """One line on stderr, whatever a message quotes."""
+    from schedules.show.words import safe
+
+    print(f"reachprobe: {safe(message)}", file=sys.stderr)
+    return code
+
+
+def _first_line(file: Path) -> str:
+    """Of the module's docstring, without the command's own name where that stands first."""
+    with file.open(encoding="utf-8") as lines:
+        words = next(lines, "").strip().strip('"')
+    words = re.sub(r"^`[^`]*`: ", "", words)
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,113 @@
+"""From a measurement to what is concluded: a control where it could tell more, the verdict, the registers' word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.control import measure_control
+from probe.means import Means
+from probe.model import Measurement
+from results.agreement import agreement
+from results.classify import classify
+from results.expectation import Lookup
+from results.finished import Finished
+from results.follow_up import wants_control
+from results.registers.names import BadName
+from results.verdict import Context, NetworkState, Verdict
+from schedules.shared import SharedAddresses
+
+if TYPE_CHECKING:
+    from results.expectation import Expectation
+    from results.store import Store
+    from schedules.config import Config
+
+
+class Conclusions:
+    """Concludes the measurements of one round: all see the same network state, registers and shared addresses."""
+
+    def __init__(
+        self, store: Store, config: Config, *, round_id: str, network: NetworkState, control: Means | None, at: datetime
+    ) -> None:
+        self._store = store
+        self._round_id = round_id
+        self._control = control
+        self._control_country = control.vantage.country if control else None
+        self._shared = SharedAddresses()
+        self._expectations = Expectations(store, config, at, config.vantage.country)
+        self._context = Context(
+            network=network, country=config.vantage.country, allow_private=config.network.allow_private
+        )
+
+    async def finish(self, measurement: Measurement) -> Finished:
+        """Judge a measurement; where a control could tell more, measure that first."""
+        self._shared.add(measurement)
+        context = msgspec.structs.replace(self._context, shared_addresses=self._shared.among(measurement))
+        verdict = classify(measurement, (), context)
+        controls: tuple[Measurement, ...] = ()
+        if verdict.outcome not in ("reachable", "offline"):
+            earlier = self._store.history(measurement.target, measurement.vantage, measurement.started_at)
+            context = msgspec.structs.replace(context, earlier=earlier)
+        if self._control is not None and wants_control(measurement, verdict):
+            controls = (await measure_control(measurement, self._control),)
+            if self._control_country is not None:
+                leaves = {control.id: self._control_country for control in controls}
+                context = msgspec.structs.replace(context, control_countries=leaves)
+        if controls or context.earlier:
+            verdict = classify(measurement, controls, context)
+        expectation = self._expectations.of(measurement)
+        return Finished(
+            measurement=measurement,
+            controls=controls,
+            context=context,
+            verdict=verdict,
+            expectation=expectation,
+            agreement=_agreement(expectation, verdict),
+            round_id=self._round_id,
+        )
+
+
+class Expectations:
+    """What the registers in force at one moment say. None where the vantage's country has none."""
+
+    def __init__(self, store: Store, config: Config, at: datetime, country: str | None) -> None:
+        ages = [table.max_age_days for table in config.register if table.country in (country, None)]
+        oldest = min(ages, default=3.0)
+        self._lookup = Lookup(store.db, country=country, at=at, max_age_days=oldest) if country else None
+
+    def of(self, measurement: Measurement) -> Expectation | None:
+        if self._lookup is None:
+            return None
+        try:
+            found = self._lookup.expect(measurement.target.text, tuple(_connected(measurement)))
+        except BadName:
+            return None
+        return found if found.register is not None else None
+
+
+def judge_again(store: Store, config: Config) -> Callable[[Finished], Finished]:
+    """A judge for `Store.reclassify`: today's rules, and the registers now stored as they stood at the measurement."""
+
+    def judge(finished: Finished) -> Finished:
+        measurement = finished.measurement
+        verdict = classify(measurement, finished.controls, finished.context)
+        at = datetime.fromisoformat(measurement.started_at)
+        expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
+        return msgspec.structs.replace(
+            finished, verdict=verdict, expectation=expectation, agreement=_agreement(expectation, verdict)
+        )
+
+    return judge
+
+
+def _connected(measurement: Measurement) -> Iterable[str]:
+    """The addresses at which the target itself was tried."""
+    tried = (o.address for o in measurement.observations if o.role == "main" and o.step != "dns" and o.address)
+    return dict.fromkeys(tried)
+
+
+def _agreement(expectation: Expectation | None, verdict: Verdict) -> str:
+    return agreement(expectation, verdict.outcome, verdict.trigger)

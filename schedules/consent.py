@@ -1,0 +1,55 @@
+"""What a volunteer agrees to before anything is sent, and where that is kept."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.app import App
+
+TEXT_VERSION = 1
+TEXT = """\
+What reachprobe does, and what it may cost you
+
+It connects from this machine to the services and sites you tell it to measure, some of which may be forbidden where
+you live. It looks up their names, connects, and fetches their first page, as a browser would. To tell a block from a
+broken network it also contacts a few well-known sites, and it asks resolvers abroad for a second opinion.
+
+Whoever watches your line (your provider, your employer, the state) can see that you contacted these names and
+addresses, and when, and that many at once look like a test. In some countries that can bring you trouble.
+A VPN that is set as the control carries the same requests by that way.
+
+Stored, on this machine only, in one file: what was asked and answered, times, certificates, and page text where
+something was odd. Not stored: your address, your name, this machine's name. Nothing is sent to anybody.
+
+`reachprobe check --dry-run` and `run --dry-run` list every host that would be contacted, and contact none.
+"""
+
+
+class NoConsent(ValueError):
+    """Nobody has agreed; the message says how to."""
+
+
+def ensure(app: App, store: Store) -> None:
+    """Return if consent is given, recorded, or given now on a terminal. NoConsent otherwise."""
+    if app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or store.consent() == TEXT_VERSION:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NoConsent("nobody has agreed to measure here; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes")
+    ask(store)
+
+
+def ask(store: Store) -> None:
+    """Explain, ask, and record a yes. NoConsent for anything else."""
+    print(TEXT, file=sys.stderr)
+    print("Do you agree? Type yes: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("yes", "y"):
+        raise NoConsent("not agreed, so nothing was contacted; `reachprobe init` asks again")
+    record(store)
+
+
+def record(store: Store) -> None:
+    store.record_consent(TEXT_VERSION, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))

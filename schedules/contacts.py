@@ -1,0 +1,62 @@
+"""Every host that a round would contact, known without contacting any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from probe.path import proxy_of
+from probe.resolver import parse as parse_resolver
+from probe.target import parse as parse_target
+from schedules.choose import Choice
+from schedules.config import Config
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A host, a port (None where it is the system's own business), and what it is contacted for."""
+
+    host: str
+    port: int | None
+    why: str
+
+
+def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
+    """Targets first. Redirects may add hosts that nobody can know beforehand."""
+    found = [*_targets(choices), *_of_the_round(config)]
+    for choice in choices:
+        found += _proxy(config, choice.path, "path")
+    if config.control.path is not None:
+        found += _proxy(config, config.control.path, "control")
+    return tuple(dict.fromkeys(found))
+
+
+def _targets(choices: Iterable[Choice]) -> Iterator[Contact]:
+    for choice in choices:
+        for target in choice.targets:
+            yield Contact(target.host, target.port, f"target of {target.service}" if target.service else "target")
+
+
+def _of_the_round(config: Config) -> Iterator[Contact]:
+    network = config.network
+    for url in network.canaries:
+        yield _canary(url, "canary", network.allow_private)
+    for url in network.domestic_canaries:
+        yield _canary(url, "domestic canary", network.allow_private)
+    for kind, texts in (("resolver", network.resolvers), ("trusted resolver", network.trusted_resolvers)):
+        for text in texts:
+            for resolver in parse_resolver(text):
+                yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
+    if config.ab_endpoint is not None:
+        yield Contact(*config.ab_endpoint, "A/B step, where a handshake fails")
+
+
+def _canary(url: str, why: str, allow_private: bool) -> Contact:
+    target = parse_target(url, allow_private=allow_private)
+    return Contact(target.host, target.port, why)
+
+
+def _proxy(config: Config, path: str, why: str) -> Iterator[Contact]:
+    proxy = proxy_of(config.path_named(path))
+    if proxy is not None:
+        yield Contact(proxy.host, proxy.port, f"proxy of {why} {path}")

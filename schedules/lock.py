@@ -1,0 +1,33 @@
+"""One round at a time: a lock beside the database, which the system lets go of whatever becomes of its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Locked(Exception):
+    """Another round is under way; the message says whose."""
+
+    exit_code = 75
+
+
+@contextmanager
+def held(database: Path) -> Iterator[None]:
+    """Hold the lock of this database, or raise Locked at once."""
+    path = database.with_name(database.name + ".lock")
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            raise Locked(f"{path}: another round is under way (process {holder}); wait until it has ended") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,37 @@
+"""Who measures, from where, and against which register, in one line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from schedules.show.words import age, safe
+
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.config import Config
+
+NEWEST = """
+SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id
+WHERE r.country = ? GROUP BY r.name ORDER BY r.name
+"""
+
+
+def header(config: Config, store: Store, path: str, network: str) -> str:
+    """`home-fibre · AS12389 · RU · direct · network online · control: vpn · register rkn, 3 hours old`."""
+    vantage = config.vantage
+    parts = [safe(vantage.name)]
+    if vantage.asn is not None:
+        parts.append(f"AS{vantage.asn}")
+    parts += [vantage.country or "country not set", safe(path), f"network {network}"]
+    parts.append(f"control: {safe(config.control.path)}" if config.control.path else "no control")
+    return " · ".join([*parts, *registers(store, vantage.country)])
+
+
+def registers(store: Store, country: str | None) -> list[str]:
+    """The registers of a country, each with the age of its newest version."""
+    if country is None:
+        return ["no register"]
+    now = datetime.now(UTC).timestamp()
+    found = store.db.execute(NEWEST, [country]).fetchall()
+    return [f"register {safe(name)}, {age(max(0.0, now - at) / 86400)}" for name, at in found] or ["no register"]

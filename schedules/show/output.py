@@ -1,0 +1,34 @@
+"""Where words go: results on stdout, talk on stderr; colour and progress on a terminal only."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLAIN_WIDTH = 400
+"""Wide enough for a row without a fold where nobody reads it on a terminal."""
+
+
+def print_json(row: Any) -> None:
+    """One line of JSON on stdout, flushed: what stands there survives kill -9."""
+    sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+    sys.stdout.flush()
+
+
+def out() -> Console:
+    """stdout: with colour on a terminal (NO_COLOR respected), plain text otherwise."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def talk(message: str, *, quiet: bool = False) -> None:
+    """One line on stderr for a person, unless quiet."""
+    if not quiet:
+        print(message, file=sys.stderr, flush=True)

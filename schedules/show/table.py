@@ -1,0 +1,66 @@
+"""The table of results, the line above it and the line below it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from schedules.show.words import SIGNS, STYLES, how, listing, safe, seconds, what
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+MANY_ROWS = 60
+Row = dict[str, Any]
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Target, outcome, how, what the register says, agreement; it folds to fit 80 columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    grid.add_column("", no_wrap=True, width=1)
+    grid.add_column("target", overflow="fold", min_width=16)
+    grid.add_column("outcome", no_wrap=True)
+    grid.add_column("how", overflow="fold")
+    grid.add_column("register", overflow="fold")
+    grid.add_column("agreement", no_wrap=True)
+    for row in rows:
+        style = STYLES[row["outcome"]]
+        grid.add_row(
+            Text(SIGNS[row["outcome"]], style=style),
+            what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})"),
+            Text(row["outcome"], style=style),
+            how(row),
+            listing(row),
+            row["agreement"],
+        )
+    return grid
+
+
+def worth_showing(rows: Sequence[Row]) -> Sequence[Row]:
+    """All rows where they are few; of many, those where something is odd, so that nothing scrolls away."""
+    if len(rows) <= MANY_ROWS:
+        return rows
+    return [row for row in rows if row["outcome"] != "reachable" or row["agreement"] not in ("open", "undecided")]
+
+
+def counted(outcomes: Counter[str]) -> str:
+    """`2 blocked, 1 reachable`, the most frequent first."""
+    return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+
+
+def summary(rows: Sequence[Row], elapsed_s: float, why: str | None) -> str:
+    """How many, how long, what was found, and how to ask why."""
+    found = f"{len(rows)} target{'s' if len(rows) != 1 else ''} in {seconds(elapsed_s)}"
+    if rows:
+        found += f": {counted(Counter(row['outcome'] for row in rows))}."
+    return f"{found} Why: {why}" if why else found
+
+
+def most_telling(rows: Sequence[Row]) -> Row | None:
+    """The row whose reasons one would ask for first: blocked before anything odd, before the rest."""
+    order = ("blocked", "inconclusive", "denied", "down", "offline", "reachable")
+    return min(rows, key=lambda row: order.index(row["outcome"]), default=None)

@@ -1,0 +1,114 @@
+"""Plain words for outcomes and methods, and text from the network made safe for a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
+STYLES = {
+    "reachable": "green",
+    "blocked": "bold red",
+    "denied": "yellow",
+    "down": "blue",
+    "offline": "dim",
+    "inconclusive": "magenta",
+}
+METHODS = {
+    "dns.nxdomain": "DNS says no such name",
+    "dns.forged": "forged DNS answer",
+    "dns.empty": "empty DNS answer",
+    "dns.refused": "DNS refused",
+    "dns.servfail": "DNS server failure",
+    "dns.timeout": "DNS timeout",
+    "tcp.timeout": "TCP timeout",
+    "tcp.refused": "TCP refused",
+    "tcp.unreachable": "TCP unreachable",
+    "tls.timeout": "TLS timeout",
+    "tls.reset": "TLS reset",
+    "tls.eof": "TLS cut off",
+    "tls.alert": "TLS alert",
+    "tls.mitm": "wrong certificate",
+    "http.blockpage": "block page",
+    "http.timeout": "HTTP timeout",
+    "http.reset": "HTTP reset",
+    "http.eof": "HTTP cut off",
+    "http.stall": "HTTP stalls",
+    "quic.timeout": "QUIC timeout",
+    "quic.reset": "QUIC reset",
+    "quic.refused": "QUIC refused",
+    "throttled": "throttled",
+}
+FAILURES = {
+    "generic_timeout_error": "no answer in time",
+    "connection_refused": "refused",
+    "connection_reset": "reset",
+    "eof_error": "cut off",
+    "host_unreachable": "host unreachable",
+    "network_unreachable": "network unreachable",
+    "dns_nxdomain_error": "no such name",
+    "dns_no_answer": "no address in the answer",
+    "dns_servfail_error": "the DNS server failed",
+    "dns_refused_error": "the DNS server refused",
+    "ssl_invalid_hostname": "a certificate for another name",
+    "ssl_unknown_authority": "a certificate from an unknown authority",
+    "ssl_invalid_certificate": "an invalid certificate",
+    "ssl_failed_handshake": "the handshake failed",
+}
+MAX_SHOWN = 500
+
+
+def safe(text: str, limit: int = MAX_SHOWN) -> str:
+    """One line without control, format or bidirectional characters, at most `limit` long: fit for a terminal."""
+    shown = "".join(c if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029" else "\ufffd" for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def how(row: dict[str, Any]) -> str:
+    """The method in a few words; for what is neither blocked nor reachable the first piece of evidence."""
+    if row["method"] is not None and row["outcome"] == "blocked":
+        said = [METHODS.get(row["method"], row["method"])]
+        if row["trigger"] is not None:
+            said.append(f"by {row['trigger']}")
+        if row["confidence"] == "possible":
+            said.append("possibly")
+        return ", ".join(said)
+    if row["outcome"] == "reachable" or not row["evidence"]:
+        return ""
+    return safe(row["evidence"][0], 60)
+
+
+def what(target: str) -> str:
+    """A target in few letters: the bare host for an ordinary https URL."""
+    return safe(target.removeprefix("https://").removesuffix("/"))
+
+
+def listing(row: dict[str, Any]) -> str:
+    """What the register says, in few letters."""
+    expectation = row["expectation"]
+    if expectation is None or expectation["listed"] is None:
+        return "no register"
+    if not expectation["listed"]:
+        return "not listed"
+    article = (expectation["basis"] or "").split()[-1:]
+    return " ".join(["since", safe(expectation["since"] or "?"), *map(safe, article)])
+
+
+def seconds(duration: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if duration < 10:
+        return f"{duration:.1f} s"
+    if duration < 60:
+        return f"{duration:.0f} s"
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def age(days: float) -> str:
+    """`3 hours old`, `2 days old`."""
+    hours = days * 24
+    if hours < 1:
+        return "fresh"
+    if hours < 48:
+        return f"{hours:.0f} hours old" if hours >= 1.5 else "1 hour old"
+    return f"{days:.0f} days old"
