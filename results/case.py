@@ -1,0 +1,95 @@
+"""One case to judge: a measurement, its controls and their standing, and the context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from probe.model import Http, Measurement, Observation
+from results.course import Ending, ending, plain_hops
+from results.dns_answers import Answers, answers_for
+from results.fingerprints import is_stub, match
+from results.verdict import Context
+
+
+class Control(msgspec.Struct, frozen=True, kw_only=True):
+    """A control and how its own course ended. `disqualified` says why it is not believed, where it is not."""
+
+    measurement: Measurement
+    end: Ending
+    disqualified: str | None = None
+
+    @property
+    def name(self) -> str:
+        vantage = self.measurement.vantage
+        return vantage.path if vantage.path != "direct" else vantage.name
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the signs are read from; everything derived is worked out once, when first asked for."""
+
+    measurement: Measurement
+    everything: Sequence[Measurement]
+    context: Context
+
+    @cached_property
+    def end(self) -> Ending:
+        return ending(self.measurement.target, self.measurement.observations)
+
+    @cached_property
+    def controls(self) -> tuple[Control, ...]:
+        """Every control that was given, with its standing."""
+        return tuple(_standing(control, self.context) for control in self.everything)
+
+    @cached_property
+    def qualified(self) -> tuple[Control, ...]:
+        return tuple(control for control in self.controls if control.disqualified is None)
+
+    @cached_property
+    def names(self) -> tuple[Answers, ...]:
+        """What was said of the names in question: behind the first plain hop, and of the last one."""
+        observations = self.measurement.observations
+        hops = sorted({*list(plain_hops(observations))[:1], self.end.hop})
+        found = (answers_for(observations, hop) for hop in hops)
+        return tuple({answers.host: answers for answers in found if answers is not None}.values())
+
+    @cached_property
+    def answers(self) -> tuple[Observation, ...]:
+        """The main course's HTTP exchanges that got an answer, or part of one."""
+        return answered(self.measurement)
+
+
+def answered(measurement: Measurement) -> tuple[Observation, ...]:
+    """A measurement's own HTTP exchanges that got at least a status."""
+    return tuple(
+        o
+        for o in measurement.observations
+        if o.role == "main" and isinstance(o.detail, Http) and o.detail.status is not None
+    )
+
+
+def _standing(control: Measurement, context: Context) -> Control:
+    end = ending(control.target, control.observations)
+    return Control(measurement=control, end=end, disqualified=_fault(control, end, context))
+
+
+def _fault(control: Measurement, end: Ending, context: Context) -> str | None:
+    country = context.control_countries.get(control.id) or control.vantage.country
+    if country is not None and country == context.country:
+        return f"it leaves in the vantage's own country, {country}"
+    if end.observation is None:
+        return "it got nowhere"
+    if not end.complete and end.method is None:
+        return "it could not be used itself"
+    stub = next((a for o in control.observations if o.step == "dns" for a in o.detail.addresses if is_stub(a)), None)
+    if stub is not None:
+        return f"it was led to {stub}, a known block page's address"
+    for observation in answered(control):
+        for found in match(observation.detail):
+            if found.is_block:
+                return f"it was shown a known block page itself ({found.name})"
+    return None

@@ -1,0 +1,225 @@
+"""The course a measurement took: where it ended, and by which of the methods in the closed list it failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from probe.model import Http, Observation, Role, Scheme, Target, Tls
+
+FINAL: dict[str, str] = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp"}
+"""The step whose success is the answer, for each scheme."""
+
+STEPS = ("dns", "tcp", "tls", "http")
+OWN_NETWORK = ("network_unreachable", "network_down")
+CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
+
+METHOD_OF: dict[str, dict[str, str]] = {
+    "dns": {
+        "dns_nxdomain_error": "dns.nxdomain",
+        "dns_no_answer": "dns.empty",
+        "dns_refused_error": "dns.refused",
+        "dns_servfail_error": "dns.servfail",
+        "dns_server_misbehaving": "dns.servfail",
+        "dns_non_recoverable_failure": "dns.servfail",
+        "dns_bogon_error": "dns.forged",
+        "dns_reply_with_wrong_query_id": "dns.forged",
+        "dns_temporary_failure": "dns.timeout",
+        "generic_timeout_error": "dns.timeout",
+        "connection_refused": "dns.timeout",
+        "connection_reset": "dns.timeout",
+        "eof_error": "dns.timeout",
+        "host_unreachable": "dns.timeout",
+    },
+    "tcp": {
+        "generic_timeout_error": "tcp.timeout",
+        "connection_refused": "tcp.refused",
+        "connection_reset": "tcp.refused",
+        "connection_aborted": "tcp.refused",
+        "host_unreachable": "tcp.unreachable",
+        "network_unreachable": "tcp.unreachable",
+    },
+    "tls": {
+        "generic_timeout_error": "tls.timeout",
+        "connection_reset": "tls.reset",
+        "connection_aborted": "tls.reset",
+        "eof_error": "tls.eof",
+        "ssl_failed_handshake": "tls.alert",
+        **dict.fromkeys(CERTIFICATE, "tls.mitm"),
+    },
+    "http": {
+        "generic_timeout_error": "http.timeout",
+        "connection_reset": "http.reset",
+        "connection_aborted": "http.reset",
+        "eof_error": "http.eof",
+    },
+}
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a course ended. `observation` is the answer, or the failure that decided; None where nothing did."""
+
+    hop: int
+    host: str
+    scheme: Scheme
+    observation: Observation | None = None
+    complete: bool = False
+
+    @property
+    def step(self) -> str | None:
+        return self.observation.step if self.observation else None
+
+    @property
+    def method(self) -> str | None:
+        """How it failed, in the closed list's words; None for an answer, and for a failure that has no word there."""
+        return method_of(self.observation) if self.observation and not self.complete else None
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
+    """What one hop of a course asked for."""
+
+    scheme: Scheme
+    host: str
+    port: int
+    path: str | None
+
+
+def method_of(observation: Observation) -> str | None:
+    """The closed list's word for a failed step; None where there is none."""
+    if observation.failure is None:
+        return None
+    method = METHOD_OF.get(observation.step, {}).get(observation.failure)
+    if method == "http.timeout" and isinstance(observation.detail, Http) and observation.detail.status is not None:
+        return "http.stall"
+    return method
+
+
+def ending(target: Target, observations: Sequence[Observation], role: Role = "main") -> Ending:
+    """Where the ordinary course of a target ended: at an answer, or at the failure that decided it.
+
+    The last hop decides. In it, one address that answers in full is an answer; else the address that got furthest.
+    """
+    course = [o for o in observations if o.role == role]
+    if not course:
+        return Ending(hop=0, host=target.host, scheme=target.scheme)
+    hop = max(o.hop for o in course)
+    here = [o for o in course if o.hop == hop]
+    scheme = target.scheme if hop == 0 else goal(target, course, hop).scheme
+    host = here[0].host
+    final = FINAL[scheme]
+    for observation in here:
+        if observation.step == final and observation.failure is None:
+            return Ending(hop=hop, host=host, scheme=scheme, observation=observation, complete=True)
+    return Ending(hop=hop, host=host, scheme=scheme, observation=_deciding(here))
+
+
+def goal(target: Target, observations: Sequence[Observation], hop: int) -> Goal:
+    """What a hop asked for: the target itself, or what its own URL or the redirect before it says."""
+    if hop == 0:
+        return Goal(scheme=target.scheme, host=target.host, port=target.port, path=target.request_path)
+    url = None
+    for observation in observations:
+        answer = observation.detail
+        if observation.role == "main" and isinstance(answer, Http):
+            if observation.hop == hop:
+                url = answer.url
+            elif observation.hop == hop - 1 and answer.location and url is None:
+                url = leads_to(answer)
+    try:
+        parts = urlsplit(url or "")
+        scheme: Scheme = "http" if parts.scheme == "http" else "https"
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        port = parts.port or (80 if scheme == "http" else 443)
+        return Goal(scheme=scheme, host=parts.hostname or target.host, port=port, path=path)
+    except ValueError:
+        return Goal(scheme="https", host=target.host, port=443, path="/")
+
+
+def _deciding(here: Sequence[Observation]) -> Observation | None:
+    """The failure that decides a hop: that of the address that got furthest, the first of equals."""
+    by_address: dict[tuple[str | None, int | None], Observation] = {}
+    for observation in here:
+        if observation.step in ("tcp", "tls", "http"):
+            by_address[observation.address, observation.port] = observation
+    failed = [o for o in by_address.values() if o.failure is not None]
+    if failed:
+        return max(failed, key=lambda o: (STEPS.index(o.step), o.failure not in OWN_NETWORK))
+    asked = [o for o in here if o.step == "dns"]
+    if by_address or any(o.failure is None for o in asked):
+        return None
+    # A name without an AAAA record is ordinary, so another failure says more than an empty answer.
+    return next((o for o in asked if o.failure != "dns_no_answer"), asked[0] if asked else None)
+
+
+def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:
+    """The step at which the follow-up attempt with this role ended."""
+    found = None
+    for observation in observations:
+        if observation.role == role and observation.hop == hop and observation.step != "dns":
+            found = observation
+    return found
+
+
+def secured(observations: Iterable[Observation], answer: Observation) -> bool:
+    """Whether an exchange went over TLS that was valid for its name."""
+    return any(
+        o.step == "tls"
+        and o.failure is None
+        and o.detail.verify_code == 0
+        and o.role == answer.role
+        and o.hop == answer.hop
+        and o.address == answer.address
+        and o.host == answer.host
+        for o in observations
+    )
+
+
+def vouched(observations: Sequence[Observation], end: Ending) -> bool:
+    """Whether TLS vouches for the whole chain: the last hop valid, and no plain hop before it leading off its site."""
+    if end.observation is None or not secured(observations, end.observation):
+        return False
+    if end.hop == 0:
+        return True
+    hosts = {o.hop: o.host for o in observations if o.role == "main"}
+    return all(same_site(hosts[hop], hosts.get(hop + 1, end.host)) for hop in plain_hops(observations))
+
+
+def plain_hops(observations: Iterable[Observation]) -> Iterator[int]:
+    """The hops that were asked for over plain HTTP, where anybody on the way could have answered."""
+    seen = -1
+    for o in observations:
+        if o.role == "main" and o.hop > seen and isinstance(o.detail, Http) and o.detail.url[:5] == "http:":
+            seen = o.hop
+            yield o.hop
+
+
+def same_site(one: str, other: str) -> bool:
+    """Whether a host is the other, or below it."""
+    return one == other or one.endswith("." + other) or other.endswith("." + one)
+
+
+def leads_to(answer: Http) -> str | None:
+    """The URL a redirect leads to; None for no redirect and for one that is no URL."""
+    if not answer.location:
+        return None
+    try:
+        return urljoin(answer.url, answer.location.strip())
+    except ValueError:
+        return None
+
+
+def host_of(url: str | None) -> str | None:
+    """The host a URL names, in lower case."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".") or None if url else None
+    except ValueError:
+        return None
+
+
+def presented(observation: Observation | None) -> bool:
+    """Whether a server answered a handshake: it completed, or a certificate came, valid for that name or not."""
+    if observation is None or not isinstance(observation.detail, Tls):
+        return observation is not None and observation.step == "http"
+    return observation.failure is None or bool(observation.detail.chain)

@@ -1,0 +1,176 @@
+"""Known block pages, stub addresses and challenge pages: our own first set, as data in the TOML files of this folder.
+
+Only distinctive signs are in it: a page is recognised by sentences that stand nowhere else, or by several marks at
+once, never by a bare word. Sources: `source` in each entry; RU entries are from the public record in
+ooni/blocking-fingerprints threads and zapret tools, written anew as facts.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+from probe.model import Http
+
+Kind = Literal["blockpage", "block_host", "challenge", "geoblock"]
+
+LOOKED_AT = 16_384
+"""Bytes of a body that are searched: block pages are small and say what they are at once."""
+FRAME_AT_MOST = 4_096
+"""A page no longer than this that only frames or forwards to a block host is the block host's page."""
+ENCODINGS = ("utf-8", "cp1251", "koi8-r")
+FORWARDS = (b"<iframe", b"<frame", b"http-equiv", b"location")
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """A fingerprint that an answer bears. `tells` is a sentence for the evidence."""
+
+    name: str
+    kind: Kind
+    scope: str
+    tells: str
+
+    @property
+    def is_block(self) -> bool:
+        return self.kind in ("blockpage", "block_host")
+
+    @property
+    def is_refusal(self) -> bool:
+        return self.kind in ("challenge", "geoblock")
+
+
+class Hosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Hosts that serve nothing but a provider's block page."""
+
+    name: str
+    hosts: tuple[str, ...]
+    source: str
+    scope: str = "isp"
+
+
+class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Addresses that resolvers give in place of a blocked name's."""
+
+    name: str
+    addresses: tuple[str, ...]
+    source: str
+    scope: str = "isp"
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page: every mark that is given must be there. `status` is any of those, `header` a name and part of a value."""
+
+    name: str
+    kind: Kind
+    tells: str
+    source: str
+    scope: str = "isp"
+    title: str | None = None
+    body: tuple[str, ...] = ()
+    header: tuple[str, str] | None = None
+    status: tuple[int, ...] = ()
+
+
+class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One TOML file of fingerprints."""
+
+    host: tuple[Hosts, ...] = ()
+    stub: tuple[Stubs, ...] = ()
+    page: tuple[Page, ...] = ()
+
+
+class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+    """The fingerprints made ready: each phrase as the bytes it has in each encoding, lower case where ASCII."""
+
+    hosts: dict[str, Hosts]
+    stubs: dict[str, Stubs]
+    pages: tuple[tuple[Page, tuple[tuple[bytes, ...], ...]], ...]
+
+
+def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
+    """Make a set of fingerprint files ready for matching."""
+    files = tuple(files)
+    return Compiled(
+        hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
+        stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
+        pages=tuple((page, tuple(_forms(phrase) for phrase in page.body)) for file in files for page in file.page),
+    )
+
+
+@lru_cache(maxsize=1)
+def own() -> Compiled:
+    """Our own set, from this folder."""
+    found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in found)
+
+
+def is_stub(address: str) -> bool:
+    """Whether an address is known to serve block pages in place of names."""
+    return address in own().stubs
+
+
+def is_block_host(host: str | None) -> bool:
+    """Whether a host is a known block host, or below one."""
+    return _block_host(host) is not None
+
+
+def match(http: Http) -> tuple[Match, ...]:
+    """Every fingerprint that an answer bears; the work is bounded whatever the answer holds."""
+    return tuple(_found(http))
+
+
+def _found(http: Http) -> Iterator[Match]:
+    from results.course import host_of, leads_to
+
+    for url in (http.url, leads_to(http)):
+        if (entry := _block_host(host_of(url))) is not None:
+            host = host_of(url) or ""
+            yield Match(name=entry.name, kind="block_host", scope=entry.scope, tells=f"it leads to {host}")
+    body = (http.body or b"")[:LOOKED_AT].lower()
+    headers = {name.lower(): value.lower() for name, value in http.headers}
+    title = (http.title or "").casefold()
+    for page, phrases in own().pages:
+        if _bears(page, phrases, http.status, title, headers, body):
+            yield Match(name=page.name, kind=page.kind, scope=page.scope, tells=page.tells)
+    if http.length is not None and http.length <= FRAME_AT_MOST and any(mark in body for mark in FORWARDS):
+        yield from _framed(body)
+
+
+def _bears(
+    page: Page,
+    phrases: tuple[tuple[bytes, ...], ...],
+    status: int | None,
+    title: str,
+    headers: dict[str, str],
+    body: bytes,
+) -> bool:
+    if page.status and status not in page.status:
+        return False
+    if page.title is not None and page.title.casefold() != title:
+        return False
+    if page.header is not None and page.header[1] not in headers.get(page.header[0], "\0"):
+        return False
+    return all(any(form in body for form in forms) for forms in phrases)
+
+
+def _framed(body: bytes) -> Iterator[Match]:
+    for host, entry in own().hosts.items():
+        if b"//" + host.encode() in body:
+            yield Match(name=entry.name, kind="blockpage", scope=entry.scope, tells=f"a page that only leads to {host}")
+
+
+def _block_host(host: str | None) -> Hosts | None:
+    labels = (host or "").split(".")
+    parents = (".".join(labels[start:]) for start in range(max(len(labels) - 6, 0), len(labels)))
+    return next((own().hosts[name] for name in parents if name in own().hosts), None)
+
+
+def _forms(phrase: str) -> tuple[bytes, ...]:
+    """A phrase as bytes in every encoding in question; Cyrillic also all in lower case and all in capitals."""
+    ways = {phrase} if phrase.isascii() else {phrase, phrase.lower(), phrase.upper()}
+    return tuple(dict.fromkeys(way.encode(encoding).lower() for way in sorted(ways) for encoding in ENCODINGS))

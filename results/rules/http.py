@@ -1,0 +1,97 @@
+"""Answers: the service's own, its refusals, and what was put in their place."""
+
+from results.rule import Rule, signs
+
+BLOCK = "page.block"
+
+RULES = (
+    Rule(
+        id="refusal.over_valid_tls",
+        tier=2,
+        needs=signs("refusal over.valid_tls"),
+        outcome="denied",
+        confidence="confirmed",
+        says="The service itself, over TLS valid for its name, turns this visitor away.",
+    ),
+    Rule(
+        id="refusal.as_control",
+        tier=2,
+        needs=signs("refusal control.refuses"),
+        unless=signs(BLOCK),
+        outcome="denied",
+        confidence="probable",
+        says="The service turns a control away as well.",
+    ),
+    Rule(
+        id="answer.over_valid_tls",
+        tier=3,
+        needs=signs("answer.complete over.valid_tls"),
+        unless=signs("refusal"),
+        outcome="reachable",
+        confidence="confirmed",
+        says="A complete answer came over TLS that is valid for the name.",
+    ),
+    Rule(
+        id="answer.agrees_with_control",
+        tier=3,
+        needs=signs("answer.complete control.agrees"),
+        unless=signs(f"{BLOCK} refusal"),
+        outcome="reachable",
+        confidence="probable",
+        says="The answer agrees with what a control got.",
+    ),
+    Rule(
+        id="answer.at_confirmed_address",
+        tier=3,
+        needs=signs("answer.complete dns.confirmed control.none"),
+        unless=signs(f"{BLOCK} refusal dns.stub_address dns.bogon chain.leaves_site"),
+        outcome="reachable",
+        confidence="possible",
+        says="A complete answer came in the open from the right address, with no block sign in it.",
+    ),
+    Rule(
+        id="http.blockpage",
+        tier=4,
+        needs=signs("page.blockpage"),
+        unless=signs("over.valid_tls control.fails_same"),
+        outcome="blocked",
+        method="http.blockpage",
+        confidence="confirmed",
+        says="A known block page came in place of the service's answer.",
+    ),
+    Rule(
+        id="http.block_host",
+        tier=4,
+        needs=signs("page.block_host"),
+        unless=signs("over.valid_tls control.fails_same"),
+        outcome="blocked",
+        method="http.blockpage",
+        confidence="confirmed",
+        says="The answer leads to a host that is known to serve a provider's block page.",
+    ),
+    Rule(
+        id="http.control_passes",
+        tier=5,
+        needs=signs("fails.http again.fails control.passes"),
+        unless=signs("control.fails_same control.fails_otherwise"),
+        outcome="blocked",
+        confidence="probable",
+        says="The connection stood, the answer broke off or never came, twice, while a control got it.",
+    ),
+    Rule(
+        id="http.control_divided",
+        tier=5,
+        needs=signs("fails.http again.fails control.passes control.fails_otherwise"),
+        unless=signs("control.fails_same"),
+        outcome="blocked",
+        confidence="possible",
+        says="The answer broke off or never came, twice; one control got it, another failed in another way.",
+    ),
+    Rule(
+        id="answer.unconfirmed",
+        tier=8,
+        needs=signs("answer.complete"),
+        outcome="inconclusive",
+        says="An answer came in the open, and nothing confirms that it is the service's own.",
+    ),
+)

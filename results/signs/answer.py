@@ -1,0 +1,80 @@
+"""The end of the main course: an answer and what vouches for it, or the failure that decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.model import Http, Observation
+from results.case import Case
+from results.course import OWN_NETWORK, plain_hops, same_site, vouched
+from results.fingerprints import Match, match
+from results.sentences import clean, place, tells
+
+TOLD = 1
+REFUSING = {403: "Forbidden", 429: "Too Many Requests", 451: "Unavailable For Legal Reasons"}
+
+
+def signs(case: Case) -> Iterator[tuple[str, str]]:
+    end, observations = case.end, case.measurement.observations
+    if end.observation is None:
+        return
+    if not end.complete:
+        yield from _failure(case, end.observation)
+        return
+    where = f"{clean(end.host)} at {place(end.observation)}"
+    if vouched(observations, end):
+        yield "over.valid_tls", f"{where}: the certificate is valid for the name"
+    answer = end.observation.detail
+    if isinstance(answer, Http):
+        size = f"{answer.length} bytes" if answer.length is not None else "no body"
+        cut = ", as much as is ever read" if answer.truncated else ""
+        yield "answer.complete", f"{where}: status {answer.status}, {size}{cut}"
+        yield from refusal(where, answer, match(answer))
+        yield from _strayed(case)
+    elif end.scheme == "tls":
+        yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"
+    else:
+        yield "answer.connected", f"{where}: the connect succeeded in {end.observation.duration_s:.2f} s"
+    yield from _families(observations, end.hop)
+
+
+def _failure(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
+    sentence = tells(failed, case.end.method)
+    if case.end.method is None:
+        yield "fails.otherwise", sentence
+        return
+    yield "fails", sentence
+    yield f"fails.{failed.step}", sentence
+    yield f"fails.{case.end.method}", sentence
+    if failed.step == "tcp" and ":" in (failed.address or ""):
+        yield "family.ipv6_only", "only IPv6 addresses failed here, and nothing shows that IPv6 works on this network"
+
+
+def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[tuple[str, str]]:
+    """The sign that a service turns the visitor away: a known challenge or geoblock page, or a status that says so."""
+    if any(one.is_block for one in found):
+        return
+    known = next((one for one in found if one.is_refusal), None)
+    if known is not None:
+        yield "refusal", f"{where}: {known.tells} (status {answer.status})"
+    elif answer.status in REFUSING:
+        yield "refusal", f"{where}: status {answer.status} {REFUSING[answer.status]}"
+
+
+def _strayed(case: Case) -> Iterator[tuple[str, str]]:
+    """A redirect in the open that left the site: anybody could have written it."""
+    observations = case.measurement.observations
+    hosts = {o.hop: o.host for o in observations if o.role == "main"}
+    for hop in plain_hops(observations):
+        there = hosts.get(hop + 1)
+        if there is not None and not same_site(hosts[hop], there):
+            yield "chain.leaves_site", f"{clean(hosts[hop])} leads in the open to {clean(there)}"
+
+
+def _families(observations: tuple[Observation, ...], hop: int) -> Iterator[tuple[str, str]]:
+    """An address that failed beside one that answered stays in the evidence."""
+    for o in observations:
+        if o.failure is not None and o.role == "main" and o.hop == hop and o.step != "dns" and o.address:
+            family = "ipv6" if ":" in o.address else "ipv4"
+            own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
+            yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"

@@ -1,0 +1,93 @@
+"""Names: the network's answers against those of trusted resolvers, and who is found at the addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from probe.address import is_public, literal
+from probe.model import Http, Observation, Tls
+from results.case import Case
+from results.course import CERTIFICATE, last_attempt, method_of, secured
+from results.dns_answers import SAYS, Answers, by_resolver, failure_of, share_network, word_of
+from results.fingerprints import is_stub, match
+from results.sentences import HOW, clean, listed, place
+
+TOLD = 3
+
+
+def signs(case: Case) -> Iterator[tuple[str, str]]:
+    if literal(case.measurement.target.host) and case.end.hop == 0:
+        yield "dns.confirmed", "the target is an address: there is no name to forge"
+    for answers in case.names:
+        yield from _answer(case, answers)
+        yield from _second_opinion(answers)
+        yield from _at_the_addresses(case, answers)
+
+
+def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
+    """The answer by itself: stubs, addresses that are not public, addresses shared by unrelated names."""
+    host = clean(answers.host)
+    given = [a for o in answers.observations if o.role == "main" for a in o.detail.addresses]
+    for address in dict.fromkeys(given):
+        if is_stub(address):
+            yield "dns.stub_address", f"{host} leads to {address}, known to serve a provider's block page"
+        if address in case.context.shared_addresses:
+            yield "dns.shared_address", f"{host} leads to {address}, like many unrelated names of this round"
+        if not is_public(address) and not (case.context.allow_private and share_network([address], answers.trusted)):
+            yield "dns.bogon", f"{host} leads to {address}, which is no public address"
+
+
+def _second_opinion(answers: Answers) -> Iterator[tuple[str, str]]:
+    host = clean(answers.host)
+    opinions = {name: word_of(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
+    resolves = tuple(name for name in by_resolver(answers.observations, "trusted") if opinions[name] is None)
+    failed = failure_of(answers.observations, "main")
+    if resolves:
+        yield "dns.trusted_resolves", f"{listed(resolves)} (trusted) gives {host} the address {listed(answers.trusted)}"
+    if failed is not None and (word := method_of(failed)) in SAYS:
+        same = tuple(name for name, said in opinions.items() if said == word)
+        if same:
+            yield "dns.trusted_fails_same", f"{listed(same)} (trusted) {HOW[word]} as well: {host}"
+        if same and all(said == word or said not in SAYS for said in opinions.values()) and not resolves:
+            yield "dns.trusted_all_fail_same", f"every trusted resolver that answered {HOW[word]}: {host}"
+    yield from _agreement(answers, failed)
+
+
+def _agreement(answers: Answers, failed: Observation | None) -> Iterator[tuple[str, str]]:
+    host, main, trusted = clean(answers.host), listed(answers.main), listed(answers.trusted)
+    if answers.confirmed:
+        yield "dns.confirmed", f"{host}: the trusted answer {trusted} agrees with {main}"
+    if answers.contradicted:
+        yield "dns.contradicted", f"{host}: this network says {main}, trusted resolvers say {trusted}"
+    if not answers.asked("again"):
+        return
+    again = failure_of(answers.observations, "again")
+    if failed is not None and again is not None:
+        yield "again.lookup", f"asked again, {clean(again.detail.resolver)} {HOW.get(method_of(again) or '', 'fails')}"
+    elif answers.contradicted and answers.again and not share_network(answers.again, answers.trusted):
+        yield "again.lookup", f"asked again, this network says {listed(answers.again)}"
+
+
+def _at_the_addresses(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
+    """Who presents a certificate for the name: the address given here, the one the trusted resolvers give."""
+    observations = case.measurement.observations
+    hop = next(o.hop for o in answers.observations if o.role == "main")
+    hop = case.end.hop if case.end.host == answers.host else hop
+    for o in observations:
+        if o.step == "tls" and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE:
+            subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
+            yield "dns.answer_has_no_certificate", f"{place(o)} presents a certificate by {subject} for {clean(o.host)}"
+    trusted = last_attempt(observations, "trusted", hop)
+    if trusted is None:
+        return
+    if trusted.failure is None and _proved(observations, trusted):
+        sentence = f"{place(trusted)}, from a trusted resolver, has a valid certificate for {clean(trusted.host)}"
+        yield "dns.trusted_has_certificate", sentence
+    if isinstance(trusted.detail, Http) and any(found.is_block for found in match(trusted.detail)):
+        yield "trusted.block", f"{place(trusted)}, from a trusted resolver, shows a known block page too"
+
+
+def _proved(observations: tuple[Observation, ...], trusted: Observation) -> bool:
+    if isinstance(trusted.detail, Tls):
+        return trusted.detail.verify_code == 0
+    return secured(observations, trusted)
