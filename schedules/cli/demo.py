@@ -1,0 +1,54 @@
+"""The main job on a small censored network that it starts on loopback: no root, no internet, under a minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from results.store import Store
+    from schedules.demo.network import CensoredNetwork
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
+@click.pass_obj
+def demo(app: App, as_json: bool) -> int:
+    """Measure a small censored network that is started on loopback, with the real code and its own database.
+
+    No root, no internet, no consent needed: nothing outside this machine is contacted.
+    """
+    import msgspec
+
+    from schedules import lock, places
+    from schedules.choose import from_campaigns
+    from schedules.cli import _perform
+    from schedules.config import load
+    from schedules.demo.running import running
+    from schedules.show.output import talk
+
+    app = msgspec.structs.replace(app, db=app.db or places.state_folder(app.environ) / "demo.db")
+    with running() as network, lock.held(app.database):
+        written = network.folder / "config.toml"
+        written.write_text(network.config_toml(), encoding="utf-8")
+        config = load(written, {}, {"vantage.name": app.vantage} if app.vantage else {})
+        store = app.store()
+        try:
+            _import_register(store, network)
+            code = _perform.rounds(app, config, from_campaigns(config), store, as_json=as_json, by_service=False)
+        finally:
+            store.close()
+    talk(f"The database: {app.database}", quiet=app.quiet)
+    return code
+
+
+def _import_register(store: Store, network: CensoredNetwork) -> None:
+    from results.registers.importing import import_register
+
+    register: Path = network.folder / "register.csv"
+    import_register(store.db, [register], name="demo", country="RU")
