@@ -59,7 +59,7 @@ def _reachprobe(folder: Path, ca_file: Path, targets: int, concurrency: int) -> 
         f"""[network]
 resolvers = ["udp://{servers.RESOLVER}:5353"]
 trusted_resolvers = []
-canaries = []
+canaries = ["https://{servers.name(9999)}:{servers.PORT}/"]
 ca_file = "{ca_file}"
 allow_private = true
 concurrency = {concurrency}
