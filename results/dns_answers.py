@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 
 import msgspec
 
+from probe.address import is_public
 from probe.model import Observation, Role
 from results.course import method_of
 
@@ -84,12 +85,17 @@ def word_of(asked: Sequence[Observation]) -> str | None:
 
 
 def share_network(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Whether an address of one side is in the same /24 (IPv4) or /48 (IPv6) as one of the other."""
+    """Whether an address of one side is in the same /24 (IPv4) or /48 (IPv6) as one of the other.
+
+    Addresses that are not public share a network only where they are the same: there is no owner to tell by.
+    """
     return not {_network(a) for a in one}.isdisjoint(_network(a) for a in other)
 
 
 @lru_cache(maxsize=4096)
 def _network(address: str) -> str:
+    if not is_public(address):
+        return address
     try:
         wide = 24 if ip_address(address).version == 4 else 48
         return str(ip_network(f"{address}/{wide}", strict=False))

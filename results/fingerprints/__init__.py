@@ -19,8 +19,11 @@ from probe.model import Http
 
 Kind = Literal["blockpage", "block_host", "challenge", "geoblock"]
 
-LOOKED_AT = 16_384
-"""Bytes of a body that are searched: block pages are small and say what they are at once."""
+BLOCKS = ("blockpage", "block_host")
+LOOKED_AT = 65_536
+"""Bytes of a body that are searched for block pages, which may carry their pictures inside."""
+LOOKED_AT_FOR_REFUSAL = 8_192
+"""Challenge pages say what they are at once, and every honest answer is searched for them."""
 FRAME_AT_MOST = 4_096
 """A page no longer than this that only frames or forwards to a block host is the block host's page."""
 ENCODINGS = ("utf-8", "cp1251", "koi8-r")
@@ -37,11 +40,11 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_block(self) -> bool:
-        return self.kind in ("blockpage", "block_host")
+        return self.kind in BLOCKS
 
     @property
     def is_refusal(self) -> bool:
-        return self.kind in ("challenge", "geoblock")
+        return self.kind not in BLOCKS
 
 
 class Hosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,12 +87,17 @@ class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     page: tuple[Page, ...] = ()
 
 
+Ready = tuple[Page, tuple[tuple[bytes, ...], ...]]
+"""A page, and each of its phrases in every form that its bytes may take."""
+
+
 class Compiled(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprints made ready: each phrase as the bytes it has in each encoding, lower case where ASCII."""
 
     hosts: dict[str, Hosts]
     stubs: dict[str, Stubs]
-    pages: tuple[tuple[Page, tuple[tuple[bytes, ...], ...]], ...]
+    blocks: tuple[Ready, ...]
+    refusals: tuple[Ready, ...]
 
 
 def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
@@ -98,7 +106,8 @@ def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
     return Compiled(
         hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
         stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
-        pages=tuple((page, tuple(_forms(phrase) for phrase in page.body)) for file in files for page in file.page),
+        blocks=tuple(_ready(page) for file in files for page in file.page if page.kind in BLOCKS),
+        refusals=tuple(_ready(page) for file in files for page in file.page if page.kind not in BLOCKS),
     )
 
 
@@ -124,6 +133,11 @@ def match(http: Http) -> tuple[Match, ...]:
     return tuple(_found(http))
 
 
+def refusals(http: Http) -> tuple[Match, ...]:
+    """Only the challenge and geoblock pages among the fingerprints that an answer bears: what TLS has vouched for."""
+    return tuple(_pages(http, refusal=True))
+
+
 def _found(http: Http) -> Iterator[Match]:
     from results.course import host_of, leads_to
 
@@ -131,14 +145,19 @@ def _found(http: Http) -> Iterator[Match]:
         if (entry := _block_host(host_of(url))) is not None:
             host = host_of(url) or ""
             yield Match(name=entry.name, kind="block_host", scope=entry.scope, tells=f"it leads to {host}")
-    body = (http.body or b"")[:LOOKED_AT].lower()
+    yield from _pages(http, refusal=False)
+    yield from _pages(http, refusal=True)
+    if http.body and http.length is not None and http.length <= FRAME_AT_MOST:
+        yield from _framed(http.body.lower())
+
+
+def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
+    body = (http.body or b"")[: LOOKED_AT_FOR_REFUSAL if refusal else LOOKED_AT].lower()
     headers = {name.lower(): value.lower() for name, value in http.headers}
     title = (http.title or "").casefold()
-    for page, phrases in own().pages:
+    for page, phrases in own().refusals if refusal else own().blocks:
         if _bears(page, phrases, http.status, title, headers, body):
             yield Match(name=page.name, kind=page.kind, scope=page.scope, tells=page.tells)
-    if http.length is not None and http.length <= FRAME_AT_MOST and any(mark in body for mark in FORWARDS):
-        yield from _framed(body)
 
 
 def _bears(
@@ -159,6 +178,8 @@ def _bears(
 
 
 def _framed(body: bytes) -> Iterator[Match]:
+    if not any(mark in body for mark in FORWARDS):
+        return
     for host, entry in own().hosts.items():
         if b"//" + host.encode() in body:
             yield Match(name=entry.name, kind="blockpage", scope=entry.scope, tells=f"a page that only leads to {host}")
@@ -168,6 +189,10 @@ def _block_host(host: str | None) -> Hosts | None:
     labels = (host or "").split(".")
     parents = (".".join(labels[start:]) for start in range(max(len(labels) - 6, 0), len(labels)))
     return next((own().hosts[name] for name in parents if name in own().hosts), None)
+
+
+def _ready(page: Page) -> Ready:
+    return page, tuple(_forms(phrase) for phrase in page.body)
 
 
 def _forms(phrase: str) -> tuple[bytes, ...]:
