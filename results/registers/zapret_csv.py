@@ -30,9 +30,9 @@ def recognises(head: bytes) -> bool:
     """A dump's first line, or a part: the first column is a list of addresses (or empty) and a `;` follows it."""
     if head.startswith(b"Updated: "):
         return True
-    first, ended, _ = head.partition(b"\n")
+    first = head.partition(b"\n")[0]
     cells = first.split(b";")
-    if not ended or len(cells) < 3 or b"<" in cells[0]:
+    if len(cells) < 3 or b"<" in cells[0]:
         return False
     listed = [text for text in _LIST.split(cells[0].decode("latin-1").strip()) if text]
     return bool(listed) and all(names.subnet(text) for text in listed)
