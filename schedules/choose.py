@@ -74,8 +74,6 @@ def from_campaigns(config: Config) -> tuple[Choice, ...]:
 
 
 def _of_campaign(campaign: CampaignTable, known: dict[str, Service], config: Config) -> list[Target]:
-    if campaign.register is not None:
-        raise BadChoice(f"campaign {campaign.name!r}: samples of a register are not measured yet; name targets")
     found = [target for name in campaign.services for target in named(name, known).targets]
     found += [parse(text, allow_private=config.network.allow_private) for text in campaign.targets]
     if campaign.list is not None:

@@ -21,6 +21,11 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             if entry.name in seen:
                 found.append(((table, place, "name"), f"{entry.name!r} is given twice"))
             seen.add(entry.name)
+    if config.control.hub is not None:
+        found.append((("control", "hub"), "hubs are not there yet; set control.path"))
+    for place, campaign in enumerate(config.campaign):
+        if campaign.register is not None or campaign.sample is not None:
+            found.append((("campaign", place, "register"), "samples of a register are not there yet; name targets"))
     if config.control.path is not None and config.control.path not in paths:
         found.append((("control", "path"), _no_path(config.control.path, paths)))
     for place, campaign in enumerate(config.campaign):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -64,10 +65,17 @@ def safe(text: str, limit: int = MAX_SHOWN) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$")
+IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
+
+
 def how(row: dict[str, Any]) -> str:
-    """The method in a few words; for what is neither blocked nor reachable the first piece of evidence."""
+    """The method in a few words; for what is neither blocked nor reachable the evidence that tells most."""
     if row["method"] is not None and row["outcome"] == "blocked":
         said = [METHODS.get(row["method"], row["method"])]
+        page = IN_BRACKETS.search(row["evidence"][0]) if row["method"] == "http.blockpage" and row["evidence"] else None
+        if page is not None:
+            said = [f"block page ({safe(page[1])})"]
         if row["trigger"] is not None:
             said.append(f"by {row['trigger']}")
         if row["confidence"] == "possible":
@@ -75,7 +83,8 @@ def how(row: dict[str, Any]) -> str:
         return ", ".join(said)
     if row["outcome"] == "reachable" or not row["evidence"]:
         return ""
-    return safe(row["evidence"][0], 60)
+    telling = row["evidence"][-1 if row["outcome"] == "denied" else 0]
+    return safe(WHERE_AND_AFTER.sub("", telling), 60)
 
 
 def what(target: str) -> str:

@@ -1,0 +1,32 @@
+"""What is wrong here, and the way out of it."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from schedules.app import App
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each check.")
+@click.pass_obj
+def doctor(app: App, as_json: bool) -> int:
+    """Look at everything a round needs, one line each. Asks the canaries only where consent is recorded."""
+    from schedules.examine import examine
+    from schedules.show.output import out, print_json
+    from schedules.show.words import safe
+
+    code = 0
+    console = None if as_json else out()
+    for finding in examine(app):
+        code = max(code, finding.exit_code)
+        if console is None:
+            print_json({key: value for key, value in msgspec.to_builtins(finding).items() if key != "exit_code"})
+            continue
+        sign, style = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}[
+            finding.state
+        ]
+        console.print(f"{sign} ", style=style, end="")
+        console.print(f"{finding.about}: {safe(finding.says)}", soft_wrap=True)
+    return code
