@@ -8,7 +8,14 @@ import ssl
 from contextlib import suppress
 from typing import Protocol
 
+from probe.failure import Malformed
+
 READ_BYTES = 64 * 1024
+TURNS = 16
+"""A socket with bytes waiting is read without a turn of the event loop; every so often one is given up, so that a peer
+that sends without end cannot keep every deadline from being noticed."""
+MAX_HANDSHAKE_BYTES = 256 * 1024
+"""Above OpenSSL's own limit for a chain (100 KB)."""
 TLS_ALERT = 0x15
 ENCODING_DER = 2
 """_ssl.ENCODING_DER"""
@@ -32,11 +39,15 @@ class SocketStream:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._loop = asyncio.get_running_loop()
+        self._reads = 0
 
     async def send(self, data: bytes) -> None:
         await self._loop.sock_sendall(self._socket, data)
 
     async def receive(self, limit: int = READ_BYTES) -> bytes:
+        self._reads += 1
+        if self._reads % TURNS == 0:
+            await asyncio.sleep(0)
         return await self._loop.sock_recv(self._socket, limit)
 
     def close(self) -> None:
@@ -55,7 +66,8 @@ class TlsStream:
         """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
 
     async def handshake(self) -> None:
-        """Complete the handshake; ssl.SSLError, EOFError or OSError where it fails."""
+        """Complete the handshake; ssl.SSLError, EOFError, Malformed or OSError where it fails."""
+        received = 0
         while True:
             try:
                 self.tls.do_handshake()
@@ -64,6 +76,9 @@ class TlsStream:
                 data = await self._stream.receive()
                 if not data:
                     raise EOFError("closed during the handshake") from None
+                received += len(data)
+                if received > MAX_HANDSHAKE_BYTES:
+                    raise Malformed("ssl_failed_handshake", "a handshake without end") from None
                 self._note_alert(data)
                 self._incoming.write(data)
             except ssl.SSLError:

@@ -33,7 +33,7 @@ async def handshake(
     try:
         async with asyncio.timeout(settings.timeout_s):
             await secured.handshake()
-    except (OSError, TimeoutError, EOFError) as caught:
+    except (OSError, TimeoutError, EOFError, ValueError) as caught:
         error = caught
         secured.close()
     except BaseException:
