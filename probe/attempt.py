@@ -23,10 +23,8 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Ob
         # In one order everywhere, so that two targets never wait for each other's places.
         for key in sorted({attempt.address or attempt.host for attempt in attempts}):
             await held.enter_async_context(means.limits.hold(key))
-        opened = await asyncio.gather(*(_open(attempt, log, means) for attempt in attempts))
+        opened = await _open_all(attempts, log, means, held)
         reached = [(attempt, *found) for attempt, found in zip(attempts, opened, strict=True) if found is not None]
-        for _, _, stream in reached:
-            held.callback(stream.close)
         for attempt, observation, stream in reached:
             done = observation if attempt.scheme in ("tcp", "tls") else await _fetch(attempt, stream, log, means)
             if done.failure is None:
@@ -34,9 +32,21 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Ob
     return None
 
 
-async def _open(attempt: Attempt, log: Log, means: Means) -> tuple[Observation, Stream] | None:
+Opened = tuple[Observation, Stream] | None
+
+
+async def _open_all(attempts: Sequence[Attempt], log: Log, means: Means, held: AsyncExitStack) -> Sequence[Opened]:
+    if len(attempts) == 1:  # a task of its own is not free, and most targets have one address
+        return [await _open(attempts[0], log, means, held)]
+    return await asyncio.gather(*(_open(attempt, log, means, held) for attempt in attempts))
+
+
+async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) -> Opened:
+    """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
     about = _about(attempt)
     observation, stream = await tcp.connect(log, about, means.settings)
+    if stream is not None:
+        held.callback(stream.close)
     if stream is not None and attempt.scheme in ("https", "tls"):
         name = attempt.server_name or attempt.host
         observation, stream = await tls.handshake(log, about, stream, name, means.settings)
