@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path as FilePath
 from typing import Any
 
+import h2.exceptions
 import httpcore
-import httpx
 import msgspec
 
 from probe.failure import Malformed
 from probe.stream import Stream
 
+NOT_HTTP = (
+    httpcore.RemoteProtocolError,
+    httpcore.LocalProtocolError,
+    httpcore.ConnectionNotAvailable,
+    h2.exceptions.H2Error,
+)
+"""What the other end can make httpcore raise; of h2's own errors it lets some through, as of a malformed number."""
+MAX_REASON = 200
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_FETCH_BYTES = 512 * 1024 * 1024
-INFLATED_AT_ONCE = 256 * 1024
+WIRE_SLACK_BYTES = 256 * 1024
+WIRE_FACTOR = 8
+"""What may come over the wire is bounded too: chunks of one byte, compressed nothing, and frames that carry no body."""
 
 
 class Exchange:
@@ -58,7 +68,7 @@ async def exchange(
     The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
     Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
-    carrier = _Carrier(stream, idle_timeout_s, into)
+    carrier = _Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
     asked = _core_request(request)
     speaks = httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection
     connection: Any = speaks(asked.url.origin, carrier)
@@ -68,10 +78,12 @@ async def exchange(
         into.version = _text(response.extensions.get("http_version", b"HTTP/1.1"))
         into.headers = tuple((_text(key), _text(value)) for key, value in response.headers)
         await _read_body(response, into, max_body_bytes)
-    except (httpcore.RemoteProtocolError, httpcore.LocalProtocolError) as error:
+    except Malformed:
+        raise
+    except (*NOT_HTTP, ValueError) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
-        raise Malformed("http_request_failed", f"not HTTP: {error}") from error
+        raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON]) from error
 
 
 def _core_request(request: Request) -> httpcore.Request:
@@ -89,23 +101,33 @@ async def _read_body(response: httpcore.Response, into: Exchange, max_body_bytes
     inflate = _inflater((into.header("content-encoding") or "").strip().lower())
     into.truncated = False
     stream = response.aiter_stream()
+    body = bytearray()
     try:
         async for chunk in stream:
-            into.body += inflate(chunk, max_body_bytes - len(into.body) + 1) if inflate else chunk
-            if len(into.body) > max_body_bytes:
-                into.body, into.truncated = into.body[:max_body_bytes], True
+            body += inflate(chunk, max_body_bytes - len(body) + 1) if inflate else chunk
+            if len(body) > max_body_bytes:
+                into.truncated = True
                 return
     finally:
+        into.body = bytes(memoryview(body)[:max_body_bytes])
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-def _inflater(encoding: str) -> Any:
+def _inflater(encoding: str) -> Callable[[bytes, int], bytes] | None:
     """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return None
     decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    begun = False
 
     def inflate(chunk: bytes, limit: int) -> bytes:
+        nonlocal decoder, begun
+        if decoder.eof:
+            return b""  # what stands behind the end is not part of the page, and zlib would keep all of it
+        if not begun:
+            begun = True
+            if encoding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED:
+                decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # without zlib's frame, as browsers take it too
         try:
             return decoder.decompress(chunk, limit)
         except zlib.error as error:
@@ -115,16 +137,21 @@ def _inflater(encoding: str) -> Any:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("latin-1")
+    """A header's bytes: UTF-8 where they are that, as browsers read Location, else one character a byte."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 class _Carrier(httpcore.AsyncNetworkStream):
     """Our stream as httpcore wants it. `ended` tells a close from a protocol error, which httpcore does not."""
 
-    def __init__(self, stream: Stream, idle_timeout_s: float, into: Exchange) -> None:
+    def __init__(self, stream: Stream, idle_timeout_s: float, into: Exchange, limit: int) -> None:
         self._stream = stream
         self._idle_timeout_s = idle_timeout_s
         self._into = into
+        self._limit = limit
         self._clock = asyncio.get_running_loop().time
         self._zero = self._clock()
         self._next_mark = 1
@@ -135,6 +162,8 @@ class _Carrier(httpcore.AsyncNetworkStream):
             data = await self._stream.receive(max_bytes)
         self.ended = not data
         self._into.received += len(data)
+        if self._into.received > self._limit:
+            raise Malformed("http_request_failed", f"more than {self._limit} bytes for one answer")
         if self._into.received >= self._next_mark:
             self._into.curve.append((round(self._clock() - self._zero, 4), self._into.received))
             self._next_mark = 2 * self._into.received
@@ -178,6 +207,8 @@ async def fetch(
 
     Raises FetchFailed on any error, also where more than `max_bytes` come; the file is then incomplete.
     """
+    import httpx
+
     from probe.tls_context import client_context
 
     headers = {"If-None-Match": etag} if etag else {}
