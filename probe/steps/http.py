@@ -19,6 +19,12 @@ MAX_HEADERS = 200
 MAX_HEADER_VALUE = 4096
 TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
 CHARSET = re.compile(rb"charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
+TEXT_CODEC = re.compile(
+    r"utf-?(?:8|16(?:-?[bl]e)?)|(?:us-)?ascii|latin-?\d|iso-?8859-?\d{1,2}|(?:windows|cp)-?\d{3,4}|koi8-?[rut]"
+    r"|mac-?cyrillic|gb2312|gbk|gb18030|big5(?:-?hkscs)?|euc-?(?:jp|kr|cn)|shift-?jis|iso-?2022-?(?:jp|kr)|tis-?620",
+    re.IGNORECASE,
+)
+"""A page names its codec, and Python's are not all of text: idna and undefined raise, others cost what they like."""
 LOOKED_AT = 64 * 1024
 ACCEPT = (
     ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"),
@@ -79,18 +85,20 @@ def _detail(url: str, got: Exchange) -> Http:
 
 
 def title_of(body: bytes, content_type: str) -> str | None:
-    """The page's title in its own character set, white space folded; None where there is none."""
+    """The page's title in its own character set, white space folded, printable; None where there is none."""
     found = TITLE.search(body[:LOOKED_AT])
     if found is None:
         return None
     text = decode(found.group(1), body, content_type)
-    return " ".join(html.unescape(text).split())[:300] or None
+    folded = " ".join(html.unescape(text).split())
+    return "".join(c for c in folded if c.isprintable())[:300] or None
 
 
 def decode(text: bytes, body: bytes, content_type: str) -> str:
     """Bytes of a page as text: by the header's charset, the page's own, else UTF-8; what is not valid is replaced."""
     declared = CHARSET.search(content_type.encode("latin-1", "replace")) or CHARSET.search(body[:2048])
+    codec = declared.group(1).decode().replace("_", "-") if declared else "utf-8"
     try:
-        return text.decode(declared.group(1).decode() if declared else "utf-8", errors="replace")
+        return text.decode(codec if TEXT_CODEC.fullmatch(codec) else "utf-8", errors="replace")
     except LookupError:
         return text.decode("utf-8", errors="replace")
