@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Literal
+
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has given out so far; what Python calls global beside it differs from version to version."""
+DOCUMENTATION = IPv6Network("3fff::/20")
+"""RFC 9637, which Python does not know before 3.13."""
 
 
 def literal(host: str) -> IPv4Address | IPv6Address | None:
@@ -31,6 +36,8 @@ def is_public(address: str) -> bool:
         embedded = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1] or _nat64(parsed)
         if embedded is not None:
             return is_public(str(embedded))
+        if parsed not in GLOBAL_UNICAST or parsed in DOCUMENTATION:
+            return False
     return parsed.is_global and not parsed.is_multicast
 
 
