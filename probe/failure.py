@@ -16,6 +16,8 @@ ERRNO_FAILURES = {
     errno.ECONNABORTED: "connection_aborted",
     errno.EHOSTUNREACH: "host_unreachable",
     errno.EHOSTDOWN: "host_unreachable",
+    errno.ENOPROTOOPT: "host_unreachable",
+    getattr(errno, "ENONET", errno.EHOSTDOWN): "host_unreachable",
     errno.ENETUNREACH: "network_unreachable",
     errno.EADDRNOTAVAIL: "network_unreachable",
     errno.EAFNOSUPPORT: "network_unreachable",
@@ -47,7 +49,6 @@ RCODE_FAILURES = {
 }
 
 SOCKS_FAILURES = {
-    2: "connection_refused",
     3: "network_unreachable",
     4: "host_unreachable",
     5: "connection_refused",
@@ -61,14 +62,15 @@ GETADDRINFO_FAILURES = {
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "dns_no_answer",
 }
 
+UNKNOWN = "unknown_failure"
 MAX_ERROR_TEXT = 200
 LITERAL = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}")
 
 
 class ProxyRefused(OSError):
-    """A proxy reports that it could not connect; `reply` is the SOCKS5 reply field (RFC 1928 section 6)."""
+    """A proxy reports that it could not connect; `reply` is one of SOCKS_FAILURES (RFC 1928 section 6)."""
 
-    def __init__(self, reply: int | None, text: str) -> None:
+    def __init__(self, reply: int, text: str) -> None:
         super().__init__(text)
         self.reply = reply
 
@@ -100,26 +102,34 @@ class Failure(msgspec.Struct, frozen=True):
 def failure_of(error: BaseException) -> Failure:
     """The failure an exception stands for, its causes walked through (OONI spec df-007-errors)."""
     word, code = _classify(error)
-    if word == "unknown_failure" and error.__cause__ is not None:
+    if word == UNKNOWN and error.__cause__ is not None and not isinstance(error, ProxyUnusable):
         cause = failure_of(error.__cause__)
-        if not cause.word.startswith("unknown_failure"):
+        if not cause.word.startswith(UNKNOWN):
             return cause
     text = describe(error)
-    return Failure(f"unknown_failure: {text}" if word == "unknown_failure" else word, code, text)
+    return Failure(f"{UNKNOWN}: {text}" if word == UNKNOWN else word, code, text)
+
+
+def is_own_trouble(failure: str | None) -> bool:
+    """Whether a failure says nothing of the target: a proxy that is down, no more file descriptors, the unforeseen.
+
+    A control with such a failure is no control, and a measurement with one is no anomaly.
+    """
+    return failure is not None and failure.startswith(UNKNOWN)
 
 
 def describe(error: BaseException) -> str:
     """The raw text of an error: one bounded line without address literals, which may be the volunteer's own."""
-    text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}")
+    text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}"[: 4 * MAX_ERROR_TEXT])
     return "".join(c if c.isprintable() else " " for c in text)[:MAX_ERROR_TEXT]
 
 
 def _classify(error: BaseException) -> tuple[str, int | None]:
     match error:
         case ProxyUnusable():
-            return "unknown_failure", None
+            return UNKNOWN, None
         case ProxyRefused(reply=reply):
-            return SOCKS_FAILURES.get(reply or 0, "host_unreachable"), reply
+            return SOCKS_FAILURES[reply], reply
         case PrivateAddress():
             return "dns_bogon_error", None
         case Malformed(failure=failure):
@@ -135,6 +145,6 @@ def _classify(error: BaseException) -> tuple[str, int | None]:
         case socket.gaierror(errno=number):
             return GETADDRINFO_FAILURES.get(number or 0, "dns_server_misbehaving"), number
         case OSError(errno=number) if number is not None:
-            return ERRNO_FAILURES.get(number, "unknown_failure"), number
+            return ERRNO_FAILURES.get(number, UNKNOWN), number
         case _:
-            return "unknown_failure", None
+            return UNKNOWN, None

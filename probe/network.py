@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 import socket
 import time
@@ -10,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from probe.address import literal
-from probe.failure import PrivateAddress, ProxyUnusable
-from probe.path import Path, proxy_of
+from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
+from probe.path import Path, Proxy, proxy_of
 from probe.stream import SocketStream, Stream
+from probe.system_resolver import SystemResolver
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_CHARACTERS = 16
@@ -32,8 +34,11 @@ class Network(Protocol):
         """A fresh random identifier."""
         ...
 
-    async def connect(self, host: str, port: int) -> Stream:
-        """A TCP connection to an address, or to a name where `remote_names`; OSError where it fails."""
+    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
+        """A TCP connection to an address, or to a name where `remote_names`; OSError where it fails.
+
+        `timeout_s` is the target's time; a proxy on the way has as much again for itself (ProxyUnusable).
+        """
         ...
 
     async def datagrams(self, address: str, port: int) -> socket.socket:
@@ -57,6 +62,7 @@ class RealNetwork:
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None
         self._own: set[str] = set()
+        self._system_resolver = SystemResolver()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -67,19 +73,37 @@ class RealNetwork:
     def token(self) -> str:
         return "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))
 
-    async def connect(self, host: str, port: int) -> Stream:
+    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
         if self._proxy is None:
-            return await self._dial(host, port)
+            async with asyncio.timeout(timeout_s):
+                return await self._dial(host, port)
+        stream = await self._greeted_proxy(self._proxy, timeout_s)
         try:
-            stream = await self._dial(await self._proxy_address(self._proxy.host), self._proxy.port)
-        except OSError as error:
-            raise ProxyUnusable(f"path {self.path.name}: the proxy cannot be reached") from error
-        try:
-            await self._proxy.tunnel(stream, host, port)
-        except BaseException as error:
+            async with asyncio.timeout(timeout_s):
+                await self._proxy.tunnel(stream, host, port)
+        except (ProxyRefused, ProxyUnusable, TimeoutError):
             stream.close()
-            if isinstance(error, EOFError):
-                raise ProxyUnusable(f"path {self.path.name}: the proxy hung up") from error
+            raise
+        except (OSError, EOFError) as error:
+            stream.close()
+            raise ProxyUnusable(f"path {self.path.name}: the proxy hung up") from error
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+    async def _greeted_proxy(self, proxy: Proxy, timeout_s: float | None) -> Stream:
+        """A stream to the proxy, which has a time of its own to answer: its silence is not the target's."""
+        stream: Stream | None = None
+        try:
+            async with asyncio.timeout(timeout_s):
+                stream = await self._dial(await self._proxy_address(proxy.host), proxy.port)
+                await proxy.greet(stream)
+        except BaseException as error:
+            if stream is not None:
+                stream.close()
+            if isinstance(error, (OSError, EOFError)) and not isinstance(error, ProxyUnusable):
+                raise ProxyUnusable(f"path {self.path.name}: the proxy cannot be reached") from error
             raise
         return stream
 
@@ -95,8 +119,7 @@ class RealNetwork:
         return sock
 
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        return await self._system_resolver.addresses(host)
 
     async def _dial(self, address: str, port: int) -> Stream:
         if literal(address) is None:
@@ -128,6 +151,8 @@ class RealNetwork:
     def _bind(self, sock: socket.socket, bind: str) -> None:
         if literal(bind) is None:
             sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, bind.encode() + b"\0")
+        elif (":" in bind) is not (sock.family == socket.AF_INET6):
+            raise OSError(errno.EAFNOSUPPORT, "the path is bound to an address of the other family")
         else:
             sock.bind((bind, 0))
 

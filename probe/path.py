@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from probe.failure import ProxyRefused, ProxyUnusable
+from probe.address import literal
+from probe.failure import SOCKS_FAILURES, ProxyRefused, ProxyUnusable
 from probe.stream import Stream, receive_exactly, receive_until
 
 PROXY_PORTS = {"socks5": 1080, "socks5h": 1080, "http": 3128}
@@ -32,12 +33,17 @@ class Proxy(msgspec.Struct, frozen=True):
     host: str
     port: int
 
+    async def greet(self, stream: Stream) -> None:
+        """See that there is a proxy at the other end of a stream to it; ProxyUnusable where there is none."""
+        if self.kind == "socks5":
+            await _socks5_greet(stream)
+
     async def tunnel(self, stream: Stream, host: str, port: int) -> None:
-        """Ask the proxy, over a stream to it, to connect to host:port. ProxyRefused says that it tried and failed."""
+        """Ask the greeted proxy to connect to host:port. ProxyRefused says that it tried and failed."""
         if self.kind == "http":
             await _http_connect(stream, host, port)
         else:
-            await _socks5(stream, host, port)
+            await _socks5_connect(stream, host, port)
 
 
 def proxy_of(path: Path) -> Proxy | None:
@@ -56,25 +62,29 @@ def proxy_of(path: Path) -> Proxy | None:
     return Proxy("http" if parts.scheme == "http" else "socks5", parts.hostname, port or PROXY_PORTS[parts.scheme])
 
 
-async def _socks5(stream: Stream, host: str, port: int) -> None:
-    """RFC 1928, without authentication; a name is handed over as it is."""
-    from socksio import socks5
-
-    connection = socks5.SOCKS5Connection()
-    connection.send(socks5.SOCKS5AuthMethodsRequest([socks5.SOCKS5AuthMethod.NO_AUTH_REQUIRED]))
-    await stream.send(connection.data_to_send())
-    greeting = await receive_exactly(stream, 2)
-    if greeting != b"\x05\x00":
+async def _socks5_greet(stream: Stream) -> None:
+    """RFC 1928 section 3, offering to come without authentication."""
+    await stream.send(b"\x05\x01\x00")
+    if await receive_exactly(stream, 2) != b"\x05\x00":
         raise ProxyUnusable("the proxy does not offer SOCKS5 without a password")
-    connection.receive_data(greeting)
-    connection.send(socks5.SOCKS5CommandRequest.from_address(socks5.SOCKS5Command.CONNECT, (host, port)))
-    await stream.send(connection.data_to_send())
-    head = await receive_exactly(stream, 4)
-    if head[0] != 5:
+
+
+async def _socks5_connect(stream: Stream, host: str, port: int) -> None:
+    """RFC 1928 section 4; a name is handed over as it is."""
+    address = literal(host)
+    name = host.encode("ascii")
+    kind = b"\x03" + bytes([len(name)]) + name
+    if address is not None:
+        kind = (b"\x01" if address.version == 4 else b"\x04") + address.packed
+    await stream.send(b"\x05\x01\x00" + kind + port.to_bytes(2, "big"))
+    version, reply, _, bound = await receive_exactly(stream, 4)
+    if version != 5:
         raise ProxyUnusable("the proxy's answer is not SOCKS5")
-    if head[1] != 0:
-        raise ProxyRefused(head[1], f"SOCKS5 reply {head[1]}")
-    length = {1: 4, 4: 16}.get(head[3]) or (await receive_exactly(stream, 1))[0]
+    if reply in SOCKS_FAILURES:
+        raise ProxyRefused(reply, f"SOCKS5 reply {reply}")
+    if reply != 0:
+        raise ProxyUnusable(f"SOCKS5 reply {reply}, which says nothing of the target")
+    length = {1: 4, 4: 16}.get(bound) or (await receive_exactly(stream, 1))[0]
     await receive_exactly(stream, length + 2)
 
 

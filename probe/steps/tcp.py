@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from probe.address import family_of, is_public, literal
 from probe.failure import PrivateAddress
 from probe.log import Attempted, Log
@@ -23,8 +21,7 @@ async def connect(log: Log, about: Attempted, settings: Settings) -> tuple[Obser
     try:
         if about.port is None or (about.address and not settings.allow_private and not is_public(about.address)):
             raise PrivateAddress("not a public address")
-        async with asyncio.timeout(settings.timeout_s):
-            stream = await log.network.connect(where, about.port)
+        stream = await log.network.connect(where, about.port, settings.timeout_s)
     except (OSError, TimeoutError, EOFError) as error:
         return pending.end(detail, error), None
     return pending.end(detail), stream
