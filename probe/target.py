@@ -12,6 +12,9 @@ from probe.model import Scheme, Target
 DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443}
 MAX_TEXT = 2048
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+"""A last label that resolvers read as a part of an IPv4 address, as in 127.1 or 0x7f000001 (WHATWG URL, 3.5)."""
 SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]|^`{}\\\""
 
 
@@ -30,7 +33,7 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     if any(c.isspace() or not c.isprintable() for c in text):
         raise BadTarget(f"{text!r}: a target holds no spaces or control characters")
     try:
-        parts = urlsplit(text if "://" in text else "//" + text)
+        parts = urlsplit(text if HAS_SCHEME.match(text) else "//" + text)
         port = parts.port
     except ValueError as error:
         raise BadTarget(f"{text!r} is not a URL: {error}") from error
@@ -39,6 +42,8 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
         raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use https, http, tls or tcp")
     if parts.username is not None or parts.password is not None:
         raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
+    if "[" in parts.netloc and literal(parts.hostname or "") is None:
+        raise BadTarget(f"{text!r}: what stands in brackets is no IPv6 address")
     host = host_of(parts.hostname or "", text)
     if literal(host) and not allow_private and not is_public(host):
         raise BadTarget(f"{text!r}: {host} is not a public address; [network] allow_private = true lets it be measured")
@@ -72,7 +77,7 @@ def host_of(host: str, text: str) -> str:
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
         raise BadTarget(f"{text!r}: {host!r} is not a host name")
-    if labels[-1].isdigit():
+    if NUMBER.fullmatch(labels[-1]):
         raise BadTarget(f"{text!r}: {host!r} is neither a host name nor an address")
     return name
 
