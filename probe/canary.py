@@ -10,7 +10,7 @@ import msgspec
 from probe import target as targets
 from probe.means import Means, no_follow_up
 from probe.measure import measure
-from probe.model import Http, Measurement
+from probe.model import Http, Measurement, Observation
 
 State = Literal["online", "restricted", "portal", "offline"]
 NOTHING = 204
@@ -46,18 +46,21 @@ Answer = Literal["works", "something else answers", "no answer"]
 
 
 def answer_of(canary: Measurement) -> Answer:
-    """Whether the very canary answered: over valid TLS, or with the body that only it gives."""
-    last = canary.observations[-1] if canary.observations else None
-    if last is None or last.failure is not None:
-        forged = last is not None and last.step == "tls" and last.detail.chain
-        return "something else answers" if forged else "no answer"
-    answer = last.detail
-    if canary.target.scheme != "http":
+    """Whether the very canary answered, at any address: over valid TLS, or with the body that only it gives."""
+    last_step = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp"}[canary.target.scheme]
+    reached = [o for o in canary.observations if o.step == last_step and o.failure is None]
+    if any(canary.target.scheme != "http" or _is_genuine(o.detail) for o in reached):
         return "works"
-    if not isinstance(answer, Http):
-        return "no answer"
-    genuine = answer.status == NOTHING or (answer.status == 200 and (answer.body or b"").strip() == SUCCESS)
-    return "works" if genuine else "something else answers"
+    return "something else answers" if reached or any(map(_is_forged, canary.observations)) else "no answer"
+
+
+def _is_genuine(answer: Http) -> bool:
+    return answer.status == NOTHING or (answer.status == 200 and (answer.body or b"").strip() == SUCCESS)
+
+
+def _is_forged(step: Observation) -> object:
+    """A certificate that is not the canary's, or a name led to a private address: a portal does either."""
+    return step.failure == "dns_bogon_error" or (step.failure is not None and step.step == "tls" and step.detail.chain)
 
 
 def state_of(foreign: list[Answer], domestic: list[Answer]) -> State:
