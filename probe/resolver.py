@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from probe.address import literal
 
 PORTS = {"udp": 53, "tcp": 53, "tls": 853, "https": 443}
 MAX_SYSTEM_NAMESERVERS = 3
+RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class BadResolver(ValueError):
@@ -39,9 +42,14 @@ def parse(text: str) -> tuple[Resolver, ...]:
     its address pinned behind `#`, so that asking it does not depend on the resolver that it is to check.
     """
     if text == "system":
-        return _system()
+        return _system(_stamp())
     if text == GETADDRINFO.text:
         return (GETADDRINFO,)
+    return _written(text)
+
+
+@lru_cache(maxsize=64)
+def _written(text: str) -> tuple[Resolver, ...]:
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -66,13 +74,23 @@ def parse(text: str) -> tuple[Resolver, ...]:
     )
 
 
-def _system() -> tuple[Resolver, ...]:
+def _stamp() -> tuple[int, ...]:
+    """What changes with the machine's resolver configuration: a laptop moves, and a VPN comes and goes."""
+    try:
+        now = RESOLV_CONF.stat()
+    except OSError:
+        return ()
+    return now.st_mtime_ns, now.st_size, now.st_ino, now.st_dev
+
+
+@lru_cache(maxsize=1)
+def _system(_: tuple[int, ...]) -> tuple[Resolver, ...]:
     import dns.exception
     import dns.resolver
 
     try:
-        nameservers = dns.resolver.Resolver().nameservers
-    except (dns.exception.DNSException, OSError):
+        nameservers = dns.resolver.Resolver(str(RESOLV_CONF)).nameservers
+    except (dns.exception.DNSException, OSError, ValueError):
         return (GETADDRINFO,)
     usable = [str(server) for server in nameservers if literal(str(server).split("%")[0])][:MAX_SYSTEM_NAMESERVERS]
     return tuple(Resolver(text="system", transport="udp", address=a, port=53) for a in usable) or (GETADDRINFO,)
