@@ -38,7 +38,8 @@ class Reply(msgspec.Struct, frozen=True):
 async def carry(network: Network, host: str, resolver: Resolver, query_type: str, settings: Settings) -> Reply:
     """Ask once, over UDP again where nothing comes. The caller closes the reply's socket.
 
-    Raises OSError, EOFError or ValueError, and never ends by itself where nothing answers: give it a timeout.
+    Raises TimeoutError after `timeout_s` (as long again over TCP for an answer cut short), OSError, EOFError or
+    Malformed.
     """
     import dns.message
 
@@ -66,7 +67,7 @@ def waiting(sock: socket.socket, query: Message) -> list[Message]:
     """The further answers to `query` that have already arrived on its socket."""
     found: list[Message] = []
     with contextlib.suppress(OSError):
-        while len(found) < MAX_WAITING:
+        for _ in range(MAX_WAITING):
             answer = _parse(sock.recv(MAX_DATAGRAM), query)
             if answer is not None:
                 found.append(answer)
@@ -78,15 +79,19 @@ async def _over_udp(network: Network, query: Message, resolver: Resolver, settin
     assert resolver.address is not None
     loop = asyncio.get_running_loop()
     wire = query.to_wire()
+    garbled = False
     sock = await network.datagrams(resolver.address, resolver.port)
     try:
         for sending in range(1, SENDINGS + 1):
             await loop.sock_sendall(sock, wire)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if sending == SENDINGS else settings.timeout_s / SENDINGS):
-                    while (answer := _parse(await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
-                        pass
+                async with asyncio.timeout(settings.timeout_s / SENDINGS):
+                    while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
+                        garbled = garbled or data[:2] == wire[:2]
+                        await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
                     return Reply(answer, query, sending, sock)
+        if garbled:
+            raise Malformed("dns_server_misbehaving", "an answer with the right id that is not to this question")
         raise TimeoutError("no answer")
     except BaseException:
         sock.close()
@@ -95,6 +100,8 @@ async def _over_udp(network: Network, query: Message, resolver: Resolver, settin
 
 def _parse(data: bytes, query: Message) -> Message | None:
     """A datagram as the answer to `query`; None for anything else, which anybody can send."""
+    if data[:2] != query.id.to_bytes(2, "big"):
+        return None
     import dns.exception
     import dns.message
 
@@ -109,21 +116,8 @@ async def _over_stream(network: Network, query: Message, resolver: Resolver, set
     import dns.exception
     import dns.message
 
-    assert resolver.address is not None
-    stream: Stream = await network.connect(resolver.address, resolver.port)
-    try:
-        if resolver.transport in ("tls", "https"):
-            alpn = ("dot",) if resolver.transport == "tls" else ("h2", "http/1.1")
-            context = client_context(settings.ca_file, verify=True, alpn=alpn)
-            secured = TlsStream(stream, context, resolver.server_name or resolver.address)
-            await secured.handshake()
-            stream = secured
-        if resolver.transport == "https":
-            data = await _post(stream, query.to_wire(), resolver, settings)
-        else:
-            data = await _framed(stream, query.to_wire())
-    finally:
-        stream.close()
+    async with asyncio.timeout(settings.timeout_s):
+        data = await _asked(network, query.to_wire(), resolver, settings)
     try:
         answer = dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError) as error:
@@ -133,7 +127,24 @@ async def _over_stream(network: Network, query: Message, resolver: Resolver, set
     return answer
 
 
-async def _framed(stream: Stream, wire: bytes) -> bytes:
+async def _asked(network: Network, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+    """The bytes that answer `wire` on a connection of its own."""
+    assert resolver.address is not None
+    stream: Stream = await network.connect(resolver.address, resolver.port)
+    try:
+        if resolver.transport in ("tls", "https"):
+            alpn = ("dot",) if resolver.transport == "tls" else ("h2", "http/1.1")
+            context = client_context(settings.ca_file, verify=True, alpn=alpn)
+            secured = TlsStream(stream, context, resolver.server_name or resolver.address)
+            await secured.handshake()
+            stream = secured
+        send = _post if resolver.transport == "https" else _framed
+        return await send(stream, wire, resolver, settings)
+    finally:
+        stream.close()
+
+
+async def _framed(stream: Stream, wire: bytes, _: Resolver, __: Settings) -> bytes:
     """RFC 1035 section 4.2.2: two octets of length before the message."""
     await stream.send(len(wire).to_bytes(2, "big") + wire)
     return await receive_exactly(stream, int.from_bytes(await receive_exactly(stream, 2), "big"))

@@ -38,11 +38,13 @@ async def look_up(
 
 
 async def _ask_one(host: str, hop: int, role: Role, text: str, log: Log, means: Means) -> list[Observation]:
-    """One configured resolver; of a machine's several nameservers, the next only where one is silent."""
+    """One configured resolver; of a machine's several nameservers, the next only where one gives no DNS answer."""
     answers: list[Observation] = []
+    if "." not in host and role == "trusted":
+        return answers  # a name of the machine's own, of which the outside can say nothing
     for candidate in (resolvers.GETADDRINFO,) if "." not in host else resolvers.parse(text):
         answers += await _ask(host, hop, role, candidate, log, means)
-        if any(answer.failure != "generic_timeout_error" for answer in answers):
+        if any(answer.failure is None or answer.detail.rcode is not None for answer in answers):
             break
     return answers
 

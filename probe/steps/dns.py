@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,15 +46,15 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
     pending = log.begin(NAME, about)
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
-        async with asyncio.timeout(settings.timeout_s):
-            if resolver.transport == "getaddrinfo":
+        if resolver.transport == "getaddrinfo":
+            async with asyncio.timeout(settings.timeout_s):
                 detail = await _getaddrinfo(log, about.host, detail)
-            else:
-                reply = await dns_wire.carry(log.network, about.host, resolver, query_type, settings)
-                asked = msgspec.structs.replace(asked, sendings=reply.sendings)
-                if reply.socket is not None:
-                    log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
-                detail = _read(reply.message, asked)
+        else:
+            reply = await dns_wire.carry(log.network, about.host, resolver, query_type, settings)
+            asked = msgspec.structs.replace(asked, sendings=reply.sendings)
+            if reply.socket is not None:
+                log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
+            detail = _read(reply.message, asked)
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
         return pending.end(detail, error, code=detail.rcode)
@@ -64,14 +66,15 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
 
     Without `wait` only what has already arrived; with it what comes until LATE_S after each question.
     """
-    for answered in log.take_kept(Answered):
-        try:
+    with ExitStack() as held:
+        kept = log.take_kept(Answered)
+        for answered in kept:
+            held.callback(answered.close)
+        for answered in kept:
             if wait and (left := answered.until_s - log.elapsed()) > 0:
                 await asyncio.sleep(left)
             for message in dns_wire.waiting(answered.socket, answered.query):
                 _record_late(log, answered, message, settings)
-        finally:
-            answered.close()
 
 
 def _record_late(log: Log, answered: Answered, message: Message, settings: Settings) -> None:
@@ -96,7 +99,7 @@ def _read(message: Message, detail: Dns) -> Dns:
     import dns.flags
     import dns.rdatatype
 
-    answers = tuple(
+    answers = (
         Answer(type=dns.rdatatype.to_text(rrset.rdtype), value=_value(rdata), ttl=rrset.ttl)
         for rrset in message.answer
         for rdata in rrset
@@ -104,7 +107,7 @@ def _read(message: Message, detail: Dns) -> Dns:
     return msgspec.structs.replace(
         detail,
         rcode=int(message.rcode()),
-        answers=answers[:MAX_ANSWERS],
+        answers=tuple(islice(answers, MAX_ANSWERS)),
         authenticated=bool(message.flags & dns.flags.AD),
         truncated=dns_wire.is_cut(message),
     )
