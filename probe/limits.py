@@ -17,7 +17,7 @@ class AddressLimits:
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
         """Wait for, and hold, one of the key's places."""
-        slot, users = self._slots.get(key, (asyncio.Semaphore(self._per_address), 0))
+        slot, users = self._slots.get(key) or (asyncio.Semaphore(self._per_address), 0)
         self._slots[key] = (slot, users + 1)
         try:
             async with slot:
