@@ -1,0 +1,134 @@
+"""`reachprobe register`, as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sqlite_utils
+from click.testing import CliRunner, Result
+
+from results.registers import sample_path, schema
+from schedules.cli.register import register
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """The command with a database that lasts for the test."""
+    db = sqlite_utils.Database(memory=True)
+    schema.create(db)
+    there = SimpleNamespace(store=lambda: SimpleNamespace(db=db))
+
+    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(register, [str(one) for one in arguments], obj=there, input=stdin)
+
+    yield invoke
+    db.close()
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> Path:
+    path = tmp_path / "dump.csv"
+    path.write_bytes(
+        "Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;Роскомнадзор;1-Restricting;2017-05-04\nrubbish\n".encode(
+            "cp1251"
+        )
+    )
+    return path
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_an_import_ends_with_one_line_of_counts(run: Run, dump: Path):
+    result = run("import", dump, "--as", "rkn", "--country", "RU", "--json")
+    assert result.exit_code == 0
+    assert lines(result)[-1] == {"rows": 2, "kept": 1, "skipped": 1, "entries": 1, "updated": "2017-05-08T09:00:00Z"}
+    assert lines(result)[0] == {"why": "1 columns instead of 6", "problems": 1}
+    assert result.stderr == "dump.csv:3: 1 columns instead of 6 (skipped)\n"
+
+
+def test_an_import_for_people_says_what_was_read_and_why_not_all(run: Run, dump: Path):
+    result = run("import", dump)
+    assert "rkn (RU), zapret-csv, version 2017-05-08T09:00:00Z" in result.stdout
+    assert "2 rows: 1 kept, 1 skipped" in result.stdout
+    assert "1 × 1 columns instead of 6" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00\x01", b"Updated: 2017-05-09 09:00:00 +0000\n1.2.3.4;b.com;;x;1;2017-0"]
+)
+def test_a_file_that_is_not_whole_is_one_line_exit_2_and_the_register_stays(run: Run, dump: Path, content: bytes):
+    run("import", dump)
+    broken = dump.with_name("broken.csv")
+    broken.write_bytes(content)
+    result = run("import", broken)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert "broken.csv" in result.stderr
+    assert lines(run("lookup", "a.com", "--json"))[0]["listed"] is True
+
+
+def test_a_look_up_prints_the_documented_line(run: Run, dump: Path):
+    run("import", dump)
+    (row,) = lines(run("lookup", "https://A.com/x", "--json"))
+    assert row["target"] == "https://A.com/x"
+    assert (row["register"], row["listed"], row["since"], row["basis"]) == ("rkn", True, "2017-05-04", "149-FZ 15.4")
+    assert row["block_type"] == "domain"
+    (entry,) = row["entries"]
+    assert {"id", "decision_number", "decision_date", "authority", "first_seen", "last_seen"} <= entry.keys()
+    assert (entry["decision_number"], entry["authority"], entry["last_seen"]) == ("1-Restricting", "Роскомнадзор", None)
+
+
+def test_targets_come_from_standard_input_one_a_line(run: Run, dump: Path):
+    run("import", dump)
+    result = run("lookup", "-", "--json", stdin="a.com\n\nb.com\r\n")
+    assert [(row["target"], row["listed"]) for row in lines(result)] == [("a.com", True), ("b.com", False)]
+
+
+def test_one_bad_target_refuses_the_whole_look_up(run: Run, dump: Path):
+    run("import", dump)
+    result = run("lookup", "a.com", "wechat", "--json")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "Error: 'wechat' is no URL, host or address\n"
+
+
+def test_a_look_up_at_a_date_means_the_end_of_that_day(run: Run, dump: Path):
+    run("import", dump)
+    found = {
+        at: lines(run("lookup", "a.com", "--at", at, "--json"))[0]
+        for at in ("2017-05-07", "2017-05-08", "2017-05-08T08:59:59Z")
+    }
+    assert found["2017-05-07"]["listed"] is None
+    assert (found["2017-05-08"]["listed"], found["2017-05-08"]["stale"]) == (True, False)
+    assert found["2017-05-08T08:59:59Z"]["listed"] is None
+    assert run("lookup", "a.com", "--at", "yesterday").exit_code == 2
+
+
+def test_a_look_up_for_people_is_one_sentence_a_target(run: Run, dump: Path):
+    assert "unknown: no register" in run("lookup", "a.com").stdout
+    run("import", dump)
+    result = run("lookup", "a.com", "b.com", "--at", "2017-05-09")
+    assert result.stdout.splitlines()[0].startswith(
+        "a.com: listed since 2017-05-04 149-FZ 15.4: the register lists this name"
+    )
+    assert result.stdout.splitlines()[1].startswith("b.com: not listed:")
+    assert "too old to decide anything" in run("lookup", "a.com").stdout
+
+
+def test_statistics_say_how_old_each_register_is(run: Run, dump: Path):
+    assert "no register is stored" in run("stats").stderr
+    run("import", dump)
+    run("import", sample_path(), "--as", "sample", "--country", "RU")
+    first, second = lines(run("stats", "--json"))
+    assert (first["register"], first["entries"], first["skipped"], first["stale"]) == ("rkn", 1, 1, True)
+    assert (second["register"], second["block_types"]) == ("sample", {"domain": 5, "url": 1, "ip": 1, "domain-mask": 1})
+    assert "too old to decide anything" in run("stats").stdout
