@@ -1,0 +1,87 @@
+"""Short ways to measure on loopback, for the tests beside this file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from probe.limits import AddressLimits
+from probe.log import Attempted, Log
+from probe.means import Means
+from probe.model import FollowUp, Measurement, Observation, Vantage
+from probe.network import RealNetwork
+from probe.path import Path
+from probe.settings import Settings
+from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
+from schedules.demo.network import CensoredNetwork
+
+LOOPBACK = "127.0.0.1"
+NAME = "site.x.test"
+QUICK_S = 0.4
+"""How long a step waits where nothing will come."""
+PATIENT_S = 5.0
+"""How long a step may wait where an answer is sure to come."""
+
+Handler = Callable[[Stream], Awaitable[None]]
+
+
+def settings(**changed: Any) -> Settings:
+    return Settings(**({"allow_private": True, "timeout_s": PATIENT_S, "families": ("ipv4",)} | changed))
+
+
+def means(follow_up: FollowUp | None = None, path: Path | None = None, per_address: int = 2, **changed: Any) -> Means:
+    wanted = {} if follow_up is None else {"follow_up": follow_up}
+    return Means(
+        network=RealNetwork(path or Path()),
+        settings=settings(**changed),
+        vantage=Vantage(name="test"),
+        limits=AddressLimits(per_address),
+        **wanted,
+    )
+
+
+def means_in(net: CensoredNetwork, **changed: Any) -> Means:
+    """The means of a vantage behind the censor of `net`."""
+    host, port = net.system_resolver
+    doh, dot = (f"{a}:{p}" for a, p in (net.doh, net.dot))
+    there = {
+        "resolvers": (f"udp://{host}:{port}",),
+        "trusted_resolvers": (f"https://{doh}/dns-query", f"tls://{dot}"),
+        "ca_file": str(net.authority.ca_file),
+    }
+    return means(**(there | changed))
+
+
+def about(address: Address, host: str = NAME) -> Attempted:
+    return Attempted(role="main", hop=0, host=host, address=address[0], port=address[1])
+
+
+def new_log() -> Log:
+    return Log("m", RealNetwork(Path()))
+
+
+def server(here: Listeners, handler: Handler) -> Address:
+    """A plain TCP server whose connections `handler` serves."""
+    return here.serve_stream(tcp_socket(LOOPBACK), handler)
+
+
+def course(measured: Measurement, *roles: str) -> list[tuple[str, str | None]]:
+    """Step and failure of each observation, of the ordinary course or of the roles given."""
+    return [(o.step, o.failure) for o in measured.observations if o.role in (roles or ("main",))]
+
+
+def only(measured: Measurement, step: str) -> Observation:
+    (found,) = [o for o in measured.observations if o.step == step]
+    return found
+
+
+async def forever(stream: Stream) -> None:
+    """Say nothing until the client has left."""
+    await stream.gone()
+
+
+async def at_most(seconds: float, work: Awaitable[Any]) -> Any:
+    """A bound against hanging, far above what the work takes: no measure of time."""
+    async with asyncio.timeout(seconds):
+        return await work
