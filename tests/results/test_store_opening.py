@@ -1,0 +1,142 @@
+"""Opening a database: new, older, newer, damaged, locked or out of reach."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from results import store as stores
+from results.migrations import SET, migrations
+from results.store import Store, StoreError
+from tests.results.records import finished
+
+
+def test_a_new_database_is_made_with_its_folder_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "reachprobe.db"
+    Store.open(path).close()
+    assert path.exists()
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_the_database_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    asked = {
+        name: store.db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "foreign_keys", "synchronous")
+    }
+    assert asked == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1}
+    assert store.db.execute("PRAGMA foreign_key_check").fetchall() == []
+    store.close()
+
+
+def test_every_table_is_strict(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    loose = store.db.execute(
+        "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND NOT strict"
+    )
+    assert {name for (name,) in loose} <= {"sqlite_schema", "_sqlite_migrations"}
+    store.close()
+
+
+def test_a_database_that_must_exist_and_does_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no database yet"):
+        Store.open(tmp_path / "x.db", must_exist=True)
+    assert not (tmp_path / "x.db").exists()
+
+
+def test_a_database_from_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    Store.open(tmp_path / "x.db").close()
+    connection = sqlite3.connect(tmp_path / "x.db")
+    connection.execute(
+        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, 'm999_future', 'x')", [SET]
+    )
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match=r"x\.db: made by a newer version \(m999_future\); upgrade reachprobe"):
+        Store.open(tmp_path / "x.db")
+
+
+def test_an_older_database_is_brought_up_to_date_and_a_copy_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    older = sqlite_utils.Database(path)
+    migrations.apply(older, stop_before="m002_registers")
+    older.close()
+    store = Store.open(path)
+    store.save([finished()])
+    assert store.db["register_entries"].exists()
+    store.close()
+    backup = sqlite_utils.Database(tmp_path / "x.db.m001_measurements.backup")
+    assert not backup["register_entries"].exists()
+    assert backup["measurements"].exists()
+    backup.close()
+
+
+def test_opening_again_changes_nothing_and_leaves_no_copy(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    store.save([finished()])
+    store.close()
+    store = Store.open(tmp_path / "x.db")
+    assert len(list(store.rows())) == 1
+    store.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_text("this is a shopping list, and quite a long one\n" * 40)
+    with pytest.raises(StoreError, match=r"x\.db: is not a reachprobe database; choose another with --db"):
+        Store.open(path)
+    assert path.read_text().startswith("this is a shopping list")
+
+
+def test_a_damaged_database_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    store = Store.open(path)
+    store.save([finished(f"{n:016d}") for n in range(50)])
+    store.close()
+    content = bytearray(path.read_bytes())
+    content[100:4096] = b"\xff" * 3996
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"x\.db: is damaged"):
+        Store.open(path)
+
+
+def test_a_database_that_stays_locked_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store.open(tmp_path / "x.db")
+    holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(stores, "BUSY_TIMEOUT_S", 0)
+    waiting = Store.open(tmp_path / "x.db")
+    with pytest.raises(StoreError, match="is locked by another program"):
+        waiting.save([finished()])
+    holder.execute("ROLLBACK")
+    waiting.save([finished()])
+    holder.close()
+    waiting.close()
+    store.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"file: .*; choose another with --db"):
+        Store.open(tmp_path / "file" / "x.db")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(StoreError, match=r"x\.db: cannot be opened: no permission"):
+        Store.open(tmp_path / "closed" / "x.db")
+
+
+def test_consent_is_remembered_with_the_text_that_was_agreed_to(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    assert store.consent() is None
+    store.record_consent(1, "2026-11-24T18:00:00Z")
+    store.record_consent(2, "2026-11-25T18:00:00Z")
+    assert store.consent() == 2
+    store.close()
