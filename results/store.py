@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +168,8 @@ def _connect(path: Path) -> Database:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         db = sqlite_utils.Database(connection)
-        known = {migration.name for migration in migrations.pending(sqlite_utils.Database(memory=True))}
+        with closing(sqlite_utils.Database(memory=True)) as empty:
+            known = {migration.name for migration in migrations.pending(empty)}
         applied = [migration.name for migration in migrations.applied(db)]
         newer = [name for name in applied if name not in known]
         if newer:
