@@ -14,18 +14,23 @@ TEXT_VERSION = 1
 TEXT = """\
 What reachprobe does, and what it may cost you
 
-It connects from this machine to the services and sites you tell it to measure, some of which may be forbidden where
-you live. It looks up their names, connects, and fetches their first page, as a browser would. To tell a block from a
-broken network it also contacts a few well-known sites, and it asks resolvers abroad for a second opinion.
+It connects from this machine to the services and sites you tell it to
+measure, some of which may be forbidden where you live. It looks up their
+names, connects, and fetches their first page, as a browser would. To tell a
+block from a broken network it also contacts a few well-known sites, and it
+asks resolvers abroad for a second opinion.
 
-Whoever watches your line (your provider, your employer, the state) can see that you contacted these names and
-addresses, and when, and that many at once look like a test. In some countries that can bring you trouble.
-A VPN that is set as the control carries the same requests by that way.
+Whoever watches your line (your provider, your employer, the state) can see
+that you contacted these names and addresses, and when, and that many at once
+look like a test. In some countries that can bring you trouble. A VPN or proxy
+that is set as the control carries the same requests by that way.
 
-Stored, on this machine only, in one file: what was asked and answered, times, certificates, and page text where
-something was odd. Not stored: your address, your name, this machine's name. Nothing is sent to anybody.
+Stored, on this machine only, in one file: what was asked and answered, times,
+certificates, and page text where something was odd. Not stored: your address,
+your name, this machine's name. Nothing is sent to anybody.
 
-`reachprobe check --dry-run` and `run --dry-run` list every host that would be contacted, and contact none.
+`reachprobe check --dry-run` and `run --dry-run` list every host that would be
+contacted, and contact none.
 """
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from probe.model import Dns, Http, Measurement, Observation, Tls
@@ -15,15 +14,12 @@ from schedules.show.words import FAILURES, METHODS, SIGNS, STYLES, listing, safe
 if TYPE_CHECKING:
     from rich.console import Console
 
-ROLES = {
-    "again": "once more",
-    "trusted": "by a trusted resolver",
-    "innocent": "with an innocent name",
-    "elsewhere": "at another address",
-    "elsewhere_innocent": "with an innocent name, at another address",
-    "system": "by the machine's own resolver",
-}
-MOST_NEARLY = 8
+ROLES = {"main": "", "elsewhere_innocent": "both"}
+ROLES_TOLD = """\
+again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an innocent
+name. elsewhere: the name at an address set aside for it. both: the innocent name there. system: this machine's resolver.
+"""
+MOST_NEARLY = 5
 
 
 def explain(finished: Finished, console: Console) -> None:
@@ -40,6 +36,8 @@ def explain(finished: Finished, console: Console) -> None:
         console.print(f"  {safe(sentence)}")
     _register(finished, console)
     _steps("What was done", measurement, console)
+    if any(observation.role != "main" for observation in measurement.observations):
+        console.print(ROLES_TOLD.replace("\n", " ").strip(), style="dim")
     for control in finished.controls:
         _steps(f"The control, by {safe(control.vantage.path)}", control, console)
     _rules(finished, console)
@@ -75,38 +73,37 @@ def _register(finished: Finished, console: Console) -> None:
 def _steps(title: str, measurement: Measurement, console: Console) -> None:
     from rich.table import Table
 
-    console.print(f"\n{title}", style="bold")
+    console.print(f"\n{title}: seconds from the start, how long, what, what came back", style="bold")
     if not measurement.observations:
         console.print("  nothing: it was not measured")
         return
     grid = Table.grid(padding=(0, 1, 0, 0))
-    grid.add_column(justify="right", no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_column(overflow="fold", ratio=1)
+    for _ in range(4):
+        grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold", ratio=3)
+    grid.add_column(overflow="fold", ratio=2)
     for observation in measurement.observations:
         grid.add_row(
             f"  {observation.offset_s:.3f}",
-            f"{observation.step} +{observation.duration_s:.3f}",
-            " ".join(_about(observation)),
+            f"+{observation.duration_s:.3f}",
+            observation.step,
+            ROLES.get(observation.role, observation.role),
+            _about(observation),
             told(observation),
             style="red" if observation.failure else None,
         )
     console.print(grid)
 
 
-def _about(observation: Observation) -> Iterator[str]:
+def _about(observation: Observation) -> str:
     detail = observation.detail
     if isinstance(detail, Dns):
-        yield f"{safe(observation.host)} {safe(detail.query_type)} at {safe(detail.resolver)}"
-    elif isinstance(detail, Http):
-        yield safe(detail.url)
-    else:
-        yield f"{safe(observation.address or observation.host)} port {observation.port}"
-        if isinstance(detail, Tls):
-            yield f"for {safe(detail.server_name)}" if detail.server_name else "without a name"
-    if observation.role != "main":
-        yield f"({ROLES.get(observation.role, observation.role)})"
+        return f"{safe(observation.host)} {safe(detail.query_type)} at {safe(detail.resolver)}"
+    if isinstance(detail, Http):
+        return safe(detail.url)
+    where_to = f"{safe(observation.address or observation.host)} port {observation.port}"
+    name = getattr(detail, "server_name", None)
+    return f"{where_to} for {safe(name)}" if name else where_to
 
 
 def _came_back(observation: Observation) -> str:
@@ -131,6 +128,8 @@ def _rules(finished: Finished, console: Console) -> None:
         says = known[name].says if name in known else "a rule of another version"
         console.print(f"  {name} made the verdict: {safe(says)}")
     close = nearly(finished.measurement, finished.controls, finished.context)
-    for rule, missing in close[:MOST_NEARLY]:
-        if rule.id not in finished.verdict.rules:
-            console.print(f"  {rule.id} would have said {rule.outcome}; it lacked {missing}", style="dim")
+    telling = [
+        (rule, lacked) for rule, lacked in close if len(rule.needs) > 1 and rule.id not in finished.verdict.rules
+    ]
+    for rule, lacked in telling[:MOST_NEARLY]:
+        console.print(f"  {rule.id} would have said {rule.outcome}; it lacked {lacked}", style="dim")

@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MANY_ROWS = 60
+NARROW = 100
 Row = dict[str, Any]
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Target, outcome, how, what the register says, agreement; it folds to fit 80 columns."""
+def table(rows: Sequence[Row], width: int) -> Table:
+    """Target, outcome, how, what the register says, agreement; in `width` columns, folded where need be."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
     grid.add_column("", no_wrap=True, width=1)
-    grid.add_column("target", overflow="fold", min_width=16)
+    grid.add_column("target", overflow="fold", min_width=20)
     grid.add_column("outcome", no_wrap=True)
     grid.add_column("how", overflow="fold")
     grid.add_column("register", overflow="fold")
@@ -34,7 +35,7 @@ def table(rows: Sequence[Row]) -> Table:
             what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})"),
             Text(row["outcome"], style=style),
             how(row),
-            listing(row),
+            listing(row) if width > NARROW else listing(row).removeprefix("since "),
             row["agreement"],
         )
     return grid
@@ -52,12 +53,12 @@ def counted(outcomes: Counter[str]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
 
 
-def summary(rows: Sequence[Row], elapsed_s: float, why: str | None) -> str:
-    """How many, how long, what was found, and how to ask why."""
+def summary(rows: Sequence[Row], elapsed_s: float) -> str:
+    """How many, how long, what was found."""
     found = f"{len(rows)} target{'s' if len(rows) != 1 else ''} in {seconds(elapsed_s)}"
     if rows:
         found += f": {counted(Counter(row['outcome'] for row in rows))}."
-    return f"{found} Why: {why}" if why else found
+    return found
 
 
 def most_telling(rows: Sequence[Row]) -> Row | None:

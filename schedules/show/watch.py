@@ -66,7 +66,7 @@ class Person:
         self._task: TaskID | None = None
 
     def begun(self, report: NetworkReport, header: str, total: int) -> None:
-        out().print(header, soft_wrap=True)
+        out().print(header)
         if report.state in NO_NETWORK:
             talk(f"network {report.state}: {NO_NETWORK[report.state]}")
         if sys.stderr.isatty() and not self._quiet:
@@ -85,13 +85,16 @@ class Person:
         shown = service_rows or worth_showing(rows)
         console = out()
         console.print()
-        console.print(table(shown))
+        console.print(table(shown, console.width))
         if len(shown) < len(rows) and not service_rows:
             console.print(f"… and {len(rows) - len(shown)} reachable as expected")
         console.print()
         told = most_telling(rows)
-        why = hint(told["measurement_id"]) if told else None
-        console.print(summary(rows, time.monotonic() - self._started, why), soft_wrap=True)
+        said = summary(rows, time.monotonic() - self._started)
+        if told is not None:
+            why = f"Why: {hint(told['measurement_id'])}"
+            said += ("\n" if len(said) + len(why) >= console.width else " ") + why
+        console.print(said, soft_wrap=True)
 
 
 def _progress(total: int) -> tuple[Progress, TaskID]:
