@@ -88,6 +88,13 @@ RULES = (
         says="The answer broke off or never came, twice; one control got it, another failed in another way.",
     ),
     Rule(
+        id="refusal.unconfirmed",
+        tier=8,
+        needs=signs("refusal"),
+        outcome="inconclusive",
+        says="In the open somebody turns this visitor away; nothing tells whether it is the service.",
+    ),
+    Rule(
         id="answer.unconfirmed",
         tier=8,
         needs=signs("answer.complete"),

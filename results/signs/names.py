@@ -33,8 +33,12 @@ def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
             yield "dns.stub_address", f"{host} leads to {address}, known to serve a provider's block page"
         if address in case.context.shared_addresses:
             yield "dns.shared_address", f"{host} leads to {address}, like many unrelated names of this round"
-        if not is_public(address) and not (case.context.allow_private and share_network([address], answers.trusted)):
+        if not is_public(address) and not (case.context.allow_private and _undisputed(address, answers)):
             yield "dns.bogon", f"{host} leads to {address}, which is no public address"
+
+
+def _undisputed(address: str, answers: Answers) -> bool:
+    return not answers.trusted or share_network([address], answers.trusted)
 
 
 def _second_opinion(answers: Answers) -> Iterator[tuple[str, str]]:
