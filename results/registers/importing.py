@@ -27,9 +27,9 @@ from results.registers.source import Progress, Source, sources
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-BATCH = 20_000
+BATCH = 8_000
 MAX_PROBLEMS = 100
-CACHE_KIB = 65536
+CACHE_KIB = 49152
 
 
 def import_register(
@@ -219,13 +219,15 @@ class _Loader:
         wanted = (entry.authority or "", entry.decision_number or "", entry.decision_date or "")
         if (found := self._decisions.get(wanted)) is not None:
             return found
-        if len(self._decisions) > 10 * BATCH:
+        if len(self._decisions) > 20 * BATCH:
             self._decisions.clear()
-        self.conn.execute("INSERT OR IGNORE INTO register_decisions (authority, number, date) VALUES (?, ?, ?)", wanted)
-        row = self.conn.execute(
-            "SELECT id FROM register_decisions WHERE authority = ? AND number = ? AND date = ?", wanted
-        ).fetchone()
-        self._decisions[wanted] = number = int(row[0])
+        insert = "INSERT OR IGNORE INTO register_decisions (authority, number, date) VALUES (?, ?, ?)"
+        cursor = self.conn.execute(insert, wanted)
+        number = cursor.lastrowid
+        if cursor.rowcount == 0:
+            query = "SELECT id FROM register_decisions WHERE authority = ? AND number = ? AND date = ?"
+            number = self.conn.execute(query, wanted).fetchone()[0]
+        self._decisions[wanted] = number = int(number or 0)
         return number
 
     def finish(

@@ -59,7 +59,7 @@ def name(text: str) -> str:
 
 def is_mask(text: str) -> bool:
     """Whether a listed name is a mask: the base name and all names under it."""
-    return _SCHEME.sub("", _INVISIBLE.sub("", text), count=1).startswith("*.")
+    return "*" in text and _SCHEME.sub("", _INVISIBLE.sub("", text), count=1).startswith("*.")
 
 
 @lru_cache(maxsize=4096)
@@ -92,6 +92,8 @@ def suffixes(host: str) -> list[str]:
 def address(text: str) -> bytes | None:
     """An IPv4 or IPv6 address packed, or None. Brackets and a zone are dropped; IPv4 in IPv6 is IPv4."""
     text = text.strip().strip("[]").partition("%")[0]
+    if ":" not in text and not text[-1:].isdigit():  # spares most names the attempt
+        return None
     try:
         return socket.inet_pton(socket.AF_INET, text)
     except (OSError, ValueError):
