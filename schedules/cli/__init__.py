@@ -27,9 +27,11 @@ USER_ERRORS = frozenset(
         "schedules.config_toml.ConfigError",
         "schedules.consent.NoConsent",
         "schedules.choose.BadChoice",
+        "schedules.interrupted.Interrupted",
+        "schedules.lock.Locked",
     }
 )
-"""Exceptions that name what a user can mend. By name, so that none of their modules is imported for a start."""
+"""Exceptions told in one line. By name, so that none of their modules is imported for a start."""
 
 
 class Commands(click.Group):
@@ -68,10 +70,10 @@ def group(
 
 def main(arguments: list[str] | None = None) -> None:
     """The console script. Leaves with the exit codes that scripts rely on, and never with a traceback for a mistake."""
-    sys.exit(run(arguments))
+    sys.exit(call(arguments))
 
 
-def run(arguments: list[str] | None = None) -> int:
+def call(arguments: list[str] | None = None) -> int:
     """One command line, told what its exit code is."""
     strangers = foreign_packages()
     if strangers:

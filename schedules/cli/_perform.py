@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from schedules import consent, lock
+from schedules.interrupted import Interrupted
 from schedules.show.output import out, print_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def rounds(
         try:
             report = asyncio.run(once(choice, config, store, begun=begun, committed=committed))
             code = NO_NETWORK if report.state in ("portal", "offline") else code
+        except KeyboardInterrupt as error:
+            raise Interrupted("interrupted; what was finished is kept") from error
         finally:
             rows = service_rows(concluded, config) if by_service else []
             watcher.ended(rows, lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}")

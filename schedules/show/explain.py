@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 ROLES = {"main": "", "elsewhere_innocent": "both"}
 ROLES_TOLD = """\
-again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an innocent
-name. elsewhere: the name at an address set aside for it. both: the innocent name there. system: this machine's resolver.
+again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
+innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. system: this
+machine's resolver.
 """
 MOST_NEARLY = 5
 
