@@ -62,6 +62,8 @@ class TlsStream:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=server_name)
+        self._records = bytearray()
+        self._next_record = 0
         self.alert: int | None = None
         """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
 
@@ -128,8 +130,16 @@ class TlsStream:
             await self._stream.send(data)
 
     def _note_alert(self, data: bytes) -> None:
-        if len(data) >= 7 and data[0] == TLS_ALERT and data[3:5] == b"\x00\x02":
-            self.alert = data[6]
+        """Go through the records (RFC 8446 section 5.1), however they are cut; an encrypted alert is longer."""
+        self._records += data
+        while len(self._records) >= self._next_record + 5:
+            at = self._next_record
+            length = int.from_bytes(self._records[at + 3 : at + 5], "big")
+            if self._records[at] == TLS_ALERT and length == 2:
+                if len(self._records) < at + 7:
+                    return
+                self.alert = self._records[at + 6]
+            self._next_record = at + 5 + length
 
 
 async def receive_exactly(stream: Stream, count: int) -> bytes:
