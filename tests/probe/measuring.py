@@ -8,7 +8,7 @@ from typing import Any
 
 from probe.limits import AddressLimits
 from probe.log import Attempted, Log
-from probe.means import Means
+from probe.means import Means, no_follow_up
 from probe.model import FollowUp, Measurement, Observation, Vantage
 from probe.network import RealNetwork
 from probe.path import Path
@@ -27,17 +27,17 @@ Handler = Callable[[Stream], Awaitable[None]]
 
 
 def settings(**changed: Any) -> Settings:
-    return Settings(**({"allow_private": True, "timeout_s": PATIENT_S, "families": ("ipv4",)} | changed))
+    wanted: dict[str, Any] = {"allow_private": True, "timeout_s": PATIENT_S, "families": ("ipv4",)}
+    return Settings(**(wanted | changed))
 
 
 def means(follow_up: FollowUp | None = None, path: Path | None = None, per_address: int = 2, **changed: Any) -> Means:
-    wanted = {} if follow_up is None else {"follow_up": follow_up}
     return Means(
         network=RealNetwork(path or Path()),
         settings=settings(**changed),
         vantage=Vantage(name="test"),
         limits=AddressLimits(per_address),
-        **wanted,
+        follow_up=follow_up or no_follow_up,
     )
 
 
@@ -45,7 +45,7 @@ def means_in(net: CensoredNetwork, **changed: Any) -> Means:
     """The means of a vantage behind the censor of `net`."""
     host, port = net.system_resolver
     doh, dot = (f"{a}:{p}" for a, p in (net.doh, net.dot))
-    there = {
+    there: dict[str, Any] = {
         "resolvers": (f"udp://{host}:{port}",),
         "trusted_resolvers": (f"https://{doh}/dns-query", f"tls://{dot}"),
         "ca_file": str(net.authority.ca_file),
