@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from results.store import StoreError
+
 
 class Locked(Exception):
     """Another round is under way; the message says whose."""
@@ -19,7 +21,11 @@ class Locked(Exception):
 def held(database: Path) -> Iterator[None]:
     """Hold the lock of this database, or raise Locked at once."""
     path = database.with_name(database.name + ".lock")
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; choose another place with --db") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
