@@ -143,14 +143,19 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
     for observation in here:
         if observation.step in ("tcp", "tls", "http"):
             by_address[observation.address, observation.port] = observation
-    failed = [o for o in by_address.values() if o.failure is not None]
-    if failed:
-        return max(failed, key=lambda o: (STEPS.index(o.step), o.failure not in OWN_NETWORK))
+    if by_address:
+        # Where two addresses got as far, a failure decides; an address that got further and stopped decides nothing.
+        furthest = max(by_address.values(), key=_reach)
+        return furthest if furthest.failure is not None else None
     asked = [o for o in here if o.step == "dns"]
-    if by_address or any(o.failure is None for o in asked):
+    if any(o.failure is None for o in asked):
         return None
     # A name without an AAAA record is ordinary, so another failure says more than an empty answer.
     return next((o for o in asked if o.failure != "dns_no_answer"), asked[0] if asked else None)
+
+
+def _reach(last: Observation) -> tuple[int, bool, bool]:
+    return STEPS.index(last.step), last.failure is not None, last.failure not in OWN_NETWORK
 
 
 def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:

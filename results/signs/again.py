@@ -38,7 +38,7 @@ def _second_lookup(case: Case) -> Iterator[tuple[str, str]]:
 
 def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
     again = last_attempt(case.measurement.observations, "again", case.end.hop)
-    if again is None or again.failure in OWN_NETWORK:
+    if again is None or again.failure in OWN_NETWORK or again.address != failed.address:
         return
     if again.failure is None:
         yield "again.passes", f"{clean(again.host)} at {place(again)}: a second try got through"
