@@ -14,6 +14,7 @@ from results.registers.importing import hash64, instant
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
 MAX_SHARING = 10
+MAX_ADDRESSES = 256
 MANY = 1000
 HOW = ("url", "name", "mask", "url-host", "address", "subnet")  # strongest first
 _URL, _NAME, _MASK, _URL_HOST, _ADDRESS, _SUBNET = range(len(HOW))
@@ -45,6 +46,16 @@ class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
         return self.first_seen[:10], "first_seen"
 
 
+class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
+    """One address: how many entries in force give it as what a name resolved to, the first of those names (the target's
+    own left out), and the entries that block it as such."""
+
+    address: str
+    entries: int
+    names: tuple[str, ...]
+    blocked_as_such: tuple[EntryRef, ...]
+
+
 class Hit(NamedTuple):
     """An index row that points at an entry; whether that entry is in force is not known yet."""
 
@@ -73,7 +84,10 @@ _ENTRY = f"""SELECT e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.
     JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE} WHERE e.id = :e AND e.register_id = :r"""  # noqa: S608
 _FIRST = """SELECT min(s.first) FROM register_entries e JOIN register_spans s ON s.entry_id = e.id
     WHERE e.key = :k AND e.register_id = :r"""
-_SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT 50"  # noqa: S608
+_SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT :limit"  # noqa: S608
+_OWN_ADDRESSES = f"""SELECT e.resolved FROM register_names i {_FROM_INDEX}
+    WHERE i.name = :n LIMIT 1000"""  # noqa: S608
+_LAST_GONE = "SELECT max(gone) FROM register_spans WHERE entry_id = :e AND gone <= :v"
 _URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i {_FROM_INDEX}
     WHERE i.name = :n AND i.how = {schema.URL_ONLY} LIMIT {MANY})"""  # noqa: S608
 
@@ -180,6 +194,39 @@ def _reference(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef
     )
 
 
+def earlier(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
+    """What the same look-up found in versions before this one and no longer does; `last_seen` says until when."""
+    found = []
+    for hit in sorted(set(hits))[:MAX_ENTRIES]:
+        last = conn.execute(_LAST_GONE, {"e": hit.entry, "v": version.as_of}).fetchone()[0]
+        if last is not None and not _reference(conn, version, hit):
+            before = version.versions[bisect_right(version.versions, last - 1) - 1]
+            if ref := _reference(conn, version._replace(as_of=before), hit):
+                found.append(ref)
+    return found
+
+
+def neighbours(conn: sqlite3.Connection, version: Version, place: names.Place) -> list[Neighbour]:
+    """Who stands at the target's addresses, as the register's own rows give them; at most MAX_ADDRESSES of these."""
+    packed = [place.address] if place.address else []
+    if not packed:
+        known = {"n": place.host, "r": version.register_id, "v": version.as_of}
+        texts = [text for (listed,) in conn.execute(_OWN_ADDRESSES, known) for text in (listed or "").split()]
+        packed = [found for text in dict.fromkeys(texts) if (found := names.address(text))][:MAX_ADDRESSES]
+    return [_neighbour(conn, version, address, place.host) for address in packed]
+
+
+def _neighbour(conn: sqlite3.Connection, version: Version, packed: bytes, host: str) -> Neighbour:
+    known = {"a": packed, "r": version.register_id, "v": version.as_of}
+    count = conn.execute(f"SELECT count(*) FROM ({_SHARING})", known | {"limit": -1}).fetchone()[0]  # noqa: S608
+    return Neighbour(
+        address=names.address_text(packed),
+        entries=count,
+        names=sharing(conn, version, [packed], host),
+        blocked_as_such=tuple(references(conn, version, by_address(conn, version, packed))),
+    )
+
+
 def entry_id(key: int) -> str:
     """The id of an entry to which its register gives none: the same in every version."""
     return f"{key & (1 << 64) - 1:016x}"
@@ -193,7 +240,7 @@ def sharing(conn: sqlite3.Connection, version: Version, addresses: Iterable[byte
     """Listed names, other than the host, whose entries give one of these addresses as what the name resolved to."""
     shared: dict[str, None] = {}
     for packed in addresses:
-        known = {"a": packed, "r": version.register_id, "v": version.as_of}
+        known = {"a": packed, "r": version.register_id, "v": version.as_of, "limit": 50}
         for (listed,) in conn.execute(_SHARING, known):
             shared.update(dict.fromkeys(text for text in (listed or "").split() if text != host))
     return tuple(shared)[:MAX_SHARING]

@@ -1,16 +1,21 @@
-"""`reachprobe register`: what governments say should be blocked."""
+"""Registers: what governments say should be blocked."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
+
+from schedules.app import App
+from schedules.show.output import print_json
+from schedules.show.words import safe
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -33,9 +38,9 @@ def register() -> None:
 @click.option("--country", metavar="CC", help="Whose register it is (ISO 3166), such as RU.")
 @click.option("--format", "format_", metavar="FORMAT", help="The format, where it cannot be told from the content.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
-@click.pass_context
+@click.pass_obj
 def import_(
-    ctx: click.Context,
+    app: App,
     files: tuple[Path, ...],
     name: str | None,
     country: str | None,
@@ -46,18 +51,18 @@ def import_(
     apart by their date. A file that is not whole leaves the register as it was."""
     from results.registers.importing import import_register
 
-    with _explained(), _progress() as progress:
-        report = import_register(_database(ctx), files, name=name, country=country, format=format_, progress=progress)
+    with _database(app) as db, _progress(app.quiet) as progress:
+        report = import_register(db, files, name=name, country=country, format=format_, progress=progress)
     _problems(report)
     if as_json:
         for why, count in report.reasons.items():
-            _print_json({"why": why, "problems": count})
-        _print_json({key: getattr(report, key) for key in ("rows", "kept", "skipped", "entries", "updated")})
+            print_json({"why": why, "problems": count})
+        print_json({key: getattr(report, key) for key in ("rows", "kept", "skipped", "entries", "updated")})
         return
     click.echo(f"{report.register} ({report.country}), {report.format}, version {report.version}")
     click.echo(f"{report.rows} rows: {report.kept} kept, {report.skipped} skipped")
     for why, count in report.reasons.items():
-        click.echo(f"  {count} × {_plain(why)}")
+        click.echo(f"  {count} × {safe(why)}")
     click.echo(f"{report.entries} entries: {report.added} new, {report.removed} gone since the version before")
 
 
@@ -67,71 +72,135 @@ def import_(
 @click.option("--country", metavar="CC", help="Ask this country's registers only.")
 @click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a target.")
-@click.pass_context
+@click.pass_obj
 def lookup(
-    ctx: click.Context, targets: tuple[str, ...], name: str | None, country: str | None, at: str | None, as_json: bool
+    app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: str | None, as_json: bool
 ) -> None:
     """Say of each TARGET (URL, host or address; `-` reads them from standard input, one a line) what the register says.
     Nothing is resolved."""
     from results.expectation import Lookup, lookup_row
 
-    with _explained():
-        asked = Lookup(_database(ctx), country=country, register=name, at=_moment(at), max_age_days=MAX_AGE_DAYS)
-        for target in _targets(targets):
+    wanted = _targets(targets)
+    with _database(app) as db:
+        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=MAX_AGE_DAYS)
+        for target in wanted:
             found = asked.expect(target)
             if as_json:
-                _print_json(lookup_row(found))
+                print_json(lookup_row(found))
             else:
                 click.echo(_sentence(found))
 
 
 @register.command(short_help="What is stored, and how old it is.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a register.")
-@click.pass_context
-def stats(ctx: click.Context, as_json: bool) -> None:
+@click.pass_obj
+def stats(app: App, as_json: bool) -> None:
     """Say of each register how large and how old its newest version is."""
     from results.registers.statistics import statistics
 
-    rows = statistics(_database(ctx), datetime.now(UTC), MAX_AGE_DAYS)
+    with _database(app) as db:
+        rows = statistics(db, datetime.now(UTC), MAX_AGE_DAYS)
     for row in rows:
         if as_json:
-            _print_json(msgspec.to_builtins(row))
+            print_json(msgspec.to_builtins(row))
             continue
         old = f"{row.age_days:.1f} days old" + (", too old to decide anything" if row.stale else "")
         click.echo(f"{row.register} ({row.country}), {row.format}: version {row.as_of}, {old}")
         click.echo(f"  {row.versions} version(s) since {row.first_version}; {row.entries} entries, {row.names} names")
         click.echo(f"  the last import: {row.rows} rows, {row.kept} kept, {row.skipped} skipped")
         for title, counts in (("blocked by", row.block_types), ("authority", row.authorities), ("basis", row.bases)):
-            click.echo(f"  {title}: " + ", ".join(f"{_plain(what)} {count}" for what, count in counts.items()))
+            click.echo(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()))
     if not rows and not as_json:
         click.echo("no register is stored; `reachprobe register import FILE` reads one", err=True)
 
 
-def _database(ctx: click.Context) -> Database:
-    db: Database = ctx.obj.store().db
-    return db
+@register.command(short_help="What changed between two versions.")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="B")
+@click.option("--as", "--register", "name", metavar="NAME", help="Which register; needed where several are stored.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON a change.")
+@click.pass_obj
+def diff(app: App, before: str, after: str, name: str | None, as_json: bool) -> None:
+    """Compare the versions in force at A and at B: dates (the end of that day) or moments, UTC."""
+    from results.registers.differences import difference
+
+    with _database(app) as db:
+        found = difference(db, _moment(before), _moment(after), name)
+    if as_json:
+        for change in found.changes:
+            print_json(msgspec.to_builtins(change))
+        return
+    for change in found.changes:
+        what = change.names or change.urls or change.subnets or ""
+        sign = {"added": "+", "removed": "-", "changed": "~"}[change.change]
+        decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
+        changed = f" (changed: {', '.join(change.was)})" if change.was else ""
+        click.echo(safe(f"{sign} {change.urls or what} [{decided}]{changed}".replace("\n", " ")))
+    kinds = Counter(change.change for change in found.changes)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("added", "removed", "changed"))
+    click.echo(f"{found.register}, {found.before} to {found.after}: {counts}", err=True)
 
 
-class _Refused(click.ClickException):
-    exit_code = 2
+@register.command(short_help="In plain words what is said of a target.")
+@click.argument("target", metavar="TARGET")
+@click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only.")
+@click.option("--country", metavar="CC", help="Ask this country's registers only.")
+@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@click.pass_obj
+def explain(app: App, target: str, name: str | None, country: str | None, at: str | None) -> None:
+    """Tell what the register says of TARGET: dates, authority, decision, article, and what it said before."""
+    from results.registers import explaining
+
+    with _database(app) as db:
+        for line in explaining.explain(db, target, _moment(at), country=country, register=name):
+            click.echo(safe(line))
+
+
+@register.command(short_help="Listed names at the same addresses: a note, no listing.")
+@click.argument("target", metavar="TARGET")
+@click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only.")
+@click.option("--country", metavar="CC", help="Ask this country's registers only.")
+@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON an address.")
+@click.pass_obj
+def neighbours(app: App, target: str, name: str | None, country: str | None, at: str | None, as_json: bool) -> None:
+    """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
+    resolved, and nobody is listed for the company it keeps."""
+    from results.registers import finding
+    from results.registers.importing import instant
+    from results.registers.names import place
+
+    asked, moment = place(target), int(_moment(at).timestamp())
+    with _database(app) as db:
+        versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
+        found = [(version, one) for version in versions for one in finding.neighbours(db.conn, version, asked)]
+    for version, one in found:
+        if as_json:
+            row = {"target": target, "register": version.name, "as_of": instant(version.as_of)}
+            print_json(row | msgspec.to_builtins(one))
+            continue
+        blocked = "; blocked as such" if one.blocked_as_such else ""
+        others = f": {', '.join(one.names)}" if one.names else ""
+        click.echo(safe(f"{version.name} {one.address}: {one.entries} entries{blocked}{others}"))
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """What a user can cause, as one line and exit 2."""
-    from results.registers.names import BadName
-    from results.registers.records import RegisterError
+def _database(app: App) -> Iterator[Database]:
+    """The database while the block runs; what SQLite complains of is told in one line."""
+    from results.store import explained
 
+    store = app.store()
     try:
-        yield
-    except (RegisterError, BadName) as error:
-        raise _Refused(_plain(str(error))) from error
+        with explained(store.path):
+            yield store.db
+    finally:
+        store.close()
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
+def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar on standard error, only on a terminal."""
-    if not sys.stderr.isatty():
+    if quiet or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -146,7 +215,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 def _problems(report: ImportReport) -> None:
     for problem in report.problems[:SHOWN_PROBLEMS]:
         what = "skipped" if problem.skipped else "kept"
-        click.echo(_plain(f"{problem.source}:{problem.line}: {problem.why} ({what})"), err=True)
+        click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} ({what})"), err=True)
     more = sum(report.reasons.values()) - min(len(report.problems), SHOWN_PROBLEMS)
     if more:
         click.echo(f"... and {more} more", err=True)
@@ -183,18 +252,8 @@ def _moment(text: str | None) -> datetime:
 
 def _sentence(found: Expectation) -> str:
     if found.listed is None:
-        return _plain(f"{found.target}: unknown: {found.reason}")
+        return safe(f"{found.target}: unknown: {found.reason}")
     basis = f" {found.basis}" if found.basis else ""
     said = f"listed since {found.since}{basis}" if found.listed else "not listed"
     old = f" (version {found.as_of}" + (", too old to decide anything)" if found.stale else ")")
-    return _plain(f"{found.target}: {said}: {found.reason}{old}")
-
-
-def _print_json(row: dict[str, Any]) -> None:
-    click.echo(msgspec.json.encode(row))
-
-
-def _plain(text: str) -> str:
-    from results.registers.names import clean
-
-    return clean(text)
+    return safe(f"{found.target}: {said}: {found.reason}{old}")

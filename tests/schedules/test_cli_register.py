@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-import sqlite_utils
-from click.testing import CliRunner, Result
 
-from results.registers import sample_path, schema
-from schedules.cli.register import register
+from results.registers import sample_path
+from schedules.cli import call
+
+
+class Result(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command with a database that lasts for the test."""
-    db = sqlite_utils.Database(memory=True)
-    schema.create(db)
-    there = SimpleNamespace(store=lambda: SimpleNamespace(db=db))
 
-    def invoke(*arguments: str | Path, stdin: str | None = None) -> Result:
-        return CliRunner().invoke(register, [str(one) for one in arguments], obj=there, input=stdin)
+    def invoke(*arguments: str | Path, stdin: str = "") -> Result:
+        monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
+        code = call(["--db", str(tmp_path / "reachprobe.db"), "register", *map(str, arguments)])
+        return Result(code, *capsys.readouterr())
 
-    yield invoke
-    db.close()
+    return invoke
 
 
 @pytest.fixture
@@ -71,7 +74,7 @@ def test_a_file_that_is_not_whole_is_one_line_exit_2_and_the_register_stays(run:
     broken.write_bytes(content)
     result = run("import", broken)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: ")
+    assert result.stderr.startswith("reachprobe: ")
     assert len(result.stderr.splitlines()) == 1
     assert "broken.csv" in result.stderr
     assert lines(run("lookup", "a.com", "--json"))[0]["listed"] is True
@@ -98,7 +101,7 @@ def test_one_bad_target_refuses_the_whole_look_up(run: Run, dump: Path):
     run("import", dump)
     result = run("lookup", "a.com", "wechat", "--json")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Error: 'wechat' is no URL, host or address\n"
+    assert result.stderr == "reachprobe: 'wechat' is no URL, host or address\n"
 
 
 def test_a_look_up_at_a_date_means_the_end_of_that_day(run: Run, dump: Path):
@@ -132,3 +135,45 @@ def test_statistics_say_how_old_each_register_is(run: Run, dump: Path):
     assert (first["register"], first["entries"], first["skipped"], first["stale"]) == ("rkn", 1, 1, True)
     assert (second["register"], second["block_types"]) == ("sample", {"domain": 5, "url": 1, "ip": 1, "domain-mask": 1})
     assert "too old to decide anything" in run("stats").stdout
+
+
+def test_a_difference_is_one_line_a_change(run: Run, dump: Path):
+    run("import", dump)
+    later = dump.with_name("later.csv")
+    later.write_bytes(
+        dump.read_bytes().replace(b"05-08", b"05-09").replace(b"1.2.3.4", b"1.2.3.5")
+        + b"1.2.3.4;b.com;;x;1;2017-05-04\n"
+    )
+    run("import", later)
+    result = run("diff", "2017-05-08", "2017-05-09", "--json")
+    assert [(row["change"], row["names"], row["was"]) for row in lines(result)] == [
+        ("changed", "a.com", {"resolved": "1.2.3.4"}),
+        ("added", "b.com", None),
+    ]
+    plain = run("diff", "2017-05-08", "2017-05-09")
+    assert plain.stdout.splitlines()[1] == "+ b.com [x 1 2017-05-04]"
+    assert plain.stderr.endswith(": 1 added, 0 removed, 1 changed\n")
+    assert run("diff", "2017-05-01", "2017-05-09").exit_code == 2
+
+
+def test_an_explanation_names_decision_authority_article_and_dates(run: Run):
+    run("import", sample_path(), "--as", "sample")
+    said = run("explain", "https://www.wechat.com/", "--at", "2017-05-13").stdout
+    for part in (
+        "is listed in sample (RU)",
+        "sample-1-Restricting of 2017-05-04 by Роскомнадзор",
+        "149-FZ 15.4: a messenger",
+        "2017-05-04T09:00:00Z",
+    ):
+        assert part in said
+    assert "not listed" in run("explain", "example.org", "--at", "2017-05-13").stdout
+
+
+def test_neighbours_are_a_note_and_never_a_listing(run: Run, dump: Path):
+    dump.write_bytes(dump.read_bytes() + b"1.2.3.4;b.com;;x;1;2017-05-04\n1.2.3.4;;;x;1;2017-05-04\n")
+    run("import", dump)
+    (row,) = lines(run("neighbours", "a.com", "--json"))
+    assert (row["address"], row["entries"], row["names"]) == ("1.2.3.4", 2, ["b.com"])
+    assert [entry["how"] for entry in row["blocked_as_such"]] == ["address"]
+    assert "1.2.3.4: 2 entries; blocked as such: a.com, b.com" in run("neighbours", "1.2.3.4").stdout
+    assert lines(run("neighbours", "c.com", "--json")) == []

@@ -6,12 +6,15 @@ import csv
 import gzip
 import io
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
+from results.registers.differences import difference
 from results.registers.records import ImportReport
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "registers"
@@ -41,11 +44,16 @@ def test_every_row_of_a_csv_is_read(path: Path, rows: int, entries: int, importe
     assert db.execute("SELECT count(DISTINCT address) FROM register_addresses").fetchone()[0] == len(addresses)
 
 
-def test_the_difference_of_two_versions_is_exactly_the_rows_that_differ(imported: Import):
+def test_the_difference_of_two_versions_is_exactly_the_rows_that_differ(imported: Import, db: sqlite_utils.Database):
     early, late = set(rows_of(EARLY)), set(rows_of(LATE))
     imported(EARLY)
     report = imported(LATE)
     assert (report.added, report.removed) == (len(late - early), len(early - late)) == (140, 87)
+    found = difference(db, datetime(2016, 3, 10, 12, tzinfo=UTC), datetime(2016, 3, 12, tzinfo=UTC))
+    kinds = Counter(change.change for change in found.changes)
+    assert (kinds["added"] + kinds["changed"], kinds["removed"] + kinds["changed"]) == (140, 87)
+    urls = {change.urls for change in found.changes if change.change == "added" and change.urls}
+    assert urls <= {row[2].replace(" | ", "\n") for row in late - early}
 
 
 def test_the_order_of_two_real_versions_does_not_matter(imported: Import, db: sqlite_utils.Database):

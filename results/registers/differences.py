@@ -1,0 +1,127 @@
+"""What changed between two versions of a register."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from results.registers.finding import entry_id, versions_at
+from results.registers.importing import instant
+from results.registers.names import shown
+from results.registers.records import RegisterError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+FIELDS = (
+    "block_type", "names", "urls", "subnets", "resolved", "basis", "entry_type", "urgency", "listed_on", "until",
+    "authority", "decision_number", "decision_date",
+)  # fmt: skip
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One row that came, went, or stands with other content. Lists are texts joined as they are stored: names,
+    subnets and resolved addresses by spaces, URLs by line feeds. `was` has a changed entry's fields as they were."""
+
+    change: Literal["added", "removed", "changed"]
+    id: str
+    block_type: str
+    names: str | None
+    urls: str | None
+    subnets: str | None
+    resolved: str | None
+    basis: str | None
+    entry_type: str | None
+    urgency: str | None
+    listed_on: str | None
+    until: str | None
+    authority: str | None
+    decision_number: str | None
+    decision_date: str | None
+    was: dict[str, str | None] | None = None
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """The two versions that were compared, and the changes from the first to the second."""
+
+    register: str
+    before: str
+    after: str
+    changes: tuple[Change, ...]
+
+
+_ONLY_IN = """SELECT e.key, e.ref, e.block_type, e.names, e.urls, e.subnets, e.resolved, e.basis, e.entry_type,
+    e.urgency, e.listed_on, e.until, d.authority, d.number, d.date
+    FROM register_spans s JOIN register_entries e ON e.id = s.entry_id JOIN register_decisions d ON d.id = e.decision_id
+    WHERE e.register_id = :r AND s.first <= :here AND (s.gone IS NULL OR s.gone > :here) AND NOT EXISTS (
+      SELECT 1 FROM register_spans o WHERE o.entry_id = s.entry_id
+      AND o.first <= :there AND (o.gone IS NULL OR o.gone > :there))
+    ORDER BY e.id"""
+
+
+def difference(db: Database, before: datetime, after: datetime, register: str | None = None) -> Difference:
+    """Compare the versions in force at two moments; the register may go unnamed while there is only one. A row is the
+    same only while its whole content is; rows of one entry with other content are `changed`. Raises RegisterError."""
+    name = register or _the_only(db.conn)
+    moments = []
+    for moment in (before, after):
+        versions, _ = versions_at(db.conn, int(moment.timestamp()), None, name)
+        if not versions:
+            raise RegisterError(f"register {shown(name)} has no version as old as {instant(int(moment.timestamp()))}")
+        moments.append(versions[0])
+    first, second = moments
+    gone = _only_in(db.conn, first.register_id, first.as_of, second.as_of)
+    come = _only_in(db.conn, first.register_id, second.as_of, first.as_of)
+    return Difference(
+        register=name,
+        before=instant(first.as_of),
+        after=instant(second.as_of),
+        changes=tuple(_paired(gone, come)),
+    )
+
+
+_Row = tuple[str, dict[str, str | None]]
+
+
+def _the_only(conn: sqlite3.Connection) -> str:
+    names = [row[0] for row in conn.execute("SELECT name FROM registers ORDER BY name LIMIT 20")]
+    if len(names) != 1:
+        raise RegisterError("name the register with --as" + (f": {', '.join(names)}" if names else "; none is stored"))
+    return str(names[0])
+
+
+def _only_in(conn: sqlite3.Connection, register_id: int, here: int, there: int) -> dict[int, list[_Row]]:
+    found: dict[int, list[_Row]] = defaultdict(list)
+    for key, ref, *values in conn.execute(_ONLY_IN, {"r": register_id, "here": here, "there": there}):
+        fields = dict(zip(FIELDS, (value or None for value in values), strict=True))
+        found[key].append((ref or entry_id(key), fields))
+    return found
+
+
+def _paired(gone: dict[int, list[_Row]], come: dict[int, list[_Row]]) -> Iterator[Change]:
+    for key, rows in come.items():
+        before = gone.get(key, [])
+        for number, (ref, fields) in enumerate(rows):
+            if number >= len(before):
+                yield _change("added", ref, fields)
+                continue
+            old = before[number][1]
+            was = {name: old[name] for name in FIELDS if old[name] != fields[name]}
+            yield _change("changed", ref, fields, was)
+    for key, rows in gone.items():
+        for ref, fields in rows[len(come.get(key, [])) :]:
+            yield _change("removed", ref, fields)
+
+
+def _change(
+    kind: Literal["added", "removed", "changed"],
+    ref: str,
+    fields: dict[str, str | None],
+    was: dict[str, str | None] | None = None,
+) -> Change:
+    return msgspec.convert({"change": kind, "id": ref, "was": was, **fields}, Change)
