@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from results.store import Store, StoreError
-from schedules import consent
+from schedules import consent, loop
 from schedules.app import App
 from schedules.config_toml import ConfigError
 from schedules.places import config_file
@@ -126,7 +125,7 @@ def _network(config: Config, agreed: bool) -> Iterator[Finding]:
     if not agreed:
         yield Finding("network", "worth knowing", "not asked: without consent nothing is contacted")
         return
-    report = asyncio.run(canary.check(means_of(config, "direct")))
+    report = loop.run(canary.check(means_of(config, "direct")))
     for sentence in report.evidence:
         yield Finding("canary", "fine" if sentence.endswith("works") else "worth knowing", sentence)
     if report.state == "online":

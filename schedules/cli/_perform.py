@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from schedules import consent, lock
+from results.service import deciding
+from schedules import consent, lock, loop
 from schedules.interrupted import Interrupted
-from schedules.show.output import out, print_json
+from schedules.show.output import out, print_json, talk
 
 if TYPE_CHECKING:
     from probe.canary import NetworkReport
+    from probe.model import Service, Target
     from results.finished import Finished
     from results.store import Store
     from schedules.app import App
     from schedules.choose import Choice
     from schedules.config import Config
+    from schedules.show.watch import Watcher
 
 NO_NETWORK = 69
 
@@ -35,6 +37,8 @@ def perform(app: App, config: Config, choices: Sequence[Choice], *, as_json: boo
 def rounds(
     app: App, config: Config, choices: Sequence[Choice], store: Store, *, as_json: bool, by_service: bool
 ) -> int:
+    from results.rows import row
+    from schedules.choose import services
     from schedules.once import once
     from schedules.show.header import header
     from schedules.show.watch import JsonLines, Person
@@ -43,48 +47,59 @@ def rounds(
     for choice in choices:
         order = {(target.text, target.service): place for place, target in enumerate(choice.targets)}
         watcher = JsonLines(quiet=app.quiet) if as_json else Person(order, quiet=app.quiet)
-        concluded: list[Finished] = []
+        members = Members()
 
-        def begun(report: NetworkReport, choice: Choice = choice, watcher: Any = watcher) -> None:
+        def begun(report: NetworkReport, choice: Choice = choice, watcher: Watcher = watcher) -> None:
             watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
 
-        def committed(finished: Finished, watcher: Any = watcher, concluded: list[Finished] = concluded) -> None:
-            concluded.append(finished)
-            watcher.committed(finished)
+        def committed(finished: Finished, watcher: Watcher = watcher, members: Members = members) -> None:
+            line = row(finished)
+            watcher.committed(line)
+            members.add(finished.measurement.target, line)
 
         try:
-            report = asyncio.run(once(choice, config, store, begun=begun, committed=committed))
+            report = loop.run(once(choice, config, store, begun=begun, committed=committed))
             code = NO_NETWORK if report.state in ("portal", "offline") else code
         except KeyboardInterrupt as error:
             raise Interrupted("interrupted; what was finished is kept") from error
         finally:
-            rows = service_rows(concluded, config) if by_service else []
-            watcher.ended(rows, lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}")
+            said = members.rows(services(config)) if by_service else []
+            watcher.ended(said, lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}")
+        for note in notes(choice, services(config)):
+            talk(note, quiet=app.quiet)
     return code
 
 
-def service_rows(concluded: Sequence[Finished], config: Config) -> list[dict[str, Any]]:
-    """A row for each service: that of the target which decides, as a row of kind `service`."""
-    from results.rows import row
-    from results.service import deciding
-    from schedules.choose import services
+class Members:
+    """The lines of each service's targets, to say at the end what became of the service."""
 
-    known = services(config)
-    by_name: dict[str, list[Finished]] = {}
-    for finished in concluded:
-        if (name := finished.measurement.target.service) is not None:
-            by_name.setdefault(name, []).append(finished)
-    found = []
-    for name, members in sorted(by_name.items()):
-        chosen = deciding((one, one.measurement.target.required, one.verdict.outcome) for one in members)
-        if chosen is None:
-            continue
-        line = row(chosen) | {"kind": "service"}
-        service = known.get(name)
-        if service is not None and service.ended is not None:
-            line["evidence"] = [*line["evidence"], f"{service.title} itself ended on {service.ended}. {service.note}"]
-        found.append(line)
-    return found
+    def __init__(self) -> None:
+        self._lines: dict[str, list[tuple[dict[str, Any], bool, str]]] = {}
+
+    def add(self, target: Target, line: dict[str, Any]) -> None:
+        if target.service is not None:
+            self._lines.setdefault(target.service, []).append((line, target.required, line["outcome"]))
+
+    def rows(self, known: dict[str, Service]) -> list[dict[str, Any]]:
+        """A row for each service: that of the target which decides, as a row of kind `service`."""
+        found = []
+        for name, lines in sorted(self._lines.items()):
+            chosen = deciding(lines) or {}
+            more = [said] if (said := ended(known.get(name))) else []
+            found.append(chosen | {"kind": "service", "evidence": [*chosen.get("evidence", []), *more]})
+        return found
+
+
+def notes(choice: Choice, known: dict[str, Service]) -> list[str]:
+    """What there is to say of the services themselves: which of them no longer exist."""
+    names = dict.fromkeys(target.service for target in choice.targets if target.service)
+    return [said for name in names if (said := ended(known.get(name)))]
+
+
+def ended(service: Service | None) -> str | None:
+    if service is None or service.ended is None:
+        return None
+    return f"{service.title} itself ended on {service.ended}. {service.note or ''}".strip()
 
 
 def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool) -> int:

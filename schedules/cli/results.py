@@ -9,6 +9,7 @@ import click
 from schedules.app import App
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
+FOR_A_PERSON = 40
 AGREEMENTS = ["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"]
 
 
@@ -27,7 +28,7 @@ def results() -> None:
 @click.option("--path", help="Only what left by this path.")
 @click.option("--since", metavar="TIME", help="Only from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only before this UTC date or time.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest; 40 without --json.")
 @click.pass_obj
 def list_(app: App, /, as_json: bool, limit: int | None, **filters: str | None) -> None:
     """List measurements and their verdicts, newest first."""
@@ -36,12 +37,11 @@ def list_(app: App, /, as_json: bool, limit: int | None, **filters: str | None) 
 
     store = app.store(must_exist=True)
     try:
-        rows = store.rows(limit, **filters)
         if as_json:
-            for row in rows:
+            for row in store.rows(limit, **filters):
                 print_json(row)
         else:
-            out().print(recent(rows, store.short))
+            out().print(recent(store.rows(limit or FOR_A_PERSON, **filters), store.short))
     finally:
         store.close()
 

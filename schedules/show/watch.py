@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from results.rows import row
 from schedules.show.output import out, print_json, talk
 from schedules.show.table import counted, most_telling, summary, table, worth_showing
 
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from probe.canary import NetworkReport
-    from results.finished import Finished
 
 NO_NETWORK = {
     "offline": "no canary answers, so this machine has no working network; nothing was measured",
@@ -30,7 +28,7 @@ class Watcher(Protocol):
 
     def begun(self, report: NetworkReport, header: str, total: int) -> None: ...
 
-    def committed(self, finished: Finished) -> None: ...
+    def committed(self, line: dict[str, Any]) -> None: ...
 
     def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None: ...
 
@@ -45,8 +43,8 @@ class JsonLines:
         if report.state in NO_NETWORK:
             talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=self._quiet)
 
-    def committed(self, finished: Finished) -> None:
-        print_json(row(finished))
+    def committed(self, line: dict[str, Any]) -> None:
+        print_json(line)
 
     def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
         for service_row in service_rows:
@@ -72,9 +70,9 @@ class Person:
         if sys.stderr.isatty() and not self._quiet:
             self._progress, self._task = _progress(total)
 
-    def committed(self, finished: Finished) -> None:
-        self._rows.append(row(finished))
-        self._outcomes[finished.verdict.outcome] += 1
+    def committed(self, line: dict[str, Any]) -> None:
+        self._rows.append(line)
+        self._outcomes[line["outcome"]] += 1
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=1, counts=counted(self._outcomes))
 
