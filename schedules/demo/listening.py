@@ -136,9 +136,10 @@ class Listeners:
             stream = await _open_stream(client, context)
             try:
                 await handler(stream)
-            finally:
                 stream.writer.close()
-            await _closed(stream.writer)
+                await _closed(stream.writer)
+            finally:
+                stream.cut()  # when a failure or the end of everything came before the close was done
 
         return self.serve(sock, as_stream)
 

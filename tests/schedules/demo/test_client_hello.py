@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schedules.demo.client_hello import MAX_HELLO, server_name
@@ -55,6 +55,7 @@ def test_a_hello_that_never_ends_is_given_up() -> None:
     assert len(endless * 5) > MAX_HELLO
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_survived(data: bytes) -> None:
     server_name(data)
@@ -63,6 +64,7 @@ def test_any_bytes_are_survived(data: bytes) -> None:
 HELLO = client_hello("wechat.x.test")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_client_hello_is_survived(data: st.DataObject) -> None:
     hello = bytearray(HELLO)
