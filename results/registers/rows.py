@@ -31,9 +31,9 @@ def things(domains: Iterable[str], urls: Iterable[str]) -> Things:
             if found := names.subnet(text):
                 subnets.append(found)
             elif names.is_mask(text):
-                masks.append(names.name(text))
+                masks.append(listed_name(text))
             else:
-                exact.append(names.name(text))
+                exact.append(listed_name(text))
         except names.BadName as error:
             remarks.append(f"name: {error}")
     for text in urls:
@@ -42,6 +42,14 @@ def things(domains: Iterable[str], urls: Iterable[str]) -> Things:
         except names.BadName as error:
             remarks.append(f"URL: {error}")
     return Things(tuple(exact), tuple(masks), tuple(parsed), tuple(subnets), tuple(remarks))
+
+
+def listed_name(text: str) -> str:
+    """A name that a register can list: one under a top-level name (lists in the wild hold `.com` and `.info`)."""
+    found = names.name(text)
+    if "." not in found:
+        raise names.BadName(f"{names.shown(text)} is a whole top-level name")
+    return found
 
 
 def ranges(texts: Iterable[str]) -> tuple[tuple[Subnet, ...], tuple[str, ...]]:
