@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from results.expectation import Expectation
 
 MEASUREMENT = """
-SELECT m.id, m.started_at, m.runtime_s, m.control_of,
+SELECT m.id, m.started_at, m.runtime_s, (SELECT c.id FROM measurements c WHERE c.number = m.control_of),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path
+    w.name, w.country, w.asn, w.network_name, w.path, m.number
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 """
 VERDICT = (
@@ -32,11 +32,11 @@ VERDICT = (
     "v.agreement"
 )
 ROWS = f"""
-SELECT m.id, m.started_at, m.runtime_s, m.control_of,
+SELECT m.id, m.started_at, m.runtime_s, NULL,
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
     w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-JOIN verdicts v ON v.measurement_id = m.id LEFT JOIN rounds r ON r.id = m.round_id
+JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
 WHERE m.control_of IS NULL
 """  # noqa: S608 constants only
 FILTERS = {
@@ -59,7 +59,8 @@ def measurement(db: Database, measurement_id: str) -> Measurement:
 
 def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
     """What was measured as its control, in order."""
-    rows = db.execute(MEASUREMENT + " WHERE m.control_of = ? ORDER BY m.started_at, m.id", [measurement_id]).fetchall()
+    which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
+    rows = db.execute(MEASUREMENT + which, [measurement_id]).fetchall()
     return tuple(_measurement(db, row) for row in rows)
 
 
@@ -78,7 +79,7 @@ def context_of(db: Database, measurement_id: str) -> Context:
 def finished(db: Database, measurement_id: str) -> Finished:
     """The measurement with its controls, context and current verdict, expectation and agreement."""
     row = db.execute(
-        f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement_id = m.id WHERE m.id = ?",  # noqa: S608
+        f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement = m.number WHERE m.id = ?",  # noqa: S608
         [measurement_id],
     ).fetchone()
     if row is None:
@@ -100,7 +101,7 @@ def rows(db: Database, *, limit: int | None = None, **filters: str | None) -> It
     Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
     """
     wanted = {FILTERS[name]: value for name, value in filters.items() if value is not None}
-    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + " ORDER BY m.started_at DESC, m.id"
+    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + " ORDER BY m.started_at DESC, m.number DESC"
     values: list[str | int] = list(wanted.values())
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]
@@ -121,8 +122,8 @@ def rows(db: Database, *, limit: int | None = None, **filters: str | None) -> It
 def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
     names = tuple(all_columns())
     stored = db.execute(
-        f"SELECT {', '.join(names)} FROM observations WHERE measurement_id = ? ORDER BY place",  # noqa: S608 our own names
-        [row[0]],
+        f"SELECT {', '.join(names)} FROM observations WHERE measurement = ? ORDER BY place",  # noqa: S608 our own names
+        [row[16]],
     ).fetchall()
     find = Find(partial(_certificate, db), partial(_body, db))
     return Measurement(
@@ -132,8 +133,12 @@ def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
         control_of=row[3],
         target=_target(row[4:11]),
         vantage=_vantage(row[11:16]),
-        observations=tuple(from_values(dict(zip(names, one, strict=True)), find) for one in stored),
+        observations=tuple(from_values(_whole_id(row[0], dict(zip(names, one, strict=True))), find) for one in stored),
     )
+
+
+def _whole_id(measurement_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    return values | {"id": measurement_id + values["id"]} if values["id"].startswith(".") else values
 
 
 def _target(row: tuple[Any, ...]) -> Target:

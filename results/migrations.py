@@ -34,15 +34,16 @@ CREATE TABLE rounds (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE measurements (
-    id TEXT PRIMARY KEY,
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     target_id INTEGER NOT NULL REFERENCES targets (id),
     vantage_id INTEGER NOT NULL REFERENCES vantages (id),
     round_id TEXT REFERENCES rounds (id),
     started_at TEXT NOT NULL,
     runtime_s REAL NOT NULL,
-    control_of TEXT REFERENCES measurements (id) ON DELETE CASCADE,
+    control_of INTEGER REFERENCES measurements (number) ON DELETE CASCADE,
     context TEXT
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX measurements_by_time ON measurements (started_at) WHERE control_of IS NULL;
 CREATE INDEX measurements_by_target ON measurements (target_id, vantage_id, started_at) WHERE control_of IS NULL;
 CREATE INDEX measurements_by_control ON measurements (control_of) WHERE control_of IS NOT NULL;
@@ -51,19 +52,19 @@ CREATE TABLE certificates (id INTEGER PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, 
 CREATE TABLE bodies (sha256 TEXT PRIMARY KEY, zlib BLOB NOT NULL) STRICT;
 
 CREATE TABLE verdicts (
-    measurement_id TEXT PRIMARY KEY REFERENCES measurements (id) ON DELETE CASCADE,
+    measurement INTEGER PRIMARY KEY REFERENCES measurements (number) ON DELETE CASCADE,
     outcome TEXT NOT NULL, method TEXT, "trigger" TEXT, confidence TEXT,
     rules TEXT NOT NULL, evidence TEXT NOT NULL, control TEXT, rules_version TEXT NOT NULL,
     expectation TEXT, agreement TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE INDEX verdicts_by_outcome ON verdicts (outcome, measurement_id);
+) STRICT;
+CREATE INDEX verdicts_by_outcome ON verdicts (outcome);
 
 CREATE TABLE consents (id INTEGER PRIMARY KEY, given_at TEXT NOT NULL, text_version INTEGER NOT NULL) STRICT;
 """
 
 VIEWS = """
 CREATE VIEW findings AS
-SELECT m.id, m.started_at, m.runtime_s, t.text AS target, t.host, t.service, t.required,
+SELECT m.number, m.id, m.started_at, m.runtime_s, t.text AS target, t.host, t.service, t.required,
     w.name AS vantage, w.country, w.asn, w.network_name, w.path,
     v.outcome, v.method, v."trigger", v.confidence, v.agreement,
     json_extract(v.expectation, '$.register') AS register,
@@ -74,21 +75,21 @@ SELECT m.id, m.started_at, m.runtime_s, t.text AS target, t.host, t.service, t.r
 FROM measurements m
 JOIN targets t ON t.id = m.target_id
 JOIN vantages w ON w.id = m.vantage_id
-JOIN verdicts v ON v.measurement_id = m.id
+JOIN verdicts v ON v.measurement = m.number
 LEFT JOIN rounds r ON r.id = m.round_id
 WHERE m.control_of IS NULL;
 
 CREATE VIEW latest AS
-SELECT f.* FROM targets t CROSS JOIN vantages w JOIN findings f ON f.id = (
-    SELECT m.id FROM measurements m
+SELECT f.* FROM targets t CROSS JOIN vantages w JOIN findings f ON f.number = (
+    SELECT m.number FROM measurements m
     WHERE m.target_id = t.id AND m.vantage_id = w.id AND m.control_of IS NULL
     ORDER BY m.started_at DESC LIMIT 1
 );
 
 CREATE VIEW steps AS
-SELECT t.text AS target, w.name AS vantage, w.path, m.control_of IS NOT NULL AS is_control, o.*
+SELECT m.id AS measurement_id, t.text AS target, w.name AS vantage, w.path, m.control_of IS NOT NULL AS is_control, o.*
 FROM observations o
-JOIN measurements m ON m.id = o.measurement_id
+JOIN measurements m ON m.number = o.measurement
 JOIN targets t ON t.id = m.target_id
 JOIN vantages w ON w.id = m.vantage_id;
 """
@@ -99,8 +100,8 @@ def m001_measurements(db: Database) -> None:
     """What was measured, step by step, and what was concluded."""
     _execute(db, MEASUREMENTS)
     db.execute(
-        "CREATE TABLE observations (measurement_id TEXT NOT NULL REFERENCES measurements (id) ON DELETE CASCADE, "
-        "place INTEGER NOT NULL, id TEXT NOT NULL, step TEXT NOT NULL, PRIMARY KEY (measurement_id, place)"
+        "CREATE TABLE observations (measurement INTEGER NOT NULL REFERENCES measurements (number) ON DELETE CASCADE, "
+        "place INTEGER NOT NULL, id TEXT NOT NULL, step TEXT NOT NULL, PRIMARY KEY (measurement, place)"
         ") STRICT, WITHOUT ROWID"
     )
     add_columns(db)

@@ -52,20 +52,23 @@ def save_round(db: Database, round_: Round) -> None:
 
 def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
     """Measurements with their controls, observations, certificates, bodies where something was odd, and verdicts."""
+    number: int = db.execute("SELECT ifnull(max(number), 0) + 1 FROM measurements").fetchone()[0]
     measurements: list[tuple[Any, ...]] = []
     observations: list[dict[str, Any]] = []
     bodies: dict[str, bytes] = {}
     for record in records:
         met: dict[str, bytes] = {}
         keep = Keep(partial(ids.of_certificate, db), partial(_body_key, met))
+        main = number
         for measurement in (record.measurement, *record.controls):
-            context = sparse(record.context) if measurement is record.measurement else None
-            measurements.append(_measurement_row(db, ids, measurement, record.round_id, context))
-            observations.extend(_observation_rows(measurement, keep))
+            of = (main, None) if number > main else (None, sparse(record.context))
+            measurements.append((number, *_measurement_row(db, ids, measurement, record.round_id), *of))
+            observations.extend(_observation_rows(number, measurement, keep))
+            number += 1
         if is_worth_its_bodies(record):
             bodies.update(met)
     connection = db.conn
-    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)", measurements)
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
     connection.executemany(_insert_observation(), observations)
     connection.executemany(
         "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
@@ -76,7 +79,7 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
 def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
     """The current verdict of each, in place of any before."""
     db.conn.executemany(
-        "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM measurements WHERE id = ?",
         [_verdict_row(record) for record in records],
     )
 
@@ -106,9 +109,7 @@ def sparse(context: Context) -> str:
 _NO_CONTEXT = Context()
 
 
-def _measurement_row(
-    db: Database, ids: Ids, measurement: Measurement, round_id: str | None, context: str | None
-) -> tuple[Any, ...]:
+def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id: str | None) -> tuple[Any, ...]:
     return (
         measurement.id,
         ids.of(db, measurement.target),
@@ -116,19 +117,19 @@ def _measurement_row(
         round_id,
         measurement.started_at,
         measurement.runtime_s,
-        measurement.control_of,
-        context,
     )
 
 
-def _observation_rows(measurement: Measurement, keep: Keep) -> Iterable[dict[str, Any]]:
+def _observation_rows(number: int, measurement: Measurement, keep: Keep) -> Iterable[dict[str, Any]]:
     empty = dict.fromkeys(all_columns())
     for place, observation in enumerate(measurement.observations):
-        yield {**empty, **to_values(observation, keep), "measurement_id": measurement.id, "place": place}
+        # Its own id begins with the measurement's, which need not stand in every row.
+        own = observation.id.removeprefix(measurement.id)
+        yield empty | to_values(observation, keep) | {"measurement": number, "place": place, "id": own}
 
 
 def _insert_observation() -> str:
-    names = ("measurement_id", "place", *all_columns())
+    names = ("measurement", "place", *all_columns())
     marks = ", ".join(f":{name}" for name in names)
     return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
 
@@ -136,7 +137,6 @@ def _insert_observation() -> str:
 def _verdict_row(record: Finished) -> tuple[Any, ...]:
     verdict = record.verdict
     return (
-        record.measurement.id,
         verdict.outcome,
         verdict.method,
         verdict.trigger,
@@ -147,6 +147,7 @@ def _verdict_row(record: Finished) -> tuple[Any, ...]:
         verdict.rules_version,
         _without_nothing(record.expectation),
         record.agreement,
+        record.measurement.id,
     )
 
 

@@ -54,13 +54,13 @@ class Store:
         self.db.close()
 
     def save_round(self, round_: Round) -> None:
-        with explained(self.path), self.db.atomic():
+        with self._writing():
             saving.save_round(self.db, round_)
 
     def save(self, records: Iterable[Finished]) -> None:
         """Keep these, all or none. When this returns they are committed."""
         try:
-            with explained(self.path), self.db.atomic():
+            with self._writing():
                 saving.save(self.db, self._ids, list(records))
         except BaseException:
             self._ids.forget()
@@ -110,7 +110,7 @@ class Store:
         rows = self.db.execute(
             "SELECT m.id, m.started_at, v.outcome, v.method FROM targets t"
             " JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id"
-            " JOIN verdicts v ON v.measurement_id = m.id"
+            " JOIN verdicts v ON v.measurement = m.number"
             " WHERE t.text = ? AND w.name = ? AND w.path = ? AND w.country IS ? AND w.asn IS ?"
             " AND w.network_name IS ? AND m.control_of IS NULL AND m.started_at < ?"
             " ORDER BY m.started_at DESC LIMIT ?",
@@ -131,10 +131,11 @@ class Store:
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
         """Judge every measurement again from what is stored; yields those whose verdict or agreement changed."""
-        ids = [row[0] for row in self.db.execute("SELECT measurement_id FROM verdicts ORDER BY measurement_id")]
+        judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
+        ids = [row[0] for row in self.db.execute(judged)]
         for start in range(0, len(ids), 200):
             changed: list[tuple[Finished, Finished]] = []
-            with explained(self.path), self.db.atomic():
+            with self._writing():
                 for measurement_id in ids[start : start + 200]:
                     old = loading.finished(self.db, measurement_id)
                     new = judge(old)
@@ -148,8 +149,20 @@ class Store:
         row = self.db.execute("SELECT max(text_version) FROM consents").fetchone()
         return row[0] if row else None
 
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction that takes its turn before it reads, so that another writer makes it wait and not fail."""
+        with explained(self.path):
+            self.db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.conn.rollback()
+                raise
+            self.db.conn.commit()
+
     def record_consent(self, text_version: int, given_at: str) -> None:
-        with explained(self.path), self.db.atomic():
+        with self._writing():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
 
 

@@ -84,7 +84,7 @@ details = {
 def observations(draw: st.DrawFn) -> Observation:
     step = draw(st.sampled_from(sorted(details)))
     return Observation(
-        id=draw(words),
+        id=draw(words).lstrip("."),
         step=step,
         role=draw(st.sampled_from(["main", "again", "trusted"])),
         hop=draw(st.integers(0, 10)),
