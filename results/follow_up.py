@@ -8,11 +8,25 @@ from functools import partial
 import msgspec
 
 from probe.address import literal
-from probe.model import Attempt, FollowUp, Lookup, Measurement, Observation, Role
-from results.course import CERTIFICATE, Ending, ending, goal, last_attempt, plain_hops, presented, vouched
+from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role
+from results.course import (
+    CERTIFICATE,
+    Ending,
+    ending,
+    goal,
+    host_of,
+    last_attempt,
+    leads_to,
+    plain_hops,
+    presented,
+    vouched,
+)
 from results.dns_answers import Answers, answers_for
+from results.fingerprints import is_block_host
 from results.verdict import Verdict
 
+ERRORS = 400
+SHORT = 8_192
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
 """Rules after which a control could add nothing."""
 
@@ -44,9 +58,22 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
     wanted: list[Lookup | Attempt] = []
     for hop in sorted({*list(plain_hops(observations))[:1], end.hop}):
         wanted += _about_names(settings, measurement, hop)
-    if not end.complete and end.observation is not None:
+    if end.observation is not None and not end.complete:
         wanted += _about_failure(settings, measurement, end, end.observation)
+    elif end.observation is not None and _odd(end.observation.detail):
+        asked = last_attempt(observations, "again", end.hop) is not None
+        wanted += [] if asked else [_attempt(measurement, end, end.observation, "again", settings)]
     return wanted
+
+
+def may_follow(answer: Http) -> bool:
+    """Whether a redirect may be followed: a known block host is recognised by its name, and not visited."""
+    return not is_block_host(host_of(leads_to(answer)))
+
+
+def _odd(answer: object) -> bool:
+    """Whether an answer in the open is of the kind that a middlebox writes: short, or an error."""
+    return isinstance(answer, Http) and ((answer.status or 0) >= ERRORS or (answer.length or 0) <= SHORT)
 
 
 def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int) -> list[Lookup | Attempt]:

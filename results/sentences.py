@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.model import Observation
+from probe.model import Http, Observation
 
 HOW = {
     "dns.nxdomain": "says that the name does not exist",
@@ -46,6 +46,8 @@ def tells(observation: Observation, method: str | None) -> str:
     name = clean(observation.host)
     if observation.step == "dns":
         return f"{name}: the resolver {clean(observation.detail.resolver)} {how} after {observation.duration_s:.2f} s"
+    if isinstance(observation.detail, Http) and observation.detail.length is not None:
+        how = f"{how} ({observation.detail.received or observation.detail.length} bytes came)"
     return f"{name} at {place(observation)}: {how} after {observation.duration_s:.2f} s"
 
 

@@ -70,6 +70,16 @@ RULES = (
         says="The answer leads to a host that is known to serve a provider's block page.",
     ),
     Rule(
+        id="http.injected",
+        tier=5,
+        needs=signs("answer.complete control.differs_wholly again.same_answer"),
+        unless=signs("over.valid_tls control.agrees refusal.known dns.contradicted"),
+        outcome="blocked",
+        method="http.blockpage",
+        confidence="probable",
+        says="Twice the same answer in the open, which shares neither server, header fields nor body with a control's.",
+    ),
+    Rule(
         id="http.control_passes",
         tier=5,
         needs=signs("fails.http again.fails control.passes"),

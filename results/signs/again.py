@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probe.model import Observation
+from probe.model import Http, Observation
 from results.case import Case
 from results.course import OWN_NETWORK, STEPS, last_attempt, method_of, presented
 from results.dns_answers import failure_of
 from results.sentences import clean, place, tells
+from results.signs.controls import alike
 
 TOLD = 2
 INTERFERED = ("tls.reset", "tls.timeout", "tls.eof")
@@ -17,13 +18,24 @@ INTERFERED = ("tls.reset", "tls.timeout", "tls.eof")
 
 def signs(case: Case) -> Iterator[tuple[str, str]]:
     end = case.end
-    if end.complete or end.observation is None:
+    if end.observation is None:
+        return
+    if end.complete:
+        yield from _same_answer(case, end.observation)
         return
     failed = end.observation
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
     if failed.step == "tls":
         yield from _innocent_here(case, failed)
         yield from _elsewhere(case)
+
+
+def _same_answer(case: Case, first: Observation) -> Iterator[tuple[str, str]]:
+    again = last_attempt(case.measurement.observations, "again", case.end.hop)
+    if again is None or again.failure is not None or not isinstance(again.detail, Http):
+        return
+    if isinstance(first.detail, Http) and alike(again.detail, first.detail):
+        yield "again.same_answer", f"asked again, {place(again)} gave the same answer"
 
 
 def _second_lookup(case: Case) -> Iterator[tuple[str, str]]:

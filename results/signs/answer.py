@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import OWN_NETWORK, plain_hops, same_site, vouched
+from results.course import OWN_NETWORK, method_of, plain_hops, same_site, vouched
 from results.fingerprints import Match, match, refusals
 from results.sentences import clean, place, tells
 
@@ -57,7 +57,9 @@ def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[tupl
         return
     known = next((one for one in found if one.is_refusal), None)
     if known is not None:
-        yield "refusal", f"{where}: {known.tells} (status {answer.status})"
+        sentence = f"{where}: {known.tells} (status {answer.status})"
+        yield "refusal", sentence
+        yield "refusal.known", sentence
     elif answer.status in REFUSING:
         yield "refusal", f"{where}: status {answer.status} {REFUSING[answer.status]}"
 
@@ -73,9 +75,14 @@ def _strayed(case: Case) -> Iterator[tuple[str, str]]:
 
 
 def _families(observations: tuple[Observation, ...], hop: int) -> Iterator[tuple[str, str]]:
-    """An address that failed beside one that answered stays in the evidence."""
+    """A family or address that failed beside one that answered stays in the evidence."""
     for o in observations:
-        if o.failure is not None and o.role == "main" and o.hop == hop and o.step != "dns" and o.address:
+        if o.failure is None or o.role != "main" or o.hop != hop:
+            continue
+        if o.step == "dns" and o.failure != "dns_no_answer":
+            family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
+            yield f"family.{family}_name_fails", f"in one family only: {tells(o, method_of(o))} ({family})"
+        elif o.step != "dns" and o.address:
             family = "ipv6" if ":" in o.address else "ipv4"
             own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
             yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"

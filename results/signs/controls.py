@@ -13,6 +13,8 @@ from results.signs.answer import refusal
 
 TOLD = 5
 VAGUE = ("host_unreachable", "network_unreachable")
+ORDINARY = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
+"""Header fields that any server sends."""
 ALIKE = 0.7
 """The share of the longer body's length from which two bodies are alike (as OONI's web_connectivity has it)."""
 
@@ -115,13 +117,34 @@ def _beside_answer(case: Case, control: Control) -> Iterator[tuple[str, str]]:
     theirs, ours = answers[-1].detail, case.end.observation.detail
     for _, sentence in refusal(f"control {name}", theirs, match(theirs)):
         yield "control.refuses", sentence
-    if there.host == case.end.host and _alike(ours, theirs):
+    if there.host == case.end.host and alike(ours, theirs):
         yield "control.agrees", f"control {name} got an answer like it: status {theirs.status}, {theirs.length} bytes"
     else:
         yield "control.differs", f"control {name} got another answer: status {theirs.status}, {theirs.length} bytes"
+        if there.host == case.end.host and wholly_other(ours, theirs):
+            servers = " and ".join(clean(_header(answer, "server") or "none") for answer in (ours, theirs))
+            yield (
+                "control.differs_wholly",
+                f"nothing of it is like control {name}'s: servers {servers}, fields and body",
+            )
 
 
-def _alike(ours: Http, theirs: Http) -> bool:
+def wholly_other(ours: Http, theirs: Http) -> bool:
+    """Whether server, header fields and body all differ at once, as where another machine answered."""
+    if _header(ours, "server") == _header(theirs, "server") or alike(ours, theirs):
+        return False
+    one, other = ({name.lower() for name, _ in answer.headers} - ORDINARY for answer in (ours, theirs))
+    if len(one & other) * 2 > len(one | other) or not one | other:
+        return False
+    short, long = sorted((ours.length or 0, theirs.length or 0))
+    return ours.title != theirs.title and short < ALIKE * long
+
+
+def _header(answer: Http, name: str) -> str | None:
+    return next((value for key, value in answer.headers if key.lower() == name), None)
+
+
+def alike(ours: Http, theirs: Http) -> bool:
     """The same status, and the same body, title, or nearly the same length."""
     if ours.status != theirs.status:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.address import is_public, literal
-from probe.model import Http, Observation, Tls
+from probe.model import Dns, Http, Observation, Tls
 from results.case import Case
 from results.course import CERTIFICATE, last_attempt, method_of, secured
 from results.dns_answers import SAYS, Answers, by_resolver, failure_of, share_network, word_of
@@ -20,6 +20,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield "dns.confirmed", "the target is an address: there is no name to forge"
     for answers in case.names:
         yield from _answer(case, answers)
+        yield from _injection(answers)
         yield from _second_opinion(answers)
         yield from _at_the_addresses(case, answers)
 
@@ -35,6 +36,27 @@ def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
             yield "dns.shared_address", f"{host} leads to {address}, like many unrelated names of this round"
         if not is_public(address) and not (case.context.allow_private and _undisputed(address, answers)):
             yield "dns.bogon", f"{host} leads to {address}, which is no public address"
+
+
+def _injection(answers: Answers) -> Iterator[tuple[str, str]]:
+    """Two answers that disagree to a question that was sent once: one of them was written on the way."""
+    for late in (o for o in answers.observations if o.role == "late"):
+        for first in (o for o in answers.observations if o.role in ("main", "again")):
+            one, other = first.detail, late.detail
+            asked_once = (one.resolver, one.query_type, one.sendings) == (other.resolver, other.query_type, 1)
+            if asked_once and one.rcode is not None and not _agree(one, other):
+                says = f"{clean(answers.host)}: to one question sent once {clean(one.resolver)} answered {_said(one)}"
+                yield "dns.injected", f"{says}, then {_said(other)}"
+
+
+def _agree(one: Dns, other: Dns) -> bool:
+    if one.rcode != other.rcode:
+        return False
+    return (not one.addresses and not other.addresses) or share_network(one.addresses, other.addresses)
+
+
+def _said(answer: Dns) -> str:
+    return listed(answer.addresses) if answer.addresses else f"rcode {answer.rcode} and no address"
 
 
 def _undisputed(address: str, answers: Answers) -> bool:

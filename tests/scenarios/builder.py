@@ -137,7 +137,9 @@ class Builder:
         resolver = options.get("resolver", "https://dns.example/dns-query" if role == "trusted" else "system")
         answers = tuple(Answer(type="AAAA" if ":" in a else "A", value=a, ttl=300) for a in addresses)
         kind = "AAAA" if addresses and all(":" in a for a in addresses) else "A"
-        return failure, Dns(resolver=resolver, query_type=options.get("type", kind), rcode=rcode, answers=answers)
+        asked = options.get("type", kind)
+        sent = int(options.get("sent", 1))
+        return failure, Dns(resolver=resolver, query_type=asked, rcode=rcode, answers=answers, sendings=sent)
 
     def _tcp(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         family = None if self.address is None else "ipv6" if ":" in self.address else "ipv4"
@@ -168,7 +170,8 @@ class Builder:
         title = options.get("title")
         head = f"<title>{title}</title>" if title else ""
         body = (head + options.get("body", "an ordinary page")).encode(encoding)
-        headers = [("Server", options.get("server", "nginx")), ("Content-Type", f"text/html; charset={encoding}")]
+        headers = [("Server", options.get("server", "nginx"))] if options.get("server") != "" else []
+        headers.append(("Content-Type", f"text/html; charset={encoding}"))
         headers += [tuple(options["header"].split(": ", 1))] if "header" in options else []  # type: ignore[list-item]
         return failure, Http(
             url=url,
@@ -184,7 +187,7 @@ class Builder:
         )
 
 
-ROLES = ("main", "trusted", "innocent", "again", "elsewhere_innocent", "elsewhere")
+ROLES = ("main", "late", "trusted", "innocent", "again", "elsewhere_innocent", "elsewhere")
 
 
 def measurement(data: dict[str, Any], target: Target, number: int) -> Measurement:

@@ -1,0 +1,77 @@
+"""The verdict's form: evidence, control, near misses; hostile text in the evidence."""
+
+from __future__ import annotations
+
+import msgspec
+
+from probe.model import Http, Measurement
+from results.classify import classify, nearly
+from results.rules import RULES_VERSION
+from results.verdict import Context
+from tests.scenarios.builder import Scenario, scenarios
+
+BY_NAME = {scenario.name: scenario for scenario in scenarios()}
+
+
+def judged(scenario: Scenario) -> tuple[Measurement, tuple[Measurement, ...], Context]:
+    return scenario.measurement, scenario.controls, scenario.context
+
+
+def test_a_block_by_name_is_told_leg_by_leg() -> None:
+    verdict = classify(*judged(BY_NAME["sni_reset_with_all_three_legs"]))
+    assert verdict.evidence == (
+        "www.wechat.example at 23.10.1.1:443: the handshake is reset after 0.03 s",
+        "a second try: www.wechat.example at 23.10.1.1:443: the handshake is reset after 0.05 s",
+        "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
+        "the innocent name innocent.example passes at 198.41.3.3:443 as well",
+        "at an address set aside for it: www.wechat.example at 198.41.3.3:443: the handshake is reset after 0.05 s",
+    )
+    assert verdict.rules_version == RULES_VERSION
+
+
+def test_what_served_as_the_control_is_named() -> None:
+    assert classify(*judged(BY_NAME["tcp_timeout_where_a_control_connects"])).control == "control1"
+    trusted = classify(*judged(BY_NAME["dns_servfail_where_every_trusted_resolves"])).control
+    assert trusted == "https://dns.example/dns-query, tls://dot.example"
+    assert classify(*judged(BY_NAME["sni_reset_with_all_three_legs"])).control is None
+    assert classify(*judged(BY_NAME["honest_site"])).control is None
+
+
+def test_a_disqualified_control_is_not_named_but_told() -> None:
+    verdict = classify(*judged(BY_NAME["control_leaves_in_the_vantages_own_country"]))
+    assert verdict.control is None
+    assert any("is not counted" in sentence for sentence in verdict.evidence)
+
+
+def test_rules_that_one_sign_kept_from_applying_are_told_with_it() -> None:
+    scenario = BY_NAME["server_resets_unknown_names"]
+    missing = {rule.id: sign for rule, sign in nearly(*judged(scenario))}
+    assert missing["tls.sni_ab"] == "name.fails_elsewhere"
+    assert missing["tls.control_passes_by_name"] == "control.passes"
+
+
+def test_text_from_the_network_cannot_steer_a_terminal() -> None:
+    scenario = BY_NAME["honest_site"]
+    hostile = "evil\x1b[2J\n\u202e" + "x" * 5000
+    observations = tuple(
+        msgspec.structs.replace(o, host=hostile, failure=None) for o in scenario.measurement.observations
+    )
+    verdict = classify(msgspec.structs.replace(scenario.measurement, observations=observations), (), Context())
+    for sentence in verdict.evidence:
+        assert sentence.isprintable()
+        assert len(sentence) < 500
+
+
+def test_a_title_or_server_from_the_network_is_bounded_too() -> None:
+    scenario = BY_NAME["unknown_page_in_place_of_the_answer"]
+    observations = tuple(
+        msgspec.structs.replace(o, detail=msgspec.structs.replace(o.detail, headers=(("Server", "\x07" * 9000),)))
+        if isinstance(o.detail, Http)
+        else o
+        for o in scenario.measurement.observations
+    )
+    verdict = classify(
+        msgspec.structs.replace(scenario.measurement, observations=observations), scenario.controls, scenario.context
+    )
+    assert verdict.rules == ("http.injected",)
+    assert all(sentence.isprintable() and len(sentence) < 500 for sentence in verdict.evidence)

@@ -1,0 +1,161 @@
+"""What an anomaly calls for, pass by pass."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from probe import target as targets
+from probe.model import Attempt, Http, Lookup, Measurement, Vantage
+from results.classify import classify
+from results.follow_up import FollowUpSettings, follow_up, may_follow, wants_control
+from results.verdict import Context
+from tests.scenarios.builder import Builder, scenarios
+
+HERE = "23.10.1.1"
+ASIDE = ("198.41.3.3", 8443)
+ASK = follow_up(FollowUpSettings(innocent_name="innocent.example", ab_endpoint=ASIDE))
+
+
+def measured(target: str, **roles: list[str]) -> Measurement:
+    builder = Builder(targets.parse(target))
+    for role, lines in roles.items():
+        builder.add(role, lines)
+    return Measurement(
+        id="m",
+        target=builder.target,
+        vantage=Vantage(name="home"),
+        started_at="2026-11-24T12:00:00Z",
+        runtime_s=1.0,
+        observations=tuple(builder.made),
+    )
+
+
+def asked(measurement: Measurement) -> list[tuple[str, str]]:
+    """Each wish in short: its role, and where it goes or that it is a look-up."""
+    return [
+        (more.role, "lookup" if isinstance(more, Lookup) else f"{more.scheme} {more.address}:{more.port}")
+        for more in ASK(measurement)
+    ]
+
+
+def test_nothing_is_asked_after_a_complete_answer_over_valid_tls() -> None:
+    assert asked(measured("https://a.example/", main=[f"dns {HERE}", "tcp ok", "tls ok", "http 200"])) == []
+    assert asked(measured("https://a.example/", main=[f"dns {HERE}", "tcp ok", "tls ok", "http 403"])) == []
+    assert asked(measured("tls://a.example:443", main=[f"dns {HERE}", "tcp ok", "tls ok"])) == []
+
+
+def test_a_name_that_fails_is_asked_of_trusted_resolvers_and_once_more() -> None:
+    first = measured("https://a.example/", main=["dns nxdomain"])
+    assert asked(first) == [("trusted", "lookup"), ("again", "lookup")]
+    then = measured("https://a.example/", main=["dns nxdomain"], trusted=["dns 151.20.2.2"], again=["dns nxdomain"])
+    assert asked(then) == [("trusted", "https 151.20.2.2:443")]
+
+
+def test_a_name_that_no_trusted_resolver_knows_ends_it() -> None:
+    over = measured("https://a.example/", main=["dns nxdomain"], trusted=["dns nxdomain"], again=["dns nxdomain"])
+    assert asked(over) == []
+
+
+def test_without_trusted_resolvers_a_failing_name_is_only_asked_again() -> None:
+    ask = follow_up(FollowUpSettings(trusted=False))
+    assert [more.role for more in ask(measured("https://a.example/", main=["dns nxdomain"]))] == ["again"]
+    assert ask(measured("https://a.example/", main=["dns nxdomain"], again=["dns nxdomain"])) == []
+
+
+def test_a_reset_handshake_gets_the_innocent_name_first_then_its_own_again() -> None:
+    first = measured("https://a.example/", main=[f"dns {HERE}", "tcp ok", "tls reset"])
+    assert asked(first) == [
+        ("trusted", "lookup"),
+        ("innocent", f"tls {HERE}:443"),
+        ("again", f"https {HERE}:443"),
+    ]
+    innocent = next(more for more in ASK(first) if more.role == "innocent")
+    assert isinstance(innocent, Attempt)
+    assert (innocent.server_name, innocent.host) == ("innocent.example", "a.example")
+
+
+def test_the_address_set_aside_is_used_only_where_the_name_fails_again_and_the_innocent_one_passes() -> None:
+    main = [f"dns {HERE}", "tcp ok", "tls reset"]
+    trusted = [f"dns {HERE}"]
+    fails, passes = ["tcp ok", "tls reset"], ["tcp ok", "tls ok"]
+
+    def then(innocent: list[str], again: list[str]) -> list[tuple[str, str]]:
+        return asked(measured("https://a.example/", main=main, trusted=trusted, innocent=innocent, again=again))
+
+    aside = f"tls {ASIDE[0]}:{ASIDE[1]}"
+    assert then(passes, fails) == [("elsewhere_innocent", aside), ("elsewhere", aside)]
+    assert then(passes, [*passes, "http 200"]) == []
+    assert then(fails, fails) == []
+
+
+def test_a_certificate_that_does_not_verify_gets_no_innocent_name() -> None:
+    roles = [role for role, _ in asked(measured("https://a.example/", main=[f"dns {HERE}", "tcp ok", "tls expired"]))]
+    assert roles == ["trusted", "again"]
+
+
+@pytest.mark.parametrize("how", ["reset", "timeout", "eof", "stall length=16384"])
+def test_an_answer_that_breaks_off_after_a_good_handshake_is_only_tried_again(how: str) -> None:
+    main = [f"dns {HERE}", "tcp ok", "tls ok", f"http {how}"]
+    wanted = asked(measured("https://a.example/", main=main))
+    assert ("again", f"https {HERE}:443") in wanted
+    assert {role for role, _ in wanted} <= {"again", "trusted"}
+
+
+def test_a_contradicted_address_is_asked_again_and_the_trusted_one_tried() -> None:
+    main = ["dns 80.9.9.9", "tcp ok", "tls unknown-issuer"]
+    again = ["tcp ok @80.9.9.9", "tls unknown-issuer"]
+    wanted = asked(measured("https://a.example/", main=main, again=again, trusted=["dns 151.20.2.2"]))
+    assert wanted == [("again", "lookup"), ("trusted", "https 151.20.2.2:443")]
+
+
+def test_plain_http_always_wants_a_second_opinion_on_the_name() -> None:
+    main = [f"dns {HERE}", "tcp ok", "http 200 length=50000"]
+    assert asked(measured("http://a.example/", main=main)) == [("trusted", "lookup")]
+
+
+def test_a_short_answer_in_the_open_is_asked_for_twice() -> None:
+    main = [f"dns {HERE}", "tcp ok", "http 403 title=No"]
+    assert ("again", f"http {HERE}:80") in asked(measured("http://a.example/", main=main))
+
+
+def test_an_address_needs_no_resolver() -> None:
+    assert asked(measured("tcp://23.10.1.1:5222", main=["tcp timeout"])) == [("again", "tcp 23.10.1.1:5222")]
+
+
+def test_a_hop_that_fails_is_tried_again_where_the_redirect_led() -> None:
+    main = [f"dns {HERE}", "tcp ok", "tls ok", "http 302 to=https://b.example:8443/x?y=1"]
+    main += ["goto https://b.example:8443/x?y=1", "dns 23.10.1.9", "tcp ok", "tls timeout"]
+    wanted = ASK(measured("https://a.example/", main=main))
+    again = next(more for more in wanted if more.role == "again")
+    assert isinstance(again, Attempt)
+    assert (again.hop, again.host, again.address, again.port) == (1, "b.example", "23.10.1.9", 8443)
+    assert again.request_path == "/x?y=1"
+    assert Lookup(role="trusted", hop=1, host="b.example") in wanted
+
+
+def test_a_path_that_resolves_names_itself_is_asked_for_no_addresses() -> None:
+    measurement = measured("https://a.example/", main=["tcp ok", "tls reset"])
+    assert [(more.role, getattr(more, "address", "lookup")) for more in ASK(measurement)] == [
+        ("innocent", None),
+        ("again", None),
+    ]
+
+
+def test_a_block_host_is_not_visited() -> None:
+    there = Http(url="http://a.example/", status=302, location="http://warning.rt.ru/?id=13")
+    assert not may_follow(there)
+    assert may_follow(msgspec.structs.replace(there, location="https://a.example/"))
+
+
+def test_every_target_but_those_reached_over_valid_tls_or_offline_wants_a_control() -> None:
+    for scenario in scenarios():
+        verdict = classify(scenario.measurement, (), scenario.context)
+        proved = any(rule in ("answer.over_valid_tls", "answer.valid_handshake") for rule in verdict.rules)
+        assert wants_control(scenario.measurement, verdict) == (verdict.outcome != "offline" and not proved)
+
+
+def test_an_empty_measurement_asks_for_nothing() -> None:
+    empty = measured("https://a.example/")
+    assert ASK(empty) == []
+    assert classify(empty, (), Context()).outcome == "inconclusive"
