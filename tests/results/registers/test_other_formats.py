@@ -20,7 +20,7 @@ AAMS = f"""{citizenlab.COLUMNS}
 .cbmsport.com,official/it/aams,GMB,,2015-04-05,0.1,AAMS,AAMS,
 bet.myblog.it,official/it/aams,GMB,,2015-04-05,0.1,AAMS,AAMS,
 .com,official/it/aams,GMB,,2015-04-05,0.1,AAMS,AAMS,
-http://thepiratebay.se,official/no/x,P2P,2016-08-27,2015-09-01,0.1,Saksnr 15,Oslo Tingrett,It blocks all subdomains of this apex domain.
+http://thepiratebay.se,no,P2P,2016-08-27,2015-09-01,0.1,15,Oslo Tingrett,Blocks all subdomains
 http://a.it/page,official/it/x,MISC,2014-12-15,2015-04-05,0.1,bofh,"Servizi, finanziari",
 """
 DECREES = {

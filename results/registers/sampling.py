@@ -1,0 +1,146 @@
+"""Targets from a register, without harm: a reproducible random sample of its hosts.
+
+Registers list child abuse, drugs and extremism. So a sampled target is an endpoint, `tls://host:443`: DNS, TCP and TLS,
+never HTTP, never a body. Hosts that an authority for drugs, suicide or child protection listed under article 15.1, and
+those that cannot be told apart from them, are left out unless the operator names that authority.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import date, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from results.registers import names
+from results.registers.finding import versions_at
+from results.registers.importing import instant
+from results.registers.records import RegisterError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+# Gambling and alcohol. Whoever else decides by 15.1 lists drugs, suicide or child abuse, or cannot be told from those.
+_HARMLESS = frozenset({"ФНС", "Росалкогольрегулирование"})
+_AGES = ((30, "under a month"), (365, "under a year"))
+
+
+class Stratum(NamedTuple):
+    """Hosts alike: by the authority that listed them, the article, the entry type and how long ago."""
+
+    authority: str
+    basis: str
+    entry_type: str
+    age: str
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """`targets` in random order; the same register version, size, seed and names give the same. `strata` has for each
+    stratum how many hosts it has and how many were taken; `left_out` counts the hosts that were not to be asked."""
+
+    register: str
+    as_of: str
+    seed: int
+    targets: tuple[str, ...]
+    strata: dict[str, tuple[int, int]]
+    left_out: int
+
+
+def sample(db: Database, register: str, *, size: int, seed: int, at: datetime, include: Collection[str] = ()) -> Sample:
+    """Draw up to `size` hosts in force at `at`; `include` names authorities whose hosts are not to be left out. Raises
+    RegisterError where the register has no version so old."""
+    versions, _ = versions_at(db.conn, int(at.timestamp()), None, register)
+    if not versions:
+        raise RegisterError(f"register {names.shown(register)} has no version as old as {at.date()}")
+    version, day = versions[0], at.date()
+    population: Counter[Stratum] = Counter()
+    lowest: dict[Stratum, list[tuple[int, str]]] = {}
+    left_out = 0
+    for host, entries in _hosts(db.conn, version.register_id, version.as_of):
+        if version.country == "RU" and not all(_harmless(entry, include) for entry in entries):
+            left_out += 1
+            continue
+        stratum = min(_stratum(entry, day) for entry in entries)
+        population[stratum] += 1
+        _keep_lowest(lowest.setdefault(stratum, []), (-_draw(seed, host), host), size)
+    shares = _shares(population, size)
+    taken = [pick for stratum, share in shares.items() for pick in sorted(lowest[stratum], reverse=True)[:share]]
+    return Sample(
+        register=version.name,
+        as_of=instant(version.as_of),
+        seed=seed,
+        targets=tuple(f"tls://{host}:443" for _, host in sorted(taken, reverse=True)),
+        strata={" / ".join(stratum): (population[stratum], shares[stratum]) for stratum in sorted(population)},
+        left_out=left_out,
+    )
+
+
+class _Listed(NamedTuple):
+    authority: str
+    basis: str
+    entry_type: str
+    since: str
+
+
+def _hosts(conn: sqlite3.Connection, register_id: int, as_of: int) -> Iterator[tuple[str, list[_Listed]]]:
+    """Every listed host once, with all entries in force that name it; the index gives them in the order of names."""
+    rows = conn.execute(
+        """SELECT i.name, d.authority, coalesce(e.basis, ''), coalesce(e.entry_type, ''),
+           coalesce(e.listed_on, nullif(d.date, ''), '') FROM register_names i
+           CROSS JOIN register_entries e ON e.id = i.entry_id AND e.register_id = :r
+           JOIN register_spans s ON s.entry_id = e.id AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)
+           JOIN register_decisions d ON d.id = e.decision_id ORDER BY i.name""",
+        {"r": register_id, "v": as_of},
+    )
+    for host, group in groupby(rows, key=lambda row: str(row[0])):
+        if names.address(host) is None:
+            yield host, [_Listed(*row[1:]) for row in group]
+
+
+def _harmless(entry: _Listed, include: Collection[str]) -> bool:
+    if entry.authority in include or entry.authority in _HARMLESS:
+        return True
+    return (
+        bool(entry.basis)
+        and not entry.basis.startswith(("149-FZ 15.1(", "149-FZ 15.1 "))
+        and entry.basis != "149-FZ 15.1"
+    )
+
+
+def _stratum(entry: _Listed, day: date) -> Stratum:
+    age = (day - date.fromisoformat(entry.since)).days if entry.since else None
+    named = "unknown" if age is None else next((name for limit, name in _AGES if age < limit), "older")
+    return Stratum(
+        entry.authority or "no authority", entry.basis or "no article told", entry.entry_type or "no type", named
+    )
+
+
+def _draw(seed: int, host: str) -> int:
+    """A host's place in the draw: a hash, so that neither order nor the other hosts change it."""
+    return int.from_bytes(hashlib.blake2b(f"{seed}|{host}".encode(), digest_size=8).digest(), "big")
+
+
+def _keep_lowest(heap: list[tuple[int, str]], item: tuple[int, str], size: int) -> None:
+    if len(heap) < size:
+        heapq.heappush(heap, item)
+    elif size:
+        heapq.heappushpop(heap, item)
+
+
+def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
+    """Proportional shares by largest remainder, none above its stratum."""
+    total = population.total()
+    if total <= size:
+        return dict(population)
+    exact = {stratum: size * count / total for stratum, count in sorted(population.items())}
+    shares = {stratum: int(share) for stratum, share in exact.items()}
+    rest = size - sum(shares.values())
+    for stratum in sorted(exact, key=lambda one: (shares[one] - exact[one], one))[:rest]:
+        shares[stratum] += 1
+    return shares
