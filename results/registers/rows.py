@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from results.registers import names
 from results.registers.records import Subnet, Url
 
 MAX_ITEMS = 100_000  # names, URLs or addresses in one row; the most seen is 370
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Things(NamedTuple):
@@ -69,5 +70,10 @@ def single_addresses(subnets: Iterable[Subnet]) -> tuple[bytes, ...]:
 
 
 def date(text: str | None) -> str | None:
-    """A date `YYYY-MM-DD`, or None."""
-    return text if text and _DATE.fullmatch(text) else None
+    """A day of the calendar as `YYYY-MM-DD`, or None."""
+    if not text or not _DATE.fullmatch(text):
+        return None
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        return None

@@ -106,11 +106,7 @@ def _hosts(conn: sqlite3.Connection, register_id: int, as_of: int) -> Iterator[t
 def _harmless(entry: _Listed, include: Collection[str]) -> bool:
     if entry.authority in include or entry.authority in _HARMLESS:
         return True
-    return (
-        bool(entry.basis)
-        and not entry.basis.startswith(("149-FZ 15.1(", "149-FZ 15.1 "))
-        and entry.basis != "149-FZ 15.1"
-    )
+    return entry.basis not in ("", "149-FZ 15.1", "149-FZ 15.1(1)(m)")
 
 
 def _stratum(entry: _Listed, day: date) -> Stratum:
