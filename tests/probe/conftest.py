@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import sys
+import socket
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from probe.network import RealNetwork
 from schedules.demo.listening import Listeners
 from schedules.demo.network import CensoredNetwork
 
 
 @pytest.fixture(autouse=True)
-def _no_socket_is_left_open() -> Iterator[None]:
-    """A socket or task that nobody closed speaks up when it is collected: here that fails the test that left it."""
-    left: list[object] = []
-    hook, sys.unraisablehook = sys.unraisablehook, lambda found: left.append(found.exc_value)
-    try:
-        yield
-        gc.collect()
-    finally:
-        sys.unraisablehook = hook
-    assert left == []
+def _no_socket_is_left_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every socket that a measurement opened is closed by the end of its test."""
+    opened: list[socket.socket] = []
+    really = RealNetwork._socket
+
+    def noted(self: RealNetwork, address: str, kind: socket.SocketKind) -> socket.socket:
+        opened.append(really(self, address, kind))
+        return opened[-1]
+
+    monkeypatch.setattr(RealNetwork, "_socket", noted)
+    yield
+    assert [sock for sock in opened if sock.fileno() != -1] == []
 
 
 @pytest.fixture(autouse=True)

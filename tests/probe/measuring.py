@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from probe.limits import AddressLimits
 from probe.log import Attempted, Log
@@ -16,6 +16,7 @@ from probe.settings import Settings
 from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork
 
+T = TypeVar("T")
 LOOPBACK = "127.0.0.1"
 NAME = "site.x.test"
 QUICK_S = 0.4
@@ -81,7 +82,7 @@ async def forever(stream: Stream) -> None:
     await stream.gone()
 
 
-async def at_most(seconds: float, work: Awaitable[Any]) -> Any:
+async def at_most(seconds: float, work: Awaitable[T]) -> T:
     """A bound against hanging, far above what the work takes: no measure of time."""
     async with asyncio.timeout(seconds):
         return await work

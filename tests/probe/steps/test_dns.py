@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -46,7 +47,7 @@ async def ask(net: CensoredNetwork, transport: str, behaviour: zone.Behaviour, *
     """One A question for NAME to the resolver of that transport, which behaves so."""
     net.honest_zone[NAME] = behaviour
     host, port = {"tls": net.dot, "https": net.doh}.get(transport, net.trusted_plain)
-    wanted = {"ca_file": str(net.authority.ca_file)} | changed
+    wanted: dict[str, Any] = {"ca_file": str(net.authority.ca_file)} | changed
     return await ask_at(f"{transport}://{host}:{port}", **wanted)
 
 
@@ -103,9 +104,9 @@ async def test_a_closed_port_is_a_refusal_of_the_connection(net: CensoredNetwork
 
 async def test_the_whole_chain_of_aliases_is_kept(net: CensoredNetwork) -> None:
     seen = await ask(net, "udp", zone.cname("edge.x.test", "Far.X.test", to=["192.0.2.1", "192.0.2.2"]))
-    assert [(a.type, a.value) for a in seen.detail.answers] == [
-        ("CNAME", "edge.x.test"), ("CNAME", "far.x.test"), ("A", "192.0.2.1"), ("A", "192.0.2.2"),
-    ]  # fmt: skip
+    aliases, literals = seen.detail.answers[:2], seen.detail.answers[2:]
+    assert [(a.type, a.value) for a in aliases] == [("CNAME", "edge.x.test"), ("CNAME", "far.x.test")]
+    assert {(a.type, a.value) for a in literals} == {("A", "192.0.2.1"), ("A", "192.0.2.2")}
     assert all(a.ttl == zone.TTL for a in seen.detail.answers)
 
 

@@ -33,8 +33,13 @@ async def fetch(address: Address, path: str = "/", **changed: object) -> tuple[O
     return seen, seen.detail
 
 
-async def fetch_from(here: Listeners, responder: Responder, **changed: object) -> tuple[Observation, Http]:
-    return await at_most(60, fetch(sites.serve_site(here, LOOPBACK, responder), **changed))
+async def fetch_from(
+    here: Listeners, responder: Responder, path: str = "/", **changed: object
+) -> tuple[Observation, Http]:
+    got: tuple[Observation, Http] = await at_most(
+        60, fetch(sites.serve_site(here, LOOPBACK, responder), path, **changed)
+    )
+    return got
 
 
 async def test_a_page_in_full(here: Listeners) -> None:
