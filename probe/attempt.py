@@ -9,9 +9,12 @@ from contextlib import AsyncExitStack
 from probe.log import Attempted, Log
 from probe.means import Means
 from probe.model import Attempt, Observation
-from probe.steps import http, tcp, tls
+from probe.steps import http, quic, tcp, tls
 from probe.stream import Stream
 from probe.target import authority
+
+ENDPOINTS = ("tcp", "tls", "quic")
+"""Schemes that are answered without a fetch."""
 
 
 async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Observation | None:
@@ -24,15 +27,19 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Ob
         for key in sorted({attempt.address or attempt.host for attempt in attempts}):
             await held.enter_async_context(means.limits.hold(key))
         opened = await _open_all(attempts, log, means, held)
-        reached = [(attempt, *found) for attempt, found in zip(attempts, opened, strict=True) if found is not None]
-        for attempt, observation, stream in reached:
-            done = observation if attempt.scheme in ("tcp", "tls") else await _fetch(attempt, stream, log, means)
-            if done.failure is None:
-                return done
+        for attempt, (observation, stream) in zip(attempts, opened, strict=True):
+            if observation.failure is not None:
+                continue
+            if stream is None or attempt.scheme in ENDPOINTS:
+                return observation
+            fetched = await _fetch(attempt, stream, log, means)
+            if fetched.failure is None:
+                return fetched
     return None
 
 
-Opened = tuple[Observation, Stream] | None
+Opened = tuple[Observation, Stream | None]
+"""How far an attempt got before HTTP, and what it holds open; QUIC holds nothing open."""
 
 
 async def _open_all(attempts: Sequence[Attempt], log: Log, means: Means, held: AsyncExitStack) -> Sequence[Opened]:
@@ -43,14 +50,15 @@ async def _open_all(attempts: Sequence[Attempt], log: Log, means: Means, held: A
 
 async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) -> Opened:
     """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
-    about = _about(attempt)
+    about, name = _about(attempt), attempt.server_name or attempt.host
+    if attempt.scheme == "quic":
+        return await quic.handshake(log, about, name, means.settings), None
     observation, stream = await tcp.connect(log, about, means.settings)
     if stream is not None:
         held.callback(stream.close)
     if stream is not None and attempt.scheme in ("https", "tls"):
-        name = attempt.server_name or attempt.host
         observation, stream = await tls.handshake(log, about, stream, name, means.settings)
-    return (observation, stream) if stream is not None else None
+    return observation, stream
 
 
 async def _fetch(attempt: Attempt, stream: Stream, log: Log, means: Means) -> Observation:

@@ -77,7 +77,7 @@ async def _endpoints(
     reached = await attempt_all(_attempts(goal, hop, leaders, goal.scheme), log, means)
     others = tuple(address for address in where if address not in leaders)
     if others:
-        scheme: Scheme = goal.scheme if reached is None else "tcp"
+        scheme: Scheme = goal.scheme if reached is None or goal.scheme == "quic" else "tcp"
         reached_there = await attempt_all(_attempts(goal, hop, others, scheme), log, means)
         reached = reached or reached_there
     return reached

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-Scheme = Literal["https", "http", "tls", "tcp"]
+Scheme = Literal["https", "http", "tls", "tcp", "quic"]
 Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system", "late"]
 """Why a step was taken.
 
@@ -175,7 +175,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; http; https)."""
+    """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; quic; http; https)."""
 
     role: Role
     hop: int

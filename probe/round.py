@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from typing import TypeVar
 
 from probe.means import Means
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 async def measure_all(
     targets: Iterable[Target], means: Means, finish: Callable[[Measurement], Awaitable[T]]
-) -> AsyncIterator[T]:
+) -> AsyncGenerator[T, None]:
     """Measure `targets`, at most `concurrency` at once, and yield what `finish` makes of each as it ends.
 
     `finish` runs in the target's own place, so that a control measured there is of the same moment. Closing the

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from probe.address import is_public, literal
 from probe.model import Scheme, Target
 
-DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443}
+DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443, "quic": 443}
 MAX_TEXT = 2048
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -23,7 +23,8 @@ class BadTarget(ValueError):
 
 
 def parse(text: str, *, service: str | None = None, required: bool = True, allow_private: bool = False) -> Target:
-    """Read `https://host/path`, `http://…`, `tls://host:port`, `tcp://host:port`, `host` or `host:port`.
+    """Read `https://host/path`, `http://…`, `tls://host:port`, `quic://host:port`, `tcp://host:port`,
+    `host` or `host:port`.
 
     A bare host means https; `host:port` means tls, except ports 80 (http) and 443 (https).
     Raises BadTarget for anything else, and for a literal of a private address unless `allow_private`.
@@ -39,7 +40,7 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
         raise BadTarget(f"{text!r} is not a URL: {error}") from error
     scheme = parts.scheme or {None: "https", 443: "https", 80: "http"}.get(port, "tls")
     if scheme not in get_args(Scheme):
-        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use https, http, tls or tcp")
+        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use https, http, tls, quic or tcp")
     if parts.username is not None or parts.password is not None:
         raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
     if "[" in parts.netloc and literal(parts.hostname or "") is None:

@@ -15,7 +15,7 @@ import certifi
 import msgspec
 
 from probe.address import family_of, is_public, literal
-from probe.failure import Malformed, PrivateAddress
+from probe.failure import Malformed, PrivateAddress, ProxyUnusable
 from probe.log import Attempted, Log
 from probe.model import Observation
 from probe.settings import Settings
@@ -61,6 +61,8 @@ async def handshake(log: Log, about: Attempted, server_name: str, settings: Sett
     attempt = _Handshake(connection)
     error: BaseException | None = None
     try:
+        if about.address is None:
+            raise ProxyUnusable("a proxy carries no datagrams")
         if about.port is None or not (settings.allow_private or is_public(where)):
             raise PrivateAddress("not a public address")
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
