@@ -11,7 +11,6 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.columns import Find, all_columns, from_values
-from results.course import ending
 from results.finished import Finished
 from results.rows import line
 from results.verdict import Context, Verdict
@@ -62,12 +61,6 @@ def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
     which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
     rows = db.execute(MEASUREMENT + which, [measurement_id]).fetchall()
     return tuple(_measurement(db, row) for row in rows)
-
-
-def failed_by(db: Database, measurement_id: str) -> str | None:
-    """The method by which a measurement failed, whatever was concluded from it."""
-    found = measurement(db, measurement_id)
-    return ending(found.target, found.observations).method
 
 
 def context_of(db: Database, measurement_id: str) -> Context:

@@ -55,7 +55,7 @@ CREATE TABLE verdicts (
     measurement INTEGER PRIMARY KEY REFERENCES measurements (number) ON DELETE CASCADE,
     outcome TEXT NOT NULL, method TEXT, "trigger" TEXT, confidence TEXT,
     rules TEXT NOT NULL, evidence TEXT NOT NULL, control TEXT, rules_version TEXT NOT NULL,
-    expectation TEXT, agreement TEXT NOT NULL
+    expectation TEXT, agreement TEXT NOT NULL, failed_by TEXT
 ) STRICT;
 CREATE INDEX verdicts_by_outcome ON verdicts (outcome);
 

@@ -12,6 +12,7 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.columns import Keep, all_columns, to_values
+from results.course import ending
 from results.finished import Finished, Round
 from results.verdict import Context
 
@@ -79,7 +80,7 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
 def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
     """The current verdict of each, in place of any before."""
     db.conn.executemany(
-        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM measurements WHERE id = ?",
+        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM measurements WHERE id = ?",
         [_verdict_row(record) for record in records],
     )
 
@@ -147,8 +148,16 @@ def _verdict_row(record: Finished) -> tuple[Any, ...]:
         verdict.rules_version,
         _without_nothing(record.expectation),
         record.agreement,
+        _failed_by(record),
         record.measurement.id,
     )
+
+
+def _failed_by(record: Finished) -> str | None:
+    """How it failed, whatever was concluded: what later failures are held against."""
+    if record.verdict.outcome == "reachable":
+        return None
+    return ending(record.measurement.target, record.measurement.observations).method
 
 
 def _without_nothing(expectation: Expectation | None) -> str | None:

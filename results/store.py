@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results import loading, saving
@@ -18,7 +21,15 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 60
 SHORTEST_PREFIX = 4
-REMEMBERED_FAILURES = 16
+LOOKED_BACK, REMEMBERED = 1000, 12
+HISTORY = """
+SELECT m.started_at, v.outcome, v.failed_by
+FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement = m.number
+WHERE w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+    AND t.text = ? AND m.control_of IS NULL AND m.started_at < ?
+ORDER BY m.started_at DESC LIMIT ?
+"""
 
 Judge = Callable[[Finished], Finished]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
@@ -106,28 +117,16 @@ class Store:
         return loading.rows(self.db, limit=limit, **filters)
 
     def history(self, target: Target, vantage: Vantage, before: str) -> tuple[Earlier, ...]:
-        """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time."""
-        rows = self.db.execute(
-            "SELECT m.id, m.started_at, v.outcome, v.method FROM targets t"
-            " JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id"
-            " JOIN verdicts v ON v.measurement = m.number"
-            " WHERE t.text = ? AND w.name = ? AND w.path = ? AND w.country IS ? AND w.asn IS ?"
-            " AND w.network_name IS ? AND m.control_of IS NULL AND m.started_at < ?"
-            " ORDER BY m.started_at DESC LIMIT ?",
-            [
-                target.text, vantage.name, vantage.path, vantage.country, vantage.asn, vantage.network_name, before,
-                REMEMBERED_FAILURES,
-            ],
-        )  # fmt: skip
-        found: list[Earlier] = []
-        for measurement_id, at, outcome, method in rows.fetchall():
-            if outcome == "reachable":
-                break
-            # Only a blocked one has a method in its verdict; of the others the record itself tells how it failed.
-            method = method or loading.failed_by(self.db, measurement_id)
-            if method is not None:
-                found.append(Earlier(at=at, method=method))
-        return tuple(reversed(found))
+        """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time.
+
+        Of many only the newest are told, and the oldest of an unbroken run of the same.
+        """
+        rows = self.db.execute(HISTORY, [*msgspec.structs.astuple(vantage), target.text, before, LOOKED_BACK])
+        since = takewhile(lambda row: row[1] != "reachable", rows)
+        found = [Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None]
+        newest, rest = found[:REMEMBERED], found[REMEMBERED:]
+        run = list(takewhile(lambda earlier: earlier.method == newest[-1].method, rest))
+        return tuple(reversed([*newest, *run[-1:]]))
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
         """Judge every measurement again from what is stored; yields those whose verdict or agreement changed."""

@@ -151,21 +151,33 @@ def test_an_id_is_found_by_its_beginning_and_an_ambiguous_one_is_refused(store: 
         store.find("ab")
 
 
-def test_earlier_failures_are_told_since_the_target_was_last_reachable(store: Store) -> None:
-    def on(day: int, outcome: str, **changes: object) -> Finished:
-        made = measurement(f"{day:016d}", started_at=f"2026-11-{day:02d}T00:00:00.000Z", **changes)
-        return finished(
-            measurement=made, verdict=verdict(outcome, method="tls.reset" if outcome == "blocked" else None)
-        )
+def failed(at: str, failure: str | None = "connection_reset", outcome: str = "inconclusive") -> Finished:
+    handshake = observation("x", 1, "tls", Tls(server_name="www.example.com"), failure=failure)
+    steps = (handshake,) if failure else measurement().observations
+    return finished(measurement=measurement(at, started_at=at, observations=steps), outcome=outcome)
 
-    reset = observation("x", 1, "tls", Tls(server_name="www.example.com"), failure="connection_reset")
-    store.save([on(1, "blocked"), on(2, "reachable"), on(3, "inconclusive", observations=(reset,)), on(4, "blocked")])
+
+def test_earlier_failures_are_told_since_the_target_was_last_reachable(store: Store) -> None:
+    store.save(
+        [
+            failed("2026-11-01", outcome="blocked"),
+            failed("2026-11-02", None, outcome="reachable"),
+            failed("2026-11-03"),
+            failed("2026-11-04", "generic_timeout_error", outcome="blocked"),
+        ]
+    )
     told = store.history(target(), HOME, before="2026-11-05T00:00:00.000Z")
-    assert [earlier.at[:10] for earlier in told] == ["2026-11-03", "2026-11-04"]
-    assert {earlier.method for earlier in told} == {"tls.reset"}
+    assert told == (Earlier(at="2026-11-03", method="tls.reset"), Earlier(at="2026-11-04", method="tls.timeout"))
+    assert store.history(target(), HOME, before="2026-11-04") == told[:1]
     elsewhere = msgspec.structs.replace(HOME, path="vpn")
-    assert store.history(target(), elsewhere, before="2026-11-05T00:00:00.000Z") == ()
-    assert isinstance(told[0], Earlier)
+    assert store.history(target(), elsewhere, before="2026-11-05") == ()
+
+
+def test_of_many_earlier_failures_the_newest_are_told_and_the_oldest_of_the_run(store: Store) -> None:
+    store.save([failed(f"2026-11-01T{hour:02d}:{minute:02d}") for hour in range(12) for minute in (0, 30)])
+    told = store.history(target(), HOME, before="2026-11-02")
+    assert len(told) == 13
+    assert (told[0].at, told[1].at, told[-1].at) == ("2026-11-01T00:00", "2026-11-01T06:00", "2026-11-01T11:30")
 
 
 def test_judging_again_replaces_the_verdicts_that_change_and_tells_which(store: Store) -> None:
