@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from probe.means import Means
 from probe.model import Measurement, Target
 from probe.round import measure_all
 from probe.target import parse
