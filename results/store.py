@@ -81,23 +81,28 @@ class Store:
         """The one measurement whose id begins so. StoreError where there is none, or more than one."""
         if len(prefix) < SHORTEST_PREFIX:
             raise StoreError(f"{prefix!r}: give at least the first {SHORTEST_PREFIX} characters of the id")
-        rows = self.db.execute(
-            "SELECT id FROM measurements WHERE id >= ? AND id < ? ORDER BY id LIMIT 3", _range(prefix)
-        ).fetchall()
-        if not rows:
+        found = self._beginning(prefix)
+        if not found:
             raise StoreError(f"no measurement {prefix!r} in {self.path}; `reachprobe results list` shows what is there")
-        if len(rows) > 1:
-            raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(row[0] for row in rows)}")
-        return str(rows[0][0])
+        if len(found) > 1:
+            raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(found)}")
+        return found[0]
 
     def short(self, measurement_id: str) -> str:
         """The shortest beginning of an id that names no other measurement."""
         for length in range(SHORTEST_PREFIX, len(measurement_id)):
             prefix = measurement_id[:length]
-            rows = self.db.execute("SELECT 1 FROM measurements WHERE id >= ? AND id < ? LIMIT 2", _range(prefix))
-            if len(rows.fetchall()) < 2:
+            if len(self._beginning(prefix)) < 2:
                 return prefix
         return measurement_id
+
+    def _beginning(self, prefix: str) -> list[str]:
+        """Ids that begin so, at most three; controls are found by what they control."""
+        rows = self.db.execute(
+            "SELECT id FROM measurements WHERE id >= ? AND id < ? AND control_of IS NULL ORDER BY id LIMIT 3",
+            [prefix, prefix + "\U0010ffff"],
+        )
+        return [row[0] for row in rows.fetchall()]
 
     def measurement(self, id_prefix: str) -> Measurement:
         return loading.measurement(self.db, self.find(id_prefix))
@@ -163,10 +168,6 @@ class Store:
     def record_consent(self, text_version: int, given_at: str) -> None:
         with self._writing():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
-
-
-def _range(prefix: str) -> list[str]:
-    return [prefix, prefix + "\U0010ffff"]
 
 
 def _connect(path: Path) -> Database:

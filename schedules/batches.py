@@ -24,8 +24,7 @@ class Batches:
 
     def add(self, finished: Finished) -> None:
         """Raises what an earlier commit by the clock failed with."""
-        if self._error is not None:
-            raise self._error
+        self._raise()
         self._waiting.append(finished)
         if len(self._waiting) >= MOST:
             self.close()
@@ -33,7 +32,8 @@ class Batches:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_S, self._by_the_clock)
 
     def close(self) -> None:
-        """Commit what waits, now."""
+        """Commit what waits, now. Raises what an earlier commit by the clock failed with."""
+        self._raise()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -42,6 +42,11 @@ class Batches:
             self._store.save(batch)
             for finished in batch:
                 self._committed(finished)
+
+    def _raise(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     def _by_the_clock(self) -> None:
         try:

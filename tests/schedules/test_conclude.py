@@ -1,0 +1,125 @@
+"""From a measurement to what is concluded, with the store's memory and the registers beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from probe.model import Dns, Tcp, Tls
+from results.finished import Finished
+from results.registers.importing import import_register
+from results.store import Store
+from schedules.conclude import Conclusions, judge_again
+from schedules.config import Config, load
+from schedules.shared import MANY, SharedAddresses
+from tests.results.records import finished, measurement, observation, target, verdict
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "x.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def config() -> Config:
+    return load(None, {"REACHPROBE_VANTAGE_COUNTRY": "RU", "REACHPROBE_VANTAGE_NAME": "home-fibre"}, {})
+
+
+def conclusions(store: Store, config: Config) -> Conclusions:
+    return Conclusions(store, config, round_id="r", network="online", control=None, at=NOON)
+
+
+def reset(measurement_id: str, at: str) -> Finished:
+    """A handshake that was reset, and once more."""
+    steps = (
+        observation(measurement_id, 1, "tcp", Tcp(family="ipv4")),
+        observation(measurement_id, 2, "tls", Tls(server_name="www.example.com"), failure="connection_reset"),
+        observation(measurement_id, 3, "tcp", Tcp(family="ipv4"), role="again"),
+        observation(
+            measurement_id, 4, "tls", Tls(server_name="www.example.com"), failure="connection_reset", role="again"
+        ),
+    )
+    made = measurement(measurement_id, started_at=at, observations=steps)
+    return finished(measurement=made, verdict=verdict("inconclusive"))
+
+
+async def test_a_complete_answer_is_reachable_and_without_a_register_nothing_is_decided(
+    store: Store, config: Config
+) -> None:
+    concluded = await conclusions(store, config).finish(measurement())
+    assert (concluded.verdict.outcome, concluded.expectation, concluded.agreement) == ("reachable", None, "undecided")
+
+
+async def test_the_same_failure_for_six_hours_is_possibly_blocked_without_any_control(
+    store: Store, config: Config
+) -> None:
+    store.save([reset("aaaa", "2026-11-24T05:00:00.000Z"), reset("bbbb", "2026-11-24T08:00:00.000Z")])
+    third = reset("cccc", "2026-11-24T12:00:00.000Z").measurement
+    concluded = await conclusions(store, config).finish(third)
+    assert (concluded.verdict.outcome, concluded.verdict.confidence) == ("blocked", "possible")
+    assert [earlier.at[11:13] for earlier in concluded.context.earlier] == ["05", "08"]
+
+
+async def test_judging_again_from_the_store_gives_what_was_judged_then(store: Store, config: Config) -> None:
+    judged = conclusions(store, config)
+    for name, at in (("aaaa", "05"), ("bbbb", "08"), ("cccc", "12"), ("dddd", "13")):
+        store.save(
+            [
+                msgspec.structs.replace(
+                    await judged.finish(reset(name, f"2026-11-24T{at}:00:00.000Z").measurement), round_id=None
+                )
+            ]
+        )
+    assert list(store.reclassify(judge_again(store, config))) == []
+
+
+async def test_a_register_imported_later_is_heard_when_judging_again(
+    store: Store, config: Config, tmp_path: Path
+) -> None:
+    concluded = await conclusions(store, config).finish(measurement(started_at="2026-11-24T12:00:00.000Z"))
+    store.save([msgspec.structs.replace(concluded, round_id=None)])
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1-Restricting;2017-05-04\n")
+    import_register(store.db, [dump], name="rkn", country="RU")
+    ((_, after),) = store.reclassify(judge_again(store, config))
+    assert (after.agreement, after.expectation.since if after.expectation else None) == ("unenforced", "2017-05-04")
+
+
+async def test_a_register_of_another_country_is_not_held_against_this_vantage(
+    store: Store, config: Config, tmp_path: Path
+) -> None:
+    dump = tmp_path / "dump.csv"
+    dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1;2017-05-04\n")
+    import_register(store.db, [dump], name="other", country="KZ")
+    concluded = await conclusions(store, config).finish(measurement())
+    assert concluded.expectation is None
+
+
+def test_an_address_that_many_unrelated_names_are_said_to_be_at_is_shared() -> None:
+    shared = SharedAddresses()
+    for number in range(MANY):
+        host = f"www.site{number}.example"
+        dns = measurement().observations[0]
+        said = msgspec.structs.replace(dns, host=host)
+        made = measurement(target=target(f"https://{host}/"), observations=(said,))
+        assert shared.among(made) == ()
+        shared.add(made)
+    assert shared.among(made) == ("192.0.2.1",)
+    assert isinstance(dns.detail, Dns)
+
+
+def test_names_below_one_name_do_not_make_an_address_shared() -> None:
+    shared = SharedAddresses()
+    for number in range(MANY * 2):
+        said = msgspec.structs.replace(measurement().observations[0], host=f"host{number}.site.example")
+        made = measurement(observations=(said,))
+        shared.add(made)
+    assert shared.among(made) == ()
