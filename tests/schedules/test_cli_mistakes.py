@@ -39,7 +39,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
     [
         (["check", "vechat"], "there is no service 'vechat'; known: bbm, expressvpn, ipvanish, line, linkedin, wechat"),
         (["check", "https://exa mple.org/"], "a target holds no spaces"),
-        (["check", "ftp://example.org/"], "scheme 'ftp' is not measured; use https, http, tls or tcp"),
+        (["check", "ftp://example.org/"], "scheme 'ftp' is not measured; use https"),
         (["check", "https://user:pass@example.org/"], "a user name or password"),
         (["check", "https://192.168.1.1/"], "is not a public address; [network] allow_private = true lets it be"),
         (["check", "tcp://example.org"], "a tcp target needs a port"),
