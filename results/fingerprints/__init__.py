@@ -17,9 +17,10 @@ import msgspec
 
 from probe.model import Http
 
-Kind = Literal["blockpage", "block_host", "challenge", "geoblock"]
+Kind = Literal["blockpage", "block_host", "challenge", "geoblock", "false_positive"]
 
 BLOCKS = ("blockpage", "block_host")
+REFUSALS = ("challenge", "geoblock")
 LOOKED_AT = 65_536
 """Bytes of a body that are searched for block pages, which may carry their pictures inside."""
 LOOKED_AT_FOR_REFUSAL = 8_192
@@ -37,14 +38,20 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     scope: str
     tells: str
+    proof: bool = True
+    """False where it is only a hint: no list vouches for it in the country that the answer was seen in."""
 
     @property
-    def is_block(self) -> bool:
+    def is_page(self) -> bool:
         return self.kind in BLOCKS
 
     @property
+    def is_block(self) -> bool:
+        return self.is_page and self.proof
+
+    @property
     def is_refusal(self) -> bool:
-        return self.kind not in BLOCKS
+        return self.kind in REFUSALS
 
 
 class Hosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,7 +114,7 @@ def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
         hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
         stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
         blocks=tuple(_ready(page) for file in files for page in file.page if page.kind in BLOCKS),
-        refusals=tuple(_ready(page) for file in files for page in file.page if page.kind not in BLOCKS),
+        refusals=tuple(_ready(page) for file in files for page in file.page if page.kind in REFUSALS),
     )
 
 

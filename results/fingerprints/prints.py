@@ -1,0 +1,169 @@
+"""Fingerprints that others publish, in one form whatever list they come from, and how much each one proves.
+
+A list's scope says what a print is of: `nat` a country's block page, `isp` a provider's, `prod` a filtering product's,
+`inst` a school's or an office's, `vbw` vague words, `fp` what is taken for a block page and is none (Citizen Lab's
+scopes, which OONI's lists use).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import ipaddress
+import re
+from typing import Literal
+
+import msgspec
+
+from results.fingerprints.regexp import BadPattern, Regexp, compile_safe
+
+Scope = Literal["nat", "isp", "prod", "inst", "vbw", "fp", "unknown"]
+How = Literal["full", "prefix", "contains", "regexp"]
+
+MAX_PATTERN = 65_536
+"""Characters of a pattern that is no regexp: some lists hold whole pages."""
+MIN_PATTERN = 4
+PROVES_FROM = 8
+"""A pattern shorter than this is found by chance too often to prove anything."""
+SURE_FROM = 3
+"""So sure of a print, from 1 to 10, its author has to be."""
+ENCODINGS = ("utf-8", "cp1251", "koi8-r")
+HEADER = re.compile(r"header\.[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
+LINK = re.compile(r"(https?:)?//\S+|\.?[\w-]+(\.[\w-]+)+([:/?]\S*)?", re.ASCII)
+NAMED = re.compile(r"(?:[a-z]_)?(nat|isp)_([a-z]{2})(?:_|$)")
+BASE64 = re.compile(r"[A-Za-z0-9+/]{64,}={0,2}")
+
+
+class FingerprintError(Exception):
+    """What is wrong with a list or a collection of fingerprints, in one line with the way out."""
+
+
+class Print(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One fingerprint. `where` is `body`, `dns`, or `header.` and the header's name in lower case."""
+
+    name: str
+    scope: Scope
+    where: str
+    how: How
+    pattern: str
+    countries: tuple[str, ...] = ()
+    """ISO 3166; ZZ where the list says that nobody knows."""
+    sure: int = 5
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is nothing but a place on the web, which honest pages may link to."""
+        return self.where == "body" and self.how != "full" and LINK.fullmatch(self.pattern) is not None
+
+    def proves(self, country: str | None) -> bool:
+        """Whether it can be proof of a block for a vantage in `country`: only a country's or a provider's page is."""
+        if self.scope not in ("nat", "isp") or self.sure < SURE_FROM or len(self.pattern) < PROVES_FROM:
+            return False
+        return not self.countries or country in self.countries
+
+
+def digest(prints: tuple[Print, ...]) -> str:
+    """A short name for exactly these prints."""
+    return hashlib.sha256(msgspec.json.encode(prints)).hexdigest()[:16]
+
+
+def country_named(name: str, scope: Scope) -> tuple[str, ...]:
+    """The country in a country's or provider's print that is named like isp_ru_beeline or b_nat_ir_national_1."""
+    found = NAMED.match(name) if scope in ("nat", "isp") else None
+    return (found[2].upper(),) if found else ()
+
+
+def checked(given: Print) -> Print:
+    """The print, its DNS name or address in normal form; BadPattern says why it is not taken."""
+    if given.where not in ("body", "dns") and not HEADER.fullmatch(given.where):
+        raise BadPattern(f"found in {given.where!r}, which is not understood")
+    if given.where == "dns":
+        if given.how != "full":
+            raise BadPattern(f"a DNS answer matched by {given.how}; only full is taken")
+        return msgspec.structs.replace(given, pattern=dns_value(given.pattern))
+    if len(given.pattern) < MIN_PATTERN:
+        raise BadPattern(f"a pattern of {len(given.pattern)} characters; at least {MIN_PATTERN} are wanted")
+    if len(given.pattern) > MAX_PATTERN:
+        raise BadPattern(f"a pattern of {len(given.pattern)} characters; at most {MAX_PATTERN} are taken")
+    if given.how == "regexp":
+        compile_safe(given.pattern)
+    return given
+
+
+def dns_value(text: str) -> str:
+    """An address or a name as it is compared. BadPattern where it is neither."""
+    text = text.strip().rstrip(".").lower()
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        if re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", text) is None or len(text) > 253:
+            raise BadPattern(f"{text[:80]!r} is neither an address nor a name") from None
+        return text
+
+
+def forms(pattern: str) -> tuple[bytes, ...]:
+    """The bytes that a page may hold the text as. OONI's lists write bodies that are not UTF-8 in base64."""
+    ways = ["utf-8"] if pattern.isascii() else ENCODINGS
+    found = [encoded for way in ways if (encoded := _encoded(pattern, way))]
+    if BASE64.fullmatch(pattern):
+        whole = pattern[: len(pattern) // 4 * 4]
+        try:
+            found.append(base64.b64decode(whole, validate=True))
+        except binascii.Error:
+            pass  # it only looked like it
+    return tuple(dict.fromkeys(found))
+
+
+def _encoded(pattern: str, encoding: str) -> bytes | None:
+    try:
+        return pattern.encode(encoding)
+    except UnicodeEncodeError:
+        return None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A print made ready for matching. `words` are such that one of them stands in every page that bears the print."""
+
+    print: Print
+    forms: tuple[bytes, ...]
+    words: tuple[bytes, ...]
+    regexp: Regexp | None = None
+
+    def in_text(self, data: bytes, tries: int) -> bool:
+        """Whether a header's value, or a body's beginning, bears it."""
+        if self.regexp is not None:
+            return self.regexp.found(data, tries)
+        if self.print.how == "full":
+            return data in self.forms
+        if self.print.how == "prefix":
+            return data.startswith(self.forms)
+        return any(form in data for form in self.forms)
+
+
+def ready(given: Print) -> Ready:
+    """Make a checked print ready."""
+    if given.how == "regexp":
+        regexp = compile_safe(given.pattern)
+        return Ready(given, (), _words((regexp.first,)), regexp)
+    ways = forms(given.pattern)
+    return Ready(given, ways, _words(ways))
+
+
+WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]{3,}")
+
+
+def words_of(data: bytes) -> frozenset[bytes]:
+    """Every word of a page, by which prints that cannot be in it are passed over."""
+    return frozenset(WORD.findall(data))
+
+
+def _words(ways: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """For each form its longest word that is whole, other signs standing on both sides of it; () where one has none."""
+    found: list[bytes] = []
+    for form in ways:
+        whole = [m.group() for m in WORD.finditer(form) if m.start() > 0 and m.end() < len(form)]
+        if not whole:
+            return ()
+        found.append(max(whole, key=len))
+    return tuple(found)
