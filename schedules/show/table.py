@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from schedules.show.words import SIGNS, STYLES, how, listing, safe, seconds, what
@@ -22,23 +22,29 @@ def table(rows: Sequence[Row], width: int) -> Table:
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
-    grid.add_column("", no_wrap=True, width=1)
-    grid.add_column("target", overflow="fold", min_width=20)
-    grid.add_column("outcome", no_wrap=True)
+    says = [listing(row) if width > NARROW else listing(row).removeprefix("since ") for row in rows]
+    grid.add_column("", no_wrap=True, min_width=1)
+    grid.add_column("target", overflow="fold")
+    grid.add_column("outcome", no_wrap=True, min_width=_widest("outcome", (row["outcome"] for row in rows)))
     grid.add_column("how", overflow="fold")
-    grid.add_column("register", overflow="fold")
-    grid.add_column("agreement", no_wrap=True)
-    for row in rows:
+    grid.add_column("register", no_wrap=True, min_width=min(_widest("register", says), 32))
+    grid.add_column("agreement", no_wrap=True, min_width=_widest("agreement", (row["agreement"] for row in rows)))
+    for row, said in zip(rows, says, strict=True):
         style = STYLES[row["outcome"]]
         grid.add_row(
             Text(SIGNS[row["outcome"]], style=style),
             what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})"),
             Text(row["outcome"], style=style),
             how(row),
-            listing(row) if width > NARROW else listing(row).removeprefix("since "),
+            said,
             row["agreement"],
         )
     return grid
+
+
+def _widest(header: str, texts: Iterable[str]) -> int:
+    """What a column needs so that nothing in it is cut."""
+    return max(map(len, (header, *texts)))
 
 
 def worth_showing(rows: Sequence[Row]) -> Sequence[Row]:
