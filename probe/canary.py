@@ -47,7 +47,7 @@ Answer = Literal["works", "something else answers", "no answer"]
 
 def answer_of(canary: Measurement) -> Answer:
     """Whether the very canary answered, at any address: over valid TLS, or with the body that only it gives."""
-    last_step = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp"}[canary.target.scheme]
+    last_step = "http" if canary.target.scheme == "https" else canary.target.scheme
     reached = [o for o in canary.observations if o.step == last_step and o.failure is None]
     if any(canary.target.scheme != "http" or _is_genuine(o.detail) for o in reached):
         return "works"

@@ -120,6 +120,7 @@ class _Handshake:
             else:
                 self._received += 1
                 self._connection.receive_datagram(data, peer, now=loop.time())
+                await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
         self._connection.close()
         for data, _ in self._connection.datagrams_to_send(now=loop.time()):
             await loop.sock_sendall(sock, data)
