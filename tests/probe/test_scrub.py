@@ -1,0 +1,155 @@
+"""No address of the volunteer's own survives in a record; all others do."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any
+
+import msgspec
+from cryptography import x509
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tls, Vantage
+from probe.scrub import SCRUBBED, scrub
+from schedules.demo.authority import Authority
+
+OWN4, OWN6 = "192.168.7.5", "2001:db8:77::5"
+
+
+def record(*details: Any, **envelope: Any) -> Measurement:
+    wanted = {
+        "step": "http",
+        "role": "main",
+        "hop": 0,
+        "started_at": "2026-11-24T18:00:00.000Z",
+        "host": "a.example",
+    } | envelope
+    observations = tuple(
+        Observation(id=f"m.{n}", offset_s=0.0, duration_s=0.0, detail=detail, **wanted)
+        for n, detail in enumerate(details)
+    )
+    target = Target(text="http://a.example/", scheme="http", host="a.example", port=80, request_path="/")
+    return Measurement(
+        id="m", target=target, vantage=Vantage(name="v"), started_at="2026-11-24T18:00:00.000Z", runtime_s=1.0,
+        observations=observations,
+    )  # fmt: skip
+
+
+def page(text: str) -> Http:
+    """A page that has `text` everywhere."""
+    body = text.encode()
+    return Http(
+        url=f"http://a.example/?{text}", status=200, location=text, headers=(("X-Client", text), (f"X-{text}", "1")),
+        body=body, body_sha256=hashlib.sha256(body).hexdigest(), length=len(body), title=text,
+    )  # fmt: skip
+
+
+def texts(value: Any) -> list[str]:
+    """Every text and every run of bytes in a record."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, bytes):
+        return [value.decode("latin-1")]
+    if isinstance(value, tuple):
+        return [text for part in value for text in texts(part)]
+    if isinstance(value, msgspec.Struct):
+        return [text for name in value.__struct_fields__ for text in texts(getattr(value, name))]
+    return []
+
+
+def spelled(address: IPv4Address | IPv6Address) -> list[str]:
+    if isinstance(address, IPv4Address):
+        return [str(address), f"::ffff:{address}", str(address).replace(".", "-")]
+    plain = ":".join(group.lstrip("0") or "0" for group in address.exploded.split(":"))
+    forms = [str(address), address.exploded, plain]
+    forms += [form.upper() for form in forms]
+    return forms + [form.replace(":", colon) for form in forms for colon in ("%3A", "%3a")]
+
+
+BEFORE = st.sampled_from(
+    ["", " ", "ip=", "[", "(", "client ", "%3D", "%20", "x-", ",", '"', "<b>", "\u00a0", "/", "адрес "]
+)
+BEHIND = st.sampled_from(["", " ", "]", ")", "&x=1", ",", '"', "</b>", "/", "%26", ";", "\n", ". Bye", " год"])
+ADDRESSES = st.ip_addresses().filter(lambda a: not (a.is_loopback or a.is_unspecified) and "::ffff:" not in a.exploded)
+
+
+@given(ADDRESSES, st.data(), BEFORE, BEHIND)
+def test_an_own_address_never_survives_in_any_field(
+    own: IPv4Address | IPv6Address, data: st.DataObject, before: str, behind: str
+) -> None:
+    form = data.draw(st.sampled_from(spelled(own)))
+    text = before + form + behind
+    measured = record(
+        page(text),
+        Dns(resolver=f"udp://{text}", query_type="A", rcode=0, answers=(Answer(type="TXT", value=text),)),
+        Tls(server_name=text, version=text, chain=(text.encode(),), fingerprint="0"),
+        error=text, host=text, address=text, failure=f"unknown_failure: {text}",
+    )  # fmt: skip
+    needle = form.removeprefix("::ffff:").lower()
+    found = scrub(measured, frozenset({str(own)}))
+    assert [t for o in found.observations for t in texts(o) if needle in t.lower()] == []
+
+
+@given(ADDRESSES, ADDRESSES, BEFORE, BEHIND)
+def test_another_address_is_left_alone(
+    own: IPv4Address | IPv6Address, other: IPv4Address | IPv6Address, before: str, behind: str
+) -> None:
+    assume(own != other and getattr(other, "ipv4_mapped", None) != own)
+    measured = record(page(f"{before}{other}{behind}"))
+    assert scrub(measured, frozenset({str(own)})) == measured
+
+
+@given(st.text(max_size=100), st.binary(max_size=300))
+def test_a_record_without_own_addresses_is_left_as_it_is(text: str, body: bytes) -> None:
+    measured = record(msgspec.structs.replace(page(text), body=body))
+    assert scrub(measured, frozenset({OWN4, OWN6, "fe80::1%eth0"})) == measured
+
+
+def test_an_address_is_no_part_of_a_longer_one() -> None:
+    measured = record(page("192.168.7.55 1192.168.7.5 2001:db8:77::5:1 2001:db8:77::55 12001:db8:77::5"))
+    assert scrub(measured, frozenset({OWN4, OWN6})) == measured
+
+
+def test_what_is_left_reads_well() -> None:
+    found = scrub(record(page(f"You are {OWN4}.")), frozenset({OWN4})).observations[0].detail
+    assert found.title == f"You are {SCRUBBED}."
+    assert found.body == b"You are 000.000.0.0."
+    assert found.length == len(found.body)
+
+
+def test_a_hash_is_made_again_since_it_would_tell_the_address() -> None:
+    found = scrub(record(page(f"You are {OWN4}.")), frozenset({OWN4})).observations[0].detail
+    assert found.body_sha256 == hashlib.sha256(found.body).hexdigest()
+
+
+def test_a_certificate_that_names_us_can_still_be_read(tmp_path_factory: Any) -> None:
+    folder = tmp_path_factory.mktemp("authority")
+    Authority(folder).context(f"visitor-{OWN4}.x.test")
+    (pem,) = [file.read_text() for file in folder.iterdir() if "leaf" in file.name]
+    leaf = ssl.PEM_cert_to_DER_cert(pem[: pem.index("-----BEGIN PRIVATE")])
+    measured = record(Tls(server_name=None, chain=(leaf,), fingerprint=hashlib.sha256(leaf).hexdigest()), step="tls")
+    found = scrub(measured, frozenset({OWN4})).observations[0].detail
+    assert x509.load_der_x509_certificate(found.chain[0]).subject.rfc4514_string() == "CN=visitor-000.000.0.0.x.test"
+    assert found.fingerprint == hashlib.sha256(found.chain[0]).hexdigest()
+
+
+def test_loopback_is_nobodys_own() -> None:
+    measured = record(page("127.0.0.1 and ::1 and 127.77.0.1"))
+    assert scrub(measured, frozenset({"127.0.0.1", "::1", "127.77.0.1", "0.0.0.0", "::"})) == measured
+
+
+def test_an_address_that_was_given_as_the_target_stays() -> None:
+    measured = record(page(f"You asked {OWN4}"), host=OWN4, address=OWN4)
+    measured = msgspec.structs.replace(measured, target=msgspec.structs.replace(measured.target, host=OWN4))
+    assert scrub(measured, frozenset({OWN4})) == measured
+
+
+def test_cookies_set_for_this_visitor_go_in_any_case() -> None:
+    headers = (("Set-Cookie", "id=visitor-1"), ("WWW-Authenticate", "Basic realm=x"), ("Server", "honest"))
+    measured = record(msgspec.structs.replace(page("hello"), headers=headers))
+    for own in (frozenset[str](), frozenset({OWN4})):
+        found = scrub(measured, own).observations[0].detail
+        assert found.headers == (("Set-Cookie", SCRUBBED), ("WWW-Authenticate", SCRUBBED), ("Server", "honest"))
