@@ -43,9 +43,9 @@ def test_every_method_and_every_outcome_has_its_words_and_sign() -> None:
     [
         (line(method="tls.reset", trigger="name"), "TLS reset, by name"),
         (line(method="tcp.timeout", confidence="possible"), "TCP timeout, possibly"),
-        (line(method="http.blockpage", evidence=("The page is a known one (ru.rostelecom)",)), "block page (ru.rostelecom)"),
+        (line(method="http.blockpage", evidence=("The page is known (ru.rostelecom)",)), "block page (ru.rostelecom)"),
         (line(outcome="reachable"), ""),
-        (line(outcome="down", evidence=("a.x at 192.0.2.1:443: the connect is refused after 0.01 s",)), "the connect is refused"),
+        (line(outcome="down", evidence=("a.x at 192.0.2.1:443: it is refused after 0.01 s",)), "it is refused"),
         (line(outcome="denied", evidence=("valid", "a challenge page")), "a challenge page"),
     ],
 )  # fmt: skip
