@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from itertools import islice
 
 from probe.model import Http
 from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, is_stub, match
-from results.fingerprints.prints import Print, Ready, digest, ready, words_of
+from results.fingerprints.prints import Print, Ready, Words, digest, ready
 
 LOOKED_AT_OF_HEADER = 4_096
-TRIES = 256
-"""Places in a page at which regular expressions are tried, all of them together."""
+TRIES = 64
+"""Places in a page at which one regular expression is tried."""
+MANY = 64
+"""Prints that are looked for in one answer; an honest list finds one or two."""
 OF = {
     "nat": "a country's block page",
     "isp": "a provider's block page",
@@ -42,7 +45,7 @@ class Library:
         found = match(http)
         if not self.prints:
             return found
-        borne = tuple(self._borne(http))
+        borne = tuple(islice(self._borne(http), MANY))
         void = tuple(_false_positive(one) for one in borne if one.scope == "fp")
         outside = tuple(_matched(one, http, country) for one in borne if one.scope != "fp")
         if not void:
@@ -63,23 +66,19 @@ class Library:
 
     def _borne(self, http: Http) -> Iterator[Print]:
         body = (http.body or b"")[:LOOKED_AT]
-        words = words_of(body)
-        tries = TRIES
-        for one in self._bodies:
-            if one.words and words.isdisjoint(one.words):
-                continue
-            if one.regexp is not None:
-                tries -= min(tries, body.count(one.regexp.first))
-            if one.in_text(body, tries):
-                yield one.print
         for name, value in _headers(http):
             for one in self._headers.get(name, ()):
-                if one.in_text(value, TRIES):
+                if one.in_value(value):
                     yield one.print
+        words = Words.of(body)
+        for one in self._bodies:
+            if one.in_body(body, words, TRIES):
+                yield one.print
 
     @cached_property
     def _bodies(self) -> tuple[Ready, ...]:
-        return tuple(ready(one) for one in self.prints if one.where == "body")
+        bodies = (one for one in self.prints if one.where == "body")
+        return tuple(ready(one) for one in sorted(bodies, key=lambda one: one.scope != "fp"))
 
     @cached_property
     def _headers(self) -> dict[str, list[Ready]]:

@@ -122,48 +122,70 @@ def _encoded(pattern: str, encoding: str) -> bytes | None:
         return None
 
 
+class Words(msgspec.Struct, frozen=True):
+    """The words of a page, by which prints that cannot be in it are passed over."""
+
+    whole: frozenset[bytes]
+    joined: bytes
+
+    @classmethod
+    def of(cls, data: bytes) -> Words:
+        whole = frozenset(WORD.findall(data))
+        return cls(whole, b"\0".join(whole))
+
+
+class Form(msgspec.Struct, frozen=True):
+    """Bytes of a print, and what every page that bears them has: these words whole, this piece in some word."""
+
+    text: bytes
+    whole: frozenset[bytes]
+    piece: bytes
+
+    def is_possible(self, words: Words) -> bool:
+        if self.whole:
+            return self.whole <= words.whole
+        return self.piece in words.joined
+
+
 class Ready(msgspec.Struct, frozen=True):
-    """A print made ready for matching. `words` are such that one of them stands in every page that bears the print."""
+    """A print made ready for matching."""
 
     print: Print
-    forms: tuple[bytes, ...]
-    words: tuple[bytes, ...]
+    forms: tuple[Form, ...]
     regexp: Regexp | None = None
 
-    def in_text(self, data: bytes, tries: int) -> bool:
-        """Whether a header's value, or a body's beginning, bears it."""
+    def in_value(self, value: bytes) -> bool:
+        """Whether a header's value bears it."""
         if self.regexp is not None:
-            return self.regexp.found(data, tries)
+            return self.regexp.found(value, len(value))
+        return any(self._is(form, value) for form in self.forms)
+
+    def in_body(self, body: bytes, words: Words, tries: int) -> bool:
+        """Whether a body's beginning bears it; a regexp is tried in no more than `tries` places."""
+        if self.regexp is not None:
+            return all(form.is_possible(words) for form in self.forms) and self.regexp.found(body, tries)
+        return any(form.is_possible(words) and self._is(form, body) for form in self.forms)
+
+    def _is(self, form: Form, data: bytes) -> bool:
         if self.print.how == "full":
-            return data in self.forms
+            return data == form.text
         if self.print.how == "prefix":
-            return data.startswith(self.forms)
-        return any(form in data for form in self.forms)
+            return data.startswith(form.text)
+        return form.text in data
 
 
 def ready(given: Print) -> Ready:
     """Make a checked print ready."""
     if given.how == "regexp":
         regexp = compile_safe(given.pattern)
-        return Ready(given, (), _words((regexp.first,)), regexp)
-    ways = forms(given.pattern)
-    return Ready(given, ways, _words(ways))
+        return Ready(given, tuple(map(_form, regexp.texts)), regexp)
+    return Ready(given, tuple(map(_form, forms(given.pattern))))
 
 
 WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]{3,}")
 
 
-def words_of(data: bytes) -> frozenset[bytes]:
-    """Every word of a page, by which prints that cannot be in it are passed over."""
-    return frozenset(WORD.findall(data))
-
-
-def _words(ways: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    """For each form its longest word that is whole, other signs standing on both sides of it; () where one has none."""
-    found: list[bytes] = []
-    for form in ways:
-        whole = [m.group() for m in WORD.finditer(form) if m.start() > 0 and m.end() < len(form)]
-        if not whole:
-            return ()
-        found.append(max(whole, key=len))
-    return tuple(found)
+def _form(text: bytes) -> Form:
+    found = list(WORD.finditer(text))
+    whole = frozenset(word.group() for word in found if word.start() > 0 and word.end() < len(text))
+    return Form(text, whole, max((word.group() for word in found), key=len, default=b""))

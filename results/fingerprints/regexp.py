@@ -44,22 +44,23 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Regexp(msgspec.Struct, frozen=True):
-    """A pattern ready to be matched: try `pattern` where `first` stands, at the beginning only where `at_start`."""
+    """A pattern ready to be matched: where its first text stands, at the beginning only where `at_start`."""
 
-    first: bytes
     pattern: re.Pattern[bytes]
+    texts: tuple[bytes, ...]
+    """The pieces of text in it, in order."""
     at_start: bool
 
     def found(self, data: bytes, tries: int) -> bool:
         """Whether it matches anywhere in `data`, looking at no more than `tries` places."""
-        place = 0 if self.at_start else data.find(self.first)
+        place = 0 if self.at_start else data.find(self.texts[0])
         while place >= 0 and tries > 0:
             if self.pattern.match(data, place):
                 return True
             if self.at_start:
                 return False
             tries -= 1
-            place = data.find(self.first, place + 1)
+            place = data.find(self.texts[0], place + 1)
         return False
 
 
@@ -81,7 +82,8 @@ def compile_safe(text: str) -> Regexp:
         if part.open and after.open:
             raise BadPattern("a regexp with two repetitions in a row, which can take time without bound")
     source = _source(parts) + (r"\Z" if at_end else "")
-    return Regexp(parts[0].text.encode(), re.compile(source.encode(), re.DOTALL), at_start)
+    texts = tuple(part.text.encode() for part in parts if part.charset is None)
+    return Regexp(re.compile(source.encode(), re.DOTALL), texts, at_start)
 
 
 def literal(text: str) -> str | None:
