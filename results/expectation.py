@@ -15,7 +15,7 @@ import msgspec
 
 from results.registers import finding, names
 from results.registers.finding import EntryRef, Version
-from results.registers.importing import instant
+from results.registers.loader import instant
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from results.registers.finding import entry_id, versions_at
-from results.registers.importing import instant
+from results.registers.loader import instant
 from results.registers.names import shown
 from results.registers.records import RegisterError
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from results.registers import names, schema
-from results.registers.importing import hash64, instant
+from results.registers.loader import hash64, instant
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
 MAX_SHARING = 10

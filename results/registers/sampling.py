@@ -20,7 +20,7 @@ import msgspec
 
 from results.registers import names
 from results.registers.finding import versions_at
-from results.registers.importing import instant
+from results.registers.loader import instant
 from results.registers.records import RegisterError
 
 if TYPE_CHECKING:

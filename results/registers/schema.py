@@ -49,6 +49,9 @@ _STATEMENTS = (
     """CREATE TABLE IF NOT EXISTS register_addresses (
         address BLOB NOT NULL, entry_id INTEGER NOT NULL REFERENCES register_entries(id),
         PRIMARY KEY (address, entry_id)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS register_sources (
+        register TEXT NOT NULL, url TEXT NOT NULL, etag TEXT, modified TEXT, fetched_at INTEGER NOT NULL,
+        PRIMARY KEY (register, url)) STRICT, WITHOUT ROWID""",
     """CREATE VIEW IF NOT EXISTS register_overview AS
         SELECT r.name AS register, r.country, v.format, strftime('%Y-%m-%dT%H:%M:%SZ', v.at, 'unixepoch') AS version,
                v.rows, v.kept, v.skipped, v.entries,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.registers.importing import instant
+from results.registers.loader import instant
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +14,29 @@ import click
 import msgspec
 
 from schedules.app import App
-from schedules.show.output import print_json
+from schedules.cli import _register as say
+from schedules.show.output import print_json, talk
 from schedules.show.words import safe
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from results.expectation import Expectation
     from results.registers.records import ImportReport
+    from results.registers.source import Progress
+    from schedules.config import RegisterTable
 
 MAX_AGE_DAYS = 3.0
-SHOWN_PROBLEMS = 20
+
+
+def _which(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which register is asked, and as it stood when."""
+    for option in (
+        click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC."),
+        click.option("--country", metavar="CC", help="Ask this country's registers only."),
+        click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.group(short_help="What governments say should be blocked.")
@@ -40,37 +52,66 @@ def register() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
 @click.pass_obj
 def import_(
-    app: App,
-    files: tuple[Path, ...],
-    name: str | None,
-    country: str | None,
-    format_: str | None,
-    as_json: bool,
+    app: App, files: tuple[Path, ...], name: str | None, country: str | None, format_: str | None, as_json: bool
 ) -> None:
     """Read one version of a register from FILE…, several files being its parts. It replaces nothing: versions are kept
     apart by their date. A file that is not whole leaves the register as it was."""
     from results.registers.importing import import_register
 
-    with _database(app) as db, _progress(app.quiet) as progress:
+    with _database(app) as db, say.progress(app.quiet) as progress:
         report = import_register(db, files, name=name, country=country, format=format_, progress=progress)
-    _problems(report)
-    if as_json:
-        for why, count in report.reasons.items():
-            print_json({"why": why, "problems": count})
-        print_json({key: getattr(report, key) for key in ("rows", "kept", "skipped", "entries", "updated")})
-        return
-    click.echo(f"{report.register} ({report.country}), {report.format}, version {report.version}")
-    click.echo(f"{report.rows} rows: {report.kept} kept, {report.skipped} skipped")
-    for why, count in report.reasons.items():
-        click.echo(f"  {count} × {safe(why)}")
-    click.echo(f"{report.entries} entries: {report.added} new, {report.removed} gone since the version before")
+    say.imported(report, as_json)
+
+
+@register.command(short_help="Fetch what is newer of the configured registers.")
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--force", is_flag=True, help="Take also a version that shrank by more than a fifth, or is not newer.")
+@click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
+@click.pass_obj
+def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None:
+    """Bring the registers of the configuration ([[register]] with a source), or those named, up to date. The old
+    version serves until the new one is whole."""
+    import asyncio
+
+    from results.registers.records import RegisterError
+
+    config = app.config()
+    known = {table.name: table for table in config.register if table.source}
+    if missing := [name for name in names if name not in known]:
+        raise RegisterError(f"no register {missing[0]!r} with a source is configured; name it in a [[register]]")
+    if not known:
+        raise RegisterError("no register with a source is configured: add a [[register]] with name, country and source")
+    for name in names or known:
+        with _database(app) as db, say.progress(app.quiet) as progress:
+            report = asyncio.run(_update(db, known[name], config.network.ca_file, force, progress))
+        if report is None:
+            talk(f"{name}: nothing newer", quiet=app.quiet)
+        else:
+            say.imported(report, as_json)
+
+
+async def _update(
+    db: Database, table: RegisterTable, ca_file: str | None, force: bool, progress: Progress | None
+) -> ImportReport | None:
+    from probe.http_transport import fetch
+    from results.registers.updating import update_register
+
+    return await update_register(
+        db,
+        (table.source or "",),
+        partial(fetch, ca_file=ca_file),
+        name=table.name,
+        country=table.country,
+        format=table.format,
+        force=force,
+        now=datetime.now(UTC),
+        progress=progress,
+    )
 
 
 @register.command(short_help="Whether targets are listed, since when and why.")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
-@click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only.")
-@click.option("--country", metavar="CC", help="Ask this country's registers only.")
-@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@_which
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a target.")
 @click.pass_obj
 def lookup(
@@ -88,7 +129,7 @@ def lookup(
             if as_json:
                 print_json(lookup_row(found))
             else:
-                click.echo(_sentence(found))
+                click.echo(say.looked_up(found))
 
 
 @register.command(short_help="What is stored, and how old it is.")
@@ -103,15 +144,10 @@ def stats(app: App, as_json: bool) -> None:
     for row in rows:
         if as_json:
             print_json(msgspec.to_builtins(row))
-            continue
-        old = f"{row.age_days:.1f} days old" + (", too old to decide anything" if row.stale else "")
-        click.echo(f"{row.register} ({row.country}), {row.format}: version {row.as_of}, {old}")
-        click.echo(f"  {row.versions} version(s) since {row.first_version}; {row.entries} entries, {row.names} names")
-        click.echo(f"  the last import: {row.rows} rows, {row.kept} kept, {row.skipped} skipped")
-        for title, counts in (("blocked by", row.block_types), ("authority", row.authorities), ("basis", row.bases)):
-            click.echo(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()))
-    if not rows and not as_json:
-        click.echo("no register is stored; `reachprobe register import FILE` reads one", err=True)
+        else:
+            say.statistics(row)
+    if not rows:
+        talk("no register is stored; `reachprobe register import FILE` reads one", quiet=app.quiet)
 
 
 @register.command(short_help="What changed between two versions.")
@@ -126,26 +162,16 @@ def diff(app: App, before: str, after: str, name: str | None, as_json: bool) -> 
 
     with _database(app) as db:
         found = difference(db, _moment(before), _moment(after), name)
-    if as_json:
-        for change in found.changes:
-            print_json(msgspec.to_builtins(change))
+    if not as_json:
+        say.changes(found)
         return
     for change in found.changes:
-        what = change.names or change.urls or change.subnets or ""
-        sign = {"added": "+", "removed": "-", "changed": "~"}[change.change]
-        decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
-        changed = f" (changed: {', '.join(change.was)})" if change.was else ""
-        click.echo(safe(f"{sign} {change.urls or what} [{decided}]{changed}".replace("\n", " ")))
-    kinds = Counter(change.change for change in found.changes)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("added", "removed", "changed"))
-    click.echo(f"{found.register}, {found.before} to {found.after}: {counts}", err=True)
+        print_json(msgspec.to_builtins(change))
 
 
 @register.command(short_help="In plain words what is said of a target.")
 @click.argument("target", metavar="TARGET")
-@click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only.")
-@click.option("--country", metavar="CC", help="Ask this country's registers only.")
-@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@_which
 @click.pass_obj
 def explain(app: App, target: str, name: str | None, country: str | None, at: str | None) -> None:
     """Tell what the register says of TARGET: dates, authority, decision, article, and what it said before."""
@@ -158,16 +184,14 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: st
 
 @register.command(short_help="Listed names at the same addresses: a note, no listing.")
 @click.argument("target", metavar="TARGET")
-@click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only.")
-@click.option("--country", metavar="CC", help="Ask this country's registers only.")
-@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@_which
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON an address.")
 @click.pass_obj
 def neighbours(app: App, target: str, name: str | None, country: str | None, at: str | None, as_json: bool) -> None:
     """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
     resolved, and nobody is listed for the company it keeps."""
     from results.registers import finding
-    from results.registers.importing import instant
+    from results.registers.loader import instant
     from results.registers.names import place
 
     asked, moment = place(target), int(_moment(at).timestamp())
@@ -197,42 +221,13 @@ def _database(app: App) -> Iterator[Database]:
         store.close()
 
 
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error, only on a terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    text, left = TextColumn("reading"), TimeRemainingColumn()
-    with Progress(text, BarColumn(), DownloadColumn(), left, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _problems(report: ImportReport) -> None:
-    for problem in report.problems[:SHOWN_PROBLEMS]:
-        what = "skipped" if problem.skipped else "kept"
-        click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} ({what})"), err=True)
-    more = sum(report.reasons.values()) - min(len(report.problems), SHOWN_PROBLEMS)
-    if more:
-        click.echo(f"... and {more} more", err=True)
-
-
 def _targets(arguments: Iterable[str]) -> list[str]:
     """Every target, checked before any is answered."""
     from results.registers.names import place
 
     found: list[str] = []
     for argument in arguments:
-        if argument != "-":
-            found.append(argument)
-            continue
-        for line in sys.stdin:
-            if line.strip():
-                found.append(line.rstrip("\r\n"))
+        found += [argument] if argument != "-" else [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
     for text in found:
         place(text)
     return found
@@ -248,12 +243,3 @@ def _moment(text: str | None) -> datetime:
     if len(text) == len("2017-05-04"):
         moment = datetime.combine(moment.date(), time(23, 59, 59))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-def _sentence(found: Expectation) -> str:
-    if found.listed is None:
-        return safe(f"{found.target}: unknown: {found.reason}")
-    basis = f" {found.basis}" if found.basis else ""
-    said = f"listed since {found.since}{basis}" if found.listed else "not listed"
-    old = f" (version {found.as_of}" + (", too old to decide anything)" if found.stale else ")")
-    return safe(f"{found.target}: {said}: {found.reason}{old}")

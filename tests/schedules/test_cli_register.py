@@ -27,9 +27,10 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """The command with a database that lasts for the test."""
 
-    def invoke(*arguments: str | Path, stdin: str = "") -> Result:
+    def invoke(*arguments: str | Path, stdin: str = "", config: Path | None = None) -> Result:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
-        code = call(["--db", str(tmp_path / "reachprobe.db"), "register", *map(str, arguments)])
+        before = ["--db", str(tmp_path / "reachprobe.db"), *(["--config", str(config)] if config else [])]
+        code = call([*before, "register", *map(str, arguments)])
         return Result(code, *capsys.readouterr())
 
     return invoke
@@ -177,3 +178,19 @@ def test_neighbours_are_a_note_and_never_a_listing(run: Run, dump: Path):
     assert [entry["how"] for entry in row["blocked_as_such"]] == ["address"]
     assert "1.2.3.4: 2 entries; blocked as such: a.com, b.com" in run("neighbours", "1.2.3.4").stdout
     assert lines(run("neighbours", "c.com", "--json")) == []
+
+
+def test_an_update_takes_what_the_configuration_says(run: Run, dump: Path):
+    config = dump.with_name("reachprobe.toml")
+    config.write_text(f'[[register]]\nname = "rkn"\ncountry = "RU"\nsource = "{dump}"\n')
+    assert lines(run("update", "--json", config=config))[-1]["rows"] == 2
+    assert lines(run("lookup", "a.com", "--json"))[0]["listed"] is True
+    dump.write_bytes(b"")
+    broken = run("update", config=config)
+    assert (broken.exit_code, broken.stderr) == (
+        2,
+        "reachprobe: register rkn stays as it was: dump.csv is empty; fetch it again\n",
+    )
+    assert run("update", "other", config=config).exit_code == 2
+    config.write_text("")
+    assert "add a [[register]]" in run("update", config=config).stderr

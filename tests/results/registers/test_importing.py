@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import formats, importing
+from results.registers import formats, loader
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
 
@@ -71,7 +71,7 @@ def test_exact_duplicates_are_kept_rows_and_one_entry(csv_file: Write, imported:
 def test_batches_smaller_than_the_file_count_the_same(
     csv_file: Write, imported: Import, monkeypatch: pytest.MonkeyPatch, db: sqlite_utils.Database
 ):
-    monkeypatch.setattr(importing, "BATCH", 2)
+    monkeypatch.setattr(loader, "BATCH", 2)
     report = imported(csv_file(A, B, A, C, A, B, C, "bad"))
     assert (report.rows, report.kept, report.entries) == (8, 7, 3)
     assert db["register_names"].count == 3
@@ -121,7 +121,7 @@ def test_a_moment_told_stands_in_for_the_files_own(csv_file: Write, imported: Im
 def test_problems_are_all_counted_and_the_first_are_kept(csv_file: Write, imported: Import):
     report = imported(csv_file(A, *["bad"] * 500))
     assert (report.skipped, sum(report.reasons.values())) == (500, 500)
-    assert len(report.problems) == importing.MAX_PROBLEMS
+    assert len(report.problems) == loader.MAX_PROBLEMS
 
 
 def test_progress_ends_at_the_size_on_disk(csv_file: Write, db: sqlite_utils.Database):
