@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -59,8 +59,7 @@ async def once(
             for target in choice.targets:
                 batches.add(await conclusions.finish(_unmeasured(target, means)))
         else:
-            measuring = measure_all(choice.targets, means, conclusions.finish)
-            async with aclosing(cast(AsyncGenerator[Finished, None], measuring)) as measured:
+            async with aclosing(measure_all(choice.targets, means, conclusions.finish)) as measured:
                 async for finished in measured:
                     batches.add(finished)
     finally:
