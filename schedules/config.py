@@ -109,6 +109,11 @@ class CampaignTable(Table, frozen=True, kw_only=True):
     path: str = "direct"
 
 
+class FingerprintsTable(Table, frozen=True, kw_only=True):
+    sources: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    """Published lists of block pages, files or URLs: what `fingerprints update` reads."""
+
+
 class StoreTable(Table, frozen=True, kw_only=True):
     keep_days: Annotated[int, Meta(ge=1, le=36500)] = 400
 
@@ -121,6 +126,7 @@ class Config(Table, frozen=True, kw_only=True):
     register: tuple[RegisterTable, ...] = ()
     service: tuple[ServiceTable, ...] = ()
     campaign: tuple[CampaignTable, ...] = ()
+    fingerprints: FingerprintsTable = FingerprintsTable()
     store: StoreTable = StoreTable()
 
     def settings(self) -> Settings:
