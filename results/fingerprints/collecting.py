@@ -166,7 +166,7 @@ def _take(
             raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; that is no list of fingerprints")
         found, why = _checked(row)
         if why is not None:
-            reasons[why.partition("'")[0].partition(":")[0].strip()] += 1
+            reasons[why.partition(":")[0]] += 1
             if len(problems) < MAX_PROBLEMS:
                 problems.append(Problem(name, row.line, why))
             continue

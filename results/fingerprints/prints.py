@@ -77,15 +77,15 @@ def country_named(name: str, scope: Scope) -> tuple[str, ...]:
 def checked(given: Print) -> Print:
     """The print, its DNS name or address in normal form; BadPattern says why it is not taken."""
     if given.where not in ("body", "dns") and not HEADER.fullmatch(given.where):
-        raise BadPattern(f"found in {given.where!r}, which is not understood")
+        raise BadPattern(f"an unknown place: {given.where[:40]!r}")
     if given.where == "dns":
         if given.how != "full":
-            raise BadPattern(f"a DNS answer matched by {given.how}; only full is taken")
+            raise BadPattern(f"a DNS answer that is not to be matched in full: {given.how}")
         return msgspec.structs.replace(given, pattern=dns_value(given.pattern))
     if len(given.pattern) < MIN_PATTERN:
-        raise BadPattern(f"a pattern of {len(given.pattern)} characters; at least {MIN_PATTERN} are wanted")
+        raise BadPattern(f"a pattern that is too short: {len(given.pattern)} characters, at least {MIN_PATTERN}")
     if len(given.pattern) > MAX_PATTERN:
-        raise BadPattern(f"a pattern of {len(given.pattern)} characters; at most {MAX_PATTERN} are taken")
+        raise BadPattern(f"a pattern that is too long: {len(given.pattern)} characters, at most {MAX_PATTERN}")
     if given.how == "regexp":
         compile_safe(given.pattern)
     return given
@@ -98,7 +98,7 @@ def dns_value(text: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         if re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+", text) is None or len(text) > 253:
-            raise BadPattern(f"{text[:80]!r} is neither an address nor a name") from None
+            raise BadPattern(f"neither an address nor a name: {text[:80]!r}") from None
         return text
 
 

@@ -67,7 +67,7 @@ class Regexp(msgspec.Struct, frozen=True):
 def compile_safe(text: str) -> Regexp:
     """Make a regular expression ready, or raise BadPattern with the reason why it is not taken."""
     if len(text) > MAX_LENGTH:
-        raise BadPattern(f"a regexp of {len(text)} characters; at most {MAX_LENGTH} are taken")
+        raise BadPattern(f"a regexp that is too long: {len(text)} characters, at most {MAX_LENGTH}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -125,14 +125,14 @@ def _element(text: str, place: int) -> tuple[Part, int]:
     if char in "()|":
         raise BadPattern("a regexp with groups or alternatives; write one line for each")
     if char in "^$*+?":
-        raise BadPattern(f"a regexp with {char!r} where it is not understood")
+        raise BadPattern(f"a regexp with a sign that is not understood there: {char}")
     if char != "\\":
         return Part(char), place + 1
     escaped = text[place + 1 : place + 2]
     if escaped in CLASSES and escaped:
         return Part(charset="\\" + escaped), place + 2
     if escaped.isalnum() and escaped not in CONTROL:
-        raise BadPattern(f"a regexp with \\{escaped}, which is not understood")
+        raise BadPattern(f"a regexp with an escape that is not understood: \\{escaped}")
     return Part(CONTROL.get(escaped, escaped)), place + 2
 
 

@@ -21,6 +21,7 @@ USER_ERRORS = frozenset(
         "probe.path.BadPath",
         "probe.resolver.BadResolver",
         "probe.services.UnknownService",
+        "results.fingerprints.prints.FingerprintError",
         "results.registers.names.BadName",
         "results.registers.records.RegisterError",
         "results.store.StoreError",

@@ -48,7 +48,7 @@ def read(name: str, text: str) -> Iterator[Row]:
         if not line.strip():
             continue
         if len(line) > MAX_LINE:
-            yield Row(number, problem=f"a line of {len(line)} characters; at most {MAX_LINE} are read")
+            yield Row(number, problem=f"a line that is too long: {len(line)} characters, at most {MAX_LINE}")
             continue
         try:
             signature = DECODE(line)

@@ -58,7 +58,7 @@ def _uneven(name: str, text: str, line: int, row: list[str], header: list[str]) 
     """A row with too few or too many fields; at the end of a list it means that the list is cut short."""
     if len(row) < len(header) and not text.endswith("\n") and line >= text.count("\n"):
         raise FingerprintError(f"{name}:{line}: the last row is cut short; fetch it again")
-    return Row(line, problem=f"{len(row)} fields instead of {len(header)}")
+    return Row(line, problem=f"a wrong number of fields: {len(row)} instead of {len(header)}")
 
 
 @contextmanager
@@ -72,15 +72,15 @@ def _long_fields() -> Iterator[None]:
 
 def _row(line: int, row: dict[str, str]) -> Row:
     if row["scope"] not in SCOPES:
-        return Row(line, problem=f"scope {row['scope'][:40]!r} is not known")
+        return Row(line, problem=f"unknown scope: {row['scope'][:40]!r}")
     if row["pattern_type"] not in HOWS:
-        return Row(line, problem=f"pattern_type {row['pattern_type'][:40]!r} is not known")
+        return Row(line, problem=f"unknown pattern_type: {row['pattern_type'][:40]!r}")
     if not row["name"] or len(row["name"]) > MAX_NAME:
         return Row(line, problem="a name that is empty or too long")
     # Rows that came from Censored Planet name their country in the name alone: cp.c_isp_ru_beeline.
     countries = tuple(code.strip() for code in row["expected_countries"].split(",") if code.strip())
     if len(countries) > MAX_COUNTRIES or not all(_is_country(code) for code in countries):
-        return Row(line, problem=f"expected_countries {row['expected_countries'][:40]!r} is no list of countries")
+        return Row(line, problem=f"expected_countries that are none: {row['expected_countries'][:40]!r}")
     sure = row["confidence_no_fp"].strip()
     scope = SCOPES[row["scope"]]
     return Row(

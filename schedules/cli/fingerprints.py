@@ -1,0 +1,131 @@
+"""Published lists of block pages, kept beside our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+from schedules.show.output import print_json
+from schedules.show.words import safe
+
+if TYPE_CHECKING:
+    from results.fingerprints.collecting import Collection, Gathered
+
+SHOWN_PROBLEMS = 20
+
+
+@click.group(short_help="Published lists of block pages, kept beside our own.")
+def fingerprints() -> None:
+    """Bring in OONI's and Censored Planet's lists of block pages, and say what is known."""
+
+
+@fingerprints.command(short_help="Read lists of fingerprints; the old ones serve until all are whole.")
+@click.argument("sources", nargs=-1, metavar="[SOURCE…]")
+@click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
+@click.pass_obj
+def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
+    """Read the lists at SOURCE… (files or https URLs), or those that the configuration names, in place of the ones that
+    were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
+    blockpage_signatures.json and false_positive_signatures.json."""
+    from results.fingerprints.collecting import place, store
+
+    config = app.config()
+    with TemporaryDirectory(prefix="reachprobe-") as folder:
+        gathered = _gather(sources or config.fingerprints.sources, Path(folder), config.network.ca_file)
+    store(gathered.collection, place(app.database))
+    _problems(gathered)
+    if as_json:
+        for counts in gathered.collection.sources:
+            print_json(counts)
+    else:
+        for counts in gathered.collection.sources:
+            click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} kept"))
+            for why, count in counts.reasons.items():
+                click.echo(f"  {count} × {safe(why)}")
+    _summary(gathered.collection, as_json=as_json)
+
+
+@fingerprints.command(short_help="What is known, and from where.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON a list, and one of all.")
+@click.pass_obj
+def stats(app: App, as_json: bool) -> None:
+    """Say how many fingerprints there are, by scope, and which lists they came from."""
+    from results.fingerprints.collecting import load, place
+
+    collection = load(place(app.database))
+    if collection is None:
+        if as_json:
+            print_json({"sources": 0, "prints": 0, "digest": None, "updated": None, "scopes": {}, "own": _own()})
+        else:
+            click.echo(f"our own only: {_own()}; `reachprobe fingerprints update SOURCE` adds published lists")
+        return
+    for counts in collection.sources:
+        if as_json:
+            print_json(counts)
+        else:
+            wrong = f", {counts.false_positives} of them no block pages" if counts.false_positives else ""
+            click.echo(safe(f"{counts.source}, {counts.format}: {counts.kept} of {counts.rows} rows{wrong}"))
+    _summary(collection, as_json=as_json)
+
+
+def _gather(sources: Sequence[str], folder: Path, ca_file: str | None) -> Gathered:
+    """Each list that has a URL is downloaded first; all are read, or none."""
+    from results.fingerprints.collecting import gather
+
+    lists = []
+    for number, source in enumerate(sources):
+        if "://" in source:
+            into = folder / str(number)
+            asyncio.run(_download(source, into, ca_file))
+            lists.append((source, into))
+        else:
+            lists.append((source, Path(source).expanduser()))
+    return gather(lists, datetime.now(UTC))
+
+
+async def _download(url: str, into: Path, ca_file: str | None) -> None:
+    from probe.http_transport import fetch
+    from results.fingerprints.collecting import MAX_SOURCE_BYTES
+    from results.fingerprints.prints import FingerprintError
+
+    try:
+        await fetch(url, into, max_bytes=MAX_SOURCE_BYTES, ca_file=ca_file)
+    except OSError as error:
+        raise FingerprintError(f"{error}; the old lists stay") from error
+
+
+def _problems(gathered: Gathered) -> None:
+    for problem in gathered.problems[:SHOWN_PROBLEMS]:
+        click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} (skipped)"), err=True)
+    skipped = sum(counts.skipped for counts in gathered.collection.sources)
+    if (more := skipped - min(len(gathered.problems), SHOWN_PROBLEMS)) > 0:
+        click.echo(f"... and {more} more", err=True)
+
+
+def _summary(collection: Collection, *, as_json: bool) -> None:
+    from results.fingerprints.prints import digest
+
+    scopes = Counter(one.scope for one in collection.prints)
+    name = digest(collection.prints)
+    if as_json:
+        row = {"sources": len(collection.sources), "prints": len(collection.prints), "digest": name}
+        print_json(row | {"updated": collection.updated, "scopes": dict(scopes.most_common()), "own": _own()})
+        return
+    told = ", ".join(f"{scope} {count}" for scope, count in scopes.most_common())
+    click.echo(f"{len(collection.prints)} fingerprints ({told}), {name}, read {collection.updated}; our own: {_own()}")
+
+
+def _own() -> int:
+    """How many fingerprints our own set has: hosts, addresses and pages."""
+    from results.fingerprints import own
+
+    found = own()
+    return len(found.hosts) + len(found.stubs) + len(found.blocks) + len(found.refusals)
