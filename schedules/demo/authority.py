@@ -46,16 +46,28 @@ class Authority:
 
         `valid` is its span, by default yesterday to a month from now; `self_signed` leaves the authority out.
         """
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem(*names, valid=valid, self_signed=self_signed))
+        context.set_alpn_protocols(["http/1.1"])
+        return context
+
+    def pem(self, *names: str, valid: tuple[datetime, datetime] | None = None, self_signed: bool = False) -> Path:
+        """The same as a file with the certificate and its key, for servers that are not ours."""
         span = valid or (self.now - DAY, self.now + 30 * DAY)
         subject = _named(names[0])
         issuer, issuer_key = (subject, self._leaf_key) if self_signed else (self._name, self._ca_key)
         builder = _builder(subject, issuer, self._leaf_key, issuer_key, span)
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
-        return self._server_context(builder.sign(issuer_key, hashes.SHA256()))
+        return self._written(builder.sign(issuer_key, hashes.SHA256()))
 
     def expired(self, *names: str) -> ssl.SSLContext:
         """A certificate whose last day was ten days ago."""
-        return self.context(*names, valid=(self.now - 40 * DAY, self.now - 10 * DAY))
+        return self.context(*names, valid=self.past)
+
+    @property
+    def past(self) -> tuple[datetime, datetime]:
+        """The span of a certificate that has expired."""
+        return self.now - 40 * DAY, self.now - 10 * DAY
 
     def not_yet_valid(self, *names: str, by: timedelta = DAY) -> ssl.SSLContext:
         """A certificate that begins `by` from now: what a clock that runs late sees of a new one."""
@@ -89,17 +101,14 @@ class Authority:
         context.sni_callback = choose
         return context
 
-    def _server_context(self, certificate: x509.Certificate) -> ssl.SSLContext:
+    def _written(self, certificate: x509.Certificate) -> Path:
         self._issued += 1
         pem = self._folder / f"{self.ca_file.stem}-leaf-{self._issued}.pem"
         key = self._leaf_key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + key)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
-        context.set_alpn_protocols(["http/1.1"])
-        return context
+        return pem
 
 
 def _named(name: str) -> x509.Name:

@@ -1,84 +1,116 @@
 """The servers inside the lab: `servers.py internet FOLDER` and `servers.py gateway FOLDER`.
 
-Built of the demo's own parts, on the real ports. The internet's side writes its authority to FOLDER/demo-authority.pem.
-Says `ready` when everything listens, and runs until it is killed.
+Sites are nginx's and names unbound's, where those are installed; else both are made of the demo's parts. The
+internet's side writes its authority to FOLDER/demo-authority.pem. Says `ready` when everything listens, and runs
+until it is killed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from schedules.demo import censor, sites
+from schedules.demo import censor, relay, sites
+from schedules.demo import resolver as names
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Listeners
-from schedules.demo.resolver import Behaviour, Resolver, addresses, nxdomain
+from schedules.demo.listening import Address, Listeners
+from schedules.demo.resolver import Behaviour, Resolver, addresses
 from schedules.demo.sites import serve_site
 from schedules.demo.socks_server import serve_socks
+from tests.lab import real
+from tests.lab.sites import BIG_KIB, HONEST_RESOLVERS, KNOWN, SERVED, SLOW_KIB, SOCKS, STUB, Site
 
-SOCKS = "198.51.100.99"
-HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.100.55": "dot"}
-STUB = "198.51.100.66"
-SITES = {
-    "canary.x.test": "198.51.100.20",
-    "innocent.x.test": "198.51.100.21",
-    "honest.x.test": "198.51.100.22",
-    "wechat.x.test": "198.51.100.23",
-    "line.x.test": "198.51.100.24",
-    "linkedin.x.test": "198.51.100.25",
-    "bbm.x.test": "198.51.100.26",
-    "news.x.test": "198.51.100.27",
-    "big.x.test": "198.51.100.28",
-    "neighbour.x.test": "198.51.100.29",
+LYING_PORT, BLOCK_PAGE_PORT, PORTAL_PORT, INTERCEPTOR_PORT = 5353, 8080, 8081, 8443
+LIES: dict[str, Behaviour] = {
+    "linkedin.x.test": addresses(STUB),
+    "bbm.x.test": names.nxdomain,
+    "dns-refused.x.test": names.refused,
+    "dns-empty.x.test": names.empty,
+    "dns-silent.x.test": names.silence,
 }
-"""Every site has the same last number in IPv6, 2001:db8:2::N."""
-PAGES = {"canary.x.test": sites.no_content(), "big.x.test": sites.trickle(256 * 1024, every_s=0, piece=1400)}
-"""The large page comes in small TLS records: of one cut in the middle of a 16 KiB record nothing could be read."""
-LIES: dict[str, Behaviour] = {"linkedin.x.test": addresses(STUB), "bbm.x.test": nxdomain}
-
-
-def ipv6_of(address: str) -> str:
-    return f"2001:db8:2::{address.rsplit('.', 1)[1]}"
 
 
 def zone() -> dict[str, Behaviour]:
-    return {name: addresses(address, ipv6_of(address)) for name, address in SITES.items()}
+    return {site.name: addresses(site.address, site.ipv6) for site in KNOWN}
 
 
-def internet(here: Listeners, folder: Path) -> None:
+def internet(here: Listeners, folder: Path) -> list[Address]:
     """Honest resolvers, every site on 80 and 443 in both families, a stub server, and the control's SOCKS server."""
     authority = Authority(folder)
+    awaited: list[Address] = []
     honest = Resolver(zone())
     plain, doh, dot = HONEST_RESOLVERS
-    for port, protocol, host in ((53, "plain", plain), (443, "doh", doh), (853, "dot", dot)):
-        if protocol == "plain":
-            honest.listen(here, host, port)
-        elif protocol == "doh":
-            honest.listen_doh(here, host, authority.context(host), port)
-        else:
-            honest.listen_dot(here, host, authority.context(host), port)
-    for name, address in SITES.items():
-        responder = PAGES.get(name) or sites.page(name)
-        context = authority.context(name)
-        for host in (address, ipv6_of(address)):
-            serve_site(here, host, responder, port=80)
-            serve_site(here, host, responder, context, 443)
+    if real.has("unbound"):
+        real.start("unbound", "-c", str(real.unbound_conf(folder, authority)))
+        awaited += [(plain, 53), (doh, 443), (dot, 853)]
+    else:
+        honest.listen(here, plain, 53)
+        honest.listen_doh(here, doh, authority.context(doh), 443)
+        honest.listen_dot(here, dot, authority.context(dot), 853)
+    if real.has("nginx"):
+        real.start("nginx", "-c", str(real.nginx_conf(folder, authority)))
+        awaited += [(site.address, 443) for site in SERVED]
+    else:
+        for site in SERVED:
+            _serve(here, site, authority)
     stub = Authority(folder, "Stub Authority").context("warning.x.test")
     serve_site(here, STUB, sites.answers(censor.block_answer()), port=80)
     serve_site(here, STUB, sites.answers(censor.block_answer()), stub, 443)
     serve_socks(here, SOCKS, honest.addresses_of, {}, port=1080)
+    return awaited
 
 
-def gateway(here: Listeners, _: Path) -> None:
-    """The lying resolver on 5353 and the block page on 8080, for the gateway's redirects."""
-    Resolver(zone() | LIES).listen(here, "0.0.0.0", 5353)
-    serve_site(here, "0.0.0.0", sites.answers(censor.block_answer()), port=8080)
+def _serve(here: Listeners, site: Site, authority: Authority) -> None:
+    """A site of ours, where there is no nginx."""
+    responder = {
+        "canary": sites.no_content(),
+        "big": sites.trickle(BIG_KIB * 1024, every_s=0, piece=1400),
+        "deep": sites.page(site.name, kib=BIG_KIB),
+        "slow": sites.trickle(SLOW_KIB * 1024, every_s=0.25, piece=1024),
+        "closes": sites.closes,
+        "challenge": sites.challenge(),
+        "geoblock": sites.geoblock(),
+    }.get(site.kind, sites.page(site.name))
+    named = "another.x.test" if site.kind == "misnamed" else site.name
+    context = authority.expired(named) if site.kind == "expired" else authority.context(named)
+    for host in (site.address, site.ipv6):
+        serve_site(here, host, responder, port=80)
+        serve_site(here, host, responder, context, 443)
+
+
+def gateway(here: Listeners, folder: Path) -> list[Address]:
+    """What the gateway's redirects lead to: a lying resolver, a block page, a portal, an interceptor of TLS."""
+    awaited: list[Address] = []
+    if real.has("unbound"):
+        real.start("unbound", "-c", str(real.lying_conf(folder, LYING_PORT)))
+        awaited.append(("127.0.0.1", LYING_PORT))
+    else:
+        Resolver(zone() | LIES).listen(here, "0.0.0.0", LYING_PORT)
+    serve_site(here, "::", sites.answers(censor.block_answer()), port=BLOCK_PAGE_PORT)
+    serve_site(here, "::", sites.login_page(), port=PORTAL_PORT)
+    interceptor = Authority(folder, "Interceptor Authority").for_any_name()
+    serve_site(here, "::", sites.page("Intercepted"), interceptor, INTERCEPTOR_PORT)
+    return awaited
+
+
+async def listening(awaited: Iterable[Address]) -> None:
+    """Wait until servers that are not ours accept connections."""
+    for address in awaited:
+        for _ in range(100):
+            with contextlib.suppress(OSError):
+                (await relay.connect(address)).close()
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise SystemExit(f"nothing listens at {address}")
 
 
 async def main(role: str, folder: Path) -> None:
     async with Listeners() as here:
-        {"internet": internet, "gateway": gateway}[role](here, folder)
+        await listening({"internet": internet, "gateway": gateway}[role](here, folder))
         print("ready", flush=True)
         await asyncio.get_running_loop().create_future()
 

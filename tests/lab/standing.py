@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.lab import kernel
-from tests.lab.servers import HONEST_RESOLVERS, SITES, SOCKS, STUB, ipv6_of
+from tests.lab.sites import HONEST_RESOLVERS, KNOWN, SITES, SOCKS, STUB, ipv6_of
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 @dataclass(frozen=True)
@@ -38,9 +54,10 @@ class Lab:
         """`look` at a site of the lab, at its real address."""
         return self.look(f"{scheme}://{name}/", ipv6_of(SITES[name]) if ipv6 else SITES[name])
 
-    def config_toml(self) -> str:
+    def config_toml(self, *, timeout_s: float = 1.5, control_country: str | None = None, more: str = "") -> str:
         """The configuration for measuring from the client's namespace."""
         plain, doh, dot = HONEST_RESOLVERS
+        country = f'country = "{control_country}"' if control_country else ""
         return f"""[vantage]
 name = "lab"
 country = "RU"
@@ -48,23 +65,45 @@ country = "RU"
 resolvers = ["udp://{plain}"]
 trusted_resolvers = ["https://{doh}/dns-query", "tls://{dot}"]
 canaries = ["http://canary.x.test/generate_204", "https://canary.x.test/generate_204"]
+domestic_canaries = ["http://canary-at-home.x.test/generate_204"]
 innocent_name = "innocent.x.test"
 ab_address = "{SITES["innocent.x.test"]}:443"
 ca_file = "{self.ca_file}"
 allow_private = true
-timeout_s = 2
+timeout_s = {timeout_s}
+{more}
 [control]
 path = "control"
 [[path]]
 name = "control"
 proxy = "socks5://{SOCKS}:1080"
+{country}
 """
+
+    def reachprobe(self, *words: str, config: str) -> Ran:
+        """The program itself, in a process of its own in the client's namespace, with this configuration."""
+        written = self.folder / "config.toml"
+        written.write_text(config)
+        command = [sys.executable, "-c", "from schedules.cli import main; main()", "--config", str(written), *words]
+        done = subprocess.run(
+            ["ip", "netns", "exec", kernel.CLIENT, *command],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "REACHPROBE_CONSENT": "yes", "STATE_DIRECTORY": str(self.folder), "NO_COLOR": "1"},
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
 
 
 def furnish(folder: Path) -> list[subprocess.Popen[str]]:
     """Build the namespaces and start the servers in them."""
     hosts = [*SITES.values(), *HONEST_RESOLVERS, SOCKS, STUB]
     kernel.up(hosts, [ipv6_of(address) for address in SITES.values()])
+    for site in (site for site in KNOWN if site.kind == "silent"):
+        kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", site.address, "-j", "DROP")
+        kernel.inside(kernel.INTERNET, "ip6tables", "-A", "INPUT", "-d", site.ipv6, "-j", "DROP")
     command = (sys.executable, "-m", "tests.lab.servers")
     return [
         kernel.start(namespace, *command, role, str(folder))

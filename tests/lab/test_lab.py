@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.lab import censorship, kernel
-from tests.lab.servers import SITES, STUB
+from tests.lab.sites import SITES, STUB, ipv6_of
 from tests.lab.standing import Lab
 
 pytestmark = pytest.mark.lab
@@ -62,7 +62,7 @@ def test_a_throttled_page_still_arrives_or_stalls_but_an_untouched_one_is_whole(
     assert int(dropped) > 0
 
 
-@pytest.mark.parametrize("address", [SITES["neighbour.x.test"], "2001:db8:2::29"])
+@pytest.mark.parametrize("address", [SITES["neighbour.x.test"], ipv6_of(SITES["neighbour.x.test"])])
 def test_an_address_is_blocked_in_each_of_three_ways_in_one_family_only(free: Lab, address: str) -> None:
     for block, word in (
         (censorship.drops_address, "timeout"),

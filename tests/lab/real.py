@@ -1,0 +1,155 @@
+"""nginx and unbound inside the lab, where they are installed: what our own clients meet outside."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from schedules.demo import sites as demo
+from schedules.demo.authority import Authority
+from tests.lab.sites import BIG_KIB, HONEST_RESOLVERS, KNOWN, SERVED, SLOW_KIB, STUB, Site
+
+TTL = 60
+
+
+def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
+    """A server in this namespace; it ends with the namespace."""
+    return subprocess.Popen([str(shutil.which(tool)), *arguments], stdin=subprocess.DEVNULL)
+
+
+def has(tool: str) -> bool:
+    return shutil.which(tool) is not None
+
+
+NGINX = """daemon off;
+user root;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  keepalive_timeout 0;
+  default_type text/html;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+{servers}}}
+"""
+SERVER = """  server {{
+    listen {address}:80; listen [{ipv6}]:80; listen {address}:443 ssl http2; listen [{ipv6}]:443 ssl http2;
+    server_name {name};
+    ssl_certificate {pem}; ssl_certificate_key {pem};
+    ssl_buffer_size {record};
+    {location}
+  }}
+"""
+SMALL_RECORD, USUAL_RECORD = "1400", "16k"
+
+
+def nginx_conf(folder: Path, authority: Authority) -> Path:
+    """Writes the configuration and the pages; gives the configuration's path."""
+    servers = "".join(
+        SERVER.format(
+            address=site.address,
+            ipv6=site.ipv6,
+            name=site.name,
+            pem=_pem(site, authority),
+            record=SMALL_RECORD if site.kind == "big" else USUAL_RECORD,
+            location=_location(site, folder),
+        )
+        for site in SERVED
+    )
+    written = folder / "nginx.conf"
+    written.write_text(NGINX.format(folder=folder, servers=servers))
+    return written
+
+
+def _pem(site: Site, authority: Authority) -> Path:
+    if site.kind == "expired":
+        return authority.pem(site.name, valid=authority.past)
+    return authority.pem("another.x.test" if site.kind == "misnamed" else site.name)
+
+
+def _location(site: Site, folder: Path) -> str:
+    if site.kind == "canary":
+        return "return 204;"
+    if site.kind == "closes":
+        return "return 444;"
+    if site.kind == "challenge":
+        return "add_header cf-mitigated challenge always; error_page 403 /page.html; location = / { return 403; } " + (
+            _root(site, folder, demo.html("Just a moment...", '<form id="challenge-form"></form>'))
+        )
+    if site.kind == "geoblock":
+        return "error_page 451 /page.html; location = / { return 451; } " + (
+            _root(site, folder, demo.html("Unavailable", "This content is not available in your region."))
+        )
+    kib = {"big": BIG_KIB, "deep": BIG_KIB, "slow": SLOW_KIB}.get(site.kind, 1)
+    rate = "limit_rate 4k; " if site.kind == "slow" else ""
+    return f"{rate}index page.html; " + _root(site, folder, demo.html(site.name, kib=kib))
+
+
+def _root(site: Site, folder: Path, page: bytes) -> str:
+    root = folder / "www" / site.name
+    root.mkdir(parents=True)
+    (root / "page.html").write_bytes(page)
+    return f"root {root};"
+
+
+UNBOUND = """server:
+  do-daemonize: no
+  directory: "{folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  module-config: "iterator"
+  access-control: 0.0.0.0/0 allow
+  access-control: ::/0 allow
+  so-reuseport: no
+{lines}
+remote-control:
+  control-enable: no
+"""
+
+
+def unbound_conf(folder: Path, authority: Authority) -> Path:
+    """The honest resolvers: plain, over HTTPS and over TLS."""
+    plain, doh, dot = HONEST_RESOLVERS
+    pem = authority.pem(doh, dot)
+    lines = [f"interface: {plain}@53", f"interface: {doh}@443", f"interface: {dot}@853"]
+    lines += ["https-port: 443", "tls-port: 853", f'tls-service-key: "{pem}"', f'tls-service-pem: "{pem}"']
+    return _unbound(folder / "honest.conf", [*lines, *_zone()])
+
+
+LIES = {
+    "linkedin.x.test": ("redirect", STUB),
+    "bbm.x.test": ("always_nxdomain", None),
+    "dns-refused.x.test": ("always_refuse", None),
+    "dns-empty.x.test": ("always_nodata", None),
+    "dns-silent.x.test": ("always_deny", None),
+}
+"""What the gateway's resolver says of these names, in unbound's words."""
+
+
+def lying_conf(folder: Path, port: int) -> Path:
+    """The gateway's own resolver, for queries that it takes out of the stream."""
+    lines = [f"interface: 0.0.0.0@{port}"]
+    for name, (zone, address) in LIES.items():
+        lines.append(f'local-zone: "{name}." {zone}')
+        lines += [f'local-data: "{name}. {TTL} IN A {address}"'] if address else []
+    return _unbound(folder / "lying.conf", [*lines, *_zone(without=tuple(LIES))])
+
+
+def _zone(without: tuple[str, ...] = ()) -> list[str]:
+    lines = ['local-zone: "x.test." static']
+    for site in KNOWN:
+        if site.name not in without:
+            lines.append(f'local-data: "{site.name}. {TTL} IN A {site.address}"')
+            lines.append(f'local-data: "{site.name}. {TTL} IN AAAA {site.ipv6}"')
+    return lines
+
+
+def _unbound(path: Path, lines: list[str]) -> Path:
+    path.write_text(UNBOUND.format(folder=path.parent, lines="\n".join(f"  {line}" for line in lines)))
+    return path

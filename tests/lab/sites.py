@@ -1,0 +1,95 @@
+"""The sites of the lab's internet: names, addresses, and what each answers.
+
+Every site has an address in IPv4 and one with the same last number in IPv6. No name is the end of another, since the
+gateway looks for names as plain bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SOCKS = "198.51.100.99"
+HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.100.55": "dot"}
+STUB = "198.51.100.66"
+FIRST = 110
+BIG_KIB = 256
+SLOW_KIB = 12
+
+Kind = Literal[
+    "page",
+    "canary",
+    "big",  # a large page in small TLS records
+    "deep",  # a large page in records of 16 KiB, as most servers send it: of one that is cut nothing can be read
+    "slow",
+    "closes",
+    "challenge",
+    "geoblock",
+    "expired",
+    "misnamed",  # the certificate is another name's
+    "dead",  # refuses everybody
+    "silent",  # answers nobody
+    "gone",  # the name does not exist
+]
+
+
+@dataclass(frozen=True)
+class Site:
+    name: str
+    address: str
+    kind: Kind = "page"
+
+    @property
+    def ipv6(self) -> str:
+        return ipv6_of(self.address)
+
+
+def ipv6_of(address: str) -> str:
+    return f"2001:db8:2::{address.rsplit('.', 1)[1]}"
+
+
+_KINDS: dict[str, Kind] = {
+    "canary": "canary",
+    "canary-at-home": "canary",
+    "innocent": "page",
+    "honest": "page",
+    "wechat": "page",
+    "line": "page",
+    "linkedin": "page",
+    "news": "page",
+    "plain": "page",
+    "big": "big",
+    "neighbour": "page",
+    "address-dropped": "page",
+    "address-refused": "page",
+    "address-prohibited": "page",
+    "no-ipv4": "page",
+    "no-ipv6": "page",
+    "frozen": "big",
+    "frozen-deep": "deep",
+    "pinched": "big",
+    "strangled": "big",
+    "host-reset": "page",
+    "host-dropped": "page",
+    "intercepted": "page",
+    "bbm": "page",
+    "dns-refused": "page",
+    "dns-empty": "page",
+    "dns-silent": "page",
+    "large": "deep",
+    "slow": "slow",
+    "challenge": "challenge",
+    "geoblock": "geoblock",
+    "dead": "dead",
+    "silent": "silent",
+    "expired": "expired",
+    "misnamed": "misnamed",
+    "closing": "closes",
+    "no-such-name": "gone",
+}
+ALL = tuple(
+    Site(f"{word}.x.test", f"198.51.100.{FIRST + number}", kind) for number, (word, kind) in enumerate(_KINDS.items())
+)
+SITES = {site.name: site.address for site in ALL}
+KNOWN = tuple(site for site in ALL if site.kind != "gone")
+SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent"))
