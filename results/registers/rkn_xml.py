@@ -258,7 +258,7 @@ def _blocked(declared: str, what: rows.Things, addresses: tuple[Subnet, ...]) ->
     if declared == "domain-mask" and (what.masks or hosts):
         return "domain-mask", ((), what.masks or hosts, (), ())
     if what.urls and declared != "domain":
-        return "url", (what.names, what.masks, what.urls, ())
+        return "url", (what.names + what.masks, (), what.urls, ())
     if what.masks:
         return "domain-mask", (what.names, what.masks, (), ())
     if hosts:

@@ -56,6 +56,8 @@ class Source:
                 if magic[:2] == b"\x1f\x8b":
                     with gzip.GzipFile(fileobj=counted) as unpacked:
                         yield unpacked
+                elif magic == b"\x28\xb5\x2f\xfd":
+                    raise RegisterError(f"{self.name} is packed by zstd; unpack it with `zstd -d {self.name}` first")
                 elif magic == b"PK\x03\x04":
                     with zipfile.ZipFile(file) as archive, archive.open(_register_in(archive, self.name)) as member:
                         yield member

@@ -20,6 +20,7 @@ from results.registers.records import BadRow, Entry, Format, Problem, Raw, Trunc
 from results.registers.source import Source
 
 COLUMNS = 6
+_BOM = b"\xef\xbb\xbf"
 _LIST = re.compile(r"\s*\|\s*")
 # A bare `|` can be part of a URL: there it separates only where another URL follows.
 _URL_LIST = re.compile(r"\s+\|\s+|\|(?=[A-Za-z][A-Za-z0-9+.-]{1,20}:/)")
@@ -28,6 +29,7 @@ _UPDATED = re.compile(rb"Updated: (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})")
 
 def recognises(head: bytes) -> bool:
     """A dump's first line, or a part: the first column is a list of addresses (or empty) and a `;` follows it."""
+    head = head.removeprefix(_BOM)
     if head.startswith(b"Updated: "):
         return True
     first = head.partition(b"\n")[0]
@@ -44,7 +46,7 @@ def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
         for number, content, ended in lines(source.chunks()):
             if content is None:
                 yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
-            elif content.startswith(b"Updated:") and number == 1:
+            elif number == 1 and content.removeprefix(_BOM).startswith(b"Updated:"):
                 yield _updated(source, content)
             elif content.strip():
                 if not ended and not _complete(content):
@@ -55,7 +57,7 @@ def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
 
 
 def _updated(source: Source, line: bytes) -> Updated | Problem:
-    if match := _UPDATED.match(line):
+    if match := _UPDATED.match(line.removeprefix(_BOM)):
         try:
             return Updated(datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S %z").astimezone(UTC))
         except (ValueError, OverflowError):
@@ -73,10 +75,7 @@ def _complete(line: bytes) -> bool:
 
 
 def _cells(line: bytes) -> list[str]:
-    try:
-        text = line.decode("cp1251")
-    except UnicodeDecodeError as error:
-        raise BadRow(f"byte 0x{line[error.start]:02x} is not CP1251") from error
+    text = _decoded(line)
     if "\0" in text:
         raise BadRow("a NUL in the row")
     if '"' not in text:
@@ -86,6 +85,18 @@ def _cells(line: bytes) -> list[str]:
         return next(csv.reader([text], delimiter=";", strict=True))
     except csv.Error as error:
         raise BadRow(f"quotes do not match: {error}") from error
+
+
+def _decoded(line: bytes) -> str:
+    """CP1251, or UTF-8 where somebody converted it: Cyrillic in CP1251 is not valid UTF-8."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return line.decode("cp1251")
+    except UnicodeDecodeError as error:
+        raise BadRow(f"byte 0x{line[error.start]:02x} is not CP1251") from error
 
 
 def parse(line: bytes) -> Entry:
@@ -121,10 +132,10 @@ def parse(line: bytes) -> Entry:
 
 
 def _block_type(what: rows.Things) -> str:
-    if what.urls:
-        return "url"
     if what.masks:
         return "domain-mask"
+    if what.urls:
+        return "url"
     return "domain" if what.names else "ip"
 
 

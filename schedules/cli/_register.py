@@ -48,6 +48,11 @@ def imported(report: ImportReport, as_json: bool) -> None:
         click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} ({what})"), err=True)
     if more := sum(report.reasons.values()) - min(len(report.problems), SHOWN_PROBLEMS):
         click.echo(f"... and {more} more", err=True)
+    before = report.entries + report.removed - report.added
+    if report.removed * 5 > before:
+        click.echo(
+            f"{report.removed} of {before} entries are gone; parts of one version are imported together", err=True
+        )
     if as_json:
         for why, count in report.reasons.items():
             print_json({"why": why, "problems": count})

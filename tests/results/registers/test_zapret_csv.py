@@ -10,7 +10,7 @@ import pytest
 
 from results.registers import zapret_csv
 from results.registers.names import address_text, subnet_text
-from results.registers.records import BadRow, Entry, TruncatedRegister
+from results.registers.records import BadRow, Entry, RegisterError, TruncatedRegister
 
 Write = Callable[..., Path]
 
@@ -303,3 +303,35 @@ def test_a_first_line_without_a_date_is_said_and_the_version_is_the_moment_of_th
 )
 def test_it_recognises_its_own(head: bytes, known: bool):
     assert zapret_csv.recognises(head) is known
+
+
+def test_a_dump_that_somebody_converted_to_utf_8_reads_the_same(
+    csv_file: Write, imported: Callable[..., object], tmp_path: Path
+):
+    row = "1.2.3.4;www.фавбет.бел;;ФНС;2-6-27/2016-03-06-47-АИ;2016-04-05"
+    assert zapret_csv.parse(row.encode("utf-8")) == zapret_csv.parse(row.encode("cp1251"))
+    path = tmp_path / "utf8.csv"
+    path.write_text(f"\ufeffUpdated: 2016-04-06 00:00:00 +0000\n{row}\n", encoding="utf-8")
+    assert imported(path).updated == "2016-04-06T00:00:00Z"
+
+
+def test_a_row_with_hundreds_of_addresses():
+    ips = " | ".join(f"10.0.{number // 256}.{number % 256}" for number in range(370))
+    assert len(entry(f"{ips};a.com;;суд;1;2016-01-01").resolved) == 370
+
+
+def test_a_lookalike_name_is_another_name():
+    found = entry("1.2.3.4;bеllonа.ru;;суд;1;2016-01-01")
+    assert found.names[0].startswith("xn--")
+
+
+def test_a_mask_with_urls_beside_it_is_still_a_mask():
+    found = entry("1.2.3.4;*.a.com;http://a.com/x;суд;1;2016-01-01")
+    assert (found.block_type, found.masks) == ("domain-mask", ("a.com",))
+
+
+def test_a_file_packed_by_zstd_says_how_to_unpack_it(tmp_path: Path, imported: Callable[..., object]):
+    path = tmp_path / "dump.csv.zst"
+    path.write_bytes(b"\x28\xb5\x2f\xfd\0\0")
+    with pytest.raises(RegisterError, match="zstd -d"):
+        imported(path)
