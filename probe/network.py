@@ -71,7 +71,7 @@ class RealNetwork:
         return time.monotonic()
 
     def token(self) -> str:
-        return "".join(secrets.choice(ALPHABET) for _ in range(ID_CHARACTERS))
+        return "".join(ALPHABET[octet % len(ALPHABET)] for octet in secrets.token_bytes(ID_CHARACTERS))
 
     async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
         if self._proxy is None:

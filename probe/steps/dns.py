@@ -33,7 +33,7 @@ class Answered(msgspec.Struct, frozen=True):
 
     about: Attempted
     detail: Dns
-    query: Message
+    query: dns_wire.Query
     socket: socket.socket
     until_s: float
 

@@ -20,7 +20,7 @@ OWN4, OWN6 = "192.168.7.5", "2001:db8:77::5"
 
 
 def record(*details: Any, **envelope: Any) -> Measurement:
-    wanted = {
+    wanted: dict[str, Any] = {
         "step": "http",
         "role": "main",
         "hop": 0,

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import resolver as resolvers
-from probe.dns_wire import _parse
+from probe.dns_wire import _parse, query_for
 from probe.log import Attempted
 from probe.means import Means
 from probe.measure import measure
@@ -269,9 +269,26 @@ async def test_doh_that_answers_with_a_page_is_misbehaving(net: CensoredNetwork)
 
 @given(st.binary(max_size=200))
 def test_no_datagram_at_all_is_more_than_an_answer_or_none(data: bytes) -> None:
-    query = dns.message.make_query(NAME, "A")
-    answer = _parse(query.id.to_bytes(2, "big") + data, query)
-    assert answer is None or query.is_response(answer)
+    query = query_for(NAME, "A", 4711)
+    answer = _parse(query.wire[:2] + data, query)
+    assert answer is None or dns.message.from_wire(query.wire).is_response(answer)
+
+
+@given(
+    st.sampled_from(["A", "AAAA"]),
+    st.integers(0, 65535),
+    st.lists(st.from_regex(r"[a-z0-9_-]{1,63}", fullmatch=True), min_size=1, max_size=3),
+)
+def test_a_query_is_what_dnspython_would_write(query_type: str, identifier: int, labels: list[str]) -> None:
+    host = ".".join(labels)
+    query = query_for(host, query_type, identifier)
+    same = dns.message.make_query(host, query_type, use_edns=0, payload=1232, id=identifier)
+    assert query.wire == same.to_wire()
+    response = dns.message.make_response(same)
+    assert query.is_answered_by(response.to_wire())
+    assert not query.is_answered_by(query.wire)
+    assert not query_for(host, query_type, identifier ^ 1).is_answered_by(response.to_wire())
+    assert not query_for("x" + host[1:] + "y", query_type, identifier).is_answered_by(response.to_wire())
 
 
 async def test_getaddrinfo_is_asked_for_a_name_without_a_dot(net: CensoredNetwork) -> None:
