@@ -9,7 +9,7 @@ from functools import cached_property
 import msgspec
 
 from probe.model import Http, Measurement, Observation
-from results.course import Ending, ending, plain_hops
+from results.course import OWN_NETWORK, Ending, ending, plain_hops
 from results.dns_answers import Answers, answers_for
 from results.fingerprints import is_stub, match
 from results.verdict import Context
@@ -83,7 +83,8 @@ def _fault(control: Measurement, end: Ending, context: Context) -> str | None:
         return f"it leaves in the vantage's own country, {country}"
     if end.observation is None:
         return "it got nowhere"
-    if not end.complete and end.method is None:
+    failure = end.observation.failure or ""
+    if failure.startswith("unknown_failure") or failure in OWN_NETWORK:
         return "it could not be used itself"
     stub = next((a for o in control.observations if o.step == "dns" for a in o.detail.addresses if is_stub(a)), None)
     if stub is not None:

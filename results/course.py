@@ -144,7 +144,7 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
         if observation.step in ("tcp", "tls", "http"):
             by_address[observation.address, observation.port] = observation
     if by_address:
-        # Where two addresses got as far, a failure decides; an address that got further and stopped decides nothing.
+        # An address that got as far without failing, and then stopped, leaves the course unfinished, not failed.
         furthest = max(by_address.values(), key=_reach)
         return furthest if furthest.failure is not None else None
     asked = [o for o in here if o.step == "dns"]
@@ -155,7 +155,7 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
 
 
 def _reach(last: Observation) -> tuple[int, bool, bool]:
-    return STEPS.index(last.step), last.failure is not None, last.failure not in OWN_NETWORK
+    return STEPS.index(last.step), last.failure is None, last.failure not in OWN_NETWORK
 
 
 def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:

@@ -21,7 +21,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
     for answers in case.names:
         yield from _answer(case, answers)
         yield from _injection(answers)
-        yield from _second_opinion(answers)
+        yield from _second_opinion(answers, _confirming(case, answers))
         yield from _at_the_addresses(case, answers)
 
 
@@ -63,7 +63,16 @@ def _undisputed(address: str, answers: Answers) -> bool:
     return not answers.trusted or share_network([address], answers.trusted)
 
 
-def _second_opinion(answers: Answers) -> Iterator[tuple[str, str]]:
+def _confirming(case: Case, answers: Answers) -> str | None:
+    """A control that asked its own resolver, and was led to the same network."""
+    for control in case.qualified:
+        own = [o for o in control.measurement.observations if o.step == "dns" and o.host == answers.host]
+        if share_network(answers.main, (address for o in own if o.failure is None for address in o.detail.addresses)):
+            return control.name
+    return None
+
+
+def _second_opinion(answers: Answers, confirming: str | None) -> Iterator[tuple[str, str]]:
     host = clean(answers.host)
     opinions = {name: word_of(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
     resolves = tuple(name for name in by_resolver(answers.observations, "trusted") if opinions[name] is None)
@@ -76,14 +85,16 @@ def _second_opinion(answers: Answers) -> Iterator[tuple[str, str]]:
             yield "dns.trusted_fails_same", f"{listed(same)} (trusted) {HOW[word]} as well: {host}"
         if same and all(said == word or said not in SAYS for said in opinions.values()) and not resolves:
             yield "dns.trusted_all_fail_same", f"every trusted resolver that answered {HOW[word]}: {host}"
-    yield from _agreement(answers, failed)
+    yield from _agreement(answers, failed, confirming)
 
 
-def _agreement(answers: Answers, failed: Observation | None) -> Iterator[tuple[str, str]]:
+def _agreement(answers: Answers, failed: Observation | None, confirming: str | None) -> Iterator[tuple[str, str]]:
     host, main, trusted = clean(answers.host), listed(answers.main), listed(answers.trusted)
     if answers.confirmed:
         yield "dns.confirmed", f"{host}: the trusted answer {trusted} agrees with {main}"
-    if answers.contradicted:
+    elif confirming is not None:
+        yield "dns.confirmed", f"{host}: control {clean(confirming)} was led to the same network as {main}"
+    elif answers.contradicted:
         yield "dns.contradicted", f"{host}: this network says {main}, trusted resolvers say {trusted}"
     if not answers.asked("again"):
         return

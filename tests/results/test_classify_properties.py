@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe import target as targets
-from probe.model import Attempt, Lookup, Measurement, Observation, Target, Vantage
+from probe.model import Answer, Attempt, Lookup, Measurement, Observation, Target, Vantage
 from results.case import Case
 from results.classify import classify, nearly
 from results.course import ending
@@ -171,7 +171,7 @@ def test_turning_the_last_failing_step_into_a_success_never_makes_it_worse(
 ) -> None:
     own, controls, context = case
     failed = ending(own.target, own.observations)
-    if failed.complete or failed.observation is None or failed.step == "dns":
+    if failed.complete or failed.observation is None:
         return
     mended = tuple(_mended(o) if o is failed.observation else o for o in own.observations)
     before = classify(own, controls, context)
@@ -182,6 +182,8 @@ def test_turning_the_last_failing_step_into_a_success_never_makes_it_worse(
 def _mended(observation: Observation) -> Observation:
     """The step as it would have been had it worked, with an answer like an honest one."""
     detail = observation.detail
+    if observation.step == "dns":
+        detail = msgspec.structs.replace(detail, rcode=0, answers=(Answer(type="A", value="151.20.2.2"),))
     if observation.step == "tls":
         detail = msgspec.structs.replace(detail, verify_code=0, chain=(b"leaf",), fingerprint="00")
     if observation.step == "http":

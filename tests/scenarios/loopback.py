@@ -1,0 +1,244 @@
+"""Situations on the wire: real steps against the small censored network on loopback, judged by the real rules."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dns.rcode
+import msgspec
+
+from probe import target as targets
+from probe.control import measure_control
+from probe.means import Means
+from probe.measure import measure
+from results.classify import classify
+from results.follow_up import may_follow, wants_control
+from results.verdict import Context, Verdict
+from schedules.config import load
+from schedules.demo import censor, sites
+from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.resolver import addresses, code, injected, silence
+from schedules.once import control_of, means_of
+
+STUB = "127.77.0.66"
+CHALLENGE = sites.challenge()
+
+
+@dataclass(frozen=True)
+class Wire:
+    """One situation: how its site is built, and what the verdict has to be."""
+
+    name: str
+    build: Callable[[CensoredNetwork, str], Site]
+    outcome: str
+    method: str | None = None
+    trigger: str | None = None
+    confidence: str | None = None
+    control: bool = True
+    scheme: str | None = None
+    """Another scheme than the site's own: the endpoint at its port."""
+
+
+def _site(**how: object) -> Callable[[CensoredNetwork, str], Site]:
+    return lambda net, name: net.add_site(name, **how)  # type: ignore[arg-type]
+
+
+def _page(responder: sites.Responder, **how: object) -> Callable[[CensoredNetwork, str], Site]:
+    return lambda net, name: net.add_site(name, responder, **how)  # type: ignore[arg-type]
+
+
+def _certificate(make: Callable[[CensoredNetwork, str], ssl.SSLContext]) -> Callable[[CensoredNetwork, str], Site]:
+    return lambda net, name: net.add_site(name, context=make(net, name))
+
+
+def _intercepted(net: CensoredNetwork, name: str) -> Site:
+    return net.add_site(name, censored=censor.diverts(net.add_interceptor(sites.page("Intercepted"))))
+
+
+def _led_to_stub(net: CensoredNetwork, name: str) -> Site:
+    site = net.add_site(name, lie=addresses(STUB))
+    net.add_stub(STUB, site.port, sites.answers(censor.block_answer()), net.interceptor.context("stub.x.test"))
+    return site
+
+
+def _led_to_a_plain_stub(net: CensoredNetwork, name: str) -> Site:
+    site = net.add_site(name, sites.page("News", kib=30), tls=False, lie=addresses(STUB))
+    net.add_stub(STUB, site.port, sites.answers(censor.block_answer(encoding="cp1251")))
+    return site
+
+
+def _led_nowhere(net: CensoredNetwork, name: str) -> Site:
+    return net.add_site(name, lie=addresses("127.77.0.67"))
+
+
+def _injected(net: CensoredNetwork, name: str) -> Site:
+    site = net.add_site(name)
+    net.lies[name] = injected(addresses("127.77.0.67"), addresses(site.address))
+    return site
+
+
+def _gone(rcode: dns.rcode.Rcode) -> Callable[[CensoredNetwork, str], Site]:
+    def build(net: CensoredNetwork, name: str) -> Site:
+        site = net.add_site(name)
+        net.honest_zone[name] = code(rcode)
+        return site
+
+    return build
+
+
+def _loop(net: CensoredNetwork, name: str) -> Site:
+    return net.add_site(name, sites.by_path({"/": sites.redirect("/b"), "/b": sites.redirect("/")}))
+
+
+def _upgrades_to_the_reset(net: CensoredNetwork, name: str) -> Site:
+    secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"), censored=censor.resets)
+    return net.add_site(name, sites.redirect(secure.url), tls=False)
+
+
+def _upgrades(net: CensoredNetwork, name: str) -> Site:
+    secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"))
+    return net.add_site(name, sites.redirect(secure.url), tls=False)
+
+
+def _cdn(net: CensoredNetwork, name: str) -> Site:
+    """Two addresses with the same certificate and port; each resolver knows one."""
+    site = net.add_site(name, at=("127.77.3.1", "127.77.3.2"))
+    net.lies[name], net.honest_zone[name] = addresses("127.77.3.1"), addresses("127.77.3.2")
+    return site
+
+
+BROKEN = {
+    "nxdomain": code(dns.rcode.NXDOMAIN),
+    "empty": code(dns.rcode.NOERROR),
+    "refused": code(dns.rcode.REFUSED),
+    "servfail": code(dns.rcode.SERVFAIL),
+    "timeout": silence,
+}
+
+SITUATIONS = (
+    *(Wire(f"dns-{how}", _site(lie=lie), "blocked", f"dns.{how}", "name", "probable") for how, lie in BROKEN.items()),
+    Wire("dns-stub-page", _led_to_stub, "blocked", "dns.forged", "name", "confirmed"),
+    Wire("dns-plain-stub", _led_to_a_plain_stub, "blocked", "dns.forged", "name", "confirmed"),
+    Wire("dns-leads-nowhere", _led_nowhere, "blocked", "dns.forged", "name", "probable"),
+    Wire("dns-injected", _injected, "blocked", "dns.forged", "name", "confirmed"),
+    Wire("tcp-unanswered", _site(connect="unanswered"), "blocked", "tcp.timeout", "address", "probable"),
+    Wire("tcp-refused", _site(connect="refused"), "blocked", "tcp.refused", "address", "probable"),
+    Wire("sni-reset", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed"),
+    Wire("sni-reset-alone", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed", control=False),
+    Wire("sni-drop", _site(censored=censor.drops), "blocked", "tls.timeout", "name", "confirmed"),
+    Wire("sni-close", _site(censored=censor.closes), "blocked", "tls.eof", "name", "confirmed"),
+    Wire("sni-alert", _site(censored=censor.alerts()), "blocked", "tls.alert", "name", "probable"),
+    Wire("intercepted", _intercepted, "blocked", "tls.mitm", None, "probable"),
+    Wire("intercepted-alone", _intercepted, "inconclusive", control=False),
+    Wire(
+        "page-1251",
+        _page(sites.page("News", kib=30), tls=False, censored=censor.block_page(encoding="cp1251")),
+        "blocked",
+        "http.blockpage",
+        None,
+        "confirmed",
+    ),
+    Wire(
+        "page-redirect",
+        _page(sites.page("News", kib=30), tls=False, censored=censor.block_redirect()),
+        "blocked",
+        "http.blockpage",
+        None,
+        "confirmed",
+    ),
+    Wire(
+        "page-unknown",
+        _page(
+            sites.answers(sites.response(200, sites.html("News", kib=30), Server="honest", X_Cache="hit")),
+            tls=False,
+            censored=censor.answers(sites.response(200, sites.html("Sorry", "not here"))),
+        ),
+        "blocked",
+        "http.blockpage",
+        None,
+        "probable",
+    ),
+    Wire("host-reset", _site(tls=False, censored=censor.resets), "blocked", "http.reset", None, "probable"),
+    Wire("host-drop", _site(tls=False, censored=censor.drops), "blocked", "http.timeout", None, "probable"),
+    Wire("host-close", _site(tls=False, censored=censor.closes), "blocked", "http.eof", None, "probable"),
+    Wire(
+        "freeze",
+        _page(sites.page("Large", kib=256), censored=censor.freezes_after(24_000)),
+        "blocked",
+        "http.stall",
+        None,
+        "probable",
+    ),
+    Wire("redirected-reset", _upgrades_to_the_reset, "blocked", "tls.reset", "name", "confirmed"),
+    Wire("endpoint-reset", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed", scheme="tls"),
+    Wire("honest", _site(), "reachable", confidence="confirmed"),
+    Wire("honest-alone", _site(), "reachable", confidence="confirmed", control=False),
+    Wire("large", _page(sites.page("Large", kib=2048)), "reachable", confidence="confirmed"),
+    Wire("slow", _page(sites.trickle(1500, 0.02, 100)), "reachable", confidence="confirmed"),
+    Wire("cdn", _cdn, "reachable", confidence="confirmed"),
+    Wire("loop", _loop, "reachable", confidence="confirmed"),
+    Wire("broken-redirect", _page(sites.redirect("https://[")), "reachable", confidence="confirmed"),
+    Wire("upgrade", _upgrades, "reachable", confidence="confirmed"),
+    Wire("plain", _site(tls=False), "reachable", confidence="probable"),
+    Wire("plain-alone", _site(tls=False), "reachable", confidence="possible", control=False),
+    Wire("quoted-page", _page(sites.answers(censor.block_answer(200))), "reachable", confidence="confirmed"),
+    Wire("endpoint", _site(), "reachable", confidence="confirmed", scheme="tls"),
+    Wire("bare-endpoint", _site(), "reachable", confidence="probable", scheme="tcp"),
+    Wire("error-page", _page(sites.answers(sites.response(500, b"ill"))), "reachable", confidence="confirmed"),
+    Wire("challenge", _page(CHALLENGE), "denied", confidence="confirmed"),
+    Wire("plain-challenge", _page(CHALLENGE, tls=False), "denied", confidence="probable"),
+    Wire("geoblock", _page(sites.geoblock()), "denied", confidence="confirmed"),
+    Wire("rate-limit", _page(sites.answers(sites.response(429, b"less"))), "denied", confidence="confirmed"),
+    Wire("dead", _site(dead=True), "down", confidence="probable"),
+    Wire("dead-alone", _site(dead=True), "inconclusive", control=False),
+    Wire("expired", _certificate(lambda net, name: net.authority.expired(name)), "down", confidence="probable"),
+    Wire(
+        "wrong-host", _certificate(lambda net, _: net.authority.context("other.x.test")), "down", confidence="probable"
+    ),
+    Wire("picky", _certificate(lambda net, _: net.authority.only_for("other.x.test")), "down", confidence="probable"),
+    Wire("closing", _page(sites.closes), "down", confidence="probable"),
+    Wire("resetting", _page(sites.resets), "down", confidence="probable"),
+    Wire("mute", _page(sites.no_answer), "down", confidence="probable"),
+    Wire("half-page", _page(sites.ends_after(5000)), "down", confidence="probable"),
+    Wire("stalling", _page(sites.stalls_after(5000)), "down", confidence="probable"),
+    Wire("no-such-name", _gone(dns.rcode.NXDOMAIN), "down", confidence="probable"),
+    Wire("broken-zone", _gone(dns.rcode.SERVFAIL), "down", confidence="probable"),
+    Wire("not-http", _page(sites.not_http), "down", confidence="probable"),
+)
+
+
+async def judge_all(timeout_s: float = 1.0) -> dict[str, Verdict]:
+    """Build every situation into one network, measure and judge them all at once; verdicts by situation."""
+    async with CensoredNetwork(populate=None, timeout_s=timeout_s) as net:
+        urls = {}
+        for wire in SITUATIONS:
+            site = wire.build(net, f"{wire.name}.x.test")
+            scheme = f"{wire.scheme}://{site.name}:{site.port}"
+            urls[wire.name] = scheme if wire.scheme else site.url
+        path = Path(net.folder) / "situations.toml"
+        path.write_text(net.config_toml(), "utf-8")
+        config = load(path, {}, {})
+        means = msgspec.structs.replace(means_of(config, "direct"), follows_redirect=may_follow)
+        control = control_of(config)
+        assert control is not None
+        many = asyncio.Semaphore(24)
+
+        async def judge(wire: Wire) -> Verdict:
+            async with many:
+                return await _judge(urls[wire.name], means, control if wire.control else None)
+
+        found = await asyncio.gather(*(judge(wire) for wire in SITUATIONS))
+        return {wire.name: verdict for wire, verdict in zip(SITUATIONS, found, strict=True)}
+
+
+async def _judge(url: str, means: Means, control: Means | None) -> Verdict:
+    measurement = await measure(targets.parse(url, allow_private=True), means)
+    context = Context(country="RU", allow_private=True)
+    verdict = classify(measurement, (), context)
+    if control is None or not wants_control(measurement, verdict):
+        return verdict
+    return classify(measurement, (await measure_control(measurement, control),), context)
