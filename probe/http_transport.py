@@ -170,6 +170,8 @@ class _Carrier(httpcore.AsyncNetworkStream):
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:  # httpcore writes a GET's empty body, twice
+            return
         async with asyncio.timeout(self._idle_timeout_s):
             await self._stream.send(buffer)
 
