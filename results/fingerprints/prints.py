@@ -58,7 +58,9 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def proves(self, country: str | None) -> bool:
         """Whether it can be proof of a block for a vantage in `country`: only a country's or a provider's page is."""
-        if self.scope not in ("nat", "isp") or self.sure < SURE_FROM or len(self.pattern) < PROVES_FROM:
+        if self.scope not in ("nat", "isp") or self.sure < SURE_FROM:
+            return False
+        if self.where != "dns" and len(self.pattern) < PROVES_FROM:
             return False
         return not self.countries or country in self.countries
 

@@ -19,7 +19,7 @@ MAX_LENGTH = 1_024
 """Characters of a regular expression."""
 MAX_GAP = 1_024
 """Bytes that one repetition may span, whatever the pattern says."""
-MIN_TEXT = 4
+MIN_TEXT = 3
 """Characters of plain text that a pattern begins with, so that it is tried in few places."""
 CLASSES = frozenset("dDwWsS")
 CONTROL = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "v": "\v"}

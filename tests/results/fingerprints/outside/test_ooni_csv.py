@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from results.fingerprints.outside import Row, formats, ooni_csv
 from results.fingerprints.prints import FingerprintError
 
-HEADER = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source,exp_url,notes\n"
+HEADER = (
+    "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source,"
+    "exp_url,notes\n"
+)
 
 
 def rows(*lines: str, end: str = "\n") -> list[Row]:
