@@ -63,7 +63,7 @@ def parse(line: bytes) -> Entry:
     url, _, category, added, published, _, source, authority, notes = map(str.strip, cells)
     listed, below = url.lstrip("."), "all subdomains" in notes.casefold()
     try:
-        parsed = names.url(listed) if "://" in listed else None
+        parsed = rows.listed_url(listed) if "://" in listed else None
         host = parsed.host if parsed else rows.listed_name(listed)
     except names.BadName as error:
         raise BadRow(f"name: {error}") from error

@@ -39,7 +39,7 @@ def things(domains: Iterable[str], urls: Iterable[str]) -> Things:
             remarks.append(f"name: {error}")
     for text in urls:
         try:
-            parsed.append(names.url(text))
+            parsed.append(listed_url(text))
         except names.BadName as error:
             remarks.append(f"URL: {error}")
     return Things(tuple(exact), tuple(masks), tuple(parsed), tuple(subnets), tuple(remarks))
@@ -50,6 +50,14 @@ def listed_name(text: str) -> str:
     found = names.name(text)
     if "." not in found:
         raise names.BadName(f"{names.shown(text)} is a whole top-level name")
+    return found
+
+
+def listed_url(text: str) -> Url:
+    """A URL that a register can list: on a host under a top-level name, or on an address."""
+    found = names.url(text)
+    if "." not in found.host and ":" not in found.host:
+        raise names.BadName(f"{names.shown(text)} is on no host")
     return found
 
 

@@ -36,7 +36,7 @@ def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
                 raise RegisterError(f"{source.name} is larger than {MAX_FILE >> 20} MiB: not this list")
         try:
             listed = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise TruncatedRegister(f"{source.name} is no whole JSON object ({error}); fetch it again") from error
         for number, (domain, about) in enumerate(listed.items(), 1):
             content = domain.encode("utf-8", "replace") + b"\0" + bytes(about)
@@ -48,7 +48,7 @@ def parse(domain: str, about: bytes) -> Entry:
     try:
         said: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
         host = rows.listed_name(domain)
-    except (msgspec.DecodeError, RecursionError, names.BadName) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, names.BadName) as error:
         raise BadRow(f"name: {error}" if isinstance(error, names.BadName) else "not an object") from error
     until, odd = _until(said.get("term"))
     reason = said.get("reason")
