@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
@@ -11,7 +11,8 @@ import msgspec
 from probe.model import Http, Measurement, Observation
 from results.course import OWN_NETWORK, Ending, ending, plain_hops
 from results.dns_answers import Answers, answers_for
-from results.fingerprints import is_stub, match
+from results.fingerprints import Match
+from results.fingerprints.library import Library, own_library
 from results.verdict import Context
 
 
@@ -35,6 +36,7 @@ class Case:
     measurement: Measurement
     everything: Sequence[Measurement]
     context: Context
+    library: Library = field(default_factory=own_library)
 
     @cached_property
     def end(self) -> Ending:
@@ -43,7 +45,7 @@ class Case:
     @cached_property
     def controls(self) -> tuple[Control, ...]:
         """Every control that was given, with its standing."""
-        return tuple(_standing(control, self.context) for control in self.everything)
+        return tuple(_standing(control, self.context, self.library) for control in self.everything)
 
     @cached_property
     def qualified(self) -> tuple[Control, ...]:
@@ -62,6 +64,21 @@ class Case:
         """The main course's HTTP exchanges that got an answer, or part of one."""
         return answered(self.measurement)
 
+    @property
+    def country(self) -> str | None:
+        """Where the vantage stands, which tells what fingerprints are to be expected."""
+        return self.context.country or self.measurement.vantage.country
+
+    def match(self, answer: Observation) -> tuple[Match, ...]:
+        """Every fingerprint that an HTTP exchange of the vantage's bears; each is looked at once."""
+        if answer.id not in self._matched:
+            self._matched[answer.id] = self.library.match(answer.detail, self.country)
+        return self._matched[answer.id]
+
+    @cached_property
+    def _matched(self) -> dict[str, tuple[Match, ...]]:
+        return {}
+
 
 def answered(measurement: Measurement) -> tuple[Observation, ...]:
     """A measurement's own HTTP exchanges that got at least a status."""
@@ -72,12 +89,12 @@ def answered(measurement: Measurement) -> tuple[Observation, ...]:
     )
 
 
-def _standing(control: Measurement, context: Context) -> Control:
+def _standing(control: Measurement, context: Context, library: Library) -> Control:
     end = ending(control.target, control.observations)
-    return Control(measurement=control, end=end, disqualified=_fault(control, end, context))
+    return Control(measurement=control, end=end, disqualified=_fault(control, end, context, library))
 
 
-def _fault(control: Measurement, end: Ending, context: Context) -> str | None:
+def _fault(control: Measurement, end: Ending, context: Context, library: Library) -> str | None:
     country = context.control_countries.get(control.id) or control.vantage.country
     if country is not None and country == context.country:
         return f"it leaves in the vantage's own country, {country}"
@@ -86,11 +103,12 @@ def _fault(control: Measurement, end: Ending, context: Context) -> str | None:
     failure = end.observation.failure or ""
     if failure.startswith("unknown_failure") or failure in OWN_NETWORK:
         return "it could not be used itself"
-    stub = next((a for o in control.observations if o.step == "dns" for a in o.detail.addresses if is_stub(a)), None)
+    given = (a for o in control.observations if o.step == "dns" for a in o.detail.addresses)
+    stub = next((address for address in given if library.stub(address, country)), None)
     if stub is not None:
         return f"it was led to {stub}, a known block page's address"
     for observation in answered(control):
-        for found in match(observation.detail):
+        for found in library.match(observation.detail, country):
             if found.is_block:
                 return f"it was shown a known block page itself ({found.name})"
     return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from probe.model import Measurement
 from results.case import Case
 from results.dns_answers import by_resolver
+from results.fingerprints.library import Library, own_library
 from results.rule import Rule
 from results.rules import RULES_VERSION, rules
 from results.signs import answer, network, signs_of
@@ -27,12 +28,15 @@ ALWAYS_TOLD = (
 REACHED = 3
 
 
-def classify(measurement: Measurement, controls: Sequence[Measurement], context: Context) -> Verdict:
+def classify(
+    measurement: Measurement, controls: Sequence[Measurement], context: Context, library: Library | None = None
+) -> Verdict:
     """The first rule that applies, with the evidence for what it needed.
 
-    `controls` are measurements of the same target from elsewhere; which of them count is decided here.
+    `controls` are measurements of the same target from elsewhere; which of them count is decided here. `library` is
+    what pages and addresses are known by, our own set where none is given; `context.fingerprints` names it.
     """
-    case = Case(measurement, controls, context)
+    case = Case(measurement, controls, context, library or own_library())
     early = dict(network.signs(case))
     early.update(answer.signs(case))
     if "over.valid_tls" in early and "refusal" not in early:
@@ -44,9 +48,11 @@ def classify(measurement: Measurement, controls: Sequence[Measurement], context:
     return _verdict(case, next(rule for rule in rules() if rule.applies(signs.keys())), signs)
 
 
-def nearly(measurement: Measurement, controls: Sequence[Measurement], context: Context) -> tuple[tuple[Rule, str], ...]:
+def nearly(
+    measurement: Measurement, controls: Sequence[Measurement], context: Context, library: Library | None = None
+) -> tuple[tuple[Rule, str], ...]:
     """The rules that one missing sign kept from applying, each with that sign."""
-    signs = signs_of(Case(measurement, controls, context)).keys()
+    signs = signs_of(Case(measurement, controls, context, library or own_library())).keys()
     close = ((rule, rule.needs - signs) for rule in rules() if rule.unless.isdisjoint(signs))
     return tuple((rule, next(iter(missing))) for rule, missing in close if len(missing) == 1)
 

@@ -41,6 +41,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     earlier: tuple[Earlier, ...] = ()
     control_countries: dict[str, str] = msgspec.field(default_factory=dict)
     """Control measurement id -> the country it left from, where known."""
+    fingerprints: str | None = None
+    """The digest of the collection of published fingerprints that was in force; None for our own set alone."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from functools import cached_property, lru_cache
 from itertools import islice
 
 from probe.model import Http
-from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, is_stub, match
+from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, match, own
 from results.fingerprints.prints import Print, Ready, Words, digest, ready
 
 LOOKED_AT_OF_HEADER = 4_096
@@ -60,8 +60,8 @@ class Library:
         known = self._answers.get(value.rstrip(".").lower(), ())
         if any(one.scope == "fp" for one in known):
             return None
-        if is_stub(value):
-            return "our own list"
+        if value in own().stubs:
+            return own().stubs[value].name
         return next((one.name for one in known if one.proves(country)), None)
 
     def _borne(self, http: Http) -> Iterator[Print]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from probe.model import Http, Observation
 from results.case import Case
 from results.course import OWN_NETWORK, method_of, plain_hops, same_site, vouched
-from results.fingerprints import Match, match, refusals
+from results.fingerprints import Match, refusals
 from results.sentences import clean, place, tells
 
 TOLD = 1
@@ -30,7 +30,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         size = f"{answer.length} bytes" if answer.length is not None else "no body"
         cut = ", as much as is ever read" if answer.truncated else ""
         yield "answer.complete", f"{where}: status {answer.status}, {size}{cut}"
-        yield from refusal(where, answer, refusals(answer) if valid else match(answer))
+        yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
         yield from _strayed(case)
     elif end.scheme == "tls":
         yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"

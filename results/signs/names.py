@@ -9,7 +9,6 @@ from probe.model import Dns, Http, Observation, Tls
 from results.case import Case
 from results.course import CERTIFICATE, last_attempt, method_of, secured
 from results.dns_answers import SAYS, Answers, by_resolver, failure_of, share_network, word_of
-from results.fingerprints import is_stub, match
 from results.sentences import HOW, clean, listed, place
 
 TOLD = 3
@@ -29,9 +28,12 @@ def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
     """The answer by itself: stubs, addresses that are not public, addresses shared by unrelated names."""
     host = clean(answers.host)
     given = [a for o in answers.observations if o.role == "main" for a in o.detail.addresses]
+    aliases = [a.value for o in answers.observations if o.role == "main" for a in o.detail.answers if a.type == "CNAME"]
+    for value in dict.fromkeys(given + aliases):
+        if (known := case.library.stub(value, case.country)) is not None:
+            says = f"{host} leads to {clean(value)}, known to serve a provider's block page ({clean(known)})"
+            yield "dns.stub_address", says
     for address in dict.fromkeys(given):
-        if is_stub(address):
-            yield "dns.stub_address", f"{host} leads to {address}, known to serve a provider's block page"
         if address in case.context.shared_addresses:
             yield "dns.shared_address", f"{host} leads to {address}, like many unrelated names of this round"
         if not is_public(address) and not (case.context.allow_private and _undisputed(address, answers)):
@@ -120,7 +122,7 @@ def _at_the_addresses(case: Case, answers: Answers) -> Iterator[tuple[str, str]]
     if trusted.failure is None and _proved(observations, trusted):
         sentence = f"{place(trusted)}, from a trusted resolver, has a valid certificate for {clean(trusted.host)}"
         yield "dns.trusted_has_certificate", sentence
-    if isinstance(trusted.detail, Http) and any(found.is_block for found in match(trusted.detail)):
+    if isinstance(trusted.detail, Http) and any(found.is_block for found in case.match(trusted)):
         yield "trusted.block", f"{place(trusted)}, from a trusted resolver, shows a known block page too"
 
 

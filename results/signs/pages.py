@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from probe.model import Http
 from results.case import Case
 from results.course import secured
-from results.fingerprints import match
 from results.sentences import clean, place
 
 TOLD = 4
@@ -18,8 +17,12 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         answer = observation.detail
         if not isinstance(answer, Http) or secured(case.measurement.observations, observation):
             continue
-        for found in match(answer):
+        for found in case.match(observation):
+            sentence = f"{clean(observation.host)} at {place(observation)}: {found.tells} ({clean(found.name)})"
             if found.is_block:
-                sentence = f"{clean(observation.host)} at {place(observation)}: {found.tells} ({found.name})"
                 yield "page.block", sentence
                 yield f"page.{found.kind}", sentence
+            elif found.is_page:
+                yield "page.hint", sentence
+            elif found.kind == "false_positive":
+                yield "page.false_positive", sentence
