@@ -85,6 +85,32 @@ def loses(address: str, share: float) -> None:
     forward(*rule, tools=_tool(address))
 
 
+def loses_of_everything(share: float) -> None:
+    """A bad line, no censor: this share of all packets, whoever sends them, is lost by chance."""
+    forward("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
+
+
+def narrows(rate: str) -> None:
+    """A thin line, no censor: what comes to the client comes at this rate (in tc's words), and may wait a second."""
+    inside(
+        GATEWAY, "tc", "qdisc", "replace", "dev", "in0", "root", "tbf", "rate", rate, "burst", "5kb", "latency", "1s"
+    )
+
+
+def allows_connections(most: int) -> None:
+    """A router that forgets, no censor: with so many TCP connections open, a new one gets no answer."""
+    limit = ("-m", "connlimit", "--connlimit-above", str(most), "--connlimit-mask", "0")
+    forward("-p", "tcp", "--syn", *limit, "-j", "DROP")
+
+
+def lets_through_only(addresses: Iterable[str]) -> None:
+    """Nothing gets through but what goes to these addresses (IPv4), and the answers."""
+    for address in addresses:
+        forward("-d", address, "-j", "ACCEPT", tools=_tool(address))
+        forward("-s", address, "-j", "ACCEPT", tools=_tool(address))
+    forward("-j", "DROP")
+
+
 def drops_quic() -> None:
     """No QUIC for anybody."""
     forward("-p", "udp", "--dport", "443", "-j", "DROP")
@@ -93,21 +119,34 @@ def drops_quic() -> None:
 def leads_dns_astray(to_port: int = 5353) -> None:
     """Every query, to whichever resolver, is answered by the gateway's own."""
     for protocol in ("udp", "tcp"):
-        _redirect("-p", protocol, "--dport", "53", to_port=to_port)
+        _redirect("-p", protocol, "--dport", "53", to_port=to_port, tools=("iptables",))
 
 
 def leads_http_astray(address: str, to_port: int = 8080) -> None:
     """Port 80 of this address is answered by the gateway's block page."""
-    _redirect("-d", address, "-p", "tcp", "--dport", "80", to_port=to_port)
+    _redirect("-d", address, "-p", "tcp", "--dport", "80", to_port=to_port, tools=_tool(address))
 
 
-def _redirect(*what: str, to_port: int) -> None:
-    rule = ("-t", "nat", "-A", "PREROUTING", "-i", "in0", *what, "-j", "REDIRECT", "--to-ports", str(to_port))
-    inside(GATEWAY, "iptables", "-w", *rule)
+def intercepts(address: str, to_port: int = 8443) -> None:
+    """Port 443 of this address is answered by the gateway, with a certificate of its own for any name."""
+    _redirect("-d", address, "-p", "tcp", "--dport", "443", to_port=to_port, tools=_tool(address))
+
+
+def asks_for_login(to_port: int = 8081) -> None:
+    """A captive portal: names resolve, every page is the login page, nothing else gets through."""
+    _redirect("-p", "tcp", "--dport", "80", to_port=to_port, tools=BOTH)
+    forward("-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
+
+
+def _redirect(*what: str, to_port: int, tools: Iterable[str]) -> None:
+    for tool in tools:
+        rule = ("-t", "nat", "-A", "PREROUTING", "-i", "in0", *what, "-j", "REDIRECT", "--to-ports", str(to_port))
+        inside(GATEWAY, tool, "-w", *rule)
 
 
 def forgives() -> None:
     """Take back every rule; connections that were marked are forgotten with their namespace only."""
     for tool in BOTH:
         inside(GATEWAY, tool, "-w", "-F", "FORWARD")
-    inside(GATEWAY, "iptables", "-w", "-t", "nat", "-F", "PREROUTING")
+        inside(GATEWAY, tool, "-w", "-t", "nat", "-F", "PREROUTING")
+    inside(GATEWAY, "sh", "-c", "tc qdisc del dev in0 root 2>/dev/null || true")

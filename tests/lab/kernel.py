@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -50,17 +51,23 @@ def why_not() -> str | None:
         _run(["ip", "netns", "del", probe])
 
 
-def take() -> IO[str]:
-    """Hold the lab until the returned file is closed. Raises LabError if another run holds it, or none can be built."""
+def take(wait_s: int = 0) -> IO[str]:
+    """Hold the lab until the returned file is closed. Raises LabError if none can be built, or another run holds it.
+
+    `wait_s` is how long to wait for that other run to end.
+    """
     if reason := why_not():
         raise LabError(reason)
     lock = LOCK.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise LabError(f"another run holds the lab ({LOCK}): wait for it to end") from None
-    return lock
+    for left in range(wait_s, -1, -1):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except OSError:
+            if left:
+                time.sleep(1)
+    lock.close()
+    raise LabError(f"another run holds the lab ({LOCK}): wait for it to end")
 
 
 def up(internet: Sequence[str], internet6: Sequence[str] = ()) -> None:

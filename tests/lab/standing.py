@@ -119,9 +119,9 @@ def wait_until_whole(built: Lab) -> None:
 
 
 @contextmanager
-def lab(folder: Path) -> Iterator[Lab]:
+def lab(folder: Path, wait_s: int = 300) -> Iterator[Lab]:
     """A lab for the length of a `with`. Raises kernel.LabError, which says why there can be none."""
-    with kernel.take():
+    with kernel.take(wait_s):
         servers = []
         try:
             servers = furnish(folder)

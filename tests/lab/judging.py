@@ -1,0 +1,45 @@
+"""Runs a world: sets the gateway's rules, runs the program in the client's namespace, reads its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.lab import censorship
+from tests.lab.situations import World
+from tests.lab.standing import Lab, Ran
+from tests.situation import Judged
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the program said in a world."""
+
+    world: World
+    ran: Ran
+    judged: tuple[Judged, ...]
+
+    @property
+    def complaints(self) -> Iterator[str]:
+        """Every verdict, network state and exit code that is not as it has to be."""
+        if self.ran.code != self.world.code:
+            yield f"{self.world.name}: exit {self.ran.code}, not {self.world.code}: {self.ran.err.strip()[-500:]}"
+        states = {row["network"] for row in self.ran.rows}
+        if states - {self.world.network}:
+            yield f"{self.world.name}: network {states}, not {self.world.network}"
+        yield from (one.complaint for one in self.judged if one.complaint)
+
+
+def run(world: World, lab: Lab) -> Run:
+    censorship.forgives()
+    world.censor()
+    try:
+        config = lab.config_toml(**world.options)  # type: ignore[arg-type]
+        ran = lab.reachprobe("-q", "check", "--json", "--path", world.path, *world.expected, config=config)
+    finally:
+        censorship.forgives()
+    rows = {row["target"]: row for row in ran.rows}
+    judged = tuple(
+        Judged(f"{world.name}, {target}", expected, rows.get(target)) for target, expected in world.expected.items()
+    )
+    return Run(world, ran, judged)

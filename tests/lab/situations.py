@@ -1,0 +1,247 @@
+"""Situations in the lab: what the gateway does, and what the program has to say of it.
+
+A `World` is a gateway's rules and everything that is measured behind them in one run of the program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.lab import censorship
+from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS, ipv6_of
+from tests.situation import Expected
+
+REACHABLE = Expected("reachable", confidence="confirmed")
+IN_THE_OPEN = Expected("reachable", confidence="probable")
+UNTOLD = Expected("inconclusive")
+OFFLINE = Expected("offline")
+NOT_BLOCKED = Expected("reachable", also=("inconclusive", "down", "denied"))
+NOT_REACHED = Expected("inconclusive", also=("down",))
+
+
+@dataclass(frozen=True)
+class World:
+    """One run. `expected` is by target; `options` go to the configuration; `path` is how the packets leave."""
+
+    name: str
+    censor: Callable[[], None]
+    expected: Mapping[str, Expected]
+    network: str = "online"
+    code: int = 0
+    path: str = "direct"
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+def blocked(method: str, trigger: str | None = None, confidence: str = "probable") -> Expected:
+    return Expected("blocked", method, trigger, confidence)
+
+
+def https(word: str) -> str:
+    return f"https://{word}.x.test/"
+
+
+def http(word: str) -> str:
+    return f"http://{word}.x.test/"
+
+
+def both(word: str) -> tuple[str, str]:
+    """A site's addresses in both families."""
+    address = SITES[f"{word}.x.test"]
+    return address, ipv6_of(address)
+
+
+FINE = {
+    https("honest"): REACHABLE,
+    https("large"): REACHABLE,
+    https("slow"): REACHABLE,
+    http("plain"): IN_THE_OPEN,
+    "tls://neighbour.x.test:443": REACHABLE,
+}
+REFUSING = {
+    https("challenge"): Expected("denied", confidence="confirmed"),
+    https("geoblock"): Expected("denied", confidence="confirmed"),
+}
+DOWN = {https(word): Expected("down") for word in ("dead", "silent", "expired", "misnamed", "closing", "no-such-name")}
+BY_NAME = {
+    https("wechat"): blocked("tls.reset", "name", "confirmed"),
+    https("line"): blocked("tls.timeout", "name", "confirmed"),
+    http("host-reset"): blocked("http.reset"),
+    http("host-dropped"): blocked("http.timeout"),
+    https("frozen"): blocked("http.stall"),
+    https("frozen-deep"): Expected("blocked", confidence="probable"),
+}
+BY_ADDRESS = {
+    https("address-dropped"): blocked("tcp.timeout", "address"),
+    https("address-refused"): blocked("tcp.refused", "address"),
+    https("address-prohibited"): blocked("tcp.unreachable", "address"),
+    https("intercepted"): blocked("tls.mitm"),
+    http("news"): blocked("http.blockpage", None, "confirmed"),
+}
+ONE_FAMILY = {
+    https("no-ipv6"): Expected("reachable", confidence="confirmed", evidence=("2001:db8:2::",)),
+    https("no-ipv4"): Expected("reachable", confidence="confirmed", evidence=("198.51.100.",)),
+}
+BY_DNS = {
+    https("linkedin"): blocked("dns.forged", "name", "confirmed"),
+    https("bbm"): blocked("dns.nxdomain", "name"),
+    https("dns-refused"): blocked("dns.refused", "name"),
+    https("dns-empty"): blocked("dns.empty", "name"),
+    https("dns-silent"): blocked("dns.timeout", "name"),
+}
+THROTTLED = {
+    https("pinched"): Expected("reachable", also=("inconclusive",)),
+    https("strangled"): Expected("inconclusive", also=("reachable",)),
+}
+
+
+def censors_names() -> None:
+    censorship.resets_name("wechat.x.test")
+    censorship.drops_name("line.x.test")
+    censorship.resets_name("host-reset.x.test", port=80)
+    censorship.drops_name("host-dropped.x.test", port=80)
+    censorship.freezes_name("frozen.x.test", after=16384)
+    censorship.freezes_name("frozen-deep.x.test", after=16384)
+
+
+def censors_addresses() -> None:
+    for address in both("address-dropped"):
+        censorship.drops_address(address)
+    for address in both("address-refused"):
+        censorship.refuses_address(address)
+    for address in both("address-prohibited"):
+        censorship.rejects_address(address)
+    for address in both("intercepted"):
+        censorship.intercepts(address)
+    for address in both("news"):
+        censorship.leads_http_astray(address)
+    censorship.drops_address(both("no-ipv4")[0])
+    censorship.drops_address(both("no-ipv6")[1])
+
+
+def censors_all() -> None:
+    censors_names()
+    censors_addresses()
+    censorship.leads_dns_astray()
+    censorship.throttles_name("pinched.x.test", kib_per_s=128)
+    censorship.throttles_name("strangled.x.test", kib_per_s=16)
+
+
+def without_control() -> None:
+    censors_all()
+    censorship.drops_address(SOCKS)
+
+
+def without_any_help() -> None:
+    """Neither a control nor a trusted resolver can be reached: all that is left is the A/B by name."""
+    without_control()
+    for address, kind in HONEST_RESOLVERS.items():
+        if kind != "plain":
+            censorship.drops_address(address)
+
+
+def cuts_off_abroad() -> None:
+    """Only the domestic canary and the resolver are let through."""
+    kept = (SITES["canary-at-home.x.test"], "198.51.100.53")
+    censorship.lets_through_only(kept)
+
+
+def loses_a_tenth() -> None:
+    censorship.loses_of_everything(0.1)
+
+
+WORLDS = (
+    World("free", lambda: None, FINE | REFUSING | DOWN | dict.fromkeys(map(https, ("wechat", "linkedin")), REACHABLE)),
+    World("by name", censors_names, BY_NAME | FINE | {https("host-reset"): REACHABLE}),
+    World("by address", censors_addresses, BY_ADDRESS | ONE_FAMILY | FINE | {https("news"): REACHABLE}),
+    World("by resolver", censorship.leads_dns_astray, BY_DNS | FINE),
+    World("everything", censors_all, BY_NAME | BY_ADDRESS | BY_DNS | ONE_FAMILY | THROTTLED | FINE | REFUSING | DOWN),
+    World(
+        "no control",
+        without_control,
+        {
+            https("wechat"): blocked("tls.reset", "name", "confirmed"),
+            https("line"): blocked("tls.timeout", "name", "confirmed"),
+            https("linkedin"): blocked("dns.forged", "name", "confirmed"),
+            https("bbm"): blocked("dns.nxdomain", "name"),
+            http("news"): blocked("http.blockpage", None, "confirmed"),
+            http("plain"): Expected("reachable", confidence="possible"),
+            http("host-reset"): UNTOLD,
+            https("address-dropped"): UNTOLD,
+            https("address-refused"): UNTOLD,
+            https("intercepted"): UNTOLD,
+            https("frozen"): UNTOLD,
+            https("no-such-name"): Expected("down"),
+            https("honest"): REACHABLE,
+            https("challenge"): Expected("denied"),
+            **dict.fromkeys(map(https, ("dead", "silent", "expired", "misnamed", "closing")), UNTOLD),
+        },
+    ),
+    World(
+        "no help at all",
+        without_any_help,
+        {
+            https("wechat"): blocked("tls.reset", "name", "confirmed"),
+            https("line"): blocked("tls.timeout", "name", "confirmed"),
+            https("bbm"): UNTOLD,
+            https("dns-silent"): UNTOLD,
+            https("linkedin"): Expected("inconclusive", also=("blocked",)),
+            http("news"): blocked("http.blockpage", None, "confirmed"),
+            http("plain"): UNTOLD,
+            https("address-dropped"): UNTOLD,
+            https("no-such-name"): UNTOLD,
+            https("honest"): REACHABLE,
+        },
+    ),
+    World(
+        "the control leaves in the vantage's country",
+        censors_all,
+        {
+            https("address-dropped"): UNTOLD,
+            https("frozen"): UNTOLD,
+            https("dead"): UNTOLD,
+            https("wechat"): blocked("tls.reset", "name", "confirmed"),
+            https("honest"): REACHABLE,
+        },
+        options={"control_country": "RU"},
+    ),
+    World(
+        "by vpn",
+        censors_all,
+        dict.fromkeys((https(word) for word in ("wechat", "line", "frozen", "address-dropped", "linkedin")), REACHABLE)
+        | {https("honest"): REACHABLE, https("bbm"): REACHABLE, https("challenge"): Expected("denied")}
+        | dict.fromkeys(map(https, ("dead", "silent", "expired", "misnamed", "closing", "no-such-name")), NOT_REACHED),
+        path="control",
+    ),
+    World(
+        "lossy line",
+        loses_a_tenth,
+        dict.fromkeys([*FINE, https("wechat"), https("linkedin"), https("big"), http("news")], NOT_BLOCKED)
+        | dict.fromkeys(map(https, ("dead", "silent", "expired")), NOT_REACHED),
+        options={"timeout_s": 3},
+    ),
+    World(
+        "thin line",
+        lambda: censorship.narrows("256kbit"),
+        dict.fromkeys([*FINE, *map(https, ("wechat", "linkedin", "big", "frozen", "frozen-deep"))], NOT_BLOCKED)
+        | dict.fromkeys(map(https, ("dead", "silent", "expired")), NOT_REACHED),
+        options={"timeout_s": 3},
+    ),
+    World(
+        "small table of connections",
+        lambda: censorship.allows_connections(6),
+        dict.fromkeys(
+            [*FINE, *map(https, ("wechat", "line", "linkedin", "big", "bbm", "address-dropped", "no-ipv4"))],
+            NOT_BLOCKED,
+        )
+        | dict.fromkeys(map(https, ("dead", "silent", "expired")), NOT_REACHED),
+    ),
+    World(
+        "IPv6 broken at home",
+        lambda: censorship.drops_address("2001:db8:2::/64"),
+        FINE | dict.fromkeys(map(https, ("wechat", "no-ipv4")), REACHABLE) | DOWN,
+    ),
+    World("captive portal", censorship.asks_for_login, dict.fromkeys(FINE, OFFLINE), network="portal", code=69),
+    World("network gone", lambda: censorship.lets_through_only(()), dict.fromkeys(FINE, OFFLINE), "offline", 69),
+    World("cut off from abroad", cuts_off_abroad, dict.fromkeys([*FINE, https("wechat")], UNTOLD), "restricted"),
+)
