@@ -1,0 +1,168 @@
+"""Measurements from one database to another: our own JSONL and OONI's format, in and out.
+
+A line of our JSONL is the documented row, and under `record` the whole of it. Importing is idempotent by the
+measurement's id, and what is imported is judged by our own rules, whatever the file says. Where an id is taken by
+another measurement, both are kept: the newcomer under an id made from what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.model import Measurement
+from results import loading
+from results.finished import Finished, Round
+from results.ooni.words import identifier
+from results.plain_records import from_plain, to_plain
+from results.record_lines import BadRecord, decode, records
+from results.rows import row
+from results.verdict import NetworkState
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.store import Judge, Store
+
+Read = Callable[[bytes], tuple[Finished, Round | None]]
+Write = Callable[[Finished, Round | None], bytes]
+RECORD = "record"
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """One record that was read: as it now stands in the database, and whether it is new there."""
+
+    finished: Finished
+    new: bool
+    conflict: str | None = None
+    """The id that it came with, where another measurement has that."""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """One line that was not read, and why."""
+
+    path: Path
+    line: int
+    why: str
+
+
+def read_line(line: bytes) -> tuple[Finished, Round | None]:
+    """One line of our own. BadRecord says why it is none."""
+    value = decode(line)
+    if not isinstance(value, dict) or RECORD not in value:
+        raise BadRecord(f"not a line of `results export --format jsonl`: no {RECORD!r} in it")
+    return from_plain(value[RECORD])
+
+
+def write_line(finished: Finished, round_: Round | None) -> bytes:
+    """The documented row, and with it the whole record."""
+    line: dict[str, Any] = row(finished) | {RECORD: to_plain(finished, round_)}
+    return msgspec.json.encode(line)
+
+
+def export(store: Store, write: Write) -> Iterator[bytes]:
+    """Every measurement, oldest first, each a line without its line feed."""
+    ids = store.db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id").fetchall()
+    for (measurement_id,) in ids:
+        finished = loading.finished(store.db, measurement_id)
+        yield write(finished, _round(store.db, finished.round_id))
+
+
+def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
+    """Keep what the files hold; each record is committed before it is handed on. Raises BadFile."""
+    for path in paths:
+        for number, line in records(path):
+            try:
+                if isinstance(line, BadRecord):
+                    raise line
+                finished, round_ = read(line)
+                yield _take(store, finished, round_, judge)
+            except BadRecord as error:
+                yield Skipped(path, number, str(error))
+
+
+def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge) -> Taken:
+    conflict: str | None = None
+    found = _stored(store.db, finished.measurement.id)
+    if _is_taken(store.db, finished.measurement.id) and (found is None or not _same(found, finished)):
+        conflict = finished.measurement.id
+        finished = _renamed(finished)
+        found = _stored(store.db, finished.measurement.id)
+    if found is not None:
+        return Taken(found, new=False, conflict=conflict)
+    for control in finished.controls:
+        if _is_taken(store.db, control.id):
+            raise BadRecord(f"its control's id {control.id} is another measurement's")
+    judged = _with_expectation_of(finished, judge(finished))
+    if round_ is not None and _round(store.db, round_.id) is None:
+        store.save_round(round_)
+    store.save([judged])
+    return Taken(judged, new=True, conflict=conflict)
+
+
+def _with_expectation_of(finished: Finished, judged: Finished) -> Finished:
+    """Our registers' word where they have one, else what the file says that those of its origin said."""
+    if judged.expectation is not None or finished.expectation is None:
+        return judged
+    from results.agreement import agreement
+
+    said = finished.expectation
+    agreed = agreement(said, judged.verdict.outcome, judged.verdict.trigger)
+    return msgspec.structs.replace(judged, expectation=said, agreement=agreed)
+
+
+def _same(stored: Finished, read: Finished) -> bool:
+    """Whether two records tell of the same observations in the same context; verdicts are computed again anyway.
+
+    A body may not have been kept, but its hash was.
+    """
+    return _seen(stored) == _seen(read)
+
+
+def _seen(finished: Finished) -> tuple[Any, ...]:
+    controls = sorted(finished.controls, key=lambda control: control.id)
+    return (*map(_without_bodies, (finished.measurement, *controls)), finished.context)
+
+
+def _without_bodies(measurement: Measurement) -> Measurement:
+    observations = tuple(
+        msgspec.structs.replace(o, detail=msgspec.structs.replace(o.detail, body=None)) if o.step == "http" else o
+        for o in measurement.observations
+    )
+    return msgspec.structs.replace(measurement, observations=observations)
+
+
+def _renamed(finished: Finished) -> Finished:
+    """Under ids made from what it says, so that the same record always gets the same ones."""
+    told = msgspec.json.encode(_seen(finished)).decode()
+    name = identifier("conflict", told)
+    new = {control.id: identifier("conflict", told, control.id) for control in finished.controls}
+    leaves = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
+    return msgspec.structs.replace(
+        finished,
+        measurement=msgspec.structs.replace(finished.measurement, id=name),
+        controls=tuple(msgspec.structs.replace(c, id=new[c.id], control_of=name) for c in finished.controls),
+        context=msgspec.structs.replace(finished.context, control_countries=leaves),
+    )
+
+
+def _stored(db: Database, measurement_id: str) -> Finished | None:
+    """The measurement of exactly that id; None where there is none, and for a control."""
+    known = db.execute("SELECT 1 FROM measurements WHERE id = ? AND control_of IS NULL", [measurement_id]).fetchone()
+    return loading.finished(db, measurement_id) if known else None
+
+
+def _is_taken(db: Database, measurement_id: str) -> bool:
+    return db.execute("SELECT 1 FROM measurements WHERE id = ?", [measurement_id]).fetchone() is not None
+
+
+def _round(db: Database, round_id: str | None) -> Round | None:
+    found = db.execute("SELECT id, started_at, network, evidence FROM rounds WHERE id = ?", [round_id]).fetchone()
+    if found is None:
+        return None
+    network: NetworkState = found[2]
+    evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
+    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence)

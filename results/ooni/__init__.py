@@ -1,0 +1,25 @@
+"""OONI's data format, in and out (https://github.com/ooni/spec, data-formats and ts-017-web-connectivity)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from results.finished import Finished, Round
+from results.ooni import reading, restoring, writing
+from results.ooni.format import Head, Record
+from results.record_lines import BadRecord, decode, printable
+
+
+def read_line(line: bytes) -> tuple[Finished, Round | None]:
+    """One record: an export of our own as it was, any other judged by our rules. BadRecord says why it is neither."""
+    head = decode(line, Head)
+    if head.test_name != reading.TEST:
+        raise BadRecord(f"test_name {printable(head.test_name, 60)!r}: only {reading.TEST} is read")
+    if head.test_keys.x_reachprobe is not None:
+        return restoring.restore(decode(line)["test_keys"])
+    return reading.read(decode(line, Record))
+
+
+def write_line(finished: Finished, round_: Round | None) -> bytes:
+    """One record, as OONI's own readers take it."""
+    return msgspec.json.encode(writing.write(finished, round_))

@@ -1,0 +1,165 @@
+"""OONI's data format as it is read: only what is used, every list and number bounded, older spellings allowed.
+
+Sources: ooni/spec, df-001-httpt, df-002-dnst, df-005-tcpconnect, df-006-tlshandshake and ts-017-web-connectivity.
+What is not named here is passed over, whatever it holds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Status = Annotated[int, Meta(ge=-1, le=999)]
+Name = Annotated[str, Meta(max_length=4096)]
+Tags = Annotated[list[Name], Meta(max_length=16)]
+MANY = Meta(max_length=500)
+
+
+class Binary(msgspec.Struct):
+    """Bytes that are no UTF-8 text."""
+
+    data: bytes
+    format: str = "base64"
+
+
+Text = str | Binary | None
+
+
+class Answer(msgspec.Struct):
+    answer_type: Name
+    ipv4: Name | None = None
+    ipv6: Name | None = None
+    hostname: Name | None = None
+    ttl: Annotated[float, Meta(ge=0, le=2**32)] | None = None
+
+
+class Query(msgspec.Struct):
+    hostname: Name = ""
+    query_type: Name = "ANY"
+    engine: Name | None = None
+    resolver_address: Name | None = None
+    failure: Name | None = None
+    rcode: Annotated[int, Meta(ge=0, le=4095)] | None = None
+    answers: Annotated[list[Answer], MANY] | None = None
+    t0: Seconds | None = None
+    t: Seconds | None = None
+    tags: Tags | None = None
+
+
+class ConnectStatus(msgspec.Struct):
+    success: bool | None = None
+    failure: Name | bool | None = None
+
+
+class Connect(msgspec.Struct):
+    ip: Name
+    port: Port
+    status: ConnectStatus
+    t0: Seconds | None = None
+    t: Seconds | None = None
+    tags: Tags | None = None
+
+
+class Handshake(msgspec.Struct):
+    address: Name | None = None
+    server_name: Name | None = None
+    failure: Name | None = None
+    tls_version: Name | None = None
+    cipher_suite: Name | None = None
+    negotiated_protocol: Name | None = None
+    no_tls_verify: bool | None = None
+    peer_certificates: Annotated[list[Binary], Meta(max_length=32)] | None = None
+    t0: Seconds | None = None
+    t: Seconds | None = None
+    tags: Tags | None = None
+
+
+class Request(msgspec.Struct):
+    url: str = ""
+
+
+class Response(msgspec.Struct):
+    code: Status | None = None
+    body: Text = None
+    body_is_truncated: bool | None = None
+    headers: Annotated[dict[Name, Text], MANY] | None = None
+    headers_list: Annotated[list[tuple[Text, Text]], MANY] | None = None
+
+
+class Exchange(msgspec.Struct):
+    request: Request | None = None
+    response: Response | None = None
+    failure: Name | None = None
+    address: Name | None = None
+    alpn: Name | None = None
+    t0: Seconds | None = None
+    t: Seconds | None = None
+    tags: Tags | None = None
+
+
+class ControlStatus(msgspec.Struct):
+    status: bool | None = None
+    failure: Name | None = None
+    server_name: Name | None = None
+
+
+class ControlHttp(msgspec.Struct):
+    status_code: Status | None = None
+    body_length: Annotated[int, Meta(ge=-1, le=2**53)] | None = None
+    title: str | None = None
+    headers: Annotated[dict[Name, Text], MANY] | None = None
+    failure: Name | None = None
+
+
+class ControlDns(msgspec.Struct):
+    addrs: Annotated[list[Name], MANY] | None = None
+    failure: Name | None = None
+
+
+class Control(msgspec.Struct):
+    """What the test helper saw; it has no times, no certificates, and no page."""
+
+    tcp_connect: Annotated[dict[Name, ControlStatus], MANY] | None = None
+    tls_handshake: Annotated[dict[Name, ControlStatus], MANY] | None = None
+    http_request: ControlHttp | None = None
+    dns: ControlDns | None = None
+
+
+class TestKeys(msgspec.Struct):
+    queries: Annotated[list[Query], MANY] | None = None
+    tcp_connect: Annotated[list[Connect], MANY] | None = None
+    tls_handshakes: Annotated[list[Handshake], MANY] | None = None
+    requests: Annotated[list[Exchange], Meta(max_length=50)] | None = None
+    control: Control | None = None
+
+
+class Record(msgspec.Struct):
+    """One measurement, as far as it is read."""
+
+    test_name: Name
+    input: Annotated[str, Meta(max_length=4096)] | None = None
+    measurement_start_time: Name = ""
+    test_start_time: Name | None = None
+    probe_asn: Name | None = None
+    probe_cc: Name | None = None
+    probe_network_name: Name | None = None
+    report_id: Name | None = None
+    measurement_uid: Name | None = None
+    test_version: Name = ""
+    test_runtime: Annotated[float, Meta(ge=0, le=1e7)] | None = None
+    test_keys: TestKeys = msgspec.field(default_factory=TestKeys)
+
+
+class HeadKeys(msgspec.Struct):
+    x_reachprobe: Any = None
+
+
+class Head(msgspec.Struct):
+    """What tells whether a record is one to read, and whether it is an export of our own."""
+
+    test_name: str
+    test_keys: HeadKeys = msgspec.field(default_factory=HeadKeys)

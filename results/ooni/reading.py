@@ -1,0 +1,251 @@
+"""One OONI web_connectivity record as a measurement of ours, its control, and the verdict of our own rules.
+
+The main course is what OONI calls classic: the machine's own look-up, and the addresses it gave. What OONI tries beyond
+that has the role it would have with us: look-ups over HTTPS and the test helper's are `trusted`, and so are addresses
+that only these gave. A second try is recorded as `again` where a record holds one: version 0.4 fetches on a connection
+of its own after its connects and handshakes; a name's several addresses that fail in the same way are several tries;
+and so is a look-up by another resolver in the open that bears the first one out. Many records hold none, and then a
+failure is what our rules call it: inconclusive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+import msgspec
+
+from probe import target as targets
+from probe.address import literal
+from probe.model import Measurement, Observation, Role, Target, Vantage
+from results.classify import classify
+from results.course import CERTIFICATE, METHOD_OF, STEPS
+from results.dns_answers import share_network
+from results.finished import Finished, Round
+from results.ooni import control as controls
+from results.ooni.format import Record, TestKeys
+from results.ooni.hops import Hop, hops, is_tagged
+from results.ooni.steps import Step, connected, ended_at, fetched, implied, is_classic, likely_step, looked_up, shaken
+from results.ooni.words import asn_of, country_of, identifier, instant, time_of
+from results.record_lines import BadRecord, printable
+from results.verdict import Context
+
+TEST = "web_connectivity"
+Placed = tuple[Role, Step]
+
+
+def read(record: Record) -> tuple[Finished, Round]:
+    """The record judged, and OONI's report as the round it was part of. BadRecord says why it cannot be read."""
+    try:
+        target = targets.parse(record.input or "", allow_private=True)
+    except targets.BadTarget as error:
+        raise BadRecord(f"input: {printable(str(error))}") from error
+    if target.scheme not in ("http", "https"):
+        raise BadRecord(f"input: {printable(target.text, 100)!r} is no URL that {TEST} tests")
+    began = time_of(record.measurement_start_time)
+    measurement = _measurement(record, target, began)
+    seen = controls.measurement(record.test_keys.control, measurement, began)
+    context = Context(network="online", country=measurement.vantage.country)
+    verdict = classify(measurement, seen, context)
+    report = _report(record, began)
+    finished = Finished(
+        measurement=measurement,
+        controls=seen,
+        context=context,
+        verdict=verdict,
+        agreement="undecided",
+        round_id=report.id,
+    )
+    return finished, report
+
+
+def _measurement(record: Record, target: Target, began: datetime) -> Measurement:
+    origin = record.measurement_uid or record.report_id or ""
+    known_by = (record.measurement_uid,) if record.measurement_uid else _own_key(record)
+    name = identifier("ooni", *known_by)
+    observations: list[Observation] = []
+    for number, (role, hop, step) in enumerate(_course(record.test_keys, target), 1):
+        # The record it came from stays with each step, for whoever wants to look it up with OONI.
+        observations.append(step.observed(f"{printable(origin, 200) or name}.{number}", role, hop, began))
+    return Measurement(
+        id=name,
+        target=target,
+        vantage=_vantage(record),
+        started_at=instant(began),
+        runtime_s=record.test_runtime or 0.0,
+        observations=tuple(observations),
+    )
+
+
+def _own_key(record: Record) -> tuple[str, ...]:
+    """What tells one measurement from another where no collector has numbered it."""
+    parts = (record.report_id, record.input, record.measurement_start_time, record.probe_cc, record.probe_asn)
+    return tuple(part or "" for part in parts)
+
+
+def _vantage(record: Record) -> Vantage:
+    """A place of its own for each network: never our own vantage, whatever the record says."""
+    country, asn = country_of(record.probe_cc), asn_of(record.probe_asn)
+    network = printable(record.probe_network_name or "", 100) or None
+    return Vantage(name=f"ooni-{country or 'ZZ'}-AS{asn or 0}", country=country, asn=asn, network_name=network)
+
+
+def _report(record: Record, began: datetime) -> Round:
+    """OONI's report holds what one probe measured in one go, which is a round."""
+    started = time_of(record.test_start_time) if record.test_start_time else began
+    name = printable(record.report_id or "", 200)
+    key = identifier(*_own_key(record))
+    return Round(
+        id=f"ooni:{name or key}",
+        started_at=instant(started),
+        network="online",
+        evidence=(f"imported from OONI: report {name or '(unnamed)'}, {TEST} {printable(record.test_version, 20)}",),
+    )
+
+
+def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
+    """Every step with its role and hop. Once a hop was reached by a trusted address only, all behind it is trusted."""
+    tagged, strayed = is_tagged(keys), False
+    for number, hop in enumerate(hops(keys, target)):
+        placed = _trusted_names(keys, hop) if number == 0 else []
+        placed += _names(hop)
+        known = _known(hop, placed)
+        attempts = _attempts(hop, known, strayed)
+        placed += attempts
+        fetches = _fetches(hop, known, strayed) if tagged else _untagged_fetches(hop, placed)
+        placed += list(_with_handshakes(fetches, attempts))
+        for role, step in _second_tries(placed, hop):
+            yield role, number, step
+        answered = [role for role, step in fetches if step.failure is None]
+        strayed = strayed or (bool(answered) and "main" not in answered)
+
+
+def _trusted_names(keys: TestKeys, hop: Hop) -> list[Placed]:
+    """The test helper was asked for the name over HTTPS: a trusted resolver."""
+    step = controls.look_up(keys.control, hop.goal.host)
+    return [("trusted", step)] if step is not None else []
+
+
+def _names(hop: Hop) -> list[Placed]:
+    """Look-ups of the hop's host, by who was asked."""
+    host = hop.goal.host
+    asked = [(query, looked_up(query, host)) for query in hop.queries if _same(query.hostname, host)]
+    classic = [step for query, step in asked if is_classic(query)]
+    placed: list[Placed] = [("main", step) for step in classic]
+    others: dict[str, list[Step]] = {}
+    for query, step in asked:
+        if query.engine in ("doh", "dot"):
+            placed.append(("trusted", step))
+        elif not is_classic(query):
+            others.setdefault(step.detail.resolver, []).append(step)
+    for steps in others.values():
+        # Another resolver's success says nothing against the first one's failure.
+        role: Role = "again" if _bears_out(steps, classic) else "elsewhere"
+        placed += [(role, step) for step in steps]
+    return placed
+
+
+def _same(name: str, host: str) -> bool:
+    return name.rstrip(".").lower() == host or not name
+
+
+def _bears_out(steps: list[Step], classic: list[Step]) -> bool:
+    theirs, ours = _addresses(steps), _addresses(classic)
+    return share_network(theirs, ours) if theirs and ours else bool(classic) and not theirs and not ours
+
+
+def _addresses(steps: Iterable[Step]) -> list[str]:
+    return [address for step in steps if step.failure is None for address in step.detail.addresses]
+
+
+def _known(hop: Hop, placed: list[Placed]) -> frozenset[str] | None:
+    """The addresses that are the main course's; None where no look-up was recorded, and any is."""
+    if literal(hop.goal.host):
+        return frozenset([hop.goal.host])
+    classic = [step for role, step in placed if role == "main"]
+    return frozenset(_addresses(classic)) if classic else None
+
+
+def _attempts(hop: Hop, known: frozenset[str] | None, strayed: bool) -> list[Placed]:
+    """Connects and handshakes. Those to another port than the goal's only look at who is there."""
+    goal, placed = hop.goal, []
+    answered = any(e.failure is None and e.response is not None and e.response.code for e in hop.exchanges)
+    steps = [connected(connect, goal.host) for connect in hop.connects]
+    steps += [shaken(handshake, goal.host) for handshake in hop.handshakes]
+    for step in sorted(steps, key=lambda step: step.offset_s):
+        role = _role(step.address, known, strayed)
+        # A wrong certificate beside an answer in the open tells who gave that; a right one vouches for its port alone.
+        if role == "main" and step.port not in (goal.port, None) and not (answered and step.failure in CERTIFICATE):
+            role = "elsewhere"
+        placed.append((role, step))
+    return placed
+
+
+def _role(address: str | None, known: frozenset[str] | None, strayed: bool) -> Role:
+    return "trusted" if strayed or (known is not None and address is not None and address not in known) else "main"
+
+
+def _fetches(hop: Hop, known: frozenset[str] | None, strayed: bool) -> list[Placed]:
+    steps = [fetched(exchange, hop.goal.host, hop.goal.port, None) for exchange in hop.exchanges]
+    return [(_role(step.address, known, strayed), step) for step in steps]
+
+
+def _untagged_fetches(hop: Hop, placed: list[Placed]) -> list[Placed]:
+    """Version 0.4's exchanges, made on connections of their own whose address is not recorded."""
+    final = "tls" if hop.goal.scheme == "https" else "tcp"
+    before = [step for role, step in placed if role == "main" and (step.port == hop.goal.port or step.step == "dns")]
+    opened = next((step.address for step in before if step.step == final and step.failure is None), None)
+    found: list[Placed] = []
+    for exchange in hop.exchanges:
+        step = fetched(exchange, hop.goal.host, hop.goal.port, opened)
+        if step.failure is None or step.detail.status is not None or opened is not None:
+            found.append(("main", step))
+        else:
+            found.append(_failed_fetch(step, before))
+    return found
+
+
+def _failed_fetch(step: Step, before: list[Step]) -> Placed:
+    """An exchange that never began: where the steps before it all failed, the second try of the furthest of them."""
+    failure = step.failure or ""
+    furthest = _furthest(before) if before else None
+    if furthest is None:
+        return "main", ended_at(step, likely_step(failure))
+    if failure not in METHOD_OF[furthest.step]:
+        return "again", ended_at(step, likely_step(failure))
+    again = ended_at(step, furthest.step)
+    return "again", msgspec.structs.replace(again, address=furthest.address, port=furthest.port, detail=furthest.detail)
+
+
+def _furthest(steps: list[Step]) -> Step | None:
+    """The failure that ended a course: of the step that came furthest, the first. None where that step got through."""
+    last = max((STEPS.index(step.step) for step in steps), default=0)
+    there = [step for step in steps if STEPS.index(step.step) == last]
+    return there[0] if all(step.failure is not None for step in there) else None
+
+
+def _with_handshakes(fetches: list[Placed], attempts: list[Placed]) -> Iterator[Placed]:
+    """Before an https answer, the handshake it must have had, where none is recorded."""
+    recorded = {step.address for _, step in attempts if step.step == "tls" and step.failure is None}
+    for role, step in fetches:
+        answered = step.step == "http" and step.detail.status is not None
+        if answered and step.detail.url[:6] == "https:" and step.address not in recorded:
+            yield role, implied(step)
+        yield role, step
+
+
+def _second_tries(placed: list[Placed], hop: Hop) -> list[Placed]:
+    """Where every address failed in the same way, the first is the attempt, and the others are its repetitions."""
+    main = [step for role, step in placed if role == "main" and step.step != "dns" and step.port == hop.goal.port]
+    ends = {step.address: step for step in main}
+    if any(step.step == "http" and step.failure is None for step in main) or len(ends) < 2:
+        return placed
+    failed = [step for step in ends.values() if step.failure is not None]
+    if len(failed) < len(ends):
+        return placed
+    first = max(failed, key=lambda step: STEPS.index(step.step))
+    like = (first.step, first.failure)
+    same = {step.address for step in failed if (step.step, step.failure) == like and step is not first}
+    return [
+        ("again" if role == "main" and step in main and step.address in same else role, step) for role, step in placed
+    ]
