@@ -23,6 +23,6 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
                 yield "page.block", sentence
                 yield f"page.{found.kind}", sentence
             elif found.is_page:
-                yield "page.hint", sentence
+                yield "page.vague" if found.scope == "vbw" else "page.hint", sentence
             elif found.kind == "false_positive":
                 yield "page.false_positive", sentence

@@ -16,7 +16,8 @@ Pairs = list[tuple[str, str]]
 
 def told() -> Pairs:
     """Expected and found outcome of every situation told in a file."""
-    return [(one.expected.outcome, classify(one.measurement, one.controls, one.context).outcome) for one in scenarios()]
+    verdicts = [(one, classify(one.measurement, one.controls, one.context, one.library)) for one in scenarios()]
+    return [(one.expected.outcome, verdict.outcome) for one, verdict in verdicts]
 
 
 def on_the_wire() -> Pairs:

@@ -16,6 +16,8 @@ import msgspec
 
 from probe import target as targets
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
+from results.fingerprints.library import Library
+from results.fingerprints.prints import Print, checked
 from results.verdict import Context
 
 HERE = Path(__file__).parent
@@ -69,6 +71,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     controls: tuple[Measurement, ...]
     context: Context
     expected: Expected
+    library: Library
+    """Our own fingerprints, and with them the file's [[print]] tables as an operator's collection."""
 
 
 class Builder:
@@ -136,6 +140,8 @@ class Builder:
         addresses = plain[1:] if result in DNS else plain
         resolver = options.get("resolver", "https://dns.example/dns-query" if role == "trusted" else "system")
         answers = tuple(Answer(type="AAAA" if ":" in a else "A", value=a, ttl=300) for a in addresses)
+        if "cname" in options:
+            answers = (Answer(type="CNAME", value=options["cname"], ttl=300), *answers)
         kind = "AAAA" if addresses and all(":" in a for a in addresses) else "A"
         asked = options.get("type", kind)
         sent = int(options.get("sent", 1))
@@ -221,6 +227,7 @@ def load(path: Path) -> Scenario:
         controls=tuple(measurement(one, target, n) for n, one in enumerate(data.get("control", []), 1)),
         context=msgspec.convert(context, Context),
         expected=msgspec.convert(data["expect"], Expected),
+        library=Library(tuple(checked(msgspec.convert(one, Print)) for one in data.get("print", []))),
     )
 
 

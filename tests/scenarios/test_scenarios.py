@@ -14,7 +14,7 @@ ALL = scenarios()
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
 def test_the_situation_gets_its_verdict(scenario: Scenario) -> None:
-    verdict = classify(scenario.measurement, scenario.controls, scenario.context)
+    verdict = classify(scenario.measurement, scenario.controls, scenario.context, scenario.library)
     expected = scenario.expected
     found = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, verdict.rules)
     wanted = (expected.outcome, expected.method, expected.trigger, expected.confidence, expected.rules)
