@@ -162,7 +162,7 @@ def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> O
     """The step at which the follow-up attempt with this role ended."""
     found = None
     for observation in observations:
-        if observation.role == role and observation.hop == hop and observation.step != "dns":
+        if observation.role == role and observation.hop == hop and observation.step in STEPS[1:]:
             found = observation
     return found
 

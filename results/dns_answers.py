@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from probe.address import is_public
+from probe.address import is_public, literal
 from probe.model import Observation, Role
 from results.course import method_of
 
 SAYS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
 """Failures of a trusted resolver that are an answer about the name. Silence and refusal say nothing of it."""
+
+
+NAT64 = 0x64FF9B << 64
+"""The well-known prefix 64:ff9b::/96, as the upper 96 bits."""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +34,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def contradicted(self) -> bool:
-        """Whether both sides gave addresses and no two of these are even in one network."""
-        return bool(self.main and self.trusted) and not share_network(self.main, self.trusted)
+        """Whether both sides gave addresses of one family and no two of these are even in one network."""
+        return comparable(self.main, self.trusted) and not share_network(self.main, self.trusted)
 
     @property
     def confirmed(self) -> bool:
@@ -92,12 +96,27 @@ def share_network(one: Iterable[str], other: Iterable[str]) -> bool:
     return not {_network(a) for a in one}.isdisjoint(_network(a) for a in other)
 
 
+def comparable(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether both sides have addresses of one family: an A record says nothing against an AAAA record."""
+    return not {_family(a) for a in one}.isdisjoint(_family(a) for a in other)
+
+
 @lru_cache(maxsize=4096)
 def _network(address: str) -> str:
-    if not is_public(address):
+    plain = _behind_nat64(address)
+    if plain is None or not is_public(str(plain)):
         return address
-    try:
-        wide = 24 if ip_address(address).version == 4 else 48
-        return str(ip_network(f"{address}/{wide}", strict=False))
-    except ValueError:
-        return address
+    return str(ip_network(f"{plain}/{24 if plain.version == 4 else 48}", strict=False))
+
+
+def _family(address: str) -> int | None:
+    plain = _behind_nat64(address)
+    return plain.version if plain else None
+
+
+def _behind_nat64(address: str) -> IPv4Address | IPv6Address | None:
+    """The address itself, or the IPv4 address that a DNS64 resolver wrote into it (RFC 6052 section 2.1)."""
+    found = literal(address)
+    if isinstance(found, IPv6Address) and int(found) >> 32 == NAT64:
+        return IPv4Address(int(found) & 0xFFFFFFFF)
+    return found

@@ -72,8 +72,8 @@ RULES = (
     Rule(
         id="dns.private_answer",
         tier=5,
-        needs=signs("dns.bogon dns.trusted_resolves again.lookup"),
-        unless=signs("fails.dns dns.confirmed dns.trusted_fails_same control.agrees"),
+        needs=signs("dns.bogon dns.contradicted again.lookup"),
+        unless=signs("control.agrees"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",

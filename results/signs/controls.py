@@ -65,7 +65,7 @@ def _passes(here: Ending, control: Control) -> bool:
 
 
 def _got(control: Control, here: Ending) -> str:
-    passed = [o for o in control.measurement.observations if o.role == "main" and o.failure is None]
+    passed = [o for o in control.measurement.observations if o.role == "main" and o.failure is None and o.step in STEPS]
     best = max((o for o in passed if o.host == here.host), key=lambda o: STEPS.index(o.step), default=None)
     if best is None:
         return "in full"
