@@ -13,6 +13,7 @@ import httpcore
 import msgspec
 
 from probe.failure import Malformed
+from probe.http2_goodbye import WithoutGoodbye
 from probe.stream import Stream
 
 NOT_HTTP = (
@@ -69,6 +70,8 @@ async def exchange(
     Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
     carrier = _Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
+    if http2:
+        carrier.sieve = WithoutGoodbye()
     asked = _core_request(request)
     speaks = httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection
     connection: Any = speaks(asked.url.origin, carrier)
@@ -156,8 +159,14 @@ class _Carrier(httpcore.AsyncNetworkStream):
         self._zero = self._clock()
         self._next_mark = 1
         self.ended = False
+        self.sieve: Callable[[bytes], bytes] = bytes
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while not (data := self.sieve(await self._receive(max_bytes))) and not self.ended:
+            pass  # all of it was held back
+        return data
+
+    async def _receive(self, max_bytes: int) -> bytes:
         async with asyncio.timeout(self._idle_timeout_s):
             data = await self._stream.receive(max_bytes)
         self.ended = not data
