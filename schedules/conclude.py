@@ -14,6 +14,7 @@ from probe.model import Measurement
 from results.agreement import agreement
 from results.classify import classify
 from results.expectation import Lookup
+from results.fingerprints.collecting import library_of
 from results.finished import Finished
 from results.follow_up import wants_control
 from results.registers.names import BadName
@@ -27,26 +28,30 @@ if TYPE_CHECKING:
 
 
 class Conclusions:
-    """Concludes the measurements of one round: all see the same network state, registers and shared addresses."""
+    """Concludes one round's measurements: all see the same network state, fingerprints, registers, shared addresses."""
 
     def __init__(
         self, store: Store, config: Config, *, round_id: str, network: NetworkState, control: Means | None, at: datetime
     ) -> None:
         self._store = store
+        self._library = library_of(store.path)
         self._round_id = round_id
         self._control = control
         self._control_country = control.vantage.country if control else None
         self._shared = SharedAddresses()
         self._expectations = Expectations(store, config, at, config.vantage.country)
         self._context = Context(
-            network=network, country=config.vantage.country, allow_private=config.network.allow_private
+            network=network,
+            country=config.vantage.country,
+            allow_private=config.network.allow_private,
+            fingerprints=self._library.digest,
         )
 
     async def finish(self, measurement: Measurement) -> Finished:
         """Judge a measurement; where a control could tell more, measure that first."""
         self._shared.add(measurement)
         context = msgspec.structs.replace(self._context, shared_addresses=self._shared.among(measurement))
-        verdict = classify(measurement, (), context)
+        verdict = classify(measurement, (), context, self._library)
         controls: tuple[Measurement, ...] = ()
         if verdict.outcome not in ("reachable", "offline"):
             earlier = self._store.history(measurement.target, measurement.vantage, measurement.started_at)
@@ -57,7 +62,7 @@ class Conclusions:
                 leaves = {control.id: self._control_country for control in controls}
                 context = msgspec.structs.replace(context, control_countries=leaves)
         if controls or context.earlier:
-            verdict = classify(measurement, controls, context)
+            verdict = classify(measurement, controls, context, self._library)
         expectation = self._expectations.of(measurement)
         return Finished(
             measurement=measurement,
@@ -89,11 +94,13 @@ class Expectations:
 
 
 def judge_again(store: Store, config: Config) -> Callable[[Finished], Finished]:
-    """A judge for `Store.reclassify`: today's rules, and the registers now stored as they stood at the measurement."""
+    """A judge for `Store.reclassify`: today's rules, the fingerprints now in force, and the registers now stored as they
+    stood at the measurement."""
+    library = library_of(store.path)
 
     def judge(finished: Finished) -> Finished:
         measurement = finished.measurement
-        verdict = classify(measurement, finished.controls, finished.context)
+        verdict = classify(measurement, finished.controls, finished.context, library)
         at = datetime.fromisoformat(measurement.started_at)
         expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
         return msgspec.structs.replace(
