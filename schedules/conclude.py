@@ -94,8 +94,8 @@ class Expectations:
 
 
 def judge_again(store: Store, config: Config) -> Callable[[Finished], Finished]:
-    """A judge for `Store.reclassify`: today's rules, the fingerprints now in force, and the registers now stored as they
-    stood at the measurement."""
+    """A judge for `Store.reclassify`: today's rules and fingerprints, and the registers now stored as they stood at the
+    measurement."""
     library = library_of(store.path)
 
     def judge(finished: Finished) -> Finished:
