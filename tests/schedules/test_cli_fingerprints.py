@@ -1,0 +1,140 @@
+"""`reachprobe fingerprints`, as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, NamedTuple
+
+import pytest
+
+from schedules.cli import call
+
+HEADER = (
+    "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source,"
+    "exp_url,notes"
+)
+ROWS = (
+    "x.1,isp,,body,contains,Closed by the Example Authority,5,RU,x,,",
+    "x.2,fp,,body,contains,Welcome to nginx!,5,,x,,",
+    "x.3,isp,,body,regexp,blocked (a+)+b,5,RU,x,,",
+)
+LIST = "\n".join([HEADER, *ROWS, ""])
+
+
+class Result(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command with a database that lasts for the test."""
+
+    def invoke(*arguments: str | Path, config: str = "") -> Result:
+        (tmp_path / "config.toml").write_text(config)
+        before = ["--db", tmp_path / "reachprobe.db", "--config", tmp_path / "config.toml"]
+        code = call([*map(str, before), "fingerprints", *map(str, arguments)])
+        return Result(code, *capsys.readouterr())
+
+    return invoke
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    path = tmp_path / "fingerprints_http.csv"
+    path.write_text(LIST, "utf-8")
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server of lists: /list.csv is whole, /endless has no end, all else is missing."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(404 if self.path == "/missing" else 200)
+            self.end_headers()
+            self.wfile.write(LIST.encode() if self.path == "/list.csv" else b"x" * 200_000)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        thread = Thread(target=httpd.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_an_update_tells_its_counts_on_stdout_and_its_problems_by_line_on_stderr(run: Run, csv: Path):
+    result = run("update", csv, "--json")
+    assert result.exit_code == 0
+    source, summary = result.lines
+    assert {key: source[key] for key in ("format", "rows", "kept", "skipped", "false_positives")} == {
+        "format": "ooni-csv", "rows": 3, "kept": 2, "skipped": 1, "false_positives": 1,
+    }  # fmt: skip
+    assert (summary["sources"], summary["prints"], summary["scopes"]) == (1, 2, {"isp": 1, "fp": 1})
+    assert result.stderr == f"{csv}:4: a regexp with groups or alternatives; write one line for each (skipped)\n"
+
+
+def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path):
+    before = run("stats", "--json").lines
+    updated = run("update", csv, "--json").lines
+    assert [line["prints"] for line in before] == [0]
+    assert run("stats", "--json").lines == updated
+    assert "2 fingerprints (isp 1, fp 1)" in run("stats").stdout
+
+
+def test_without_a_collection_stats_say_how_to_get_one(run: Run):
+    assert "`reachprobe fingerprints update SOURCE` adds" in run("stats").stdout
+
+
+def test_a_url_is_downloaded(run: Run, server: str):
+    result = run("update", f"{server}/list.csv", "--json")
+    assert (result.exit_code, result.lines[0]["source"]) == (0, f"{server}/list.csv")
+
+
+@pytest.mark.parametrize("path", ["/missing", "/endless"])
+def test_one_source_that_fails_leaves_the_old_collection(
+    run: Run, csv: Path, server: str, path: str, monkeypatch: pytest.MonkeyPatch
+):
+    run("update", csv)
+    before = run("stats", "--json").lines
+    monkeypatch.setattr("results.fingerprints.collecting.MAX_SOURCE_BYTES", 100_000)
+    result = run("update", f"{server}/list.csv", f"{server}{path}")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"reachprobe: {server}{path}: ")
+    assert result.stderr.count("\n") == 1
+    assert run("stats", "--json").lines == before
+
+
+def test_without_arguments_the_configured_sources_are_read(run: Run, csv: Path):
+    result = run("update", "--json", config=f'[fingerprints]\nsources = ["{csv}"]\n')
+    assert result.lines[0]["source"] == str(csv)
+
+
+def test_without_any_source_it_is_a_mistake_with_the_way_out(run: Run):
+    result = run("update")
+    assert result.exit_code == 2
+    assert "[fingerprints] sources" in result.stderr
+
+
+def test_a_list_cannot_write_on_the_terminal(run: Run, tmp_path: Path):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([HEADER, ROWS[0], "x,\x1b[31modd\x07,,body,contains,long enough,5,RU,x,,", ""]), "utf-8")
+    result = run("update", path)
+    assert "\x1b" not in result.stdout + result.stderr
+    assert "\x07" not in result.stdout + result.stderr
