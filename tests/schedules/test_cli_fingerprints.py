@@ -79,7 +79,7 @@ def server() -> Iterator[str]:
         thread.join()
 
 
-def test_an_update_tells_its_counts_on_stdout_and_its_problems_by_line_on_stderr(run: Run, csv: Path):
+def test_an_update_tells_its_counts_on_stdout_and_its_problems_by_line_on_stderr(run: Run, csv: Path) -> None:
     result = run("update", csv, "--json")
     assert result.exit_code == 0
     source, summary = result.lines
@@ -90,7 +90,7 @@ def test_an_update_tells_its_counts_on_stdout_and_its_problems_by_line_on_stderr
     assert result.stderr == f"{csv}:4: a regexp with groups or alternatives; write one line for each (skipped)\n"
 
 
-def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path):
+def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path) -> None:
     before = run("stats", "--json").lines
     updated = run("update", csv, "--json").lines
     assert [line["prints"] for line in before] == [0]
@@ -98,11 +98,11 @@ def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path):
     assert "2 fingerprints (isp 1, fp 1)" in run("stats").stdout
 
 
-def test_without_a_collection_stats_say_how_to_get_one(run: Run):
+def test_without_a_collection_stats_say_how_to_get_one(run: Run) -> None:
     assert "`reachprobe fingerprints update SOURCE` adds" in run("stats").stdout
 
 
-def test_a_url_is_downloaded(run: Run, server: str):
+def test_a_url_is_downloaded(run: Run, server: str) -> None:
     result = run("update", f"{server}/list.csv", "--json")
     assert (result.exit_code, result.lines[0]["source"]) == (0, f"{server}/list.csv")
 
@@ -110,7 +110,7 @@ def test_a_url_is_downloaded(run: Run, server: str):
 @pytest.mark.parametrize("path", ["/missing", "/endless"])
 def test_one_source_that_fails_leaves_the_old_collection(
     run: Run, csv: Path, server: str, path: str, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     run("update", csv)
     before = run("stats", "--json").lines
     monkeypatch.setattr("results.fingerprints.collecting.MAX_SOURCE_BYTES", 100_000)
@@ -121,18 +121,18 @@ def test_one_source_that_fails_leaves_the_old_collection(
     assert run("stats", "--json").lines == before
 
 
-def test_without_arguments_the_configured_sources_are_read(run: Run, csv: Path):
+def test_without_arguments_the_configured_sources_are_read(run: Run, csv: Path) -> None:
     result = run("update", "--json", config=f'[fingerprints]\nsources = ["{csv}"]\n')
     assert result.lines[0]["source"] == str(csv)
 
 
-def test_without_any_source_it_is_a_mistake_with_the_way_out(run: Run):
+def test_without_any_source_it_is_a_mistake_with_the_way_out(run: Run) -> None:
     result = run("update")
     assert result.exit_code == 2
     assert "[fingerprints] sources" in result.stderr
 
 
-def test_a_list_cannot_write_on_the_terminal(run: Run, tmp_path: Path):
+def test_a_list_cannot_write_on_the_terminal(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("\n".join([HEADER, ROWS[0], "x,\x1b[31modd\x07,,body,contains,long enough,5,RU,x,,", ""]), "utf-8")
     result = run("update", path)

@@ -36,7 +36,7 @@ def gathered(*paths: Path) -> Gathered:
     return gather([(path.name, path) for path in paths], NOW)
 
 
-def test_lists_of_both_kinds_become_one_collection(tmp_path: Path):
+def test_lists_of_both_kinds_become_one_collection(tmp_path: Path) -> None:
     one = ooni(tmp_path / "http.csv", GOOD, "x.2,fp,,body,contains,Welcome to nginx!,5,,x,,")
     two = signatures(tmp_path / "blockpage_signatures.json", isp_ru_a="http://block.example.ru/", prod_b="Wall blocks")
     found = gathered(one, two)
@@ -49,13 +49,13 @@ def test_lists_of_both_kinds_become_one_collection(tmp_path: Path):
     assert not found.problems
 
 
-def test_the_same_pattern_twice_is_one_print(tmp_path: Path):
+def test_the_same_pattern_twice_is_one_print(tmp_path: Path) -> None:
     again = GOOD.replace("x.1", "x.2")
     found = gathered(ooni(tmp_path / "http.csv", GOOD, again)).collection
     assert (found.sources[0].kept, len(found.prints)) == (2, 1)
 
 
-def test_an_unsafe_regexp_is_refused_with_its_line_and_the_reason(tmp_path: Path):
+def test_an_unsafe_regexp_is_refused_with_its_line_and_the_reason(tmp_path: Path) -> None:
     unsafe = "x.2,isp,,body,regexp,blocked (a+)+b,5,RU,x,,"
     found = gathered(ooni(tmp_path / "http.csv", GOOD, unsafe, "x.3,isp,,body,regexp,blocked [by,5,RU,x,,"))
     assert [(p.source, p.line, p.why.partition(":")[0]) for p in found.problems] == [
@@ -66,7 +66,7 @@ def test_an_unsafe_regexp_is_refused_with_its_line_and_the_reason(tmp_path: Path
     assert (found.collection.sources[0].kept, found.collection.sources[0].skipped) == (1, 2)
 
 
-def test_a_dns_row_is_an_address_or_a_name(tmp_path: Path):
+def test_a_dns_row_is_an_address_or_a_name(tmp_path: Path) -> None:
     rows = (
         "x.1,nat,,dns,full,10.10.34.34,5,IR,x,,",
         "x.2,isp,,dns,full,Block.Example.,5,ID,x,,",
@@ -89,14 +89,14 @@ def test_a_dns_row_is_an_address_or_a_name(tmp_path: Path):
         (HEADER.encode() + b"\n" + GOOD.encode() + b"\nx.2,isp,,bo", "cut short"),
     ],
 )
-def test_what_is_no_list_or_not_whole_stops_everything(tmp_path: Path, content: bytes, why: str):
+def test_what_is_no_list_or_not_whole_stops_everything(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     with pytest.raises(FingerprintError, match=why):
         gathered(ooni(tmp_path / "good.csv", GOOD), path)
 
 
-def test_a_list_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_list_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ooni(tmp_path / "x.csv", *[GOOD] * 20)
     monkeypatch.setattr(collecting, "MAX_ROWS", 10)
     with pytest.raises(FingerprintError, match="more than 10 rows"):
@@ -106,12 +106,12 @@ def test_a_list_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         gathered(path)
 
 
-def test_a_missing_file_is_one_line(tmp_path: Path):
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(FingerprintError, match=r"gone\.csv: No such file"):
         gathered(tmp_path / "gone.csv")
 
 
-def test_what_is_stored_is_read_back_and_judges_as_before(tmp_path: Path):
+def test_what_is_stored_is_read_back_and_judges_as_before(tmp_path: Path) -> None:
     database = tmp_path / "x.db"
     assert library_of(database) is own_library()
     collection = gathered(ooni(tmp_path / "http.csv", GOOD)).collection
@@ -121,7 +121,9 @@ def test_what_is_stored_is_read_back_and_judges_as_before(tmp_path: Path):
     assert [path.name for path in tmp_path.glob("x.db.*")] == ["x.db.fingerprints"], "nothing half-made is left"
 
 
-def test_a_collection_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_collection_that_cannot_be_written_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = place(tmp_path / "x.db")
     old = gathered(ooni(tmp_path / "http.csv", GOOD)).collection
     store(old, path)
@@ -137,14 +139,14 @@ def test_a_collection_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 1, "updated": 5}'])
-def test_a_damaged_collection_is_said_in_one_line_with_the_way_out(tmp_path: Path, content: bytes):
+def test_a_damaged_collection_is_said_in_one_line_with_the_way_out(tmp_path: Path, content: bytes) -> None:
     path = place(tmp_path / "x.db")
     path.write_bytes(content)
     with pytest.raises(FingerprintError, match=r"damaged.*fingerprints update"):
         load(path)
 
 
-def test_a_collection_of_another_version_is_not_guessed_at(tmp_path: Path):
+def test_a_collection_of_another_version_is_not_guessed_at(tmp_path: Path) -> None:
     path = place(tmp_path / "x.db")
     path.write_bytes(b'{"version": 9, "updated": "x", "sources": [], "prints": []}')
     with pytest.raises(FingerprintError, match="another version"):

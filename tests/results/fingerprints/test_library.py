@@ -51,22 +51,22 @@ def only(found: tuple[Match, ...]) -> Match:
 )
 def test_only_a_countrys_or_providers_page_in_its_own_country_is_proof(
     changes: dict[str, Any], country: str | None, proof: bool
-):
+) -> None:
     found = only(Library((a_print(**changes),)).match(answer(), country))
     assert (found.is_block, found.is_page, found.is_refusal) == (proof, True, False)
 
 
-def test_a_print_from_elsewhere_says_so():
+def test_a_print_from_elsewhere_says_so() -> None:
     found = only(Library((a_print(),)).match(answer(), "DE"))
     assert found.tells == "its body bears a print of a provider's block page elsewhere (RU)"
 
 
-def test_a_short_pattern_proves_nothing():
+def test_a_short_pattern_proves_nothing() -> None:
     found = only(Library((a_print(pattern="blocked"),)).match(answer("<html>blocked</html>"), "RU"))
     assert not found.is_block
 
 
-def test_a_large_page_that_holds_the_phrase_is_no_block_page():
+def test_a_large_page_that_holds_the_phrase_is_no_block_page() -> None:
     found = only(Library((a_print(),)).match(answer(PHRASE + "x" * 70_000), "RU"))
     assert not found.is_block
 
@@ -79,12 +79,12 @@ def test_a_large_page_that_holds_the_phrase_is_no_block_page():
         ('<iframe src="http://block.example/stop">' + "x" * 5_000, False),
     ],
 )
-def test_a_link_is_proof_only_in_a_short_page_that_leads_there(body: str, proof: bool):
+def test_a_link_is_proof_only_in_a_short_page_that_leads_there(body: str, proof: bool) -> None:
     library = Library((a_print(pattern="http://block.example/stop"),))
     assert only(library.match(answer(body), "RU")).is_block is proof
 
 
-def test_a_false_positive_voids_what_the_page_bears_our_own_fingerprints_too():
+def test_a_false_positive_voids_what_the_page_bears_our_own_fingerprints_too() -> None:
     ours = "<title>TTK :: Доступ к ресурсу ограничен</title>Welcome to nginx!" + PHRASE
     page = answer(ours, title="TTK :: Доступ к ресурсу ограничен")
     assert match(page)
@@ -93,13 +93,13 @@ def test_a_false_positive_voids_what_the_page_bears_our_own_fingerprints_too():
     assert (found.name, found.kind, found.is_page, found.is_refusal) == ("x.fp", "false_positive", False, False)
 
 
-def test_a_redirect_to_a_block_host_stands_whatever_its_body_is_taken_for():
+def test_a_redirect_to_a_block_host_stands_whatever_its_body_is_taken_for() -> None:
     library = Library((a_print(name="x.fp", scope="fp", pattern="302 Found", countries=()),))
     page = answer("<h1>302 Found</h1>", status=302, location="http://warning.rt.ru/?id=13")
     assert [found.kind for found in library.match(page, "RU")] == ["block_host", "false_positive"]
 
 
-def test_a_redirect_that_is_known_to_be_harmless_voids_the_redirect():
+def test_a_redirect_that_is_known_to_be_harmless_voids_the_redirect() -> None:
     harmless = a_print(name="x.fp", scope="fp", where="header.location", how="prefix", pattern="http://err.example/")
     block = a_print(where="header.location", how="prefix", pattern="http://err.example/")
     page = answer("", status=302, location="http://err.example/1")
@@ -119,18 +119,18 @@ def test_a_redirect_that_is_known_to_be_harmless_voids_the_redirect():
         ("regexp", "blocked .* order", "is blocked by\nan order of", True),
     ],
 )
-def test_each_way_to_match_a_body(how: str, pattern: str, body: str, found: bool):
+def test_each_way_to_match_a_body(how: str, pattern: str, body: str, found: bool) -> None:
     assert bool(Library((a_print(how=how, pattern=pattern),)).match(answer(body), "RU")) is found
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1251", "koi8-r"])
-def test_a_cyrillic_phrase_is_found_in_the_encodings_that_pages_have(encoding: str):
+def test_a_cyrillic_phrase_is_found_in_the_encodings_that_pages_have(encoding: str) -> None:
     library = Library((a_print(pattern="<p>Доступ к сайту закрыт провайдером</p>"),))
     page = answer("<html><p>Доступ к сайту закрыт провайдером</p></html>".encode(encoding))
     assert only(library.match(page, "RU")).is_block
 
 
-def test_a_pattern_in_base64_is_also_looked_for_as_the_bytes_it_stands_for():
+def test_a_pattern_in_base64_is_also_looked_for_as_the_bytes_it_stands_for() -> None:
     import base64
 
     raw = "<html>Доступ к запрашиваемому сайту закрыт по решению суда</html>".encode("koi8-r")
@@ -138,7 +138,7 @@ def test_a_pattern_in_base64_is_also_looked_for_as_the_bytes_it_stands_for():
     assert only(library.match(answer(b"<!-- -->" + raw), "RU")).is_block
 
 
-def test_a_header_is_matched_by_its_name_in_any_case():
+def test_a_header_is_matched_by_its_name_in_any_case() -> None:
     library = Library((a_print(where="header.server", how="prefix", pattern="Protected by Wall"),))
     page = answer("hello", headers=(("Server", "Protected by Wall/2"), ("X-Other", "Protected by Wall")))
     assert only(library.match(page, "RU")).tells == "its server header is of a provider's block page"
@@ -154,11 +154,11 @@ def test_a_header_is_matched_by_its_name_in_any_case():
         ("95.167.13.50", "DE", "ru.rostelecom"),
     ],
 )
-def test_an_address_that_stands_in_place_of_names(value: str, country: str, found: str | None):
+def test_an_address_that_stands_in_place_of_names(value: str, country: str, found: str | None) -> None:
     assert Library((a_print(where="dns", how="full", pattern="192.0.2.66"),)).stub(value, country) == found
 
 
-def test_an_alias_and_an_ipv6_address_are_compared_in_normal_form():
+def test_an_alias_and_an_ipv6_address_are_compared_in_normal_form() -> None:
     library = Library(
         (
             a_print(where="dns", how="full", pattern="Block.Example."),
@@ -169,18 +169,18 @@ def test_an_alias_and_an_ipv6_address_are_compared_in_normal_form():
     assert library.stub("d0::11", "RU") == "x.2"
 
 
-def test_an_address_that_is_listed_as_a_false_positive_stands_for_nothing():
+def test_an_address_that_is_listed_as_a_false_positive_stands_for_nothing() -> None:
     harmless = a_print(name="x.fp", scope="fp", where="dns", how="full", pattern="95.167.13.50")
     assert Library((harmless,)).stub("95.167.13.50", "RU") is None
 
 
-def test_the_same_prints_have_the_same_digest_and_our_own_set_has_none():
+def test_the_same_prints_have_the_same_digest_and_our_own_set_has_none() -> None:
     assert Library((a_print(),)).digest == Library((a_print(),)).digest
     assert Library((a_print(),)).digest != Library((a_print(sure=6),)).digest
     assert own_library().digest is None
 
 
-def test_what_is_looked_for_in_one_answer_is_bounded():
+def test_what_is_looked_for_in_one_answer_is_bounded() -> None:
     library = Library(tuple(a_print(name=f"x.{n}", pattern=f"<p>number {n}</p>") for n in range(500)))
     page = answer("".join(f"<p>number {n}</p>" for n in range(500)))
     assert len(library.match(page, "RU")) == 64

@@ -36,7 +36,7 @@ TRIES = 64
         ("page.{2,3}x", "page-x", False),
     ],
 )
-def test_what_is_taken_matches_as_the_engine_would(pattern: str, page: str, found: bool):
+def test_what_is_taken_matches_as_the_engine_would(pattern: str, page: str, found: bool) -> None:
     assert compile_safe(pattern).found(page.encode(), TRIES) is found
     assert bool(re.search(pattern, page, re.DOTALL)) is found
 
@@ -68,26 +68,26 @@ def test_what_is_taken_matches_as_the_engine_would(pattern: str, page: str, foun
         "x" * 1025,
     ],
 )
-def test_what_could_take_time_without_bound_or_is_not_valid_is_refused(pattern: str):
+def test_what_could_take_time_without_bound_or_is_not_valid_is_refused(pattern: str) -> None:
     with pytest.raises(BadPattern):
         compile_safe(pattern)
 
 
-def test_a_hostile_page_is_looked_at_in_few_places():
+def test_a_hostile_page_is_looked_at_in_few_places() -> None:
     regexp = compile_safe("<h1>.*end")
     page = b"<h1>" * 16_000
     assert not regexp.found(page, TRIES)
     assert not regexp.found(page + b"end", TRIES), "beyond the places that are looked at"
 
 
-def test_only_a_pattern_that_is_plain_text_has_a_literal():
+def test_only_a_pattern_that_is_plain_text_has_a_literal() -> None:
     assert literal(r"block\.example\/\?a") == "block.example/?a"
     assert literal("block.example") is None
     assert literal("(a)") is None
 
 
 @given(st.text(alphabet="abc.*+?[]()|\\{}^$d1,", max_size=24), st.text(alphabet="abcd1", max_size=40))
-def test_whatever_is_taken_finds_nothing_that_the_engine_would_not(pattern: str, page: str):
+def test_whatever_is_taken_finds_nothing_that_the_engine_would_not(pattern: str, page: str) -> None:
     pattern = "abcd" + pattern
     try:
         regexp = compile_safe(pattern)
