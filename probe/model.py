@@ -153,6 +153,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     observations: tuple[Observation, ...]
     control_of: str | None = None
     """The measurement this one was made for as its control."""
+    repeats: str | None = None
+    """The measurement that this one repeats, alone, at the end of the round."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

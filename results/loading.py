@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MEASUREMENT = """
 SELECT m.id, m.started_at, m.runtime_s, (SELECT c.id FROM measurements c WHERE c.number = m.control_of),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path, m.number
+    w.name, w.country, w.asn, w.network_name, w.path, m.number,
+    (SELECT f.id FROM measurements f WHERE f.number = m.repeats)
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 """
 VERDICT = (
@@ -31,9 +32,10 @@ VERDICT = (
     "v.agreement"
 )
 ROWS = f"""
-SELECT m.id, m.started_at, m.runtime_s, NULL,
+SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network
+    w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network,
+    (SELECT l.id FROM measurements l WHERE l.repeats = m.number)
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
 WHERE m.control_of IS NULL
@@ -48,6 +50,7 @@ FILTERS = {
     "since": "m.started_at >= ?",
     "until": "m.started_at < ?",
 }
+LATER = " AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
 def measurement(db: Database, measurement_id: str) -> Measurement:
@@ -61,6 +64,12 @@ def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
     which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
     rows = db.execute(MEASUREMENT + which, [measurement_id]).fetchall()
     return tuple(_measurement(db, row) for row in rows)
+
+
+def _recorded(db: Database, ids: Iterable[str]) -> tuple[Measurement, ...]:
+    """The measurements of other vantages that served as controls, as far as they are still there."""
+    found = (db.execute(MEASUREMENT + " WHERE m.id = ?", [one]).fetchone() for one in ids)
+    return tuple(_measurement(db, row) for row in found if row is not None)
 
 
 def context_of(db: Database, measurement_id: str) -> Context:
@@ -77,10 +86,11 @@ def finished(db: Database, measurement_id: str) -> Finished:
     ).fetchone()
     if row is None:
         raise LookupError(f"{measurement_id} has no verdict: it is a control")
+    context = context_of(db, measurement_id)
     return Finished(
         measurement=measurement(db, measurement_id),
-        controls=controls_of(db, measurement_id),
-        context=context_of(db, measurement_id),
+        controls=controls_of(db, measurement_id) + _recorded(db, context.recorded),
+        context=context,
         verdict=_verdict(row[:8]),
         expectation=_expectation(row[8]),
         agreement=row[9],
@@ -88,13 +98,17 @@ def finished(db: Database, measurement_id: str) -> Finished:
     )
 
 
-def rows(db: Database, *, limit: int | None = None, **filters: str | None) -> Iterator[dict[str, Any]]:
+def rows(
+    db: Database, *, limit: int | None = None, repeated: bool = True, **filters: str | None
+) -> Iterator[dict[str, Any]]:
     """The documented line of each measurement, newest first.
 
     Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
+    `repeated` False leaves out what was measured again at once, since the later measurement tells.
     """
     wanted = {FILTERS[name]: value for name, value in filters.items() if value is not None}
-    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + " ORDER BY m.started_at DESC, m.number DESC"
+    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + (LATER if not repeated else "")
+    query += " ORDER BY m.started_at DESC, m.number DESC"
     values: list[str | int] = list(wanted.values())
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]
@@ -109,6 +123,8 @@ def rows(db: Database, *, limit: int | None = None, **filters: str | None) -> It
             expectation=_expectation(row[24]),
             agreement=row[25],
             network=row[26],
+            repeats=row[3],
+            repeated_by=row[27],
         )
 
 
@@ -124,6 +140,7 @@ def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
         started_at=row[1],
         runtime_s=row[2],
         control_of=row[3],
+        repeats=row[17],
         target=_target(row[4:11]),
         vantage=_vantage(row[11:16]),
         observations=tuple(from_values(_whole_id(row[0], dict(zip(names, one, strict=True))), find) for one in stored),

@@ -116,6 +116,22 @@ def m002_registers(db: Database) -> None:
     create(db)
 
 
+@migrations()
+def m003_repeats(db: Database) -> None:
+    """A measurement may repeat another; the views tell which."""
+    db.execute(
+        "ALTER TABLE measurements ADD COLUMN repeats INTEGER REFERENCES measurements (number) ON DELETE SET NULL"
+    )
+    db.execute("CREATE INDEX measurements_by_repeat ON measurements (repeats) WHERE repeats IS NOT NULL")
+    db.execute("DROP VIEW latest")
+    db.execute("DROP VIEW findings")
+    told = """v.control, r.network,
+    (SELECT f.id FROM measurements f WHERE f.number = m.repeats) AS repeats,
+    (SELECT l.id FROM measurements l WHERE l.repeats = m.number) AS repeated_by,"""
+    findings, latest, _ = VIEWS.split(";\n\n")
+    _execute(db, f"{findings.replace('v.control, r.network,', told)};\n{latest}")
+
+
 def add_columns(db: Database) -> None:
     """Give `observations` a column for each field that a step's record has and the table has not."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -28,6 +28,7 @@ def row(finished: Finished) -> dict[str, Any]:
         expectation=finished.expectation,
         agreement=finished.agreement,
         network=finished.context.network,
+        repeats=measurement.repeats,
     )
 
 
@@ -42,6 +43,8 @@ def line(
     expectation: Expectation | None,
     agreement: str,
     network: str | None,
+    repeats: str | None = None,
+    repeated_by: str | None = None,
     kind: str = "target",
 ) -> dict[str, Any]:
     """The line from its parts, for a reader that has no need of the observations."""
@@ -63,6 +66,8 @@ def line(
         "expectation": _expectation(expectation),
         "agreement": agreement,
         "network": network,
+        "repeats": repeats,
+        "repeated_by": repeated_by,
         "rules_version": verdict.rules_version,
         "schema_version": SCHEMA_VERSION,
     }

@@ -61,20 +61,28 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
         met: dict[str, bytes] = {}
         keep = Keep(partial(ids.of_certificate, db), partial(_body_key, met))
         main = number
-        for measurement in (record.measurement, *record.controls):
-            of = (main, None) if number > main else (None, sparse(record.context))
-            measurements.append((number, *_measurement_row(db, ids, measurement, record.round_id), *of))
+        # A recorded measurement that served as a control is there already.
+        made = [control for control in record.controls if control.control_of == record.measurement.id]
+        for measurement in (record.measurement, *made):
+            control_of, context = (main, None) if number > main else (None, sparse(record.context))
+            row = _measurement_row(db, ids, measurement, record.round_id)
+            measurements.append((number, *row, control_of, context, _number(db, measurement.repeats)))
             observations.extend(_observation_rows(number, measurement, keep))
             number += 1
         if is_worth_its_bodies(record):
             bodies.update(met)
     connection = db.conn
-    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
     connection.executemany(_insert_observation(), observations)
     connection.executemany(
         "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
     )
     save_verdicts(db, records)
+
+
+def save_context(db: Database, record: Finished) -> None:
+    """What is known of a stored measurement's circumstances by now, in place of what was."""
+    db.execute("UPDATE measurements SET context = ? WHERE id = ?", [sparse(record.context), record.measurement.id])
 
 
 def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
@@ -119,6 +127,13 @@ def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id:
         measurement.started_at,
         measurement.runtime_s,
     )
+
+
+def _number(db: Database, measurement_id: str | None) -> int | None:
+    if measurement_id is None:
+        return None
+    row = db.execute("SELECT number FROM measurements WHERE id = ?", [measurement_id]).fetchone()
+    return int(row[0]) if row else None
 
 
 def _observation_rows(number: int, measurement: Measurement, keep: Keep) -> Iterable[dict[str, Any]]:

@@ -27,7 +27,8 @@ SELECT m.started_at, v.outcome, v.failed_by
 FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
 WHERE w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
-    AND t.text = ? AND m.control_of IS NULL AND m.started_at < ?
+    AND t.text = ? AND m.control_of IS NULL AND m.started_at < ? AND m.id IS NOT ?
+    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
 ORDER BY m.started_at DESC LIMIT ?
 """
 
@@ -77,6 +78,17 @@ class Store:
             self._ids.forget()
             raise
 
+    def repeated(self, first: Finished, again: Finished) -> None:
+        """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
+        try:
+            with self._writing():
+                saving.save(self.db, self._ids, [again])
+                saving.save_context(self.db, first)
+                saving.save_verdicts(self.db, [first])
+        except BaseException:
+            self._ids.forget()
+            raise
+
     def find(self, prefix: str) -> str:
         """The one measurement whose id begins so. StoreError where there is none, or more than one."""
         if len(prefix) < SHORTEST_PREFIX:
@@ -117,16 +129,25 @@ class Store:
         """A measurement with its controls, context and current verdict."""
         return loading.finished(self.db, self.find(id_prefix))
 
-    def rows(self, limit: int | None = None, **filters: str | None) -> Iterator[dict[str, Any]]:
+    def rows(self, limit: int | None = None, repeated: bool = True, **filters: str | None) -> Iterator[dict[str, Any]]:
         """The rows of `results list --json`, newest first: see `loading.rows` for the filters."""
-        return loading.rows(self.db, limit=limit, **filters)
+        return loading.rows(self.db, limit=limit, repeated=repeated, **filters)
 
-    def history(self, target: Target, vantage: Vantage, before: str) -> tuple[Earlier, ...]:
+    def latest_outcome(self, target: Target, vantage: Vantage, before: str) -> str | None:
+        """What was last said of `target` here by this path, before a UTC time."""
+        row = self.db.execute(HISTORY, [*msgspec.structs.astuple(vantage), target.text, before, None, 1]).fetchone()
+        return row[1] if row else None
+
+    def history(
+        self, target: Target, vantage: Vantage, before: str, *, apart_from: str | None = None
+    ) -> tuple[Earlier, ...]:
         """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time.
 
-        Of many only the newest are told, and the oldest of an unbroken run of the same.
+        Of many only the newest are told, and the oldest of an unbroken run of the same. What was measured again at once
+        counts once, so a repeat leaves the measurement that it repeats out.
         """
-        rows = self.db.execute(HISTORY, [*msgspec.structs.astuple(vantage), target.text, before, LOOKED_BACK])
+        values = [*msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
+        rows = self.db.execute(HISTORY, values)
         since = takewhile(lambda row: row[1] != "reachable", rows)
         found = [Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None]
         newest, rest = found[:REMEMBERED], found[REMEMBERED:]

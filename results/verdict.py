@@ -29,6 +29,13 @@ class Earlier(msgspec.Struct, frozen=True, kw_only=True):
     method: str
 
 
+class Repeat(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of measuring an anomaly once more, alone; None where the round ended before that."""
+
+    outcome: Outcome | None = None
+    method: str | None = None
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What classification needs beyond the measurement. Stored with it, so that judging again gives the same."""
 
@@ -43,6 +50,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Control measurement id -> the country it left from, where known."""
     fingerprints: str | None = None
     """The digest of the collection of published fingerprints that was in force; None for our own set alone."""
+    repeat: Repeat | None = None
+    """What came of measuring this anomaly again, alone; None where it was not to be."""
+    recorded: tuple[str, ...] = ()
+    """Measurements of other vantages, by id, that served as controls besides those made for it."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,7 @@
-"""New anomalies, which are measured again, alone: only what is still there may be said. Before any proof (by its name)."""
+"""New anomalies, which are measured again, alone: only what is still there may be said.
+
+This table stands before every proof, by its name.
+"""
 
 from results.rule import Rule, signs
 

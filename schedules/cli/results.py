@@ -38,10 +38,10 @@ def list_(app: App, /, as_json: bool, limit: int | None, **filters: str | None) 
     store = app.store(must_exist=True)
     try:
         if as_json:
-            for row in store.rows(limit, **filters):
+            for row in store.rows(limit, True, **filters):
                 print_json(row)
         else:
-            out().print(recent(store.rows(limit or FOR_A_PERSON, **filters), store.short))
+            out().print(recent(store.rows(limit or FOR_A_PERSON, False, **filters), store.short))
     finally:
         store.close()
 

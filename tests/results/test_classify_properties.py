@@ -14,7 +14,7 @@ from results.course import ending
 from results.follow_up import FollowUpSettings, follow_up, wants_control
 from results.rules import rules
 from results.signs import signs_of
-from results.verdict import METHODS, Context, Earlier
+from results.verdict import METHODS, Context, Earlier, Outcome, Repeat
 from tests.scenarios.builder import Builder
 
 ADDRESSES = ("23.10.1.1", "23.10.1.2", "151.20.2.2", "95.167.13.50", "10.0.0.66", "2606:2800:220:1::1")
@@ -214,3 +214,13 @@ def _answered(more: Lookup | Attempt, target: Target, data: st.DataObject) -> tu
     builder.add(more.role, lines)
     where = {} if isinstance(more, Lookup) else {"address": more.address, "port": more.port}
     return tuple(msgspec.structs.replace(o, hop=more.hop, host=more.host, **where) for o in builder.made)
+
+
+@many
+@given(cases(), st.sampled_from([None, "reachable", "denied", "down", "offline", "inconclusive"]))
+def test_an_anomaly_that_was_not_blocked_when_measured_alone_is_never_blocked(
+    case: tuple[Measurement, tuple[Measurement, ...], Context], outcome: Outcome | None
+) -> None:
+    own, controls, context = case
+    repeated = msgspec.structs.replace(context, repeat=Repeat(outcome=outcome))
+    assert classify(own, controls, repeated).outcome != "blocked"

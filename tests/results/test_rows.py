@@ -13,7 +13,7 @@ from tests.results.records import finished, verdict
 KEYS = [
     "kind", "measurement_id", "target", "service", "vantage", "started_at", "runtime_s", "outcome", "method", "trigger",
     "confidence", "rules", "evidence", "control", "expectation", "agreement", "network", "rules_version",
-    "schema_version",
+    "schema_version", "repeats", "repeated_by",
 ]  # fmt: skip
 
 
@@ -21,7 +21,7 @@ def test_every_key_is_there_and_what_is_absent_is_null() -> None:
     line = row(finished())
     assert sorted(line) == sorted(KEYS)
     assert line["vantage"] == {"name": "home-fibre", "country": "RU", "asn": 12389, "path": "direct"}
-    absent = ("service", "method", "trigger", "control", "expectation")
+    absent = ("service", "method", "trigger", "control", "expectation", "repeats", "repeated_by")
     assert {key: line[key] for key in absent} == dict.fromkeys(absent)
     assert line["kind"] == "target"
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls
 from results.finished import Finished, Round
 from results.store import Store, StoreError
-from results.verdict import Context, Earlier
+from results.verdict import Context, Earlier, Repeat
 from tests.results.records import BODY, HOME, finished, measurement, observation, target, verdict
 
 
@@ -50,6 +50,49 @@ def test_a_control_is_kept_with_the_measurement_it_was_made_for(store: Store) ->
     store.save([kept])
     assert store.controls_of("2kq7mmmmmmmmmmmm") == (control,)
     assert store.context_of("2kq7mmmmmmmmmmmm") == kept.context
+
+
+def test_a_repeat_and_what_it_says_of_the_first_are_kept_together(store: Store) -> None:
+    pending = finished("2kq7mmmmmmmmmmmm", "inconclusive", context=Context(repeat=Repeat()))
+    again = finished(
+        "3again0000000000", "blocked", measurement=measurement("3again0000000000", repeats="2kq7mmmmmmmmmmmm")
+    )
+    store.save([pending])
+    told = msgspec.structs.replace(
+        pending, verdict=verdict("blocked", method="tls.reset"), context=Context(repeat=Repeat(outcome="blocked"))
+    )
+    store.repeated(told, again)
+    assert (store.finished("2kq7"), store.finished("3aga")) == (told, again)
+    (both, only_the_later) = list(store.rows()), list(store.rows(repeated=False))
+    assert [(row["measurement_id"][:5], row["repeats"], row["repeated_by"]) for row in both] == [
+        ("3agai", "2kq7mmmmmmmmmmmm", None),
+        ("2kq7m", None, "3again0000000000"),
+    ]
+    assert [row["measurement_id"] for row in only_the_later] == ["3again0000000000"]
+
+
+def test_what_was_measured_again_at_once_counts_once_among_earlier_failures(store: Store) -> None:
+    first = finished("2kq7mmmmmmmmmmmm", "blocked")
+    again = measurement("3again0000000000", repeats="2kq7mmmmmmmmmmmm", started_at="2026-11-24T18:01:00.000Z")
+    store.save([first])
+    before = "2026-11-24T19:00:00.000Z"
+    assert store.latest_outcome(first.measurement.target, HOME, before) == "blocked"
+    assert store.latest_outcome(first.measurement.target, msgspec.structs.replace(HOME, path="vpn"), before) is None
+    store.repeated(first, finished("3again0000000000", "down", measurement=again))
+    assert store.latest_outcome(first.measurement.target, HOME, before) == "down"
+
+
+def test_a_recorded_measurement_that_served_as_a_control_is_kept_once_and_found_again(store: Store) -> None:
+    abroad = msgspec.structs.replace(HOME, name="berlin", country="DE")
+    recorded = finished("berlin0000000000", measurement=measurement("berlin0000000000", vantage=abroad))
+    store.save([recorded])
+    control = store.measurement("berlin")
+    kept = finished(outcome="blocked", controls=(control,), context=Context(recorded=(control.id,)))
+    store.save([kept])
+    assert [found.id for found in store.finished("2kq7").controls] == [control.id]
+    assert store.controls_of("2kq7mmmmmmmmmmmm") == ()
+    store.db.execute("DELETE FROM measurements WHERE id = ?", [control.id])
+    assert store.finished("2kq7").controls == ()
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
