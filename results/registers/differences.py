@@ -57,8 +57,10 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 _ONLY_IN = """SELECT e.key, e.ref, e.block_type, e.names, e.urls, e.subnets, e.resolved, e.basis, e.entry_type,
     e.urgency, e.listed_on, e.until, d.authority, d.number, d.date
-    FROM register_spans s JOIN register_entries e ON e.id = s.entry_id JOIN register_decisions d ON d.id = e.decision_id
-    WHERE e.register_id = :r AND s.first <= :here AND (s.gone IS NULL OR s.gone > :here) AND NOT EXISTS (
+    FROM register_spans s CROSS JOIN register_entries e ON e.id = s.entry_id
+    JOIN register_decisions d ON d.id = e.decision_id
+    WHERE s.register_id = :r AND s.first <= :here AND (s.gone IS NULL OR s.gone > :here)
+    AND NOT (s.first <= :there AND (s.gone IS NULL OR s.gone > :there)) AND NOT EXISTS (
       SELECT 1 FROM register_spans o WHERE o.entry_id = s.entry_id
       AND o.first <= :there AND (o.gone IS NULL OR o.gone > :there))
     ORDER BY e.id"""

@@ -76,19 +76,20 @@ class Version(NamedTuple):
     subnets: list[tuple[int, int]]  # sizes that occur: address length in bytes, prefix
 
 
-_IN_FORCE = "s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
-_FROM_INDEX = f"""JOIN register_entries e ON e.id = i.entry_id AND e.register_id = :r
-    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE}"""
+_IN_FORCE = "s.register_id = :r AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
+_FROM_INDEX = f"""JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
+    JOIN register_entries e ON e.id = i.entry_id"""
 _ENTRY = f"""SELECT e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
     e.listed_at, e.until, s.gone FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
-    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE} WHERE e.id = :e AND e.register_id = :r"""  # noqa: S608
+    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE} WHERE e.id = :e"""  # noqa: S608
 _FIRST = """SELECT min(s.first) FROM register_entries e JOIN register_spans s ON s.entry_id = e.id
     WHERE e.key = :k AND e.register_id = :r"""
 _SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT :limit"  # noqa: S608
 _OWN_ADDRESSES = f"""SELECT e.resolved FROM register_names i {_FROM_INDEX}
     WHERE i.name = :n LIMIT 1000"""  # noqa: S608
 _LAST_GONE = "SELECT max(gone) FROM register_spans WHERE entry_id = :e AND gone <= :v"
-_URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i {_FROM_INDEX}
+_URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i
+    JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
     WHERE i.name = :n AND i.how = {schema.URL_ONLY} LIMIT {MANY})"""  # noqa: S608
 
 

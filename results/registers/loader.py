@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections import Counter
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from results.registers import history, names, schema
 from results.registers.records import BadRow, Entry, Format, ImportReport, Problem, Raw, RegisterError
@@ -193,6 +194,7 @@ class Loader:
         )
 
 
+@lru_cache(maxsize=4096)
 def instant(epoch: int) -> str:
     """Seconds since the epoch as RFC 3339 UTC."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

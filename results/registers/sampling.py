@@ -93,8 +93,9 @@ def _hosts(conn: sqlite3.Connection, register_id: int, as_of: int) -> Iterator[t
     rows = conn.execute(
         """SELECT i.name, d.authority, coalesce(e.basis, ''), coalesce(e.entry_type, ''),
            coalesce(e.listed_on, nullif(d.date, ''), '') FROM register_names i
-           CROSS JOIN register_entries e ON e.id = i.entry_id AND e.register_id = :r
-           JOIN register_spans s ON s.entry_id = e.id AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)
+           CROSS JOIN register_spans s ON s.entry_id = i.entry_id AND s.register_id = :r
+             AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)
+           JOIN register_entries e ON e.id = i.entry_id
            JOIN register_decisions d ON d.id = e.decision_id ORDER BY i.name""",
         {"r": register_id, "v": as_of},
     )

@@ -35,7 +35,7 @@ _STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS register_entries_key ON register_entries (key)",
     """CREATE TABLE IF NOT EXISTS register_spans (
         entry_id INTEGER NOT NULL REFERENCES register_entries(id), first INTEGER NOT NULL, gone INTEGER,
-        PRIMARY KEY (entry_id, first)) STRICT, WITHOUT ROWID""",
+        register_id INTEGER NOT NULL REFERENCES registers(id), PRIMARY KEY (entry_id, first)) STRICT, WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS register_names (
         name TEXT NOT NULL, how INTEGER NOT NULL, entry_id INTEGER NOT NULL REFERENCES register_entries(id),
         PRIMARY KEY (name, how, entry_id)) STRICT, WITHOUT ROWID""",

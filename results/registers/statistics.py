@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,9 +45,9 @@ _NEWEST = """SELECT r.id, r.name, r.country, v.format, v.at, v.rows, v.kept, v.s
     (SELECT min(at) FROM register_versions w WHERE w.register_id = r.id)
     FROM registers r JOIN register_versions v ON v.register_id = r.id
     AND v.at = (SELECT max(at) FROM register_versions w WHERE w.register_id = r.id) ORDER BY r.name"""
-_IN_FORCE = """register_spans s JOIN register_entries e ON e.id = s.entry_id
-    JOIN register_decisions d ON d.id = e.decision_id WHERE s.gone IS NULL AND e.register_id = ?"""
-_AUTHORITY = "CASE d.authority WHEN '' THEN 'none' ELSE d.authority END"
+_KINDS = """SELECT e.block_type, d.authority, e.basis, count(*)
+    FROM register_spans s JOIN register_entries e ON e.id = s.entry_id JOIN register_decisions d ON d.id = e.decision_id
+    WHERE s.gone IS NULL AND s.register_id = ? GROUP BY 1, 2, 3"""
 
 
 def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statistics]:
@@ -54,6 +56,7 @@ def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statist
     found = []
     for number, name, country, format_, at, *counts, versions, first in conn.execute(_NEWEST).fetchall():
         rows, kept, skipped, entries = counts
+        kinds = conn.execute(_KINDS, (number,)).fetchall()
         age = (now.timestamp() - at) / 86400
         found.append(
             Statistics(
@@ -73,20 +76,22 @@ def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statist
                 urls=_distinct(conn, number, "register_urls", "i.hash"),
                 subnets=_distinct(conn, number, "register_subnets", "i.network || '/' || i.prefix"),
                 resolved_addresses=_distinct(conn, number, "register_addresses", "i.address"),
-                block_types=_grouped(conn, number, "e.block_type"),
-                authorities=_grouped(conn, number, _AUTHORITY),
-                bases=_grouped(conn, number, "coalesce(e.basis, 'not told')"),
+                block_types=_summed((kind, count) for kind, _, _, count in kinds),
+                authorities=_summed((authority or "none", count) for _, authority, _, count in kinds),
+                bases=_summed((basis or "not told", count) for _, _, basis, count in kinds),
             )
         )
     return found
 
 
-def _grouped(conn: sqlite3.Connection, register_id: int, what: str) -> dict[str, int]:
-    query = f"SELECT {what}, count(*) AS n FROM {_IN_FORCE} GROUP BY 1 ORDER BY n DESC"  # noqa: S608 (constants)
-    return dict(conn.execute(query, (register_id,)).fetchall())
+def _summed(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for what, count in counts:
+        found[what] += count
+    return dict(found.most_common())
 
 
 def _distinct(conn: sqlite3.Connection, register_id: int, table: str, what: str) -> int:
-    query = f"""SELECT count(DISTINCT {what}) FROM {table} i JOIN register_entries e ON e.id = i.entry_id
-        JOIN register_spans s ON s.entry_id = e.id WHERE s.gone IS NULL AND e.register_id = ?"""  # noqa: S608 (constants)
+    query = f"""SELECT count(DISTINCT {what}) FROM {table} i CROSS JOIN register_spans s ON s.entry_id = i.entry_id
+        WHERE s.gone IS NULL AND s.register_id = ?"""  # noqa: S608 (constants)
     return int(conn.execute(query, (register_id,)).fetchone()[0])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from schedules.config import RegisterTable
 
 MAX_AGE_DAYS = 3.0
+CACHE_KIB = 32768
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
@@ -216,6 +217,7 @@ def _database(app: App) -> Iterator[Database]:
     store = app.store()
     try:
         with explained(store.path):
+            store.db.conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # a register is larger than SQLite's default
             yield store.db
     finally:
         store.close()
