@@ -7,12 +7,14 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from probe.model import Http, Observation, Role, Scheme, Target, Tls
+from probe.model import Http, Observation, Role, Scheme, Target
 
-FINAL: dict[str, str] = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp"}
+FINAL: dict[str, str] = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp", "quic": "quic"}
 """The step whose success is the answer, for each scheme."""
 
-STEPS = ("dns", "tcp", "tls", "http")
+STEPS = ("dns", "tcp", "tls", "http", "quic")
+"""In the order in which a course takes them; QUIC stands in the place of all after the name."""
+HANDSHAKES = ("tls", "quic")
 OWN_NETWORK = ("network_unreachable", "network_down")
 CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 
@@ -54,6 +56,13 @@ METHOD_OF: dict[str, dict[str, str]] = {
         "connection_reset": "http.reset",
         "connection_aborted": "http.reset",
         "eof_error": "http.eof",
+    },
+    "quic": {
+        "generic_timeout_error": "quic.timeout",
+        "connection_refused": "quic.refused",
+        "connection_reset": "quic.reset",
+        "ssl_failed_handshake": "quic.reset",
+        **dict.fromkeys(CERTIFICATE, "tls.mitm"),
     },
 }
 
@@ -141,7 +150,7 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
     """The failure that decides a hop: that of the address that got furthest, the first of equals."""
     by_address: dict[tuple[str | None, int | None], Observation] = {}
     for observation in here:
-        if observation.step in ("tcp", "tls", "http"):
+        if observation.step in STEPS[1:]:
             by_address[observation.address, observation.port] = observation
     if by_address:
         # An address that got as far without failing, and then stopped, leaves the course unfinished, not failed.
@@ -169,6 +178,8 @@ def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> O
 
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:
     """Whether an exchange went over TLS that was valid for its name."""
+    if answer.step == "quic":
+        return answer.failure is None and answer.detail.verified is True
     return any(
         o.step == "tls"
         and o.failure is None
@@ -225,6 +236,6 @@ def host_of(url: str | None) -> str | None:
 
 def presented(observation: Observation | None) -> bool:
     """Whether a server answered a handshake: it completed, or a certificate came, valid for that name or not."""
-    if observation is None or not isinstance(observation.detail, Tls):
+    if observation is None or observation.step not in HANDSHAKES:
         return observation is not None and observation.step == "http"
     return observation.failure is None or bool(observation.detail.chain)

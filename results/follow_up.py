@@ -11,6 +11,7 @@ from probe.address import literal
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role
 from results.course import (
     CERTIFICATE,
+    HANDSHAKES,
     Ending,
     ending,
     goal,
@@ -118,13 +119,13 @@ def _about_failure(
     if failed.step == "dns" or failed.failure is None:
         return []
     observations = measurement.observations
-    handshake = failed.step == "tls" and failed.failure not in CERTIFICATE and settings.innocent_name is not None
+    handshake = failed.step in HANDSHAKES and failed.failure not in CERTIFICATE and settings.innocent_name is not None
     again = last_attempt(observations, "again", end.hop)
     innocent = last_attempt(observations, "innocent", end.hop)
     if again is None:
         first = [_attempt(measurement, end, failed, "innocent", settings)] if handshake else []
         return [*first, _attempt(measurement, end, failed, "again", settings)]
-    repeats = again.failure is not None and again.step in ("tcp", "tls") and presented(innocent)
+    repeats = again.failure is not None and again.step in ("tcp", *HANDSHAKES) and presented(innocent)
     elsewhere = settings.ab_endpoint and settings.ab_endpoint[0] != failed.address
     if not (handshake and repeats and elsewhere) or last_attempt(observations, "elsewhere", end.hop) is not None:
         return []
@@ -140,7 +141,7 @@ def _attempt(
     return Attempt(
         role=role,
         hop=end.hop,
-        scheme=asked.scheme if again else "tls",
+        scheme=asked.scheme if again or asked.scheme == "quic" else "tls",
         host=end.host,
         server_name=settings.innocent_name if role.endswith("innocent") else end.host,
         address=away[0] if away else failed.address,

@@ -22,6 +22,9 @@ HOW = {
     "http.timeout": "the request is not answered",
     "http.reset": "the connection is reset on the request",
     "http.eof": "the connection is closed before the answer's end",
+    "quic.timeout": "the QUIC handshake is not answered",
+    "quic.refused": "QUIC is refused",
+    "quic.reset": "the QUIC handshake is ended by the other side",
     "http.stall": "the answer stands still before its end",
 }
 

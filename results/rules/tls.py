@@ -11,7 +11,7 @@ RULES = (
         needs=signs("answer.handshake over.valid_tls"),
         outcome="reachable",
         confidence="confirmed",
-        says="The endpoint completed a handshake with a certificate valid for its name.",
+        says="The endpoint completed a handshake, over TLS or QUIC, with a certificate valid for its name.",
     ),
     Rule(
         id="tls.sni_ab",

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import OWN_NETWORK, STEPS, last_attempt, method_of, presented
+from results.course import HANDSHAKES, OWN_NETWORK, STEPS, last_attempt, method_of, presented
 from results.dns_answers import failure_of
 from results.sentences import clean, place, tells
 from results.signs.controls import alike
 
 TOLD = 2
-INTERFERED = ("tls.reset", "tls.timeout", "tls.eof")
+INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout")
 """Ways for a handshake to end that a server set aside for it does not choose by itself; an alert it may."""
 
 
@@ -25,7 +25,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         return
     failed = end.observation
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
-    if failed.step == "tls":
+    if failed.step in HANDSHAKES:
         yield from _innocent_here(case, failed)
         yield from _elsewhere(case)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import OWN_NETWORK, method_of, plain_hops, same_site, vouched
+from results.course import HANDSHAKES, OWN_NETWORK, STEPS, method_of, plain_hops, same_site, vouched
 from results.fingerprints import Match, refusals
 from results.sentences import clean, place, tells
 
@@ -32,7 +32,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield "answer.complete", f"{where}: status {answer.status}, {size}{cut}"
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
         yield from _strayed(case)
-    elif end.scheme == "tls":
+    elif end.scheme in HANDSHAKES:
         yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"
     else:
         yield "answer.connected", f"{where}: the connect succeeded in {end.observation.duration_s:.2f} s"
@@ -46,7 +46,7 @@ def _failure(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
         return  # No rule may call this blocked: the closed list has no word for it.
     yield f"fails.{failed.step}", sentence
     yield f"fails.{case.end.method}", sentence
-    if failed.step == "tcp" and ":" in (failed.address or ""):
+    if failed.step in ("tcp", "quic") and ":" in (failed.address or ""):
         yield "family.ipv6_only", "only IPv6 addresses failed here, and nothing shows that IPv6 works on this network"
 
 
@@ -81,7 +81,7 @@ def _families(observations: tuple[Observation, ...], hop: int) -> Iterator[tuple
         if o.step == "dns" and o.failure != "dns_no_answer":
             family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
             yield f"family.{family}_name_fails", f"in one family only: {tells(o, method_of(o))} ({family})"
-        elif o.step != "dns" and o.address:
+        elif o.step in STEPS[1:] and o.address:
             family = "ipv6" if ":" in o.address else "ipv4"
             own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
             yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from probe.model import Http, Observation, Tls
+from probe.model import Http, Observation
 from results.case import Case, Control, answered
-from results.course import FINAL, STEPS, Ending
+from results.course import FINAL, HANDSHAKES, STEPS, Ending
 from results.fingerprints import match
 from results.sentences import clean, tells
 from results.signs.answer import refusal
@@ -71,7 +71,7 @@ def _got(control: Control, here: Ending) -> str:
         return "in full"
     if isinstance(best.detail, Http):
         return f"status {best.detail.status}, {best.detail.length or 0} bytes"
-    return {"dns": "the name resolves", "tcp": "the connect succeeds", "tls": "the handshake passes"}[best.step]
+    return {"dns": "the name resolves", "tcp": "the connect succeeds"}.get(best.step, "the handshake passes")
 
 
 def _fails_same(case: Case, control: Control) -> bool:
@@ -95,11 +95,11 @@ def _proxy_cannot_say(here: Ending, there: Observation) -> bool:
 
 
 def _leaf_of(observation: Observation | None) -> str | None:
-    return observation.detail.fingerprint if observation and isinstance(observation.detail, Tls) else None
+    return observation.detail.fingerprint if observation and observation.step in HANDSHAKES else None
 
 
 def _leaf(observations: tuple[Observation, ...], host: str) -> str | None:
-    return next((_leaf_of(o) for o in observations if o.step == "tls" and o.host == host and _leaf_of(o)), None)
+    return next((_leaf_of(o) for o in observations if o.step in HANDSHAKES and o.host == host and _leaf_of(o)), None)
 
 
 def _beside_answer(case: Case, control: Control) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from probe.address import is_public, literal
 from probe.model import Dns, Http, Observation, Tls
 from results.case import Case
-from results.course import CERTIFICATE, last_attempt, method_of, secured
+from results.course import CERTIFICATE, HANDSHAKES, last_attempt, method_of, secured
 from results.dns_answers import SAYS, Answers, by_resolver, failure_of, share_network, word_of
 from results.sentences import HOW, clean, listed, place
 
@@ -113,7 +113,7 @@ def _at_the_addresses(case: Case, answers: Answers) -> Iterator[tuple[str, str]]
     hop = next(o.hop for o in answers.observations if o.role == "main")
     hop = case.end.hop if case.end.host == answers.host else hop
     for o in observations:
-        if o.step == "tls" and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE:
+        if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE:
             subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
             yield "dns.answer_has_no_certificate", f"{place(o)} presents a certificate by {subject} for {clean(o.host)}"
     trusted = last_attempt(observations, "trusted", hop)

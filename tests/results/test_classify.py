@@ -80,7 +80,7 @@ def test_a_title_or_server_from_the_network_is_bounded_too() -> None:
 def test_steps_that_the_rules_do_not_know_change_nothing() -> None:
     for scenario in BY_NAME.values():
         extra = tuple(
-            msgspec.structs.replace(o, step="quic", role=role, detail=None, failure="generic_timeout_error")
+            msgspec.structs.replace(o, step="throughput", role=role, detail=None, failure="generic_timeout_error")
             for o in scenario.measurement.observations[-1:]
             for role in ("main", "again", "trusted", "innocent", "elsewhere")
         )

@@ -16,6 +16,7 @@ import msgspec
 
 from probe import target as targets
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
+from probe.steps.quic import Quic
 from results.fingerprints.library import Library
 from results.fingerprints.prints import Print, checked
 from results.verdict import Context
@@ -162,6 +163,13 @@ class Builder:
             alert=int(options["alert"]) if "alert" in options else None,
             chain=(leaf,) if presented else (),
             fingerprint=hashlib.sha256(leaf).hexdigest() if presented else None,
+        )
+
+    def _quic(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
+        failure, tls = self._tls(role, result, plain, options)
+        verified = None if "innocent" in role or not tls.chain else result == "ok"
+        return failure, Quic(
+            server_name=tls.server_name, verified=verified, chain=tls.chain, fingerprint=tls.fingerprint
         )
 
     def _http(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
