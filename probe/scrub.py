@@ -63,6 +63,7 @@ def _spellings(address: str) -> tuple[str, ...]:
     parsed = literal(address.split("%")[0])
     if parsed is None or parsed.is_loopback or parsed.is_unspecified:
         return ()
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
     if not isinstance(parsed, IPv6Address):
         high, low = parsed.packed[:2].hex().lstrip("0") or "0", parsed.packed[2:].hex().lstrip("0") or "0"
         return (str(parsed), str(parsed).replace(".", "-"), f"::ffff:{high}:{low}", f"%3a%3affff%3a{high}%3a{low}")
