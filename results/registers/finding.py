@@ -199,11 +199,12 @@ def earlier(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> 
     """What the same look-up found in versions before this one and no longer does; `last_seen` says until when."""
     found = []
     for hit in sorted(set(hits))[:MAX_ENTRIES]:
-        last = conn.execute(_LAST_GONE, {"e": hit.entry, "v": version.as_of}).fetchone()[0]
-        if last is not None and not _reference(conn, version, hit):
-            before = version.versions[bisect_right(version.versions, last - 1) - 1]
-            if ref := _reference(conn, version._replace(as_of=before), hit):
-                found.append(ref)
+        if _reference(conn, version, hit):
+            continue
+        gone = conn.execute(_LAST_GONE, {"e": hit.entry, "v": version.as_of}).fetchone()[0]
+        before = version.as_of if gone is None else version.versions[bisect_right(version.versions, gone - 1) - 1]
+        if ref := _reference(conn, version._replace(as_of=before, day=""), hit):  # no day: a term that has run out
+            found.append(ref)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -50,8 +50,8 @@ _KINDS = """SELECT e.block_type, d.authority, e.basis, count(*)
     WHERE s.gone IS NULL AND s.register_id = ? GROUP BY 1, 2, 3"""
 
 
-def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statistics]:
-    """Every stored register, by name."""
+def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]) -> list[Statistics]:
+    """Every stored register, by name; `max_age_days` says of each how old it may be."""
     conn = db.conn
     found = []
     for number, name, country, format_, at, *counts, versions, first in conn.execute(_NEWEST).fetchall():
@@ -65,7 +65,7 @@ def statistics(db: Database, now: datetime, max_age_days: float) -> list[Statist
                 format=format_,
                 as_of=instant(at),
                 age_days=round(age, 3),
-                stale=age > max_age_days,
+                stale=age > max_age_days(name),
                 versions=versions,
                 first_version=instant(first),
                 rows=rows,

@@ -124,7 +124,7 @@ def lookup(
 
     wanted = _targets(targets)
     with _database(app) as db:
-        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=MAX_AGE_DAYS)
+        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=_max_age(app, name))
         for target in wanted:
             found = asked.expect(target)
             if as_json:
@@ -141,7 +141,7 @@ def stats(app: App, as_json: bool) -> None:
     from results.registers.statistics import statistics
 
     with _database(app) as db:
-        rows = statistics(db, datetime.now(UTC), MAX_AGE_DAYS)
+        rows = statistics(db, datetime.now(UTC), lambda register: _max_age(app, register))
     for row in rows:
         if as_json:
             print_json(msgspec.to_builtins(row))
@@ -221,6 +221,12 @@ def _database(app: App) -> Iterator[Database]:
             yield store.db
     finally:
         store.close()
+
+
+def _max_age(app: App, register: str | None) -> float:
+    """How old a version may be, as configured for that register, or the least of all."""
+    ages = [table.max_age_days for table in app.config().register if register in (None, table.name)]
+    return min(ages, default=MAX_AGE_DAYS)
 
 
 def _targets(arguments: Iterable[str]) -> list[str]:

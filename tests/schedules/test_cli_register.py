@@ -136,6 +136,10 @@ def test_statistics_say_how_old_each_register_is(run: Run, dump: Path):
     assert (first["register"], first["entries"], first["skipped"], first["stale"]) == ("rkn", 1, 1, True)
     assert (second["register"], second["block_types"]) == ("sample", {"domain": 5, "url": 1, "ip": 1, "domain-mask": 1})
     assert "too old to decide anything" in run("stats").stdout
+    config = dump.with_name("reachprobe.toml")
+    config.write_text('[[register]]\nname = "rkn"\nmax_age_days = 100000\n')
+    assert [row["stale"] for row in lines(run("stats", "--json", config=config))] == [False, True]
+    assert lines(run("lookup", "a.com", "--as", "rkn", "--json", config=config))[0]["stale"] is False
 
 
 def test_a_difference_is_one_line_a_change(run: Run, dump: Path):

@@ -12,6 +12,7 @@ import sqlite_utils
 
 from results.expectation import expectation_for
 from results.registers import citizenlab, formats, plain, rpz, sample_path, uablacklist
+from results.registers.explaining import explain
 from results.registers.names import subnet_text
 from results.registers.records import BadRow, ImportReport, RegisterError, TruncatedRegister
 
@@ -85,6 +86,7 @@ def test_a_decree_is_in_force_until_the_end_of_its_term(
     assert (found.listed, found.basis) == (True, "https://www.president.gov.ua/documents/1842020-33629")
     assert expectation_for(db, "vk.com", country="UA", at=after).listed is False
     assert expectation_for(db, "www.drweb.ru", country="UA", at=after).listed is True
+    assert "no longer in force" in "\n".join(explain(db, "vk.com", after))
 
 
 @pytest.mark.parametrize("keep", [-1, 100, 40])
