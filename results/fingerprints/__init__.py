@@ -84,6 +84,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     body: tuple[str, ...] = ()
     header: tuple[str, str] | None = None
     status: tuple[int, ...] = ()
+    at_most: int | None = None
+    """Bytes: what quotes a block page is longer than one."""
 
 
 class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -163,7 +165,8 @@ def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
     headers = {name.lower(): value.lower() for name, value in http.headers}
     title = (http.title or "").casefold()
     for page, phrases in own().refusals if refusal else own().blocks:
-        if _bears(page, phrases, http.status, title, headers, body):
+        short = page.at_most is None or (http.length or 0) <= page.at_most
+        if short and _bears(page, phrases, http.status, title, headers, body):
             yield Match(name=page.name, kind=page.kind, scope=page.scope, tells=page.tells)
 
 

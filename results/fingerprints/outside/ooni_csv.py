@@ -16,7 +16,16 @@ from results.fingerprints.outside import Row
 from results.fingerprints.prints import FingerprintError, How, Print, Scope, country_named
 
 NAME = "ooni-csv"
-COLUMNS = ("name", "scope", "location_found", "pattern_type", "pattern", "confidence_no_fp", "expected_countries")
+COLUMNS = (
+    "name",
+    "scope",
+    "other_names",
+    "location_found",
+    "pattern_type",
+    "pattern",
+    "confidence_no_fp",
+    "expected_countries",
+)
 SCOPES: dict[str, Scope] = {
     "nat": "nat",
     "isp": "isp",
@@ -83,6 +92,9 @@ def _row(line: int, row: dict[str, str]) -> Row:
         return Row(line, problem=f"expected_countries that are none: {row['expected_countries'][:40]!r}")
     sure = row["confidence_no_fp"].strip()
     scope = SCOPES[row["scope"]]
+    if scope == "isp" and "_prod_" in row["other_names"]:
+        # Filters that one chooses oneself, such as ooni.ru_84, which Citizen Lab has as dns_prod_skydns_1.
+        scope = "prod"
     return Row(
         line,
         (

@@ -88,7 +88,7 @@ def test_every_entry_has_a_source_and_no_entry_is_without_a_mark() -> None:
         assert page.title or page.body or page.header, page.name
         assert all(len(phrase) >= 6 for phrase in page.body), page.name
     assert all(entry.source for entry in (*compiled.hosts.values(), *compiled.stubs.values()))
-    assert len(compiled.stubs) >= 25
+    assert len(compiled.stubs) >= 20
     assert len(compiled.hosts) >= 15
 
 
@@ -105,3 +105,23 @@ def test_only_the_beginning_of_a_body_is_searched() -> None:
     filler = os.urandom(400_000)
     assert names(answer(filler + LAW.encode())) == []
     assert names(answer(filler[:30_000] + LAW.encode())) == ["ru.law-149"]
+
+
+@pytest.mark.parametrize(
+    "address", ["193.58.251.1", "193.58.251.11", "95.217.66.240", "159.255.26.69", "93.158.134.250"]
+)
+def test_the_answers_of_a_dns_filter_that_one_chose_oneself_are_no_block(address: str) -> None:
+    assert not is_stub(address)
+
+
+def test_only_the_page_about_blocking_of_a_providers_portal_is_one() -> None:
+    page = "http://m.megafonpro.ru/rkn"
+    (found,) = match(answer(status=302, location=page, headers=(("Location", page),)))
+    assert (found.name, found.kind) == ("ru.megafon", "block_host")
+    portal = "http://m.megafonpro.ru/login/new"
+    assert match(answer(status=302, location=portal, headers=(("Location", portal),))) == ()
+
+
+def test_an_article_that_quotes_the_law_is_no_block_page() -> None:
+    article = LAW + " Сайт включен в единый реестр доменных имен, см. eais.rkn.gov.ru " + "слово " * 8_000
+    assert match(answer(article.encode())) == ()

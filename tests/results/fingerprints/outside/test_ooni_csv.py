@@ -94,3 +94,8 @@ def test_whatever_a_list_holds_it_is_rows_or_one_error(text: str) -> None:
         assert all(isinstance(row, Row) for row in ooni_csv.read("prints.csv", HEADER + text))
     except FingerprintError:
         pass
+
+
+def test_a_filter_that_one_chooses_oneself_is_a_product_whatever_its_row_says() -> None:
+    (row,) = rows("x.84,isp,cl.dns_prod_dnsfilter_1,dns,full,192.0.2.1,5,RU,x,,")
+    assert row.prints[0].scope == "prod"
