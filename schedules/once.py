@@ -16,7 +16,7 @@ from probe.model import Measurement, Target, Vantage
 from probe.network import RealNetwork, rfc3339
 from probe.round import measure_all
 from results.finished import Finished, Round
-from results.follow_up import FollowUpSettings, follow_up
+from results.follow_up import FollowUpSettings, follow_up, may_follow
 from schedules.batches import Batches
 from schedules.conclude import Conclusions
 
@@ -75,6 +75,7 @@ def means_of(config: Config, path: str) -> Means:
         settings=settings,
         vantage=config.vantage_by(path),
         limits=AddressLimits(settings.per_address),
+        follows_redirect=may_follow,
         follow_up=follow_up(
             FollowUpSettings(
                 innocent_name=config.network.innocent_name,
