@@ -19,7 +19,7 @@ from schedules.demo.network import CensoredNetwork
 T = TypeVar("T")
 LOOPBACK = "127.0.0.1"
 NAME = "site.x.test"
-QUICK_S = 0.4
+QUICK_S = 0.8
 """How long a step waits where nothing will come."""
 PATIENT_S = 5.0
 """How long a step may wait where an answer is sure to come."""

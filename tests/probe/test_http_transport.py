@@ -191,7 +191,7 @@ async def hangs_up_in_the_body(connection: h2.connection.H2Connection, number: i
         (garbles_the_headers, "http_request_failed", None), (garbles_the_body, "http_request_failed", 200),
         (speaks_of_another_stream, "http_request_failed", 200), (gives_no_number, "http_request_failed", None),
         (answers_in_http_1, "generic_timeout_error", None),  # its first bytes promise a frame of four megabytes
-        (promises_another_length, "http_request_failed", None), 
+        (promises_another_length, "http_request_failed", None),
         (hangs_up, "eof_error", None),
         (hangs_up_in_the_body, "eof_error", 200),
     ],
