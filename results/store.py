@@ -155,7 +155,10 @@ class Store:
         return tuple(reversed([*newest, *run[-1:]]))
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
-        """Judge every measurement again from what is stored; yields those whose verdict or agreement changed."""
+        """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.
+
+        The context is kept as the judge gives it back, for it may say by what the new verdict was made.
+        """
         judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
         ids = [row[0] for row in self.db.execute(judged)]
         for start in range(0, len(ids), 200):
@@ -164,10 +167,18 @@ class Store:
                 for measurement_id in ids[start : start + 200]:
                     old = loading.finished(self.db, measurement_id)
                     new = judge(old)
-                    if new != old:
+                    if new.context != old.context:
+                        saving.save_context(self.db, new)
+                    if new != msgspec.structs.replace(old, context=new.context):
                         saving.save_verdicts(self.db, [new])
                         changed.append((old, new))
             yield from changed
+
+    def judged_with_others(self, fingerprints: str | None) -> int:
+        """How many verdicts were made with other published fingerprints than those of this digest."""
+        judged = "SELECT count(*) FROM measurements m JOIN verdicts v ON v.measurement = m.number"
+        others = f"{judged} WHERE json_extract(m.context, '$.fingerprints') IS NOT ?"
+        return int(self.db.execute(others, [fingerprints]).fetchone()[0])
 
     def consent(self) -> int | None:
         """The version of the newest text that was consented to, None where none was."""

@@ -74,16 +74,19 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 @click.pass_obj
 def reclassify(app: App, as_json: bool) -> None:
     """Judge every stored measurement again, by today's rules and registers."""
+    from results.fingerprints.collecting import library_of
     from results.rows import row
     from schedules import lock
     from schedules.conclude import judge_again
-    from schedules.show.output import print_json
+    from schedules.show.output import print_json, talk
 
     config = app.config()
     store = app.store(must_exist=True)
     try:
         with lock.held(app.database):
             judged = store.db.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+            if others := store.judged_with_others(library_of(store.path).digest):
+                talk(f"{others} were judged with other fingerprints than those now in force", quiet=app.quiet)
             changed = 0
             for before, after in store.reclassify(judge_again(store, config)):
                 changed += 1
