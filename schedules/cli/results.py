@@ -55,6 +55,7 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 
     ID is the measurement's, or the first four characters or more of it.
     """
+    from results.fingerprints.collecting import library_of
     from schedules.show.explain import explain
     from schedules.show.output import out, print_json
 
@@ -64,7 +65,7 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
         if as_json:
             print_json(_whole(finished))
         else:
-            explain(finished, out())
+            explain(finished, out(), library_of(app.database))
     finally:
         store.close()
 

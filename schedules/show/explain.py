@@ -14,6 +14,8 @@ from schedules.show.words import FAILURES, METHODS, SIGNS, STYLES, listing, safe
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from results.fingerprints.library import Library
+
 ROLES = {"main": "", "elsewhere_innocent": "both"}
 ROLES_TOLD = """\
 again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
@@ -23,8 +25,8 @@ machine's resolver.
 MOST_NEARLY = 5
 
 
-def explain(finished: Finished, console: Console) -> None:
-    """Print one measurement with its reasons."""
+def explain(finished: Finished, console: Console, library: Library | None = None) -> None:
+    """Print one measurement with its reasons; `library` is what pages are known by, our own set where none is given."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [METHODS.get(verdict.method, verdict.method)] if verdict.method else []
     how += [f"by {verdict.trigger}"] if verdict.trigger else []
@@ -41,7 +43,7 @@ def explain(finished: Finished, console: Console) -> None:
         console.print(ROLES_TOLD.replace("\n", " ").strip(), style="dim")
     for control in finished.controls:
         _steps(f"The control, by {safe(control.vantage.path)}", control, console)
-    _rules(finished, console)
+    _rules(finished, console, library)
 
 
 def where(measurement: Measurement) -> str:
@@ -122,13 +124,13 @@ def _came_back(observation: Observation) -> str:
     return "connected" if observation.step == "tcp" else "done"
 
 
-def _rules(finished: Finished, console: Console) -> None:
+def _rules(finished: Finished, console: Console, library: Library | None) -> None:
     known = {rule.id: rule for rule in rules()}
     console.print(f"\nThe rules (version {finished.verdict.rules_version})", style="bold")
     for name in finished.verdict.rules:
         says = known[name].says if name in known else "a rule of another version"
         console.print(f"  {name} made the verdict: {safe(says)}")
-    close = nearly(finished.measurement, finished.controls, finished.context)
+    close = nearly(finished.measurement, finished.controls, finished.context, library)
     telling = [
         (rule, lacked) for rule, lacked in close if len(rule.needs) > 1 and rule.id not in finished.verdict.rules
     ]
