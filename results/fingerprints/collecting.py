@@ -124,7 +124,9 @@ def load(path: Path) -> Collection | None:
         raise FingerprintError(f"{path}: {error.strerror}; {again}") from error
     try:
         found = msgspec.json.decode(data, type=Collection)
-    except (msgspec.DecodeError, RecursionError) as error:
+        for one in found.prints:
+            checked(one)
+    except (msgspec.DecodeError, RecursionError, BadPattern) as error:
         raise FingerprintError(f"{path} is damaged ({error}); {again}") from error
     if found.version != VERSION:
         raise FingerprintError(f"{path} was written by another version of this program; {again}")

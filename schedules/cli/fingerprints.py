@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -83,12 +84,27 @@ def _gather(sources: Sequence[str], folder: Path, ca_file: str | None) -> Gather
     lists = []
     for number, source in enumerate(sources):
         if "://" in source:
+            _refuse_open(source)
             into = folder / str(number)
             asyncio.run(_download(source, into, ca_file))
             lists.append((source, into))
         else:
             lists.append((source, Path(source).expanduser()))
     return gather(lists, datetime.now(UTC))
+
+
+def _refuse_open(url: str) -> None:
+    """Whoever blocks could rewrite on the way what tells blocks from other pages."""
+    from probe.address import literal
+    from results.fingerprints.prints import FingerprintError
+
+    try:
+        parts = urlsplit(url)
+        address = literal(parts.hostname or "")
+    except ValueError as error:
+        raise FingerprintError(f"{url} is no URL: {error}") from error
+    if parts.scheme != "https" and not (address and address.is_loopback):
+        raise FingerprintError(f"{url}: only https is taken, for a list in the open could be rewritten on the way")
 
 
 async def _download(url: str, into: Path, ca_file: str | None) -> None:

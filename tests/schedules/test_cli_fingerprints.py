@@ -138,3 +138,10 @@ def test_a_list_cannot_write_on_the_terminal(run: Run, tmp_path: Path) -> None:
     result = run("update", path)
     assert "\x1b" not in result.stdout + result.stderr
     assert "\x07" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("url", ["http://lists.example/x.csv", "ftp://lists.example/x.csv", "https://[::1/x.csv"])
+def test_a_list_that_could_be_rewritten_on_the_way_is_not_fetched(run: Run, url: str) -> None:
+    result = run("update", url)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"reachprobe: {url}")

@@ -138,7 +138,17 @@ def test_a_collection_that_cannot_be_written_leaves_the_old_one(
     assert len(list(tmp_path.glob("x.db.*"))) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"version": 1, "updated": 5}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"version": 1, "updated": 5}',
+        b'{"updated": "", "sources": [], "prints": [{"name": "x", "scope": "isp", "where": "body", "how": "regexp",'
+        b' "pattern": "(a+)+b"}]}',
+    ],
+)
 def test_a_damaged_collection_is_said_in_one_line_with_the_way_out(tmp_path: Path, content: bytes) -> None:
     path = place(tmp_path / "x.db")
     path.write_bytes(content)
