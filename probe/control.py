@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+
 import msgspec
 
 from probe.means import Means, no_follow_up
 from probe.measure import measure
 from probe.model import Measurement
+
+ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
+"""Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record."""
+
+
+def by_path(control: Means) -> ControlSource:
+    """The same target at the same moment by another path."""
+
+    async def source(measurement: Measurement) -> Sequence[Measurement]:
+        return (await measure_control(measurement, control),)
+
+    return source
 
 
 async def measure_control(measurement: Measurement, control: Means) -> Measurement:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import secrets
 import socket
 import time
@@ -12,13 +11,12 @@ from typing import Protocol
 
 from probe.address import literal
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
-from probe.path import Path, Proxy, proxy_of
+from probe.path import Path, Proxy, bind, proxy_of
 from probe.stream import SocketStream, Stream
 from probe.system_resolver import SystemResolver
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 ID_CHARACTERS = 16
-SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 
 
 class Network(Protocol):
@@ -60,7 +58,7 @@ class RealNetwork:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._proxy = proxy_of(path)
-        self.remote_names = self._proxy is not None
+        self.remote_names = self._proxy is not None and path.remote_names
         self._own: set[str] = set()
         self._system_resolver = SystemResolver()
 
@@ -142,19 +140,11 @@ class RealNetwork:
         try:
             sock.setblocking(False)
             if self.path.bind is not None:
-                self._bind(sock, self.path.bind)
+                bind(sock, self.path.bind)
         except BaseException:
             sock.close()
             raise
         return sock
-
-    def _bind(self, sock: socket.socket, bind: str) -> None:
-        if literal(bind) is None:
-            sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, bind.encode() + b"\0")
-        elif (":" in bind) is not (sock.family == socket.AF_INET6):
-            raise OSError(errno.EAFNOSUPPORT, "the path is bound to an address of the other family")
-        else:
-            sock.bind((bind, 0))
 
     async def _proxy_address(self, host: str) -> str:
         return host if literal(host) else (await self.getaddrinfo(host))[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 from urllib.parse import urlsplit
 
 import msgspec
@@ -12,6 +14,7 @@ from probe.stream import Stream, receive_exactly, receive_until
 
 PROXY_PORTS = {"socks5": 1080, "socks5h": 1080, "http": 3128}
 MAX_CONNECT_ANSWER = 16 * 1024
+SO_BINDTODEVICE = getattr(socket, "SO_BINDTODEVICE", 25)
 
 
 class BadPath(ValueError):
@@ -19,11 +22,15 @@ class BadPath(ValueError):
 
 
 class Path(msgspec.Struct, frozen=True):
-    """`bind` is an interface name or a source address; `proxy` is socks5://HOST:PORT or http://HOST:PORT."""
+    """`bind` is an interface name or a source address; `proxy` is socks5://HOST:PORT or http://HOST:PORT.
+
+    `remote_names`: a proxy is handed names, and looks them up at its far end; else they are looked up here.
+    """
 
     name: str = "direct"
     bind: str | None = None
     proxy: str | None = None
+    remote_names: bool = True
 
 
 class Proxy(msgspec.Struct, frozen=True):
@@ -60,6 +67,41 @@ def proxy_of(path: Path) -> Proxy | None:
     if parts.username or parts.password:
         raise BadPath(f"path {path.name}: a proxy that wants a password is not supported")
     return Proxy("http" if parts.scheme == "http" else "socks5", parts.hostname, port or PROXY_PORTS[parts.scheme])
+
+
+def usable(path: Path) -> None:
+    """Raise BadPath where this machine has no such way for packets to leave. Sends nothing."""
+    if path.bind is None:
+        return
+    address = literal(path.bind)
+    family = socket.AF_INET6 if address is not None and address.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            bind(sock, path.bind)
+        except OSError as error:
+            raise BadPath(f"path {path.name}: {_why_not(path.bind, error)}") from error
+
+
+def bind(sock: socket.socket, where: str) -> None:
+    """Have a socket's packets leave by an interface, or from a source address; OSError where that cannot be."""
+    if literal(where) is None:
+        sock.setsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, where.encode() + b"\0")
+    elif (":" in where) is not (sock.family == socket.AF_INET6):
+        raise OSError(errno.EAFNOSUPPORT, "the path is bound to an address of the other family")
+    else:
+        sock.bind((where, 0))
+
+
+def _why_not(where: str, error: OSError) -> str:
+    match error.errno:
+        case errno.ENODEV:
+            return f"there is no interface {where}; is the VPN up?"
+        case errno.EADDRNOTAVAIL:
+            return f"{where} is no address of this machine; is the VPN up?"
+        case errno.EPERM | errno.EACCES:
+            return f"no permission to bind to the interface {where}; bind to its address, or run with CAP_NET_RAW"
+        case _:
+            return f"cannot be bound to {where}: {error.strerror}"
 
 
 async def _socks5_greet(stream: Stream) -> None:

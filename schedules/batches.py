@@ -18,14 +18,14 @@ class Batches:
     def __init__(self, store: Store, committed: Callable[[Finished], None]) -> None:
         self._store = store
         self._committed = committed
-        self._waiting: list[Finished] = []
+        self._waiting: list[tuple[Finished, bool]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
 
-    def add(self, finished: Finished) -> None:
-        """Raises what an earlier commit by the clock failed with."""
+    def add(self, finished: Finished, *, told: bool = True) -> None:
+        """Raises what an earlier commit by the clock failed with. What is not to be told is committed all the same."""
         self._raise()
-        self._waiting.append(finished)
+        self._waiting.append((finished, told))
         if len(self._waiting) >= MOST:
             self.close()
         elif self._timer is None:
@@ -39,9 +39,10 @@ class Batches:
             self._timer = None
         batch, self._waiting = self._waiting, []
         if batch:
-            self._store.save(batch)
-            for finished in batch:
-                self._committed(finished)
+            self._store.save([finished for finished, _ in batch])
+            for finished, told in batch:
+                if told:
+                    self._committed(finished)
 
     def _raise(self) -> None:
         error, self._error = self._error, None

@@ -41,8 +41,8 @@ def services(config: Config) -> dict[str, Service]:
             name=table.name,
             title=table.title or (before.title if before else table.name),
             targets=targets(table.name, table.required, table.optional, allow_private=config.network.allow_private),
-            ended=before.ended if before else None,
-            note=before.note if before else None,
+            ended=table.ended,
+            note=table.note,
         )
     return known
 

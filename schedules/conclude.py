@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.control import measure_control
-from probe.means import Means
-from probe.model import Measurement
+from probe.control import ControlSource
+from probe.model import Measurement, Vantage
 from results.agreement import agreement
 from results.classify import classify
 from results.expectation import Lookup
 from results.fingerprints.collecting import library_of
-from results.finished import Finished
+from results.finished import Finished, Round
 from results.follow_up import wants_control
 from results.registers.names import BadName
-from results.verdict import Context, NetworkState, Verdict
+from results.verdict import Context, Repeat, Verdict
 from schedules.shared import SharedAddresses
 
 if TYPE_CHECKING:
@@ -31,38 +31,63 @@ class Conclusions:
     """Concludes one round's measurements: all see the same network state, fingerprints, registers, shared addresses."""
 
     def __init__(
-        self, store: Store, config: Config, *, round_id: str, network: NetworkState, control: Means | None, at: datetime
+        self, store: Store, config: Config, vantage: Vantage, *, controls: Sequence[ControlSource] = (), at: datetime
     ) -> None:
         self._store = store
         self._library = library_of(store.path)
-        self._round_id = round_id
-        self._control = control
-        self._control_country = control.vantage.country if control else None
+        self._round_id: str | None = None
+        self._sources = controls
         self._shared = SharedAddresses()
-        self._expectations = Expectations(store, config, at, config.vantage.country)
+        self._expectations = Expectations(store, config, at, vantage.country)
         self._context = Context(
-            network=network,
-            country=config.vantage.country,
+            country=vantage.country,
             allow_private=config.network.allow_private,
             fingerprints=self._library.digest,
         )
+
+    def enter(self, round_: Round) -> None:
+        """What is finished from now on belongs to this round, and was measured on a network in that state."""
+        self._round_id = round_.id
+        self._context = msgspec.structs.replace(self._context, network=round_.network)
 
     async def finish(self, measurement: Measurement) -> Finished:
         """Judge a measurement; where a control could tell more, measure that first."""
         self._shared.add(measurement)
         context = msgspec.structs.replace(self._context, shared_addresses=self._shared.among(measurement))
         verdict = classify(measurement, (), context, self._library)
-        controls: tuple[Measurement, ...] = ()
         if verdict.outcome not in ("reachable", "offline"):
-            earlier = self._store.history(measurement.target, measurement.vantage, measurement.started_at)
+            earlier = self._store.history(
+                measurement.target, measurement.vantage, measurement.started_at, apart_from=measurement.repeats
+            )
             context = msgspec.structs.replace(context, earlier=earlier)
-        if self._control is not None and wants_control(measurement, verdict):
-            controls = (await measure_control(measurement, self._control),)
-            if self._control_country is not None:
-                leaves = {control.id: self._control_country for control in controls}
-                context = msgspec.structs.replace(context, control_countries=leaves)
+        controls = await self._controls(measurement) if wants_control(measurement, verdict) else ()
+        recorded = tuple(control.id for control in controls if control.control_of != measurement.id)
         if controls or context.earlier:
+            context = msgspec.structs.replace(context, recorded=recorded)
             verdict = classify(measurement, controls, context, self._library)
+        return self._finished(measurement, controls, context, verdict)
+
+    def waiting(self, finished: Finished) -> Finished:
+        """What may be said of a new anomaly before it was measured again."""
+        return self._known(finished, Repeat())
+
+    def repeated(self, first: Finished, again: Finished) -> Finished:
+        """The first measurement of an anomaly, in the light of what the second was."""
+        return self._known(first, Repeat(outcome=again.verdict.outcome, method=again.verdict.method))
+
+    def _known(self, first: Finished, repeat: Repeat) -> Finished:
+        context = msgspec.structs.replace(first.context, repeat=repeat)
+        verdict = classify(first.measurement, first.controls, context, self._library)
+        agreed = _agreement(first.expectation, verdict)
+        return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
+
+    async def _controls(self, measurement: Measurement) -> tuple[Measurement, ...]:
+        found = await asyncio.gather(*(source(measurement) for source in self._sources))
+        return tuple(control for controls in found for control in controls)
+
+    def _finished(
+        self, measurement: Measurement, controls: tuple[Measurement, ...], context: Context, verdict: Verdict
+    ) -> Finished:
         expectation = self._expectations.of(measurement)
         return Finished(
             measurement=measurement,
@@ -104,7 +129,11 @@ def judge_again(store: Store, config: Config) -> Callable[[Finished], Finished]:
         at = datetime.fromisoformat(measurement.started_at)
         expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
         return msgspec.structs.replace(
-            finished, verdict=verdict, expectation=expectation, agreement=_agreement(expectation, verdict)
+            finished,
+            context=msgspec.structs.replace(finished.context, fingerprints=library.digest),
+            verdict=verdict,
+            expectation=expectation,
+            agreement=_agreement(expectation, verdict),
         )
 
     return judge

@@ -25,6 +25,11 @@ Count = Annotated[int, Meta(ge=1, le=10_000)]
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
+def seconds_of(every: str) -> float:
+    """`6h` in seconds."""
+    return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
+
+
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all tables share: frozen, every key named, no key unknown."""
 
@@ -73,6 +78,20 @@ class NetworkTable(Table, frozen=True, kw_only=True):
 class ControlTable(Table, frozen=True, kw_only=True):
     hub: str | None = None
     path: str | None = None
+    paths: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
+    """Several, instead of one: where they disagree, a verdict is less sure."""
+    vantages: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    """Vantages whose recorded measurements are believed also where they failed."""
+    recorded_within: Every = "6h"
+    """How old another vantage's recorded measurement may be to serve as a control."""
+
+    @property
+    def all_paths(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*([self.path] if self.path is not None else []), *self.paths)))
+
+    @property
+    def within_s(self) -> float:
+        return seconds_of(self.recorded_within)
 
 
 class PathTable(Table, frozen=True, kw_only=True):
@@ -81,6 +100,10 @@ class PathTable(Table, frozen=True, kw_only=True):
     proxy: str | None = None
     country: Country | None = None
     """Where it leaves; one that leaves in the vantage's own country is no control."""
+    asn: Asn | None = None
+    network_name: Name | None = None
+    dns: Literal["remote", "local"] = "remote"
+    """Where names are looked up on a path through a proxy: at its far end, or here."""
 
 
 class RegisterTable(Table, frozen=True, kw_only=True):
@@ -96,6 +119,9 @@ class ServiceTable(Table, frozen=True, kw_only=True):
     title: Name | None = None
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    ended: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    """The day the service itself was shut down."""
+    note: Annotated[str, Meta(max_length=300)] | None = None
 
 
 class CampaignTable(Table, frozen=True, kw_only=True):
@@ -142,7 +168,7 @@ class Config(Table, frozen=True, kw_only=True):
 
         for path in self.path:
             if path.name == name:
-                return NetworkPath(path.name, path.bind, path.proxy)
+                return NetworkPath(path.name, path.bind, path.proxy, remote_names=path.dns == "remote")
         if name == "direct":
             return NetworkPath("direct")
         raise ConfigError(f"there is no path {name!r}; known: {', '.join(self.path_names)}")
@@ -160,11 +186,22 @@ class Config(Table, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
 
     def vantage_by(self, path: str) -> Vantage:
-        """This vantage, as its packets leave by `path`."""
+        """This vantage, as its packets leave by `path`: what the path says of itself, else what the vantage does.
+
+        A path that leaves in a country of its own is in no network of the vantage's.
+        """
         from probe.model import Vantage
 
         mine = self.vantage
-        return Vantage(name=mine.name, country=mine.country, asn=mine.asn, network_name=mine.network_name, path=path)
+        way = next((table for table in self.path if table.name == path), PathTable(name=path))
+        here = VantageTable() if way.country is not None else mine
+        return Vantage(
+            name=mine.name,
+            country=way.country or mine.country,
+            asn=way.asn or here.asn,
+            network_name=way.network_name or here.network_name,
+            path=path,
+        )
 
 
 def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:

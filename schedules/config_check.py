@@ -26,8 +26,11 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
     for place, campaign in enumerate(config.campaign):
         if campaign.register is not None or campaign.sample is not None:
             found.append((("campaign", place, "register"), "samples of a register are not there yet; name targets"))
-    if config.control.path is not None and config.control.path not in paths:
-        found.append((("control", "path"), _no_path(config.control.path, paths)))
+    for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
+        found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
+    for place, path in enumerate(config.path):
+        if path.dns == "local" and path.proxy is None:
+            found.append((("path", place, "dns"), "only a path through a proxy has another place to look names up"))
     for place, campaign in enumerate(config.campaign):
         if campaign.path not in paths:
             found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))

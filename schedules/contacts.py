@@ -26,8 +26,8 @@ def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
     found = [*_targets(choices), *_of_the_round(config)]
     for choice in choices:
         found += _proxy(config, choice.path, "path")
-    if config.control.path is not None:
-        found += _proxy(config, config.control.path, "control")
+    for path in config.control.all_paths:
+        found += _proxy(config, path, "control")
     return tuple(dict.fromkeys(found))
 
 

@@ -95,7 +95,8 @@ def _registers(config: Config, store: Store) -> Iterator[Finding]:
         yield Finding("registers", "worth knowing", says)
         return
     oldest = {table.name: table.max_age_days for table in config.register}
-    found = [one for one in statistics(store.db, datetime.now(UTC), 3.0) if one.country == country]
+    stored = statistics(store.db, datetime.now(UTC), lambda name: oldest.get(name, 3.0))
+    found = [one for one in stored if one.country == country]
     if not found:
         yield Finding("registers", "worth knowing", f"none of {country} is stored; `reachprobe register import FILE`")
     for one in found:
@@ -104,6 +105,23 @@ def _registers(config: Config, store: Store) -> Iterator[Finding]:
             "; too old to decide, import a new one" if stale else ""
         )
         yield Finding(f"register {one.register}", "worth knowing" if stale else "fine", says)
+
+
+def _controls(config: Config) -> Iterator[Finding]:
+    from probe.path import BadPath, usable
+
+    if not config.control.all_paths:
+        says = "none, so blocked and down can hardly be told apart; set [control] path"
+        yield Finding("control", "worth knowing", says)
+    for path in config.path_names:
+        about = "control" if path in config.control.all_paths else "path"
+        try:
+            usable(config.path_named(path))
+        except BadPath as error:
+            yield Finding(about, "worth knowing", str(error))
+        else:
+            if path != "direct":
+                yield Finding(about, "fine", path)
 
 
 def _network(config: Config, agreed: bool) -> Iterator[Finding]:
@@ -116,12 +134,7 @@ def _network(config: Config, agreed: bool) -> Iterator[Finding]:
         yield Finding("resolver", "fine", f"{text}: {asked}")
     if not config.network.trusted_resolvers:
         yield Finding("trusted resolvers", "worth knowing", "none, so no second opinion on names")
-    if config.control.path is None:
-        yield Finding(
-            "control", "worth knowing", "none, so blocked and down can hardly be told apart; set [control] path"
-        )
-    else:
-        yield Finding("control", "fine", config.control.path)
+    yield from _controls(config)
     if not agreed:
         yield Finding("network", "worth knowing", "not asked: without consent nothing is contacted")
         return

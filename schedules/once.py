@@ -1,4 +1,4 @@
-"""One round: canaries, measure, judge, store. Whoever calls it holds the lock."""
+"""One round: canaries, measure, judge, store; new anomalies once more, alone. Whoever calls it holds the lock."""
 
 from __future__ import annotations
 
@@ -6,24 +6,30 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from probe import canary
 from probe.canary import NetworkReport
 from probe.limits import AddressLimits
 from probe.means import Means
-from probe.model import Measurement, Target, Vantage
 from probe.network import RealNetwork, rfc3339
+from probe.path import usable
 from probe.round import measure_all
 from results.finished import Finished, Round
 from results.follow_up import FollowUpSettings, follow_up, may_follow
+from schedules.again import Anomalies, measure_again, unmeasured
 from schedules.batches import Batches
 from schedules.conclude import Conclusions
+from schedules.controls import sources
 
 if TYPE_CHECKING:
     from results.store import Store
     from schedules.choose import Choice
     from schedules.config import Config
+
+NO_NETWORK = ("portal", "offline")
+
+
+def _unheard(count: int, report: NetworkReport | None) -> None:
+    """Nobody wants to know that anomalies are measured again."""
 
 
 async def once(
@@ -33,49 +39,65 @@ async def once(
     *,
     begun: Callable[[NetworkReport], None],
     committed: Callable[[Finished], None],
+    again: Callable[[int, NetworkReport | None], None] = _unheard,
 ) -> NetworkReport:
-    """Measure the chosen targets and say what is found.
+    """Measure the chosen targets and say what is found; gives what the canaries said last.
 
-    `begun` hears what the canaries said, `committed` each record once it is in the database. Cancelled, it keeps what
-    is finished. Without a working network every target is recorded as offline, and nothing is measured.
+    `begun` hears what the canaries said, `committed` each record once it is in the database, `again` how many new
+    anomalies are measured once more, and what the canaries say then, where they are asked. Cancelled, it keeps what is
+    finished. Without a working network every target is recorded as offline, and nothing is measured.
     """
     means = means_of(config, choice.path)
-    report = await canary.check(means)
     now = means.network.now()
-    round_ = Round(id=means.network.token(), started_at=rfc3339(now), network=report.state, evidence=report.evidence)
-    store.save_round(round_)
+    conclusions = Conclusions(store, config, means.vantage, controls=sources(config, store, choice.path), at=now)
+    report = await look(means, store, conclusions)
     begun(report)
-    conclusions = Conclusions(
-        store,
-        config,
-        round_id=round_.id,
-        network=report.state,
-        control=control_of(config),
-        at=now,
-    )
     batches = Batches(store, committed)
+    anomalies = Anomalies(store)
     try:
-        if report.state in ("portal", "offline"):
+        if report.state in NO_NETWORK:
             for target in choice.targets:
-                batches.add(await conclusions.finish(_unmeasured(target, means)))
-        else:
-            async with aclosing(measure_all(choice.targets, means, conclusions.finish)) as measured:
-                async for finished in measured:
+                batches.add(await conclusions.finish(unmeasured(target, means)))
+            return report
+        async with aclosing(measure_all(choice.targets, means, conclusions.finish)) as measured:
+            async for finished in measured:
+                if anomalies.is_new(finished):
+                    batches.add(conclusions.waiting(finished), told=False)
+                    anomalies.add(finished)
+                else:
                     batches.add(finished)
+        batches.close()
+        if anomalies:
+            now_seen = await look(means, store, conclusions) if anomalies.are_most_of(len(choice.targets)) else None
+            again(len(anomalies), now_seen)
+            report = now_seen or report
+            works = report.state not in NO_NETWORK
+            await measure_again(anomalies, means, conclusions, store, committed, works=works)
     finally:
         batches.close()
     return report
 
 
+async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkReport:
+    """Ask the canaries, and keep what they say as that of the measurements that follow."""
+    at = rfc3339(means.network.now())
+    report = await canary.check(means)
+    round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=report.evidence)
+    store.save_round(round_)
+    conclusions.enter(round_)
+    return report
+
+
 def means_of(config: Config, path: str) -> Means:
-    """The real network by one path, with the follow-ups that the rules ask for."""
+    """The real network by one path, with the follow-ups that the rules ask for. BadPath where there is no such way."""
     settings = config.settings()
+    way = config.path_named(path)
+    usable(way)
     return Means(
-        network=RealNetwork(config.path_named(path)),
+        network=RealNetwork(way),
         settings=settings,
         vantage=config.vantage_by(path),
         limits=AddressLimits(settings.per_address),
-        follows_redirect=may_follow,
         follow_up=follow_up(
             FollowUpSettings(
                 innocent_name=config.network.innocent_name,
@@ -83,25 +105,5 @@ def means_of(config: Config, path: str) -> Means:
                 trusted=bool(settings.trusted_resolvers),
             )
         ),
-    )
-
-
-def control_of(config: Config) -> Means | None:
-    """The control's path, where one is configured; its vantage is in the country where the path leaves, if known."""
-    if config.control.path is None:
-        return None
-    means = means_of(config, config.control.path)
-    country = next((path.country for path in config.path if path.name == config.control.path), None)
-    elsewhere = Vantage(name=config.control.path, country=country, path=config.control.path)
-    return msgspec.structs.replace(means, vantage=elsewhere)
-
-
-def _unmeasured(target: Target, means: Means) -> Measurement:
-    return Measurement(
-        id=means.network.token(),
-        target=target,
-        vantage=means.vantage,
-        started_at=rfc3339(means.network.now()),
-        runtime_s=0.0,
-        observations=(),
+        follows_redirect=may_follow,
     )

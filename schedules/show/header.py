@@ -19,12 +19,13 @@ WHERE r.country = ? GROUP BY r.name ORDER BY r.name
 
 def header(config: Config, store: Store, path: str, network: str) -> str:
     """`home-fibre · AS12389 · RU · direct · network online · control: vpn · register rkn, 3 hours old`."""
-    vantage = config.vantage
+    vantage = config.vantage_by(path)
     parts = [safe(vantage.name)]
     if vantage.asn is not None:
         parts.append(f"AS{vantage.asn}")
     parts += [vantage.country or "country not set", safe(path), f"network {network}"]
-    parts.append(f"control: {safe(config.control.path)}" if config.control.path else "no control")
+    controls = [safe(control) for control in config.control.all_paths if control != path]
+    parts.append(f"control: {', '.join(controls)}" if controls else "no control")
     return " · ".join([*parts, *registers(store, vantage.country)])
 
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dns.rcode
-import msgspec
 
 from probe import target as targets
 from probe.control import measure_control
 from probe.means import Means
 from probe.measure import measure
 from results.classify import classify
-from results.follow_up import may_follow, wants_control
+from results.follow_up import wants_control
 from results.verdict import Context, Verdict
 from schedules.config import load
+from schedules.controls import means_of_control
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
-from schedules.once import control_of, means_of
+from schedules.once import means_of
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
@@ -222,8 +222,8 @@ async def judge_all(timeout_s: float = 1.0) -> dict[str, Verdict]:
         path = Path(net.folder) / "situations.toml"
         path.write_text(net.config_toml(), "utf-8")
         config = load(path, {}, {})
-        means = msgspec.structs.replace(means_of(config, "direct"), follows_redirect=may_follow)
-        control = control_of(config)
+        means = means_of(config, "direct")
+        control = means_of_control(config, "control")
         assert control is not None
         many = asyncio.Semaphore(24)
 

@@ -161,9 +161,11 @@ async def test_judging_again_gives_the_same(lab: Lab, capsys: pytest.CaptureFixt
     await lab.call("check", lab.good.url, lab.reset.url, "--json")
     capsys.readouterr()
     assert await lab.call("results", "reclassify", "--json") == 0
-    assert rows(capsys.readouterr().out) == [{"judged": 2, "changed": 0}]
+    assert rows(capsys.readouterr().out) == [{"judged": 3, "changed": 0}]
     assert await lab.call("results", "list", "--json", "--outcome", "blocked") == 0
-    assert [row["target"] for row in rows(capsys.readouterr().out)] == [lab.reset.url]
+    again, first = rows(capsys.readouterr().out)
+    assert (again["target"], first["target"]) == (lab.reset.url, lab.reset.url)
+    assert again["repeats"] == first["measurement_id"]
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])

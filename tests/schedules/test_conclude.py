@@ -16,7 +16,7 @@ from results.store import Store
 from schedules.conclude import Conclusions, judge_again
 from schedules.config import Config, load
 from schedules.shared import MANY, SharedAddresses
-from tests.results.records import finished, measurement, observation, target, verdict
+from tests.results.records import HOME, finished, measurement, observation, target, verdict
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def config() -> Config:
 
 
 def conclusions(store: Store, config: Config) -> Conclusions:
-    return Conclusions(store, config, round_id="r", network="online", control=None, at=NOON)
+    return Conclusions(store, config, msgspec.structs.replace(HOME, asn=None), at=NOON)
 
 
 def reset(measurement_id: str, at: str) -> Finished:

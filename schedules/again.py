@@ -1,0 +1,103 @@
+"""New anomalies once more, alone, when our own load cannot be the cause: before that nothing is said of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.means import Means
+from probe.model import Measurement, Target
+from probe.network import rfc3339
+from probe.round import measure_all
+
+if TYPE_CHECKING:
+    from results.finished import Finished
+    from results.store import Store
+    from schedules.conclude import Conclusions
+
+ODD = ("blocked", "inconclusive")
+SHARE = 8
+"""Alone: an eighth of the anomalies at once, so that one is really alone, and a long list ends all the same."""
+
+
+class Anomalies:
+    """What a round found odd, and the vantage had not found so before: the measurements' ids, target by target."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: dict[Target, deque[str]] = defaultdict(deque)
+
+    def is_new(self, finished: Finished) -> bool:
+        measurement, outcome = finished.measurement, finished.verdict.outcome
+        if outcome not in ODD:
+            return False
+        return self._store.latest_outcome(measurement.target, measurement.vantage, measurement.started_at) != outcome
+
+    def add(self, finished: Finished) -> None:
+        self._waiting[finished.measurement.target].append(finished.measurement.id)
+
+    def take(self, target: Target) -> str:
+        """A measurement of this target that waits to be repeated."""
+        return self._waiting[target].popleft()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """One for each measurement that waits."""
+        return tuple(target for target, ids in self._waiting.items() for _ in ids)
+
+    def are_most_of(self, total: int) -> bool:
+        return 2 * len(self) > total
+
+
+async def measure_again(
+    anomalies: Anomalies,
+    means: Means,
+    conclusions: Conclusions,
+    store: Store,
+    committed: Callable[[Finished], None],
+    *,
+    works: bool,
+) -> None:
+    """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured."""
+
+    def keep(again: Finished) -> None:
+        first = store.finished(str(again.measurement.repeats))
+        store.repeated(conclusions.repeated(first, again), again)
+        committed(again)
+
+    async def finish(measurement: Measurement) -> Finished:
+        repeat = msgspec.structs.replace(measurement, repeats=anomalies.take(measurement.target))
+        return await conclusions.finish(repeat)
+
+    targets = anomalies.targets
+    if not works:
+        for target in targets:
+            keep(await finish(unmeasured(target, means)))
+        return
+    async with aclosing(measure_all(targets, _alone(means, len(targets)), finish)) as measured:
+        async for finished in measured:
+            keep(finished)
+
+
+def unmeasured(target: Target, means: Means) -> Measurement:
+    """The record of a target that was due while there was no network."""
+    return Measurement(
+        id=means.network.token(),
+        target=target,
+        vantage=means.vantage,
+        started_at=rfc3339(means.network.now()),
+        runtime_s=0.0,
+        observations=(),
+    )
+
+
+def _alone(means: Means, count: int) -> Means:
+    few = min(means.settings.concurrency, -(-count // SHARE))
+    return msgspec.structs.replace(means, settings=msgspec.structs.replace(means.settings, concurrency=few))

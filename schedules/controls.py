@@ -1,0 +1,52 @@
+"""What serves as a control: the configured paths, and what other vantages recorded of the same target not long ago."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.control import ControlSource, by_path
+from probe.means import Means
+from probe.model import Measurement, Vantage
+from probe.path import BadPath
+from results.recorded import recorded_elsewhere
+
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.config import Config
+
+
+def sources(config: Config, store: Store, measured_by: str) -> tuple[ControlSource, ...]:
+    """Where controls come from. A path that is not there now is none, and one is no control of itself."""
+    paths = (path for path in config.control.all_paths if path != measured_by)
+    return (*(by_path(means) for path in paths if (means := means_of_control(config, path))), _recorded(config, store))
+
+
+def means_of_control(config: Config, path: str) -> Means | None:
+    """A control's own vantage is called as its path, and stands where the path leaves, as far as that is known."""
+    from schedules.once import means_of
+
+    try:
+        means = means_of(config, path)
+    except BadPath:
+        return None
+    table = next((table for table in config.path if table.name == path), None)
+    elsewhere = Vantage(
+        name=path,
+        country=table.country if table else None,
+        asn=table.asn if table else None,
+        network_name=table.network_name if table else None,
+        path=path,
+    )
+    return msgspec.structs.replace(means, vantage=elsewhere)
+
+
+def _recorded(config: Config, store: Store) -> ControlSource:
+    async def source(measurement: Measurement) -> Sequence[Measurement]:
+        return recorded_elsewhere(
+            store.db, measurement, vantages=config.control.vantages, within_s=config.control.within_s
+        )
+
+    return source
