@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import socket
 import ssl
 from functools import lru_cache
@@ -22,6 +23,9 @@ from probe.settings import Settings
 
 if TYPE_CHECKING:
     from aioquic.quic.connection import QuicConnection
+
+logging.getLogger("quic").addHandler(logging.NullHandler())
+"""aioquic's warnings of what a peer did wrong would go to the volunteer's terminal; the record says it."""
 
 NAME = "quic"
 ALPN = ("h3",)
