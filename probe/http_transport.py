@@ -44,6 +44,13 @@ class Exchange:
         """Bytes of the answer as they came, head and encoding included."""
         self.curve: list[tuple[float, int]] = []
         """Seconds since the request, bytes received: at the first bytes and each time they have doubled."""
+        self.last: tuple[float, int] | None = None
+        """The same at the latest bytes."""
+
+    def whole_curve(self) -> tuple[tuple[float, int], ...]:
+        """The curve up to the latest bytes."""
+        more = [self.last] if self.last and self.last not in self.curve[-1:] else []
+        return (*self.curve, *more)
 
     def header(self, name: str) -> str | None:
         """The first header of that (lower-case) name."""
@@ -173,8 +180,10 @@ class _Carrier(httpcore.AsyncNetworkStream):
         self._into.received += len(data)
         if self._into.received > self._limit:
             raise Malformed("http_request_failed", f"more than {self._limit} bytes for one answer")
-        if self._into.received >= self._next_mark:
-            self._into.curve.append((round(self._clock() - self._zero, 4), self._into.received))
+        if data:
+            self._into.last = (round(self._clock() - self._zero, 4), self._into.received)
+        if self._into.last and self._into.received >= self._next_mark:
+            self._into.curve.append(self._into.last)
             self._next_mark = 2 * self._into.received
         return data
 

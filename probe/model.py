@@ -112,7 +112,7 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     received: int | None = None
     """Bytes of the answer as they came over the stream, head included and before decoding."""
     curve: tuple[tuple[float, int], ...] = ()
-    """Seconds since the request and bytes received, at the first bytes and each time they had doubled."""
+    """Seconds since the request and bytes received, at the first bytes, each time they had doubled, and at the last."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

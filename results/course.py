@@ -101,8 +101,15 @@ def method_of(observation: Observation) -> str | None:
         return None
     method = METHOD_OF.get(observation.step, {}).get(observation.failure)
     if method == "http.timeout" and isinstance(observation.detail, Http) and observation.detail.status is not None:
-        return "http.stall"
+        return "http.stall" if _stood_still(observation, observation.detail) else None
     return method
+
+
+def _stood_still(observation: Observation, answer: Http) -> bool:
+    """Whether the answer stopped, and did not merely come too slowly to end: silence ends an exchange when it is as
+    long as is allowed for, and that is a third of the longest that an exchange may last."""
+    silence = observation.duration_s - answer.curve[-1][0] if answer.curve else observation.duration_s
+    return silence * 3 >= observation.duration_s * 0.99
 
 
 def ending(target: Target, observations: Sequence[Observation], role: Role = "main") -> Ending:

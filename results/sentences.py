@@ -46,6 +46,8 @@ def place(observation: Observation) -> str:
 def tells(observation: Observation, method: str | None) -> str:
     """One failed step in words, with its name, place and time."""
     how = HOW.get(method or "", f"it fails ({clean(observation.failure or 'no failure')})")
+    if method is None and observation.failure == "generic_timeout_error" and observation.step == "http":
+        how = "the answer kept coming, too slowly to end"
     name = clean(observation.host)
     if observation.step == "dns":
         return f"{name}: the resolver {clean(observation.detail.resolver)} {how} after {observation.duration_s:.2f} s"

@@ -66,7 +66,7 @@ def request_for(scheme: str, authority: str, path: str, settings: Settings) -> R
 
 def _detail(url: str, got: Exchange) -> Http:
     if got.status is None:
-        return Http(url=url, received=got.received, curve=tuple(got.curve))
+        return Http(url=url, received=got.received, curve=got.whole_curve())
     location = got.header("location") if got.status in REDIRECTS else None
     return Http(
         url=url,
@@ -80,7 +80,7 @@ def _detail(url: str, got: Exchange) -> Http:
         truncated=got.truncated,
         title=title_of(got.body, got.header("content-type") or ""),
         received=got.received,
-        curve=tuple(got.curve),
+        curve=got.whole_curve(),
     )
 
 

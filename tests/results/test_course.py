@@ -1,0 +1,35 @@
+"""Which word of the closed list a failed step gets."""
+
+from __future__ import annotations
+
+import pytest
+
+from probe.model import Http, Observation
+from results.course import method_of
+
+
+def cut_short(duration_s: float, last_byte_s: float | None) -> Observation:
+    """An answer that had begun when time was up."""
+    curve = ((0.1, 900), (last_byte_s, 16_384)) if last_byte_s is not None else ()
+    return Observation(
+        id="o0",
+        step="http",
+        role="main",
+        hop=0,
+        started_at="2026-11-24T12:00:00Z",
+        offset_s=0.0,
+        duration_s=duration_s,
+        host="a.example",
+        failure="generic_timeout_error",
+        detail=Http(url="https://a.example/", status=200, received=16_384, curve=curve),
+    )
+
+
+@pytest.mark.parametrize(("duration_s", "last_byte_s"), [(10.2, 0.2), (30.0, 20.0), (30.02, 20.01), (10.0, None)])
+def test_an_answer_that_stood_still_is_a_stall(duration_s: float, last_byte_s: float | None) -> None:
+    assert method_of(cut_short(duration_s, last_byte_s)) == "http.stall"
+
+
+@pytest.mark.parametrize(("duration_s", "last_byte_s"), [(30.0, 29.9), (30.0, 24.0)])
+def test_an_answer_that_kept_coming_is_no_stall(duration_s: float, last_byte_s: float) -> None:
+    assert method_of(cut_short(duration_s, last_byte_s)) is None
