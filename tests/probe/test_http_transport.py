@@ -10,20 +10,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import dns.message
+import dns.rrset
 import h2.config
 import h2.connection
 import h2.events
 import h2.exceptions
 import pytest
 
+from probe import resolver as resolvers
 from probe.http_transport import FetchFailed, fetch
+from probe.log import Attempted
 from probe.measure import measure
 from probe.model import Measurement, Observation
+from probe.steps import dns as dns_step
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.authority import Authority
 from schedules.demo.listening import Listeners, Stream, tcp_socket
-from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, means
+from tests.probe.measuring import LOOPBACK, NAME, QUICK_S, at_most, means, new_log, settings
 
 Act = Callable[[h2.connection.H2Connection, int, Stream], Awaitable[None]]
 CAP = 64 * 1024
@@ -201,6 +206,41 @@ async def test_what_goes_wrong_over_http_2_has_a_name(
 ) -> None:
     seen = exchange_of(await answered(here, authority, act, timeout_s=QUICK_S))
     assert (seen.failure, seen.detail.status) == (failure, status)
+
+
+async def test_a_trusted_resolver_may_speak_http_2(here: Listeners, authority: Authority) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+        response = dns.message.make_response(dns.message.make_query(NAME, "A", id=0))
+        response.answer.append(dns.rrset.from_text(NAME + ".", 60, "IN", "A", "192.0.2.1"))
+        connection.send_headers(number, [(":status", "200"), ("content-type", "application/dns-message")])
+        connection.send_data(number, response.to_wire(), end_stream=True)
+
+    context = authority.context(LOOPBACK)
+    context.set_alpn_protocols(["h2"])
+    _, port = here.serve_stream(tcp_socket(LOOPBACK), speaking_h2(act), context)
+    (resolver,) = resolvers.parse(f"https://{LOOPBACK}:{port}/dns-query")
+    asked = Attempted(role="trusted", hop=0, host=NAME)
+    seen = await dns_step.ask(new_log(), asked, resolver, "A", settings(ca_file=str(authority.ca_file)))
+    assert (seen.failure, seen.detail.addresses) == (None, ("192.0.2.1",))
+
+
+async def test_bytes_that_are_no_tls_in_the_middle_of_a_page_end_it(here: Listeners, authority: Authority) -> None:
+    async def injected(stream: Stream) -> None:
+        await stream.reader.readuntil(b"\r\n\r\n")
+        await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
+        stream.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        await stream.gone()
+
+    _, port = here.serve_stream(tcp_socket(LOOPBACK), injected, authority.context(LOOPBACK))
+    wanted = means(ca_file=str(authority.ca_file))
+    measured = await measure(parse(f"https://{LOOPBACK}:{port}/", allow_private=True), wanted)
+    seen = measured.observations[-1]
+    assert (seen.step, seen.failure, seen.detail.status, seen.detail.body) == (
+        "http",
+        "ssl_failed_handshake",
+        200,
+        b"abc",
+    )
 
 
 @pytest.mark.parametrize("act", [pings_without_end, continues_headers_without_end])
