@@ -1,4 +1,4 @@
-"""A round that a person ended."""
+"""A round that was ended from outside."""
 
 from __future__ import annotations
 
@@ -7,3 +7,9 @@ class Interrupted(Exception):
     """Ctrl-C; what was finished is in the database."""
 
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    """SIGTERM, as a service manager sends it; what was finished is in the database."""
+
+    exit_code = 143

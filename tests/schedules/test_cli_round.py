@@ -168,7 +168,7 @@ async def test_judging_again_gives_the_same(lab: Lab, capsys: pytest.CaptureFixt
     assert again["repeats"] == first["measurement_id"]
 
 
-@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 async def test_what_was_printed_survives_an_interruption(lab: Lab, how: signal.Signals, code: int) -> None:
     silent = lab.net.add_site("silent.x.test", connect="unanswered")
     process = await lab.start("check", lab.good.url, silent.url, "--json")
@@ -182,8 +182,8 @@ async def test_what_was_printed_survives_an_interruption(lab: Lab, how: signal.S
     listed, _ = await listing.communicate()
     assert [row["measurement_id"] for row in rows(listed.decode())] == [first["measurement_id"]]
     assert rest == b""
-    if how is signal.SIGINT:
-        assert said.decode() == "reachprobe: interrupted; what was finished is kept\n"
+    word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}.get(how)
+    assert said.decode() == (f"reachprobe: {word}; what was finished is kept\n" if word else "")
 
 
 async def test_a_reader_that_goes_away_is_no_error(lab: Lab) -> None:
