@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from results.service import deciding
@@ -23,51 +23,96 @@ if TYPE_CHECKING:
 NO_NETWORK = 69
 
 
-def perform(app: App, config: Config, choices: Sequence[Choice], *, as_json: bool, by_service: bool) -> int:
+def perform(
+    app: App,
+    config: Config,
+    choices: Sequence[Choice],
+    *,
+    as_json: bool,
+    by_service: bool,
+    side_by_side: bool = False,
+) -> int:
     """Measure, judge, store and show; returns the exit code. The configuration and the targets have been read."""
     store = app.store()
     try:
         consent.ensure(app, store)
         with lock.held(app.database):
-            return rounds(app, config, choices, store, as_json=as_json, by_service=by_service)
+            return rounds(
+                app, config, choices, store, as_json=as_json, by_service=by_service, side_by_side=side_by_side
+            )
     finally:
         store.close()
 
 
 def rounds(
-    app: App, config: Config, choices: Sequence[Choice], store: Store, *, as_json: bool, by_service: bool
+    app: App,
+    config: Config,
+    choices: Sequence[Choice],
+    store: Store,
+    *,
+    as_json: bool,
+    by_service: bool,
+    side_by_side: bool = False,
 ) -> int:
+    """A round for each choice, one after the other. A path that is not there stops it only where it is the only one."""
+    from probe.path import BadPath
+    from schedules.choose import services
+    from schedules.show.watch import JsonLines, Person, SideBySide
+
+    states: list[str] = []
+    together = SideBySide(_order(choices[0]), [choice.path for choice in choices], quiet=app.quiet)
+    try:
+        for choice in choices:
+            watcher: Watcher = JsonLines(quiet=app.quiet) if as_json else Person(_order(choice), quiet=app.quiet)
+            if side_by_side and not as_json:
+                watcher = together
+            try:
+                states.append(_round(app, config, choice, store, watcher, by_service=by_service))
+            except BadPath as error:
+                if len(choices) == 1:
+                    raise
+                talk(f"reachprobe: {error}; the other paths are measured")
+    finally:
+        together.compare(_hint(app, store))
+    for note in notes(choices, services(config)):
+        talk(note, quiet=app.quiet)
+    return NO_NETWORK if all(state in ("portal", "offline") for state in states) else 0
+
+
+def _round(app: App, config: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool) -> str:
+    """One round, told to `watcher` as it goes; the state of the network at its end."""
     from results.rows import row
     from schedules.choose import services
     from schedules.once import once
     from schedules.show.header import header
-    from schedules.show.watch import JsonLines, Person
 
-    code = 0
-    for choice in choices:
-        order = {(target.text, target.service): place for place, target in enumerate(choice.targets)}
-        watcher = JsonLines(quiet=app.quiet) if as_json else Person(order, quiet=app.quiet)
-        members = Members()
+    members = Members()
 
-        def begun(report: NetworkReport, choice: Choice = choice, watcher: Watcher = watcher) -> None:
-            watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
+    def begun(report: NetworkReport) -> None:
+        watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
 
-        def committed(finished: Finished, watcher: Watcher = watcher, members: Members = members) -> None:
-            line = row(finished)
-            watcher.committed(line)
-            members.add(finished.measurement.target, line)
+    def committed(finished: Finished) -> None:
+        line = row(finished)
+        watcher.committed(line)
+        members.add(finished.measurement.target, line)
 
-        try:
-            report = loop.run(once(choice, config, store, begun=begun, committed=committed))
-            code = NO_NETWORK if report.state in ("portal", "offline") else code
-        except KeyboardInterrupt as error:
-            raise Interrupted("interrupted; what was finished is kept") from error
-        finally:
-            said = members.rows(services(config)) if by_service else []
-            watcher.ended(said, lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}")
-        for note in notes(choice, services(config)):
-            talk(note, quiet=app.quiet)
-    return code
+    try:
+        report = loop.run(once(choice, config, store, begun=begun, committed=committed, again=watcher.again))
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted; what was finished is kept") from error
+    finally:
+        said = members.rows(services(config)) if by_service else []
+        watcher.ended(said, _hint(app, store))
+    return report.state
+
+
+def _hint(app: App, store: Store) -> Callable[[str], str]:
+    """How to ask why, of a measurement."""
+    return lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}"
+
+
+def _order(choice: Choice) -> dict[tuple[str, str | None], int]:
+    return {(target.text, target.service): place for place, target in enumerate(choice.targets)}
 
 
 class Members:
@@ -90,9 +135,9 @@ class Members:
         return found
 
 
-def notes(choice: Choice, known: dict[str, Service]) -> list[str]:
+def notes(choices: Sequence[Choice], known: dict[str, Service]) -> list[str]:
     """What there is to say of the services themselves: which of them no longer exist."""
-    names = dict.fromkeys(target.service for target in choice.targets if target.service)
+    names = dict.fromkeys(target.service for choice in choices for target in choice.targets if target.service)
     return [said for name in names if (said := ended(known.get(name)))]
 
 

@@ -11,20 +11,39 @@ from schedules.app import App
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
 @click.option("--dry-run", is_flag=True, help="List every host that would be contacted, and contact none.")
-@click.option("--path", "path", default="direct", metavar="NAME", help="How packets leave: direct, or a [[path]].")
+@click.option("--path", "path", metavar="NAME", help="How packets leave: direct, or a [[path]].")
+@click.option("--via", metavar="NAME,…", help="By these paths too, after direct, and say which opens what.")
 @click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Also say it of each service.")
 @click.pass_obj
-def check(app: App, targets: tuple[str, ...], as_json: bool, dry_run: bool, path: str, by: str) -> int:
+def check(
+    app: App, targets: tuple[str, ...], as_json: bool, dry_run: bool, path: str | None, via: str | None, by: str
+) -> int:
     """Measure each TARGET now and say what is found.
 
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """
+    from probe.path import usable
     from schedules.choose import Choice, from_words
     from schedules.cli import _perform
 
+    if path is not None and via is not None:
+        raise click.UsageError("give either --path or --via")
     config = app.config()
-    config.path_named(path)
-    choices = [Choice(from_words(targets, config), path)]
+    names = _via(via) if via is not None else [path or "direct"]
+    found = from_words(targets, config)
+    for name in names:
+        usable(config.path_named(name))
+    choices = [Choice(found, name) for name in names]
     if dry_run:
         return _perform.dry_run(config, choices, as_json=as_json)
-    return _perform.perform(app, config, choices, as_json=as_json, by_service=by == "service")
+    return _perform.perform(
+        app, config, choices, as_json=as_json, by_service=by == "service", side_by_side=via is not None
+    )
+
+
+def _via(text: str) -> list[str]:
+    """Direct first, then the paths named, each once."""
+    named = [name for name in text.split(",") if name]
+    if not named:
+        raise click.UsageError("--via names no path")
+    return list(dict.fromkeys(("direct", *named)))

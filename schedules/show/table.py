@@ -59,9 +59,11 @@ def counted(outcomes: Counter[str]) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
 
 
-def summary(rows: Sequence[Row], elapsed_s: float) -> str:
+def summary(rows: Sequence[Row], elapsed_s: float, paths: int = 1) -> str:
     """How many, how long, what was found."""
-    found = f"{len(rows)} target{'s' if len(rows) != 1 else ''} in {seconds(elapsed_s)}"
+    count = len(rows) if paths == 1 else len({(row["target"], row["service"]) for row in rows})
+    found = f"{count} target{'s' if count != 1 else ''}" + (f" by {paths} paths" if paths > 1 else "")
+    found += f" in {seconds(elapsed_s)}"
     if rows:
         found += f": {counted(Counter(row['outcome'] for row in rows))}."
     return found

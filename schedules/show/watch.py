@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from schedules.show.output import out, print_json, talk
+from schedules.show.paths import paths_table, sentences, side_by_side
+from schedules.show.paths import worth_showing as lines_worth_showing
 from schedules.show.table import counted, most_telling, summary, table, worth_showing
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ class Watcher(Protocol):
 
     def begun(self, report: NetworkReport, header: str, total: int) -> None: ...
 
+    def again(self, count: int, report: NetworkReport | None) -> None:
+        """So many new anomalies are measured again; what the canaries say now, where they were asked."""
+        ...
+
     def committed(self, line: dict[str, Any]) -> None: ...
 
     def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None: ...
@@ -42,6 +48,9 @@ class JsonLines:
     def begun(self, report: NetworkReport, header: str, total: int) -> None:
         if report.state in NO_NETWORK:
             talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=self._quiet)
+
+    def again(self, count: int, report: NetworkReport | None) -> None:
+        _tell_change(report, quiet=self._quiet)
 
     def committed(self, line: dict[str, Any]) -> None:
         print_json(line)
@@ -62,13 +71,20 @@ class Person:
         self._outcomes: Counter[str] = Counter()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._begun = False
 
     def begun(self, report: NetworkReport, header: str, total: int) -> None:
+        self._begun = True
         out().print(header)
         if report.state in NO_NETWORK:
             talk(f"network {report.state}: {NO_NETWORK[report.state]}")
         if sys.stderr.isatty() and not self._quiet:
             self._progress, self._task = _progress(total)
+
+    def again(self, count: int, report: NetworkReport | None) -> None:
+        _tell_change(report, quiet=self._quiet)
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, also=f"{count} measured again, alone;")
 
     def committed(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
@@ -79,20 +95,71 @@ class Person:
     def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
         if self._progress is not None:
             self._progress.stop()
-        rows = sorted(self._rows, key=lambda one: self._order.get((one["target"], one["service"]), 0))
+        if not self._begun:
+            return
+        rows = self.rows()
         shown = service_rows or worth_showing(rows)
         console = out()
         console.print()
         console.print(table(shown, console.width))
         if len(shown) < len(rows) and not service_rows:
             console.print(f"… and {len(rows) - len(shown)} reachable as expected")
+        self._sum_up(rows, hint)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """What was committed, in the order in which the targets were given."""
+        return sorted(self._rows, key=lambda one: self._order.get((one["target"], one["service"]), 0))
+
+    def _sum_up(self, rows: list[dict[str, Any]], hint: Callable[[str], str], paths: int = 1) -> None:
+        console = out()
         console.print()
         told = most_telling(rows)
-        said = summary(rows, time.monotonic() - self._started)
+        said = summary(rows, time.monotonic() - self._started, paths)
         if told is not None:
             why = f"Why: {hint(told['measurement_id'])}"
             said += ("\n" if len(said) + len(why) >= console.width else " ") + why
         console.print(said, soft_wrap=True)
+
+
+class SideBySide(Person):
+    """The same targets by one path after another; after the last one table, and which path opens what."""
+
+    def __init__(self, order: dict[tuple[str, str | None], int], paths: Sequence[str], *, quiet: bool) -> None:
+        super().__init__(order, quiet=quiet)
+        self._left = list(paths)
+        self._by_path: dict[str, Sequence[dict[str, Any]]] = {}
+        self._all: list[dict[str, Any]] = []
+
+    def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+        path, rows = self._left.pop(0), self.rows()
+        if rows:
+            self._by_path[path] = service_rows or rows
+        self._all += rows
+        self._rows, self._outcomes = [], Counter()
+
+    def compare(self, hint: Callable[[str], str]) -> None:
+        """Show what was found, by as many paths as there was time for."""
+        if not self._by_path:
+            return
+        paths, lines = list(self._by_path), side_by_side(self._by_path)
+        shown = lines_worth_showing(lines)
+        console = out()
+        console.print()
+        console.print(paths_table(shown, paths))
+        if len(shown) < len(lines):
+            console.print(f"… and {len(lines) - len(shown)} reachable by every path")
+        console.print()
+        for sentence in sentences(lines, paths):
+            console.print(sentence, soft_wrap=True)
+        self._sum_up(self._all, hint, len(paths))
+
+
+def _tell_change(report: NetworkReport | None, *, quiet: bool) -> None:
+    """What has become of the network since the round began, where that is odd."""
+    if report is not None and report.state in NO_NETWORK:
+        talk(f"network {report.state} by now: {NO_NETWORK[report.state]}", quiet=quiet)
 
 
 def _progress(total: int) -> tuple[Progress, TaskID]:
@@ -104,11 +171,12 @@ def _progress(total: int) -> tuple[Progress, TaskID]:
         MofNCompleteColumn(),
         BarColumn(bar_width=20),
         TextColumn("{task.fields[counts]}"),
+        TextColumn("{task.fields[also]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
         console=Console(stderr=True),
         transient=True,
     )
-    task = progress.add_task("", total=total, counts="")
+    task = progress.add_task("", total=total, counts="", also="")
     progress.start()
     return progress, task
