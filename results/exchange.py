@@ -7,6 +7,7 @@ another measurement, both are kept: the newcomer under an id made from what it s
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,15 +74,21 @@ def export(store: Store, write: Write) -> Iterator[bytes]:
 
 def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
     """Keep what the files hold; each record is committed before it is handed on. Raises BadFile."""
+    repeats: list[tuple[str, str]] = []
     for path in paths:
         for number, line in records(path):
             try:
                 if isinstance(line, BadRecord):
                     raise line
-                finished, round_ = read(line)
-                yield _take(store, finished, round_, judge)
+                taken = _take(store, *read(line), judge)
             except BadRecord as error:
                 yield Skipped(path, number, str(error))
+                continue
+            if (first := taken.finished.measurement.repeats) is not None:
+                repeats.append((taken.finished.measurement.id, first))
+            yield taken
+    # What a measurement repeats may have come after it.
+    _link(store, repeats)
 
 
 def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge) -> Taken:
@@ -92,15 +99,35 @@ def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge) 
         finished = _renamed(finished)
         found = _stored(store.db, finished.measurement.id)
     if found is not None:
-        return Taken(found, new=False, conflict=conflict)
-    for control in finished.controls:
+        again = msgspec.structs.replace(found.measurement, repeats=finished.measurement.repeats)
+        return Taken(msgspec.structs.replace(found, measurement=again), new=False, conflict=conflict)
+    for control in _made(finished):
         if _is_taken(store.db, control.id):
             raise BadRecord(f"its control's id {control.id} is another measurement's")
     judged = _with_expectation_of(finished, judge(finished))
-    if round_ is not None and _round(store.db, round_.id) is None:
-        store.save_round(round_)
-    store.save([judged])
+    try:
+        if round_ is not None and _round(store.db, round_.id) is None:
+            store.save_round(round_)
+        store.save([_alone(judged)])
+    except sqlite3.IntegrityError as error:
+        raise BadRecord(f"it contradicts what is stored already ({error})") from error
     return Taken(judged, new=True, conflict=conflict)
+
+
+def _alone(finished: Finished) -> Finished:
+    """Without the link to what it repeats, which is made once that is there, and only where the two belong together."""
+    return msgspec.structs.replace(finished, measurement=msgspec.structs.replace(finished.measurement, repeats=None))
+
+
+def _link(store: Store, repeats: Iterable[tuple[str, str]]) -> None:
+    """Tie each measurement to the one it repeats: of the same target and vantage, else it repeats nothing."""
+    with store.db.atomic():
+        for later, first in repeats:
+            store.db.execute(
+                "UPDATE measurements AS l SET repeats = f.number FROM measurements f WHERE l.id = ? AND f.id = ?"
+                " AND f.number <> l.number AND f.target_id = l.target_id AND f.vantage_id = l.vantage_id",
+                [later, first],
+            )
 
 
 def _with_expectation_of(finished: Finished, judged: Finished) -> Finished:
@@ -115,16 +142,19 @@ def _with_expectation_of(finished: Finished, judged: Finished) -> Finished:
 
 
 def _same(stored: Finished, read: Finished) -> bool:
-    """Whether two records tell of the same observations in the same context; verdicts are computed again anyway.
-
-    A body may not have been kept, but its hash was.
-    """
+    """Whether two records tell of the same observations; what is known and concluded of them may grow."""
     return _seen(stored) == _seen(read)
 
 
-def _seen(finished: Finished) -> tuple[Any, ...]:
-    controls = sorted(finished.controls, key=lambda control: control.id)
-    return (*map(_without_bodies, (finished.measurement, *controls)), finished.context)
+def _seen(finished: Finished) -> tuple[Measurement, ...]:
+    """A measurement and the controls made for it. A body may not have been kept, but its hash was."""
+    controls = sorted(_made(finished), key=lambda control: control.id)
+    return tuple(map(_without_bodies, (finished.measurement, *controls)))
+
+
+def _made(finished: Finished) -> tuple[Measurement, ...]:
+    """The controls made for it; the others are measurements in their own right."""
+    return tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
 
 
 def _without_bodies(measurement: Measurement) -> Measurement:
@@ -132,19 +162,22 @@ def _without_bodies(measurement: Measurement) -> Measurement:
         msgspec.structs.replace(o, detail=msgspec.structs.replace(o.detail, body=None)) if o.step == "http" else o
         for o in measurement.observations
     )
-    return msgspec.structs.replace(measurement, observations=observations)
+    return msgspec.structs.replace(measurement, observations=observations, repeats=None)
 
 
 def _renamed(finished: Finished) -> Finished:
     """Under ids made from what it says, so that the same record always gets the same ones."""
     told = msgspec.json.encode(_seen(finished)).decode()
     name = identifier("conflict", told)
-    new = {control.id: identifier("conflict", told, control.id) for control in finished.controls}
+    new = {control.id: identifier("conflict", told, control.id) for control in _made(finished)}
     leaves = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
     return msgspec.structs.replace(
         finished,
         measurement=msgspec.structs.replace(finished.measurement, id=name),
-        controls=tuple(msgspec.structs.replace(c, id=new[c.id], control_of=name) for c in finished.controls),
+        controls=tuple(
+            msgspec.structs.replace(control, id=new[control.id], control_of=name) if control.id in new else control
+            for control in finished.controls
+        ),
         context=msgspec.structs.replace(finished.context, control_countries=leaves),
     )
 

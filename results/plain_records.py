@@ -5,12 +5,14 @@ What comes back is held to the records' own types, and to what the database and 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from probe import target as targets
 from probe.address import literal
 from probe.model import Measurement, Observation
 from results.columns import detail_types
@@ -21,6 +23,7 @@ from results.verdict import Context, Verdict
 
 VERSION = 1
 ID = re.compile(r"[0-9A-Za-z._:+-]{4,255}")
+COUNTRY = re.compile(r"[A-Z]{2}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 MOST_STEPS = 5000
 MOST_CONTROLS = 16
@@ -117,12 +120,15 @@ def _check(finished: Finished, round_: Round | None) -> None:
         raise BadRecord("a control by itself; it belongs with the measurement that it was made for")
     if len(finished.controls) > MOST_CONTROLS:
         raise BadRecord(f"more than {MOST_CONTROLS} controls")
-    if any(control.control_of != finished.measurement.id for control in finished.controls):
+    recorded, name = finished.context.recorded, finished.measurement.id
+    if any(control.control_of != name and control.id not in recorded for control in finished.controls):
         raise BadRecord("a control of another measurement")
     everything = (finished.measurement, *finished.controls)
     ids = [one.id for one in everything] + ([round_.id] if round_ else [])
     if not all(ID.fullmatch(one) for one in ids) or len(set(ids)) < len(ids):
         raise BadRecord("an id that is none, or twice the same")
+    for one in everything:
+        _check_place(one)
     times = [one.started_at for one in everything] + [earlier.at for earlier in finished.context.earlier]
     for time in times + ([round_.started_at] if round_ else []):
         _check_time(time)
@@ -130,11 +136,28 @@ def _check(finished: Finished, round_: Round | None) -> None:
         _check_step(observation)
 
 
+def _check_place(measurement: Measurement) -> None:
+    target, vantage = measurement.target, measurement.vantage
+    try:
+        read = targets.parse(target.text, service=target.service, required=target.required, allow_private=True)
+    except targets.BadTarget as error:
+        raise BadRecord(printable(str(error))) from error
+    if read != target or target.service == "":
+        raise BadRecord(f"target {printable(target.text, 100)!r} is not what its parts say")
+    if vantage.country is not None and not COUNTRY.fullmatch(vantage.country):
+        raise BadRecord(f"country {printable(vantage.country, 20)!r}")
+    if vantage.network_name == "" or (vantage.asn is not None and not 0 < vantage.asn < 2**32):
+        raise BadRecord(f"vantage {printable(vantage.name, 60)!r} is in no network that there can be")
+
+
 def _check_step(observation: Observation) -> None:
     if observation.address is not None and literal(observation.address) is None:
         raise BadRecord(f"{printable(observation.address, 60)!r} is no address")
     if not 0 <= observation.hop <= MOST_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
         raise BadRecord(f"a step {printable(observation.id, 60)!r} in hop {observation.hop}")
+    body = getattr(observation.detail, "body", None)
+    if body is not None and hashlib.sha256(body).hexdigest() != observation.detail.body_sha256:
+        raise BadRecord("a body that is not the one whose hash is given")
 
 
 def _check_time(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -43,7 +44,7 @@ def records(path: Path) -> Iterator[tuple[int, bytes | BadRecord]]:
                     yield from _records(cast(BufferedReader, plain))
             else:
                 yield from _records(packed)
-    except (EOFError, gzip.BadGzipFile) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BadFile(f"{path}: the gzip file is cut short or damaged") from error
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error

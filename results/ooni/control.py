@@ -65,9 +65,10 @@ def _steps(control: Control, of: Measurement) -> list[Step]:
             failure = failure_of(said.failure) or (None if said.status else "unknown_failure: not told")
             detail = Tcp(family=family_of(address))
             steps.append(_step("tcp", target.host, failure, detail, address, port))
+    refused = {(step.address, step.port) for step in steps if step.step == "tcp" and step.failure is not None}
     for text, said in (control.tls_handshake or {}).items():
         address, port = endpoint_of(text)
-        if port == target.port and target.scheme == "https":
+        if port == target.port and target.scheme == "https" and (address, port) not in refused:
             failure = failure_of(said.failure) or (None if said.status else "unknown_failure: not told")
             name = None if literal(target.host) else target.host
             detail_tls = Tls(server_name=name, verify_code=VALID if failure is None else None)

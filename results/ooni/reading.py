@@ -3,9 +3,8 @@
 The main course is what OONI calls classic: the machine's own look-up, and the addresses it gave. What OONI tries beyond
 that has the role it would have with us: look-ups over HTTPS and the test helper's are `trusted`, and so are addresses
 that only these gave. A second try is recorded as `again` where a record holds one: version 0.4 fetches on a connection
-of its own after its connects and handshakes; a name's several addresses that fail in the same way are several tries;
-and so is a look-up by another resolver in the open that bears the first one out. Many records hold none, and then a
-failure is what our rules call it: inconclusive.
+of its own after its connects and handshakes, and a look-up by another resolver in the open may bear the first one out.
+Version 0.5 holds no second connection, and a failure that happened once is what our rules call it: inconclusive.
 """
 
 from __future__ import annotations
@@ -114,7 +113,7 @@ def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
         placed += attempts
         fetches = _fetches(hop, known, strayed) if tagged else _untagged_fetches(hop, placed)
         placed += list(_with_handshakes(fetches, attempts))
-        for role, step in _second_tries(placed, hop):
+        for role, step in placed:
             yield role, number, step
         answered = [role for role, step in fetches if step.failure is None]
         strayed = strayed or (bool(answered) and "main" not in answered)
@@ -232,20 +231,3 @@ def _with_handshakes(fetches: list[Placed], attempts: list[Placed]) -> Iterator[
         if answered and step.detail.url[:6] == "https:" and step.address not in recorded:
             yield role, implied(step)
         yield role, step
-
-
-def _second_tries(placed: list[Placed], hop: Hop) -> list[Placed]:
-    """Where every address failed in the same way, the first is the attempt, and the others are its repetitions."""
-    main = [step for role, step in placed if role == "main" and step.step != "dns" and step.port == hop.goal.port]
-    ends = {step.address: step for step in main}
-    if any(step.step == "http" and step.failure is None for step in main) or len(ends) < 2:
-        return placed
-    failed = [step for step in ends.values() if step.failure is not None]
-    if len(failed) < len(ends):
-        return placed
-    first = max(failed, key=lambda step: STEPS.index(step.step))
-    like = (first.step, first.failure)
-    same = {step.address for step in failed if (step.step, step.failure) == like and step is not first}
-    return [
-        ("again" if role == "main" and step in main and step.address in same else role, step) for role, step in placed
-    ]

@@ -156,7 +156,7 @@ def _transaction(placed: Iterable[tuple[int, Observation]], observation: Observa
 
 def _query(observation: Observation) -> dict[str, Any]:
     dns = observation.detail
-    scheme = dns.resolver.split("://")[0] if "://" in dns.resolver else None
+    engine, where = _engine(dns.resolver)
     named = {"A": "ipv4", "AAAA": "ipv6", "CNAME": "hostname"}
     answers = [
         {"answer_type": answer.type, named[answer.type]: answer.value, "ttl": answer.ttl}
@@ -166,13 +166,21 @@ def _query(observation: Observation) -> dict[str, Any]:
     known = {} if dns.rcode is None else {"rcode": dns.rcode}
     return known | {
         "answers": answers or None,
-        "engine": "getaddrinfo" if dns.resolver == "getaddrinfo" else ENGINES.get(scheme or "udp", "unknown"),
+        "engine": engine,
         "hostname": observation.host,
         "query_type": dns.query_type,
-        "resolver_address": (dns.resolver if scheme == "https" else dns.resolver.partition("://")[2]),
+        "resolver_address": where,
         "resolver_hostname": None,
         "resolver_port": None,
     }
+
+
+def _engine(resolver: str) -> tuple[str, str]:
+    """OONI's engine and address. The machine's own resolver is `system` there, since only such look-ups are classic."""
+    scheme, _, where = resolver.partition("://")
+    if scheme in ENGINES:
+        return ENGINES[scheme], resolver if scheme == "https" else where
+    return (resolver if resolver in ("system", "getaddrinfo") else "unknown"), ""
 
 
 def _handshake(observation: Observation, own: dict[str, Any]) -> dict[str, Any]:
