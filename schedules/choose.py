@@ -13,11 +13,13 @@ import msgspec
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
+from schedules.plan import Wanted
 
 if TYPE_CHECKING:
     from schedules.config import CampaignTable, Config
 
 MAX_LIST_LINES = 1_000_000
+DEFAULT_EVERY_S = 6 * 3600
 IS_TARGET = re.compile(r"[.:/\[]")
 
 
@@ -59,17 +61,33 @@ def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
     return tuple(found)
 
 
-def from_campaigns(config: Config) -> tuple[Choice, ...]:
-    """What the campaigns measure, path by path; without campaigns every service directly."""
+def wanted(config: Config) -> tuple[Wanted, ...]:
+    """What the campaigns want, each target by each path once, as often as the most eager campaign wants it.
+
+    Without campaigns: every service directly, every DEFAULT_EVERY_S.
+    """
+    from schedules.config import seconds_of
+
     known = services(config)
     if not config.campaign:
         own = {table.name for table in config.service}
         chosen = [service for service in known.values() if service.name in own or not own]
-        return (Choice(tuple(target for service in chosen for target in service.targets)),)
-    by_path: dict[str, dict[Target, None]] = {}
+        return tuple(Wanted(target, "direct", DEFAULT_EVERY_S) for service in chosen for target in service.targets)
+    found: dict[tuple[Target, str], Wanted] = {}
     for campaign in config.campaign:
-        measured = by_path.setdefault(campaign.path, {})
-        measured.update(dict.fromkeys(_of_campaign(campaign, known, config)))
+        every_s = int(seconds_of(campaign.every))
+        for target in _of_campaign(campaign, known, config):
+            before = found.get((target, campaign.path))
+            often = min(every_s, before.every_s) if before else every_s
+            found[target, campaign.path] = Wanted(target, campaign.path, often)
+    return tuple(found.values())
+
+
+def from_campaigns(config: Config) -> tuple[Choice, ...]:
+    """All that the campaigns measure, path by path, due or not."""
+    by_path: dict[str, list[Target]] = {}
+    for one in wanted(config):
+        by_path.setdefault(one.path, []).append(one.target)
     return tuple(Choice(tuple(chosen), path) for path, chosen in by_path.items())
 
 

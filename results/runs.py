@@ -1,0 +1,49 @@
+"""When each target was measured last, for the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.model import Target, Vantage
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+LAST = """
+SELECT t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required, m.started_at, v.outcome
+FROM json_each(?) wanted
+CROSS JOIN targets t ON t.text = wanted.value
+CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+JOIN measurements m ON m.number = (
+    SELECT number FROM measurements
+    WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= ?
+    ORDER BY started_at DESC LIMIT 1
+)
+LEFT JOIN verdicts v ON v.measurement = m.number
+"""
+
+
+class Run(msgspec.Struct, frozen=True):
+    """The last measurement of a target: when (UTC, RFC 3339), and what was said of it."""
+
+    started_at: str
+    outcome: str | None
+
+
+def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: str) -> dict[Target, Run]:
+    """The last measurement of each target from `vantage`, not after `until` (UTC, RFC 3339)."""
+    texts = msgspec.json.encode(sorted({target.text for target in targets})).decode()
+    found: dict[Target, Run] = {}
+    for row in db.execute(LAST, [texts, *msgspec.structs.astuple(vantage), until]):
+        *fields, required, started_at, outcome = row
+        names = Target.__struct_fields__[: len(fields)]
+        found[Target(**dict(zip(names, fields, strict=True)), required=bool(required))] = Run(started_at, outcome)
+    return found
+
+
+def made_at(db: Database) -> str:
+    """When this database was made, to the microsecond: what no other database shares with it."""
+    return str(db.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])

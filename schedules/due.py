@@ -1,0 +1,66 @@
+"""What is due here and now: the configuration and the database, put to the plan."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.path import BadPath, usable
+from results.runs import last_runs, made_at
+from schedules import plan
+from schedules.choose import Choice, wanted
+
+if TYPE_CHECKING:
+    from probe.model import Target
+    from results.store import Store
+    from schedules.config import Config
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """`choices` to measure now, path by path; `later` is when the next of the rest is due (Unix time, None: nothing).
+
+    `missing` has a sentence for each path that is not there now, whose targets are left for later.
+    """
+
+    choices: tuple[Choice, ...]
+    later: int | None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def targets(self) -> int:
+        return sum(len(choice.targets) for choice in self.choices)
+
+
+def duty(config: Config, store: Store, now: float) -> Duty:
+    """What the campaigns want measured now. Raises BadPath where there is something, and no path of it is there."""
+    all_wanted = wanted(config)
+    share = plan.share_of(made_at(store.db))
+    found, later = plan.due(all_wanted, last(config, store, all_wanted, now), int(now), share)
+    present: list[Choice] = []
+    missing: list[BadPath] = []
+    for path, targets in plan.by_path(found).items():
+        try:
+            usable(config.path_named(path))
+        except BadPath as error:
+            missing.append(error)
+        else:
+            present.append(Choice(targets, path))
+    if missing and not present:
+        raise missing[0]
+    return Duty(tuple(present), later, tuple(str(error) for error in missing))
+
+
+def last(
+    config: Config, store: Store, all_wanted: tuple[plan.Wanted, ...], now: float
+) -> dict[tuple[Target, str], plan.Last]:
+    """When each was measured last, by what the database holds."""
+    until = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    found: dict[tuple[Target, str], plan.Last] = {}
+    for path in dict.fromkeys(one.path for one in all_wanted):
+        targets = [one.target for one in all_wanted if one.path == path]
+        for target, run in last_runs(store.db, targets, config.vantage_by(path), until).items():
+            at = int(datetime.fromisoformat(run.started_at).timestamp())
+            found[target, path] = plan.Last(at, run.outcome == "offline")
+    return found
