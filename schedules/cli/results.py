@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from schedules.app import App
+from schedules.cli import _transfer
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -16,6 +17,10 @@ AGREEMENTS = ["enforced", "unenforced", "collateral", "unlisted-block", "open", 
 @click.group()
 def results() -> None:
     """What was found, from the database."""
+
+
+results.add_command(_transfer.export)
+results.add_command(_transfer.import_)
 
 
 @results.command("list")
