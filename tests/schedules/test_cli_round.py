@@ -2,67 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from schedules import cli
-from schedules.demo import censor
-from schedules.demo.network import CensoredNetwork, Site
-
-ROOT = Path(__file__).parents[2]
-
-
-class Lab:
-    """A censored network with a configuration and a database for it."""
-
-    def __init__(self, net: CensoredNetwork, folder: Path) -> None:
-        self.net = net
-        self.folder = folder
-        self.db = folder / "x.db"
-        self.good: Site = net.add_site("good.x.test")
-        self.reset: Site = net.add_site("reset.x.test", censored=censor.resets)
-
-    def configure(self, more: str = "") -> None:
-        (self.folder / "c.toml").write_text(self.net.config_toml() + more)
-
-    async def call(self, *arguments: str) -> int:
-        """One command line in this process, beside the network's own loop."""
-        whole = ["--config", str(self.folder / "c.toml"), "--db", str(self.db), *arguments]
-        return await asyncio.to_thread(cli.call, whole)
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            "from schedules.cli import main; main()",
-            *("--config", str(self.folder / "c.toml"), "--db", str(self.db), *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=ROOT,
-            env={**os.environ, "REACHPROBE_CONSENT": "yes"},
-        )
-
-
-@pytest.fixture
-async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
-    monkeypatch.setenv("REACHPROBE_CONSENT", "yes")
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
-        made = Lab(net, tmp_path)
-        made.configure()
-        yield made
-
-
-def rows(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
+from tests.schedules.lab import Lab, rows
 
 
 async def test_a_blocked_and_an_open_site_are_told_apart_in_the_documented_lines(

@@ -1,0 +1,179 @@
+"""New anomalies are measured again, alone, before anything is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from probe.canary import NetworkReport
+from results.finished import Finished
+from results.store import Store
+from schedules.again import SHARE, Anomalies
+from schedules.choose import Choice, from_words
+from schedules.conclude import judge_again
+from schedules.config import Config, load
+from schedules.demo import censor, resolver
+from schedules.demo.network import Site
+from schedules.once import once
+from tests.results.records import finished, measurement, target
+from tests.schedules.lab import Lab
+
+
+@pytest.fixture
+def store(lab: Lab) -> Iterator[Store]:
+    opened = Store.open(lab.db)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def config(lab: Lab) -> Config:
+    return load(lab.folder / "c.toml", {}, {})
+
+
+class Seen:
+    """What a round tells while it runs."""
+
+    def __init__(self) -> None:
+        self.rows: list[Finished] = []
+        self.again: list[tuple[int, str | None]] = []
+
+    def outcome(self, site: Site) -> str:
+        (row,) = (row for row in self.rows if row.measurement.target.text == site.url)
+        return row.verdict.outcome
+
+
+async def round_of(
+    config: Config,
+    store: Store,
+    *sites: Site,
+    begun: Callable[[], Any] = lambda: None,
+    again: Callable[[], Any] = lambda: None,
+) -> tuple[Seen, NetworkReport]:
+    seen = Seen()
+
+    def heard(count: int, report: NetworkReport | None) -> None:
+        seen.again.append((count, report.state if report else None))
+        again()
+
+    report = await once(
+        Choice(from_words([site.url for site in sites], config)),
+        config,
+        store,
+        begun=lambda _: begun(),
+        committed=seen.rows.append,
+        again=heard,
+    )
+    return seen, report
+
+
+async def test_what_is_blocked_alone_too_is_said_once_and_both_stay_in_the_record(
+    lab: Lab, store: Store, config: Config
+) -> None:
+    seen, _ = await round_of(config, store, lab.good, lab.reset)
+    assert (seen.outcome(lab.good), seen.outcome(lab.reset)) == ("reachable", "blocked")
+    assert seen.again == [(1, None)]
+    later, first = store.rows(target=lab.reset.url)
+    assert (later["outcome"], first["outcome"]) == ("blocked", "blocked")
+    assert later["repeats"] == first["measurement_id"]
+    assert first["repeated_by"] == later["measurement_id"]
+    assert store.measurement(later["measurement_id"]).repeats == first["measurement_id"]
+
+
+async def test_what_was_our_own_load_is_reachable_and_the_first_is_never_called_blocked(
+    lab: Lab, store: Store, config: Config
+) -> None:
+    seen, _ = await round_of(config, store, lab.good, lab.reset, again=lambda: lab.net.censored.clear())
+    assert seen.outcome(lab.reset) == "reachable"
+    later, first = store.rows(target=lab.reset.url)
+    assert (first["outcome"], first["rules"]) == ("inconclusive", ["alone.not_blocked"])
+    assert "measured again at the end of the round, alone, it was reachable" in first["evidence"]
+    assert list(store.reclassify(judge_again(store, config))) == []
+    assert later["outcome"] == "reachable"
+
+
+async def test_what_was_blocked_before_is_said_at_once(lab: Lab, store: Store, config: Config) -> None:
+    await round_of(config, store, lab.reset)
+    seen, _ = await round_of(config, store, lab.reset)
+    assert (seen.outcome(lab.reset), seen.again) == ("blocked", [])
+
+
+async def test_a_target_given_twice_has_two_rows_and_two_repeats(lab: Lab, store: Store, config: Config) -> None:
+    seen, _ = await round_of(config, store, lab.reset, lab.reset)
+    assert [row.verdict.outcome for row in seen.rows] == ["blocked"] * 2
+    assert len({row.measurement.repeats for row in seen.rows}) == 2
+    assert len(list(store.rows())) == 4
+
+
+async def test_a_network_that_breaks_meanwhile_is_noticed_and_nothing_is_called_blocked(
+    lab: Lab, store: Store, config: Config
+) -> None:
+    def breaks() -> None:
+        canaries = (lab.net.canary, lab.net.canary_tls, lab.net.domestic_canary)
+        lab.net.lies |= {site.name: resolver.nxdomain for site in canaries}
+
+    seen, report = await round_of(config, store, lab.reset, begun=breaks)
+    assert (report.state, seen.again) == ("offline", [(1, "offline")])
+    assert seen.outcome(lab.reset) == "offline"
+    later, first = store.rows()
+    assert (later["network"], later["outcome"]) == ("offline", "offline")
+    assert (first["network"], first["outcome"]) == ("online", "inconclusive")
+
+
+async def test_a_round_that_ends_before_the_repeat_has_said_nothing(lab: Lab, store: Store, config: Config) -> None:
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await round_of(config, store, lab.good, lab.reset, again=end)
+    (row,) = store.rows(target=lab.reset.url)
+    assert (row["outcome"], row["rules"]) == ("inconclusive", ["alone.unmeasured"])
+    assert [row["outcome"] for row in store.rows(target=lab.good.url)] == ["reachable"]
+
+
+async def test_few_are_measured_again_at_once(lab: Lab, store: Store, config: Config) -> None:
+    names = [f"reset{n}.x.test" for n in range(2 * SHARE)]
+    sites = [lab.net.add_site(name, censored=censor.resets) for name in names]
+    under_way: set[str] = set()
+    most = 0
+
+    def watch(seen: censor.Seen) -> censor.Action:
+        nonlocal most
+        if counting:
+            under_way.add(seen.name or "")
+        return censor.resets if seen.name in names else censor.passes
+
+    counting: list[bool] = []
+    lab.net.policy = watch
+    told: list[str] = []
+
+    def committed(row: Finished) -> None:
+        nonlocal most
+        most = max(most, len(under_way & set(names) - set(told)))
+        told.append(row.measurement.target.host)
+
+    await once(
+        Choice(from_words([site.url for site in sites], config)),
+        config,
+        store,
+        begun=lambda _: None,
+        committed=committed,
+        again=lambda count, report: counting.append(True),
+    )
+    assert len(told) == len(names)
+    assert 1 <= most <= 2 + 2
+
+
+def test_an_anomaly_is_new_where_the_latest_word_was_another(lab: Lab, store: Store) -> None:
+    anomalies = Anomalies(store)
+    blocked = finished("2kq7mmmmmmmmmmmm", "blocked")
+    assert anomalies.is_new(blocked)
+    assert not anomalies.is_new(finished("2kq7mmmmmmmmmmmm", "down"))
+    store.save([blocked])
+    later = "2026-11-24T19:00:00.000Z"
+    again = finished("3kq7mmmmmmmmmmmm", "blocked", measurement=measurement("3kq7mmmmmmmmmmmm", started_at=later))
+    assert not anomalies.is_new(again)
+    other = measurement("4kq7mmmmmmmmmmmm", started_at=later, target=target("https://other.example/"))
+    assert anomalies.is_new(finished("4kq7mmmmmmmmmmmm", "blocked", measurement=other))
