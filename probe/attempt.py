@@ -62,7 +62,8 @@ async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) 
 
 
 async def _fetch(attempt: Attempt, stream: Stream, log: Log, means: Means) -> Observation:
-    host, path = authority(attempt.scheme, attempt.host, attempt.port), attempt.request_path or "/"
+    name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
+    host = authority(attempt.scheme, name, attempt.port)
     request = http.request_for(attempt.scheme, host, path, means.settings)
     return await http.get(log, _about(attempt), stream, f"{attempt.scheme}://{host}{path}", request, means.settings)
 

@@ -115,6 +115,8 @@ def _next(reached: Observation, means: Means) -> Target | None:
 
 async def _follow(more: Lookup | Attempt, log: Log, means: Means) -> None:
     if isinstance(more, Attempt):
+        if more.after_s:
+            await means.network.sleep(more.after_s)
         await attempt_all([more], log, means)
         return
     settings = means.settings

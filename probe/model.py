@@ -185,11 +185,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     """The name the attempt is about, also in the `innocent` roles."""
     server_name: str | None
-    """The SNI to send, for tls and https."""
+    """The SNI to send, for tls, https and quic; for http the name in Host."""
     address: str | None
     """None where the path's far end resolves the name."""
     port: int
     request_path: str | None = None
+    after_s: float | None = None
+    """Seconds to let pass before it: a censor that has seen a name may go on for a while."""
 
 
 FollowUp = Callable[[Measurement], Sequence[Lookup | Attempt]]

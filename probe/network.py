@@ -28,6 +28,8 @@ class Network(Protocol):
 
     def monotonic(self) -> float: ...
 
+    async def sleep(self, seconds: float) -> None: ...
+
     def token(self) -> str:
         """A fresh random identifier."""
         ...
@@ -68,6 +70,9 @@ class RealNetwork:
     def monotonic(self) -> float:
         return time.monotonic()
 
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
     def token(self) -> str:
         return "".join(ALPHABET[octet % len(ALPHABET)] for octet in secrets.token_bytes(ID_CHARACTERS))
 
@@ -106,7 +111,7 @@ class RealNetwork:
         return stream
 
     async def datagrams(self, address: str, port: int) -> socket.socket:
-        if self.remote_names:
+        if self._proxy is not None:
             raise ProxyUnusable(f"path {self.path.name}: a proxy carries no datagrams")
         sock = self._socket(address, socket.SOCK_DGRAM)
         try:

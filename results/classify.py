@@ -22,6 +22,8 @@ ALWAYS_TOLD = (
     "dns.injected",
     "control.disqualified",
     "name.passes_elsewhere",
+    "innocent.passes_later",
+    "system.differs",
     "again.differs",
 )
 """Signs that a reader must see whatever decided."""

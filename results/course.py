@@ -15,6 +15,10 @@ FINAL: dict[str, str] = {"https": "http", "http": "http", "tls": "tls", "tcp": "
 STEPS = ("dns", "tcp", "tls", "http", "quic")
 """In the order in which a course takes them; QUIC stands in the place of all after the name."""
 HANDSHAKES = ("tls", "quic")
+BEGINS = ("tcp", "quic")
+"""The steps that a connection begins with."""
+INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout", "http.reset", "http.timeout", "http.eof")
+"""Ways for a name to fail on a connection that stood, none of which is an answer; an alert is one."""
 OWN_NETWORK = ("network_unreachable", "network_down")
 CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 
@@ -174,13 +178,20 @@ def _reach(last: Observation) -> tuple[int, bool, bool]:
     return STEPS.index(last.step), last.failure is None, last.failure not in OWN_NETWORK
 
 
-def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:
-    """The step at which the follow-up attempt with this role ended."""
-    found = None
+def attempts(observations: Iterable[Observation], role: Role, hop: int) -> list[Observation]:
+    """The step at which each follow-up attempt with this role ended, in order."""
+    ended: list[Observation] = []
     for observation in observations:
         if observation.role == role and observation.hop == hop and observation.step in STEPS[1:]:
-            found = observation
-    return found
+            if ended and observation.step not in BEGINS:
+                ended.pop()
+            ended.append(observation)
+    return ended
+
+
+def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:
+    """The step at which the last follow-up attempt with this role ended."""
+    return next(reversed(attempts(observations, role, hop)), None)
 
 
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:
@@ -242,7 +253,9 @@ def host_of(url: str | None) -> str | None:
 
 
 def presented(observation: Observation | None) -> bool:
-    """Whether a server answered a handshake: it completed, or a certificate came, valid for that name or not."""
-    if observation is None or observation.step not in HANDSHAKES:
-        return observation is not None and observation.step == "http"
+    """Whether a server answered: to a request, or to a handshake, its certificate valid for that name or not."""
+    if observation is None or observation.step not in (*HANDSHAKES, "http"):
+        return False
+    if observation.step == "http":
+        return observation.detail.status is not None
     return observation.failure is None or bool(observation.detail.chain)

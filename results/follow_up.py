@@ -10,20 +10,24 @@ import msgspec
 from probe.address import literal
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role
 from results.course import (
+    BEGINS,
     CERTIFICATE,
     HANDSHAKES,
+    INTERFERED,
     Ending,
+    attempts,
     ending,
     goal,
     host_of,
     last_attempt,
     leads_to,
+    method_of,
     plain_hops,
     presented,
     vouched,
 )
 from results.dns_answers import Answers, answers_for
-from results.fingerprints import is_block_host
+from results.fingerprints import is_block_host, match
 from results.verdict import Verdict
 
 ERRORS = 400
@@ -39,6 +43,15 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
     ab_endpoint: tuple[str, int] | None = None
     trusted: bool = True
     """Whether any trusted resolver is configured."""
+    system: bool = False
+    """Whether this network's users ask the system's resolver, so that what getaddrinfo says is of interest."""
+    waits: tuple[float, ...] = ()
+    """Seconds before each further try of an innocent name that failed right after the target's: `waits_for`."""
+
+
+def waits_for(timeout_s: float) -> tuple[float, ...]:
+    """How long to wait for a censor's residual blocking to pass: three tries within five steps' time."""
+    return timeout_s / 2, 3 * timeout_s / 2, 3 * timeout_s
 
 
 def follow_up(settings: FollowUpSettings) -> FollowUp:
@@ -62,8 +75,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
     if end.observation is not None and not end.complete:
         wanted += _about_failure(settings, measurement, end, end.observation)
     elif end.observation is not None and _odd(end.observation.detail):
-        asked = last_attempt(observations, "again", end.hop) is not None
-        wanted += [] if asked else [_attempt(measurement, end, end.observation, "again", settings)]
+        wanted += _about_answer(settings, measurement, end, end.observation)
     return wanted
 
 
@@ -84,11 +96,13 @@ def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int)
         return []
     wanted: list[Lookup | Attempt] = []
     failed = not answers.main
+    if settings.system and not answers.asked("system") and (failed or answers.contradicted or _unreached(measurement)):
+        wanted.append(Lookup(role="system", hop=hop, host=answers.host))
     if not answers.asked("trusted"):
         tried = answers.asked("again") or last_attempt(measurement.observations, "again", hop) is not None
         roles: list[Role] = ["trusted"] if settings.trusted else []
         roles += ["again"] if failed else []
-        return [] if tried else [Lookup(role=role, hop=hop, host=answers.host) for role in roles]
+        return wanted + ([] if tried else [Lookup(role=role, hop=hop, host=answers.host) for role in roles])
     if answers.trusted and (failed or answers.contradicted):
         if not answers.asked("again"):
             wanted.append(Lookup(role="again", hop=hop, host=answers.host))
@@ -112,24 +126,77 @@ def _at_trusted(measurement: Measurement, hop: int, answers: Answers) -> Attempt
     )
 
 
+def _unreached(measurement: Measurement) -> bool:
+    """Whether no address of the name could be connected to, or none proved itself: another might have."""
+    end = ending(measurement.target, measurement.observations)
+    failed = end.observation
+    return failed is not None and (failed.step in BEGINS or failed.failure in CERTIFICATE)
+
+
+def _about_answer(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, answer: Observation
+) -> list[Lookup | Attempt]:
+    """An odd answer in the open once more; where it is a known block page, what an innocent name gets there."""
+    roles: list[Role] = ["again"]
+    if settings.innocent_name is not None and any(found.is_block for found in match(answer.detail)):
+        roles.insert(0, "innocent")
+    asked = attempts(measurement.observations, "again", end.hop)
+    return [] if asked else [_attempt(measurement, end, answer, role, settings) for role in roles]
+
+
 def _about_failure(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
 ) -> list[Lookup | Attempt]:
-    """The failure once more; where a handshake failed, the A/B steps around it."""
+    """The failure once more; where a name was in what failed, the A/B steps around it."""
     if failed.step == "dns" or failed.failure is None:
         return []
-    observations = measurement.observations
-    handshake = failed.step in HANDSHAKES and failed.failure not in CERTIFICATE and settings.innocent_name is not None
-    again = last_attempt(observations, "again", end.hop)
-    innocent = last_attempt(observations, "innocent", end.hop)
-    if again is None:
-        first = [_attempt(measurement, end, failed, "innocent", settings)] if handshake else []
-        return [*first, _attempt(measurement, end, failed, "again", settings)]
-    repeats = again.failure is not None and again.step in ("tcp", *HANDSHAKES) and presented(innocent)
-    elsewhere = settings.ab_endpoint and settings.ab_endpoint[0] != failed.address
-    if not (handshake and repeats and elsewhere) or last_attempt(observations, "elsewhere", end.hop) is not None:
+    again = attempts(measurement.observations, "again", end.hop)
+    innocent = attempts(measurement.observations, "innocent", end.hop)
+    named = settings.innocent_name is not None and _names(end, failed)
+    if not again:
+        roles: list[Role] = ["innocent", "again"] if named else ["again"]
+    elif not (named and innocent) or again[-1].failure is None:
+        roles = []
+    elif not presented(innocent[-1]):
+        return _after_a_wait(settings, measurement, end, failed, innocent)
+    elif len(innocent) > 1 and len(again) == 1:
+        roles = ["again"]  # it must fail also at a time when the innocent name passes
+    else:
+        roles = _elsewhere(settings, measurement, end, failed, again[-1])
+    return [_attempt(measurement, end, failed, role, settings) for role in roles]
+
+
+def _names(end: Ending, failed: Observation) -> bool:
+    """Whether the name in what failed may be why: the SNI of a handshake, the Host of a request in the open.
+
+    A stream that stalled had begun to be answered, and an innocent name's short answer would tell nothing of it.
+    """
+    if failed.step in HANDSHAKES:
+        return failed.failure not in CERTIFICATE
+    return failed.step == "http" and end.scheme == "http" and method_of(failed) in INTERFERED
+
+
+def _after_a_wait(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, innocent: list[Observation]
+) -> list[Lookup | Attempt]:
+    """The innocent name again, until it passes: then it was residual blocking, and how long that lasts is measured."""
+    tries = len(innocent) - 1
+    cut = method_of(failed) in INTERFERED and method_of(innocent[-1]) in (*INTERFERED, "tcp.timeout", "tcp.refused")
+    if not cut or tries >= len(settings.waits):
         return []
-    return [_attempt(measurement, end, failed, role, settings) for role in ("elsewhere_innocent", "elsewhere")]
+    attempt = _attempt(measurement, end, failed, "innocent", settings)
+    return [msgspec.structs.replace(attempt, after_s=settings.waits[tries])]
+
+
+def _elsewhere(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, again: Observation
+) -> list[Role]:
+    """Both names at the address set aside, where a handshake fails by name here."""
+    repeats = failed.step in HANDSHAKES and again.step in ("tcp", *HANDSHAKES)
+    away = settings.ab_endpoint is not None and settings.ab_endpoint[0] != failed.address
+    if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
+        return []
+    return ["elsewhere_innocent", "elsewhere"]
 
 
 def _attempt(
@@ -138,13 +205,14 @@ def _attempt(
     asked = goal(measurement.target, measurement.observations, end.hop)
     away = settings.ab_endpoint if role.startswith("elsewhere") else None
     again = role == "again"
+    in_the_open = role == "innocent" and asked.scheme == "http"
     return Attempt(
         role=role,
         hop=end.hop,
-        scheme=asked.scheme if again or asked.scheme == "quic" else "tls",
+        scheme=asked.scheme if again or in_the_open or asked.scheme == "quic" else "tls",
         host=end.host,
         server_name=settings.innocent_name if role.endswith("innocent") else end.host,
         address=away[0] if away else failed.address,
         port=away[1] if away else failed.port or asked.port,
-        request_path=asked.path if again else None,
+        request_path="/" if in_the_open else asked.path if again else None,
     )

@@ -14,11 +14,12 @@ from probe.network import RealNetwork, rfc3339
 from probe.path import usable
 from probe.round import measure_all
 from results.finished import Finished, Round
-from results.follow_up import FollowUpSettings, follow_up, may_follow
+from results.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from schedules.again import Anomalies, measure_again, unmeasured
 from schedules.batches import Batches
 from schedules.conclude import Conclusions
 from schedules.controls import sources
+from schedules.plan import within
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -59,7 +60,8 @@ async def once(
             for target in choice.targets:
                 batches.add(await conclusions.finish(unmeasured(target, means)))
             return report
-        async with aclosing(measure_all(choice.targets, means, conclusions.finish)) as measured:
+        in_time = within(choice.targets, means.network.monotonic, choice.until)
+        async with aclosing(measure_all(in_time, means, conclusions.finish)) as measured:
             async for finished in measured:
                 if anomalies.is_new(finished):
                     batches.add(conclusions.waiting(finished), told=False)
@@ -103,6 +105,8 @@ def means_of(config: Config, path: str) -> Means:
                 innocent_name=config.network.innocent_name,
                 ab_endpoint=config.ab_endpoint,
                 trusted=bool(settings.trusted_resolvers),
+                system="system" in settings.resolvers,
+                waits=waits_for(settings.timeout_s),
             )
         ),
         follows_redirect=may_follow,

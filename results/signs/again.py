@@ -6,14 +6,22 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import HANDSHAKES, OWN_NETWORK, STEPS, last_attempt, method_of, presented
+from results.course import (
+    HANDSHAKES,
+    INTERFERED,
+    OWN_NETWORK,
+    STEPS,
+    attempts,
+    host_of,
+    last_attempt,
+    method_of,
+    presented,
+)
 from results.dns_answers import failure_of
 from results.sentences import clean, place, tells
 from results.signs.controls import alike
 
 TOLD = 2
-INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout")
-"""Ways for a handshake to end that a server set aside for it does not choose by itself; an alert it may."""
 
 
 def signs(case: Case) -> Iterator[tuple[str, str]]:
@@ -22,11 +30,13 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         return
     if end.complete:
         yield from _same_answer(case, end.observation)
+        yield from _innocent_page(case)
         return
     failed = end.observation
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
-    if failed.step in HANDSHAKES:
+    if failed.step in (*HANDSHAKES, "http"):
         yield from _innocent_here(case, failed)
+    if failed.step in HANDSHAKES:
         yield from _elsewhere(case)
 
 
@@ -61,23 +71,46 @@ def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
 
 
 def _innocent_here(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
-    innocent = last_attempt(case.measurement.observations, "innocent", case.end.hop)
-    if innocent is None or innocent.address != failed.address:
+    """What an innocent name gets at the same address, right after, and where that failed some time later."""
+    tries = attempts(case.measurement.observations, "innocent", case.end.hop)
+    if not tries or tries[-1].address != failed.address:
         return
-    if presented(innocent):
-        yield (
-            "innocent.passes_here",
-            f"with the innocent name {_sni(innocent)}, {place(innocent)} answers the handshake",
-        )
+    innocent, where = tries[-1], place(tries[-1])
+    if presented(innocent) and (failed.step in HANDSHAKES or innocent.step == failed.step):
+        what = "answers the handshake" if failed.step in HANDSHAKES else "answers"
+        yield "innocent.passes_here", f"with the innocent name {_said(innocent)}, {where} {what}"
+        if len(tries) > 1:
+            waited = f"{_apart(case, tries):.1f} s after the name it passes"
+            says = f"residual blocking: right after the name, the innocent one fails at {where} too; {waited}"
+            yield "innocent.passes_later", says
     elif method_of(innocent) == case.end.method:
-        yield "innocent.fails_same", f"the innocent name {_sni(innocent)} fails at {place(innocent)} in the same way"
+        over = f", {len(tries)} times, the last {_apart(case, tries):.1f} s after the name" if len(tries) > 1 else ""
+        yield "innocent.fails_same", f"the innocent name {_said(innocent)} fails at {where} in the same way{over}"
+
+
+def _apart(case: Case, tries: list[Observation]) -> float:
+    """Seconds between the name's last step before the last try of the innocent one, and the end of that try."""
+    last, hop = tries[-1], case.end.hop
+    named = (o for o in case.measurement.observations if o.role in ("main", "again") and o.hop == hop)
+    ends = [o.offset_s + o.duration_s for o in named if o.offset_s < last.offset_s]
+    return last.offset_s + last.duration_s - max(ends, default=0.0)
+
+
+def _innocent_page(case: Case) -> Iterator[tuple[str, str]]:
+    """Whether an innocent name gets another page at the address where the name gets a block page."""
+    innocent = last_attempt(case.measurement.observations, "innocent", case.end.hop)
+    if innocent is None or not isinstance(innocent.detail, Http) or innocent.detail.status is None:
+        return
+    if not any(found.is_block for found in case.match(innocent)):
+        says = f"with the innocent name {_said(innocent)}, {place(innocent)} answers {innocent.detail.status}"
+        yield "innocent.no_block_page", f"{says} and no block page"
 
 
 def _elsewhere(case: Case) -> Iterator[tuple[str, str]]:
     observations, hop = case.measurement.observations, case.end.hop
     innocent = last_attempt(observations, "elsewhere_innocent", hop)
     if innocent is not None and presented(innocent):
-        yield "innocent.passes_elsewhere", f"the innocent name {_sni(innocent)} passes at {place(innocent)} as well"
+        yield "innocent.passes_elsewhere", f"the innocent name {_said(innocent)} passes at {place(innocent)} as well"
     named = last_attempt(observations, "elsewhere", hop)
     if named is None:
         return
@@ -87,5 +120,8 @@ def _elsewhere(case: Case) -> Iterator[tuple[str, str]]:
         yield "name.fails_elsewhere", "at an address set aside for it: " + tells(named, method_of(named))
 
 
-def _sni(observation: Observation) -> str:
-    return clean(getattr(observation.detail, "server_name", None) or "(none)")
+def _said(observation: Observation) -> str:
+    """The name that was sent: the SNI, or the Host of a request."""
+    sent = observation.detail
+    name = host_of(sent.url) if isinstance(sent, Http) else getattr(sent, "server_name", None)
+    return clean(name or "(none)")

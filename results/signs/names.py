@@ -8,7 +8,7 @@ from probe.address import is_public, literal
 from probe.model import Dns, Http, Observation, Tls
 from results.case import Case
 from results.course import CERTIFICATE, HANDSHAKES, last_attempt, method_of, secured
-from results.dns_answers import SAYS, Answers, by_resolver, failure_of, share_network, word_of
+from results.dns_answers import SAYS, Answers, by_resolver, comparable, failure_of, share_network, word_of
 from results.sentences import HOW, clean, listed, place
 
 TOLD = 3
@@ -22,6 +22,17 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield from _injection(answers)
         yield from _second_opinion(answers, _confirming(case, answers))
         yield from _at_the_addresses(case, answers)
+        yield from _system(answers)
+
+
+def _system(answers: Answers) -> Iterator[tuple[str, str]]:
+    """What people's programs are told, where the machine itself says otherwise than the resolver on the wire."""
+    asked = [o for o in answers.observations if o.role == "system"]
+    told = tuple(dict.fromkeys(address for o in asked for address in o.detail.addresses))
+    differs = comparable(told, answers.main) and not share_network(told, answers.main)
+    if asked and (differs or bool(told) != bool(answers.main)):
+        says = f"{clean(answers.host)}: programs on this machine are told {listed(told) or 'no address'} (getaddrinfo)"
+        yield "system.differs", f"{says}, the resolver on the wire says {listed(answers.main) or 'no address'}"
 
 
 def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:

@@ -141,6 +141,22 @@ def block_redirect(location: str = "http://warning.rt.ru/?id=13&st=0&rs=http%3A%
     return answers(response(302, Location=location))
 
 
+def lingers(policy: Policy, address: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> Policy:
+    """Residual blocking: what was done to a name at `address` befalls every connection there for a while after."""
+    last: tuple[float, Action] | None = None
+
+    def decide(seen: Seen) -> Action:
+        nonlocal last
+        action = policy(seen)
+        if seen.destination[0] != address:
+            return action
+        if action is not passes:
+            last = clock() + seconds, action
+        return last[1] if last and clock() < last[0] else action
+
+    return decide
+
+
 def by_name(actions: Mapping[str, Action], otherwise: Action = passes) -> Policy:
     """Act on the name in the SNI or Host, or any name below it, wherever the connection goes."""
 

@@ -8,7 +8,7 @@ import pytest
 from probe import target as targets
 from probe.model import Attempt, Http, Lookup, Measurement, Vantage
 from results.classify import classify
-from results.follow_up import FollowUpSettings, follow_up, may_follow, wants_control
+from results.follow_up import FollowUpSettings, follow_up, may_follow, waits_for, wants_control
 from results.verdict import Context
 from tests.scenarios.builder import Builder, scenarios
 
@@ -159,3 +159,57 @@ def test_an_empty_measurement_asks_for_nothing() -> None:
     empty = measured("https://a.example/")
     assert ASK(empty) == []
     assert classify(empty, (), Context()).outcome == "inconclusive"
+
+
+RESET = ["tcp ok", "tls reset"]
+WAITING = follow_up(FollowUpSettings(innocent_name="innocent.example", ab_endpoint=ASIDE, waits=waits_for(10)))
+
+
+def waits(**roles: list[str]) -> list[tuple[str, float | None]]:
+    """The attempts wanted after a reset handshake, each with how long it is to wait."""
+    measurement = measured("https://a.example/", main=[f"dns {HERE}", *RESET], trusted=[f"dns {HERE}"], **roles)
+    return [(more.role, more.after_s) for more in WAITING(measurement) if isinstance(more, Attempt)]
+
+
+def test_an_innocent_name_that_fails_right_after_is_tried_again_after_longer_and_longer_waits() -> None:
+    assert waits(innocent=RESET, again=RESET) == [("innocent", 5.0)]
+    assert waits(innocent=RESET * 2, again=RESET) == [("innocent", 15.0)]
+    assert waits(innocent=RESET * 3, again=RESET) == [("innocent", 30.0)]
+    assert waits(innocent=RESET * 4, again=RESET) == []
+
+
+def test_once_the_innocent_name_passes_after_a_wait_the_name_is_tried_again_and_only_then_elsewhere() -> None:
+    later = [*RESET, "tcp ok", "tls ok"]
+    assert waits(innocent=later, again=RESET) == [("again", None)]
+    assert waits(innocent=later, again=RESET * 2) == [("elsewhere_innocent", None), ("elsewhere", None)]
+    assert waits(innocent=later, again=[*RESET, "tcp ok", "tls ok", "http 200"]) == []
+
+
+def test_nobody_waits_for_a_server_that_answers_an_innocent_name_with_an_alert() -> None:
+    assert waits(innocent=["tcp ok", "tls alert alert=112"], again=RESET) == []
+
+
+def test_a_request_that_breaks_off_in_the_open_is_sent_with_an_innocent_host_to_the_same_address() -> None:
+    first = measured("http://a.example/page", main=[f"dns {HERE}", "tcp ok", "http reset"])
+    innocent = next(more for more in ASK(first) if more.role == "innocent")
+    assert isinstance(innocent, Attempt)
+    assert (innocent.scheme, innocent.server_name, innocent.address) == ("http", "innocent.example", HERE)
+    assert (innocent.port, innocent.request_path) == (80, "/")
+
+
+def test_a_stalled_answer_and_an_ordinary_error_in_the_open_get_no_innocent_host() -> None:
+    for how in ("stall length=16384", "500", "404 title=No"):
+        wanted = ASK(measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", f"http {how}"]))
+        assert "innocent" not in {more.role for more in wanted}, how
+
+
+def test_what_programs_are_told_is_asked_where_a_name_or_address_fails_and_people_use_the_system() -> None:
+    ask = follow_up(FollowUpSettings(system=True))
+    for main in (["dns nxdomain"], [f"dns {HERE}", "tcp timeout"], [f"dns {HERE}", "tcp ok", "tls unknown-issuer"]):
+        wanted = ask(measured("https://a.example/", main=main))
+        assert [more.role for more in wanted].count("system") == 1, main
+        then = measured("https://a.example/", main=main, system=["dns nxdomain"])
+        assert "system" not in {more.role for more in ask(then)}
+    passed = measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", "http 200"])
+    assert "system" not in {more.role for more in ask(passed)}
+    assert "system" not in {more.role for more in ASK(measured("https://a.example/", main=["dns nxdomain"]))}

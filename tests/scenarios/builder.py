@@ -139,7 +139,8 @@ class Builder:
     def _dns(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         failure, rcode = DNS.get(result, (None, 0))
         addresses = plain[1:] if result in DNS else plain
-        resolver = options.get("resolver", "https://dns.example/dns-query" if role == "trusted" else "system")
+        usual = {"trusted": "https://dns.example/dns-query", "system": "getaddrinfo"}.get(role, "system")
+        resolver = options.get("resolver", usual)
         answers = tuple(Answer(type="AAAA" if ":" in a else "A", value=a, ttl=300) for a in addresses)
         if "cname" in options:
             answers = (Answer(type="CNAME", value=options["cname"], ttl=300), *answers)
@@ -174,7 +175,8 @@ class Builder:
 
     def _http(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         scheme = self.goal.scheme
-        url = f"{scheme}://{targets.authority(scheme, self.goal.host, self.port)}{self.goal.request_path or '/'}"
+        host = self.innocent_name if role == "innocent" else self.goal.host
+        url = f"{scheme}://{targets.authority(scheme, host, self.port)}{self.goal.request_path or '/'}"
         stalled = result == "stall"
         status = int(result) if result.isdigit() else 200 if stalled else None
         failure = None if result.isdigit() else WIRE["timeout" if stalled else result]
@@ -201,7 +203,7 @@ class Builder:
         )
 
 
-ROLES = ("main", "late", "trusted", "innocent", "again", "elsewhere_innocent", "elsewhere")
+ROLES = ("main", "late", "trusted", "system", "innocent", "again", "elsewhere_innocent", "elsewhere")
 
 
 def measurement(data: dict[str, Any], target: Target, number: int) -> Measurement:

@@ -20,6 +20,7 @@ from results.verdict import Context, Verdict
 from schedules.config import load
 from schedules.controls import means_of_control
 from schedules.demo import censor, sites
+from schedules.demo.listening import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
 from schedules.once import means_of
@@ -81,6 +82,19 @@ def _injected(net: CensoredNetwork, name: str) -> Site:
     return site
 
 
+def _lingering(net: CensoredNetwork, name: str) -> Site:
+    site = net.add_site(name, censored=censor.resets)
+    net.policy = censor.lingers(net.policy, site.address, 1.0)
+    return site
+
+
+def _ill_for_its_own_name(net: CensoredNetwork, name: str) -> Site:
+    async def respond(request: sites.Request, stream: Stream) -> None:
+        await (sites.closes if request.host == name else sites.page("Another"))(request, stream)
+
+    return net.add_site(name, respond, tls=False)
+
+
 def _gone(rcode: dns.rcode.Rcode) -> Callable[[CensoredNetwork, str], Site]:
     def build(net: CensoredNetwork, name: str) -> Site:
         site = net.add_site(name)
@@ -131,6 +145,7 @@ SITUATIONS = (
     Wire("sni-reset-alone", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed", control=False),
     Wire("sni-drop", _site(censored=censor.drops), "blocked", "tls.timeout", "name", "confirmed"),
     Wire("sni-close", _site(censored=censor.closes), "blocked", "tls.eof", "name", "confirmed"),
+    Wire("sni-lingering", _lingering, "blocked", "tls.reset", "name", "confirmed"),
     Wire("sni-alert", _site(censored=censor.alerts()), "blocked", "tls.alert", "name", "probable"),
     Wire("intercepted", _intercepted, "blocked", "tls.mitm", None, "probable"),
     Wire("intercepted-alone", _intercepted, "inconclusive", control=False),
@@ -139,7 +154,7 @@ SITUATIONS = (
         _page(sites.page("News", kib=30), tls=False, censored=censor.block_page(encoding="cp1251")),
         "blocked",
         "http.blockpage",
-        None,
+        "name",
         "confirmed",
     ),
     Wire(
@@ -147,7 +162,7 @@ SITUATIONS = (
         _page(sites.page("News", kib=30), tls=False, censored=censor.block_redirect()),
         "blocked",
         "http.blockpage",
-        None,
+        "name",
         "confirmed",
     ),
     Wire(
@@ -162,9 +177,9 @@ SITUATIONS = (
         None,
         "probable",
     ),
-    Wire("host-reset", _site(tls=False, censored=censor.resets), "blocked", "http.reset", None, "probable"),
-    Wire("host-drop", _site(tls=False, censored=censor.drops), "blocked", "http.timeout", None, "probable"),
-    Wire("host-close", _site(tls=False, censored=censor.closes), "blocked", "http.eof", None, "probable"),
+    Wire("host-reset", _site(tls=False, censored=censor.resets), "blocked", "http.reset", "name", "probable"),
+    Wire("host-drop", _site(tls=False, censored=censor.drops), "blocked", "http.timeout", "name", "probable"),
+    Wire("host-close", _site(tls=False, censored=censor.closes), "blocked", "http.eof", "name", "probable"),
     Wire(
         "freeze",
         _page(sites.page("Large", kib=256), censored=censor.freezes_after(24_000)),
@@ -204,6 +219,7 @@ SITUATIONS = (
     Wire("resetting", _page(sites.resets), "down", confidence="probable"),
     Wire("mute", _page(sites.no_answer), "down", confidence="probable"),
     Wire("half-page", _page(sites.ends_after(5000)), "down", confidence="probable"),
+    Wire("ill-for-its-own-name", _ill_for_its_own_name, "down", confidence="probable"),
     Wire("stalling", _page(sites.stalls_after(5000)), "down", confidence="probable"),
     Wire("no-such-name", _gone(dns.rcode.NXDOMAIN), "down", confidence="probable"),
     Wire("broken-zone", _gone(dns.rcode.SERVFAIL), "down", confidence="probable"),
