@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,10 +29,14 @@ class BadChoice(ValueError):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Targets to measure by one path."""
+    """Targets to measure by one path. After `until`, a reading of the monotonic clock, no further one is begun."""
 
     targets: tuple[Target, ...]
     path: str = "direct"
+    until: float = math.inf
+
+    def ending(self, until: float) -> Choice:
+        return Choice(self.targets, self.path, until)
 
 
 def services(config: Config) -> dict[str, Service]:

@@ -29,27 +29,30 @@ class Duty(msgspec.Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
     @property
-    def targets(self) -> int:
+    def count(self) -> int:
         return sum(len(choice.targets) for choice in self.choices)
+
+    @property
+    def until_later(self) -> str:
+        """` before 2026-11-24T18:00:00Z`, or nothing."""
+        return f" before {datetime.fromtimestamp(self.later, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.later is not None else ""
 
 
 def duty(config: Config, store: Store, now: float) -> Duty:
-    """What the campaigns want measured now. Raises BadPath where there is something, and no path of it is there."""
+    """What the campaigns want measured now."""
     all_wanted = wanted(config)
     share = plan.share_of(made_at(store.db))
     found, later = plan.due(all_wanted, last(config, store, all_wanted, now), int(now), share)
     present: list[Choice] = []
-    missing: list[BadPath] = []
+    missing: list[str] = []
     for path, targets in plan.by_path(found).items():
         try:
             usable(config.path_named(path))
         except BadPath as error:
-            missing.append(error)
+            missing.append(str(error))
         else:
             present.append(Choice(targets, path))
-    if missing and not present:
-        raise missing[0]
-    return Duty(tuple(present), later, tuple(str(error) for error in missing))
+    return Duty(tuple(present), later, tuple(missing))
 
 
 def last(

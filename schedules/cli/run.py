@@ -2,23 +2,84 @@
 
 from __future__ import annotations
 
+import math
+import re
+import time
+from typing import TYPE_CHECKING
+
 import click
 
 from schedules.app import App
 
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.choose import Choice
+    from schedules.config import Config
+
+NO_NETWORK = 69
+
+
+class Duration(click.ParamType[float]):
+    """`30m` in seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not re.fullmatch("[1-9][0-9]{0,5}[smhd]", str(value)):
+            self.fail(f"{value!r} is not a number and s, m, h or d, such as 30m", param, ctx)
+        from schedules.config import seconds_of
+
+        return seconds_of(str(value))
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
-@click.option("--dry-run", is_flag=True, help="List every host that would be contacted, and contact none.")
+@click.option("--dry-run", is_flag=True, help="List every host that could be contacted, and contact none.")
 @click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Also say it of each service.")
+@click.option("--all", "everything", is_flag=True, help="Measure everything, due or not.")
+@click.option("--deadline", type=Duration(), help="Begin no target after so long (30m); the rest comes next time.")
 @click.pass_obj
-def run(app: App, as_json: bool, dry_run: bool, by: str) -> int:
-    """One round over the configured campaigns; without any, over the configured services, else the built-in ones."""
+def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadline: float | None) -> int:
+    """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
+    from schedules import consent, lock
     from schedules.choose import from_campaigns
     from schedules.cli import _perform
 
+    until = time.monotonic() + deadline if deadline is not None else math.inf
     config = app.config()
-    choices = from_campaigns(config)
+    wanted = from_campaigns(config)
     if dry_run:
-        return _perform.dry_run(config, choices, as_json=as_json)
-    return _perform.perform(app, config, choices, as_json=as_json, by_service=by == "service")
+        return _perform.dry_run(config, wanted, as_json=as_json)
+    store = app.store()
+    try:
+        consent.ensure(app, store)
+        with lock.held(app.database):
+            choices, code = (wanted, 0) if everything else _due(app, config, store)
+            if choices:
+                in_time = [choice.ending(until) for choice in choices]
+                code = _perform.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
+                _say_what_is_left(app, config, store, until)
+            return code
+    finally:
+        store.close()
+
+
+def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
+    """What is due, and the exit code where that is nothing; says why it is nothing, or not all."""
+    from schedules.due import duty
+    from schedules.show.output import talk
+
+    found = duty(config, store, time.time())
+    for sentence in found.missing:
+        talk(f"{sentence}; what is due by it waits", quiet=app.quiet)
+    if not found.choices and not found.missing:
+        talk(f"nothing is due{found.until_later}; `run --all` measures everything", quiet=app.quiet)
+    return found.choices, NO_NETWORK if found.missing else 0
+
+
+def _say_what_is_left(app: App, config: Config, store: Store, until: float) -> None:
+    from schedules.due import duty
+    from schedules.show.output import talk
+
+    if time.monotonic() >= until and (left := duty(config, store, time.time()).count):
+        talk(f"the time is up: {left} still due, with which the next run goes on", quiet=app.quiet)
