@@ -20,7 +20,6 @@ from schedules.batches import Batches
 from schedules.conclude import Conclusions
 from schedules.controls import sources
 from schedules.plan import within
-from schedules.plan import within
 
 if TYPE_CHECKING:
     from results.store import Store
