@@ -66,6 +66,8 @@ class TlsStream:
         self._next_record = 0
         self.alert: int | None = None
         """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
+        self.undelivered = 0
+        """Bytes that came since something could be read: of a record that never became whole, all there is to see."""
 
     async def handshake(self) -> None:
         """Complete the handshake; ssl.SSLError, EOFError, Malformed or OSError where it fails."""
@@ -107,10 +109,13 @@ class TlsStream:
     async def receive(self, limit: int = READ_BYTES) -> bytes:
         while True:
             try:
-                return self.tls.read(limit)
+                data = self.tls.read(limit)
+                self.undelivered = 0
+                return data
             except ssl.SSLWantReadError:
                 await self._flush()
                 data = await self._stream.receive()
+                self.undelivered += len(data)
                 if data:
                     self._incoming.write(data)
                 else:

@@ -19,6 +19,8 @@ BEGINS = ("tcp", "quic")
 """The steps that a connection begins with."""
 INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout", "http.reset", "http.timeout", "http.eof")
 """Ways for a name to fail on a connection that stood, none of which is an answer; an alert is one."""
+TICKETS = 4096
+"""More bytes than a server sends unasked behind a handshake: session tickets and HTTP/2 settings."""
 OWN_NETWORK = ("network_unreachable", "network_down")
 CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 
@@ -104,9 +106,14 @@ def method_of(observation: Observation) -> str | None:
     if observation.failure is None:
         return None
     method = METHOD_OF.get(observation.step, {}).get(observation.failure)
-    if method == "http.timeout" and isinstance(observation.detail, Http) and observation.detail.status is not None:
+    if method == "http.timeout" and isinstance(observation.detail, Http) and _had_begun(observation.detail):
         return "http.stall" if _stood_still(observation, observation.detail) else None
     return method
+
+
+def _had_begun(answer: Http) -> bool:
+    """Whether an answer was on its way: of a TLS record that is cut nothing can be read, but its bytes were counted."""
+    return answer.status is not None or (answer.received or 0) > TICKETS
 
 
 def _stood_still(observation: Observation, answer: Http) -> bool:

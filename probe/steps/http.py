@@ -52,6 +52,7 @@ async def get(
             )
     except (OSError, TimeoutError, EOFError, ValueError) as caught:
         error = caught
+        got.received += stream.undelivered if isinstance(stream, TlsStream) else 0
     finally:
         stream.close()
     return pending.end(_detail(url, got), error)

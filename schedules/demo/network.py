@@ -154,9 +154,9 @@ class CensoredNetwork:
         self.sites[name] = Site(name, url, hosts[0], public[1], origin)
         return self.sites[name]
 
-    def add_stub(self, address: str, port: int, responder: Responder, context: SSLContext | None = None) -> str:
+    def add_stub(self, address: str, port: int, responder: Responder, context: SSLContext | None = None) -> Address:
         """A provider's stub server, for forged answers to point at; the port must be that of the forged site's URL."""
-        return serve_site(self.here, self.host(address), responder, context, port)[0]
+        return serve_site(self.here, self.host(address), responder, context, port)
 
     def add_interceptor(self, responder: Responder) -> Address:
         """Another authority's server that has a certificate for every name; `diverts` leads there."""

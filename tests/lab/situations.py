@@ -69,7 +69,7 @@ BY_NAME = {
     http("host-reset"): blocked("http.reset"),
     http("host-dropped"): blocked("http.timeout"),
     https("frozen"): blocked("http.stall"),
-    https("frozen-deep"): Expected("blocked", confidence="probable"),
+    https("frozen-deep"): blocked("http.stall"),
 }
 BY_ADDRESS = {
     https("address-dropped"): blocked("tcp.timeout", "address"),
@@ -78,6 +78,8 @@ BY_ADDRESS = {
     https("intercepted"): blocked("tls.mitm"),
     http("news"): blocked("http.blockpage", None, "confirmed"),
 }
+OPEN = {https("host-reset"): REACHABLE, https("news"): REACHABLE}
+"""What the censor that reads port 80 alone lets through on 443."""
 ONE_FAMILY = {
     https("no-ipv6"): Expected("reachable", confidence="confirmed", evidence=("2001:db8:2::",)),
     https("no-ipv4"): Expected("reachable", confidence="confirmed", evidence=("198.51.100.",)),
@@ -152,10 +154,11 @@ def loses_a_tenth() -> None:
 
 WORLDS = (
     World("free", lambda: None, FINE | REFUSING | DOWN | dict.fromkeys(map(https, ("wechat", "linkedin")), REACHABLE)),
-    World("by name", censors_names, BY_NAME | FINE | {https("host-reset"): REACHABLE}),
-    World("by address", censors_addresses, BY_ADDRESS | ONE_FAMILY | FINE | {https("news"): REACHABLE}),
-    World("by resolver", censorship.leads_dns_astray, BY_DNS | FINE),
-    World("everything", censors_all, BY_NAME | BY_ADDRESS | BY_DNS | ONE_FAMILY | THROTTLED | FINE | REFUSING | DOWN),
+    World(
+        "everything",
+        censors_all,
+        BY_NAME | BY_ADDRESS | BY_DNS | ONE_FAMILY | THROTTLED | OPEN | FINE | REFUSING | DOWN,
+    ),
     World(
         "no control",
         without_control,

@@ -1,0 +1,279 @@
+"""Censored networks on loopback and what has to be said of every target in them."""
+
+from __future__ import annotations
+
+import dns.rcode
+
+from schedules.demo import censor, sites
+from schedules.demo.censor import Action, Flow, Policy
+from schedules.demo.resolver import addresses, code, injected, silence
+from tests.live.rounds import Network, Plan
+from tests.situation import Expected
+
+STUB, NOWHERE, ADVERTISER = "127.77.0.66", "127.77.0.67", "127.77.0.68"
+REACHABLE = Expected("reachable", confidence="confirmed")
+DENIED = Expected("denied", confidence="confirmed")
+DOWN = Expected("down")
+UNTOLD = Expected("inconclusive")
+NOT_BLOCKED = Expected("inconclusive", also=("reachable", "down"))
+BY_NAME = Expected("blocked", "tls.reset", "name", "confirmed")
+PAGE = Expected("blocked", "http.blockpage", None, "confirmed")
+BLOCKED = Expected("blocked", also=("inconclusive",))
+BY_ADDRESS = Expected("blocked", "tcp.timeout", "address", "probable")
+LARGE = sites.page("A large page", kib=256)
+RICH = sites.answers(sites.response(200, sites.html("News", kib=30), Server="honest", X_Cache="hit"))
+
+
+def blocked(method: str, trigger: str | None = None, confidence: str = "probable") -> Expected:
+    return Expected("blocked", method, trigger, confidence)
+
+
+def everything(plan: Plan) -> None:
+    """What the demo's network can do, each once, beside sites that are fine, down, or refuse."""
+    net = plan.net
+    plan.site("sni-reset", BY_NAME, censored=censor.resets, listed=True)
+    plan.site("sni-drop", blocked("tls.timeout", "name", "confirmed"), censored=censor.drops)
+    plan.site("sni-close", blocked("tls.eof", "name", "confirmed"), censored=censor.closes)
+    plan.site("sni-alert", blocked("tls.alert", "name"), censored=censor.alerts())
+    plan.site("endpoint", BY_NAME, censored=censor.resets, scheme="tls")
+    interceptor = net.add_interceptor(sites.page("Intercepted"))
+    plan.site("intercepted", blocked("tls.mitm"), censored=censor.diverts(interceptor))
+    plan.site("host-reset", blocked("http.reset"), RICH, tls=False, censored=censor.resets)
+    plan.site("host-drop", blocked("http.timeout"), RICH, tls=False, censored=censor.drops)
+    plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page(encoding="cp1251"))
+    plan.site("redirect", PAGE, RICH, tls=False, censored=censor.block_redirect())
+    plan.site("freeze", blocked("http.stall"), LARGE, censored=censor.freezes_after(16384))
+    plan.site("unanswered", BY_ADDRESS, connect="unanswered")
+    plan.site("refused", blocked("tcp.refused", "address"), connect="refused")
+    for how, lie in (("nxdomain", dns.rcode.NXDOMAIN), ("empty", dns.rcode.NOERROR), ("refused", dns.rcode.REFUSED)):
+        plan.site(f"dns-{how}", blocked(f"dns.{how}", "name"), lie=code(lie))
+    plan.site("dns-silent", blocked("dns.timeout", "name"), lie=silence)
+    stub = plan.site("dns-stub", blocked("dns.forged", "name", "confirmed"), lie=addresses(STUB), listed=True)
+    net.add_stub(STUB, stub.port, sites.answers(censor.block_answer()), net.interceptor.context("stub.x.test"))
+    fine(plan)
+
+
+def fine(plan: Plan) -> None:
+    """Sites that nobody blocks."""
+    net = plan.net
+    plan.site("honest", Expected("reachable", agreement="open"))
+    plan.site("listed-and-open", Expected("reachable", agreement="unenforced"), listed=True)
+    plan.site("large", REACHABLE, sites.page("A large page", kib=2048))
+    plan.site("slow", REACHABLE, sites.trickle(1500, 0.05, 100))
+    plan.site("page-about-blocking", REACHABLE, sites.answers(censor.block_answer(200)))
+    plan.site("challenge", DENIED, sites.challenge())
+    plan.site("geoblock", DENIED, sites.geoblock())
+    plan.site("dead", DOWN, dead=True)
+    plan.site("expired", DOWN, context=net.authority.expired("expired.x.test"))
+    plan.site("misnamed", DOWN, context=net.authority.context("other.x.test"))
+    plan.site("closing", DOWN, sites.closes)
+    plan.site("mute", DOWN, sites.no_answer)
+
+
+def too_slow(plan: Plan) -> None:
+    """Too slow for anybody's patience, by nature or by a censor: one run tells neither block nor throttling."""
+    plan.site("pinched", REACHABLE, LARGE, censored=censor.throttles_to(256 * 1024))
+    plan.site("strangled", NOT_BLOCKED, LARGE, censored=censor.throttles_to(24 * 1024))
+    plan.site("slow-for-all", NOT_BLOCKED, sites.trickle(64 * 1024, 0.1, 600))
+
+
+def flaky(plan: Plan) -> None:
+    """Failures that come and go are accidents."""
+    plan.site("first-reset", NOT_BLOCKED, censored=alternating(censor.resets, censor.passes))
+    plan.site("first-passes", Expected("reachable"), censored=alternating(censor.passes, censor.resets))
+    plan.site(
+        "reset-then-drop",
+        Expected("blocked", also=("inconclusive",)),
+        censored=alternating(censor.resets, censor.drops),
+    )
+
+
+def alternating(*actions: Action) -> Action:
+    """One connection this, the next that."""
+    count = 0
+
+    async def act(flow: Flow) -> None:
+        nonlocal count
+        count += 1
+        await actions[(count - 1) % len(actions)](flow)
+
+    return act
+
+
+def names_that_are_nobodys(plan: Plan) -> None:
+    """A provider that answers for names which do not exist, with an advertiser's page."""
+    for name, scheme in (("nobody", "https"), ("nobody-plain", "http")):
+        plan.net.lies[f"{name}.x.test"] = addresses(ADVERTISER)
+        plan.expect(name, f"{scheme}://{name}.x.test:{_advertiser(plan, tls=scheme == 'https')}/", NOT_BLOCKED)
+
+
+def _advertiser(plan: Plan, *, tls: bool) -> int:
+    context = plan.net.interceptor.context("ads.x.test") if tls else None
+    return plan.net.add_stub(ADVERTISER, 0, sites.page("Buy this"), context)[1]
+
+
+def one_address_for_many(plan: Plan) -> None:
+    """Shared hosting is no forgery; the same lie about many names is."""
+    context = plan.net.authority.context(*(f"shared-{number}.x.test" for number in range(6)))
+    home = plan.site("shared-0", REACHABLE, context=context)
+    for number in range(1, 6):
+        name = f"shared-{number}.x.test"
+        plan.net.honest_zone[name] = addresses(home.address)
+        plan.expect(f"shared-{number}", f"https://{name}:{home.port}/", REACHABLE)
+    for number in range(5):
+        plan.site(f"led-{number}", Expected("blocked", "dns.forged", "name"), lie=addresses(NOWHERE))
+
+
+def injection(plan: Plan) -> None:
+    """An answer written on the way, with the honest one right behind it."""
+    site = plan.site("injected", Expected("blocked", "dns.forged", "name", "confirmed"))
+    plan.net.lies[site.name] = injected(addresses(NOWHERE), addresses(site.address))
+    twice = plan.site("answered-twice", REACHABLE)
+    plan.net.lies[twice.name] = injected(addresses(twice.address), addresses(twice.address))
+
+
+def residue(plan: Plan) -> None:
+    """A censor that goes on for seconds between the two addresses once it has seen the name."""
+    plan.site("then-drops", Expected("blocked", "tls.reset"), censored=censor.resets)
+    plan.site("bystander", REACHABLE)
+    plan.net.policy = censor.with_residue(censor.by_name(plan.net.censored), for_s=3)
+
+
+def same_censor_for_the_control(plan: Plan) -> None:
+    """The control stands behind the same censor: what it cannot see either is not called blocked."""
+    plan.net.exempt.clear()
+    plan.site("reset", NOT_BLOCKED, censored=censor.resets)
+    plan.site("dropped", NOT_BLOCKED, censored=censor.drops)
+    plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page())
+    plan.site("honest", REACHABLE)
+
+
+def helpless(plan: Plan) -> None:
+    """Without a control, only what proves itself is called blocked."""
+    plan.site("reset", BY_NAME, censored=censor.resets)
+    plan.site("dropped", blocked("tls.timeout", "name", "confirmed"), censored=censor.drops)
+    plan.site("alert", UNTOLD, censored=censor.alerts())
+    plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page())
+    plan.site("host-reset", UNTOLD, RICH, tls=False, censored=censor.resets)
+    plan.site("unanswered", UNTOLD, connect="unanswered")
+    plan.site("freeze", UNTOLD, LARGE, censored=censor.freezes_after(16384))
+    plan.site("nxdomain", blocked("dns.nxdomain", "name"), lie=code(dns.rcode.NXDOMAIN))
+    interceptor = plan.net.add_interceptor(sites.page("Intercepted"))
+    plan.site("intercepted", UNTOLD, censored=censor.diverts(interceptor))
+    plan.site("dead", UNTOLD, dead=True)
+    plan.site("expired", UNTOLD, context=plan.net.authority.expired("expired.x.test"))
+    plan.site("honest", REACHABLE)
+    plan.site("plain", Expected("reachable", confidence="possible"), tls=False)
+
+
+def without_second_opinion(plan: Plan) -> None:
+    """No trusted resolver answers, the control does."""
+    plan.site("nxdomain", BLOCKED, lie=code(dns.rcode.NXDOMAIN))
+    plan.site("reset", BY_NAME, censored=censor.resets)
+    plan.site("unanswered", BY_ADDRESS, connect="unanswered")
+    plan.site("honest", REACHABLE)
+    plan.site("dead", DOWN, dead=True)
+
+
+def for_days(plan: Plan) -> None:
+    """The same failure three times over hours, without a control."""
+    plan.site("unanswered", Expected("blocked", "tcp.timeout", confidence="possible"), connect="unanswered")
+    plan.site("changing", UNTOLD, RICH, tls=False, censored=changing(censor.resets, censor.closes))
+    plan.site("expired", UNTOLD, context=plan.net.authority.expired("expired.x.test"))
+    plan.site("honest", REACHABLE)
+
+
+def changing(*actions: Action) -> Action:
+    """Every few connections another way of failing."""
+    return alternating(*(action for action in actions for _ in range(4)))
+
+
+def portal(plan: Plan) -> None:
+    fine_but_offline(plan)
+    plan.net.policy = censor.captive_portal("http://login.x.test/")
+
+
+def fine_but_offline(plan: Plan) -> None:
+    for name in ("honest", "reset"):
+        plan.site(name, Expected("offline"), censored=censor.resets if name == "reset" else None)
+
+
+def offline(plan: Plan) -> None:
+    fine_but_offline(plan)
+    plan.net.policy = lambda seen: censor.drops
+    plan.net.lying.unknown = silence
+    plan.net.lies.update(dict.fromkeys(plan.net.honest_zone, silence))
+
+
+def abroad_cut(plan: Plan) -> None:
+    """Only what is at home is let through; the control's way is cut too."""
+    home = plan.net.domestic_canary.name
+    plan.site("foreign", UNTOLD)
+    plan.site("plain", UNTOLD, tls=False)
+    at_home: Policy = lambda seen: censor.passes if seen.name == home else censor.drops  # noqa: E731
+    plan.net.policy = at_home
+
+
+def one_canary_lost(plan: Plan) -> None:
+    """A canary that is blocked itself does not make a network offline."""
+    plan.net.censored[plan.net.canary.name] = censor.drops
+    plan.site("honest", REACHABLE)
+    plan.site("reset", BY_NAME, censored=censor.resets)
+
+
+def by_vpn(plan: Plan) -> None:
+    """By the control's path everything opens but what is down."""
+    plan.site("reset", REACHABLE, censored=censor.resets)
+    plan.site("unanswered", REACHABLE, connect="unanswered")
+    plan.site("nxdomain", REACHABLE, lie=code(dns.rcode.NXDOMAIN))
+    plan.site("freeze", REACHABLE, LARGE, censored=censor.freezes_after(16384))
+    plan.site("dead", Expected("inconclusive", also=("down",)), dead=True)
+    plan.site("challenge", DENIED, sites.challenge())
+
+
+def without_control(config: str) -> str:
+    return config.replace('[control]\npath = "control"\n', "")
+
+
+def domestic_control(config: str) -> str:
+    return config.replace('[[path]]\nname = "control"\n', '[[path]]\nname = "control"\ncountry = "RU"\n')
+
+
+def lost_control(config: str) -> str:
+    head, _, tail = config.partition('proxy = "socks5://')
+    return f'{head}proxy = "socks5://127.77.0.98:9"\n{tail.partition(chr(10))[2]}'
+
+
+def lost_trusted(config: str) -> str:
+    lines = (line for line in config.splitlines() if not line.startswith("trusted_resolvers"))
+    return "\n".join(lines).replace("[network]", '[network]\ntrusted_resolvers = ["tls://127.77.0.98:853"]')
+
+
+def unlucky(plan: Plan) -> None:
+    """Helped by a control that cannot be reached or does not count."""
+    plan.site("reset", BY_NAME, censored=censor.resets)
+    plan.site("unanswered", UNTOLD, connect="unanswered")
+    plan.site("dead", UNTOLD, dead=True)
+    plan.site("honest", REACHABLE)
+
+
+NETWORKS = (
+    Network("everything", everything),
+    Network("too slow", too_slow),
+    Network("flaky", flaky),
+    Network("names that are nobody's", names_that_are_nobodys),
+    Network("one address for many", one_address_for_many),
+    Network("injection", injection),
+    Network("residual blocking", residue),
+    Network("the control behind the same censor", same_censor_for_the_control),
+    Network("no control", helpless, config=without_control),
+    Network("control lost", unlucky, config=lost_control),
+    Network("control at home", unlucky, config=domestic_control),
+    Network("no second opinion", without_second_opinion, config=lost_trusted),
+    Network("for days", for_days, config=without_control, hours=(8, 4)),
+    Network("captive portal", portal, "portal"),
+    Network("offline", offline, "offline"),
+    Network("cut off from abroad", abroad_cut, "restricted", config=lost_control),
+    Network("one canary lost", one_canary_lost),
+    Network("by VPN", by_vpn, path="control"),
+)
