@@ -11,7 +11,7 @@ from results.fingerprints.library import Library, own_library
 from results.rule import Rule
 from results.rules import RULES_VERSION, rules
 from results.signs import answer, network, signs_of
-from results.verdict import Context, Verdict
+from results.verdict import Confidence, Context, Verdict
 
 ALWAYS_TOLD = (
     "network.restricted",
@@ -21,6 +21,7 @@ ALWAYS_TOLD = (
     "family.ipv6_name_fails",
     "dns.injected",
     "control.disqualified",
+    "control.recorded_only",
     "name.passes_elsewhere",
     "innocent.passes_later",
     "system.differs",
@@ -65,12 +66,18 @@ def _verdict(case: Case, rule: Rule, signs: Mapping[str, str]) -> Verdict:
         outcome=rule.outcome,
         method=(rule.method or case.end.method) if blocked else None,
         trigger=rule.trigger if blocked else None,
-        confidence=rule.confidence,
+        confidence=_confidence(rule, signs),
         rules=(rule.id,),
         evidence=_evidence(rule, signs),
         control=_control(case, rule.needs),
         rules_version=RULES_VERSION,
     )
+
+
+def _confidence(rule: Rule, signs: Mapping[str, str]) -> Confidence | None:
+    """A block that nothing but an earlier record speaks for may be a site that has gone down since."""
+    by_control = rule.outcome == "blocked" and any(need.startswith("control.") for need in rule.needs)
+    return "possible" if by_control and "control.recorded_only" in signs else rule.confidence
 
 
 def _evidence(rule: Rule, signs: Mapping[str, str]) -> tuple[str, ...]:
