@@ -15,6 +15,7 @@ from probe.model import Http, Measurement, Observation
 State = Literal["online", "restricted", "portal", "offline"]
 NOTHING = 204
 SUCCESS = b"success"
+CONNECTS = ("tcp", "quic")
 
 
 class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,12 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     evidence: tuple[str, ...]
     measurements: tuple[Measurement, ...] = ()
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """The families in which a canary was connected to: these are shown to work, of the others nothing is known."""
+        connected = [o for m in self.measurements for o in m.observations if o.step in CONNECTS and o.failure is None]
+        return tuple(sorted({o.detail.family for o in connected} - {None}))
 
 
 async def check(means: Means) -> NetworkReport:

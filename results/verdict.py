@@ -43,6 +43,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None = None
     """The vantage's own: a control that leaves there is no control."""
     allow_private: bool = False
+    families: tuple[str, ...] | None = None
+    """ipv4, ipv6: those that the round's canaries showed to work here; None where they showed nothing of it."""
     shared_addresses: tuple[str, ...] = ()
     """Addresses that many unrelated names of the same round resolved to."""
     earlier: tuple[Earlier, ...] = ()

@@ -45,10 +45,13 @@ class Conclusions:
             fingerprints=self._library.digest,
         )
 
-    def enter(self, round_: Round) -> None:
-        """What is finished from now on belongs to this round, and was measured on a network in that state."""
+    def enter(self, round_: Round, families: tuple[str, ...] = ()) -> None:
+        """What is finished from now on belongs to this round, and was measured on a network in that state.
+
+        `families` are those that the canaries showed to work.
+        """
         self._round_id = round_.id
-        self._context = msgspec.structs.replace(self._context, network=round_.network)
+        self._context = msgspec.structs.replace(self._context, network=round_.network, families=families or None)
 
     async def finish(self, measurement: Measurement) -> Finished:
         """Judge a measurement; where a control could tell more, measure that first."""

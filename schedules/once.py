@@ -86,7 +86,7 @@ async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkR
     report = await canary.check(means)
     round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=report.evidence)
     store.save_round(round_)
-    conclusions.enter(round_)
+    conclusions.enter(round_, report.families)
     return report
 
 

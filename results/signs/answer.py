@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from probe.address import family_of
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import HANDSHAKES, OWN_NETWORK, STEPS, method_of, plain_hops, same_site, vouched
+from results.course import BEGINS, HANDSHAKES, OWN_NETWORK, STEPS, method_of, plain_hops, same_site, vouched
 from results.fingerprints import Match, refusals
 from results.sentences import clean, place, tells
 
 TOLD = 1
+WORDS = {"ipv4": "IPv4", "ipv6": "IPv6"}
 REFUSING = {403: "Forbidden", 429: "Too Many Requests", 451: "Unavailable For Legal Reasons"}
 
 
@@ -36,7 +38,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"
     else:
         yield "answer.connected", f"{where}: the connect succeeded in {end.observation.duration_s:.2f} s"
-    yield from _families(observations, end.hop)
+    yield from _families(case, [o for o in observations if o.role == "main" and o.hop == end.hop])
 
 
 def _failure(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
@@ -46,8 +48,10 @@ def _failure(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
         return  # No rule may call this blocked: the closed list has no word for it.
     yield f"fails.{failed.step}", sentence
     yield f"fails.{case.end.method}", sentence
-    if failed.step in ("tcp", "quic") and ":" in (failed.address or ""):
-        yield "family.ipv6_only", "only IPv6 addresses failed here, and nothing shows that IPv6 works on this network"
+    if failed.step in BEGINS and failed.address and (family := family_of(failed.address)) not in _working(case):
+        word = WORDS[family]
+        says = f"only {word} addresses failed here, and nothing shows that {word} works on this network"
+        yield "family.unproven", says
 
 
 def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[tuple[str, str]]:
@@ -73,15 +77,30 @@ def _strayed(case: Case) -> Iterator[tuple[str, str]]:
             yield "chain.leaves_site", f"{clean(hosts[hop])} leads in the open to {clean(there)}"
 
 
-def _families(observations: tuple[Observation, ...], hop: int) -> Iterator[tuple[str, str]]:
-    """A family or address that failed beside one that answered stays in the evidence."""
-    for o in observations:
-        if o.failure is None or o.role != "main" or o.hop != hop:
+def _working(case: Case) -> tuple[str, ...]:
+    """The families that a failure may be held against; IPv4 where the canaries showed nothing."""
+    return case.context.families or ("ipv4",)
+
+
+def _families(case: Case, here: Sequence[Observation]) -> Iterator[tuple[str, str]]:
+    """A family or address that failed beside one that answered stays in the evidence.
+
+    A family of which the canaries showed another alone to work is no anomaly: this network has none.
+    """
+    last = {o.address: o for o in here if o.step in STEPS[1:] and o.address}
+    reached = {family_of(address) for address, o in last.items() if address and o.failure is None}
+    shown = case.context.families
+    for o in here:
+        if o.failure is None:
             continue
         if o.step == "dns" and o.failure != "dns_no_answer":
             family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
             yield f"family.{family}_name_fails", f"in one family only: {tells(o, method_of(o))} ({family})"
         elif o.step in STEPS[1:] and o.address:
-            family = "ipv6" if ":" in o.address else "ipv4"
-            own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
-            yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"
+            family = family_of(o.address)
+            if family in reached or shown is None:
+                own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
+                yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"
+            elif family in shown:
+                says = f"over {WORDS[family]} alone it does not work, though that works on this network"
+                yield f"family.{family}_fails", f"{says}: {place(o)}, {clean(o.failure)}"

@@ -103,3 +103,10 @@ def test_states() -> None:
     assert state_of([], ["no answer"]) == "offline"
     assert state_of(["something else answers"], ["works"]) == "restricted"
     assert state_of(["something else answers", "works"], ["no answer"]) == "online"
+
+
+async def test_the_families_that_canaries_were_connected_in_are_shown_to_work(net: CensoredNetwork) -> None:
+    dead = net.add_site("dead.x.test", dead=True)
+    assert (await report(net, net.canary.url, dead.url)).families == ("ipv4",)
+    assert (await report(net, dead.url)).families == ()
+    assert NetworkReport(state="online", evidence=()).families == ()

@@ -193,7 +193,9 @@ def _mended(observation: Observation) -> Observation:
 
 @many
 @given(measurements(), st.booleans(), st.data())
-def test_follow_ups_end_and_ask_nothing_twice_but_the_name_once_more_after_a_wait(own: Measurement, trusted: bool, data: st.DataObject) -> None:
+def test_follow_ups_end_and_ask_nothing_twice_but_the_name_after_a_wait(
+    own: Measurement, trusted: bool, data: st.DataObject
+) -> None:
     how = FollowUpSettings(
         innocent_name="i.example", ab_endpoint=("198.41.3.3", 443), trusted=trusted, system=True, waits=(1.0, 2.0)
     )
@@ -203,7 +205,7 @@ def test_follow_ups_end_and_ask_nothing_twice_but_the_name_once_more_after_a_wai
     while wanted := ask(measured):
         seen += wanted
         assert len(seen) <= 14
-        assert all(seen.count(more) == 1 or more.role == "again" and seen.count(more) == 2 for more in wanted)
+        assert all(seen.count(more) == 1 or (more.role == "again" and seen.count(more) == 2) for more in wanted)
         for more in wanted:
             got = _answered(more, own.target, data)
             measured = msgspec.structs.replace(measured, observations=measured.observations + got)
