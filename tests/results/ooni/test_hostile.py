@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results import exchange, ooni
+from results.exchange import Taken
 from results.finished import Finished
 from results.record_lines import BadRecord
+from results.rows import row
+from results.store import Store
 from tests.results.ooni.records import line, older, reachable, record
 from tests.results.records import finished, measurement
 
@@ -55,6 +59,27 @@ def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataO
     for read in (ooni.read_line, exchange.read_line):
         with suppress(BadRecord):
             assert isinstance(read(text)[0], Finished)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@given(data=st.data())
+def test_what_was_read_of_it_can_be_kept_listed_and_written_again(tmp_path: Path, data: st.DataObject) -> None:
+    lines = []
+    for _ in range(3):
+        sample = data.draw(st.sampled_from(SAMPLES))
+        for _ in range(data.draw(st.integers(1, 3))):
+            sample = put(sample, data.draw(st.sampled_from(places(sample))), data.draw(anything))
+        lines.append(json.dumps(sample).encode())
+    (tmp_path / "lines").write_bytes(b"\n".join(lines))
+    store = Store.open(tmp_path / "x.db")
+    try:
+        for read in (ooni.read_line, exchange.read_line):
+            results = list(exchange.import_files(store, [tmp_path / "lines"], read, lambda finished: finished))
+            assert len(results) == len(lines)
+            assert all(row(result.finished) for result in results if isinstance(result, Taken))
+        assert len(list(store.rows())) == len(list(exchange.export(store, ooni.write_line)))
+    finally:
+        store.close()
 
 
 @settings(max_examples=200, deadline=None)
