@@ -24,6 +24,11 @@ class Network(Protocol):
 
     remote_names: bool
 
+    @property
+    def lookups(self) -> Network:
+        """The network by which resolvers are asked: this one, unless names are looked up away from its path."""
+        ...
+
     def now(self) -> datetime: ...
 
     def monotonic(self) -> float: ...
@@ -62,6 +67,11 @@ class RealNetwork:
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None and path.remote_names
         self._own: set[str] = set()
+        self.lookups: Network = self
+        if self._proxy is not None and not path.remote_names:
+            direct = RealNetwork(Path(path.name))
+            direct._own = self._own
+            self.lookups = direct
         self._system_resolver = SystemResolver()
 
     def now(self) -> datetime:

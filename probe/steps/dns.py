@@ -50,7 +50,7 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
             async with asyncio.timeout(settings.timeout_s):
                 detail = await _getaddrinfo(log, about.host, detail)
         else:
-            reply = await dns_wire.carry(log.network, about.host, resolver, query_type, settings)
+            reply = await dns_wire.carry(log.network.lookups, about.host, resolver, query_type, settings)
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
                 log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
