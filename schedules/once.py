@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from probe import canary
+from probe import canary, ja4
 from probe.canary import NetworkReport
 from probe.limits import AddressLimits
 from probe.means import Means
@@ -84,7 +84,9 @@ async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkR
     """Ask the canaries, and keep what they say as that of the measurements that follow."""
     at = rfc3339(means.network.now())
     report = await canary.check(means)
-    round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=report.evidence)
+    looks = f"to a censor our TLS handshakes look like {ja4.ours(means.settings.ca_file)} (JA4), which is no browser's"
+    evidence = (*report.evidence, looks)
+    round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=evidence)
     store.save_round(round_)
     conclusions.enter(round_, report.families)
     return report
