@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.registers import formats, names
+from results.registers.entering import Said, enter
 from results.registers.loader import Loader
 from results.registers.records import Format, ImportReport, RegisterError, TruncatedRegister
 from results.registers.source import Progress, Source, sources
@@ -42,14 +43,23 @@ def import_register(
     files = sources([Path(path) for path in paths], progress)
     chosen = _format(files[0], format)
     name, country = _whose(db, chosen, name, country)
-    now = now or datetime.now(UTC)
-    with _writing(db):
-        loader = Loader(db.conn, _register_id(db.conn, name, country))
-        try:
+    said = Said(
+        name=name,
+        country=country,
+        format=chosen.name,
+        files=[file.name for file in files],
+        updated=updated,
+        now=now or datetime.now(UTC),
+        max_shrink=max_shrink,
+    )
+    loader = Loader(db.conn, _known(db.conn, name, country))
+    try:
+        with _in_transaction(db, "DEFERRED"):  # other writers go on while the rows are read and staged
             loader.load(chosen, files)
-            return loader.finish(name, country, chosen.name, [file.name for file in files], updated, now, max_shrink)
-        finally:
-            loader.close()
+        with _in_transaction(db, "IMMEDIATE"):
+            return enter(db.conn, _register_id(db.conn, name, country), loader, said)
+    finally:
+        loader.close()
 
 
 def _format(first: Source, wanted: str | None) -> Format:
@@ -70,13 +80,13 @@ def _format(first: Source, wanted: str | None) -> Format:
 
 
 @contextmanager
-def _writing(db: Database) -> Iterator[None]:
-    """A transaction that takes its turn before it reads; inside another one, a part of that."""
+def _in_transaction(db: Database, kind: str) -> Iterator[None]:
+    """A transaction of its own (IMMEDIATE takes its turn before it reads); inside another one, a part of that."""
     if db.conn.in_transaction:
         with db.atomic():
             yield
         return
-    db.conn.execute("BEGIN IMMEDIATE")
+    db.conn.execute(f"BEGIN {kind}")
     try:
         yield
     except BaseException:
@@ -98,13 +108,19 @@ def _whose(db: Database, chosen: Format, name: str | None, country: str | None) 
     return name, country.upper()
 
 
-def _register_id(conn: sqlite3.Connection, name: str, country: str) -> int:
+def _known(conn: sqlite3.Connection, name: str, country: str) -> int | None:
     found = conn.execute("SELECT id, country FROM registers WHERE name = ?", (name,)).fetchone()
     if found is None:
-        cursor = conn.execute("INSERT INTO registers (name, country) VALUES (?, ?)", (name, country))
-        return int(cursor.lastrowid or 0)
+        return None
     if found[1] != country:
         raise RegisterError(
             f"register {names.shown(name)} is of {found[1]}, not {country}; import it under another name"
         )
     return int(found[0])
+
+
+def _register_id(conn: sqlite3.Connection, name: str, country: str) -> int:
+    if (found := _known(conn, name, country)) is not None:
+        return found
+    cursor = conn.execute("INSERT INTO registers (name, country) VALUES (?, ?)", (name, country))
+    return int(cursor.lastrowid or 0)

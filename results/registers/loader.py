@@ -1,4 +1,4 @@
-"""Rows of one register version into its tables, in batches."""
+"""Rows of one register version into temporary tables, in batches. The register's own tables are only read."""
 
 from __future__ import annotations
 
@@ -8,13 +8,26 @@ from collections import Counter
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from results.registers import history, names, schema
-from results.registers.records import BadRow, Entry, Format, ImportReport, Problem, Raw, RegisterError
+from results.registers import names, schema
+from results.registers.records import BadRow, Entry, Format, Problem, Raw
 from results.registers.source import Source
 
 BATCH = 8_000
 MAX_PROBLEMS = 100
-CACHE_KIB = 49152
+CACHE_KIB = {"main": 24576, "temp": 16384}
+STAGES = {
+    "register_seen": "entry_id INTEGER PRIMARY KEY",
+    "staged_decisions": """id INTEGER PRIMARY KEY, authority TEXT, number TEXT, date TEXT, stored INTEGER,
+        UNIQUE (authority, number, date)""",
+    "staged_entries": """id INTEGER PRIMARY KEY, content BLOB UNIQUE, key INTEGER, ref TEXT, decision INTEGER,
+        block_type TEXT, entry_type TEXT, basis TEXT, urgency TEXT, listed_on TEXT, listed_at INTEGER, until TEXT,
+        names TEXT, urls TEXT, subnets TEXT, resolved TEXT""",
+    "staged_names": "name TEXT, how INTEGER, entry INTEGER",
+    "staged_urls": "hash INTEGER, entry INTEGER",
+    "staged_subnets": "family INTEGER, prefix INTEGER, network BLOB, entry INTEGER",
+    "staged_addresses": "address BLOB, entry INTEGER",
+}
+"""On the disk, and gone with the connection: a process that dies leaves nothing behind."""
 
 
 def hash64(text: str) -> int:
@@ -23,48 +36,61 @@ def hash64(text: str) -> int:
 
 
 class Loader:
-    """Takes rows as they come, writes in batches. A row whose content is stored already is only marked as seen."""
+    """Takes rows as they come. A row whose content is stored already is only marked as seen; what is new is staged, its
+    entries numbered from 1."""
 
-    def __init__(self, conn: sqlite3.Connection, register_id: int) -> None:
+    def __init__(self, conn: sqlite3.Connection, register_id: int | None) -> None:
         self.conn, self.register_id = conn, register_id
-        self.rows = self.skipped = 0
+        self.rows = self.skipped = self.staged = 0
         self.updated: datetime | None = None
         self.reasons: Counter[str] = Counter()
         self.problems: list[Problem] = []
         self._pending: dict[bytes, tuple[int, Entry]] = {}
         self._seen: list[tuple[int]] = []
         self._decisions: dict[tuple[str, str, str], int] = {}
-        self._next = int(conn.execute("SELECT coalesce(max(id), 0) + 1 FROM register_entries").fetchone()[0])
-        self._cache = conn.execute("PRAGMA cache_size").fetchone()[0]
-        conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        conn.execute("CREATE TEMP TABLE IF NOT EXISTS register_seen (entry_id INTEGER PRIMARY KEY)")
-        conn.execute("DELETE FROM register_seen")
+        self.newest = newest_entry(conn)
+        self._caches = {name: conn.execute(f"PRAGMA {name}.cache_size").fetchone()[0] for name in CACHE_KIB}
+        for name, size in CACHE_KIB.items():
+            conn.execute(f"PRAGMA {name}.cache_size = -{size}")
+        for name, columns in STAGES.items():
+            conn.execute(f"CREATE TEMP TABLE {name} ({columns})")
 
     def close(self) -> None:
-        """Give the cache back. The seen table stays for the connection's life, empty on the next import."""
-        self.conn.execute(f"PRAGMA cache_size = {self._cache}")
+        """Give disk and caches back."""
+        for name in STAGES:
+            self.conn.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        for name, size in self._caches.items():
+            self.conn.execute(f"PRAGMA {name}.cache_size = {size}")
 
     def load(self, format_: Format, files: list[Source]) -> None:
-        find = "SELECT id FROM register_entries WHERE register_id = ? AND content = ?"
         for item in format_.read(files):
             if isinstance(item, Raw):
                 self.rows += 1
-                digest = hashlib.blake2b(item.content, digest_size=16).digest()
-                if digest in self._pending:
-                    continue
-                found = self.conn.execute(find, (self.register_id, digest)).fetchone()
-                if found:
-                    self._seen.append(found)
-                else:
-                    self._parse(item, digest)
-                if len(self._seen) >= BATCH or len(self._pending) >= BATCH:
-                    self._flush()
+                self._take(item)
             elif isinstance(item, Problem):
                 self._report(item)
                 self.rows += item.skipped
             elif self.updated is None or item.at > self.updated:
                 self.updated = item.at
         self._flush()
+
+    def _take(self, raw: Raw) -> None:
+        digest = hashlib.blake2b(raw.content, digest_size=16).digest()
+        if digest in self._pending:
+            return
+        if found := self._stored(digest):
+            self._seen.append(found)
+        elif not self.conn.execute("SELECT 1 FROM staged_entries WHERE content = ?", (digest,)).fetchone():
+            self._parse(raw, digest)
+        if len(self._seen) >= BATCH or len(self._pending) >= BATCH:
+            self._flush()
+
+    def _stored(self, digest: bytes) -> tuple[int] | None:
+        if self.register_id is None:
+            return None
+        find = "SELECT id FROM register_entries WHERE register_id = ? AND content = ?"
+        found: tuple[int] | None = self.conn.execute(find, (self.register_id, digest)).fetchone()
+        return found
 
     def _parse(self, raw: Raw, digest: bytes) -> None:
         try:
@@ -74,8 +100,8 @@ class Loader:
             return
         for remark in entry.remarks:
             self._report(Problem(raw.source, raw.line, remark, False))
-        self._pending[digest] = (self._next, entry)
-        self._next += 1
+        self.staged += 1
+        self._pending[digest] = (self.staged, entry)
 
     def _report(self, problem: Problem) -> None:
         self.skipped += problem.skipped
@@ -87,31 +113,28 @@ class Loader:
         pending, self._pending = self._pending, {}
         insert = self.conn.executemany
         insert(
-            f"INSERT INTO register_entries VALUES ({','.join('?' * 17)})",  # noqa: S608
+            f"INSERT INTO staged_entries VALUES ({','.join('?' * 16)})",  # noqa: S608
             [self._entry_row(number, digest, entry) for digest, (number, entry) in pending.items()],
         )
         entries = list(pending.values())
-        # Sorted, so that neighbours on a page are written together.
-        insert("INSERT OR IGNORE INTO register_names VALUES (?, ?, ?)", sorted(_name_rows(entries)))
-        insert("INSERT OR IGNORE INTO register_urls VALUES (?, ?)", sorted(_url_rows(entries)))
+        insert("INSERT INTO staged_names VALUES (?, ?, ?)", _name_rows(entries))
+        insert("INSERT INTO staged_urls VALUES (?, ?)", _url_rows(entries))
         insert(
-            "INSERT OR IGNORE INTO register_subnets VALUES (?, ?, ?, ?)",
-            sorted((len(n.packed), n.prefix, n.packed, number) for number, entry in entries for n in entry.subnets),
+            "INSERT INTO staged_subnets VALUES (?, ?, ?, ?)",
+            [(len(n.packed), n.prefix, n.packed, number) for number, entry in entries for n in entry.subnets],
         )
         insert(
-            "INSERT OR IGNORE INTO register_addresses VALUES (?, ?)",
-            sorted((packed, number) for number, entry in entries for packed in entry.resolved),
+            "INSERT INTO staged_addresses VALUES (?, ?)",
+            [(packed, number) for number, entry in entries for packed in entry.resolved],
         )
         insert("INSERT OR IGNORE INTO register_seen VALUES (?)", self._seen)
-        insert("INSERT OR IGNORE INTO register_seen VALUES (?)", [(number,) for number, _ in entries])
         self._seen = []
 
     def _entry_row(self, number: int, digest: bytes, entry: Entry) -> tuple[object, ...]:
         return (
             number,
-            self.register_id,
             digest,
-            hash64(f"{self.register_id}|{entry.key}"),
+            hash64(entry.key),
             entry.ref,
             self._decision(entry),
             entry.block_type,
@@ -133,65 +156,19 @@ class Loader:
             return found
         if len(self._decisions) > 20 * BATCH:
             self._decisions.clear()
-        insert = "INSERT OR IGNORE INTO register_decisions (authority, number, date) VALUES (?, ?, ?)"
+        insert = "INSERT OR IGNORE INTO staged_decisions (authority, number, date) VALUES (?, ?, ?)"
         cursor = self.conn.execute(insert, wanted)
         number = cursor.lastrowid
         if cursor.rowcount == 0:
-            query = "SELECT id FROM register_decisions WHERE authority = ? AND number = ? AND date = ?"
+            query = "SELECT id FROM staged_decisions WHERE authority = ? AND number = ? AND date = ?"
             number = self.conn.execute(query, wanted).fetchone()[0]
         self._decisions[wanted] = number = int(number or 0)
         return number
 
-    def finish(
-        self,
-        name: str,
-        country: str,
-        format_: str,
-        files: list[str],
-        updated: datetime | None,
-        now: datetime,
-        max_shrink: float | None,
-    ) -> ImportReport:
-        entries = self.conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
-        if not entries:
-            raise RegisterError(
-                f"{', '.join(files)}: no row could be read ({self.skipped} skipped); is it a {format_}?"
-            )
-        stated = updated or self.updated
-        at = int((stated or now).timestamp())
-        around = history.neighbours(self.conn, self.register_id, at)
-        added, removed = history.count_changes(self.conn, self.register_id, around.before)
-        if max_shrink is not None and removed - added > max_shrink * (entries + removed - added):
-            raise RegisterError(
-                f"{', '.join(files)}: {entries} entries where the version before has {entries + removed - added};"
-                " sources have served truncated files; --force takes it all the same"
-            )
-        version = (self.register_id, at)
-        if self.conn.execute("SELECT 1 FROM register_versions WHERE register_id = ? AND at = ?", version).fetchone():
-            history.forget(self.conn, self.register_id, at, around)
-        history.record(self.conn, self.register_id, at, around)
-        kept = self.rows - self.skipped
-        told = int(stated.timestamp()) if stated else None
-        counts = (self.rows, kept, self.skipped, entries)
-        self.conn.execute(
-            "INSERT OR REPLACE INTO register_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*version, told, format_, *counts, "\n".join(files), int(now.timestamp())),
-        )
-        return ImportReport(
-            register=name,
-            country=country,
-            format=format_,
-            rows=self.rows,
-            kept=kept,
-            skipped=self.skipped,
-            entries=entries,
-            added=added,
-            removed=removed,
-            updated=instant(told) if told is not None else None,
-            version=instant(at),
-            reasons=dict(self.reasons.most_common()),
-            problems=tuple(self.problems),
-        )
+
+def newest_entry(conn: sqlite3.Connection) -> int:
+    """The highest number an entry has; none is ever taken away."""
+    return int(conn.execute("SELECT coalesce(max(id), 0) FROM register_entries").fetchone()[0])
 
 
 @lru_cache(maxsize=4096)
