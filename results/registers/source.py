@@ -1,9 +1,10 @@
-"""Register files as bounded byte streams: plain, .gz, zipped, or in parts."""
+"""Register files as bounded byte streams: plain, .gz, .zst, zipped, or in parts."""
 
 from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,11 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from results.registers.records import RegisterError, TruncatedRegister
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HEAD = 65536
 CHUNK = 262144
@@ -57,7 +63,8 @@ class Source:
                     with gzip.GzipFile(fileobj=counted) as unpacked:
                         yield unpacked
                 elif magic == b"\x28\xb5\x2f\xfd":
-                    raise RegisterError(f"{self.name} is packed by zstd; unpack it with `zstd -d {self.name}` first")
+                    with zstd.ZstdFile(counted) as frames:  # its window is bounded at 128 MiB, as the zstd program's is
+                        yield frames
                 elif magic == b"PK\x03\x04":
                     with zipfile.ZipFile(file) as archive, archive.open(_register_in(archive, self.name)) as member:
                         yield member
@@ -90,7 +97,7 @@ def _read(stream: _Readable, size: int, name: str) -> bytes:
         return stream.read(size)
     except EOFError as error:
         raise TruncatedRegister(f"{name} is cut short; fetch it again") from error
-    except (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, zstd.ZstdError) as error:
         raise TruncatedRegister(f"{name} is damaged ({error}); fetch it again") from error
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from results.registers import zapret_csv
 from results.registers.names import address_text, subnet_text
-from results.registers.records import BadRow, Entry, RegisterError, TruncatedRegister
+from results.registers.records import BadRow, Entry, TruncatedRegister
 
 Write = Callable[..., Path]
 
@@ -328,10 +328,3 @@ def test_a_lookalike_name_is_another_name():
 def test_a_mask_with_urls_beside_it_is_still_a_mask():
     found = entry("1.2.3.4;*.a.com;http://a.com/x;суд;1;2016-01-01")
     assert (found.block_type, found.masks) == ("domain-mask", ("a.com",))
-
-
-def test_a_file_packed_by_zstd_says_how_to_unpack_it(tmp_path: Path, imported: Callable[..., object]):
-    path = tmp_path / "dump.csv.zst"
-    path.write_bytes(b"\x28\xb5\x2f\xfd\0\0")
-    with pytest.raises(RegisterError, match="zstd -d"):
-        imported(path)
