@@ -47,3 +47,9 @@ def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: 
 def made_at(db: Database) -> str:
     """When this database was made, to the microsecond: what no other database shares with it."""
     return str(db.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
+
+
+def last_round(db: Database) -> str | None:
+    """When the newest round began (UTC, RFC 3339)."""
+    found = db.execute("SELECT max(started_at) FROM rounds").fetchone()[0]
+    return str(found) if found is not None else None

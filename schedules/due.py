@@ -33,9 +33,9 @@ class Duty(msgspec.Struct, frozen=True):
         return sum(len(choice.targets) for choice in self.choices)
 
     @property
-    def until_later(self) -> str:
-        """` before 2026-11-24T18:00:00Z`, or nothing."""
-        return f" before {datetime.fromtimestamp(self.later, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.later is not None else ""
+    def next_due(self) -> str | None:
+        """`later` as RFC 3339."""
+        return f"{datetime.fromtimestamp(self.later, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.later is not None else None
 
 
 def duty(config: Config, store: Store, now: float) -> Duty:

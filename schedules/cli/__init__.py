@@ -30,6 +30,7 @@ USER_ERRORS = frozenset(
         "schedules.choose.BadChoice",
         "schedules.interrupted.Interrupted",
         "schedules.lock.Locked",
+        "schedules.units.BadSchedule",
     }
 )
 """Exceptions told in one line. By name, so that none of their modules is imported for a start."""

@@ -73,7 +73,8 @@ def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], in
     for sentence in found.missing:
         talk(f"{sentence}; what is due by it waits", quiet=app.quiet)
     if not found.choices and not found.missing:
-        talk(f"nothing is due{found.until_later}; `run --all` measures everything", quiet=app.quiet)
+        when = f" before {found.next_due}" if found.next_due else ""
+        talk(f"nothing is due{when}; `run --all` measures everything", quiet=app.quiet)
     return found.choices, NO_NETWORK if found.missing else 0
 
 

@@ -1,0 +1,162 @@
+"""Let systemd or cron run a round of what is due, every 15 minutes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from schedules.units import File, Kind
+
+
+@click.group()
+def schedule() -> None:
+    """Let systemd or cron run a round of what is due, or keep the agent running."""
+
+
+def which(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what kind of schedule."""
+    command = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running, in place of a timer.")(
+        command
+    )
+    command = click.option("--cron", "kind", flag_value="cron", help="Lines for your crontab.")(command)
+    command = click.option("--system", "kind", flag_value="system", help="systemd units of the system.")(command)
+    return click.option("--systemd", "kind", flag_value="user", help="systemd units of your own.")(command)
+
+
+@schedule.command()
+@which
+@click.pass_obj
+def show(app: App, kind: Kind | None, agent: bool) -> None:
+    """Print what `install` would write, each file after a line with its path. Nothing is changed."""
+    chosen = _kind(kind, agent)
+    for place, file in enumerate(_rendered(app, chosen, agent)):
+        click.echo(("\n" if place else "") + f"# {file.path}\n{file.text}", nl=False)
+
+
+@schedule.command()
+@which
+@click.option("--yes", is_flag=True, help="Do not ask, for scripts.")
+@click.pass_obj
+def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
+    """Show what would be written, ask, write it and start it."""
+    from schedules import consent, installing
+    from schedules.units import refuse_hidden
+
+    chosen = _kind(kind, agent)
+    if chosen == "system":
+        refuse_hidden([Path(sys.base_prefix)])
+    files = _rendered(app, chosen, agent)
+    app.config()
+    store = app.store()
+    try:
+        consent.ensure(app, store)
+        if store.consent() != consent.TEXT_VERSION:
+            consent.record(store)
+    finally:
+        store.close()
+    for file in files:
+        click.echo(f"# {file.path}\n{file.text}", err=True)
+    if not yes and not _agreed("Write and start this? Type yes: "):
+        raise click.ClickException("nothing was changed; `schedule install --yes` does not ask")
+    installing.install(chosen, files)
+    click.echo(f"installed: {', '.join(str(file.path) for file in files)}")
+    if chosen == "user":
+        click.echo("it runs while you are logged in; `loginctl enable-linger` lets it run always")
+
+
+@schedule.command()
+@click.pass_obj
+def remove(app: App) -> None:
+    """Stop and remove every schedule of ours. What was measured stays."""
+    from schedules import installing
+
+    gone = installing.remove(_home(app))
+    click.echo(f"removed: {', '.join(gone)}" if gone else "there was no schedule")
+
+
+@schedule.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.pass_obj
+def status(app: App, as_json: bool) -> None:
+    """What is installed, when it fired last, when the last round was, and what is due."""
+    import time
+
+    import msgspec
+
+    from results.runs import last_round
+    from schedules import installing
+    from schedules.due import duty
+    from schedules.show.output import print_json
+
+    found = installing.installed(_home(app))
+    store = app.store(must_exist=True)
+    try:
+        waiting = duty(app.config(), store, time.time())
+        ran = last_round(store.db)
+    finally:
+        store.close()
+    if as_json:
+        told = {"installed": msgspec.to_builtins(found, enc_hook=str), "last_round": ran}
+        print_json({**told, "due": waiting.count, "next_due": waiting.next_due})
+        return
+    for one in found:
+        when = ", ".join(f"{what} {at}" for what, at in (("last", one.last), ("next", one.next)) if at)
+        click.echo(
+            f"{one.kind}: {', '.join(map(str, one.paths))}" + f" ({one.active or 'unknown'}; {when})" * bool(when)
+        )
+    if not found:
+        click.echo("nothing is installed; `reachprobe schedule install` sets it up")
+    click.echo(f"last round: {ran or 'none'}; due now: {waiting.count}; next: {waiting.next_due or 'now'}")
+
+
+def _rendered(app: App, kind: Kind, agent: bool) -> list[File]:
+    import shutil
+
+    from schedules import places
+    from schedules.units import Start, program, render
+
+    config = places.config_file(app.environ, app.config_file)
+    start = Start(program(), config.absolute() if config else None, app.database.absolute())
+    if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
+        click.echo("a system unit keeps its database in /var/lib/reachprobe; --db is not taken over", err=True)
+    return render(kind, start, home=_home(app), seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
+
+
+def _seed(app: App) -> str:
+    """What gives this machine its own minute: its database, and before there is one the vantage's name."""
+    from results.runs import made_at
+
+    if not app.database.exists():
+        return app.config().vantage.name
+    store = app.store()
+    try:
+        return made_at(store.db)
+    finally:
+        store.close()
+
+
+def _kind(kind: Kind | None, agent: bool) -> Kind:
+    from schedules.installing import likely
+
+    chosen = kind or likely()
+    if agent and chosen == "cron":
+        raise click.UsageError("cron cannot keep an agent running; take --systemd or --system")
+    return chosen
+
+
+def _home(app: App) -> Path:
+    return Path(app.environ.get("HOME") or Path.home())
+
+
+def _agreed(question: str) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    click.echo(question, err=True, nl=False)
+    return sys.stdin.readline().strip().lower() in ("yes", "y")
