@@ -10,7 +10,7 @@ from results.dns_answers import by_resolver
 from results.fingerprints.library import Library, own_library
 from results.rule import Rule
 from results.rules import RULES_VERSION, rules
-from results.signs import answer, network, signs_of
+from results.signs import answer, network, rates, signs_of
 from results.verdict import Confidence, Context, Verdict
 
 ALWAYS_TOLD = (
@@ -29,6 +29,8 @@ ALWAYS_TOLD = (
 )
 """Signs that a reader must see whatever decided."""
 REACHED = 3
+UNDECIDED = ("refusal", "rate.throttled")
+"""Signs beside which more has to be known of a complete answer over valid TLS."""
 
 
 def classify(
@@ -42,7 +44,8 @@ def classify(
     case = Case(measurement, controls, context, library or own_library())
     early = dict(network.signs(case))
     early.update(answer.signs(case))
-    if "over.valid_tls" in early and "refusal" not in early:
+    early.update(rates.signs(case))
+    if "over.valid_tls" in early and early.keys().isdisjoint(UNDECIDED):
         # Nothing beyond these signs can change what a complete answer over valid TLS means, and most targets give one.
         for rule in rules():
             if rule.tier <= REACHED and rule.applies(early.keys()):

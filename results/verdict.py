@@ -36,6 +36,18 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     method: str | None = None
 
 
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """How fast one answer of the target's came, and what the same vantage got in the same round; bytes a second."""
+
+    at: str
+    """When the measurement began; UTC, RFC 3339."""
+    bytes_per_s: float
+    canary: float
+    """That of a canary whose answer was as large."""
+    others: float | None = None
+    """The median of the round's other targets, which bear our own load as well; None where there were too few."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What classification needs beyond the measurement. Stored with it, so that judging again gives the same."""
 
@@ -52,6 +64,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Control measurement id -> the country it left from, where known."""
     fingerprints: str | None = None
     """The digest of the collection of published fingerprints that was in force; None for our own set alone."""
+    rates: tuple[Rate, ...] = ()
+    """The target's slow answers in an unbroken run, the last of them this measurement's own, which is () else."""
     repeat: Repeat | None = None
     """What came of measuring this anomaly again, alone; None where it was not to be."""
     recorded: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from results.course import ending
 from results.follow_up import FollowUpSettings, follow_up, wants_control
 from results.rules import rules
 from results.signs import signs_of
-from results.verdict import METHODS, Context, Earlier, Outcome, Repeat
+from results.verdict import METHODS, Context, Earlier, Outcome, Rate, Repeat
 from tests.scenarios.builder import Builder
 
 ADDRESSES = ("23.10.1.1", "23.10.1.2", "151.20.2.2", "95.167.13.50", "10.0.0.66", "2606:2800:220:1::1")
@@ -25,6 +25,10 @@ TARGETS = tuple(
 BLOCK_PAGE = "'Доступ к информационному ресурсу ограничен на основании Федерального закона 149-ФЗ'"
 RANK = {"reachable": 0, "denied": 1, "inconclusive": 1, "down": 1, "offline": 1, "blocked": 2}
 """Worse means: blocked where it was not, or no longer reachable."""
+
+SLOW_FOR_HOURS = tuple(
+    Rate(at=f"2026-11-24T{hour:02}:00:00Z", bytes_per_s=9000.0, canary=900_000.0) for hour in (2, 7, 12)
+)
 
 address = st.sampled_from(ADDRESSES)
 dns_line = st.one_of(
@@ -39,6 +43,7 @@ http_line = st.sampled_from(
     [
         "200 title=A",
         "200 title=B length=9000",
+        "200 title=B curve=0.1:4000,9.1:90000",
         "403",
         "451",
         "200 body=" + BLOCK_PAGE,
@@ -119,6 +124,7 @@ def cases(draw: st.DrawFn) -> tuple[Measurement, tuple[Measurement, ...], Contex
         allow_private=draw(st.booleans()),
         shared_addresses=tuple(draw(st.lists(address, max_size=2))),
         earlier=tuple(earlier),
+        rates=draw(st.sampled_from([(), SLOW_FOR_HOURS])),
     )
     return own, controls, context
 

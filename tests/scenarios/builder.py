@@ -177,9 +177,10 @@ class Builder:
         scheme = self.goal.scheme
         host = self.innocent_name if role == "innocent" else self.goal.host
         url = f"{scheme}://{targets.authority(scheme, host, self.port)}{self.goal.request_path or '/'}"
-        stalled = result == "stall"
-        status = int(result) if result.isdigit() else 200 if stalled else None
-        failure = None if result.isdigit() else WIRE["timeout" if stalled else result]
+        stopped = result in ("stall", "slow")
+        status = int(result) if result.isdigit() else 200 if stopped else None
+        failure = None if result.isdigit() else WIRE["timeout" if stopped else result]
+        curve = [point.split(":") for point in options["curve"].split(",")] if "curve" in options else []
         if status is None:
             return failure, Http(url=url)
         encoding = options.get("charset", "utf-8")
@@ -200,6 +201,7 @@ class Builder:
             length=int(options.get("length", len(body))),
             truncated="cut" in plain,
             title=title,
+            curve=tuple((float(t), int(n)) for t, n in curve),
         )
 
 
