@@ -1,4 +1,4 @@
-"""One lab for all the tests of this folder, without censorship at the start of each."""
+"""A lab for each file of tests, without censorship at the start of each test; held no longer, for others wait for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.lab import censorship, kernel
 from tests.lab.standing import Lab, lab
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     if reason := kernel.why_not():
         pytest.skip(f"no lab: {reason}")

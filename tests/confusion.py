@@ -1,0 +1,121 @@
+"""The confusion table of all situations: `python -m tests.confusion`, in Markdown, as it stands in the README.
+
+Situations told in files (tests/scenarios), measured on loopback (tests/scenarios, tests/live), and in the censored
+network of namespaces (tests/lab), which needs root. Exits 1 where anything was wrongly called blocked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from results.classify import classify
+from tests.lab import kernel
+from tests.lab.judging import run
+from tests.lab.situations import WORLDS
+from tests.lab.standing import lab
+from tests.live.networks import NETWORKS
+from tests.live.rounds import run_all
+from tests.scenarios.builder import scenarios
+from tests.scenarios.loopback import SITUATIONS, judge_all
+from tests.situation import Expected, Judged
+
+OUTCOMES = ("reachable", "blocked", "denied", "down", "offline", "inconclusive")
+EITHER, NOT_BLOCKED = "blocked or inconclusive", "anything but blocked"
+"""Rows for situations in which more than one outcome is right."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A situation, the row of the table it belongs to, what was said, and what is wrong with that."""
+
+    name: str
+    expected: str
+    found: str
+    complaint: str | None
+
+    @property
+    def is_wrongly_blocked(self) -> bool:
+        return self.found == "blocked" and self.expected not in ("blocked", EITHER)
+
+
+def in_files() -> Iterator[Told]:
+    for one in scenarios():
+        verdict = classify(one.measurement, one.controls, one.context, one.library)
+        yield _told(one.name, one.expected.outcome, verdict.outcome)
+
+
+def on_the_wire() -> Iterator[Told]:
+    verdicts = asyncio.run(judge_all())
+    for wire in SITUATIONS:
+        yield _told(wire.name, wire.outcome, verdicts[wire.name].outcome)
+
+
+def in_rounds() -> Iterator[Told]:
+    for done in asyncio.run(run_all(NETWORKS)):
+        yield from map(_judged, done.judged)
+
+
+def in_namespaces() -> Iterator[Told]:
+    if reason := kernel.why_not():
+        print(f"no namespaces: {reason}", file=sys.stderr)
+        return
+    with TemporaryDirectory() as folder, lab(Path(folder)) as standing:
+        for world in WORLDS:
+            yield from map(_judged, run(world, standing).judged)
+
+
+SOURCES: dict[str, Callable[[], Iterator[Told]]] = {
+    "told in files": in_files,
+    "measured on loopback": on_the_wire,
+    "in rounds on loopback": in_rounds,
+    "in network namespaces": in_namespaces,
+}
+
+
+def _told(name: str, expected: str, found: str) -> Told:
+    return Told(name, expected, found, None if found == expected else f"{name}: {found}, not {expected}")
+
+
+def _judged(one: Judged) -> Told:
+    return Told(one.name, _row(one.expected), one.outcome, one.complaint)
+
+
+def _row(expected: Expected) -> str:
+    if not expected.also:
+        return expected.outcome
+    return EITHER if "blocked" in (expected.outcome, *expected.also) else NOT_BLOCKED
+
+
+def table(told: list[Told]) -> str:
+    """Expected outcomes down, verdicts across."""
+    found = Counter((one.expected, one.found) for one in told)
+    lines = ["| expected \\ verdict | " + " | ".join(OUTCOMES) + " |", "|---|" + "---:|" * len(OUTCOMES)]
+    for expected in (*OUTCOMES, EITHER, NOT_BLOCKED):
+        counts = (str(found[expected, outcome] or "·") for outcome in OUTCOMES)
+        lines.append(f"| {expected} | " + " | ".join(counts) + " |")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    told: list[Told] = []
+    counts = []
+    for name, source in SOURCES.items():
+        found = list(source())
+        told += found
+        counts.append(f"{len(found)} {name}")
+    wrong = [one for one in told if one.is_wrongly_blocked]
+    print(f"{table(told)}\n\n{len(told)} situations: {', '.join(counts)}. Wrongly called blocked: {len(wrong)}.")
+    for one in told:
+        if one.complaint:
+            print(f"{'WRONG BLOCK ' if one.is_wrongly_blocked else ''}{one.complaint}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
