@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -14,6 +15,7 @@ import msgspec
 
 from probe.failure import Malformed
 from probe.http2_goodbye import WithoutGoodbye
+from probe.partial_download import NOT_MODIFIED, BadPart, PartialDownload
 from probe.stream import Stream
 
 NOT_HTTP = (
@@ -222,10 +224,13 @@ async def fetch(
     max_bytes: int = MAX_FETCH_BYTES,
     timeout_s: float = 60,
     ca_file: str | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> Download:
     """Download `url` into the file `into`, conditional on `etag` and `modified` where given (RFC 9110 section 13).
 
-    Raises FetchFailed on any error, also where more than `max_bytes` come; the file is then incomplete.
+    The file appears when it is whole. What came of it before an error stays beside it, where the server's answer can be
+    continued, and the next fetch of the same goes on from there. `progress(done, total)` is told in bytes, `total` is
+    None where the server does not say. Raises FetchFailed on any error, also where more than `max_bytes` come.
     """
     import httpx
 
@@ -234,34 +239,39 @@ async def fetch(
     headers = {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": modified} if modified else {}
     try:
-        async with (
-            httpx.AsyncClient(
-                verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
-                trust_env=False,
-                follow_redirects=True,
-                timeout=timeout_s,
-            ) as client,
-            client.stream("GET", url, headers=headers) as response,
-        ):
-            if response.status_code not in (200, 304):
-                raise FetchFailed(f"{url}: the server answered {response.status_code}")
-            length = await _save(response.aiter_raw(), into, url, max_bytes) if response.status_code == 200 else 0
-            return Download(
-                status=response.status_code,
-                etag=response.headers.get("etag"),
-                modified=response.headers.get("last-modified"),
-                length=length,
-            )
+        with PartialDownload(url, into) as part:
+            headers |= part.asks()
+            async with (
+                httpx.AsyncClient(
+                    verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
+                    trust_env=False,
+                    follow_redirects=True,
+                    timeout=timeout_s,
+                ) as client,
+                client.stream("GET", url, headers=headers) as response,
+            ):
+                return await _take(response, part, max_bytes, progress)
+    except BadPart as error:
+        raise FetchFailed(f"{url}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
 
 
-async def _save(chunks: AsyncIterator[bytes], into: FilePath, url: str, max_bytes: int) -> int:
-    length = 0
-    with into.open("wb") as file:
-        async for chunk in chunks:
-            length += len(chunk)
-            if length > max_bytes:
-                raise FetchFailed(f"{url}: more than {max_bytes} bytes")
-            file.write(chunk)
-    return length
+async def _take(
+    response: Any, part: PartialDownload, max_bytes: int, progress: Callable[[int, int | None], None] | None
+) -> Download:
+    status = response.status_code
+    part.begin(status, response.headers, max_bytes)
+    if status != NOT_MODIFIED:
+        async with aclosing(response.aiter_raw()) as chunks:
+            async for chunk in chunks:
+                part.add(chunk)
+                if progress:
+                    progress(part.length, part.total)
+        part.finish()
+    return Download(
+        status=NOT_MODIFIED if status == NOT_MODIFIED else 200,
+        etag=response.headers.get("etag"),
+        modified=response.headers.get("last-modified"),
+        length=0 if status == NOT_MODIFIED else part.length,
+    )

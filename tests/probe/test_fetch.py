@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from probe.http_transport import FetchFailed, fetch
+from probe.partial_download import PartialDownload
 from schedules.demo import sites
 from schedules.demo.listening import Listeners, Stream
 from tests.probe.measuring import LOOPBACK, at_most
@@ -50,3 +51,136 @@ async def test_a_download_that_fails_says_so_in_one_line(
         await at_most(30, download(responder, max_bytes=100_000))
     assert "/list.csv" in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+LONG_AGO, NOW = "Mon, 08 May 2017 09:00:00 GMT", "Tue, 09 May 2017 09:00:00 GMT"
+WHOLE = bytes(range(256)) * 400
+
+
+class Halting:
+    """A server that sends half of a file and breaks off, and after that whatever it is asked for."""
+
+    def __init__(self, **stamp: str) -> None:
+        self.stamp = stamp
+        self.content = WHOLE
+        self.asked: list[str | None] = []
+        self.breaks_off = True
+        self.says: dict[str, str] = {}
+
+    async def __call__(self, request: sites.Request, stream: Stream) -> None:
+        wanted = request.fields.get("range")
+        self.asked.append(wanted)
+        if self.breaks_off:
+            head = sites.response(200, self.content, **self.stamp)
+            await stream.send(head[: len(head) - len(self.content) // 2])
+            return
+        if wanted is None or request.fields.get("if-range") != self.stamp.get("ETag", self.stamp.get("Last-Modified")):
+            await stream.send(sites.response(200, self.content, **self.stamp))
+            return
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start >= len(self.content):
+            await stream.send(sites.response(416, b""))
+            return
+        place = f"bytes {start}-{len(self.content) - 1}/{len(self.content)}"
+        said = {"Content_Range": place} | self.stamp | self.says
+        await stream.send(sites.response(206, self.content[start:], **said))
+
+
+@pytest.fixture
+def halting(here: Listeners, tmp_path: Path) -> Callable[..., Callable[..., Awaitable[object]]]:
+    def serve(server: Halting) -> Callable[..., Awaitable[object]]:
+        _, port = sites.serve_site(here, LOOPBACK, server)
+
+        async def run(**how: object) -> object:
+            return await fetch(f"http://{LOOPBACK}:{port}/list.csv", tmp_path / "list.csv", **how)  # type: ignore[arg-type]
+
+        return run
+
+    return serve
+
+
+Serve = Callable[[Halting], Callable[..., Awaitable[object]]]
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("stamp", [{"ETag": '"1"'}, {"Last_Modified": LONG_AGO, "Date": NOW}])
+async def test_a_download_goes_on_where_it_was_broken_off(
+    halting: Serve, stamp: dict[str, str], tmp_path: Path
+) -> None:
+    server = Halting(**stamp)
+    run = halting(server)
+    (tmp_path / "list.csv").write_bytes(b"the old one")
+    with pytest.raises(FetchFailed):
+        await run()
+    assert (tmp_path / "list.csv").read_bytes() == b"the old one"
+    server.breaks_off = False
+    told: list[tuple[int, int | None]] = []
+    server.stamp = {key.replace("_", "-"): value for key, value in stamp.items()}
+    got = await run(progress=lambda *said: told.append(said))
+    assert (got.status, got.length) == (200, len(WHOLE))  # type: ignore[attr-defined]
+    assert (tmp_path / "list.csv").read_bytes() == WHOLE
+    assert server.asked == [None, f"bytes={len(WHOLE) // 2}-"]
+    assert told[-1] == (len(WHOLE), len(WHOLE))
+    assert files(tmp_path) == ["list.csv"]
+
+
+async def test_a_part_of_another_version_is_never_joined_to_this_one(halting: Serve, tmp_path: Path) -> None:
+    server = Halting(ETag='"1"')
+    run = halting(server)
+    with pytest.raises(FetchFailed):
+        await run()
+    server.breaks_off, server.stamp, server.content = False, {"ETag": '"2"'}, WHOLE[::-1]
+    await run()
+    assert (tmp_path / "list.csv").read_bytes() == WHOLE[::-1]
+
+
+@pytest.mark.parametrize(
+    "stamp", [{}, {"ETag": 'W/"1"', "Last_Modified": LONG_AGO, "Date": NOW}, {"Last_Modified": NOW, "Date": NOW}]
+)
+async def test_without_a_strong_stamp_a_part_is_not_kept(halting: Serve, stamp: dict[str, str], tmp_path: Path) -> None:
+    run = halting(Halting(**stamp))
+    with pytest.raises(FetchFailed):
+        await run()
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "place", ["bytes 0-9/100", "bytes 51201-102399/102400", "nonsense", "bytes 51200-102399/99999999999"]
+)
+async def test_another_part_than_was_asked_for_is_refused_and_forgotten(
+    halting: Serve, place: str, tmp_path: Path
+) -> None:
+    server = Halting(ETag='"1"')
+    run = halting(server)
+    with pytest.raises(FetchFailed):
+        await run()
+    server.breaks_off, server.says = False, {"Content_Range": place}
+    with pytest.raises(FetchFailed):
+        await run(max_bytes=1 << 20)
+    assert files(tmp_path) == []
+    server.says = {}
+    await run()
+    assert (tmp_path / "list.csv").read_bytes() == WHOLE
+
+
+async def test_a_part_that_is_longer_than_the_file_is_dropped(halting: Serve, tmp_path: Path) -> None:
+    server = Halting(ETag='"1"')
+    run = halting(server)
+    with pytest.raises(FetchFailed):
+        await run()
+    server.breaks_off, server.content = False, WHOLE[:100]
+    with pytest.raises(FetchFailed, match="416"):
+        await run()
+    await run()
+    assert (tmp_path / "list.csv").read_bytes() == WHOLE[:100]
+
+
+async def test_two_downloads_of_one_file_do_not_write_into_one_another(halting: Serve, tmp_path: Path) -> None:
+    server = Halting(ETag='"1"')
+    run = halting(server)
+    server.breaks_off = False
+    with PartialDownload("x", tmp_path / "list.csv"), pytest.raises(FetchFailed, match="under way"):
+        await run()
