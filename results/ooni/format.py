@@ -42,7 +42,7 @@ class Query(msgspec.Struct):
     query_type: Name = "ANY"
     engine: Name | None = None
     resolver_address: Name | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
     rcode: Annotated[int, Meta(ge=0, le=4095)] | None = None
     answers: Annotated[list[Answer], MANY] | None = None
     t0: Seconds | None = None
@@ -67,7 +67,7 @@ class Connect(msgspec.Struct):
 class Handshake(msgspec.Struct):
     address: Name | None = None
     server_name: Name | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
     tls_version: Name | None = None
     cipher_suite: Name | None = None
     negotiated_protocol: Name | None = None
@@ -93,7 +93,7 @@ class Response(msgspec.Struct):
 class Exchange(msgspec.Struct):
     request: Request | None = None
     response: Response | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
     address: Name | None = None
     alpn: Name | None = None
     t0: Seconds | None = None
@@ -103,7 +103,7 @@ class Exchange(msgspec.Struct):
 
 class ControlStatus(msgspec.Struct):
     status: bool | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
     server_name: Name | None = None
 
 
@@ -112,12 +112,12 @@ class ControlHttp(msgspec.Struct):
     body_length: Annotated[int, Meta(ge=-1, le=2**53)] | None = None
     title: str | None = None
     headers: Annotated[dict[Name, Text], MANY] | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
 
 
 class ControlDns(msgspec.Struct):
     addrs: Annotated[list[Name], MANY] | None = None
-    failure: Name | None = None
+    failure: Name | bool | None = None
 
 
 class Control(msgspec.Struct):

@@ -26,10 +26,12 @@ from results.ooni.format import Record, TestKeys
 from results.ooni.hops import Hop, hops, is_tagged
 from results.ooni.steps import Step, connected, ended_at, fetched, implied, is_classic, likely_step, looked_up, shaken
 from results.ooni.words import asn_of, country_of, identifier, instant, time_of
+from results.plain_records import ID
 from results.record_lines import BadRecord, printable
 from results.verdict import Context
 
 TEST = "web_connectivity"
+LONGEST_ID = 200
 Placed = tuple[Role, Step]
 
 
@@ -59,13 +61,13 @@ def read(record: Record) -> tuple[Finished, Round]:
 
 
 def _measurement(record: Record, target: Target, began: datetime) -> Measurement:
-    origin = record.measurement_uid or record.report_id or ""
+    origin = _as_id(record.measurement_uid) or _as_id(record.report_id)
     known_by = (record.measurement_uid,) if record.measurement_uid else _own_key(record)
     name = identifier("ooni", *known_by)
     observations: list[Observation] = []
     for number, (role, hop, step) in enumerate(_course(record.test_keys, target), 1):
         # The record it came from stays with each step, for whoever wants to look it up with OONI.
-        observations.append(step.observed(f"{printable(origin, 200) or name}.{number}", role, hop, began))
+        observations.append(step.observed(f"{origin or name}.{number}", role, hop, began))
     return Measurement(
         id=name,
         target=target,
@@ -82,6 +84,11 @@ def _own_key(record: Record) -> tuple[str, ...]:
     return tuple(part or "" for part in parts)
 
 
+def _as_id(text: str | None) -> str | None:
+    """OONI's own id as far as it can be an id with us."""
+    return text if text and len(text) <= LONGEST_ID and ID.fullmatch(text) and text[0] != "." else None
+
+
 def _vantage(record: Record) -> Vantage:
     """A place of its own for each network: never our own vantage, whatever the record says."""
     country, asn = country_of(record.probe_cc), asn_of(record.probe_asn)
@@ -92,10 +99,9 @@ def _vantage(record: Record) -> Vantage:
 def _report(record: Record, began: datetime) -> Round:
     """OONI's report holds what one probe measured in one go, which is a round."""
     started = time_of(record.test_start_time) if record.test_start_time else began
-    name = printable(record.report_id or "", 200)
-    key = identifier(*_own_key(record))
+    name = _as_id(record.report_id)
     return Round(
-        id=f"ooni:{name or key}",
+        id=f"ooni:{name or identifier(*_own_key(record))}",
         started_at=instant(started),
         network="online",
         evidence=(f"imported from OONI: report {name or '(unnamed)'}, {TEST} {printable(record.test_version, 20)}",),

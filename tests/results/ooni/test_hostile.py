@@ -77,7 +77,10 @@ def test_what_was_read_of_it_can_be_kept_listed_and_written_again(tmp_path: Path
             results = list(exchange.import_files(store, [tmp_path / "lines"], read, lambda finished: finished))
             assert len(results) == len(lines)
             assert all(row(result.finished) for result in results if isinstance(result, Taken))
-        assert len(list(store.rows())) == len(list(exchange.export(store, ooni.write_line)))
+        for read, write in ((ooni.read_line, ooni.write_line), (exchange.read_line, exchange.write_line)):
+            written = list(exchange.export(store, write))
+            assert len(written) == len(list(store.rows()))
+            assert all(isinstance(read(line)[0], Finished) for line in written)
     finally:
         store.close()
 

@@ -87,6 +87,15 @@ def test_the_same_record_has_the_same_id_and_another_one_another() -> None:
     assert read(reachable(), **plain).measurement.id == ids[2]
 
 
+@pytest.mark.parametrize("odd", ["", "a b", "\u202eevil", ".hidden", "x" * 300])
+def test_ids_that_are_none_with_us_are_replaced(odd: str) -> None:
+    finished, report = ooni.read_line(line(reachable(), measurement_uid=odd, report_id=odd))
+    assert report is not None
+    assert report.id.isascii()
+    assert finished.measurement.observations[0].id == f"{finished.measurement.id}.1"
+    assert ooni.read_line(ooni.write_line(finished, report)) == (finished, report)
+
+
 def test_a_probe_that_does_not_know_where_it_is_has_neither_country_nor_network() -> None:
     vantage = read(reachable(), probe_cc="ZZ", probe_asn="AS0", probe_network_name="").measurement.vantage
     assert (vantage.name, vantage.country, vantage.asn, vantage.network_name) == ("ooni-ZZ-AS0", None, None, None)
