@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from probe import target as targets
+from probe.facts import Facts, facts
 from probe.means import Means, no_follow_up
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
@@ -24,6 +25,8 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     evidence: tuple[str, ...]
     measurements: tuple[Measurement, ...] = ()
+    facts: Facts = Facts()
+    """What else was seen of the network, by which nothing is blocked."""
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -36,16 +39,22 @@ async def check(means: Means) -> NetworkReport:
     """Measure every canary once. Without any configured the network counts as online, and the report says so."""
     foreign, domestic = means.settings.canaries, means.settings.domestic_canaries
     if not foreign and not domestic:
-        return NetworkReport(state="online", evidence=("no canaries are configured, so the network is taken for fine",))
+        said = "no canaries are configured, so the network is taken for fine"
+        return NetworkReport(state="online", evidence=(said,), facts=await facts(means))
+    urls = foreign + domestic
     plain = msgspec.structs.replace(means, follow_up=no_follow_up, follows_redirect=_never)
-    measured = await asyncio.gather(
-        *(measure(targets.parse(url, allow_private=means.settings.allow_private), plain) for url in foreign + domestic)
+    measured, seen = await asyncio.gather(
+        asyncio.gather(
+            *(measure(targets.parse(url, allow_private=plain.settings.allow_private), plain) for url in urls)
+        ),
+        facts(means),
     )
     answers = [answer_of(measurement) for measurement in measured]
     return NetworkReport(
         state=state_of(answers[: len(foreign)], answers[len(foreign) :]),
         evidence=tuple(f"canary {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
         measurements=tuple(measured),
+        facts=seen,
     )
 
 

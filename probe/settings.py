@@ -17,6 +17,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_resolvers: tuple[str, ...] = ()
     canaries: tuple[str, ...] = ()
     domestic_canaries: tuple[str, ...] = ()
+    no_such_name: str = ""
+    """A name that cannot exist: a resolver that gives it an address makes up answers. Empty: not asked."""
+    no_resolver: str = ""
+    """ADDR[:PORT] that runs no resolver: an answer from there was written on the way. Empty: not asked."""
     families: tuple[str, ...] = ("ipv4", "ipv6")
     timeout_s: float = 10.0
     """For each step; for HTTP, the longest silence between two reads."""

@@ -59,6 +59,10 @@ class NetworkTable(Table, frozen=True, kw_only=True):
         "https://www.apple.com/",
     )
     domestic_canaries: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    no_such_name: Annotated[str, Meta(max_length=253, pattern=r"^[a-z0-9.-]*$")] = "nowhere.invalid"
+    """A name that cannot exist (RFC 6761); an address for it shows that the network's resolver makes up answers."""
+    no_resolver: str = "192.0.2.1"
+    """An address that runs no resolver (RFC 5737); an answer from it shows that the network intercepts DNS."""
     ca_file: str | None = None
     allow_private: bool = False
     families: Annotated[tuple[Literal["ipv4", "ipv6"], ...], Meta(min_length=1, max_length=2)] = ("ipv4", "ipv6")

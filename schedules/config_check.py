@@ -57,6 +57,10 @@ def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
                     parse(text)
             except BadResolver as error:
                 found.append((("network", key), str(error)))
+    try:
+        parse(f"udp://{config.network.no_resolver or '192.0.2.1'}")
+    except BadResolver:
+        found.append((("network", "no_resolver"), f"{config.network.no_resolver!r} is not ADDRESS or ADDRESS:PORT"))
     for place, path in enumerate(config.path):
         try:
             proxy_of(config.path_named(path.name))

@@ -47,6 +47,9 @@ def _of_the_round(config: Config) -> Iterator[Contact]:
         for text in texts:
             for resolver in parse_resolver(text):
                 yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
+    if network.no_resolver:
+        nobody = parse_resolver(f"udp://{network.no_resolver}")[0]
+        yield Contact(nobody.address or network.no_resolver, nobody.port, "runs no resolver: is DNS intercepted?")
     if config.ab_endpoint is not None:
         yield Contact(*config.ab_endpoint, "A/B step, where a handshake fails")
 

@@ -141,6 +141,14 @@ def _network(config: Config, agreed: bool) -> Iterator[Finding]:
     report = loop.run(canary.check(means_of(config, "direct")))
     for sentence in report.evidence:
         yield Finding("canary", "fine" if sentence.endswith("works") else "worth knowing", sentence)
+    for sentence in report.facts.interception:
+        yield Finding("DNS", "worth knowing", sentence)
+    if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):
+        yield Finding("DNS", "fine", "no sign that this network answers in others' place")
+    if report.facts.routes is not None:
+        lacking = [family for family in config.network.families if family not in report.facts.routes]
+        says = f"no way out for {', '.join(lacking)}" if lacking else f"a way out for {', '.join(report.facts.routes)}"
+        yield Finding("families", "worth knowing" if lacking else "fine", says)
     if report.state == "online":
         yield Finding("network", "fine", "online")
     else:

@@ -208,6 +208,7 @@ resolvers = ["udp://{_joined(self.system_resolver)}"]
 trusted_resolvers = ["https://{_joined(self.doh)}/dns-query", "tls://{_joined(self.dot)}"]
 canaries = ["{self.canary.url}generate_204", "{self.canary_tls.url}generate_204"]
 domestic_canaries = ["{self.domestic_canary.url}generate_204"]
+no_resolver = ""
 innocent_name = "{INNOCENT_NAME}"
 ab_address = "{self.innocent.address}:{self.innocent.port}"
 ca_file = {json.dumps(str(self.authority.ca_file))}

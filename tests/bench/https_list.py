@@ -60,6 +60,7 @@ def _reachprobe(folder: Path, ca_file: Path, targets: int, concurrency: int) -> 
 resolvers = ["udp://{servers.RESOLVER}:5353"]
 trusted_resolvers = []
 canaries = ["https://{servers.name(9999)}:{servers.PORT}/"]
+no_resolver = ""
 ca_file = "{ca_file}"
 allow_private = true
 concurrency = {concurrency}

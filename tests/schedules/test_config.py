@@ -92,7 +92,7 @@ def test_what_the_design_writes_down_is_read(tmp_path: Path) -> None:
 
 def test_the_defaults_that_measuring_has_are_the_defaults_here() -> None:
     ours, theirs = Config().settings(), Settings()
-    given_here = {"trusted_resolvers", "canaries"}
+    given_here = {"trusted_resolvers", "canaries", "no_such_name", "no_resolver"}
     assert {key for key in Settings.__struct_fields__ if getattr(ours, key) != getattr(theirs, key)} == given_here
 
 
