@@ -85,7 +85,7 @@ async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkR
     at = rfc3339(means.network.now())
     report = await canary.check(means)
     looks = f"to a censor our TLS handshakes look like {ja4.ours(means.settings.ca_file)} (JA4), which is no browser's"
-    evidence = (*report.evidence, looks)
+    evidence = (*report.evidence, *report.facts.sentences, looks)
     round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=evidence)
     store.save_round(round_)
     conclusions.enter(round_, report.families)
