@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -120,14 +120,17 @@ def _output(path: Path | None) -> Iterator[BinaryIO]:
         sys.stdout.buffer.flush()
         return
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as unfinished:
-            try:
-                yield cast(BinaryIO, unfinished)
-                unfinished.flush()
-                Path(unfinished.name).replace(path)
-            except BaseException:
-                Path(unfinished.name).unlink(missing_ok=True)
-                raise
+        if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
+            with path.open("wb") as there:
+                yield there
+            return
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with unfinished.open("xb") as out:
+                yield out
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror or error}") from error
 

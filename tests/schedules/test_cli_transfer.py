@@ -181,3 +181,8 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(call: Call, ours: str
     assert call("nowhere", "results", "export", "--format", "jsonl", "-o", file)[0] == 2
     assert file.read_text() == "the old one"
     assert [one.name for one in tmp_path.glob(".out*")] == []
+
+
+def test_a_pipe_is_written_to_and_not_replaced(call: Call, ours: str) -> None:
+    assert call(ours, "results", "export", "--format", "jsonl", "-o", "/dev/null")[0] == 0
+    assert Path("/dev/null").is_char_device()
