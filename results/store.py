@@ -14,7 +14,7 @@ import msgspec
 from probe.model import Measurement, Target, Vantage
 from results import loading, saving
 from results.finished import Finished, Round
-from results.verdict import Context, Earlier
+from results.verdict import Context, Earlier, Rate
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_S = 60
 SHORTEST_PREFIX = 4
 LOOKED_BACK, REMEMBERED = 1000, 12
-HISTORY = """
-SELECT m.started_at, v.outcome, v.failed_by
+EARLIER = """
 FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
 WHERE w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
@@ -31,6 +30,8 @@ WHERE w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w
     AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
 ORDER BY m.started_at DESC LIMIT ?
 """
+HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER
+RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offline' ORDER BY")
 
 Judge = Callable[[Finished], Finished]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
@@ -153,6 +154,14 @@ class Store:
         newest, rest = found[:REMEMBERED], found[REMEMBERED:]
         run = list(takewhile(lambda earlier: earlier.method == newest[-1].method, rest))
         return tuple(reversed([*newest, *run[-1:]]))
+
+    def rates(
+        self, target: Target, vantage: Vantage, before: str, *, apart_from: str | None = None
+    ) -> tuple[Rate, ...]:
+        """The run of slow answers that the last measurement of `target` ended here, the newest of many; () for none."""
+        values = [*msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
+        row = self.db.execute(RATES, values).fetchone()
+        return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
         """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.

@@ -17,11 +17,14 @@ from results.expectation import Lookup
 from results.fingerprints.collecting import library_of
 from results.finished import Finished, Round
 from results.follow_up import wants_control
+from results.rates import suspected
 from results.registers.names import BadName
-from results.verdict import Context, Repeat, Verdict
+from results.verdict import Context, Rate, Repeat, Verdict
+from schedules.rates import Rates
 from schedules.shared import SharedAddresses
 
 if TYPE_CHECKING:
+    from probe.canary import NetworkReport
     from results.expectation import Expectation
     from results.store import Store
     from schedules.config import Config
@@ -38,6 +41,7 @@ class Conclusions:
         self._round_id: str | None = None
         self._sources = controls
         self._shared = SharedAddresses()
+        self._rates = Rates()
         self._expectations = Expectations(store, config, at, vantage.country)
         self._context = Context(
             country=vantage.country,
@@ -45,30 +49,40 @@ class Conclusions:
             fingerprints=self._library.digest,
         )
 
-    def enter(self, round_: Round, families: tuple[str, ...] = ()) -> None:
-        """What is finished from now on belongs to this round, and was measured on a network in that state.
-
-        `families` are those that the canaries showed to work.
-        """
+    def enter(self, round_: Round, report: NetworkReport) -> None:
+        """What is finished from now on belongs to this round, and was measured on the network of that report."""
         self._round_id = round_.id
-        self._context = msgspec.structs.replace(self._context, network=round_.network, families=families or None)
+        self._rates.enter(report.measurements)
+        families = report.families or None
+        self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
 
     async def finish(self, measurement: Measurement) -> Finished:
         """Judge a measurement; where a control could tell more, measure that first."""
         self._shared.add(measurement)
-        context = msgspec.structs.replace(self._context, shared_addresses=self._shared.among(measurement))
+        context = msgspec.structs.replace(
+            self._context, shared_addresses=self._shared.among(measurement), rates=self._slow(measurement)
+        )
         verdict = classify(measurement, (), context, self._library)
         if verdict.outcome not in ("reachable", "offline"):
             earlier = self._store.history(
                 measurement.target, measurement.vantage, measurement.started_at, apart_from=measurement.repeats
             )
             context = msgspec.structs.replace(context, earlier=earlier)
-        controls = await self._controls(measurement) if wants_control(measurement, verdict) else ()
+        wanted = wants_control(measurement, verdict) or suspected(context)
+        controls = await self._controls(measurement) if wanted else ()
         recorded = tuple(control.id for control in controls if control.control_of != measurement.id)
         if controls or context.earlier:
             context = msgspec.structs.replace(context, recorded=recorded)
             verdict = classify(measurement, controls, context, self._library)
         return self._finished(measurement, controls, context, verdict)
+
+    def _slow(self, measurement: Measurement) -> tuple[Rate, ...]:
+        """The measurement's rate behind those of the unbroken run before it, where it is slow."""
+        slow = self._rates.slow(measurement)
+        if slow is None:
+            return ()
+        target, vantage, apart = measurement.target, measurement.vantage, measurement.repeats
+        return (*self._store.rates(target, vantage, measurement.started_at, apart_from=apart), slow)
 
     def waiting(self, finished: Finished) -> Finished:
         """What may be said of a new anomaly before it was measured again."""

@@ -88,7 +88,7 @@ async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkR
     evidence = (*report.evidence, *report.facts.sentences, looks)
     round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=evidence)
     store.save_round(round_)
-    conclusions.enter(round_, report.families)
+    conclusions.enter(round_, report)
     return report
 
 
