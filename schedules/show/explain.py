@@ -35,6 +35,8 @@ def explain(finished: Finished, console: Console, library: Library | None = None
     console.print(f"{sign}: {', '.join(how)}" if how else sign, style=STYLES[verdict.outcome])
     console.print(f"  {safe(measurement.target.text)}")
     console.print(f"  {where(measurement)}, network {finished.context.network}")
+    if measurement.repeats is not None:
+        console.print(f"  measured alone at the end of the round, since {safe(measurement.repeats)} had found it odd")
     for sentence in verdict.evidence:
         console.print(f"  {safe(sentence)}")
     _register(finished, console)
@@ -42,7 +44,7 @@ def explain(finished: Finished, console: Console, library: Library | None = None
     if any(observation.role != "main" for observation in measurement.observations):
         console.print(ROLES_TOLD.replace("\n", " ").strip(), style="dim")
     for control in finished.controls:
-        _steps(f"The control, by {safe(control.vantage.path)}", control, console)
+        _steps(f"The control, {_of(control)}", control, console)
     _rules(finished, console, library)
 
 
@@ -53,6 +55,15 @@ def where(measurement: Measurement) -> str:
     return (
         f"{safe(measurement.started_at)} from {', '.join(filter(None, place))}; took {seconds(measurement.runtime_s)}"
     )
+
+
+def _of(control: Measurement) -> str:
+    """By which path or at which vantage, in which country and network, and when."""
+    vantage = control.vantage
+    name = f"by {safe(vantage.path)}" if vantage.path != "direct" else f"at {safe(vantage.name)}"
+    network = f"AS{vantage.asn}" if vantage.asn else vantage.network_name and safe(vantage.network_name)
+    place = ", ".join(filter(None, (vantage.country, network))) or "country not known"
+    return f"{name} ({place}), {safe(control.started_at)}"
 
 
 def told(observation: Observation) -> str:
