@@ -113,7 +113,7 @@ def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
     tagged, strayed = is_tagged(keys), False
     for number, hop in enumerate(hops(keys, target)):
         placed = _trusted_names(keys, hop) if number == 0 else []
-        placed += _names(hop)
+        placed += _names(hop, strayed)
         known = _known(hop, placed)
         attempts = _attempts(hop, known, strayed)
         placed += attempts
@@ -131,12 +131,12 @@ def _trusted_names(keys: TestKeys, hop: Hop) -> list[Placed]:
     return [("trusted", step)] if step is not None else []
 
 
-def _names(hop: Hop) -> list[Placed]:
+def _names(hop: Hop, strayed: bool) -> list[Placed]:
     """Look-ups of the hop's host, by who was asked."""
     host = hop.goal.host
     asked = [(query, looked_up(query, host)) for query in hop.queries if _same(query.hostname, host)]
     classic = [step for query, step in asked if is_classic(query)]
-    placed: list[Placed] = [("main", step) for step in classic]
+    placed: list[Placed] = [("system" if strayed else "main", step) for step in classic]
     others: dict[str, list[Step]] = {}
     for query, step in asked:
         if query.engine in ("doh", "dot"):

@@ -120,7 +120,7 @@ def _lists(placed: Sequence[tuple[int, Observation]], method: str | None) -> dic
             "t0": observation.offset_s,
             "t": observation.offset_s + observation.duration_s,
             "failure": observation.failure,
-            "tags": [f"depth={observation.hop}", "fetch_body=true"],
+            "tags": _tags(observation),
             "transaction_id": _transaction(placed, observation),
         }
         own = _own(observation) | {"place": place}
@@ -138,6 +138,12 @@ def _lists(placed: Sequence[tuple[int, Observation]], method: str | None) -> dic
         else:
             rest.append({KEY: own})
     return lists | ({OTHER: rest} if rest else {})
+
+
+def _tags(observation: Observation) -> list[str]:
+    """OONI's tag for what alone it concludes from, its hop, and whether the page was what it was for (ts-017)."""
+    main = observation.role == "main"
+    return [*(["classic"] if main else []), f"depth={observation.hop}", f"fetch_body={str(main).lower()}"]
 
 
 def _own(observation: Observation) -> dict[str, Any]:

@@ -128,6 +128,27 @@ def test_a_name_that_only_the_own_resolver_denies_is_not_opened_by_what_ooni_tri
     assert any("the name does not exist" in sentence for sentence in finished.verdict.evidence)
 
 
+def test_a_chain_that_only_a_trusted_address_opened_is_not_the_main_course_in_any_hop() -> None:
+    there = "https://www.example.org/"
+    keys = {
+        "queries": [
+            query(failure="dns_nxdomain_error"),
+            query(engine="udp", failure="dns_nxdomain_error"),
+            query(OTHER, hostname="www.example.org", depth=1),
+        ],
+        "tcp_connect": [connect(), connect(OTHER, depth=1)],
+        "tls_handshakes": [handshake(), handshake(OTHER, server_name="www.example.org", depth=1)],
+        "requests": [
+            request(there, address=f"{OTHER}:443", depth=1),
+            request(code=302, headers=[["Location", there]], address=f"{GOOD}:443"),
+        ],
+        "control": control(GOOD),
+    }
+    finished = read(keys)
+    assert {o.hop for o in finished.measurement.observations if o.role == "main"} == {0}
+    assert said(finished) == ("blocked", "dns.nxdomain", "probable")
+
+
 def test_a_name_denied_by_the_own_resolver_and_by_another_in_the_open_is_blocked() -> None:
     denied = [query(failure="dns_nxdomain_error"), query(engine="udp", failure="dns_nxdomain_error")]
     keys = {"queries": denied, "tcp_connect": [], "requests": [], "control": control(GOOD)}

@@ -99,7 +99,8 @@ def test_each_step_stands_in_the_list_that_ooni_has_for_it() -> None:
         {"answer_type": "A", "ipv4": "192.0.2.1", "ttl": 60},
     ]
     (connect,) = keys["tcp_connect"]
-    assert (connect["ip"], connect["port"], connect["tags"]) == ("192.0.2.1", 443, ["depth=0", "fetch_body=true"])
+    assert (connect["ip"], connect["port"]) == ("192.0.2.1", 443)
+    assert connect["tags"] == ["classic", "depth=0", "fetch_body=true"]
     (handshake,) = keys["tls_handshakes"]
     assert (handshake["address"], handshake["no_tls_verify"]) == ("192.0.2.1:443", False)
     assert len(handshake["peer_certificates"]) == len(CHAIN)
@@ -113,7 +114,7 @@ def test_the_last_request_of_a_chain_comes_first() -> None:
     last = observation("m", 2, "http", Http(url="http://b.example/", status=200), hop=1)
     keys = written(finished(measurement=measurement(observations=(first, last))))["test_keys"]
     assert [request["request"]["url"] for request in keys["requests"]] == ["http://b.example/", "http://a.example/"]
-    assert [request["tags"][0] for request in keys["requests"]] == ["depth=1", "depth=0"]
+    assert [request["tags"][1] for request in keys["requests"]] == ["depth=1", "depth=0"]
 
 
 def test_a_follow_up_is_kept_apart_from_what_ooni_judges() -> None:
@@ -122,7 +123,9 @@ def test_a_follow_up_is_kept_apart_from_what_ooni_judges() -> None:
     keys = written(finished(measurement=measurement(observations=(failed, innocent))))["test_keys"]
     assert [handshake["server_name"] for handshake in keys["tls_handshakes"]] == ["www.example.com"]
     apart = keys["x_reachprobe_follow_ups"]["tls_handshakes"]
-    assert [handshake["server_name"] for handshake in apart] == ["innocent.example"]
+    assert [(one["server_name"], one["tags"]) for one in apart] == [
+        ("innocent.example", ["depth=0", "fetch_body=false"])
+    ]
 
 
 def test_a_control_is_ooni_s_control() -> None:
