@@ -18,9 +18,9 @@ class Locked(Exception):
 
 
 @contextmanager
-def held(database: Path) -> Iterator[None]:
-    """Hold the lock of this database, or raise Locked at once."""
-    path = database.with_name(database.name + ".lock")
+def held(database: Path, what: str = "round") -> Iterator[None]:
+    """Hold this database's lock for a `what`, or raise Locked at once."""
+    path = database.with_name(f"{database.name}.lock" if what == "round" else f"{database.name}.{what}.lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -31,7 +31,7 @@ def held(database: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
-            raise Locked(f"{path}: another round is under way (process {holder}); wait until it has ended") from error
+            raise Locked(f"{path}: another {what} is under way (process {holder}); wait until it has ended") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

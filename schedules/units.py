@@ -78,10 +78,14 @@ def render(kind: Kind, start: Start, *, home: Path, seed: str, agent: bool = Fal
 
 
 def _service(name: str, kind: Kind, start: Start) -> str:
+    if re.search(r"""["'\\]""", str(start.program)):
+        raise BadSchedule(f"{start.program}: systemd starts no program with a quote or backslash in its path; move it")
+    # In the path of the program itself systemd reads specifiers, and no variables.
+    words = [unit_word(str(start.program)).replace("$$", "$"), *map(unit_word, start.words[1:])]
     network = "Wants=network-online.target\nAfter=network-online.target\n" if kind == "system" else ""
     care = _read("systemd/care.conf") + (_read("systemd/system.conf") if kind == "system" else "")
     return Template(_read(f"systemd/{name}")).substitute(
-        command=" ".join(map(unit_word, start.words)),
+        command=" ".join(words),
         network=network,
         care=care.rstrip(),
         wanted_by="multi-user.target" if kind == "system" else "default.target",

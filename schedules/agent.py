@@ -1,0 +1,178 @@
+"""The scheduler in the foreground: looks every minute whether something is due, and measures it. APScheduler wakes it.
+
+Which targets are due is the plan's business, so nothing is lost when a wake is: after sleep, a stop or a crash the next
+look finds what is due then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from probe.path import BadPath
+from results.store import Store, StoreError
+from schedules import lock
+from schedules.choose import BadChoice
+from schedules.config_toml import ConfigError
+from schedules.due import Duty, duty
+from schedules.lock import Locked
+from schedules.service_manager import Tell
+
+if TYPE_CHECKING:
+    from schedules.choose import Choice
+    from schedules.config import Config
+
+WAKE_S, JITTER_S = 60, 10
+PAUSE_S = 900
+"""How long the agent waits after something failed, so that it does not knock at doors for nothing."""
+DEADLINE_S = 1800
+"""A long round ends so that what has become due meanwhile gets its turn."""
+JOB = "wake"
+
+Measure = Callable[["Choice", "Config", Store], Awaitable[None]]
+Say = Callable[[str], None]
+
+
+class Scheduler(Protocol):
+    """What of APScheduler is used."""
+
+    def start(self) -> None: ...
+
+    def add_job(self, *args: Any, **kwargs: Any) -> Any: ...
+
+    def get_job(self, job_id: str) -> Any: ...
+
+    def modify_job(self, job_id: str, **changes: Any) -> Any: ...
+
+    def shutdown(self, wait: bool) -> None: ...
+
+
+class Agent:
+    """One look at a time: `wake` returns when nothing is due, or when what was due is measured."""
+
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        version: Callable[[], object],
+        database: Path,
+        *,
+        measure: Measure,
+        say: Say,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`load` reads the configuration, `version` tells whether that would give another than before."""
+        self._load, self._version = load, version
+        self._seen = version()
+        self._config = load()
+        self._database, self._measure, self._say, self._clock = database, measure, say, clock
+        self._looked_at, self._look_again = 0.0, 0.0
+        self._round: asyncio.Task[Duty] | None = None
+
+    async def wake(self) -> None:
+        """Measure what is due now. What goes wrong is said, and tried again after a pause."""
+        now = self._clock()
+        changed = self._reload()
+        if not changed and self._looked_at <= now < self._look_again:
+            return
+        self._looked_at, self._look_again = now, now + PAUSE_S
+        self._round = asyncio.create_task(self._measure_due(now))
+        await asyncio.wait([self._round])
+        if self._round.cancelled():
+            return
+        try:
+            self._look_again = _again(self._round.result(), self._clock())
+        except Locked as error:
+            self._say(str(error))
+            self._look_again = now
+        except (StoreError, BadChoice) as error:
+            self._say(f"{error}; the next try is in {PAUSE_S // 60} minutes")
+
+    async def stop(self) -> None:
+        """End the round that is under way; what is finished is kept."""
+        if self._round is not None:
+            self._round.cancel()
+            await asyncio.wait([self._round])
+
+    async def _measure_due(self, now: float) -> Duty:
+        """What is left to do, and when."""
+        with lock.held(self._database):
+            store = Store.open(self._database)
+            try:
+                found = duty(self._config, store, now)
+                for sentence in found.missing:
+                    self._say(f"{sentence}; what is due by it waits")
+                await self._rounds(found, store)
+                return duty(self._config, store, self._clock()) if found.choices else found
+            finally:
+                store.close()
+
+    async def _rounds(self, found: Duty, store: Store) -> None:
+        until = time.monotonic() + DEADLINE_S
+        for choice in found.choices:
+            try:
+                await self._measure(choice.ending(until), self._config, store)
+            except BadPath as error:
+                self._say(f"{error}; what is due by it waits")
+
+    def _reload(self) -> bool:
+        """Take over a changed configuration; one that cannot be read is said once, and the old one stays."""
+        seen = self._version()
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            self._config = self._load()
+        except ConfigError as error:
+            self._say(f"{error}; the configuration from before stays in force")
+            return False
+        self._say("the configuration has changed and is in force")
+        return True
+
+
+def _again(left: Duty, now: float) -> float:
+    """When to look again: at once where a round was cut, after a pause where a path is missing, else when due."""
+    if left.choices:
+        return now
+    times = [now + PAUSE_S] if left.missing else []
+    return min([*times, *([left.later] if left.later is not None else [])], default=now + PAUSE_S)
+
+
+def schedule_wakes(scheduler: Scheduler, agent: Agent, now: datetime) -> None:
+    """Wake the agent now and every minute. Missed wakes become one, however late; never two at once."""
+    scheduler.add_job(
+        agent.wake,
+        "interval",
+        seconds=WAKE_S,
+        jitter=JITTER_S,
+        id=JOB,
+        next_run_time=now,
+        coalesce=True,
+        max_instances=1,
+        misfire_grace_time=None,
+    )
+
+
+def keep_pace(scheduler: Scheduler, now: datetime) -> None:
+    """After a clock that was set back, bring the next wake back too: APScheduler would wait for the old time."""
+    if (scheduler.get_job(JOB).next_run_time - now).total_seconds() > WAKE_S + 2 * JITTER_S:
+        scheduler.modify_job(JOB, next_run_time=now)
+
+
+async def run_agent(agent: Agent, scheduler: Scheduler, tell: Tell, beat_s: float) -> None:
+    """Run until cancelled; then end the round and keep what is finished. Every `beat_s` it tells that it is alive."""
+    schedule_wakes(scheduler, agent, datetime.now(UTC))
+    scheduler.start()
+    tell("READY=1")
+    try:
+        while True:
+            await asyncio.sleep(beat_s)
+            keep_pace(scheduler, datetime.now(UTC))
+            tell("WATCHDOG=1")
+    finally:
+        tell("STOPPING=1")
+        await agent.stop()
+        scheduler.shutdown(wait=False)

@@ -1,0 +1,98 @@
+"""Measure what is due, when it is due, until stopped (Type=notify under systemd)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from results.finished import Finished
+    from results.store import Store
+    from schedules.agent import Agent, Measure, Say
+    from schedules.choose import Choice
+    from schedules.config import Config
+
+BEAT_S = 30.0
+
+
+@click.command()
+@click.pass_obj
+def agent(app: App) -> int:
+    """Stay in the foreground and measure what is due.
+
+    A changed configuration is taken over. SIGTERM and Ctrl-C end it, and what is finished is kept.
+    """
+    import logging
+
+    from schedules import consent, lock, loop
+    from schedules.agent import Agent
+    from schedules.interrupted import Interrupted
+
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
+    say = _say(app)
+    made = Agent(app.config, lambda: _version(app), app.database, measure=_measure(say), say=say)
+    store = app.store()
+    try:
+        consent.ensure(app, store)
+    finally:
+        store.close()
+    with lock.held(app.database, "agent"):
+        try:
+            loop.run(_run(app, made))
+        except (KeyboardInterrupt, Interrupted):
+            say("stopped; what was finished is kept")
+    return 0
+
+
+async def _run(app: App, made: Agent) -> None:
+    from datetime import UTC
+
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
+
+    from schedules.agent import run_agent
+    from schedules.service_manager import teller
+
+    await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), BEAT_S)
+
+
+def _measure(say: Say) -> Measure:
+    """One round, and a line of what it found."""
+
+    async def measure(choice: Choice, config: Config, store: Store) -> None:
+        from schedules.once import once
+        from schedules.show.table import counted
+
+        outcomes: Counter[str] = Counter()
+
+        def committed(finished: Finished) -> None:
+            outcomes[finished.verdict.outcome] += 1
+
+        try:
+            await once(choice, config, store, begun=lambda _: None, committed=committed)
+        finally:
+            say(f"{outcomes.total()} of {len(choice.targets)} targets by {choice.path}: {counted(outcomes) or 'none'}")
+
+    return measure
+
+
+def _version(app: App) -> object:
+    """What changes whenever the configuration file does, comes or goes."""
+    from schedules.places import config_file
+
+    path = config_file(app.environ, app.config_file)
+    try:
+        there = path.stat() if path is not None else None
+    except OSError:
+        return path
+    return path, there and (there.st_ino, there.st_size, there.st_mtime_ns)
+
+
+def _say(app: App) -> Say:
+    from schedules.show.output import talk
+    from schedules.show.words import safe
+
+    return lambda sentence: talk(safe(sentence), quiet=app.quiet)
