@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 ODD = ("blocked", "inconclusive")
 SHARE = 8
 """Alone: an eighth of the anomalies at once, so that one is really alone, and a long list ends all the same."""
+CALMER = 4
+"""Never more at once than this part of what the round had under way."""
 
 
 class Anomalies:
@@ -99,5 +101,5 @@ def unmeasured(target: Target, means: Means) -> Measurement:
 
 
 def _alone(means: Means, count: int) -> Means:
-    few = min(means.settings.concurrency, -(-count // SHARE))
+    few = min(-(-count // SHARE), max(1, means.settings.concurrency // CALMER))
     return msgspec.structs.replace(means, settings=msgspec.structs.replace(means.settings, concurrency=few))

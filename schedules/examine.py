@@ -118,7 +118,7 @@ def _controls(config: Config) -> Iterator[Finding]:
         try:
             usable(config.path_named(path))
         except BadPath as error:
-            yield Finding(about, "worth knowing", str(error))
+            yield Finding(about, "worth knowing", str(error).removeprefix("path "))
         else:
             if path != "direct":
                 yield Finding(about, "fine", path)
@@ -140,7 +140,8 @@ def _network(config: Config, agreed: bool) -> Iterator[Finding]:
         return
     report = loop.run(canary.check(means_of(config, "direct")))
     for sentence in report.evidence:
-        yield Finding("canary", "fine" if sentence.endswith("works") else "worth knowing", sentence)
+        state: State = "fine" if sentence.endswith("works") else "worth knowing"
+        yield Finding("canary", state, sentence.removeprefix("canary "))
     for sentence in report.facts.interception:
         yield Finding("DNS", "worth knowing", sentence)
     if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):

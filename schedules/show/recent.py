@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+def _what(row: dict[str, Any]) -> str:
+    """The target, and the path where that is not the direct one."""
+    path = row["vantage"]["path"]
+    return what(row["target"]) + (f" via {safe(path)}" if path != "direct" else "")
+
+
 def recent(rows: Iterable[dict[str, Any]], short: Callable[[str], str]) -> Table:
     """Id, when, target, outcome, how, agreement."""
     from rich.table import Table
@@ -28,7 +34,7 @@ def recent(rows: Iterable[dict[str, Any]], short: Callable[[str], str]) -> Table
         grid.add_row(
             safe(short(row["measurement_id"])),
             safe(row["started_at"])[:16].replace("T", " "),
-            what(row["target"]),
+            _what(row),
             Text(f"{SIGNS[row['outcome']]} {row['outcome']}", style=style),
             how(row),
             row["agreement"],

@@ -84,7 +84,7 @@ class Person:
     def again(self, count: int, report: NetworkReport | None) -> None:
         _tell_change(report, quiet=self._quiet)
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, also=f"{count} measured again, alone;")
+            self._progress.update(self._task, also=f"· {count} measured again, alone ·")
 
     def committed(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
