@@ -19,7 +19,7 @@ same records again.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -115,13 +115,14 @@ def _lists(placed: Sequence[tuple[int, Observation]], method: str | None) -> dic
     """OONI's four lists, and one for the steps that it has none for; the last request comes first."""
     lists: dict[str, list[dict[str, Any]]] = {"queries": [], "tcp_connect": [], "tls_handshakes": [], "requests": []}
     rest: list[dict[str, Any]] = []
+    transactions: dict[tuple[Any, ...], int] = {}
     for place, observation in placed:
         entry: dict[str, Any] = {
             "t0": observation.offset_s,
             "t": observation.offset_s + observation.duration_s,
             "failure": observation.failure,
             "tags": _tags(observation),
-            "transaction_id": _transaction(placed, observation),
+            "transaction_id": transactions.setdefault(_endpoint_key(place, observation), len(transactions) + 1),
         }
         own = _own(observation) | {"place": place}
         if observation.step == "dns":
@@ -152,12 +153,11 @@ def _own(observation: Observation) -> dict[str, Any]:
     return own
 
 
-def _transaction(placed: Iterable[tuple[int, Observation]], observation: Observation) -> int:
-    """One number for all steps at one endpoint of a hop, and one for each look-up."""
+def _endpoint_key(place: int, observation: Observation) -> tuple[Any, ...]:
+    """What shares a transaction: all steps at one endpoint of a hop; each look-up has one of its own (ts-017)."""
     if observation.step == "dns":
-        return 1 + next(place for place, other in placed if other is observation)
-    key = (observation.role, observation.hop, observation.address, observation.port)
-    return 1 + next(n for n, o in placed if o.step != "dns" and (o.role, o.hop, o.address, o.port) == key)
+        return (place,)
+    return observation.role, observation.hop, observation.address, observation.port
 
 
 def _query(observation: Observation) -> dict[str, Any]:
