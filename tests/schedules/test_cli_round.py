@@ -111,6 +111,9 @@ async def test_judging_again_gives_the_same(lab: Lab, capsys: pytest.CaptureFixt
     again, first = rows(capsys.readouterr().out)
     assert (again["target"], first["target"]) == (lab.reset.url, lab.reset.url)
     assert again["repeats"] == first["measurement_id"]
+    assert await lab.call("results", "list", "--outcome", "blocked") == 0
+    listed = capsys.readouterr().out
+    assert listed.count("reset.x.test") == 1, "a person is told of the later one alone"
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
