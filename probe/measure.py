@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from urllib.parse import urljoin
@@ -14,7 +15,7 @@ from probe.lookup import addresses, look_up
 from probe.means import Means
 from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme, Target
 from probe.scrub import scrub
-from probe.steps import dns
+from probe.steps import dns, svcb
 
 MAX_PASSES = 8
 """Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
@@ -62,9 +63,18 @@ async def _course(target: Target, log: Log, means: Means) -> None:
             return
         visited.add(where)
         if goal.host not in known:
-            known[goal.host] = await addresses(goal.host, hop, log, means)
+            known[goal.host] = await _look_up(goal, hop, log, means)
         reached = await _endpoints(goal, hop, known[goal.host], log, means)
         goal = _next(reached, means) if reached is not None else None
+
+
+async def _look_up(goal: Target, hop: int, log: Log, means: Means) -> tuple[str | None, ...]:
+    if not means.settings.https_records or goal.scheme != "https" or means.network.remote_names:
+        return await addresses(goal.host, hop, log, means)
+    found, _ = await asyncio.gather(
+        addresses(goal.host, hop, log, means), svcb.ask_each(log, goal.host, hop, goal.port, means.settings)
+    )
+    return found
 
 
 async def _endpoints(

@@ -8,13 +8,14 @@ from typing import Any, Literal
 import msgspec
 
 Scheme = Literal["https", "http", "tls", "tcp", "quic"]
-Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system", "late"]
+Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system", "late", "offered"]
 """Why a step was taken.
 
 main: the ordinary course of the target. again: the failed attempt once more on a fresh connection.
 trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
 elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
 system: what the machine's own getaddrinfo says.
+offered: QUIC to the same host, where its answer or its HTTPS record offers that.
 late: a further answer to a DNS question that had one already, which an honest network does not give.
 """
 
@@ -69,6 +70,18 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def addresses(self) -> tuple[str, ...]:
         return tuple(answer.value for answer in self.answers if answer.type in ("A", "AAAA"))
+
+
+class Svcb(msgspec.Struct, frozen=True, kw_only=True):
+    """What a name's HTTPS record offers (RFC 9460), asked of one resolver; all None where there is no record."""
+
+    resolver: str
+    rcode: int | None = None
+    alpn: tuple[str, ...] = ()
+    """The protocols beside HTTP/1.1, of the record with the first priority."""
+    ech_public_name: str | None = None
+    """The name that an encrypted ClientHello would show in the target's place; None without an ECH configuration."""
+    ttl: int | None = None
 
 
 class Tcp(msgspec.Struct, frozen=True, kw_only=True):

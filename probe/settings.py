@@ -21,6 +21,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """A name that cannot exist: a resolver that gives it an address makes up answers. Empty: not asked."""
     no_resolver: str = ""
     """ADDR[:PORT] that runs no resolver: an answer from there was written on the way. Empty: not asked."""
+    https_records: bool = False
+    """Whether HTTPS records are asked for as well: see `probe.steps.svcb` for why not."""
     families: tuple[str, ...] = ("ipv4", "ipv6")
     timeout_s: float = 10.0
     """For each step; for HTTP, the longest silence between two reads."""

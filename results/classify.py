@@ -19,6 +19,7 @@ ALWAYS_TOLD = (
     "family.ipv6_fails",
     "family.ipv4_name_fails",
     "family.ipv6_name_fails",
+    "quic.fails_beside",
     "dns.injected",
     "control.disqualified",
     "control.recorded_only",

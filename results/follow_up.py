@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 
 from probe.address import literal
-from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role
+from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
 from results.course import (
     BEGINS,
     CERTIFICATE,
@@ -32,6 +33,8 @@ from results.verdict import Verdict
 
 ERRORS = 400
 SHORT = 8_192
+H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
+"""HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
 """Rules after which a control could add nothing."""
 
@@ -45,6 +48,8 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether any trusted resolver is configured."""
     system: bool = False
     """Whether this network's users ask the system's resolver, so that what getaddrinfo says is of interest."""
+    quic: bool = False
+    """Whether QUIC is tried as well where a service that answered offers it."""
     waits: tuple[float, ...] = ()
     """Seconds before each further try of an innocent name that failed right after the target's: `waits_for`."""
 
@@ -68,7 +73,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
     observations = measurement.observations
     end = ending(measurement.target, observations)
     if end.complete and vouched(observations, end):
-        return ()
+        return _offered(measurement, end) if settings.quic else ()
     wanted: list[Lookup | Attempt] = []
     for hop in sorted({*list(plain_hops(observations))[:1], end.hop}):
         wanted += _about_names(settings, measurement, hop)
@@ -124,6 +129,38 @@ def _at_trusted(measurement: Measurement, hop: int, answers: Answers) -> Attempt
         port=asked.port,
         request_path=asked.path,
     )
+
+
+def _offered(measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:
+    """A QUIC handshake where the answer's Alt-Svc (RFC 7838), or the name's HTTPS record, offers HTTP/3."""
+    answer, observations = end.observation, measurement.observations
+    if answer is None or not isinstance(answer.detail, Http) or answer.address is None:
+        return []
+    port = h3_port(answer.detail)
+    if port is None and any(
+        isinstance(o.detail, Svcb) and o.host == end.host and "h3" in o.detail.alpn for o in observations
+    ):
+        port = answer.port
+    if port is None or attempts(observations, "offered", end.hop):
+        return []
+    attempt = Attempt(
+        role="offered",
+        hop=end.hop,
+        scheme="quic",
+        host=end.host,
+        server_name=end.host,
+        address=answer.address,
+        port=port,
+    )
+    return [attempt]
+
+
+def h3_port(answer: Http) -> int | None:
+    """The UDP port at which an answer offers HTTP/3 on its own host; None where it does not."""
+    for name, value in answer.headers:
+        if name.lower() == "alt-svc" and (found := H3.search(value)) is not None and 0 < int(found.group(1)) < 65536:
+            return int(found.group(1))
+    return None
 
 
 def _unreached(measurement: Measurement) -> bool:

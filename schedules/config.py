@@ -73,6 +73,10 @@ class NetworkTable(Table, frozen=True, kw_only=True):
     max_body_bytes: Annotated[int, Meta(ge=1024, le=16 * 1024 * 1024)] = 524288
     max_addresses: Annotated[int, Meta(ge=1, le=64)] = 3
     """For each family of a name."""
+    https_records: bool = False
+    """Whether names are asked for their HTTPS record too: HTTP/3 and encrypted ClientHello, as facts."""
+    quic: bool = False
+    """Whether QUIC is tried as well where a service that answered over TLS offers it."""
     innocent_name: str = "www.example.com"
     """The name that the A/B step sends where the target's fails."""
     ab_address: str | None = None

@@ -108,6 +108,7 @@ def means_of(config: Config, path: str) -> Means:
                 ab_endpoint=config.ab_endpoint,
                 trusted=bool(settings.trusted_resolvers),
                 system="system" in settings.resolvers,
+                quic=config.network.quic,
                 waits=waits_for(settings.timeout_s),
             )
         ),

@@ -7,7 +7,17 @@ from collections.abc import Iterator, Sequence
 from probe.address import family_of
 from probe.model import Http, Observation
 from results.case import Case
-from results.course import BEGINS, HANDSHAKES, OWN_NETWORK, STEPS, method_of, plain_hops, same_site, vouched
+from results.course import (
+    BEGINS,
+    HANDSHAKES,
+    OWN_NETWORK,
+    STEPS,
+    last_attempt,
+    method_of,
+    plain_hops,
+    same_site,
+    vouched,
+)
 from results.fingerprints import Match, refusals
 from results.sentences import clean, place, tells
 
@@ -38,6 +48,10 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"
     else:
         yield "answer.connected", f"{where}: the connect succeeded in {end.observation.duration_s:.2f} s"
+    beside = last_attempt(observations, "offered", end.hop)
+    if beside is not None and beside.failure is not None:
+        says = f"QUIC to the same host, which it offers, fails: {method_of(beside) or clean(beside.failure)}"
+        yield "quic.fails_beside", f"{says} after {beside.duration_s:.2f} s at {place(beside)}"
     yield from _families(case, [o for o in observations if o.role == "main" and o.hop == end.hop])
 
 

@@ -62,6 +62,20 @@ def cname(*chain: str, to: Iterable[str] = (), ttl: int = TTL) -> Behaviour:
     return answer
 
 
+def with_https_record(record: str, others: Behaviour, ttl: int = TTL) -> Behaviour:
+    """Answer HTTPS questions with this record (RFC 9460, in its text form), everything else as `others` does."""
+
+    def answer(query: dns.message.Message, transport: str) -> Packets:
+        question = query.question[0]
+        if question.rdtype != dns.rdatatype.HTTPS:
+            return others(query, transport)
+        response = _response(query)
+        response.answer.append(dns.rrset.from_text(question.name, ttl, "IN", "HTTPS", record))
+        return [response]
+
+    return answer
+
+
 def code(rcode: dns.rcode.Rcode) -> Behaviour:
     """Answer with an rcode and nothing else."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe.model import Dns, Http, Measurement, Observation, Tls
+from probe.model import Dns, Http, Measurement, Observation, Svcb, Tls
 from results.classify import nearly
 from results.finished import Finished
 from results.rows import row
@@ -20,7 +20,7 @@ ROLES = {"main": "", "elsewhere_innocent": "both"}
 ROLES_TOLD = """\
 again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
 innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. system: this
-machine's resolver.
+machine's resolver. offered: QUIC, where the answer offers it.
 """
 MOST_NEARLY = 5
 
@@ -113,6 +113,8 @@ def _about(observation: Observation) -> str:
     detail = observation.detail
     if isinstance(detail, Dns):
         return f"{safe(observation.host)} {safe(detail.query_type)} at {safe(detail.resolver)}"
+    if isinstance(detail, Svcb):
+        return f"{safe(observation.host)} HTTPS at {safe(detail.resolver)}"
     if isinstance(detail, Http):
         return safe(detail.url)
     where_to = f"{safe(observation.address or observation.host)} port {observation.port}"
@@ -124,6 +126,9 @@ def _came_back(observation: Observation) -> str:
     detail = observation.detail
     if isinstance(detail, Dns):
         return safe(", ".join(answer.value for answer in detail.answers)) or "no records"
+    if isinstance(detail, Svcb):
+        ech = [f"ECH under {detail.ech_public_name}"] if detail.ech_public_name else []
+        return safe(", ".join([*detail.alpn, *ech])) or "no record"
     if isinstance(detail, Tls):
         valid = {0: "valid", None: "not verified"}.get(detail.verify_code, f"invalid ({detail.verify_code})")
         return f"{safe(detail.version or '')} {safe(detail.alpn or '')} certificate {valid}".replace("  ", " ")

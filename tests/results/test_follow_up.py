@@ -213,3 +213,17 @@ def test_what_programs_are_told_is_asked_where_a_name_or_address_fails_and_peopl
     passed = measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", "http 200"])
     assert "system" not in {more.role for more in ask(passed)}
     assert "system" not in {more.role for more in ASK(measured("https://a.example/", main=["dns nxdomain"]))}
+
+
+def test_quic_is_asked_for_once_at_the_port_that_alt_svc_names_on_the_same_host() -> None:
+    ask = follow_up(FollowUpSettings(quic=True))
+
+    def wanted(alt_svc: str, **roles: list[str]) -> list[tuple[str, str, int]]:
+        main = [f"dns {HERE}", "tcp ok", "tls ok", f"http 200 header='Alt-Svc: {alt_svc}'"]
+        found = ask(measured("https://a.example/", main=main, **roles))
+        return [(more.role, more.scheme, more.port) for more in found if isinstance(more, Attempt)]
+
+    assert wanted('h2="x:443", h3=":8443"; ma=86400') == [("offered", "quic", 8443)]
+    assert wanted('h3=":443"', offered=["quic timeout"]) == []
+    for none in ('h3="other.example:443"', 'h3-29=":443"', "clear", 'h3=":99999"', 'h2=":443"'):
+        assert wanted(none) == [], none

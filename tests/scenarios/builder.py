@@ -205,7 +205,7 @@ class Builder:
         )
 
 
-ROLES = ("main", "late", "trusted", "system", "innocent", "again", "elsewhere_innocent", "elsewhere")
+ROLES = ("main", "late", "trusted", "system", "innocent", "again", "elsewhere_innocent", "elsewhere", "offered")
 
 
 def measurement(data: dict[str, Any], target: Target, number: int) -> Measurement:

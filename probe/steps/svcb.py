@@ -1,0 +1,103 @@
+"""One question for a name's HTTPS record (RFC 9460): whether it offers HTTP/3, and an encrypted ClientHello.
+
+Asked only where `https_records` says so: it adds a question to every https target, resolvers and middleboxes that do
+not know the type may stay silent on it, and what it tells is a fact about the service and no part of any verdict.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe import dns_wire
+from probe import resolver as resolvers
+from probe.address import literal
+from probe.failure import RCODE_FAILURES, Malformed
+from probe.log import Attempted, Log
+from probe.model import Observation, Svcb
+from probe.resolver import Resolver
+from probe.settings import Settings
+
+if TYPE_CHECKING:
+    from dns.message import Message
+
+NAME = "svcb"
+DETAIL = Svcb
+ALPN_PARAMETER, ECH_PARAMETER = 1, 5
+ECH_VERSION = 0xFE0D
+MAX_PROTOCOLS = 16
+
+
+async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings) -> None:
+    """Ask the first nameserver of each of this network's resolvers that can be asked."""
+    candidates = [resolvers.parse(text)[0] for text in settings.resolvers]
+    usable = [one for one in candidates if one.transport != "getaddrinfo"]
+    if literal(host) is None and "." in host:
+        await asyncio.gather(*(ask(log, host, hop, port, one, settings) for one in usable))
+
+
+async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, settings: Settings) -> Observation:
+    """Ask `resolver` for the HTTPS record of `host`; the failure is None also where there is no such record."""
+    pending = log.begin(NAME, Attempted(role="main", hop=hop, host=host))
+    detail = Svcb(resolver=resolver.text)
+    # RFC 9460 section 9.1: a port of its own is part of the name.
+    name = host if port == 443 else f"_{port}._https.{host}"
+    try:
+        reply = await dns_wire.carry(log.network, name, resolver, "HTTPS", settings)
+        if reply.socket is not None:
+            reply.socket.close()
+        detail = _read(reply.message, detail)
+        if detail.rcode:
+            raise Malformed(RCODE_FAILURES.get(detail.rcode, "dns_server_misbehaving"), f"rcode {detail.rcode}")
+    except (OSError, TimeoutError, EOFError, ValueError) as error:
+        return pending.end(detail, error, code=detail.rcode)
+    return pending.end(detail)
+
+
+def _read(message: Message, detail: Svcb) -> Svcb:
+    import dns.rdatatype
+
+    detail = msgspec.structs.replace(detail, rcode=int(message.rcode()))
+    found = [
+        (rdata, rrset.ttl)
+        for rrset in message.answer
+        if rrset.rdtype == dns.rdatatype.HTTPS
+        for rdata in rrset
+        if rdata.priority
+    ]
+    if not found:
+        return detail
+    record, ttl = min(found, key=lambda pair: int(pair[0].priority))
+    return msgspec.structs.replace(
+        detail, alpn=_protocols(record.params), ech_public_name=_public_name(record.params), ttl=ttl
+    )
+
+
+def _protocols(parameters: Any) -> tuple[str, ...]:
+    offered = getattr(parameters.get(ALPN_PARAMETER), "ids", ())
+    return tuple(one[:32].decode("ascii", "replace") for one in offered[:MAX_PROTOCOLS])
+
+
+def _public_name(parameters: Any) -> str | None:
+    configuration = getattr(parameters.get(ECH_PARAMETER), "ech", None)
+    return public_name(bytes(configuration)) if configuration else None
+
+
+def public_name(configurations: bytes) -> str | None:
+    """The public name of the first configuration that is understood in an ECHConfigList (RFC 9849 section 4)."""
+    left = configurations[2:]
+    while len(left) >= 4:
+        version, length = int.from_bytes(left[:2], "big"), int.from_bytes(left[2:4], "big")
+        contents, left = left[4 : 4 + length], left[4 + length :]
+        if version != ECH_VERSION:
+            continue
+        at = 3  # config_id, kem_id
+        for _ in ("public_key", "cipher_suites"):
+            at += 2 + int.from_bytes(contents[at : at + 2], "big")
+        at += 1  # maximum_name_length
+        size = contents[at] if at < len(contents) else 0
+        name = contents[at + 1 : at + 1 + size]
+        return name.decode("ascii", "replace") if size and len(name) == size else None
+    return None
