@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from probe.path import BadPath
 from results.store import Store, StoreError
@@ -21,34 +21,21 @@ from schedules.config_toml import ConfigError
 from schedules.due import Duty, duty
 from schedules.lock import Locked
 from schedules.service_manager import Tell
+from schedules.wakes import keep_pace, schedule_wakes
 
 if TYPE_CHECKING:
+    from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
+
     from schedules.choose import Choice
     from schedules.config import Config
 
-WAKE_S, JITTER_S = 60, 10
 PAUSE_S = 900
 """How long the agent waits after something failed, so that it does not knock at doors for nothing."""
 DEADLINE_S = 1800
 """A long round ends so that what has become due meanwhile gets its turn."""
-JOB = "wake"
 
 Measure = Callable[["Choice", "Config", Store], Awaitable[None]]
 Say = Callable[[str], None]
-
-
-class Scheduler(Protocol):
-    """What of APScheduler is used."""
-
-    def start(self) -> None: ...
-
-    def add_job(self, *args: Any, **kwargs: Any) -> Any: ...
-
-    def get_job(self, job_id: str) -> Any: ...
-
-    def modify_job(self, job_id: str, **changes: Any) -> Any: ...
-
-    def shutdown(self, wait: bool) -> None: ...
 
 
 class Agent:
@@ -141,30 +128,9 @@ def _again(left: Duty, now: float) -> float:
     return min([*times, *([left.later] if left.later is not None else [])], default=now + PAUSE_S)
 
 
-def schedule_wakes(scheduler: Scheduler, agent: Agent, now: datetime) -> None:
-    """Wake the agent now and every minute. Missed wakes become one, however late; never two at once."""
-    scheduler.add_job(
-        agent.wake,
-        "interval",
-        seconds=WAKE_S,
-        jitter=JITTER_S,
-        id=JOB,
-        next_run_time=now,
-        coalesce=True,
-        max_instances=1,
-        misfire_grace_time=None,
-    )
-
-
-def keep_pace(scheduler: Scheduler, now: datetime) -> None:
-    """After a clock that was set back, bring the next wake back too: APScheduler would wait for the old time."""
-    if (scheduler.get_job(JOB).next_run_time - now).total_seconds() > WAKE_S + 2 * JITTER_S:
-        scheduler.modify_job(JOB, next_run_time=now)
-
-
-async def run_agent(agent: Agent, scheduler: Scheduler, tell: Tell, beat_s: float) -> None:
+async def run_agent(agent: Agent, scheduler: BaseScheduler, tell: Tell, beat_s: float) -> None:
     """Run until cancelled; then end the round and keep what is finished. Every `beat_s` it tells that it is alive."""
-    schedule_wakes(scheduler, agent, datetime.now(UTC))
+    schedule_wakes(scheduler, agent.wake)
     scheduler.start()
     tell("READY=1")
     try:
