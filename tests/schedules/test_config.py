@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.settings import Settings
+from schedules.choose import services
 from schedules.config import Config, Table, load, variables
 from schedules.config_toml import ConfigError, line_of
 
@@ -157,6 +158,13 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ('[control]\npath = "vpn"\n', "config.toml:2: control.path: there is no path 'vpn'"),
         ('[control]\nhub = "https://hub.example/"\n', "config.toml:2: control.hub: hubs are not there yet"),
         ('[[path]]\nname = "a"\n', "config.toml:1: path[1]: give either bind or proxy"),
+        ('[control]\npaths = ["tor"]\n', "config.toml:2: control.paths: there is no path 'tor'"),
+        ('[control]\nrecorded_within = "long"\n', "config.toml:2: control.recorded_within: Expected str matching"),
+        (
+            '[[path]]\nname = "a"\nbind = "x"\ndns = "local"\n',
+            "config.toml:4: path[1].dns: only a path through a proxy",
+        ),
+        ('[network]\nno_resolver = "nobody"\n', "config.toml:2: network.no_resolver: 'nobody' is not ADDRESS"),
         ('[[path]]\nname = "a"\nproxy = "ftp://x"\n', "config.toml:3: path[1].proxy: "),
         (
             '[[path]]\nname = "a"\nbind = "x"\n[[path]]\nname = "a"\nbind = "y"\n',
@@ -172,12 +180,33 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ('[[service]]\nname = "x"\nrequired = ["http://["]\n', "config.toml:3: service[1].required: 'http://['"),
         ('[[service]]\nname = "Big"\n', "config.toml:2: service[1].name: Expected str matching regex"),
         ('[[campaign]]\nname = "x"\npath = "vpn"\n', "config.toml:3: campaign[1].path: there is no path 'vpn'"),
-        ('[[campaign]]\nname = "x"\nregister = "rkn"\n', "config.toml:3: campaign[1].register: samples"),
+        ('[[campaign]]\nname = "x"\nregister = "rkn"\n', "config.toml:3: campaign[1].register: a register gives"),
         ('[[campaign]]\nname = "x"\nevery = "often"\n', "config.toml:3: campaign[1].every: Expected str matching"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_key_and_line(tmp_path: Path, text: str, said: str) -> None:
     assert refused(tmp_path, text).startswith(said)
+
+
+def test_a_service_of_the_name_of_a_built_in_one_has_ended_only_where_it_says_so(tmp_path: Path) -> None:
+    table = '[[service]]\nname = "bbm"\nrequired = ["https://bbm.example/"]\n'
+    assert services(load(None, {}, {}))["bbm"].ended is not None
+    assert services(load(written(tmp_path, table), {}, {}))["bbm"].ended is None
+    said = 'ended = "2019-05-31"\nnote = "For businesses it goes on."\n'
+    ended = services(load(written(tmp_path, table + said), {}, {}))["bbm"]
+    assert (ended.ended, ended.note, ended.title) == (
+        "2019-05-31",
+        "For businesses it goes on.",
+        "BlackBerry Messenger",
+    )
+
+
+def test_a_path_is_in_the_vantages_network_unless_it_says_otherwise(tmp_path: Path) -> None:
+    home = '[vantage]\ncountry = "RU"\nasn = 12389\nnetwork_name = "Home"\n'
+    paths = '[[path]]\nname = "a"\nbind = "x"\n[[path]]\nname = "b"\nbind = "y"\ncountry = "NL"\n'
+    config = load(written(tmp_path, home + paths + 'network_name = "Exit"\n'), {}, {})
+    told = [(v.country, v.asn, v.network_name) for v in map(config.vantage_by, ("direct", "a", "b"))]
+    assert told == [("RU", 12389, "Home"), ("RU", 12389, "Home"), ("NL", None, "Exit")]
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
