@@ -132,12 +132,16 @@ def m003_repeats(db: Database) -> None:
     _execute(db, f"{findings.replace('v.control, r.network,', told)};\n{latest}")
 
 
+def missing_columns(db: Database) -> dict[str, str]:
+    """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
+    there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}
+    return {name: sql for name, sql in all_columns().items() if name not in there}
+
+
 def add_columns(db: Database) -> None:
     """Give `observations` a column for each field that a step's record has and the table has not."""
-    there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}
-    for name, sql in all_columns().items():
-        if name not in there:
-            db.execute(f"ALTER TABLE observations ADD COLUMN {name} {sql}")
+    for name, sql in missing_columns(db).items():
+        db.execute(f"ALTER TABLE observations ADD COLUMN {name} {sql}")
 
 
 def _execute(db: Database, script: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -214,7 +216,7 @@ class Store:
 def _connect(path: Path) -> Database:
     import sqlite_utils
 
-    from results.migrations import add_columns, migrations
+    from results.migrations import add_columns, migrations, missing_columns
 
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     try:
@@ -230,15 +232,32 @@ def _connect(path: Path) -> Database:
             raise StoreError(
                 f"{path}: made by a newer version ({newer[-1]}); upgrade reachprobe, or choose another with --db"
             )
-        if len(applied) < len(known):
-            if applied:
-                _back_up(connection, path, applied[-1])
-            migrations.apply(db)
-        add_columns(db)
+        if len(applied) < len(known) or missing_columns(db):
+            with _alone(path):
+                applied = [migration.name for migration in migrations.applied(db)]
+                if applied and len(applied) < len(known):
+                    _back_up(connection, path, applied[-1])
+                migrations.apply(db)
+                add_columns(db)
     except BaseException:
         connection.close()
         raise
     return db
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time brings a database up to date; the next finds it done.
+
+    The folder is locked: not the database's file, for SQLite's own locks would go when that is closed here; and no
+    transaction does, for each migration is one of its own.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:

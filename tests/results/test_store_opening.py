@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,16 @@ def test_a_new_database_is_made_with_its_folder_for_its_owner_alone(tmp_path: Pa
     Store.open(path).close()
     assert path.exists()
     assert path.parent.stat().st_mode & 0o077 == 0
+
+
+def test_many_that_open_a_new_database_at_once_all_find_it_whole(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from results.store import Store; Store.open(Path(sys.argv[1])).close()"
+    )
+    for number in range(3):
+        opening = [sys.executable, "-c", code, str(tmp_path / f"{number}.db")]
+        together = [subprocess.Popen(opening, stderr=subprocess.PIPE) for _ in range(6)]
+        assert [(process.communicate()[1], process.returncode) for process in together] == [(b"", 0)] * 6
 
 
 def test_the_database_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ campaigns = st.lists(st.tuples(everys, st.sampled_from(["direct", "vpn", "tor"])
 def test_no_target_starves_however_early_each_round_is_cut(
     entries: list[tuple[int, str]], share: float, rounds: list[tuple[int, int]]
 ) -> None:
-    """Each round measures at least the first that is due. So nothing is passed over more often than there are others."""
+    """Each round measures at least the first that is due, so nothing is passed over as often as there are targets."""
     all_wanted = [wanted(number, every_s=every, path=path) for number, (every, path) in enumerate(entries)]
     last: dict[tuple[Target, str], Last] = {}
     passed_over: dict[tuple[Target, str], int] = {}
