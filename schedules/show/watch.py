@@ -12,6 +12,7 @@ from schedules.show.output import out, print_json, talk
 from schedules.show.paths import paths_table, sentences, side_by_side
 from schedules.show.paths import worth_showing as lines_worth_showing
 from schedules.show.table import counted, most_telling, summary, table, worth_showing
+from schedules.show.words import safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -46,8 +47,7 @@ class JsonLines:
         self._quiet = quiet
 
     def begun(self, report: NetworkReport, header: str, total: int) -> None:
-        if report.state in NO_NETWORK:
-            talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=self._quiet)
+        _tell(report, quiet=self._quiet)
 
     def again(self, count: int, report: NetworkReport | None) -> None:
         _tell_change(report, quiet=self._quiet)
@@ -76,8 +76,7 @@ class Person:
     def begun(self, report: NetworkReport, header: str, total: int) -> None:
         self._begun = True
         out().print(header)
-        if report.state in NO_NETWORK:
-            talk(f"network {report.state}: {NO_NETWORK[report.state]}")
+        _tell(report, quiet=False)
         if sys.stderr.isatty() and not self._quiet:
             self._progress, self._task = _progress(total)
 
@@ -154,6 +153,14 @@ class SideBySide(Person):
         for sentence in sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
         self._sum_up(self._all, hint, len(paths))
+
+
+def _tell(report: NetworkReport, *, quiet: bool) -> None:
+    """What is odd about the network a round begins on."""
+    if report.state in NO_NETWORK:
+        talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
+    for sentence in report.facts.interception:
+        talk(safe(f"worth knowing: {sentence}"), quiet=quiet)
 
 
 def _tell_change(report: NetworkReport | None, *, quiet: bool) -> None:

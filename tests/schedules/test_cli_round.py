@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from schedules.demo import resolver
 from tests.schedules.lab import Lab, rows
 
 
@@ -141,3 +142,15 @@ async def test_a_reader_that_goes_away_is_no_error(lab: Lab) -> None:
     await process.wait()
     assert process.stderr is not None
     assert await process.stderr.read() == b""
+
+
+async def test_a_network_that_makes_up_answers_is_told_and_is_no_block(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.net.lies["nowhere.invalid"] = resolver.addresses("127.77.0.66")
+    assert await lab.call("check", lab.good.url, "--json") == 0
+    captured = capsys.readouterr()
+    assert [row["outcome"] for row in rows(captured.out)] == ["reachable"]
+    assert captured.err.startswith("worth knowing: nowhere.invalid cannot exist, and this network's resolver gives it")
+    assert await lab.call("doctor") == 0
+    assert "! DNS: nowhere.invalid cannot exist" in capsys.readouterr().out
