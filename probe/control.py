@@ -11,7 +11,7 @@ from probe.measure import measure
 from probe.model import Measurement
 
 ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
-"""Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record."""
+"""Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record. Never raises."""
 
 
 def by_path(control: Means) -> ControlSource:
