@@ -69,13 +69,13 @@ class Store:
         self.db.close()
 
     def save_round(self, round_: Round) -> None:
-        with self._writing():
+        with self.writing():
             saving.save_round(self.db, round_)
 
     def save(self, records: Iterable[Finished]) -> None:
         """Keep these, all or none. When this returns they are committed."""
         try:
-            with self._writing():
+            with self.writing():
                 saving.save(self.db, self._ids, list(records))
         except BaseException:
             self._ids.forget()
@@ -84,7 +84,7 @@ class Store:
     def repeated(self, first: Finished, again: Finished) -> None:
         """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
         try:
-            with self._writing():
+            with self.writing():
                 saving.save(self.db, self._ids, [again])
                 saving.save_context(self.db, first)
                 saving.save_verdicts(self.db, [first])
@@ -174,7 +174,7 @@ class Store:
         ids = [row[0] for row in self.db.execute(judged)]
         for start in range(0, len(ids), 200):
             changed: list[tuple[Finished, Finished]] = []
-            with self._writing():
+            with self.writing():
                 for measurement_id in ids[start : start + 200]:
                     old = loading.finished(self.db, measurement_id)
                     new = judge(old)
@@ -196,8 +196,12 @@ class Store:
         row = self.db.execute("SELECT max(text_version) FROM consents").fetchone()
         return row[0] if row else None
 
+    def forget_ids(self) -> None:
+        """After rows were deleted: ids are looked up again."""
+        self._ids.forget()
+
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """A transaction that takes its turn before it reads, so that another writer makes it wait and not fail."""
         with explained(self.path):
             self.db.conn.execute("BEGIN IMMEDIATE")
@@ -209,7 +213,7 @@ class Store:
             self.db.conn.commit()
 
     def record_consent(self, text_version: int, given_at: str) -> None:
-        with self._writing():
+        with self.writing():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
 
 
