@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from probe.model import Dns, Tcp, Tls
+from probe.control import ControlSource
+from probe.model import Dns, Measurement, Tcp, Tls, Vantage
 from results.finished import Finished
 from results.registers.importing import import_register
 from results.store import Store
@@ -123,3 +124,32 @@ def test_names_below_one_name_do_not_make_an_address_shared() -> None:
         made = measurement(observations=(said,))
         shared.add(made)
     assert shared.among(made) == ()
+
+
+async def test_controls_come_from_every_source_and_those_from_a_record_are_named_in_the_context(
+    store: Store, config: Config
+) -> None:
+    abroad = Vantage(name="abroad", country="NL")
+    recorded = measurement("recorded", vantage=abroad, started_at="2026-11-24T11:00:00.000Z")
+    made = measurement("made", vantage=abroad, control_of="cccc", started_at="2026-11-24T12:00:00.000Z")
+
+    def source(control: Measurement) -> ControlSource:
+        async def give(_: Measurement) -> Sequence[Measurement]:
+            return (control,)
+
+        return give
+
+    judged = Conclusions(store, config, HOME, controls=(source(made), source(recorded)), at=NOON)
+    concluded = await judged.finish(reset("cccc", "2026-11-24T12:00:00.000Z").measurement)
+    assert concluded.controls == (made, recorded)
+    assert concluded.context.recorded == ("recorded",)
+    assert (concluded.verdict.outcome, concluded.verdict.confidence) == ("blocked", "probable")
+    assert concluded.verdict.control == "abroad, abroad"
+
+
+async def test_no_control_is_asked_where_it_could_tell_nothing(store: Store, config: Config) -> None:
+    async def never(_: Measurement) -> Sequence[Measurement]:
+        raise AssertionError
+
+    judged = Conclusions(store, config, HOME, controls=(never,), at=NOON)
+    assert (await judged.finish(measurement())).verdict.outcome == "reachable"
