@@ -32,8 +32,11 @@ class Anomalies:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[Target, deque[str]] = defaultdict(deque)
+        self._seen = 0
 
     def is_new(self, finished: Finished) -> bool:
+        """Asked once of everything that the round measures."""
+        self._seen += 1
         measurement, outcome = finished.measurement, finished.verdict.outcome
         if outcome not in ODD:
             return False
@@ -54,8 +57,10 @@ class Anomalies:
         """One for each measurement that waits."""
         return tuple(target for target, ids in self._waiting.items() for _ in ids)
 
-    def are_most_of(self, total: int) -> bool:
-        return 2 * len(self) > total
+    @property
+    def are_most(self) -> bool:
+        """Whether more than half of what was measured is odd: then the network itself may be."""
+        return 2 * len(self) > self._seen
 
 
 async def measure_again(

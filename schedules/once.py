@@ -70,7 +70,7 @@ async def once(
                     batches.add(finished)
         batches.close()
         if anomalies:
-            now_seen = await look(means, store, conclusions) if anomalies.are_most_of(len(choice.targets)) else None
+            now_seen = await look(means, store, conclusions) if anomalies.are_most else None
             again(len(anomalies), now_seen)
             report = now_seen or report
             works = report.state not in NO_NETWORK
