@@ -132,6 +132,14 @@ def m003_repeats(db: Database) -> None:
     _execute(db, f"{findings.replace('v.control, r.network,', told)};\n{latest}")
 
 
+@migrations()
+def m004_register_samples(db: Database) -> None:
+    """Which targets were drawn from a register, by which seed."""
+    from results.registers.schema import create
+
+    create(db)
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -15,8 +15,10 @@ from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
 from schedules.plan import Wanted
+from schedules.sampled import sampled
 
 if TYPE_CHECKING:
+    from results.store import Store
     from schedules.config import CampaignTable, Config
 
 MAX_LIST_LINES = 1_000_000
@@ -66,10 +68,10 @@ def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
     return tuple(found)
 
 
-def wanted(config: Config) -> tuple[Wanted, ...]:
+def wanted(config: Config, store: Store | None = None) -> tuple[Wanted, ...]:
     """What the campaigns want, each target by each path once, as often as the most eager campaign wants it.
 
-    Without campaigns: every service directly, every DEFAULT_EVERY_S.
+    Without campaigns: every service directly, every DEFAULT_EVERY_S. Samples of registers are drawn from the store.
     """
     from schedules.config import seconds_of
 
@@ -81,26 +83,30 @@ def wanted(config: Config) -> tuple[Wanted, ...]:
     found: dict[tuple[Target, str], Wanted] = {}
     for campaign in config.campaign:
         every_s = int(seconds_of(campaign.every))
-        for target in _of_campaign(campaign, known, config):
+        for target in _of_campaign(campaign, known, config, store):
             before = found.get((target, campaign.path))
             often = min(every_s, before.every_s) if before else every_s
             found[target, campaign.path] = Wanted(target, campaign.path, often)
     return tuple(found.values())
 
 
-def from_campaigns(config: Config) -> tuple[Choice, ...]:
+def from_campaigns(config: Config, store: Store | None = None) -> tuple[Choice, ...]:
     """All that the campaigns measure, path by path, due or not."""
     by_path: dict[str, list[Target]] = {}
-    for one in wanted(config):
+    for one in wanted(config, store):
         by_path.setdefault(one.path, []).append(one.target)
     return tuple(Choice(tuple(chosen), path) for path, chosen in by_path.items())
 
 
-def _of_campaign(campaign: CampaignTable, known: dict[str, Service], config: Config) -> list[Target]:
+def _of_campaign(
+    campaign: CampaignTable, known: dict[str, Service], config: Config, store: Store | None
+) -> list[Target]:
     found = [target for name in campaign.services for target in named(name, known).targets]
     found += [parse(text, allow_private=config.network.allow_private) for text in campaign.targets]
     if campaign.list is not None:
         found += from_list(Path(campaign.list), allow_private=config.network.allow_private)
+    if campaign.register is not None and store is not None:
+        found += sampled(campaign, store)
     return found
 
 

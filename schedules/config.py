@@ -119,7 +119,17 @@ class RegisterTable(Table, frozen=True, kw_only=True):
     country: Country | None = None
     format: str | None = None
     source: str | None = None
+    sources: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    """Mirrors, in their order, after `source`."""
+    signature: str | None = None
+    """Where its detached signature is."""
+    signed_by: str | None = None
+    """A PEM file with the certificate that must have made it, or the one above that."""
     max_age_days: Annotated[float, Meta(gt=0)] = 3.0
+
+    @property
+    def all_sources(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*([self.source] if self.source is not None else []), *self.sources)))
 
 
 class ServiceTable(Table, frozen=True, kw_only=True):
@@ -139,6 +149,11 @@ class CampaignTable(Table, frozen=True, kw_only=True):
     list: str | None = None
     register: str | None = None
     sample: Count | None = None
+    """So many hosts of the register, drawn at random."""
+    seed: Annotated[int, Meta(ge=0, le=2**53)] = 1
+    """Vantages with the same seed, size and register version draw the same hosts."""
+    include: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    """Authorities whose hosts may be drawn although they may be about drugs, suicide or child abuse."""
     every: Every = "6h"
     path: str = "direct"
 
@@ -150,6 +165,12 @@ class FingerprintsTable(Table, frozen=True, kw_only=True):
 
 class StoreTable(Table, frozen=True, kw_only=True):
     keep_days: Annotated[int, Meta(ge=1, le=36500)] = 400
+    max_mb: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    """The oldest measurements leave where the database holds more."""
+
+    @property
+    def max_bytes(self) -> int | None:
+        return None if self.max_mb is None else self.max_mb * 1_000_000
 
 
 class Config(Table, frozen=True, kw_only=True):

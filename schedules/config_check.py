@@ -23,9 +23,6 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             seen.add(entry.name)
     if config.control.hub is not None:
         found.append((("control", "hub"), "hubs are not there yet; set control.path"))
-    for place, campaign in enumerate(config.campaign):
-        if campaign.register is not None or campaign.sample is not None:
-            found.append((("campaign", place, "register"), "samples of a register are not there yet; name targets"))
     for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
         found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
     for place, path in enumerate(config.path):
@@ -36,8 +33,24 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
         found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+    found.extend(_registers(config))
     found.extend(_unreadable_addresses(config))
     found.extend(_unreadable_targets(config))
+    return found
+
+
+def _registers(config: Config) -> list[tuple[Keys, str]]:
+    found: list[tuple[Keys, str]] = []
+    for place, campaign in enumerate(config.campaign):
+        if (campaign.register is None) != (campaign.sample is None):
+            found.append((("campaign", place, "register"), "a register gives a sample: give both register and sample"))
+        if campaign.include and campaign.register is None:
+            found.append((("campaign", place, "include"), "goes with a register"))
+    for place, table in enumerate(config.register):
+        if (table.signature is None) != (table.signed_by is None):
+            found.append((("register", place, "signature"), "give both signature and signed_by"))
+        elif table.signed_by is not None and not Path(table.signed_by).is_file():
+            found.append((("register", place, "signed_by"), f"there is no file {table.signed_by}"))
     return found
 
 

@@ -40,7 +40,7 @@ class Duty(msgspec.Struct, frozen=True):
 
 def duty(config: Config, store: Store, now: float) -> Duty:
     """What the campaigns want measured now."""
-    all_wanted = wanted(config)
+    all_wanted = wanted(config, store)
     share = plan.share_of(made_at(store.db))
     found, later = plan.due(all_wanted, last(config, store, all_wanted, now), int(now), share)
     present: list[Choice] = []

@@ -52,6 +52,10 @@ _STATEMENTS = (
     """CREATE TABLE IF NOT EXISTS register_sources (
         register TEXT NOT NULL, url TEXT NOT NULL, etag TEXT, modified TEXT, fetched_at INTEGER NOT NULL,
         PRIMARY KEY (register, url)) STRICT, WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS register_samples (
+        register TEXT NOT NULL, size INTEGER NOT NULL, seed INTEGER NOT NULL, include TEXT NOT NULL,
+        as_of TEXT NOT NULL, drawn_at INTEGER NOT NULL, left_out INTEGER NOT NULL, strata TEXT NOT NULL,
+        targets TEXT NOT NULL, PRIMARY KEY (register, size, seed, include, as_of)) STRICT, WITHOUT ROWID""",
     """CREATE VIEW IF NOT EXISTS register_overview AS
         SELECT r.name AS register, r.country, v.format, strftime('%Y-%m-%dT%H:%M:%SZ', v.at, 'unixepoch') AS version,
                v.rows, v.kept, v.skipped, v.entries,

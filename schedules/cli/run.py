@@ -44,14 +44,18 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from schedules import consent, lock
     from schedules.choose import from_campaigns
     from schedules.cli import _perform
+    from schedules.sampled import waiting
+    from schedules.show.output import talk
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
     config = app.config()
-    wanted = from_campaigns(config)
-    if dry_run:
-        return _perform.dry_run(config, wanted, as_json=as_json)
     store = app.store()
     try:
+        wanted = from_campaigns(config, store)
+        for sentence in waiting(config, store):
+            talk(sentence, quiet=app.quiet)
+        if dry_run:
+            return _perform.dry_run(config, wanted, as_json=as_json)
         consent.ensure(app, store)
         with lock.held(app.database):
             choices, code = (wanted, 0) if everything else _due(app, config, store)

@@ -1,0 +1,53 @@
+"""Targets that campaigns draw from a register: endpoints for DNS, TCP and TLS, never a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from probe.model import Target
+from probe.target import BadTarget, parse
+
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.config import CampaignTable, Config
+
+
+def sampled(campaign: CampaignTable, store: Store) -> Iterator[Target]:
+    """What the campaign draws from its register today; nothing where no version of it is stored."""
+    from results.registers.records import RegisterError
+    from results.registers.samples import drawn
+
+    if campaign.register is None or campaign.sample is None:
+        return
+    try:
+        found = drawn(
+            store.db,
+            campaign.register,
+            size=campaign.sample,
+            seed=campaign.seed,
+            include=campaign.include,
+            now=datetime.now(UTC),
+        )
+    except RegisterError:
+        return
+    for text in found.targets:
+        try:
+            target = parse(text)
+        except BadTarget:
+            continue  # a name that registers list and nobody can ask for
+        if target.scheme == "tls" and target.request_path is None:
+            yield target
+
+
+def waiting(config: Config, store: Store) -> list[str]:
+    """A sentence for each campaign whose register is not stored yet."""
+    stored = "SELECT name FROM registers WHERE id IN (SELECT register_id FROM register_versions)"
+    known = {row[0] for row in store.db.execute(stored)}
+    return [
+        f"campaign {campaign.name} waits: no version of register {campaign.register} is stored;"
+        " `reachprobe register update` fetches it"
+        for campaign in config.campaign
+        if campaign.register is not None and campaign.register not in known
+    ]
