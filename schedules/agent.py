@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.path import BadPath
+from results.prune import ensure_room
 from results.store import Store, StoreError
 from schedules import lock
 from schedules.choose import BadChoice
@@ -21,6 +22,7 @@ from schedules.config_toml import ConfigError
 from schedules.due import Duty, duty
 from schedules.lock import Locked
 from schedules.service_manager import Tell
+from schedules.tidy import tidy
 from schedules.wakes import keep_pace, schedule_wakes
 
 if TYPE_CHECKING:
@@ -87,12 +89,15 @@ class Agent:
     async def _measure_due(self, now: float) -> Duty:
         """What is left to do, and when."""
         with lock.held(self._database):
+            ensure_room(self._database)
             store = Store.open(self._database)
             try:
                 found = duty(self._config, store, now)
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")
                 await self._rounds(found, store)
+                if said := tidy(self._config, store, self._clock()):
+                    self._say(said)
                 return duty(self._config, store, self._clock()) if found.choices else found
             finally:
                 store.close()

@@ -41,11 +41,13 @@ class Duration(click.ParamType[float]):
 @click.pass_obj
 def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadline: float | None) -> int:
     """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
+    from results.prune import ensure_room
     from schedules import consent, lock
     from schedules.choose import from_campaigns
     from schedules.cli import _perform
     from schedules.sampled import waiting
     from schedules.show.output import talk
+    from schedules.tidy import tidy
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
     config = app.config()
@@ -58,11 +60,14 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
             return _perform.dry_run(config, wanted, as_json=as_json)
         consent.ensure(app, store)
         with lock.held(app.database):
+            ensure_room(app.database)
             choices, code = (wanted, 0) if everything else _due(app, config, store)
             if choices:
                 in_time = [choice.ending(until) for choice in choices]
                 code = _perform.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
                 _say_what_is_left(app, config, store, until)
+                if said := tidy(config, store, time.time()):
+                    talk(said, quiet=app.quiet)
             return code
     finally:
         store.close()
