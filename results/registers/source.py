@@ -22,7 +22,8 @@ else:
 HEAD = 65536
 CHUNK = 262144
 MAX_BYTES = 4 << 30  # unpacked, one file; the real register is about 0.2 GB
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int | None], None]
+"""Told how many bytes are done, and of how many (None: nobody knows)."""
 
 
 class _Readable(Protocol):

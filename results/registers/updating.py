@@ -1,17 +1,21 @@
 """The next version of a register from where it is published: conditional, bounded, all or nothing.
 
 The old register serves until the new one is whole: the download goes to a file of its own, and the import is one
-transaction. Mirrors are tried in their order.
+transaction. Mirrors are tried in their order. A download that broke off goes on the next time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from results.registers import signatures
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError
 from results.registers.source import Progress
@@ -39,6 +43,13 @@ Fetch = Callable[..., Awaitable[Fetched]]
 """`probe.http_transport.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
 
 
+class Signed(NamedTuple):
+    """Where a register's detached signature is (a URL or a file), and the certificate that must have made it."""
+
+    signature: str
+    certificate: Path
+
+
 async def update_register(
     db: Database,
     source: Sequence[str],
@@ -47,14 +58,16 @@ async def update_register(
     name: str,
     country: str | None = None,
     format: str | None = None,
+    signed: Signed | None = None,
     force: bool = False,
     now: datetime,
-    folder: Path | None = None,
+    folder: Path,
     progress: Progress | None = None,
 ) -> ImportReport | None:
     """Bring a register up to date from the first of its sources (URLs or files) that works; None: nothing is newer.
 
-    A version that lacks more than a fifth of the entries of the one before is refused unless `force`. Raises
+    `folder` holds downloads under way, and what came of one that broke off. A version that lacks more than a fifth of
+    the entries of the one before is refused unless `force`; one that is not signed as `signed` says, always. Raises
     RegisterError with what each source said, the register being as it was.
     """
     how: dict[str, Any] = {
@@ -64,36 +77,71 @@ async def update_register(
     said = []
     for place in source:
         try:
-            if "://" not in place:
-                return _from_file(db, place, how)
-            return await _from_url(db, place, fetch, folder, force, how)
+            if "://" in place:
+                return await _from_url(db, place, fetch, folder, signed, force, how)
+            file = _path(place)
+            await _check(file, signed, fetch, folder)
+            return import_register(db, [file], **how)
         except (RegisterError, OSError) as error:
             said.append(str(error))
     raise RegisterError(f"register {name} stays as it was: " + ("; ".join(said) or "it has no source"))
 
 
-def _from_file(db: Database, place: str, how: dict[str, Any]) -> ImportReport:
-    return import_register(db, [Path(place).expanduser()], **how)
-
-
 async def _from_url(
-    db: Database, url: str, fetch: Fetch, folder: Path | None, force: bool, how: dict[str, Any]
+    db: Database, url: str, fetch: Fetch, folder: Path, signed: Signed | None, force: bool, how: dict[str, Any]
 ) -> ImportReport | None:
     known = (None, None)
     if not force and _has_versions(db, how["name"]):
         query = "SELECT etag, modified FROM register_sources WHERE register = ? AND url = ?"
         known = db.conn.execute(query, (how["name"], url)).fetchone() or known
-    with TemporaryDirectory(dir=folder, prefix="register-") as scratch:
-        into = Path(scratch) / (url.partition("?")[0].rstrip("/").rpartition("/")[2] or "register")
+    with _place_for(url, folder) as into:
         got = await fetch(url, into, etag=known[0], modified=known[1], max_bytes=MAX_DOWNLOAD)
         if got.status == NOT_MODIFIED:
             return None
+        await _check(into, signed, fetch, folder)
         report = import_register(db, [into], **how)
     db.execute(
         "INSERT OR REPLACE INTO register_sources VALUES (?, ?, ?, ?, ?)",
         (how["name"], url, got.etag, got.modified, int(how["now"].timestamp())),
     )
     return report
+
+
+@contextmanager
+def _place_for(url: str, folder: Path) -> Iterator[Path]:
+    """The file that a URL is downloaded to: always the same, in a folder of its own, and gone afterwards."""
+    own = folder / hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    last = url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    into = own / (re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".")[-100:] or "register")
+    try:
+        yield into
+    finally:
+        into.unlink(missing_ok=True)
+        if not any(own.iterdir()):  # what came of a download that broke off stays
+            own.rmdir()
+
+
+async def _check(register: Path, signed: Signed | None, fetch: Fetch, folder: Path) -> None:
+    if signed is None:
+        return
+    with _scratch(folder) as scratch:
+        signature = _path(signed.signature)
+        if "://" in signed.signature:
+            signature = scratch / "fetched"
+            await fetch(signed.signature, signature, max_bytes=signatures.MAX_SIGNATURE)
+        signatures.check(register, signature, signed.certificate, scratch)
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix="signature-") as scratch:
+        yield Path(scratch)
 
 
 def _has_versions(db: Database, name: str) -> bool:

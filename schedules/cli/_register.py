@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,9 @@ from schedules.show.output import print_json
 from schedules.show.words import safe
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from results.expectation import Expectation
     from results.registers.differences import Difference
     from results.registers.records import ImportReport
@@ -26,19 +29,22 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Progress | None]:
-    """A bar on standard error, only on a terminal."""
+def progress(quiet: bool, *doing: str) -> Iterator[Sequence[Progress | None]]:
+    """A bar for each thing to be done, on standard error, only on a terminal; a bar appears when it begins."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield [None] * len(doing)
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    text, left = TextColumn("reading"), TimeRemainingColumn()
-    with Bar(text, BarColumn(), DownloadColumn(), left, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield [_telling(bar, bar.add_task(what, total=None, visible=False)) for what in doing]
+
+
+def _telling(bar: Bar, task: TaskID) -> Progress:
+    return lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def imported(report: ImportReport, as_json: bool) -> None:

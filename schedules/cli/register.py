@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.registers.records import ImportReport
-    from results.registers.source import Progress
     from schedules.config import RegisterTable
 
 MAX_AGE_DAYS = 3.0
@@ -59,7 +58,7 @@ def import_(
     apart by their date. A file that is not whole leaves the register as it was."""
     from results.registers.importing import import_register
 
-    with _database(app) as db, say.progress(app.quiet) as progress:
+    with _database(app) as db, say.progress(app.quiet, "reading") as (progress,):
         report = import_register(db, files, name=name, country=country, format=format_, progress=progress)
     say.imported(report, as_json)
 
@@ -72,42 +71,52 @@ def import_(
 def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Bring the registers of the configuration ([[register]] with a source), or those named, up to date. The old
     version serves until the new one is whole."""
-    import asyncio
-
     from results.registers.records import RegisterError
 
     config = app.config()
-    known = {table.name: table for table in config.register if table.source}
+    known = {table.name: table for table in config.register if table.all_sources}
     if missing := [name for name in names if name not in known]:
         raise RegisterError(f"no register {missing[0]!r} with a source is configured; name it in a [[register]]")
     if not known:
         raise RegisterError("no register with a source is configured: add a [[register]] with name, country and source")
+    failed = []
     for name in names or known:
-        with _database(app) as db, say.progress(app.quiet) as progress:
-            report = asyncio.run(_update(db, known[name], config.network.ca_file, force, progress))
+        try:
+            report = _update(app, known[name], config.network.ca_file, force)
+        except RegisterError as error:
+            failed.append(str(error))  # the others are brought up to date all the same
+            continue
         if report is None:
             talk(f"{name}: nothing newer", quiet=app.quiet)
         else:
             say.imported(report, as_json)
+    if failed:
+        raise RegisterError("; ".join(failed))
 
 
-async def _update(
-    db: Database, table: RegisterTable, ca_file: str | None, force: bool, progress: Progress | None
-) -> ImportReport | None:
+def _update(app: App, table: RegisterTable, ca_file: str | None, force: bool) -> ImportReport | None:
+    import asyncio
+
     from probe.http_transport import fetch
-    from results.registers.updating import update_register
+    from results.registers.updating import Signed, update_register
 
-    return await update_register(
-        db,
-        (table.source or "",),
-        partial(fetch, ca_file=ca_file),
-        name=table.name,
-        country=table.country,
-        format=table.format,
-        force=force,
-        now=datetime.now(UTC),
-        progress=progress,
-    )
+    signed = Signed(table.signature, Path(table.signed_by)) if table.signature and table.signed_by else None
+    with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
+        return asyncio.run(
+            update_register(
+                db,
+                table.all_sources,
+                partial(fetch, ca_file=ca_file, progress=fetching),
+                name=table.name,
+                country=table.country,
+                format=table.format,
+                signed=signed,
+                force=force,
+                now=datetime.now(UTC),
+                folder=app.database.with_name("downloads"),
+                progress=reading,
+            )
+        )
 
 
 @register.command(short_help="Whether targets are listed, since when and why.")

@@ -198,3 +198,31 @@ def test_an_update_takes_what_the_configuration_says(run: Run, dump: Path):
     assert run("update", "other", config=config).exit_code == 2
     config.write_text("")
     assert "add a [[register]]" in run("update", config=config).stderr
+
+
+def test_all_configured_registers_are_updated_although_one_fails(run: Run, dump: Path):
+    config = dump.with_name("reachprobe.toml")
+    missing, other = dump.with_name("none.csv"), dump.with_name("other.csv")
+    other.write_bytes(dump.read_bytes())
+    config.write_text(
+        f'[[register]]\nname = "first"\ncountry = "RU"\nsource = "{missing}"\n'
+        f'[[register]]\nname = "second"\ncountry = "RU"\nsource = "{missing}"\nsources = ["{other}"]\n'
+    )
+    result = run("update", "--json", config=config)
+    assert lines(result)[-1]["rows"] == 2
+    assert (result.exit_code, result.stderr.count("first stays as it was")) == (2, 1)
+    assert [row["register"] for row in lines(run("stats", "--json"))] == ["second"]
+
+
+def test_a_register_whose_signature_cannot_be_checked_is_refused(run: Run, dump: Path):
+    config = dump.with_name("reachprobe.toml")
+    certificate, signature = dump.with_name("cert.pem"), dump.with_name("dump.sig")
+    certificate.write_text("")
+    signature.write_bytes(b"no signature")
+    signed = f'signature = "{signature}"\nsigned_by = "{certificate}"\n'
+    config.write_text(f'[[register]]\nname = "rkn"\ncountry = "RU"\nsource = "{dump}"\n{signed}')
+    result = run("update", config=config)
+    assert (result.exit_code, lines(run("stats", "--json"))) == (2, [])
+    assert "register rkn stays as it was: dump.csv: its signature" in result.stderr
+    config.write_text(f'[[register]]\nname = "rkn"\nsource = "{dump}"\nsignature = "{signature}"\n')
+    assert "register[1].signature: give both signature and signed_by" in run("update", config=config).stderr

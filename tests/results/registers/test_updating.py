@@ -34,6 +34,8 @@ class Mirror:
         self.content: bytes | None = None
         self.etag = '"1"'
         self.asked: list[str | None] = []
+        self.ranges: list[str | None] = []
+        self.breaks_off = False
 
 
 @pytest.fixture
@@ -44,13 +46,14 @@ def mirror() -> Iterator[Mirror]:
             if there.content is None:
                 self.send_error(503)
                 return
+            there.ranges.append(self.headers.get("Range"))
             same = self.headers.get("If-None-Match") == there.etag
             self.send_response(304 if same else 200)
             self.send_header("ETag", there.etag)
             self.send_header("Content-Length", "0" if same else str(len(there.content)))
             self.end_headers()
             if not same:
-                self.wfile.write(there.content)
+                self.wfile.write(there.content[: len(there.content) // 2] if there.breaks_off else there.content)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -71,6 +74,11 @@ def update(db: sqlite_utils.Database, tmp_path: Path) -> Callable[..., object]:
         return await update_register(db, source, fetch, name="rkn", country="RU", force=force, now=NOW, folder=tmp_path)
 
     return run
+
+
+def left(folder: Path) -> set[str]:
+    """The files that are left in the folder and below."""
+    return {path.name for path in folder.rglob("*") if path.is_file()}
 
 
 def versions(db: sqlite_utils.Database) -> list[int]:
@@ -132,3 +140,26 @@ async def test_mirrors_are_tried_in_their_order_and_a_file_is_one(
     with pytest.raises(RegisterError, match="no source"):
         await update()
     assert [entry.name for entry in os.scandir(tmp_path)] == ["dump.csv"]
+
+
+async def test_a_download_that_broke_off_is_kept_for_the_next_time_and_harms_nothing(
+    mirror: Mirror, update: Update, tmp_path: Path, db: sqlite_utils.Database
+):
+    mirror.content = gzip.compress(dump(10))
+    await update(mirror.url)
+    mirror.content, mirror.etag, mirror.breaks_off = gzip.compress(dump(12, "2017-05-09 09:00:00")), '"2"', True
+    with pytest.raises(RegisterError, match="stays as it was"):
+        await update(mirror.url)
+    assert versions(db) == [10]
+    assert left(tmp_path) == {"dump.csv.gz.part", "dump.csv.gz.part.json"}
+    mirror.breaks_off = False
+    assert (await update(mirror.url)).added == 2
+    assert mirror.ranges == [None, None, f"bytes={len(mirror.content) // 2}-"]
+    assert left(tmp_path) == set()
+
+
+@pytest.mark.parametrize("path", ["..", ".", "", "a/../..", "%2e%2e", "x" * 300, "dump.csv.gz?.."])
+async def test_no_url_leads_out_of_the_folder(mirror: Mirror, update: Update, tmp_path: Path, path: str):
+    mirror.content = dump(3)
+    assert (await update(mirror.url.rpartition("/")[0] + "/" + path)).entries == 3
+    assert left(tmp_path) == set()
