@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -9,10 +10,7 @@ import click
 from schedules.app import App
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from results.store import Store
-    from schedules.demo.network import CensoredNetwork
 
 
 @click.command()
@@ -39,7 +37,7 @@ def demo(app: App, as_json: bool) -> int:
         config = load(written, {}, {"vantage.name": app.vantage} if app.vantage else {})
         store = app.store()
         try:
-            _import_register(store, network)
+            _import_sample(store)
             code = _perform.rounds(app, config, from_campaigns(config), store, as_json=as_json, by_service=False)
         finally:
             store.close()
@@ -47,8 +45,9 @@ def demo(app: App, as_json: bool) -> int:
     return code
 
 
-def _import_register(store: Store, network: CensoredNetwork) -> None:
+def _import_sample(store: Store) -> None:
+    """The built-in sample register, as if it were of this moment, so that it is not too old to decide anything."""
+    from results.registers import sample_path
     from results.registers.importing import import_register
 
-    register: Path = network.folder / "register.csv"
-    import_register(store.db, [register], name="demo", country="RU")
+    import_register(store.db, [sample_path()], name="demo", country="RU", updated=datetime.now(UTC))
