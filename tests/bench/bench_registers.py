@@ -1,8 +1,10 @@
 """A register of the real one's shape and size: import, the next version, look-ups; beside what one would use instead.
 
-    python tests/bench/bench_registers.py [--entries 600000] [--folder DIR]
+    python tests/bench/bench_registers.py [--entries 600000] [--folder DIR] [--pandas PYTHON]
 
 Each step runs in a process of its own, so that its peak memory is its own. CPU is user and system time of that process.
+Beside it, another process writes into the same database as a round does, and tells how long it had to wait at most.
+`--pandas` is an interpreter that has pandas, which is no dependency of ours.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import argparse
 import json
 import random
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -168,11 +171,32 @@ STEPS: dict[str, Callable[..., object]] = {
 }
 
 
+def beside_a_writer(command: list[str], database: Path) -> tuple[str, float]:
+    """What the command prints, and the longest that another writer waited while it ran, in seconds."""
+    writer = sqlite3.connect(database, timeout=600, isolation_level=None)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("CREATE TABLE IF NOT EXISTS written (at REAL)")
+    longest = 0.0
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None:
+            begun = time.perf_counter()
+            writer.execute("INSERT INTO written VALUES (?)", (begun,))
+            longest = max(longest, time.perf_counter() - begun)
+            time.sleep(0.05)
+        assert process.stdout is not None
+        said = process.stdout.read()
+    writer.close()
+    if process.returncode:
+        raise SystemExit(f"{command}: exit {process.returncode}")
+    return said, longest
+
+
 def main() -> None:
     """Run every step and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entries", type=int, default=600_000)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--pandas", default=sys.executable)
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.step:
@@ -184,25 +208,16 @@ def main() -> None:
         write_dump(folder / "dump1.csv", HEADS[0], iter(range(options.entries)))
         write_dump(folder / "dump2.csv", HEADS[1], iter(range(CHANGES // 2, options.entries + CHANGES // 2)))
         print(f"{options.entries} entries, {(folder / 'dump1.csv').stat().st_size >> 20} MiB of CSV")
-        print("| step | CPU s | wall s | peak MB | what |\n|---|---|---|---|---|")
+        print("| step | CPU s | wall s | peak MB | others wait s | what |\n|---|---|---|---|---|---|")
+        database = folder / "registers.db"
         for step in STEPS:
-            command = [
-                sys.executable,
-                __file__,
-                "--step",
-                step,
-                "--folder",
-                str(folder),
-                "--entries",
-                str(options.entries),
-            ]
-            done = subprocess.run(command, capture_output=True, check=True, text=True)
-            found = json.loads(done.stdout)
-            print(
-                f"| {step} | {found['cpu_s']} | {found['wall_s']} | {found['peak_mb']} | {found['answer']} |",
-                flush=True,
-            )
-        print(f"\nthe database: {(folder / 'registers.db').stat().st_size >> 20} MiB")
+            python = options.pandas if step == "pandas" else sys.executable
+            command = [python, __file__, "--step", step, "--folder", str(folder), "--entries", str(options.entries)]
+            said, waited = beside_a_writer(command, database)
+            found = json.loads(said)
+            numbers = f"{found['cpu_s']} | {found['wall_s']} | {found['peak_mb']} | {waited:.2f}"
+            print(f"| {step} | {numbers} | {found['answer']} |", flush=True)
+        print(f"\nthe database: {database.stat().st_size >> 20} MiB")
 
 
 if __name__ == "__main__":

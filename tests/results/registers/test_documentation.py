@@ -1,0 +1,56 @@
+"""docs/registers.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from results.registers import formats, sampling, schema, updating
+from results.registers.records import Entry
+from schedules.cli.register import MAX_AGE_DAYS, register
+from schedules.config import CampaignTable, RegisterTable
+
+DOCUMENT = (Path(__file__).parents[3] / "docs/registers.md").read_text("utf-8")
+
+
+def first_column(heading: str) -> list[str]:
+    section = DOCUMENT.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def test_every_format_is_there_and_no_other():
+    assert sorted(first_column("Formats")) == sorted(formats())
+
+
+def test_every_kind_of_block_is_there():
+    from results.registers import explaining
+
+    assert sorted(first_column("What an entry means")) == sorted(explaining._BLOCKS)
+    assert "block_type" in Entry.__struct_fields__
+
+
+def test_every_command_that_is_shown_is_one():
+    shown = set(re.findall(r"reachprobe register (\w+)|`register (\w+)", DOCUMENT))
+    assert {first or second for first, second in shown} <= set(register.commands)
+
+
+@pytest.mark.parametrize("key", ["signature", "signed_by", "max_age_days"])
+def test_the_keys_it_names_are_keys_of_a_register(key: str):
+    assert f"`{key}`" in DOCUMENT
+    assert key in RegisterTable.__struct_fields__
+
+
+@pytest.mark.parametrize("key", ["register", "sample", "include", "list", "seed"])
+def test_the_keys_it_names_are_keys_of_a_campaign(key: str):
+    assert re.search(rf"\b{key}( = |`)", DOCUMENT)
+    assert key in CampaignTable.__struct_fields__
+
+
+def test_its_numbers_are_those_of_the_code():
+    assert "more than a fifth" in DOCUMENT
+    assert updating.MAX_SHRINK == 1 / 5
+    assert RegisterTable(name="x").max_age_days == MAX_AGE_DAYS
+    assert {"ФНС", "Росалкогольрегулирование"} == sampling._HARMLESS, "the tax service and the alcohol regulator"
+    assert any("register_samples" in statement for statement in schema._STATEMENTS)
