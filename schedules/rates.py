@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from statistics import median
 
+import msgspec
+
 from probe.model import Measurement
 from results.rates import is_slow, rate_of
 from results.verdict import Rate
@@ -30,8 +32,10 @@ class Rates:
         own = rate_of(measurement) if self._canary is not None else None
         if own is None or self._canary is None:
             return None
-        others = [rate for text, rate in self._others.items() if text != measurement.target.text]
         self._others[measurement.target.text] = own
-        among = median(others) if len(others) >= FEW else None
-        rate = Rate(at=measurement.started_at, bytes_per_s=own, canary=self._canary, others=among)
+        rate = Rate(at=measurement.started_at, bytes_per_s=own, canary=self._canary)
+        if not is_slow(rate):
+            return None  # nearly all: the others are looked through only where it matters
+        others = [rate for text, rate in self._others.items() if text != measurement.target.text]
+        rate = msgspec.structs.replace(rate, others=median(others) if len(others) >= FEW else None)
         return rate if is_slow(rate) else None
