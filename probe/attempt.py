@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 
+from probe import http3
+from probe.http_transport import Request
 from probe.log import Attempted, Log
 from probe.means import Means
-from probe.model import Attempt, Observation
+from probe.model import Attempt, Observation, Scheme
 from probe.steps import http, quic, tcp, tls
 from probe.stream import Stream
 from probe.target import authority
@@ -52,7 +56,8 @@ async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) 
     """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
     about, name = _about(attempt), attempt.server_name or attempt.host
     if attempt.scheme == "quic":
-        return await quic.handshake(log, about, name, means.settings), None
+        then = partial(_fetch_over_quic, attempt, log, means) if attempt.request_path is not None else None
+        return await quic.handshake(log, about, name, means.settings, then), None
     observation, stream = await tcp.connect(log, about, means.settings)
     if stream is not None:
         held.callback(stream.close)
@@ -62,10 +67,21 @@ async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) 
 
 
 async def _fetch(attempt: Attempt, stream: Stream, log: Log, means: Means) -> Observation:
+    url, request = _request(attempt, attempt.scheme, means)
+    return await http.get(log, _about(attempt), stream, url, request, means.settings)
+
+
+async def _fetch_over_quic(
+    attempt: Attempt, log: Log, means: Means, driven: quic.Driven, sock: socket.socket, peer: tuple[str, int]
+) -> None:
+    url, request = _request(attempt, "https", means)
+    await http3.get(log, _about(attempt), driven, (sock, peer), url, request, means.settings)
+
+
+def _request(attempt: Attempt, scheme: Scheme, means: Means) -> tuple[str, Request]:
     name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
-    host = authority(attempt.scheme, name, attempt.port)
-    request = http.request_for(attempt.scheme, host, path, means.settings)
-    return await http.get(log, _about(attempt), stream, f"{attempt.scheme}://{host}{path}", request, means.settings)
+    host = authority(scheme, name, attempt.port)
+    return f"{scheme}://{host}{path}", http.request_for(scheme, host, path, means.settings)
 
 
 def _about(attempt: Attempt) -> Attempted:

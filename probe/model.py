@@ -190,7 +190,10 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; quic; http; https)."""
+    """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; quic; http; https).
+
+    QUIC fetches too where there is a `request_path`.
+    """
 
     role: Role
     hop: int

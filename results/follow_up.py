@@ -151,6 +151,7 @@ def _offered(measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:
         server_name=end.host,
         address=answer.address,
         port=port,
+        request_path=goal(measurement.target, observations, end.hop).path,
     )
     return [attempt]
 

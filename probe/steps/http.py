@@ -55,7 +55,7 @@ async def get(
         got.received += stream.undelivered if isinstance(stream, TlsStream) else 0
     finally:
         stream.close()
-    return pending.end(_detail(url, got), error)
+    return pending.end(detail_of(url, got), error)
 
 
 def request_for(scheme: str, authority: str, path: str, settings: Settings) -> Request:
@@ -65,7 +65,8 @@ def request_for(scheme: str, authority: str, path: str, settings: Settings) -> R
     )
 
 
-def _detail(url: str, got: Exchange) -> Http:
+def detail_of(url: str, got: Exchange) -> Http:
+    """The record of what an exchange got, whole or not."""
     if got.status is None:
         return Http(url=url, received=got.received, curve=got.whole_curve())
     location = got.header("location") if got.status in REDIRECTS else None

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from probe.settings import Settings
 
 if TYPE_CHECKING:
     from aioquic.quic.connection import QuicConnection
+    from aioquic.quic.events import QuicEvent
 
 logging.getLogger("quic").addHandler(logging.NullHandler())
 """aioquic's warnings of what a peer did wrong would go to the volunteer's terminal; the record says it."""
@@ -53,16 +55,22 @@ class Quic(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DETAIL = Quic
+Then = Callable[["Driven", socket.socket, tuple[str, int]], Awaitable[None]]
 
 
-async def handshake(log: Log, about: Attempted, server_name: str, settings: Settings) -> Observation:
-    """Handshake with `about.address`, verified where `server_name` is `about.host`; the connection is closed after."""
+async def handshake(
+    log: Log, about: Attempted, server_name: str, settings: Settings, then: Then | None = None
+) -> Observation:
+    """Handshake with `about.address`, verified where `server_name` is `about.host`; the connection is closed after.
+
+    `then` is what to do with it before; it raises nothing.
+    """
     where = about.address or about.host
     pending = log.begin(NAME, about)
     detail = Quic(family=family_of(where), server_name=None if literal(server_name) else server_name)
     verify = server_name == about.host
     connection = _connection(server_name, verify, settings)
-    attempt = _Handshake(connection)
+    attempt = Driven(connection)
     error: BaseException | None = None
     try:
         if about.address is None:
@@ -71,7 +79,12 @@ async def handshake(log: Log, about: Attempted, server_name: str, settings: Sett
             raise PrivateAddress("not a public address")
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
             async with asyncio.timeout(settings.timeout_s):
-                await attempt.run(sock, (where, about.port))
+                await attempt.shake_hands(sock, (where, about.port))
+            seen = pending.end(attempt.describe(detail, verify, None))
+            if then is not None:
+                await then(attempt, sock, (where, about.port))
+            await attempt.close(sock)
+            return seen
     except (OSError, TimeoutError, ValueError) as caught:
         error = caught
     return pending.end(attempt.describe(detail, verify, error), error, code=attempt.transport_error)
@@ -86,7 +99,7 @@ def _connection(server_name: str, verify: bool, settings: Settings) -> QuicConne
         alpn_protocols=list(ALPN),
         server_name=server_name,
         verify_mode=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE,
-        idle_timeout=settings.timeout_s,
+        idle_timeout=settings.exchange_timeout_s,
     )
     extra = _read_trust(settings.ca_file) if settings.ca_file else None
     configuration.load_verify_locations(cafile=certifi.where(), cadata=extra)
@@ -98,47 +111,62 @@ def _read_trust(ca_file: str) -> bytes:
     return Path(ca_file).read_bytes()
 
 
-class _Handshake:
-    """Drives aioquic's connection, which does no input or output of its own, until it is settled."""
+class Driven:
+    """aioquic's connection, which does no input or output of its own, driven over a socket."""
 
     def __init__(self, connection: QuicConnection) -> None:
-        self._connection = connection
+        self.connection = connection
         self._received = 0
         self._alpn: str | None = None
         self.transport_error: int | None = None
 
-    async def run(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+    async def shake_hands(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        self.connection.connect(peer, now=asyncio.get_running_loop().time())
+        await self.until(sock, peer, self._settles)
+
+    async def until(self, sock: socket.socket, peer: tuple[str, int], done: Callable[[QuicEvent], bool]) -> None:
+        """Send and receive until one of the connection's events is what was waited for."""
         loop = asyncio.get_running_loop()
-        self._connection.connect(peer, now=loop.time())
-        while not self._settled():
-            for data, _ in self._connection.datagrams_to_send(now=loop.time()):
-                await loop.sock_sendall(sock, data)
-            timer = self._connection.get_timer()
+        while not self._any(done):
+            await self.send(sock)
+            timer = self.connection.get_timer()
             try:
                 async with asyncio.timeout_at(timer):
                     data = await loop.sock_recv(sock, MAX_DATAGRAM)
             except TimeoutError:
                 if timer is None or loop.time() < timer:
                     raise
-                self._connection.handle_timer(now=loop.time())
+                self.connection.handle_timer(now=loop.time())
             else:
                 self._received += 1
-                self._connection.receive_datagram(data, peer, now=loop.time())
+                self.connection.receive_datagram(data, peer, now=loop.time())
                 await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
-        self._connection.close()
-        for data, _ in self._connection.datagrams_to_send(now=loop.time()):
+
+    async def send(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        for data, _ in self.connection.datagrams_to_send(now=loop.time()):
             await loop.sock_sendall(sock, data)
 
-    def _settled(self) -> bool:
-        """Whether the handshake is complete; how it was ended otherwise is raised."""
+    async def close(self, sock: socket.socket) -> None:
+        self.connection.close()
+        with contextlib.suppress(OSError):
+            await self.send(sock)
+
+    def _any(self, done: Callable[[QuicEvent], bool]) -> bool:
+        while (event := self.connection.next_event()) is not None:
+            if done(event):
+                return True
+        return False
+
+    def _settles(self, event: QuicEvent) -> bool:
+        """Whether this completes the handshake; how it was ended otherwise is raised."""
         from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 
-        while (event := self._connection.next_event()) is not None:
-            if isinstance(event, HandshakeCompleted):
-                self._alpn = event.alpn_protocol
-                return True
-            if isinstance(event, ConnectionTerminated):
-                self._raise(event.error_code)
+        if isinstance(event, HandshakeCompleted):
+            self._alpn = event.alpn_protocol
+            return True
+        if isinstance(event, ConnectionTerminated):
+            self._raise(event.error_code)
         return False
 
     def _raise(self, code: int) -> None:
@@ -154,7 +182,7 @@ class _Handshake:
         """`detail` with what the handshake came to."""
         from cryptography.hazmat.primitives.serialization import Encoding
 
-        tls: Any = getattr(self._connection, "tls", None)
+        tls: Any = getattr(self.connection, "tls", None)
         leaf = getattr(tls, "_peer_certificate", None)
         rest = getattr(tls, "_peer_certificate_chain", None) or []
         chain = tuple(c.public_bytes(Encoding.DER) for c in ([leaf, *rest] if leaf is not None else []))
