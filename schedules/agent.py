@@ -20,6 +20,7 @@ from schedules import lock
 from schedules.choose import BadChoice
 from schedules.config_toml import ConfigError
 from schedules.due import Duty, duty
+from schedules.lists import refresh
 from schedules.lock import Locked
 from schedules.service_manager import Tell
 from schedules.tidy import tidy
@@ -92,6 +93,8 @@ class Agent:
             ensure_room(self._database)
             store = Store.open(self._database)
             try:
+                for sentence in await refresh(self._config, self._database, now):
+                    self._say(sentence)
                 found = duty(self._config, store, now)
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")

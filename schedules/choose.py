@@ -14,6 +14,7 @@ import msgspec
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
+from schedules.lists import copy_of, is_published
 from schedules.plan import Wanted
 from schedules.sampled import sampled
 
@@ -104,14 +105,26 @@ def _of_campaign(
     found = [target for name in campaign.services for target in named(name, known).targets]
     found += [parse(text, allow_private=config.network.allow_private) for text in campaign.targets]
     if campaign.list is not None:
-        found += from_list(Path(campaign.list), allow_private=config.network.allow_private)
+        found += _listed(campaign.list, config, store)
     if campaign.register is not None and store is not None:
         found += sampled(campaign, store)
     return found
 
 
-def from_list(path: Path, *, allow_private: bool = False) -> list[Target]:
-    """One target a line, or a CSV with a column `url`; empty lines and those that begin with # are passed over."""
+def _listed(list_: str, config: Config, store: Store | None) -> list[Target]:
+    """A file's targets, or those of a published list as far as there is a copy of it."""
+    private = config.network.allow_private
+    if not is_published(list_):
+        return from_list(Path(list_), allow_private=private)
+    copy = copy_of(list_, store.path) if store is not None else None
+    return from_list(copy, allow_private=private, lenient=True) if copy is not None and copy.exists() else []
+
+
+def from_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[Target]:
+    """One target a line, or a CSV with a column `url`; empty lines and those that begin with # are passed over.
+
+    A line that is no target refuses them all; a lenient reading passes it over.
+    """
     found: list[Target] = []
     try:
         with path.open(encoding="utf-8", newline="") as lines:
@@ -123,7 +136,11 @@ def from_list(path: Path, *, allow_private: bool = False) -> list[Target]:
                 if number == 1 and "url" in row:
                     column = row.index("url")
                 elif len(row) > column and (text := row[column].strip()) and not text.startswith("#"):
-                    found.append(parse(text, allow_private=allow_private))
+                    try:
+                        found.append(parse(text, allow_private=allow_private))
+                    except BadTarget:
+                        if not lenient:
+                            raise
     except OSError as error:
         raise BadChoice(f"{path}: cannot be read: {error.strerror}") from error
     except (BadTarget, csv.Error, UnicodeDecodeError) as error:

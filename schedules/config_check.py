@@ -29,6 +29,8 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
         if path.dns == "local" and path.proxy is None:
             found.append((("path", place, "dns"), "only a path through a proxy has another place to look names up"))
     for place, campaign in enumerate(config.campaign):
+        if campaign.list is not None and "://" in campaign.list and not campaign.list.startswith("https://"):
+            found.append((("campaign", place, "list"), "a published list is fetched by https:// only"))
         if campaign.path not in paths:
             found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from schedules.app import App
     from schedules.choose import Choice
     from schedules.config import Config
+    from schedules.contacts import Contact
     from schedules.show.watch import Watcher
 
 NO_NETWORK = 69
@@ -147,11 +148,11 @@ def ended(service: Service | None) -> str | None:
     return f"{service.title} itself ended on {service.ended}. {service.note or ''}".strip()
 
 
-def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool) -> int:
-    """List every host that would be contacted, and contact none."""
+def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Sequence[Contact] = ()) -> int:
+    """List every host that would be contacted, with `more` of them, and contact none."""
     from schedules.contacts import contacts
 
-    found = contacts(config, choices)
+    found = (*contacts(config, choices), *more)
     if as_json:
         for contact in found:
             print_json(contact)

@@ -42,9 +42,10 @@ class Duration(click.ParamType[float]):
 def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadline: float | None) -> int:
     """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
     from results.prune import ensure_room
-    from schedules import consent, lock
+    from schedules import consent, lock, loop
     from schedules.choose import from_campaigns
     from schedules.cli import _perform
+    from schedules.lists import publishers, refresh
     from schedules.sampled import waiting
     from schedules.show.output import talk
     from schedules.tidy import tidy
@@ -57,11 +58,13 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
         for sentence in waiting(config, store):
             talk(sentence, quiet=app.quiet)
         if dry_run:
-            return _perform.dry_run(config, wanted, as_json=as_json)
+            return _perform.dry_run(config, wanted, as_json=as_json, more=publishers(config))
         consent.ensure(app, store)
         with lock.held(app.database):
             ensure_room(app.database)
-            choices, code = (wanted, 0) if everything else _due(app, config, store)
+            for sentence in loop.run(refresh(config, app.database, time.time())):
+                talk(sentence, quiet=app.quiet)
+            choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:
                 in_time = [choice.ending(until) for choice in choices]
                 code = _perform.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
