@@ -31,6 +31,8 @@ from results.dns_answers import Answers, answers_for
 from results.fingerprints import is_block_host, match
 from results.verdict import Verdict
 
+NAMED: tuple[Role, ...] = ("main", "again")
+"""Roles in which the target's name is sent to its own addresses."""
 ERRORS = 400
 SHORT = 8_192
 H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
@@ -51,12 +53,12 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
     quic: bool = False
     """Whether QUIC is tried as well where a service that answered offers it."""
     waits: tuple[float, ...] = ()
-    """Seconds before each further try of an innocent name that failed right after the target's: `waits_for`."""
+    """Seconds after the target's name at which an innocent one that failed behind it is tried again: `waits_for`."""
 
 
 def waits_for(timeout_s: float) -> tuple[float, ...]:
-    """How long to wait for a censor's residual blocking to pass: three tries within five steps' time."""
-    return timeout_s / 2, 3 * timeout_s / 2, 3 * timeout_s
+    """When to see whether a censor's residual blocking has passed: three tries within five steps' time."""
+    return timeout_s / 2, 2 * timeout_s, 5 * timeout_s
 
 
 def follow_up(settings: FollowUpSettings) -> FollowUp:
@@ -222,8 +224,11 @@ def _after_a_wait(
     cut = method_of(failed) in INTERFERED and method_of(innocent[-1]) in (*INTERFERED, "tcp.timeout", "tcp.refused")
     if not cut or tries >= len(settings.waits):
         return []
+    observations = measurement.observations
+    ended = [o.offset_s + o.duration_s for role in NAMED for o in attempts(observations, role, end.hop)]
+    passed = max(o.offset_s + o.duration_s for o in observations) - max(ended)
     attempt = _attempt(measurement, end, failed, "innocent", settings)
-    return [msgspec.structs.replace(attempt, after_s=settings.waits[tries])]
+    return [msgspec.structs.replace(attempt, after_s=max(0.0, settings.waits[tries] - passed))]
 
 
 def _elsewhere(

@@ -211,7 +211,7 @@ def test_follow_ups_end_and_ask_nothing_twice_but_the_name_after_a_wait(
     while wanted := ask(measured):
         seen += wanted
         assert len(seen) <= 14
-        assert all(seen.count(more) == 1 or (more.role == "again" and seen.count(more) == 2) for more in wanted)
+        assert all(seen.count(more) <= {"again": 2, "innocent": 3}.get(more.role, 1) for more in wanted)
         for more in wanted:
             got = _answered(more, own.target, data)
             measured = msgspec.structs.replace(measured, observations=measured.observations + got)

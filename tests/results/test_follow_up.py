@@ -173,9 +173,31 @@ def waits(**roles: list[str]) -> list[tuple[str, float | None]]:
 
 def test_an_innocent_name_that_fails_right_after_is_tried_again_after_longer_and_longer_waits() -> None:
     assert waits(innocent=RESET, again=RESET) == [("innocent", 5.0)]
-    assert waits(innocent=RESET * 2, again=RESET) == [("innocent", 15.0)]
-    assert waits(innocent=RESET * 3, again=RESET) == [("innocent", 30.0)]
+    assert waits(innocent=RESET * 2, again=RESET) == [("innocent", 20.0)]
+    assert waits(innocent=RESET * 3, again=RESET) == [("innocent", 50.0)]
     assert waits(innocent=RESET * 4, again=RESET) == []
+
+
+def test_the_time_that_tries_took_themselves_is_not_waited_again() -> None:
+    main = [f"dns {HERE}", "tcp ok", "tls timeout took=10"]
+    silent = ["tcp ok", "tls timeout took=10"]
+    both = measured("https://a.example/", main=main, trusted=[f"dns {HERE}"], again=silent, innocent=silent * 2)
+    last = max(both.observations, key=lambda o: o.offset_s)
+    late = msgspec.structs.replace(last, offset_s=last.offset_s + 12)
+    observations = tuple(late if o is last else o for o in both.observations)
+    (wanted,) = WAITING(msgspec.structs.replace(both, observations=observations))
+    assert isinstance(wanted, Attempt)
+    assert wanted.after_s is not None
+    assert 0 < wanted.after_s < 20 - 10
+
+
+def test_quic_gets_the_same_steps_over_quic() -> None:
+    first = measured("quic://a.example:443", main=[f"dns {HERE}", "quic timeout"], trusted=[f"dns {HERE}"])
+    assert asked(first) == [("innocent", f"quic {HERE}:443"), ("again", f"quic {HERE}:443")]
+    roles = {"innocent": ["quic ok"], "again": ["quic timeout"], "trusted": [f"dns {HERE}"]}
+    then = measured("quic://a.example:443", main=[f"dns {HERE}", "quic timeout"], **roles)
+    aside = f"quic {ASIDE[0]}:{ASIDE[1]}"
+    assert asked(then) == [("elsewhere_innocent", aside), ("elsewhere", aside)]
 
 
 def test_once_the_innocent_name_passes_after_a_wait_the_name_is_tried_again_and_only_then_elsewhere() -> None:
