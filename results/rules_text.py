@@ -22,8 +22,8 @@ The first rule that applies decides, from the top. A rule applies where every si
 that forbid it. Signs conclude nothing by themselves; each comes with a sentence of evidence, and a verdict carries the
 sentences of the signs it was made from. `reachprobe results show ID` tells them, and which rules nearly applied.
 
-A verdict is of one moment. Where a block of a name has just ended, resolvers may go on giving the forged answer until its
-TTL has passed; the TTL is recorded with each answer, nobody waits for it, and the next round sees what has become of it.
+A verdict is of one moment. Where a block of a name has just ended, resolvers may go on giving the forged answer until
+its TTL has passed. The TTL is recorded with each answer; nobody waits for it, and the next round sees what became of it.
 
 "as it failed" means: the step and failure that ended the target's own course. This page is generated from the tables in
 `results/rules/`; the version of the rules is {RULES_VERSION}.
