@@ -23,7 +23,7 @@ that forbid it. Signs conclude nothing by themselves; each comes with a sentence
 sentences of the signs it was made from. `reachprobe results show ID` tells them, and which rules nearly applied.
 
 A verdict is of one moment. Where a block of a name has just ended, resolvers may go on giving the forged answer until
-its TTL has passed. The TTL is recorded with each answer; nobody waits for it, and the next round sees what became of it.
+its TTL has passed. The TTL is recorded with each answer; nobody waits for it, and the next round sees what came of it.
 
 "as it failed" means: the step and failure that ended the target's own course. This page is generated from the tables in
 `results/rules/`; the version of the rules is {RULES_VERSION}.
