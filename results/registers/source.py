@@ -39,8 +39,8 @@ class Source:
         self._progress = progress
 
     def head(self) -> bytes:
-        """The first 64 KiB, unpacked."""
-        with self._open() as stream:
+        """The first 64 KiB, unpacked; no progress is told of it."""
+        with Source(self.path)._open() as stream:
             return _read(stream, HEAD, self.name)
 
     def chunks(self) -> Iterator[bytes]:

@@ -59,3 +59,14 @@ def test_a_bomb_stops_at_the_limit(packed: Callable[[bytes], Path], monkeypatch:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_progress_is_told_in_bytes_of_the_packed_file_and_never_beyond_it(packed: Callable[[bytes], Path]):
+    path = packed(zstd.compress(DUMP))
+    told: list[tuple[int, int | None]] = []
+    (one,) = source.sources([path], lambda done, total: told.append((done, total)))
+    one.head()
+    assert b"".join(one.chunks()) == DUMP
+    size = path.stat().st_size
+    assert told[-1] == (size, size)
+    assert all(before <= after for (before, _), (after, _) in zip(told, told[1:], strict=False))
