@@ -1,12 +1,16 @@
 """`python -m tests.lab up` builds the lab with its servers and leaves it standing; `down` removes it.
 
-Between them: `ip netns exec reachprobe-client COMMAND`, and `python -m tests.lab look URL ADDRESS` for a plain client.
+Between them: `ip netns exec reachprobe-standing-client COMMAND`, and for a plain client
+`python -m tests.lab look URL ADDRESS`.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+os.environ["REACHPROBE_LAB"] = "standing"  # before the names are made of it
 
 from tests.lab import kernel
 from tests.lab.standing import Lab, furnish

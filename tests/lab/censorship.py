@@ -90,6 +90,11 @@ def loses_of_everything(share: float) -> None:
     forward("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
 
 
+def loses_large_packets(above: int) -> None:
+    """A tunnel that is narrower than anybody was told, no censor: larger packets vanish without a word."""
+    forward("-m", "length", "--length", f"{above}:65535", "-j", "DROP")
+
+
 def narrows(rate: str) -> None:
     """A thin line, no censor: what comes to the client comes at this rate (in tc's words), and may wait a second."""
     inside(

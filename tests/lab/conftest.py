@@ -1,4 +1,4 @@
-"""A lab for each file of tests, without censorship at the start of each test; held no longer, for others wait for it."""
+"""A lab for each file of tests, without censorship at the start of each test."""
 
 from __future__ import annotations
 

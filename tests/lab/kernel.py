@@ -13,15 +13,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-CLIENT, GATEWAY, INTERNET = "reachprobe-client", "reachprobe-gateway", "reachprobe-internet"
-NAMESPACES = (CLIENT, GATEWAY, INTERNET)
-LOCK = Path("/run/reachprobe-lab.lock")
-RESOLV_CONF = Path("/etc/netns") / CLIENT / "resolv.conf"
+STANDING = "standing"
+RUN = os.environ.get("REACHPROBE_LAB") or str(os.getpid())
+"""Every run has namespaces of its own, so that two never meet."""
+PLACES = ("client", "gateway", "internet")
+NAMESPACES = CLIENT, GATEWAY, INTERNET = tuple(f"reachprobe-{RUN}-{place}" for place in PLACES)
+LOCKS = Path("/run")
+LOCK = LOCKS / f"reachprobe-lab-{RUN}.lock"
+NETNS = Path("/etc/netns")
 RESOLVER = "198.51.100.53"
 TOOLS = {"ip": "iproute2", "iptables": "iptables", "ip6tables": "iptables"}
 
@@ -39,7 +42,7 @@ def why_not() -> str | None:
     missing = sorted({package for tool, package in TOOLS.items() if shutil.which(tool) is None})
     if missing:
         return f"missing tools: apt-get install {' '.join(missing)}"
-    probe = "reachprobe-try"
+    probe = f"reachprobe-{os.getpid()}-try"
     tried = _run(["ip", "netns", "add", probe])
     if tried.returncode:
         return f"this kernel or container allows no network namespace: {tried.stderr.strip()}"
@@ -51,23 +54,32 @@ def why_not() -> str | None:
         _run(["ip", "netns", "del", probe])
 
 
-def take(wait_s: int = 0) -> IO[str]:
-    """Hold the lab until the returned file is closed. Raises LabError if none can be built, or another run holds it.
+def take() -> IO[str]:
+    """Hold this run's lab until the returned file is closed, and remove what runs that ended left behind.
 
-    `wait_s` is how long to wait for that other run to end.
+    Raises LabError if none can be built, or another process holds it.
     """
     if reason := why_not():
         raise LabError(reason)
-    lock = LOCK.open("w")
-    for left in range(wait_s, -1, -1):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except OSError:
-            if left:
-                time.sleep(1)
-    lock.close()
-    raise LabError(f"another run holds the lab ({LOCK}): wait for it to end")
+    for left in LOCKS.glob("reachprobe-lab-*.lock"):
+        run = left.stem.removeprefix("reachprobe-lab-")
+        if run not in (RUN, STANDING) and (held := _hold(left)) is not None:
+            with held:
+                down(run)
+                left.unlink(missing_ok=True)
+    if (lock := _hold(LOCK)) is None:
+        raise LabError(f"another run holds the lab ({LOCK}): wait for it to end")
+    return lock
+
+
+def _hold(path: Path) -> IO[str] | None:
+    lock = path.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return None
+    return lock
 
 
 def up(internet: Sequence[str], internet6: Sequence[str] = ()) -> None:
@@ -86,8 +98,8 @@ def up(internet: Sequence[str], internet6: Sequence[str] = ()) -> None:
         inside(name, "ip", "-6", "route", "add", "default", "via", via6)
     for key in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/netfilter/nf_conntrack_acct"):
         inside(GATEWAY, "sh", "-c", f"echo 1 > /proc/sys/{key}")
-    RESOLV_CONF.parent.mkdir(parents=True, exist_ok=True)
-    RESOLV_CONF.write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
+    (NETNS / CLIENT).mkdir(parents=True, exist_ok=True)
+    (NETNS / CLIENT / "resolv.conf").write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
 
 
 def _join(name: str, link: str, own: list[str], gateway_link: str, gateway: list[str]) -> None:
@@ -100,19 +112,18 @@ def _join(name: str, link: str, own: list[str], gateway_link: str, gateway: list
         must("ip", "-n", namespace, "link", "set", device, "gso_max_segs", "1", "up")
 
 
-def down() -> None:
-    """Remove everything, whether it is there or not: only processes inside these namespaces are ended."""
-    for name in NAMESPACES:
+def down(run: str = RUN) -> None:
+    """Remove everything of a run, whether it is there or not: only processes inside its namespaces are ended."""
+    for name in (f"reachprobe-{run}-{place}" for place in PLACES):
         for pid in _run(["ip", "netns", "pids", name]).stdout.split():
             try:
                 os.kill(int(pid), signal.SIGKILL)
             except ProcessLookupError:
                 continue
         _run(["ip", "netns", "del", name])
-    RESOLV_CONF.unlink(missing_ok=True)
-    for folder in (RESOLV_CONF.parent, RESOLV_CONF.parent.parent):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        shutil.rmtree(NETNS / name, ignore_errors=True)
+    if NETNS.is_dir() and not any(NETNS.iterdir()):
+        NETNS.rmdir()
 
 
 def inside(name: str, *command: str) -> str:

@@ -187,12 +187,9 @@ WORLDS = (
             https("wechat"): blocked("tls.reset", "name", "confirmed"),
             https("line"): blocked("tls.timeout", "name", "confirmed"),
             https("bbm"): UNTOLD,
-            https("dns-silent"): UNTOLD,
-            https("linkedin"): Expected("inconclusive", also=("blocked",)),
+            https("linkedin"): UNTOLD,
             http("news"): blocked("http.blockpage", None, "confirmed"),
-            http("plain"): UNTOLD,
             https("address-dropped"): UNTOLD,
-            https("no-such-name"): UNTOLD,
             https("honest"): REACHABLE,
         },
     ),
@@ -225,10 +222,9 @@ WORLDS = (
     ),
     World(
         "thin line",
-        lambda: censorship.narrows("256kbit"),
-        dict.fromkeys([*FINE, *map(https, ("wechat", "linkedin", "big", "frozen", "frozen-deep"))], NOT_BLOCKED)
-        | dict.fromkeys(map(https, ("dead", "silent", "expired")), NOT_REACHED),
-        options={"timeout_s": 3},
+        lambda: censorship.narrows("1mbit"),
+        dict.fromkeys([*FINE, *map(https, ("wechat", "big", "frozen-deep", "dead"))], NOT_BLOCKED),
+        options={"timeout_s": 2},
     ),
     World(
         "small table of connections",
@@ -244,7 +240,27 @@ WORLDS = (
         lambda: censorship.drops_address("2001:db8:2::/64"),
         FINE | dict.fromkeys(map(https, ("wechat", "no-ipv4")), REACHABLE) | DOWN,
     ),
+    World(
+        "very lossy line",
+        lambda: censorship.loses_of_everything(0.25),
+        dict.fromkeys((https("honest"), https("wechat"), https("big"), http("plain"), http("news")), NOT_BLOCKED),
+        options={"timeout_s": 2},
+    ),
+    World(
+        "large packets vanish",
+        lambda: censorship.loses_large_packets(1200),
+        dict.fromkeys((https("honest"), https("big"), http("plain"), "tls://neighbour.x.test:443"), NOT_BLOCKED),
+    ),
+    World(
+        "resolver dead",
+        lambda: censorship.drops_address("198.51.100.53"),
+        dict.fromkeys(FINE, OFFLINE),
+        "offline",
+        69,
+    ),
     World("captive portal", censorship.asks_for_login, dict.fromkeys(FINE, OFFLINE), network="portal", code=69),
     World("network gone", lambda: censorship.lets_through_only(()), dict.fromkeys(FINE, OFFLINE), "offline", 69),
-    World("cut off from abroad", cuts_off_abroad, dict.fromkeys([*FINE, https("wechat")], UNTOLD), "restricted"),
+    World(
+        "cut off from abroad", cuts_off_abroad, dict.fromkeys((https("honest"), http("plain")), UNTOLD), "restricted"
+    ),
 )

@@ -119,9 +119,9 @@ def wait_until_whole(built: Lab) -> None:
 
 
 @contextmanager
-def lab(folder: Path, wait_s: int = 300) -> Iterator[Lab]:
+def lab(folder: Path) -> Iterator[Lab]:
     """A lab for the length of a `with`. Raises kernel.LabError, which says why there can be none."""
-    with kernel.take(wait_s):
+    with kernel.take():
         servers = []
         try:
             servers = furnish(folder)
@@ -130,6 +130,7 @@ def lab(folder: Path, wait_s: int = 300) -> Iterator[Lab]:
             yield built
         finally:
             kernel.down()
+            kernel.LOCK.unlink(missing_ok=True)
             for server in servers:
                 server.wait()
                 if server.stdout is not None:

@@ -106,6 +106,6 @@ def test_the_namespaces_have_no_way_out(free: Lab) -> None:
     assert "default" not in kernel.inside(kernel.GATEWAY, "ip", "route")
 
 
-def test_a_second_run_is_told_that_the_lab_is_taken(free: Lab) -> None:
+def test_a_lab_is_built_once_at_a_time(free: Lab) -> None:
     with pytest.raises(kernel.LabError, match="another run holds the lab"):
         kernel.take()
