@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -287,3 +288,18 @@ async def test_a_round_that_is_under_way_is_ended_by_stop_and_what_is_finished_i
     assert kept == ["direct"]
     with lock.held(world.database):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be counted here")
+async def test_weeks_leave_no_files_open_and_no_memory_behind(world: World) -> None:
+    def held() -> tuple[int, int]:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir())), len(gc.get_objects())
+
+    await world.start()
+    await world.live(timedelta(days=2))
+    files, objects = held()
+    await world.live(timedelta(days=14))
+    assert held()[0] == files
+    assert held()[1] < objects + 500
+    world.scheduler.shutdown()
