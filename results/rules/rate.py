@@ -8,7 +8,7 @@ RULES = (
     Rule(
         id="rate.control_is_fast",
         tier=3,
-        needs=signs("rate.throttled rate.control_fast"),
+        needs=signs("rate.throttled control.fast"),
         unless=signs(f"{ALONE} page.block refusal"),
         outcome="blocked",
         method="throttled",

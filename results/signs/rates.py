@@ -27,7 +27,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         known = [(control, rate) for control, rate in theirs if rate is not None]
         if not known or any(rate < SHARE * ours for _, rate in known):
             return
-        yield "rate.control_fast", _beside(*known[0])
+        yield "control.fast", _beside(*known[0])
     elif datetime.fromisoformat(last.at) - datetime.fromisoformat(first.at) >= OVER:
         yield "rate.no_control", f"{len(case.context.rates)} times in a row since {first.at}, and there is no control"
     else:

@@ -78,7 +78,7 @@ async def test_the_third_slow_round_in_a_row_is_throttled_where_a_control_is_fas
     outcomes = [(await day.round(hour, SLOW, control=FAST)).verdict.outcome for hour in (10, 11)]
     third = await day.round(12, SLOW, control=FAST)
     assert outcomes == ["reachable", "reachable"]
-    assert (third.verdict.method, third.verdict.confidence) == ("throttled", "probable")
+    assert (third.verdict.method, third.verdict.confidence, third.verdict.control) == ("throttled", "probable", "vpn")
     assert len(third.context.rates) == 3
     assert third.controls
     assert store.finished("measurement00003").context == third.context
