@@ -14,6 +14,10 @@ from schedules.units import CRONTAB, SYSTEM_UNITS, USER_UNITS, BadSchedule, File
 
 NAMES = ("reachprobe.timer", "reachprobe.service")
 LONGEST_S = 60
+RUNNING_SYSTEMD = Path("/run/systemd/system")
+"""There where systemd is the init (sd_booted(3))."""
+NO_CRONTAB = ("no crontab", "No such file")
+"""What cron's crontab says of a user who has none, and what busybox's does."""
 
 Tool = Callable[[Sequence[str], str], str]
 """Runs a program of the system with a text as its input; gives its output. BadSchedule where it fails."""
@@ -36,12 +40,11 @@ def run_tool(command: Sequence[str], text: str = "") -> str:
     return done.stdout
 
 
-def likely(environ_uid: int | None = None) -> Kind:
+def likely() -> Kind:
     """What this machine would use: systemd where it runs (the system's for root, else the user's), else cron."""
-    uid = os.getuid() if environ_uid is None else environ_uid
-    if Path("/run/systemd/system").is_dir():
-        return "user" if uid else "system"
-    return "cron"
+    if not RUNNING_SYSTEMD.is_dir():
+        return "cron"
+    return "user" if os.getuid() else "system"
 
 
 def install(kind: Kind, files: Sequence[File], tool: Tool = run_tool) -> None:
@@ -124,7 +127,7 @@ def _crontab(tool: Tool) -> str:
     try:
         return tool(["crontab", "-l"], "")
     except BadSchedule as error:
-        if "no crontab" in str(error):
+        if any(words in str(error) for words in NO_CRONTAB):
             return ""
         raise
 

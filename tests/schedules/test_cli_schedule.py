@@ -157,6 +157,19 @@ def test_install_asks_first_and_a_script_has_to_say_yes(home: Path, capsys: pyte
     assert told(home) == ["systemctl --user daemon-reload", "systemctl --user enable --now reachprobe.timer"]
 
 
+def test_without_a_word_it_takes_what_the_machine_has(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(installing, "RUNNING_SYSTEMD", home / "nothing")
+    cli.call(["schedule", "show"])
+    assert capsys.readouterr().out.startswith("# crontab\n")
+    monkeypatch.setattr(installing, "RUNNING_SYSTEMD", home)
+    for uid, folder in ((0, "/etc/systemd/system"), (1000, str(home / ".config/systemd/user"))):
+        monkeypatch.setattr(os, "getuid", lambda uid=uid: uid)
+        cli.call(["schedule", "show"])
+        assert capsys.readouterr().out.startswith(f"# {folder}/reachprobe.service\n")
+
+
 def test_without_consent_nothing_is_installed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["schedule", "install", "--systemd", "--yes"]) == 2
     assert "reachprobe init" in capsys.readouterr().err
