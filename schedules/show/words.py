@@ -73,9 +73,9 @@ def how(row: dict[str, Any]) -> str:
     """The method in a few words; for what is neither blocked nor reachable the evidence that tells most."""
     if row["method"] is not None and row["outcome"] == "blocked":
         said = [METHODS.get(row["method"], row["method"])]
-        page = IN_BRACKETS.search(row["evidence"][0]) if row["method"] == "http.blockpage" and row["evidence"] else None
-        if page is not None:
-            said = [f"block page ({safe(page[1])})"]
+        told = row["evidence"] if row["method"] == "http.blockpage" else ()
+        if pages := list(filter(None, map(IN_BRACKETS.search, told))):
+            said = [f"block page ({safe(pages[0][1])})"]
         if row["trigger"] is not None:
             said.append(f"by {row['trigger']}")
         if row["confidence"] == "possible":
