@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 BUSY_TIMEOUT_S = 60
+FULL_BYTES = 65536
 SHORTEST_PREFIX = 4
 LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = """
@@ -279,7 +281,10 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        why = _WAYS_OUT.get((error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0) & 0xFF)
+        code = (error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0) & 0xFF
+        if code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < FULL_BYTES:
+            code = sqlite3.SQLITE_FULL  # SQLite says so only of the database itself, not of the files beside it
+        why = _WAYS_OUT.get(code)
         if why is None:
             raise
         raise StoreError(f"{path}: {why}") from error

@@ -152,3 +152,30 @@ def test_consent_is_remembered_with_the_text_that_was_agreed_to(tmp_path: Path) 
     store.record_consent(2, "2026-11-25T18:00:00Z")
     assert store.consent() == 2
     store.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a small disk")
+def test_a_full_disk_is_called_full_and_what_was_stored_is_there_when_it_has_room_again(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("root may not mount here")
+    try:
+        store = Store.open(disk / "x.db")
+        store.save([finished()])
+        store.close()
+        filling = disk / "filling"
+        try:
+            filling.write_bytes(b"x" * 4_000_000)
+        except OSError:
+            pass
+        with pytest.raises(StoreError, match="the disk is full; make room, nothing stored was lost"):
+            Store.open(disk / "x.db").save([finished("3second000000000")])
+        filling.unlink()
+        store = Store.open(disk / "x.db")
+        assert [row["measurement_id"] for row in store.rows()] == ["2kq7mmmmmmmmmmmm"]
+        assert store.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        store.close()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
