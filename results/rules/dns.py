@@ -70,6 +70,16 @@ RULES = (
         says="A trusted resolver has addresses for the name, the network's own gave none, twice.",
     ),
     Rule(
+        id="dns.denies_a_proven_name",
+        tier=5,
+        needs=signs("fails.dns.nxdomain dns.trusted_resolves dns.trusted_has_certificate"),
+        unless=signs(f"{SAME} again.passes"),
+        outcome="blocked",
+        trigger="name",
+        confidence="probable",
+        says="The network's resolver denies the name, and a certificate proves it at the address a trusted one gives.",
+    ),
+    Rule(
         id="dns.private_answer",
         tier=5,
         needs=signs("dns.bogon dns.contradicted again.lookup"),
