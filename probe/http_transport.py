@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import zlib
 from collections.abc import Callable
 from contextlib import aclosing
@@ -26,6 +27,7 @@ NOT_HTTP = (
 )
 """What the other end can make httpcore raise; of h2's own errors it lets some through, as of a malformed number."""
 MAX_REASON = 200
+HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_FETCH_BYTES = 512 * 1024 * 1024
 WIRE_SLACK_BYTES = 256 * 1024
@@ -247,14 +249,23 @@ async def fetch(
                     trust_env=False,
                     follow_redirects=True,
                     timeout=timeout_s,
+                    event_hooks={"request": [_leads_to_a_host]},
                 ) as client,
                 client.stream("GET", url, headers=headers) as response,
             ):
                 return await _take(response, part, max_bytes, progress)
+    except FetchFailed as error:
+        raise FetchFailed(f"{url}: {error}") from error
     except BadPart as error:
         raise FetchFailed(f"{url}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
+
+
+async def _leads_to_a_host(request: Any) -> None:
+    """httpx would ask the resolver for whatever a redirect leads to, `%5B` too."""
+    if not HOST.fullmatch(request.url.raw_host):
+        raise FetchFailed(f"{request.url.host!r} is no host")
 
 
 async def _take(
