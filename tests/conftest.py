@@ -1,0 +1,26 @@
+"""What every test is under: it cannot leave this machine, nor can a program that it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guard import sitecustomize as guard
+
+
+def pytest_configure() -> None:
+    guard.install()
+    os.environ[guard.SWITCH] = guard.namespace()
+    others = [folder] if (folder := os.environ.get("PYTHONPATH")) else []
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(guard.__file__).parent), *others])
+
+
+@pytest.fixture(autouse=True)
+def _no_packet_leaves_this_machine() -> Iterator[None]:
+    """Fails a test that tried, also where the program took the refusal for a failure of the network."""
+    guard.refused.clear()
+    yield
+    assert guard.refused == []
