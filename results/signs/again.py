@@ -62,12 +62,15 @@ def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
     again = last_attempt(case.measurement.observations, "again", case.end.hop)
     if again is None or again.failure in OWN_NETWORK or again.address != failed.address:
         return
+    told = tells(again, method_of(again))
     if again.failure is None:
         yield "again.passes", f"{clean(again.host)} at {place(again)}: a second try got through"
-    elif STEPS.index(again.step) <= STEPS.index(failed.step):
-        yield "again.fails", "a second try: " + tells(again, method_of(again))
+    elif STEPS.index(again.step) > STEPS.index(failed.step):
+        yield "again.differs", f"a second try got further: {told}"
+    elif method_of(again) is None and case.end.method is not None:
+        yield "again.differs", f"a second try failed in another way: {told}"
     else:
-        yield "again.differs", "a second try got further: " + tells(again, method_of(again))
+        yield "again.fails", f"a second try: {told}"
 
 
 def _innocent_here(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:

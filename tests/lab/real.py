@@ -15,7 +15,7 @@ TTL = 60
 
 def start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
     """A server in this namespace; it ends with the namespace."""
-    return subprocess.Popen([str(shutil.which(tool)), *arguments], stdin=subprocess.DEVNULL)
+    return subprocess.Popen([str(shutil.which(tool)), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 def has(tool: str) -> bool:
@@ -91,7 +91,7 @@ def _location(site: Site, folder: Path) -> str:
 
 def _root(site: Site, folder: Path, page: bytes) -> str:
     root = folder / "www" / site.name
-    root.mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
     (root / "page.html").write_bytes(page)
     return f"root {root};"
 
@@ -103,6 +103,7 @@ UNBOUND = """server:
   username: ""
   pidfile: ""
   use-syslog: no
+  logfile: "{log}"
   module-config: "iterator"
   access-control: 0.0.0.0/0 allow
   access-control: ::/0 allow
@@ -151,5 +152,7 @@ def _zone(without: tuple[str, ...] = ()) -> list[str]:
 
 
 def _unbound(path: Path, lines: list[str]) -> Path:
-    path.write_text(UNBOUND.format(folder=path.parent, lines="\n".join(f"  {line}" for line in lines)))
+    path.write_text(
+        UNBOUND.format(folder=path.parent, log=path.with_suffix(".log"), lines="\n".join(f"  {line}" for line in lines))
+    )
     return path

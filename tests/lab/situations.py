@@ -244,7 +244,7 @@ WORLDS = (
         "very lossy line",
         lambda: censorship.loses_of_everything(0.25),
         dict.fromkeys((https("honest"), https("wechat"), https("big"), http("plain"), http("news")), NOT_BLOCKED),
-        options={"timeout_s": 2},
+        options={"timeout_s": 4},
     ),
     World(
         "large packets vanish",
