@@ -1,4 +1,4 @@
-"""What a home machine does to a round: its clock jumps, its disk is full or may not be written, others hold the database."""
+"""What a home machine does to a round: clocks jump, disks fill or may not be written, others hold the database."""
 
 from __future__ import annotations
 

@@ -38,7 +38,6 @@ async def test_many_targets_of_which_half_time_out_need_bounded_descriptors_and_
     found = rows(out.decode())
     assert sorted(row["target"] for row in found) == sorted(urls)
     assert {row["measurement_id"] for row in found} <= kept(lab.db)
-    print(files, memory)
     assert 0 < files < MOST_FILES
     assert 0 < memory < MOST_KIB
 

@@ -1,4 +1,4 @@
-"""What tests of faults share: how long they run, what a database holds, a small disk, a plain campaign."""
+"""What tests of faults share: how long they run, what a database holds, a small disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.schedules.lab import Lab
-
 LONG = bool(os.environ.get("REACHPROBE_LONG"))
 """With REACHPROBE_LONG=1 the same faults are met more often and at full size; that takes some twenty minutes."""
 
@@ -23,12 +21,6 @@ def kept(database: Path) -> set[str]:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
         return {identifier for (identifier,) in connection.execute("SELECT id FROM measurements")}
-
-
-def campaign(lab: Lab, *urls: str) -> None:
-    """One campaign over these, due at once again and again."""
-    targets = ", ".join(f'"{url}"' for url in urls)
-    lab.configure(f'\n[[campaign]]\nname = "all"\ntargets = [{targets}]\n')
 
 
 @contextmanager
