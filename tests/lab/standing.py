@@ -66,6 +66,7 @@ resolvers = ["udp://{plain}"]
 trusted_resolvers = ["https://{doh}/dns-query", "tls://{dot}"]
 canaries = ["http://canary.x.test/generate_204", "https://canary.x.test/generate_204"]
 domestic_canaries = ["http://canary-at-home.x.test/generate_204"]
+no_resolver = ""
 innocent_name = "innocent.x.test"
 ab_address = "{SITES["innocent.x.test"]}:443"
 ca_file = "{self.ca_file}"
