@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -23,7 +24,7 @@ from results.registers.statistics import statistics
 
 Write = Callable[..., Path]
 NOW = datetime(2017, 5, 9, 12, tzinfo=UTC)
-KILLS = 20
+KILLS = 200 if os.environ.get("REACHPROBE_LONG") else 20
 CHILD = """
 import sys, sqlite_utils
 from datetime import UTC, datetime
