@@ -1,8 +1,9 @@
-"""When each target was measured last, for the schedule."""
+"""When each target was measured last and what was said of it, for the schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,16 @@ JOIN measurements m ON m.number = (
 )
 LEFT JOIN verdicts v ON v.measurement = m.number
 """
+RECENT = """
+SELECT v.outcome
+FROM targets t
+CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
+JOIN verdicts v ON v.measurement = m.number
+WHERE t.text = ? AND m.control_of IS NULL AND m.started_at <= ?
+    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+ORDER BY m.started_at DESC LIMIT ?
+"""
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -42,6 +53,14 @@ def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: 
         names = Target.__struct_fields__[: len(fields)]
         found[Target(**dict(zip(names, fields, strict=True)), required=bool(required))] = Run(started_at, outcome)
     return found
+
+
+def recent_outcomes(db: Database, target: str, vantage: Vantage, until: datetime, limit: int) -> list[str]:
+    """What was last said of a target from `vantage`, not after `until`, newest first; what was repeated at once counts
+    once."""
+    at = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    values = [*msgspec.structs.astuple(vantage), target, at, limit]
+    return [row[0] for row in db.execute(RECENT, values)]
 
 
 def made_at(db: Database) -> str:

@@ -11,6 +11,7 @@ from probe.path import BadPath, usable
 from results.runs import last_runs, made_at
 from schedules import plan
 from schedules.choose import Choice, wanted
+from schedules.watched import eager
 
 if TYPE_CHECKING:
     from probe.model import Target
@@ -39,8 +40,8 @@ class Duty(msgspec.Struct, frozen=True):
 
 
 def duty(config: Config, store: Store, now: float) -> Duty:
-    """What the campaigns want measured now."""
-    all_wanted = wanted(config, store)
+    """What the campaigns want measured now, and sooner what was newly listed or has changed its verdict."""
+    all_wanted = eager(config, store, wanted(config, store), now)
     share = plan.share_of(made_at(store.db))
     found, later = plan.due(all_wanted, last(config, store, all_wanted, now), int(now), share)
     present: list[Choice] = []
