@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from probe.model import Http, Observation
+from probe.model import Http, Observation, Tls
 
 HOW = {
     "dns.nxdomain": "says that the name does not exist",
@@ -28,6 +28,12 @@ HOW = {
     "http.stall": "the answer stands still before its end",
 }
 
+CERTIFICATES = {
+    "ssl_invalid_hostname": "the certificate is for another name",
+    "ssl_unknown_authority": "the certificate is by nobody we trust",
+}
+EXPIRED, NOT_YET = 10, 9
+"""OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_CERT_NOT_YET_VALID."""
 MAX_TEXT = 120
 
 
@@ -48,12 +54,24 @@ def tells(observation: Observation, method: str | None) -> str:
     how = HOW.get(method or "", f"it fails ({clean(observation.failure or 'no failure')})")
     if method is None and observation.failure == "generic_timeout_error" and observation.step == "http":
         how = "the answer kept coming, too slowly to end"
-    name = clean(observation.host)
+    name, after = clean(observation.host), f"after {observation.duration_s:.2f} s"
     if observation.step == "dns":
-        return f"{name}: the resolver {clean(observation.detail.resolver)} {how} after {observation.duration_s:.2f} s"
+        return f"{name}: {after} the resolver {clean(observation.detail.resolver)} {how}"
     if isinstance(observation.detail, Http) and observation.detail.length is not None:
         how = f"{how} ({observation.detail.received or observation.detail.length} bytes came)"
-    return f"{name} at {place(observation)}: {how} after {observation.duration_s:.2f} s"
+    if method == "tls.mitm":
+        return f"{name} at {place(observation)}: {_certificate(observation)}"
+    return f"{name} at {place(observation)}: {how} {after}"
+
+
+def _certificate(observation: Observation) -> str:
+    """What is wrong with a certificate: its dates and its name are different stories."""
+    code = observation.detail.verify_code if isinstance(observation.detail, Tls) else None
+    if code == EXPIRED:
+        return "the certificate has expired"
+    if code == NOT_YET:
+        return "the certificate is not valid yet; is the clock right?"
+    return CERTIFICATES.get(observation.failure or "", HOW["tls.mitm"])
 
 
 def listed(things: tuple[str, ...], most: int = 3) -> str:

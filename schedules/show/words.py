@@ -65,7 +65,8 @@ def safe(text: str, limit: int = MAX_SHOWN) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$")
+WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$|^\S+: after [0-9.]+ s (?=the resolver )")
+RESOLVER = re.compile(r"^the resolver \S+ ")
 IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
 
 
@@ -84,7 +85,7 @@ def how(row: dict[str, Any]) -> str:
     if row["outcome"] == "reachable" or not row["evidence"]:
         return ""
     telling = row["evidence"][-1 if row["outcome"] == "denied" else 0]
-    return safe(WHERE_AND_AFTER.sub("", telling), 60)
+    return safe(RESOLVER.sub("the resolver ", WHERE_AND_AFTER.sub("", telling)), 60)
 
 
 def what(target: str) -> str:
