@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,24 @@ def print_json(row: Any) -> None:
     sys.stdout.flush()
 
 
+class _Trimmed(io.StringIO):
+    """stdout without the blanks that a table's last column is filled up with."""
+
+    def write(self, text: str) -> int:
+        sys.stdout.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 def out() -> Console:
     """stdout: with colour on a terminal (NO_COLOR respected), plain text otherwise."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+    if sys.stdout.isatty():
+        return Console(highlight=False, markup=False, emoji=False)
+    return Console(file=_Trimmed(), width=PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def talk(message: str, *, quiet: bool = False) -> None:

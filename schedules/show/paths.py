@@ -47,6 +47,7 @@ def worth_showing(lines: Sequence[Line]) -> Sequence[Line]:
 def sentences(lines: Sequence[Line], paths: Sequence[str]) -> Iterator[str]:
     """`opens by vpn: …`: what does not open by the first path and does by another; what opens by none, or only so."""
     first, others = paths[0], paths[1:]
+    lines = [line for line in lines if any(row["outcome"] != "offline" for row in line.values())]
     closed = [line for line in lines if not _opens(line, first)]
     for path in others:
         if opened := [line for line in closed if _opens(line, path)]:

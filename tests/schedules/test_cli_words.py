@@ -14,6 +14,8 @@ from rich.console import Console
 from results.rows import row
 from results.verdict import METHODS, Outcome
 from schedules.show import table as tables
+from schedules.show.output import out
+from schedules.show.paths import sentences, side_by_side
 from schedules.show.words import METHODS as WORDS
 from schedules.show.words import SIGNS, STYLES, how, safe, seconds, what
 from tests.results.records import finished, measurement, target, verdict
@@ -46,6 +48,10 @@ def test_every_method_and_every_outcome_has_its_words_and_sign() -> None:
         (line(method="http.blockpage", evidence=("The page is known (ru.rostelecom)",)), "block page (ru.rostelecom)"),
         (line(outcome="reachable"), ""),
         (line(outcome="down", evidence=("a.x at 192.0.2.1:443: it is refused after 0.01 s",)), "it is refused"),
+        (
+            line(outcome="down", evidence=("a.x: after 0.01 s the resolver udp://192.0.2.53 says that it failed",)),
+            "the resolver says that it failed",
+        ),
         (line(outcome="denied", evidence=("valid", "a challenge page")), "a challenge page"),
     ],
 )  # fmt: skip
@@ -73,6 +79,22 @@ def test_the_table_fits_80_columns_and_cuts_no_outcome_or_agreement(hosts: list[
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert file.getvalue().count("unlisted-block") == len(rows)
+
+
+def test_in_a_pipe_no_line_ends_in_blanks_and_those_between_words_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    console = out()
+    console.print("✓ ", end="")
+    console.print("fine")
+    console.print(tables.table([line(method="tls.reset"), line("https://a.example/", method="http.blockpage")], 400))
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "✓ fine"
+    assert [said for said in printed if said != said.rstrip()] == []
+
+
+def test_paths_open_nothing_and_close_nothing_where_the_network_was_offline() -> None:
+    offline = line(outcome="offline") | {"method": None}
+    lines = side_by_side({"direct": [offline], "vpn": [offline]})
+    assert list(sentences(lines, ["direct", "vpn"])) == []
 
 
 def test_of_many_rows_only_the_odd_ones_are_shown() -> None:
