@@ -58,7 +58,8 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event == "socket.connect":
         sock, address = arguments
-        if sock.type != socket.SOCK_DGRAM:  # a datagram socket sends nothing by connecting
+        # A datagram socket sends nothing by connecting, and TCP to everybody is refused by the kernel itself.
+        if sock.type != socket.SOCK_DGRAM and address[0] != "255.255.255.255":
             _check(sock, address)
     elif event in ("socket.sendto", "socket.sendmsg"):
         sock, address = arguments
