@@ -13,6 +13,7 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 Address = tuple[str, int]
@@ -143,11 +144,12 @@ class Listeners:
 
         return self.serve(sock, as_stream)
 
-    def run(self, work: Coroutine[Any, Any, None]) -> None:
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` until it ends or everything is closed."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     async def close(self) -> None:
         """End every task, close every socket; a bug in a handler is raised here, so that a test sees it."""
@@ -163,17 +165,18 @@ class Listeners:
             raise self._bugs[0]
 
     async def _accept(self, sock: socket.socket, handler: Handler) -> None:
-        loop = asyncio.get_running_loop()
         while True:
+            await _has_come(sock)
             try:
-                client, _ = await loop.sock_accept(sock)
+                client, _ = sock.accept()
             except OSError as error:
                 if error.errno in {errno.EBADF, errno.EINVAL, errno.EMFILE, errno.ENFILE}:
                     raise
                 continue  # the client left before we came to it
             client.setblocking(False)
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.run(_handle(client, handler))
+            handled = self.run(_handle(client, handler))
+            handled.add_done_callback(partial(_close, client))  # also where it is ended before it began
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -181,13 +184,31 @@ class Listeners:
             self._bugs.append(error)
 
 
+def _tell(come: asyncio.Future[None]) -> None:
+    if not come.done():
+        come.set_result(None)
+
+
+async def _has_come(sock: socket.socket) -> None:
+    """Wait for a connection. loop.sock_accept would lose one, open, that comes in the moment of its cancellation."""
+    loop = asyncio.get_running_loop()
+    come: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(sock, _tell, come)
+    try:
+        await come
+    finally:
+        loop.remove_reader(sock)
+
+
 async def _handle(client: socket.socket, handler: Handler) -> None:
     try:
         await handler(client)
     except NETWORK_TROUBLE:
         pass
-    finally:
-        client.close()
+
+
+def _close(client: socket.socket, _: asyncio.Task[None]) -> None:
+    client.close()
 
 
 async def _open_stream(client: socket.socket, context: ssl.SSLContext | None) -> Stream:
