@@ -70,7 +70,7 @@ def told(observation: Observation) -> str:
     """What came of a step, in plain words."""
     if observation.failure is None:
         return _came_back(observation)
-    said = FAILURES.get(observation.failure, observation.failure)
+    said = FAILURES.get(observation.failure) or safe(observation.failure)
     code = f" [{safe(observation.failure)}"
     code += f" {observation.error_code}]" if observation.error_code is not None else "]"
     return f"{said}{code}"

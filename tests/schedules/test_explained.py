@@ -1,0 +1,13 @@
+"""What `results show` says of a step, also where somebody else wrote the record."""
+
+from __future__ import annotations
+
+from probe.model import Tcp
+from schedules.show.explain import told
+from tests.results.records import observation
+
+
+def test_an_imported_failure_of_an_unknown_kind_reaches_no_terminal_as_a_command() -> None:
+    said = told(observation("m", 1, "tcp", Tcp(), failure="x\x1b[31m\u202ey"))
+    assert "\x1b" not in said
+    assert "\u202e" not in said
