@@ -7,6 +7,7 @@ Between them: `ip netns exec reachprobe-standing-client COMMAND`, and for a plai
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def main(words: list[str]) -> int:
                 furnish(FOLDER)
             elif words == ["down"]:
                 kernel.down()
+                shutil.rmtree(FOLDER, ignore_errors=True)
+                kernel.LOCK.unlink(missing_ok=True)
             elif words[:1] == ["look"] and len(words) == 3:
                 print(Lab(FOLDER).look(*words[1:]))
             else:
