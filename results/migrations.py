@@ -94,6 +94,21 @@ JOIN targets t ON t.id = m.target_id
 JOIN vantages w ON w.id = m.vantage_id;
 """
 
+NOTICES = """
+CREATE TABLE notices (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, what TEXT NOT NULL, at TEXT NOT NULL, said TEXT NOT NULL
+) STRICT;
+CREATE TABLE receivers (
+    name TEXT PRIMARY KEY, since TEXT NOT NULL, told_at TEXT, failures INTEGER NOT NULL, not_before TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE untold (
+    receiver TEXT NOT NULL REFERENCES receivers (name) ON DELETE CASCADE,
+    notice INTEGER NOT NULL REFERENCES notices (number) ON DELETE CASCADE,
+    PRIMARY KEY (receiver, notice)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX untold_by_notice ON untold (notice);
+"""
+
 
 @migrations()
 def m001_measurements(db: Database) -> None:
@@ -138,6 +153,12 @@ def m004_register_samples(db: Database) -> None:
     from results.registers.schema import create
 
     create(db)
+
+
+@migrations()
+def m005_notices(db: Database) -> None:
+    """What people are to be told, and whom it waits for."""
+    _execute(db, NOTICES)
 
 
 def missing_columns(db: Database) -> dict[str, str]:
