@@ -1,6 +1,6 @@
 """A register of the real one's shape and size: import, the next version, look-ups; beside what one would use instead.
 
-    python tests/bench/bench_registers.py [--entries 600000] [--folder DIR] [--pandas PYTHON]
+    python -m tests.bench.bench_registers [--entries 600000] [--folder DIR] [--pandas PYTHON]
 
 Each step runs in a process of its own, so that its peak memory is its own. CPU is user and system time of that process.
 Beside it, another process writes into the same database as a round does, and tells how long it had to wait at most.
@@ -11,68 +11,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.bench.large_register import counted, targets, write_dump
 
 HEADS = ("2024-03-01 10:00:00", "2024-03-01 11:00:00")
 AT = datetime(2024, 3, 1, 12, tzinfo=UTC)
 LOOKUPS = 10_000
 CHANGES = 500
-AUTHORITIES = ("ФНС", "Роскомнадзор", "Генпрокуратура", "суд", "Мосгорсуд", "МВД", "Роспотребнадзор")
-WORDS = ("casino", "slots", "film", "kino", "torrent", "shop", "news", "mir", "bet", "play", "online", "club", "vulkan")
-
-
-def row(number: int) -> str:
-    """Row `number`, always the same: half URLs, a third names, a tenth masks, some addresses and subnets alone."""
-    dice = random.Random(number)
-    name = f"{dice.choice(WORDS)}{dice.choice(WORDS)}-{number // 2}.{dice.choice(('com', 'ru', 'net', 'xyz', 'co.uk'))}"
-    if dice.random() < 0.3:
-        name = f"{dice.choice(('www', 'm', 'a1', 'forum'))}.{name}"
-    shared = dice.choices((1, 2, 3, 8), (70, 20, 8, 2))[0]
-    ips = " | ".join(
-        f"{dice.choice((104, 172, 188, 5))}.{dice.randrange(32)}.{dice.randrange(256)}.{dice.randrange(256)}"
-        for _ in range(shared)
-    )
-    decision = f"{AUTHORITIES[number // 2 % 7]};{number // 2}/2020;20{number // 2 % 10 + 14}-0{number // 2 % 9 + 1}-11"
-    kind = dice.random()
-    if kind < 0.5:
-        return f"{ips};{name};http{'s' if kind < 0.3 else ''}://{name}/{dice.choice(WORDS)}/{number}.html;{decision}"
-    if kind < 0.85:
-        return f"{ips};{name};;{decision}"
-    if kind < 0.97:
-        return f"{ips};*.{name};;{decision}"
-    if kind < 0.995:
-        return f"{ips};;;{decision}"
-    net = f"{dice.randrange(1, 223)}.{dice.randrange(256)}.{dice.randrange(0, 256, 16)}.0/{dice.choice((20, 24))}"
-    return f"{net};;;{decision}"
-
-
-def write_dump(path: Path, head: str, numbers: Iterator[int]) -> None:
-    """A dump of these rows."""
-    with path.open("w", encoding="cp1251", newline="") as file:
-        file.write(f"Updated: {head} +0000\n")
-        file.writelines(f"{row(number)}\n" for number in numbers)
-
-
-def targets(entries: int) -> list[str]:
-    """Half of them listed in some way, half not, in no order: names, addresses and URLs."""
-    dice = random.Random(1)
-    found = []
-    for number in range(LOOKUPS):
-        if number % 2:
-            found.append(f"https://www.site{dice.randrange(10**6)}.example.org/page/{number}")
-            continue
-        ips, name, url, *_ = row(dice.randrange(entries)).split(";")
-        found.append(url or name.replace("*.", "deep.below.") or ips.split(" | ")[0].partition("/")[0])
-    return found
 
 
 def measured(work: Callable[[], object]) -> dict[str, object]:
@@ -108,7 +62,7 @@ def look_up(folder: Path, entries: int) -> object:
 
     from results.expectation import Lookup
 
-    wanted = targets(int(entries))
+    wanted = targets(int(entries), LOOKUPS)
     db = sqlite_utils.Database(folder / "registers.db")
     cpu = time.process_time()
     lookup = Lookup(db, country="RU", at=AT)
@@ -120,7 +74,7 @@ def look_up(folder: Path, entries: int) -> object:
 
 def with_grep(folder: Path, entries: int) -> object:
     """A grep of the host in the dump, a few times."""
-    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries))[:20]]
+    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries), 20)]
     start = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     for host in hosts:
         subprocess.run(["grep", "-cF", host, str(folder / "dump2.csv")], stdout=subprocess.DEVNULL, check=False)
@@ -138,7 +92,7 @@ def with_pandas(folder: Path, entries: int) -> object:
     by_name: dict[str, list[int]] = {}
     for number, name in enumerate(frame[1]):
         by_name.setdefault(name, []).append(number)
-    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries))]
+    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries), LOOKUPS)]
     cpu = time.process_time()
     listed = sum(host in by_name for host in hosts)
     each = (time.process_time() - cpu) / len(hosts)
@@ -149,7 +103,7 @@ def with_like(folder: Path, entries: int) -> object:
     """The rows as text in SQLite, and LIKE."""
     import sqlite3
 
-    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries))[:20]]
+    hosts = [target.split("/")[2] if "//" in target else target for target in targets(int(entries), 20)]
     db = sqlite3.connect(folder / "registers.db")
     cpu = time.process_time()
     for host in hosts:
@@ -205,14 +159,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        write_dump(folder / "dump1.csv", HEADS[0], iter(range(options.entries)))
-        write_dump(folder / "dump2.csv", HEADS[1], iter(range(CHANGES // 2, options.entries + CHANGES // 2)))
-        print(f"{options.entries} entries, {(folder / 'dump1.csv').stat().st_size >> 20} MiB of CSV")
+        write_dump(folder / "dump1.csv", HEADS[0], range(options.entries))
+        write_dump(folder / "dump2.csv", HEADS[1], range(CHANGES // 2, options.entries + CHANGES // 2))
+        size = counted(folder / "dump1.csv")
+        print(f"{size.rows} rows, {size.size >> 20} MiB of CSV: {size.names} different names and {size.addresses}")
+        print(f"different addresses, {size.names + size.addresses} together, on the rows {size.standing} times")
         print("| step | CPU s | wall s | peak MB | others wait s | what |\n|---|---|---|---|---|---|")
         database = folder / "registers.db"
         for step in STEPS:
             python = options.pandas if step == "pandas" else sys.executable
-            command = [python, __file__, "--step", step, "--folder", str(folder), "--entries", str(options.entries)]
+            command = [
+                python,
+                "-m",
+                "tests.bench.bench_registers",
+                "--step",
+                step,
+                "--folder",
+                str(folder),
+                "--entries",
+                str(options.entries),
+            ]
             said, waited = beside_a_writer(command, database)
             found = json.loads(said)
             numbers = f"{found['cpu_s']} | {found['wall_s']} | {found['peak_mb']} | {waited:.2f}"
