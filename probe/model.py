@@ -8,13 +8,24 @@ from typing import Any, Literal
 import msgspec
 
 Scheme = Literal["https", "http", "tls", "tcp", "quic"]
-Role = Literal["main", "again", "trusted", "innocent", "elsewhere", "elsewhere_innocent", "system", "late", "offered"]
+Role = Literal[
+    "main",
+    "again",
+    "trusted",
+    "innocent",
+    "elsewhere",
+    "elsewhere_innocent",
+    "other_page",
+    "system",
+    "late",
+    "offered",
+]
 """Why a step was taken.
 
 main: the ordinary course of the target. again: the failed attempt once more on a fresh connection.
 trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
 elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
-system: what the machine's own getaddrinfo says.
+other_page: another path of the same name at the same address. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
 late: a further answer to a DNS question that had one already, which an honest network does not give.
 """

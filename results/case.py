@@ -21,6 +21,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
     measurement: Measurement
     end: Ending
+    country: str | None = None
     disqualified: str | None = None
 
     @property
@@ -91,11 +92,12 @@ def answered(measurement: Measurement) -> tuple[Observation, ...]:
 
 def _standing(control: Measurement, context: Context, library: Library) -> Control:
     end = ending(control.target, control.observations)
-    return Control(measurement=control, end=end, disqualified=_fault(control, end, context, library))
-
-
-def _fault(control: Measurement, end: Ending, context: Context, library: Library) -> str | None:
     country = context.control_countries.get(control.id) or control.vantage.country
+    fault = _fault(control, end, country, context, library)
+    return Control(measurement=control, end=end, country=country, disqualified=fault)
+
+
+def _fault(control: Measurement, end: Ending, country: str | None, context: Context, library: Library) -> str | None:
     if country is not None and country == context.country:
         return f"it leaves in the vantage's own country, {country}"
     if end.observation is None:

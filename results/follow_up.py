@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from functools import partial
@@ -81,7 +82,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
         wanted += _about_names(settings, measurement, hop)
     if end.observation is not None and not end.complete:
         wanted += _about_failure(settings, measurement, end, end.observation)
-    elif end.observation is not None and _odd(end.observation.detail):
+    elif end.observation is not None and (_odd(end.observation.detail) or _is_block(end.observation)):
         wanted += _about_answer(settings, measurement, end, end.observation)
     return wanted
 
@@ -94,6 +95,10 @@ def may_follow(answer: Http) -> bool:
 def _odd(answer: object) -> bool:
     """Whether an answer in the open is of the kind that a middlebox writes: short, or an error."""
     return isinstance(answer, Http) and ((answer.status or 0) >= ERRORS or (answer.length or 0) <= SHORT)
+
+
+def _is_block(answer: Observation) -> bool:
+    return isinstance(answer.detail, Http) and any(found.is_block for found in match(answer.detail))
 
 
 def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int) -> list[Lookup | Attempt]:
@@ -176,10 +181,12 @@ def _unreached(measurement: Measurement) -> bool:
 def _about_answer(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, answer: Observation
 ) -> list[Lookup | Attempt]:
-    """An odd answer in the open once more; where it is a known block page, what an innocent name gets there."""
+    """An odd answer in the open once more; where it is a known block page, what an innocent name gets there, and
+    what another page of the same name is: the service may quote it.
+    """
     roles: list[Role] = ["again"]
-    if settings.innocent_name is not None and any(found.is_block for found in match(answer.detail)):
-        roles.insert(0, "innocent")
+    if _is_block(answer):
+        roles = ["innocent", "other_page", "again"] if settings.innocent_name is not None else ["other_page", "again"]
     asked = attempts(measurement.observations, "again", end.hop)
     return [] if asked else [_attempt(measurement, end, answer, role, settings) for role in roles]
 
@@ -247,15 +254,22 @@ def _attempt(
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
     away = settings.ab_endpoint if role.startswith("elsewhere") else None
-    again = role == "again"
     in_the_open = role == "innocent" and asked.scheme == "http"
+    paths = {"again": asked.path, "other_page": _another(asked.path, measurement.id), "innocent": "/"}
+    fetches = role in ("again", "other_page") or in_the_open
     return Attempt(
         role=role,
         hop=end.hop,
-        scheme=asked.scheme if again or in_the_open or asked.scheme == "quic" else "tls",
+        scheme=asked.scheme if fetches or asked.scheme == "quic" else "tls",
         host=end.host,
         server_name=settings.innocent_name if role.endswith("innocent") else end.host,
         address=away[0] if away else failed.address,
         port=away[1] if away else failed.port or asked.port,
-        request_path="/" if in_the_open else asked.path if again else None,
+        request_path=paths[role] if fetches else None,
     )
+
+
+def _another(path: str | None, measurement_id: str) -> str:
+    """A page of the same name that most likely says something else; no two measurements ask for the same made-up one."""
+    made_up = "/" + hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
+    return "/" if path not in (None, "/") else made_up

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from probe.model import Http
 
@@ -40,6 +41,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     tells: str
     proof: bool = True
     """False where it is only a hint: no list vouches for it in the country that the answer was seen in."""
+    countries: tuple[str, ...] = ()
+    """Where it is expected, ISO 3166; () for anywhere."""
 
     @property
     def is_page(self) -> bool:
@@ -61,6 +64,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     hosts: tuple[str, ...]
     source: str
     scope: str = "isp"
+    countries: tuple[str, ...] = ()
 
 
 class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,6 +74,7 @@ class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     addresses: tuple[str, ...]
     source: str
     scope: str = "isp"
+    countries: tuple[str, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,14 +91,17 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     status: tuple[int, ...] = ()
     at_most: int | None = None
     """Bytes: what quotes a block page is longer than one."""
+    countries: tuple[str, ...] = ()
 
 
 class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One TOML file of fingerprints."""
+    """One TOML file of fingerprints. Each of them carries the file's `countries`."""
 
     host: tuple[Hosts, ...] = ()
     stub: tuple[Stubs, ...] = ()
     page: tuple[Page, ...] = ()
+    countries: tuple[str, ...] = ()
+    """Where all of the file's are expected; () for anywhere."""
 
 
 Ready = tuple[Page, tuple[tuple[bytes, ...], ...]]
@@ -111,12 +119,23 @@ class Compiled(msgspec.Struct, frozen=True, kw_only=True):
 
 def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
     """Make a set of fingerprint files ready for matching."""
-    files = tuple(files)
+    files = tuple(map(_placed, files))
     return Compiled(
         hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
         stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
         blocks=tuple(_ready(page) for file in files for page in file.page if page.kind in BLOCKS),
         refusals=tuple(_ready(page) for file in files for page in file.page if page.kind in REFUSALS),
+    )
+
+
+def _placed(file: FingerprintFile) -> FingerprintFile:
+    """The file with its countries written at each of its fingerprints."""
+    where = file.countries
+    return FingerprintFile(
+        host=tuple(replace(one, countries=where) for one in file.host),
+        stub=tuple(replace(one, countries=where) for one in file.stub),
+        page=tuple(replace(one, countries=where) for one in file.page),
+        countries=where,
     )
 
 
@@ -153,7 +172,7 @@ def _found(http: Http) -> Iterator[Match]:
     for url in (http.url, leads_to(http)):
         if (entry := _block_host(host_of(url))) is not None:
             host = host_of(url) or ""
-            yield Match(name=entry.name, kind="block_host", scope=entry.scope, tells=f"it leads to {host}")
+            yield _match(entry, "block_host", f"it leads to {host}")
     yield from _pages(http, refusal=False)
     yield from _pages(http, refusal=True)
     if http.body and http.length is not None and http.length <= FRAME_AT_MOST:
@@ -167,7 +186,7 @@ def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
     for page, phrases in own().refusals if refusal else own().blocks:
         short = page.at_most is None or (http.length or 0) <= page.at_most
         if short and _bears(page, phrases, http.status, title, headers, body):
-            yield Match(name=page.name, kind=page.kind, scope=page.scope, tells=page.tells)
+            yield _match(page, page.kind, page.tells)
 
 
 def _bears(
@@ -192,7 +211,11 @@ def _framed(body: bytes) -> Iterator[Match]:
         return
     for host, entry in own().hosts.items():
         if b"//" + host.encode() in body:
-            yield Match(name=entry.name, kind="blockpage", scope=entry.scope, tells=f"a page that only leads to {host}")
+            yield _match(entry, "blockpage", f"a page that only leads to {host}")
+
+
+def _match(entry: Hosts | Page, kind: Kind, tells: str) -> Match:
+    return Match(name=entry.name, kind=kind, scope=entry.scope, tells=tells, countries=entry.countries)
 
 
 def _block_host(host: str | None) -> Hosts | None:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import islice
 
+import msgspec
+
 from probe.model import Http
 from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, match, own
 from results.fingerprints.prints import Print, Ready, Words, digest, ready
@@ -42,7 +44,7 @@ class Library:
 
     def match(self, http: Http, country: str | None) -> tuple[Match, ...]:
         """Every fingerprint that an answer seen in `country` bears; the work is bounded whatever the answer holds."""
-        found = match(http)
+        found = tuple(_seen_in(country, one) for one in match(http))
         if not self.prints:
             return found
         borne = tuple(islice(self._borne(http), MANY))
@@ -60,8 +62,9 @@ class Library:
         known = self._answers.get(value.rstrip(".").lower(), ())
         if any(one.scope == "fp" for one in known):
             return None
-        if value in own().stubs:
-            return own().stubs[value].name
+        stub = own().stubs.get(value)
+        if stub is not None and _expects(stub.countries, country):
+            return stub.name
         return next((one.name for one in known if one.proves(country)), None)
 
     def _borne(self, http: Http) -> Iterator[Print]:
@@ -110,6 +113,19 @@ def _headers(http: Http) -> Iterator[tuple[str, bytes]]:
         given.append(location)
     for name, value in given:
         yield name, value[:LOOKED_AT_OF_HEADER].encode("utf-8", "replace")
+
+
+def _expects(countries: tuple[str, ...], country: str | None) -> bool:
+    """Whether one of our own set is expected in a country; one that is not known is taken for any."""
+    return country is None or not countries or country in countries
+
+
+def _seen_in(country: str | None, one: Match) -> Match:
+    """The match as it counts in a country: a block page that is shown outside its own proves nothing by itself."""
+    if not one.is_page or _expects(one.countries, country):
+        return one
+    tells = f"{one.tells}, which is known in {', '.join(one.countries)}"
+    return msgspec.structs.replace(one, proof=False, tells=tells)
 
 
 def _matched(one: Print, http: Http, country: str | None) -> Match:

@@ -50,6 +50,14 @@ RULES = (
         says="A complete answer came in the open from the right address, with no block sign in it.",
     ),
     Rule(
+        id="http.page_of_its_own",
+        tier=4,
+        needs=signs("page.block page.only_here control.same_page"),
+        unless=signs("over.valid_tls"),
+        outcome="inconclusive",
+        says="A block page, but only at this path, and a control is given it too: the service may quote it itself.",
+    ),
+    Rule(
         id="http.blocked_by_name",
         tier=4,
         needs=signs("page.block innocent.no_block_page"),

@@ -31,6 +31,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
     if end.complete:
         yield from _same_answer(case, end.observation)
         yield from _innocent_page(case)
+        yield from _other_page(case)
         return
     failed = end.observation
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
@@ -107,6 +108,16 @@ def _innocent_page(case: Case) -> Iterator[tuple[str, str]]:
     if not any(found.is_block for found in case.match(innocent)):
         says = f"with the innocent name {_said(innocent)}, {place(innocent)} answers {innocent.detail.status}"
         yield "innocent.no_block_page", f"{says} and no block page"
+
+
+def _other_page(case: Case) -> Iterator[tuple[str, str]]:
+    """Whether another page of the same name is no block page where this one is."""
+    other = last_attempt(case.measurement.observations, "other_page", case.end.hop)
+    if other is None or not isinstance(other.detail, Http) or other.detail.status is None:
+        return
+    if not any(found.is_block for found in case.match(other)):
+        says = f"another page of {clean(other.host)} at {place(other)} answers {other.detail.status}"
+        yield "page.only_here", f"{says} and is no block page"
 
 
 def _elsewhere(case: Case) -> Iterator[tuple[str, str]]:

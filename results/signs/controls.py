@@ -23,6 +23,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
     for control in case.controls:
         if control.disqualified:
             yield "control.disqualified", f"control {clean(control.name)} is not counted: {control.disqualified}"
+            yield from _same_page(case, control)
     if not case.qualified and not _trusted_for_dns(case):
         yield "control.none", "there is no control for this step"
     for control in case.qualified:
@@ -127,6 +128,16 @@ def _beside_answer(case: Case, control: Control) -> Iterator[tuple[str, str]]:
                 "control.differs_wholly",
                 f"nothing of it is like control {name}'s: servers {servers}, fields and body",
             )
+
+
+def _same_page(case: Case, control: Control) -> Iterator[tuple[str, str]]:
+    """A control that is not believed, since it may stand behind the same censor, was given the very same answer."""
+    answers = answered(control.measurement)
+    ours = case.end.observation.detail if case.end.complete and case.end.observation else None
+    if not answers or not isinstance(ours, Http) or control.country == case.country is not None:
+        return
+    if control.end.host == case.end.host and alike(ours, answers[-1].detail):
+        yield "control.same_page", f"control {clean(control.name)} was given the very same page"
 
 
 def wholly_other(ours: Http, theirs: Http) -> bool:

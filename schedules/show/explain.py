@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from results.fingerprints.library import Library
 
-ROLES = {"main": "", "elsewhere_innocent": "both"}
+ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
 ROLES_TOLD = """\
 again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
-innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. system: this
+innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. page: another
+page of the name. system: this
 machine's resolver. offered: QUIC, where the answer offers it.
 """
 MOST_NEARLY = 5

@@ -148,6 +148,18 @@ def same_censor_for_the_control(plan: Plan) -> None:
     plan.site("honest", REACHABLE)
 
 
+def quoting(plan: Plan) -> None:
+    """A plain site one page of which is, word for word, a provider's block page, beside a censor's own."""
+    site = plan.site("site-that-quotes", Expected("reachable"), _quotes, tls=False)
+    plan.expect("quoted", f"{site.url}blocked", UNTOLD)
+    plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page())
+
+
+async def _quotes(request: sites.Request, stream: sites.Stream) -> None:
+    quoted = request.path == "/blocked"
+    await stream.send(censor.block_answer(200) if quoted else sites.response(200, sites.html("Law today", kib=20)))
+
+
 def helpless(plan: Plan) -> None:
     """Without a control, only what proves itself is called blocked."""
     plan.site("reset", BY_NAME, censored=censor.resets)
@@ -239,6 +251,10 @@ def domestic_control(config: str) -> str:
     return config.replace('[[path]]\nname = "control"\n', '[[path]]\nname = "control"\ncountry = "RU"\n')
 
 
+def control_abroad(config: str) -> str:
+    return config.replace('[[path]]\nname = "control"\n', '[[path]]\nname = "control"\ncountry = "NL"\n')
+
+
 def lost_control(config: str) -> str:
     head, _, tail = config.partition('proxy = "socks5://')
     return f'{head}proxy = "socks5://127.77.0.98:9"\n{tail.partition(chr(10))[2]}'
@@ -266,6 +282,8 @@ NETWORKS = (
     Network("injection", injection),
     Network("residual blocking", residue),
     Network("the control behind the same censor", same_censor_for_the_control),
+    Network("quoted block page", quoting),
+    Network("quoted block page, control abroad", quoting, config=control_abroad),
     Network("no control", helpless, config=without_control),
     Network("control lost", unlucky, config=lost_control),
     Network("control at home", unlucky, config=domestic_control),

@@ -176,7 +176,8 @@ class Builder:
     def _http(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         scheme = self.goal.scheme
         host = self.innocent_name if role == "innocent" else self.goal.host
-        url = f"{scheme}://{targets.authority(scheme, host, self.port)}{self.goal.request_path or '/'}"
+        path = "/another" if role == "other_page" else self.goal.request_path or "/"
+        url = f"{scheme}://{targets.authority(scheme, host, self.port)}{path}"
         stopped = result in ("stall", "slow")
         status = int(result) if result.isdigit() else 200 if stopped else None
         failure = None if result.isdigit() else WIRE["timeout" if stopped else result]
@@ -205,7 +206,18 @@ class Builder:
         )
 
 
-ROLES = ("main", "late", "trusted", "system", "innocent", "again", "elsewhere_innocent", "elsewhere", "offered")
+ROLES = (
+    "main",
+    "late",
+    "trusted",
+    "system",
+    "innocent",
+    "again",
+    "elsewhere_innocent",
+    "elsewhere",
+    "other_page",
+    "offered",
+)
 
 
 def measurement(data: dict[str, Any], target: Target, number: int) -> Measurement:
@@ -219,7 +231,7 @@ def measurement(data: dict[str, Any], target: Target, number: int) -> Measuremen
     return Measurement(
         id=f"m{number}",
         target=target,
-        vantage=Vantage(name=name, country=country, path=data.get("path", "direct" if number == 0 else name)),
+        vantage=Vantage(name=name, country=country or None, path=data.get("path", "direct" if number == 0 else name)),
         started_at=STARTED,
         runtime_s=1.0,
         observations=tuple(builder.made),
