@@ -232,7 +232,8 @@ async def fetch(
 
     The file appears when it is whole. What came of it before an error stays beside it, where the server's answer can be
     continued, and the next fetch of the same goes on from there. `progress(done, total)` is told in bytes, `total` is
-    None where the server does not say. Raises FetchFailed on any error, also where more than `max_bytes` come.
+    None where the server does not say. Raises FetchFailed on any error, also where more than `max_bytes` come, and
+    where a redirect leads from https to http.
     """
     import httpx
 
@@ -249,7 +250,7 @@ async def fetch(
                     trust_env=False,
                     follow_redirects=True,
                     timeout=timeout_s,
-                    event_hooks={"request": [_leads_to_a_host]},
+                    event_hooks={"request": [_Leads()]},
                 ) as client,
                 client.stream("GET", url, headers=headers) as response,
             ):
@@ -262,10 +263,22 @@ async def fetch(
         raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
 
 
-async def _leads_to_a_host(request: Any) -> None:
-    """httpx would ask the resolver for whatever a redirect leads to, `%5B` too."""
-    if not HOST.fullmatch(request.url.raw_host):
-        raise FetchFailed(f"{request.url.host!r} is no host")
+class _Leads:
+    """Looks at every hop of a download before it is made: to a host, and never from https down to http."""
+
+    def __init__(self) -> None:
+        self._secured_by = ""
+
+    async def __call__(self, request: Any) -> None:
+        if not HOST.fullmatch(request.url.raw_host):  # httpx would ask the resolver for `%5B` too
+            raise FetchFailed(f"{request.url.host!r} is no host")
+        if self._secured_by and request.url.scheme != "https":
+            raise FetchFailed(
+                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anybody on the way"
+                " could change what comes; not followed"
+            )
+        if request.url.scheme == "https":
+            self._secured_by = request.url.host
 
 
 async def _take(

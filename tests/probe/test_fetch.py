@@ -10,6 +10,7 @@ import pytest
 from probe.http_transport import FetchFailed, fetch
 from probe.partial_download import PartialDownload
 from schedules.demo import sites
+from schedules.demo.authority import Authority
 from schedules.demo.listening import Listeners, Stream
 from tests.probe.measuring import LOOPBACK, at_most
 
@@ -51,6 +52,51 @@ async def test_a_download_that_fails_says_so_in_one_line(
         await at_most(30, download(responder, max_bytes=100_000))
     assert "/list.csv" in str(raised.value)
     assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+async def test_a_redirect_from_https_down_to_http_is_refused_and_the_server_there_is_not_asked(
+    here: Listeners, tmp_path: Path, hops: int
+) -> None:
+    authority = Authority(tmp_path)
+    asked: list[sites.Request] = []
+
+    async def plain(request: sites.Request, stream: Stream) -> None:
+        asked.append(request)
+        await stream.send(sites.response(200, b"forged on the way"))
+
+    _, port = sites.serve_site(here, LOOPBACK, plain)
+    leads_to = f"http://{LOOPBACK}:{port}/list.csv"
+    for _ in range(hops):
+        _, port = sites.serve_site(here, LOOPBACK, sites.redirect(leads_to), authority.context(LOOPBACK))
+        leads_to = f"https://{LOOPBACK}:{port}/list.csv"
+    into = tmp_path / "list.csv"
+    with pytest.raises(FetchFailed, match=rf"^{leads_to}: {LOOPBACK} redirects to http://{LOOPBACK}, .*not followed$"):
+        await at_most(30, fetch(leads_to, into, ca_file=str(authority.ca_file)))
+    assert asked == []
+    assert not into.exists()
+
+
+@pytest.mark.parametrize("first", ["http", "https"])
+async def test_a_redirect_to_https_is_followed(here: Listeners, tmp_path: Path, first: str) -> None:
+    authority = Authority(tmp_path)
+    context = authority.context(LOOPBACK)
+    _, port = sites.serve_site(here, LOOPBACK, sites.answers(sites.response(200, b"a;b")), context)
+    leads = sites.redirect(f"https://{LOOPBACK}:{port}/list.csv")
+    _, port = sites.serve_site(here, LOOPBACK, leads, context if first == "https" else None)
+    into = tmp_path / "list.csv"
+    await at_most(30, fetch(f"{first}://{LOOPBACK}:{port}/list.csv", into, ca_file=str(authority.ca_file)))
+    assert into.read_bytes() == b"a;b"
+
+
+async def test_a_redirect_to_http_between_two_to_https_is_refused(here: Listeners, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.context(LOOPBACK)
+    _, port = sites.serve_site(here, LOOPBACK, sites.answers(sites.response(200, b"a;b")), context)
+    _, port = sites.serve_site(here, LOOPBACK, sites.redirect(f"https://{LOOPBACK}:{port}/"))
+    _, port = sites.serve_site(here, LOOPBACK, sites.redirect(f"http://{LOOPBACK}:{port}/"), context)
+    with pytest.raises(FetchFailed, match="not followed"):
+        await at_most(30, fetch(f"https://{LOOPBACK}:{port}/", tmp_path / "list.csv", ca_file=str(authority.ca_file)))
 
 
 LONG_AGO, NOW = "Mon, 08 May 2017 09:00:00 GMT", "Tue, 09 May 2017 09:00:00 GMT"
