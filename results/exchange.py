@@ -193,9 +193,10 @@ def _is_taken(db: Database, measurement_id: str) -> bool:
 
 
 def _round(db: Database, round_id: str | None) -> Round | None:
-    found = db.execute("SELECT id, started_at, network, evidence FROM rounds WHERE id = ?", [round_id]).fetchone()
+    query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
+    found = db.execute(query, [round_id]).fetchone()
     if found is None:
         return None
     network: NetworkState = found[2]
     evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
-    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence)
+    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from results.expectation import Expectation
 
 
+AsnSource = Literal["declared", "mmdb", "echoed"]
+"""Whence a vantage's ASN is known: its owner said so, a database on this machine, or a hub that saw the address."""
+
+
+Spent = tuple[str, int]
+"""A month (UTC, `2026-11`), and how many bytes were sent and received in it for what is kept."""
+
+
 class Round(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the targets that were due, and what the canaries said of the network then."""
 
@@ -21,6 +29,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """UTC, RFC 3339."""
     network: NetworkState
     evidence: tuple[str, ...] = ()
+    asn_source: AsnSource | None = None
+    """None where the vantage's ASN is not known."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

@@ -161,6 +161,15 @@ def m005_notices(db: Database) -> None:
     _execute(db, NOTICES)
 
 
+@migrations()
+def m006_care(db: Database) -> None:
+    """On which network a round was, how much was sent and received in a month, and whether measuring pauses."""
+    db.execute("ALTER TABLE rounds ADD COLUMN network_key TEXT")
+    db.execute("ALTER TABLE rounds ADD COLUMN asn_source TEXT")
+    db.execute("CREATE TABLE traffic (month TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT")
+    db.execute("CREATE TABLE pauses (id INTEGER PRIMARY KEY CHECK (id = 1), until TEXT) STRICT")
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -31,7 +31,8 @@ FROM targets t
 CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
 JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
-WHERE t.text = ? AND m.control_of IS NULL AND m.started_at <= ?
+LEFT JOIN rounds r ON r.id = m.round_id
+WHERE t.text = ? AND r.network_key IS ? AND m.control_of IS NULL AND m.started_at <= ?
     AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
 ORDER BY m.started_at DESC LIMIT ?
 """
@@ -55,11 +56,13 @@ def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: 
     return found
 
 
-def recent_outcomes(db: Database, target: str, vantage: Vantage, until: datetime, limit: int) -> list[str]:
-    """What was last said of a target from `vantage`, not after `until`, newest first; what was repeated at once counts
-    once."""
+def recent_outcomes(
+    db: Database, target: str, vantage: Vantage, until: datetime, limit: int, *, network: str | None = None
+) -> list[str]:
+    """What was last said of a target from `vantage` on one `network`, not after `until`, newest first; what was
+    repeated at once counts once."""
     at = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    values = [*msgspec.structs.astuple(vantage), target, at, limit]
+    values = [*msgspec.structs.astuple(vantage), target, network, at, limit]
     return [row[0] for row in db.execute(RECENT, values)]
 
 

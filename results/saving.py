@@ -13,7 +13,7 @@ import msgspec
 from probe.model import Measurement, Target, Vantage
 from results.columns import Keep, all_columns, to_values
 from results.course import ending
-from results.finished import Finished, Round
+from results.finished import Finished, Round, Spent
 from results.verdict import Context
 
 if TYPE_CHECKING:
@@ -44,11 +44,20 @@ class Ids:
         self._known.clear()
 
 
-def save_round(db: Database, round_: Round) -> None:
+def save_round(db: Database, round_: Round, network_key: str | None = None) -> None:
+    """`network_key` tells this machine's networks apart, and stays in this database."""
     db.execute(
-        "INSERT INTO rounds (id, started_at, network, evidence) VALUES (?, ?, ?, ?)",
-        [round_.id, round_.started_at, round_.network, to_json(round_.evidence)],
+        "INSERT INTO rounds (id, started_at, network, evidence, network_key, asn_source) VALUES (?, ?, ?, ?, ?, ?)",
+        [round_.id, round_.started_at, round_.network, to_json(round_.evidence), network_key, round_.asn_source],
     )
+
+
+def spend(db: Database, spent: Spent | None) -> None:
+    """Add to what a month has cost."""
+    if spent is not None:
+        db.execute(
+            "INSERT INTO traffic VALUES (?, ?) ON CONFLICT (month) DO UPDATE SET bytes = bytes + excluded.bytes", spent
+        )
 
 
 def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results import loading, saving
-from results.finished import Finished, Round
+from results.finished import Finished, Round, Spent
 from results.verdict import Context, Earlier, Rate
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = """
 FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
-WHERE w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+LEFT JOIN rounds r ON r.id = m.round_id
+WHERE r.network_key IS ? AND w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
     AND t.text = ? AND m.control_of IS NULL AND m.started_at < ? AND m.id IS NOT ?
     AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
 ORDER BY m.started_at DESC LIMIT ?
@@ -70,26 +71,30 @@ class Store:
     def close(self) -> None:
         self.db.close()
 
-    def save_round(self, round_: Round) -> None:
+    def save_round(self, round_: Round, *, network_key: str | None = None, spent: Spent | None = None) -> None:
+        """Keep a round; `network_key` names the network that it is on, among those of this machine."""
         with self.writing():
-            saving.save_round(self.db, round_)
+            saving.save_round(self.db, round_, network_key)
+            saving.spend(self.db, spent)
 
-    def save(self, records: Iterable[Finished]) -> None:
-        """Keep these, all or none. When this returns they are committed."""
+    def save(self, records: Iterable[Finished], *, spent: Spent | None = None) -> None:
+        """Keep these, all or none. When this returns they are committed, and with them what they cost."""
         try:
             with self.writing():
                 saving.save(self.db, self._ids, list(records))
+                saving.spend(self.db, spent)
         except BaseException:
             self._ids.forget()
             raise
 
-    def repeated(self, first: Finished, again: Finished) -> None:
+    def repeated(self, first: Finished, again: Finished, *, spent: Spent | None = None) -> None:
         """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
         try:
             with self.writing():
                 saving.save(self.db, self._ids, [again])
                 saving.save_context(self.db, first)
                 saving.save_verdicts(self.db, [first])
+                saving.spend(self.db, spent)
         except BaseException:
             self._ids.forget()
             raise
@@ -138,20 +143,30 @@ class Store:
         """The rows of `results list --json`, newest first: see `loading.rows` for the filters."""
         return loading.rows(self.db, limit=limit, repeated=repeated, **filters)
 
-    def latest_outcome(self, target: Target, vantage: Vantage, before: str) -> str | None:
-        """What was last said of `target` here by this path, before a UTC time."""
-        row = self.db.execute(HISTORY, [*msgspec.structs.astuple(vantage), target.text, before, None, 1]).fetchone()
+    def latest_outcome(
+        self, target: Target, vantage: Vantage, before: str, *, network: str | None = None
+    ) -> str | None:
+        """What was last said of `target` on this network by this path, before a UTC time."""
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, None, 1]
+        row = self.db.execute(HISTORY, values).fetchone()
         return row[1] if row else None
 
     def history(
-        self, target: Target, vantage: Vantage, before: str, *, apart_from: str | None = None
+        self,
+        target: Target,
+        vantage: Vantage,
+        before: str,
+        *,
+        apart_from: str | None = None,
+        network: str | None = None,
     ) -> tuple[Earlier, ...]:
-        """How `target` failed here by this path since it was last reachable, oldest first, before a UTC time.
+        """How `target` failed on this network by this path since it was last reachable, oldest first, before a UTC
+        time.
 
         Of many only the newest are told, and the oldest of an unbroken run of the same. What was measured again at once
         counts once, so a repeat leaves the measurement that it repeats out.
         """
-        values = [*msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
         rows = self.db.execute(HISTORY, values)
         since = takewhile(lambda row: row[1] != "reachable", rows)
         found = [Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None]
@@ -160,10 +175,16 @@ class Store:
         return tuple(reversed([*newest, *run[-1:]]))
 
     def rates(
-        self, target: Target, vantage: Vantage, before: str, *, apart_from: str | None = None
+        self,
+        target: Target,
+        vantage: Vantage,
+        before: str,
+        *,
+        apart_from: str | None = None,
+        network: str | None = None,
     ) -> tuple[Rate, ...]:
         """The run of slow answers that the last measurement of `target` ended here, the newest of many; () for none."""
-        values = [*msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
         row = self.db.execute(RATES, values).fetchone()
         return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
