@@ -81,7 +81,7 @@ proxy = "socks5://{SOCKS}:1080"
 {country}
 """
 
-    def reachprobe(self, *words: str, config: str) -> Ran:
+    def reachprobe(self, *words: str, config: str, within_s: float = 300) -> Ran:
         """The program itself, in a process of its own in the client's namespace, with this configuration."""
         written = self.folder / "config.toml"
         written.write_text(config)
@@ -90,7 +90,7 @@ proxy = "socks5://{SOCKS}:1080"
             ["ip", "netns", "exec", kernel.CLIENT, *command],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=within_s,
             check=False,
             cwd=ROOT,
             env={**os.environ, "REACHPROBE_CONSENT": "yes", "STATE_DIRECTORY": str(self.folder), "NO_COLOR": "1"},
