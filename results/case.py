@@ -77,6 +77,14 @@ class Case:
         return self._matched[answer.id]
 
     @cached_property
+    def shown_abroad(self) -> frozenset[str]:
+        """The names of the block pages that qualified controls were shown, where none is to be expected."""
+        answers = (o.detail for control in self.qualified for o in answered(control.measurement))
+        return frozenset(
+            found.name for answer in answers for found in self.library.match(answer, None) if found.is_page
+        )
+
+    @cached_property
     def _matched(self) -> dict[str, tuple[Match, ...]]:
         return {}
 

@@ -21,6 +21,8 @@ INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout", "http.reset
 """Ways for a name to fail on a connection that stood, none of which is an answer; an alert is one."""
 TICKETS = 4096
 """More bytes than a server sends unasked behind a handshake: session tickets and HTTP/2 settings."""
+STOPS_WITHIN = 4096
+"""Bytes that two answers cut at one mark may differ by."""
 OWN_NETWORK = ("network_unreachable", "network_down")
 CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 
@@ -121,6 +123,16 @@ def _stood_still(observation: Observation, answer: Http) -> bool:
     long as is allowed for, and that is a third of the longest that an exchange may last."""
     silence = observation.duration_s - answer.curve[-1][0] if answer.curve else observation.duration_s
     return silence * 3 >= observation.duration_s * 0.99
+
+
+def stopped_alike(one: Observation, other: Observation) -> bool:
+    """Whether two answers that stood still did so after about as many bytes, as where something counts them; bad luck
+    on a lossy line stops them anywhere. A censor that counts packets is some of them off.
+    """
+    if not (isinstance(one.detail, Http) and isinstance(other.detail, Http)):
+        return False
+    short, long = sorted((answer.received or answer.length or 0) for answer in (one.detail, other.detail))
+    return long - short <= max(STOPS_WITHIN, long // 4)
 
 
 def ending(target: Target, observations: Sequence[Observation], role: Role = "main") -> Ending:

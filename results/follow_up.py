@@ -270,6 +270,6 @@ def _attempt(
 
 
 def _another(path: str | None, measurement_id: str) -> str:
-    """A page of the same name that most likely says something else; no two measurements ask for the same made-up one."""
+    """A page of the same name that most likely says something else; a made-up one is never asked for twice."""
     made_up = "/" + hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
     return "/" if path not in (None, "/") else made_up

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from results.rule import Rule
 
-RULES_VERSION = "2026-11-24"
+RULES_VERSION = "2026-11-26"
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ RULES = (
         id="down.as_control",
         tier=6,
         needs=signs("fails control.all_fail_same"),
+        unless=signs("again.passes"),
         outcome="down",
         confidence="probable",
         says="Every qualified control failed in the same way.",

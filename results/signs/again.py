@@ -16,6 +16,7 @@ from results.course import (
     last_attempt,
     method_of,
     presented,
+    stopped_alike,
 )
 from results.dns_answers import failure_of
 from results.sentences import clean, place, tells
@@ -68,6 +69,8 @@ def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
         yield "again.passes", f"{clean(again.host)} at {place(again)}: a second try got through"
     elif STEPS.index(again.step) > STEPS.index(failed.step):
         yield "again.differs", f"a second try got further: {told}"
+    elif case.end.method == method_of(again) == "http.stall" and not stopped_alike(failed, again):
+        yield "again.differs", f"a second try stood still elsewhere: {told}"
     elif method_of(again) is None and case.end.method is not None:
         yield "again.differs", f"a second try failed in another way: {told}"
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.case import Case, Control, answered
-from results.course import FINAL, HANDSHAKES, STEPS, Ending
+from results.course import FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
 from results.fingerprints import match
 from results.sentences import clean, tells
 from results.signs.answer import refusal
@@ -84,6 +84,8 @@ def _fails_same(case: Case, control: Control) -> bool:
         return here.observation is there.observation
     if here.method == "tls.mitm":
         return there.method == "tls.mitm" and _leaf_of(here.observation) == _leaf_of(there.observation)
+    if here.method == there.method == "http.stall":
+        return stopped_alike(here.observation, there.observation)
     if here.method == there.method and here.observation.failure == there.observation.failure:
         return True
     return here.method == there.method is not None or _proxy_cannot_say(here, there.observation)

@@ -19,7 +19,9 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
             continue
         for found in case.match(observation):
             sentence = f"{clean(observation.host)} at {place(observation)}: {found.tells} ({clean(found.name)})"
-            if found.is_block:
+            if found.is_block and found.name in case.shown_abroad:
+                yield "page.shown_abroad", f"{sentence}, and a control where there is no such block is shown it too"
+            elif found.is_block:
                 yield "page.block", sentence
                 yield f"page.{found.kind}", sentence
             elif found.is_page:
