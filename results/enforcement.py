@@ -1,0 +1,263 @@
+"""How many hours pass from a register's listing of a target until a network blocks it.
+
+Measurements are moments, so the answer is an interval: a target was still open at one, and blocked at the next. Where
+a register tells no more than a day the interval widens by that day, in whatever time zone it may have been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from itertools import groupby
+from statistics import median
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+FIRST_ZONE, LAST_ZONE = timedelta(hours=-14), timedelta(hours=12)
+"""When a day begins on the Earth's first meridian to have it, and ends on the last, from UTC's own."""
+SURE = ("confirmed", "probable")
+ROWS = """
+SELECT m.id, t.text, w.name, w.country, w.asn, w.network_name, w.path, m.started_at, v.outcome, v.confidence,
+    json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
+    json_extract(v.expectation, '$.as_of'), json_extract(v.expectation, '$.entries')
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement = m.number
+WHERE m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+    AND t.text IN (SELECT u.text FROM verdicts x JOIN measurements n ON n.number = x.measurement
+        JOIN targets u ON u.id = n.target_id WHERE json_extract(x.expectation, '$.listed') = 1)
+"""
+VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when an entry lists: the instant, else the day of its inclusion, else that of the decision, which came
+    before it; and the first version that had it."""
+
+    listed_at: str | None = None
+    listed_on: str | None = None
+    decision_date: str | None = None
+    first_seen: str
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A measurement as far as it counts here: what was said of the target, and of it by the register at the time."""
+
+    id: str
+    target: str
+    vantage: str
+    country: str | None
+    asn: int | None = None
+    network_name: str | None = None
+    path: str = "direct"
+    at: str
+    """UTC, RFC 3339."""
+    outcome: str
+    confidence: str | None = None
+    register: str | None = None
+    listed: bool | None = None
+    as_of: str | None = None
+    """The register's version that was asked."""
+    entries: tuple[Entry, ...] = ()
+    """What lists it."""
+
+    @property
+    def network(self) -> str | None:
+        return f"AS{self.asn}" if self.asn is not None else self.network_name
+
+
+class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
+    """One target that a register lists, on one network.
+
+    `hours` are at least and at most so many, from the listing to the block; at most None: it has not been blocked yet,
+    or nobody knows since when it is listed. Below zero: it was blocked before it was listed; at least None: nobody saw
+    it open before that. Where it is open whether a block began before the listing, it counts from there: at least 0.
+    """
+
+    target: str
+    register: str
+    network: str | None
+    listed_at: str
+    """As exactly as it is known: an instant (UTC), or the day."""
+    first_blocked: str | None
+    last_open: str | None
+    """Before it was blocked, or of all."""
+    hours: tuple[float | None, float | None]
+
+
+class _Listing(msgspec.Struct, frozen=True):
+    """The listing lies somewhere from `first` to `last`, in seconds since the epoch; `first` may be minus infinity."""
+
+    first: float
+    last: float
+    shown: str
+
+
+Versions = Mapping[str, Sequence[float]]
+"""Register -> the moments of its stored versions, in their order, in seconds since the epoch."""
+
+
+def seen(db: Database) -> Iterator[Seen]:
+    """Every measurement of a target that a register ever listed; of what was measured again at once the later one."""
+    entries = cache(partial(msgspec.json.decode, type=tuple[Entry, ...]))
+    for row in db.execute(ROWS):
+        values = dict(zip(Seen.__struct_fields__, row, strict=True))
+        listed = None if values["listed"] is None else bool(values["listed"])
+        yield Seen(**{**values, "listed": listed, "entries": entries(values["entries"] or "[]")})
+
+
+def versions(db: Database) -> Versions:
+    """Which versions of which register are stored."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for register, at in db.execute(VERSIONS):
+        found[register].append(at)
+    return found
+
+
+def enforcement(rows: Iterable[Seen], known: Versions = MappingProxyType({})) -> list[Enforcement]:
+    """For each target, register and network how long blocking took, whatever the order of the rows.
+
+    `known` versions tell of an entry without a date that it was not there in the version before its first.
+    """
+    ordered = sorted(set(rows), key=lambda row: (_instant(row.at), row.id))
+    told: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    for row in ordered:
+        if row.register is not None:
+            told[row.target, row.register].append(row)
+    measured: dict[str, dict[tuple[str | None, ...], list[Seen]]] = defaultdict(lambda: defaultdict(list))
+    for row in _on_its_network(ordered):
+        alone = row.vantage if row.network is None else ""
+        measured[row.target][row.country, row.network, alone].append(row)
+    found = []
+    for (target, register), said in told.items():
+        listing = _listing(said, known.get(register, ()))
+        countries = {row.country for row in said if row.listed}
+        for (country, network, _), those in measured[target].items():
+            if listing is not None and country in countries:
+                found.append(_enforced(target, register, network, listing, those))
+    return sorted(found, key=lambda one: (one.network or "", one.register, one.target))
+
+
+def _on_its_network(rows: Sequence[Seen]) -> list[Seen]:
+    """Those that tell of a network: open or surely blocked, and not by a path that leaves in another, nobody knows
+    which."""
+    own = {(row.vantage, row.asn, row.network_name) for row in rows if row.path == "direct"}
+    return [
+        row
+        for row in rows
+        if (row.outcome == "reachable" or (row.outcome == "blocked" and row.confidence in SURE))
+        and (row.path == "direct" or (row.network and (row.vantage, row.asn, row.network_name) not in own))
+    ]
+
+
+def _listing(said: Sequence[Seen], known: Sequence[float]) -> _Listing | None:
+    """When a register first listed a target, by all that it said of it; None where it never did."""
+    windows = {entry: _window(entry, known) for row in said if row.listed for entry in row.entries}
+    if not windows:
+        return None
+    first = min(one.first for one in windows.values())
+    last, shown = min((one.last, one.shown) for one in windows.values())
+    without = [_instant(row.as_of) for row in said if row.listed is False and row.as_of is not None]
+    return _Listing(max([first, *(at for at in without if at <= last)]), last, shown)
+
+
+def _window(entry: Entry, known: Sequence[float]) -> _Listing:
+    if entry.listed_at is not None:
+        at = _instant(entry.listed_at)
+        return _Listing(at, at, entry.listed_at)
+    appeared = _instant(entry.first_seen)
+    first, last, shown = -math.inf, appeared, entry.first_seen
+    if (day := entry.listed_on or entry.decision_date) is not None:
+        begins = datetime.fromisoformat(day[:10]).replace(tzinfo=UTC)
+        first, shown = (begins + FIRST_ZONE).timestamp(), day[:10]
+        ends = (begins + timedelta(days=1) + LAST_ZONE).timestamp()
+        last = max(first, min(appeared, ends) if entry.listed_on else appeared)
+    return _Listing(max([first, *(at for at in known if at < appeared and at <= last)]), last, shown)
+
+
+def _enforced(
+    target: str, register: str, network: str | None, listing: _Listing, measured: Sequence[Seen]
+) -> Enforcement:
+    block = _block(measured, listing.first)
+    opened = [row for row in measured if row.outcome == "reachable" and (block is None or _before(row, block))]
+    lower = _hours(_instant(opened[-1].at) - listing.last) if opened else None
+    upper = None
+    if block is not None and listing.first > -math.inf:
+        upper = _hours(_instant(block.at) - listing.first)
+    if upper is None or upper >= 0:
+        lower = max(0.0, lower or 0.0)
+    return Enforcement(
+        target=target,
+        register=register,
+        network=network,
+        listed_at=listing.shown,
+        first_blocked=block.at if block else None,
+        last_open=opened[-1].at if opened else None,
+        hours=(lower, upper),
+    )
+
+
+def _block(measured: Sequence[Seen], listed: float) -> Seen | None:
+    """The first measurement of the first block that was not over when the target was listed."""
+    runs = [list(same) for _, same in groupby(measured, key=lambda row: row.outcome)]
+    for place, run in enumerate(runs):
+        over = place + 1 < len(runs) and _instant(run[-1].at) < listed
+        if run[0].outcome == "blocked" and not over:
+            return run[0]
+    return None
+
+
+def _before(one: Seen, other: Seen) -> bool:
+    return (_instant(one.at), one.id) < (_instant(other.at), other.id)
+
+
+def _instant(text: str) -> float:
+    """Seconds since the epoch; a time without a zone is UTC."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / 3600, 2)
+
+
+class Delay(msgspec.Struct, frozen=True, kw_only=True):
+    """A network's answer: of how many listed targets how many it blocks, and the median of the hours, which lies
+    somewhere from `at_least` to `at_most`; None: beyond any number. What is not blocked yet counts as never."""
+
+    network: str | None
+    register: str
+    targets: int
+    blocked: int
+    at_least: float | None
+    at_most: float | None
+
+
+def by_network(found: Iterable[Enforcement]) -> list[Delay]:
+    """The answers of all networks, those with most targets first."""
+    groups: dict[tuple[str | None, str], list[Enforcement]] = defaultdict(list)
+    for one in found:
+        groups[one.network, one.register].append(one)
+    delays = [
+        Delay(
+            network=network,
+            register=register,
+            targets=len(those),
+            blocked=sum(one.first_blocked is not None for one in those),
+            at_least=_finite(median(-math.inf if one.hours[0] is None else one.hours[0] for one in those)),
+            at_most=_finite(median(math.inf if one.hours[1] is None else one.hours[1] for one in those)),
+        )
+        for (network, register), those in groups.items()
+    ]
+    return sorted(delays, key=lambda one: (-one.targets, one.network or "", one.register))
+
+
+def _finite(value: float) -> float | None:
+    return round(value, 2) if math.isfinite(value) else None
