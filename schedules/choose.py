@@ -74,7 +74,7 @@ def wanted(config: Config, store: Store | None = None) -> tuple[Wanted, ...]:
 
     Without campaigns: every service directly, every DEFAULT_EVERY_S. Samples of registers are drawn from the store.
     """
-    from schedules.config import seconds_of
+    from schedules.config_words import seconds_of
 
     known = services(config)
     if not config.campaign:

@@ -9,29 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from schedules.config_tell import MetricsTable, NotifyTable
 from schedules.config_toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
+from schedules.config_words import Asn, Count, Country, Every, Name, Table, seconds_of
 
 if TYPE_CHECKING:
     from probe.model import Vantage
     from probe.path import Path as NetworkPath
     from probe.settings import Settings
 
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
-Asn = Annotated[int, Meta(ge=1, le=4294967295)]
-Every = Annotated[str, Meta(pattern="^[1-9][0-9]{0,5}[smhd]$")]
-Count = Annotated[int, Meta(ge=1, le=10_000)]
-
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-def seconds_of(every: str) -> float:
-    """`6h` in seconds."""
-    return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
-
-
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all tables share: frozen, every key named, no key unknown."""
 
 
 class VantageTable(Table, frozen=True, kw_only=True):
@@ -183,6 +170,8 @@ class Config(Table, frozen=True, kw_only=True):
     campaign: tuple[CampaignTable, ...] = ()
     fingerprints: FingerprintsTable = FingerprintsTable()
     store: StoreTable = StoreTable()
+    notify: tuple[NotifyTable, ...] = ()
+    metrics: MetricsTable = MetricsTable()
 
     def settings(self) -> Settings:
         """What the network edge is told."""

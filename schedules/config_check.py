@@ -15,7 +15,7 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
     for place, path in enumerate(config.path):
         if (path.bind is None) == (path.proxy is None):
             found.append((("path", place), "give either bind or proxy"))
-    for table in ("path", "register", "service", "campaign"):
+    for table in ("path", "register", "service", "campaign", "notify"):
         seen: set[str] = set()
         for place, entry in enumerate(getattr(config, table)):
             if entry.name in seen:
@@ -35,10 +35,23 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
         found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+    if config.metrics.listen is not None and listening(config.metrics.listen) is None:
+        found.append((("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"))
     found.extend(_registers(config))
     found.extend(_unreadable_addresses(config))
     found.extend(_unreadable_targets(config))
     return found
+
+
+def listening(text: str) -> tuple[str, int] | None:
+    """A loopback address and a port; None for anything else."""
+    from probe.address import literal
+
+    host, _, port = text.rpartition(":")
+    address = literal(host.strip("[]"))
+    if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return None
+    return str(address), int(port)
 
 
 def _registers(config: Config) -> list[tuple[Keys, str]]:

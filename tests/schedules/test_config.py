@@ -181,11 +181,23 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ('[[service]]\nname = "Big"\n', "config.toml:2: service[1].name: Expected str matching regex"),
         ('[[campaign]]\nname = "x"\npath = "vpn"\n', "config.toml:3: campaign[1].path: there is no path 'vpn'"),
         ('[[campaign]]\nname = "x"\nregister = "rkn"\n', "config.toml:3: campaign[1].register: a register gives"),
+        ('[metrics]\nlisten = "0.0.0.0:9877"\n', "config.toml:2: metrics.listen: '0.0.0.0:9877' is not 127.0.0.1:PORT"),
+        ('[metrics]\nlisten = "127.0.0.1:0"\n', "config.toml:2: metrics.listen: '127.0.0.1:0' is not 127.0.0.1:PORT"),
+        ('[metrics]\ntextfile = "/x.txt"\n', "config.toml:2: metrics.textfile: Expected str matching regex"),
+        ('[[notify]]\nname = "x"\nurls = []\n', "config.toml:3: notify[1].urls: Expected array of length"),
         ('[[campaign]]\nname = "x"\nevery = "often"\n', "config.toml:3: campaign[1].every: Expected str matching"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_key_and_line(tmp_path: Path, text: str, said: str) -> None:
     assert refused(tmp_path, text).startswith(said)
+
+
+@pytest.mark.parametrize("wrong", ['quiet_hours = "22-7"', 'digest = "daily"', 'what = ["news"]', 'to = "x"'])
+def test_a_mistake_about_who_is_told_repeats_no_password(tmp_path: Path, wrong: str) -> None:
+    receiver = '[[notify]]\nname = "me"\nurls = ["json://me:hunter2@h.example/"]\n'
+    assert "hunter2" not in refused(tmp_path, receiver + wrong + "\n")
+    assert "hunter2" not in refused(tmp_path, receiver.replace("json://", "json:/"))
+    assert "hunter2" not in refused(tmp_path, receiver * 2)
 
 
 def test_a_service_of_the_name_of_a_built_in_one_has_ended_only_where_it_says_so(tmp_path: Path) -> None:
