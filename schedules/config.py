@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import msgspec
 from msgspec import Meta
 
+from schedules.config_care import AsnTable, CareTable
 from schedules.config_tell import MetricsTable, NotifyTable
 from schedules.config_toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
 from schedules.config_words import Asn, Count, Country, Every, Name, Table, seconds_of
@@ -68,6 +69,10 @@ class NetworkTable(Table, frozen=True, kw_only=True):
     """The name that the A/B step sends where the target's fails."""
     ab_address: str | None = None
     """ADDR:PORT of a server that answers TLS for any name, for the A/B step away from the target's address."""
+    tunnel: Literal["mark", "skip", "ignore"] = "mark"
+    """What to do where packets leave by a VPN that no path names: record that the network is not known, or nothing."""
+    metered: Literal["skip", "measure"] = "skip"
+    """Whether `run` and the agent measure on a network that is paid for by the byte."""
 
 
 class ControlTable(Table, frozen=True, kw_only=True):
@@ -122,6 +127,8 @@ class RegisterTable(Table, frozen=True, kw_only=True):
 class ServiceTable(Table, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
     title: Name | None = None
+    category: Annotated[str, Meta(pattern="^[A-Z]{2,8}$")] | None = None
+    """Citizen Lab's category code."""
     required: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     ended: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
@@ -170,6 +177,8 @@ class Config(Table, frozen=True, kw_only=True):
     campaign: tuple[CampaignTable, ...] = ()
     fingerprints: FingerprintsTable = FingerprintsTable()
     store: StoreTable = StoreTable()
+    asn: AsnTable = AsnTable()
+    care: CareTable = CareTable()
     notify: tuple[NotifyTable, ...] = ()
     metrics: MetricsTable = MetricsTable()
 
@@ -202,6 +211,12 @@ class Config(Table, frozen=True, kw_only=True):
     @property
     def path_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
+
+    def place(self, path: str) -> Place:
+        """What is known of the network that `path` leads through; nothing, unless `schedules.place` has looked."""
+        from schedules.place import Place
+
+        return Place()
 
     def vantage_by(self, path: str) -> Vantage:
         """This vantage, as its packets leave by `path`: what the path says of itself, else what the vantage does.

@@ -1,0 +1,171 @@
+"""Where on the network this machine is now: which of its networks, a tunnel before it, and whose network it is.
+
+What is found goes before what `[vantage]` declares. Own addresses are looked at here, and go into no record.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path as File
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.path import Path
+from probe.whereabouts import Whereabouts, look
+from results.finished import AsnSource
+from schedules.config import Config, VantageTable
+
+if TYPE_CHECKING:
+    from probe.model import Vantage
+
+SECRET_BYTES = 32
+SLEPT_S = 2.0
+"""Clocks differ by less than this without the machine having slept."""
+EVERY_S = 1.0
+Look = Callable[[Path], Whereabouts]
+Told = Callable[[str], tuple[int | None, str | None]]
+"""An address's ASN and country."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """The network that a path leads through."""
+
+    network_key: str | None = None
+    """Which of this machine's networks; None where it is not known, and behind a proxy, which is the same from all."""
+    line: str | None = None
+    """The same for the machine itself, whatever the path."""
+    asn_source: AsnSource | None = None
+    tunnel: str | None = None
+    """The tunnel that packets leave by, where no path is meant to."""
+    slept_s: float = 0.0
+    vantage: VantageTable | None = None
+    """What is known of the vantage here, in place of what is declared; None: what is declared."""
+
+
+class Located(Config, frozen=True, kw_only=True):
+    """A configuration as it holds where the machine is now."""
+
+    places: dict[str, Place] = msgspec.field(default_factory=dict)
+
+    def place(self, path: str) -> Place:
+        return self.places.get(path, Place())
+
+    def vantage_by(self, path: str) -> Vantage:
+        here = self.places.get(path, Place()).vantage
+        found = self if here is None else msgspec.structs.replace(self, vantage=here, places={})
+        return Config.vantage_by(found, path)
+
+
+class Here:
+    """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
+
+    def __init__(self, secret: bytes, look: Look = look, told: Told | None = None) -> None:
+        self._secret, self._look, self._told = secret, look, told
+
+    def locate(self, config: Config) -> Located:
+        """The configuration with what is known of this place; of an already located one, as it was declared."""
+        told = self._told or reader(config)
+        places = {name: self._place(config, name, told) for name in config.path_names}
+        given = {field: getattr(config, field) for field in Config.__struct_fields__}
+        return Located(**given, places=places)
+
+    def _place(self, config: Config, name: str, told: Told) -> Place:
+        path = config.path_named(name)
+        seen, line = self._look(path), self._look(Path())
+        if path.proxy is not None or path.bind is not None:
+            source: AsnSource | None = "declared" if config.vantage_by(name).asn is not None else None
+            key = None if path.proxy is not None else seen.key(self._secret)
+            return Place(network_key=key, line=line.key(self._secret), asn_source=source, slept_s=line.slept_s)
+        key = seen.key(self._secret)
+        tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
+        vantage, source = _vantage(config, seen, tunnel, told)
+        return Place(network_key=key, line=key, asn_source=source, tunnel=tunnel, slept_s=seen.slept_s, vantage=vantage)
+
+
+def moved(before: Place, now: Place) -> str | None:
+    """A sentence where what was measured between two looks cannot be told to be of one network; else None."""
+    if abs(now.slept_s - before.slept_s) >= SLEPT_S:
+        return "the machine slept"
+    if now.line is not None and before.line is not None and now.line != before.line:
+        return "the network changed"
+    if now.network_key is not None and before.network_key is not None and now.network_key != before.network_key:
+        return "the network of this path changed"
+    return None
+
+
+class Still:
+    """Asks during a round whether the machine is still where the round began; never for what it asked just now."""
+
+    def __init__(self, here: Here, config: Config, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._here, self._config, self._path, self._clock = here, config, path, clock
+        self.place = here.locate(config).place(path)
+        self._asked = clock()
+
+    def moved(self, *, surely: bool) -> str | None:
+        """A sentence where it is not; where it need not be sure, it asks once a second at most."""
+        if not surely and self._clock() - self._asked < EVERY_S:
+            return None
+        self._asked = self._clock()
+        return moved(self.place, self._here.locate(self._config).place(self._path))
+
+
+def _vantage(
+    config: Config, seen: Whereabouts, tunnel: str | None, told: Told
+) -> tuple[VantageTable | None, AsnSource | None]:
+    """What is known of this vantage in place of what is declared, and whence its ASN is known."""
+    if tunnel is not None:
+        return VantageTable(name=config.vantage.name), None
+    for address in seen.public:
+        asn, country = told(address)
+        if asn is not None or country is not None:
+            break
+    else:
+        return None, "declared" if config.vantage.asn is not None else None
+    declared = config.vantage
+    other = asn is not None and asn != declared.asn
+    found = VantageTable(
+        name=declared.name,
+        country=country or declared.country,
+        asn=asn or declared.asn,
+        network_name=None if other else declared.network_name,
+    )
+    return found, "mmdb" if asn is not None else "declared" if declared.asn is not None else None
+
+
+def reader(config: Config) -> Told:
+    """Tells an address's ASN and country by the databases of `[asn]`; nothing where none is given."""
+    if config.asn.mmdb is None and config.asn.country_mmdb is None:
+        return lambda address: (None, None)
+    from schedules.mmdb import Databases
+
+    return Databases([file for file in (config.asn.mmdb, config.asn.country_mmdb) if file is not None]).told
+
+
+def secret_of(database: File) -> bytes:
+    """The secret beside a database by which its networks are told apart, made where there is none.
+
+    It never leaves this machine: whoever has it could try which router a key stands for. Where it cannot be kept, a
+    passing one serves, and every round is a series of its own.
+    """
+    file = secret_file(database)
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return secrets.token_bytes(SECRET_BYTES)
+    with os.fdopen(descriptor, "r+b") as kept:
+        found = kept.read(SECRET_BYTES)
+        if len(found) == SECRET_BYTES:
+            return found
+        made = secrets.token_bytes(SECRET_BYTES)
+        kept.seek(0)
+        kept.write(made)
+        return made
+
+
+def secret_file(database: File) -> File:
+    return database.with_name(f"{database.name}.networks")
