@@ -1,0 +1,216 @@
+"""When a block began and when it ended, from measurements that are sometimes wrong. Pure.
+
+A hidden Markov model with two states, open and blocked, in continuous time: the state changes at a low rate, and each
+measurement tells the other state with a small probability that is estimated from the series itself (Baum-Welch; L. R.
+Rabiner, Proc. IEEE 77, 1989). The most probable course (Viterbi) says which changes there were. When each of them was
+is a question of its own: the posterior probability of a change in each gap between two measurements (forward-backward)
+is summed up around it, and the interval is the shortest that holds MASS of it (as S. Chib, J. Econometrics 86, 1998,
+does for change points). A change lies between two measurements, so an interval ends at measurements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import exp, log
+
+import msgspec
+
+OPEN, BLOCKED = 0, 1
+DWELL_H = 30 * 24.0
+"""How long a state lasts on the average, before anything was seen."""
+ERRORS, MEASURED = 1.0, 30.0
+"""What is held of a measurement before anything was seen: one error in thirty."""
+LEAST_ERROR, MOST_ERROR = 0.002, 0.3
+ROUNDS = 4
+MASS = 0.99
+FLAPS = 4
+FLAP_H = 48.0
+"""So many changes, of which half come within so many hours of the one before, are no beginnings and ends."""
+FEW = 8
+"""Of fewer measurements nobody can tell flapping from a change."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One change of state, in seconds since 1970: it came after `earliest`, not after `latest`.
+
+    `at` is the measurement that most probably was the first one after it.
+    """
+
+    blocked: bool
+    """Whether it is the beginning of a block, or its end."""
+    at: float
+    earliest: float
+    latest: float
+
+    @property
+    def hours(self) -> float:
+        """How long the time is in which it can have come."""
+        return (self.latest - self.earliest) / 3600
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What became of a series: its changes, oldest first; or that it flaps, and then no change is told."""
+
+    changes: tuple[Change, ...] = ()
+    flapping: bool = False
+    error: float | None = None
+    """The share of measurements that tell the other state, as estimated."""
+    blocked_at_first: bool | None = None
+    """The state that the series begins in; None for a series of nothing."""
+
+    @property
+    def began(self) -> Change | None:
+        """When the block that is in force at the end began, where that was seen."""
+        return self.changes[-1] if self.changes and self.changes[-1].blocked else None
+
+
+def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
+    """The changes in a series of measurements (`times` in seconds, rising; `states` OPEN or BLOCKED)."""
+    if not times:
+        return Changes()
+    if len(set(states)) == 1:
+        return Changes(blocked_at_first=states[0] == BLOCKED)
+    switches = [_switching(later - before) for before, later in pairwise(times)]
+    error = _error(states, switches)
+    course = _most_probable(states, switches, error)
+    where = [n for n in range(len(switches)) if course[n] != course[n + 1]]
+    first = course[0] == BLOCKED
+    if _is_noise(states, switches, error) or _flaps([times[n] for n in where]):
+        return Changes(flapping=True, error=error, blocked_at_first=first)
+    forward, backward = _forward(states, switches, error), _backward(states, switches, error)
+    found = []
+    for place, n in enumerate(where):
+        low = (where[place - 1] + n) // 2 + 1 if place else 0
+        high = (n + where[place + 1]) // 2 if place + 1 < len(where) else len(switches) - 1
+        towards = course[n + 1]
+        weights = [_change_at(g, towards, states, switches, error, forward, backward) for g in range(low, high + 1)]
+        begin, end = _shortest(weights, MASS)
+        best = low + max(range(len(weights)), key=weights.__getitem__)
+        found.append(Change(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
+    return Changes(tuple(found), False, error, first)
+
+
+def _switching(seconds: float) -> float:
+    """The probability that the state at the end of a gap is another than at its beginning."""
+    return max(1e-9, 0.5 * (1 - exp(-2 * max(seconds, 0.0) / 3600 / DWELL_H)))
+
+
+def _step(before: tuple[float, float], switch: float) -> tuple[float, float]:
+    stay = 1 - switch
+    return before[0] * stay + before[1] * switch, before[1] * stay + before[0] * switch
+
+
+def _told(state: int, error: float) -> tuple[float, float]:
+    """How probable it is to be told `state`, when the network is open, and when it is blocked."""
+    return (1 - error, error) if state == OPEN else (error, 1 - error)
+
+
+def _forward(states: Sequence[int], switches: Sequence[float], error: float) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    here = (0.5, 0.5)
+    for n, state in enumerate(states):
+        here = _step(here, switches[n - 1]) if n else here
+        told = _told(state, error)
+        open_, blocked = here[0] * told[0], here[1] * told[1]
+        total = open_ + blocked
+        here = (open_ / total, blocked / total)
+        found.append(here)
+    return found
+
+
+def _backward(states: Sequence[int], switches: Sequence[float], error: float) -> list[tuple[float, float]]:
+    """For each measurement how probable all later ones are, by state, up to a factor."""
+    here = (0.5, 0.5)
+    found = [here]
+    for n in range(len(states) - 1, 0, -1):
+        told = _told(states[n], error)
+        here = _step((here[0] * told[0], here[1] * told[1]), switches[n - 1])
+        total = here[0] + here[1]
+        here = (here[0] / total, here[1] / total)
+        found.append(here)
+    return found[::-1]
+
+
+def _change_at(
+    gap: int,
+    towards: int,
+    states: Sequence[int],
+    switches: Sequence[float],
+    error: float,
+    forward: list[tuple[float, float]],
+    backward: list[tuple[float, float]],
+) -> float:
+    """The posterior probability of a change to `towards` in the gap behind measurement `gap`."""
+    told = _told(states[gap + 1], error)
+    after = (told[0] * backward[gap + 1][0], told[1] * backward[gap + 1][1])
+    moved = _step(forward[gap], switches[gap])
+    total = moved[0] * after[0] + moved[1] * after[1]
+    return forward[gap][1 - towards] * switches[gap] * after[towards] / total
+
+
+def _error(states: Sequence[int], switches: Sequence[float]) -> float:
+    """The share of measurements that tell the other state."""
+    error = ERRORS / MEASURED
+    for _ in range(ROUNDS):
+        forward, backward = _forward(states, switches, error), _backward(states, switches, error)
+        wrong = 0.0
+        for state, before, after in zip(states, forward, backward, strict=True):
+            both = before[0] * after[0], before[1] * after[1]
+            wrong += both[1 - state] / (both[0] + both[1])
+        error = min(MOST_ERROR, max(LEAST_ERROR, (wrong + ERRORS) / (len(states) + MEASURED)))
+    return error
+
+
+def _most_probable(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
+    """The most probable course of states (A. J. Viterbi, IEEE Trans. Inf. Theory 13, 1967)."""
+    right, wrong = log(1 - error), log(error)
+    best = [right if states[0] == state else wrong for state in (OPEN, BLOCKED)]
+    came: list[tuple[int, int]] = []
+    for state, switch in zip(states[1:], switches, strict=True):
+        stay, move = log(1 - switch), log(switch)
+        origin = tuple(s if best[s] + stay >= best[1 - s] + move else 1 - s for s in (OPEN, BLOCKED))
+        best = [
+            best[origin[s]] + (stay if origin[s] == s else move) + (right if state == s else wrong)
+            for s in (OPEN, BLOCKED)
+        ]
+        came.append((origin[0], origin[1]))
+    course = [OPEN if best[OPEN] >= best[BLOCKED] else BLOCKED]
+    for origins in reversed(came):
+        course.append(origins[course[-1]])
+    return course[::-1]
+
+
+def _is_noise(states: Sequence[int], switches: Sequence[float], error: float) -> bool:
+    """Whether a coin that has no memory tells the series better than states that last, at a share that is no error."""
+    share = sum(states) / len(states)
+    if len(states) < FEW or not MOST_ERROR / 2 <= share <= 1 - MOST_ERROR / 2:
+        return False
+    coin = sum(states) * log(share) + (len(states) - sum(states)) * log(1 - share)
+    lasting, here = 0.0, (0.5, 0.5)
+    for n, state in enumerate(states):
+        here = _step(here, switches[n - 1]) if n else here
+        told = _told(state, error)
+        open_, blocked = here[0] * told[0], here[1] * told[1]
+        lasting += log(open_ + blocked)
+        here = (open_ / (open_ + blocked), blocked / (open_ + blocked))
+    return coin > lasting
+
+
+def _flaps(moments: Sequence[float]) -> bool:
+    short = sum(later - before < FLAP_H * 3600 for before, later in pairwise(moments))
+    return len(moments) >= FLAPS and 2 * short >= len(moments) - 1
+
+
+def _shortest(weights: Sequence[float], mass: float) -> tuple[int, int]:
+    """The fewest neighbours that together hold `mass` of all weights, their first and last place."""
+    wanted = mass * sum(weights)
+    best, begin, held = (0, len(weights) - 1), 0, 0.0
+    for end, weight in enumerate(weights):
+        held += weight
+        while held - weights[begin] >= wanted and begin < end:
+            held -= weights[begin]
+            begin += 1
+        if held >= wanted and end - begin < best[1] - best[0]:
+            best = (begin, end)
+    return best

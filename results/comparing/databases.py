@@ -1,0 +1,106 @@
+"""A database as a source for comparing: read only, whatever version made it, and not believed."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from probe.model import Vantage
+from results.comparing.lines import Listing
+from results.comparing.seen import LONGEST_TARGET, Seen, bounded, epoch, failing_family, is_sound, place_of
+from results.exchange import Skipped
+from results.record_lines import printable
+
+LONGEST_VALUE = 16 * 1024 * 1024
+BUSY_TIMEOUT_S = 60
+TABLES = ("measurements", "targets", "vantages", "verdicts")
+SEEN = """
+SELECT m.id, m.started_at, t.text, t.service, t.required, w.name, w.country, w.asn, w.network_name, w.path,
+    v.outcome, v.method, v.agreement, v.confidence, v.evidence,
+    ifnull(r.network, m.context) LIKE '%restricted%', v.expectation, v.rules_version
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
+WHERE m.control_of IS NULL {later}
+"""
+LATER = "AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
+
+
+class BadDatabase(ValueError):
+    """A database that cannot be read; the message names it."""
+
+
+def read(path: Path) -> Iterator[Seen | Skipped]:
+    """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase."""
+    try:
+        with closing(_open(path)) as connection:
+            query = _query(connection, path)
+            for number, row in enumerate(connection.execute(query), 1):
+                try:
+                    yield _seen(row)
+                except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                    yield Skipped(path, number, printable(str(error)))
+    except sqlite3.Error as error:
+        raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Read only. A closed database in a folder that cannot be written opens as one that nobody changes."""
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = _connect(address)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = _connect(f"{address}&immutable=1")
+    return connection
+
+
+def _connect(address: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    connection.text_factory = lambda text: text.decode("utf-8", "replace")
+    return connection
+
+
+def _query(connection: sqlite3.Connection, path: Path) -> str:
+    """What to ask of this version's schema; nothing but plain tables are asked."""
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = [name for name in TABLES if name not in there]
+    if missing:
+        raise BadDatabase(f"{path}: is not a reachprobe database: no table {missing[0]}")
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+    return SEEN.format(later=LATER if "repeats" in columns else "")
+
+
+def _seen(row: tuple[Any, ...]) -> Seen:
+    place = msgspec.convert(dict(zip(Vantage.__struct_fields__, row[5:10], strict=True)), Vantage)
+    listing = msgspec.json.decode(row[16], type=Listing) if row[16] else Listing()
+    seen = Seen(
+        id=bounded(row[0]),
+        at=epoch(row[1]),
+        target=bounded(row[2], LONGEST_TARGET),
+        service=bounded(row[3]) if row[3] else None,
+        required=bool(row[4]),
+        vantage=place_of(place),
+        outcome=row[10],
+        method=row[11],
+        agreement=row[12],
+        confidence=row[13],
+        failing=failing_family(row[10], msgspec.json.decode(row[14], type=tuple[str, ...])),
+        restricted=bool(row[15]),
+        since=bounded(listing.since, 40) if listing.listed and listing.since else None,
+        rules_version=bounded(row[17]),
+    )
+    if not is_sound(seen):
+        raise ValueError(f"an outcome {seen.outcome!r} with method {seen.method!r} and agreement {seen.agreement!r}")
+    return seen
