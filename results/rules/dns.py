@@ -3,6 +3,7 @@
 from results.rule import Rule, signs
 
 SAME = "control.fails_same dns.trusted_fails_same"
+TRUSTED_WORKS = "fails again.fails dns.contradicted again.lookup dns.trusted_has_certificate"
 
 RULES = (
     Rule(
@@ -102,15 +103,37 @@ RULES = (
         says="Many unrelated names lead to this address; trusted resolvers say another, and no certificate proves it.",
     ),
     Rule(
-        id="dns.trusted_works",
+        id="dns.trusted_works_not_the_shared_address",
         tier=5,
-        needs=signs("fails again.fails dns.contradicted again.lookup dns.trusted_has_certificate"),
+        needs=signs(f"dns.shared_address {TRUSTED_WORKS}"),
         unless=signs(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
         confidence="probable",
-        says="The address given fails twice, while the one that a trusted resolver gives proves the name and works.",
+        says="The address given to many unrelated names fails twice; the one a trusted resolver gives proves the name.",
+    ),
+    Rule(
+        id="dns.trusted_works_for_hours",
+        tier=5,
+        needs=signs(f"history.repeats {TRUSTED_WORKS}"),
+        unless=signs(SAME),
+        outcome="blocked",
+        method="dns.forged",
+        trigger="name",
+        confidence="probable",
+        says="For hours the address given has failed, while the one that a trusted resolver gives proves the name.",
+    ),
+    Rule(
+        id="dns.trusted_works",
+        tier=5,
+        needs=signs(TRUSTED_WORKS),
+        unless=signs(SAME),
+        outcome="blocked",
+        method="dns.forged",
+        trigger="name",
+        confidence="possible",
+        says="The address given fails twice, that of a trusted resolver proves the name: forged, or out of date.",
     ),
     Rule(
         id="dns.control_passes",
