@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.guard import sitecustomize as guard
 
 
 def pytest_configure() -> None:
+    settings.register_profile("any machine", deadline=None)  # a slow machine is no fault
+    settings.load_profile("any machine")
     guard.install()
     os.environ[guard.SWITCH] = guard.namespace()
     others = [folder] if (folder := os.environ.get("PYTHONPATH")) else []

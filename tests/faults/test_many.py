@@ -25,7 +25,7 @@ async def test_many_targets_of_which_half_time_out_need_bounded_descriptors_and_
     listed.write_text("\n".join(urls) + "\n")
     lab.configure(f'\n[[campaign]]\nname = "many"\nlist = {json.dumps(str(listed))}\n')
     text = (lab.folder / "c.toml").read_text().replace('[control]\npath = "control"', "")
-    text = text.replace("timeout_s = 5", f"timeout_s = 0.2\nper_address = {CONCURRENCY}\nconcurrency = {CONCURRENCY}")
+    text = text.replace("timeout_s = 5", f"timeout_s = 0.5\nper_address = {CONCURRENCY}\nconcurrency = {CONCURRENCY}")
     (lab.folder / "c.toml").write_text(text)
     process = await lab.start("run", "--json")
     communicating = asyncio.create_task(process.communicate())

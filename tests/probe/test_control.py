@@ -31,11 +31,13 @@ def http_proxy(net: CensoredNetwork, status: int | None = None) -> Address:
         address = net.honest.addresses_of(host)[0] if not host[0].isdigit() else host
         address, number = net.routes.get((address, int(port)), (address, int(port)))
         reader, writer = await asyncio.open_connection(address, number, local_addr=(net.host("127.77.0.99"), 0))
-        await stream.send(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
-        await asyncio.wait(
-            [asyncio.ensure_future(_copy(stream.reader, writer)), asyncio.ensure_future(_copy(reader, stream.writer))]
-        )
-        writer.close()
+        try:
+            await stream.send(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
+            async with asyncio.TaskGroup() as ways:
+                ways.create_task(_copy(stream.reader, writer))
+                ways.create_task(_copy(reader, stream.writer))
+        finally:
+            writer.close()
 
     return server(net.here, serve)
 
