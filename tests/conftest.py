@@ -21,6 +21,14 @@ def pytest_configure() -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(guard.__file__).parent), *others])
 
 
+@pytest.fixture(scope="session")
+def three_weeks(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The databases of `tests.three_weeks`, one for each vantage; read only, for all tests share them."""
+    from tests.three_weeks import make
+
+    return make(tmp_path_factory.mktemp("three_weeks"))
+
+
 @pytest.fixture(autouse=True)
 def _no_packet_leaves_this_machine() -> Iterator[None]:
     """Fails a test that tried, also where the program took the refusal for a failure of the network."""

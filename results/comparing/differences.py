@@ -68,8 +68,10 @@ def difference(units: Sequence[Unit], by: str) -> Told:
     if times := words.times([unit for unit in units if unit.vantage.path == DIRECT] or units):
         found.append(("time", times))
     found.sort(key=lambda one: one[0] != LENS[by])
-    if not found or (found[0][0] == "unknown" and len(found) == 1):
-        found = found or [_nothing(base, decided, by)]
+    if not found:
+        found.append(_nothing(base, decided, by))
+    elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
+        found.append((found[0][0], words.same(base)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
     return Told(kinds, "; ".join(says for _, says in found), words.note(units))
 
@@ -77,7 +79,7 @@ def difference(units: Sequence[Unit], by: str) -> Told:
 def _nothing(base: Sequence[Unit], decided: Sequence[Unit], by: str) -> tuple[Difference, str]:
     """No difference was found: because there is none, or because there was nothing to hold it against."""
     if len(decided) > 1 or (by == "day" and base and sum(day.findings > 0 for day in base[0].track.days.values()) > 1):
-        return "none", words.same(base)
+        return "none", f"no difference: {words.same(base)}"
     if decided:
         return "unknown", f"{words.same(base)}; nothing else to compare it with"
     return "unknown", "nothing to compare"

@@ -78,9 +78,9 @@ def times(units: Sequence[Unit]) -> str | None:
 
 
 def same(units: Sequence[Unit]) -> str:
-    """`no difference: reachable at all 4`."""
+    """`reachable at all 4 vantages`."""
     outcomes = sorted({unit.point.outcome for unit in units if unit.point is not None})
-    where = f"at all {len(units)} vantages" if len(units) > 1 else f"at {units[0].label}"
+    where = f"at all {len(units)} vantages" if len(units) > 2 else f"at {listed(unit.label for unit in units)}"
     return f"{' and '.join(outcomes)} {where}"
 
 
