@@ -20,6 +20,7 @@ ALWAYS_TOLD = (
     "family.ipv4_name_fails",
     "family.ipv6_name_fails",
     "quic.fails_beside",
+    "quic.unproven",
     "dns.injected",
     "control.disqualified",
     "control.recorded_only",

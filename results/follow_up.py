@@ -36,6 +36,7 @@ NAMED: tuple[Role, ...] = ("main", "again")
 """Roles in which the target's name is sent to its own addresses."""
 ERRORS = 400
 SHORT = 8_192
+PLAIN, SECURE = 80, 443
 H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
 """HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
@@ -43,7 +44,10 @@ CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
 
 
 class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the A/B steps need. `ab_endpoint` is an address and port that answer handshakes for `innocent_name`."""
+    """What the A/B steps need. `ab_endpoint` is an address and port that answer handshakes for any name.
+
+    Where that port is 443, port 80 beside it is taken to answer plain requests for any name.
+    """
 
     innocent_name: str | None = None
     ab_endpoint: tuple[str, int] | None = None
@@ -205,7 +209,8 @@ def _about_failure(
     elif not (named and innocent) or again[-1].failure is None:
         roles = []
     elif not presented(innocent[-1]):
-        return _after_a_wait(settings, measurement, end, failed, innocent)
+        later = _after_a_wait(settings, measurement, end, failed, innocent)
+        return later or _other_quic(settings, measurement, end, failed)
     elif len(innocent) > 1 and len(again) == 1:
         roles = ["again"]  # it must fail also at a time when the innocent name passes
     else:
@@ -241,22 +246,41 @@ def _after_a_wait(
 def _elsewhere(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, again: Observation
 ) -> list[Role]:
-    """Both names at the address set aside, where a handshake fails by name here."""
-    repeats = failed.step in HANDSHAKES and again.step in ("tcp", *HANDSHAKES)
-    away = settings.ab_endpoint is not None and settings.ab_endpoint[0] != failed.address
+    """Both names at the address set aside, where a handshake or a plain request fails by name here."""
+    repeats = again.step in ("tcp", *HANDSHAKES) or again.step == failed.step
+    away = _aside(settings, end, failed) is not None
     if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
         return []
     return ["elsewhere_innocent", "elsewhere"]
+
+
+def _other_quic(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
+) -> list[Lookup | Attempt]:
+    """Where QUIC fails for any name: whether this network lets any through, seen at the address set aside."""
+    asked = attempts(measurement.observations, "elsewhere_innocent", end.hop)
+    if failed.step != "quic" or asked or _aside(settings, end, failed) is None:
+        return []
+    return [_attempt(measurement, end, failed, "elsewhere_innocent", settings)]
+
+
+def _aside(settings: FollowUpSettings, end: Ending, failed: Observation) -> tuple[str, int] | None:
+    """The endpoint set aside for what failed; None where there is none, or none but the target's own address."""
+    if settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
+        return None
+    address, port = settings.ab_endpoint
+    if end.scheme != "http":
+        return address, port
+    return (address, PLAIN) if port == SECURE else None
 
 
 def _attempt(
     measurement: Measurement, end: Ending, failed: Observation, role: Role, settings: FollowUpSettings
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
-    away = settings.ab_endpoint if role.startswith("elsewhere") else None
-    in_the_open = role == "innocent" and asked.scheme == "http"
-    paths = {"again": asked.path, "other_page": _another(asked.path, measurement.id), "innocent": "/"}
-    fetches = role in ("again", "other_page") or in_the_open
+    away = _aside(settings, end, failed) if role.startswith("elsewhere") else None
+    others = {"other_page": _another(asked.path, measurement.id), "innocent": "/", "elsewhere_innocent": "/"}
+    fetches = role in ("again", "other_page") or asked.scheme == "http"
     return Attempt(
         role=role,
         hop=end.hop,
@@ -265,7 +289,7 @@ def _attempt(
         server_name=settings.innocent_name if role.endswith("innocent") else end.host,
         address=away[0] if away else failed.address,
         port=away[1] if away else failed.port or asked.port,
-        request_path=paths[role] if fetches else None,
+        request_path=others.get(role, asked.path) if fetches else None,
     )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from probe.path import proxy_of
 from probe.resolver import parse as parse_resolver
 from probe.target import parse as parse_target
+from results.follow_up import PLAIN, SECURE
 from schedules.choose import Choice
 from schedules.config import Config
 
@@ -51,7 +52,10 @@ def _of_the_round(config: Config) -> Iterator[Contact]:
         nobody = parse_resolver(f"udp://{network.no_resolver}")[0]
         yield Contact(nobody.address or network.no_resolver, nobody.port, "runs no resolver: is DNS intercepted?")
     if config.ab_endpoint is not None:
-        yield Contact(*config.ab_endpoint, "A/B step, where a handshake fails")
+        address, port = config.ab_endpoint
+        yield Contact(address, port, "A/B step, where a handshake fails")
+        if port == SECURE:
+            yield Contact(address, PLAIN, "A/B step, where a plain request fails")
 
 
 def _canary(url: str, why: str, allow_private: bool) -> Contact:

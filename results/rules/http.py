@@ -89,6 +89,16 @@ RULES = (
         says="The answer leads to a host that is known to serve a provider's block page.",
     ),
     Rule(
+        id="http.host_ab",
+        tier=4,
+        needs=signs("fails.http again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
+        unless=signs("control.fails_same"),
+        outcome="blocked",
+        trigger="name",
+        confidence="confirmed",
+        says="Requests with the name in Host fail wherever they go; an innocent one is answered at the same addresses.",
+    ),
+    Rule(
         id="http.injected",
         tier=5,
         needs=signs("answer.complete control.differs_wholly again.same_answer"),

@@ -26,6 +26,16 @@ RULES = (
         says="A control's QUIC handshake passes; here it fails twice with the name and passes with an innocent one.",
     ),
     Rule(
+        id="quic.control_passes_by_address",
+        tier=5,
+        needs=signs("fails.quic again.fails control.passes innocent.fails_same innocent.passes_elsewhere"),
+        unless=signs(f"{SAME} control.fails_otherwise family.unproven"),
+        outcome="blocked",
+        trigger="address",
+        confidence="probable",
+        says="A control's QUIC handshake passes; here it fails twice, with an innocent name too, but not elsewhere.",
+    ),
+    Rule(
         id="quic.control_passes",
         tier=5,
         needs=signs("fails.quic again.fails control.passes"),

@@ -23,6 +23,8 @@ from results.sentences import clean, place, tells
 from results.signs.controls import alike
 
 TOLD = 2
+ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
+"""Closing without an answer is how servers turn away a Host that they do not know."""
 
 
 def signs(case: Case) -> Iterator[tuple[str, str]]:
@@ -38,8 +40,9 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
     if failed.step in (*HANDSHAKES, "http"):
         yield from _innocent_here(case, failed)
-    if failed.step in HANDSHAKES:
         yield from _elsewhere(case)
+    if failed.step == "quic":
+        yield from _unproven_quic(case)
 
 
 def _same_answer(case: Case, first: Observation) -> Iterator[tuple[str, str]]:
@@ -133,8 +136,18 @@ def _elsewhere(case: Case) -> Iterator[tuple[str, str]]:
         return
     if presented(named):
         yield "name.passes_elsewhere", f"{clean(named.host)} is let through to {place(named)}"
-    elif method_of(named) in INTERFERED and case.end.method in INTERFERED:
+    elif method_of(named) in ELSEWHERE and case.end.method in INTERFERED:
         yield "name.fails_elsewhere", "at an address set aside for it: " + tells(named, method_of(named))
+
+
+def _unproven_quic(case: Case) -> Iterator[tuple[str, str]]:
+    """Companies and some countries let no QUIC through, whoever it is for."""
+    tried = [o for o in case.measurement.observations if o.step == "quic"]
+    if any(presented(o) for o in tried):
+        return
+    others = {place(o) for o in tried if o.role == "elsewhere_innocent"}
+    says = "nothing shows that this network lets any QUIC through"
+    yield "quic.unproven", f"{says}; it fails at {', '.join(sorted(others))} too" if others else says
 
 
 def _said(observation: Observation) -> str:

@@ -219,6 +219,35 @@ def test_a_request_that_breaks_off_in_the_open_is_sent_with_an_innocent_host_to_
     assert (innocent.port, innocent.request_path) == (80, "/")
 
 
+def test_a_request_that_fails_by_the_name_in_host_is_sent_to_port_80_of_the_address_set_aside() -> None:
+    ask = follow_up(FollowUpSettings(innocent_name="innocent.example", ab_endpoint=(ASIDE[0], 443)))
+    main, trusted = [f"dns {HERE}", "tcp ok", "http reset"], [f"dns {HERE}"]
+    fails, passes = ["tcp ok", "http reset"], ["tcp ok", "http 404"]
+    by_name = measured("http://a.example/page", main=main, trusted=trusted, innocent=passes, again=fails)
+    assert [
+        (more.role, more.scheme, more.address, more.port, more.server_name, more.request_path)
+        for more in ask(by_name)
+        if isinstance(more, Attempt)
+    ] == [
+        ("elsewhere_innocent", "http", ASIDE[0], 80, "innocent.example", "/"),
+        ("elsewhere", "http", ASIDE[0], 80, "a.example", "/page"),
+    ]
+    assert list(ASK(by_name)) == [], "beside another port than 443 nothing is known to answer"
+    whatever = measured("http://a.example/page", main=main, trusted=trusted, innocent=fails, again=fails)
+    assert list(ask(whatever)) == []
+
+
+def test_where_quic_fails_for_any_name_it_is_tried_once_where_it_may_pass() -> None:
+    fails = {"innocent": ["quic timeout"], "again": ["quic timeout"], "trusted": [f"dns {HERE}"]}
+    main = [f"dns {HERE}", "quic timeout"]
+    assert asked(measured("quic://a.example:443", main=main, **fails)) == [
+        ("elsewhere_innocent", f"quic {ASIDE[0]}:{ASIDE[1]}")
+    ]
+    for there in ("ok", "timeout"):
+        tried = [f"quic {there} @{ASIDE[0]}"]
+        assert asked(measured("quic://a.example:443", main=main, elsewhere_innocent=tried, **fails)) == []
+
+
 def test_a_stalled_answer_and_an_ordinary_error_in_the_open_get_no_innocent_host() -> None:
     for how in ("stall length=16384", "500", "404 title=No"):
         wanted = ASK(measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", f"http {how}"]))
