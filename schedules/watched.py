@@ -25,10 +25,21 @@ def eager(config: Config, store: Store, wanted: Sequence[Wanted], now: float) ->
     registers = NewlyListed(store, config.vantage.country, until)
     found: list[Wanted] = []
     for one in wanted:
-        said = recent_outcomes(store.db, one.target.text, config.vantage_by(one.path), until, LOOKED_BACK)
+        network = config.place(one.path).network_key
+        vantage = config.vantage_by(one.path)
+        said = recent_outcomes(store.db, one.target.text, vantage, until, LOOKED_BACK, network=network)
         often = sooner(one.every_s, registers.listed_s(one.target.text), said)
         found.append(msgspec.structs.replace(one, every_s=often))
     return tuple(found)
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A register, its version that first listed the target, and since when and why it is listed by its own account."""
+
+    register: str
+    at: datetime
+    since: str | None
+    basis: str | None
 
 
 class NewlyListed:
@@ -44,6 +55,11 @@ class NewlyListed:
 
     def listed_s(self, target: str) -> int | None:
         """How many seconds ago a version of the register first listed `target`; None where that is not new."""
+        found = self.listing(target)
+        return int((self._now - found.at).total_seconds()) if found is not None else None
+
+    def listing(self, target: str) -> Listing | None:
+        """The new listing of `target`; None where there is none."""
         if self._today is None:
             return None
         try:
@@ -60,7 +76,7 @@ class NewlyListed:
             was = self._before[key].expect(target).listed
         except BadName:
             return None
-        return int((self._now - at).total_seconds()) if was is False else None
+        return Listing(found.register, at, found.since, found.basis) if was is False else None
 
     def _at(self, moment: datetime, register: str | None = None) -> Lookup:
         from results.expectation import Lookup
