@@ -18,7 +18,7 @@ from probe.model import Vantage
 from results.changes import Changes, changes
 from results.comparing.differences import Difference, Unit, difference
 from results.comparing.gathering import Gathered, RowsOf
-from results.comparing.labels import labels
+from results.comparing.labels import in_order, labels
 from results.comparing.seen import DIRECT, FINDINGS, instant
 from results.comparing.shares import Share, share_of_days
 from results.comparing.tracks import Day, Point, Track, tracks
@@ -39,6 +39,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     measurements: int = 0
     vantages: int = 0
     """How many vantages measured anything."""
+    split: bool = False
+    """Whether they are not all in one state."""
     share: Share | None = None
     """Of its vantage-days, how many are blocked."""
     last: float | None = None
@@ -143,7 +145,7 @@ def _units(found: Sequence[Track], is_service: bool, at: float, within_s: float,
 
 def _by_label(units: Sequence[Unit], every: Names, at: float, within_s: float) -> Iterator[Cell]:
     """A cell for each label that there is, also where the row has nothing to show in it."""
-    groups: dict[str, list[Unit]] = {label: [] for label in sorted(set(every.values()))}
+    groups: dict[str, list[Unit]] = {label: [] for label in in_order(every)}
     for unit in units:
         groups[every[unit.vantage]].append(unit)
     for label, group in groups.items():
@@ -183,6 +185,7 @@ def _cell(
         agreement=state.agreement if state else None,
         measurements=sum(day.measurements for day in days),
         vantages=len(last),
+        split=len({point.outcome for point in points}) > 1,
         share=share_of_days([day.blocked / day.findings for day in days if day.findings]),
         last=max(last, default=None),
     )
@@ -191,7 +194,7 @@ def _cell(
 def _most(points: Sequence[Point]) -> Point | None:
     """The state that most vantages are in, and of these the newest."""
     counts = Counter(point.outcome for point in points)
-    return max(points, key=lambda point: (counts[point.outcome], point.at, point.outcome), default=None)
+    return max(points, key=lambda point: (counts[point.outcome], point.at, point.outcome == "blocked"), default=None)
 
 
 def _all_days(days: Sequence[str]) -> list[str]:

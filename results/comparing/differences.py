@@ -71,7 +71,7 @@ def difference(units: Sequence[Unit], by: str) -> Told:
     if not found:
         found.append(_nothing(base, decided, by))
     elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
-        found.append((found[0][0], words.same(base)))
+        found.insert(0, (found[0][0], words.same(base)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
     return Told(kinds, "; ".join(says for _, says in found), words.note(units))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from probe.model import Vantage
@@ -31,6 +32,19 @@ def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
             name = network_of(vantage) if by == "network" else vantage.country or f"country {NOT_KNOWN}"
         found[vantage] = name if vantage.path == DIRECT else f"{name} by {vantage.path}"
     return found
+
+
+def in_order(every: Mapping[Vantage, Label]) -> list[Label]:
+    """The columns: those of direct paths first, each by its letters and numbers."""
+    paths = {label: vantage.path != DIRECT for vantage, label in every.items()}
+    return sorted(paths, key=lambda label: (paths[label], _natural(label), label))
+
+
+def _natural(label: Label) -> list[tuple[int, str]]:
+    return [
+        (int(part), "") if part.isdecimal() and part.isascii() else (-1, part)
+        for part in re.split(r"([0-9]{1,18})", label)
+    ]
 
 
 def network_of(vantage: Vantage) -> str:

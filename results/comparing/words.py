@@ -61,7 +61,7 @@ def families(units: Sequence[Unit]) -> str | None:
 
 
 def times(units: Sequence[Unit]) -> str | None:
-    """`since 2017-05-06 at home, office (to within 6 h)`; blocks that ended; what flaps."""
+    """`since 2017-05-06 at home, office (within 6 h)`; blocks that ended; what flaps."""
     dated: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for unit in units:
         if unit.changes.flapping:
@@ -72,7 +72,7 @@ def times(units: Sequence[Unit]) -> str | None:
             dated[day_of(last.at), word].append((unit.label, last.hours))
     said = []
     for (day, word), found in sorted(dated.items()):
-        within = f" (to within {max(hours for _, hours in found):.0f} h)" if day else ""
+        within = f" (within {max(hours for _, hours in found):.0f} h)" if day else ""
         said.append(f"{word}{day and ' ' + day} at {listed(label for label, _ in found)}{within}")
     return "; ".join(said) or None
 
