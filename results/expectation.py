@@ -7,7 +7,7 @@ subnet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,23 @@ if TYPE_CHECKING:
 BadTarget = names.BadName
 
 
+MaxAge = float | Callable[[str], float]
+"""How old a version may be to decide anything, in days: of every register, or told of each by its name."""
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """What a register says that was asked too and did not answer; `as_of` is None where none of its versions is old
+    enough, and then `listed` is."""
+
+    register: str
+    listed: bool | None = None
+    since: str | None = None
+    since_source: str | None = None
+    as_of: str | None = None
+    age_days: float | None = None
+    stale: bool = False
+
+
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What one register says about one target at one moment.
 
@@ -30,6 +47,7 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     `since_source` one of inclusion, decision, first_seen; `as_of` is the version that was asked, `stale` that it was
     more than max_age_days old. `address_blocks` are entries that block one of the target's addresses as such (no
     listing of a name). `shares_address_with` are listed names that stood at those addresses: a note, never a listing.
+    `others` are the registers that did not answer.
     """
 
     target: str
@@ -48,11 +66,12 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     address_blocks: tuple[EntryRef, ...] = ()
     shares_address_with: tuple[str, ...] = ()
     reason: str = ""
+    others: tuple[Other, ...] = ()
 
 
 class Lookup:
-    """The registers of a country (or the one named) in force at a moment, ready for many look-ups. Of several the one
-    that lists the target answers, else the one with the newest version."""
+    """The registers of a country (or the one named) in force at a moment, ready for many look-ups. Of several a fresh
+    one that lists the target answers, else one that is fresh, else the one with the newest version."""
 
     def __init__(
         self,
@@ -61,11 +80,11 @@ class Lookup:
         country: str | None = None,
         register: str | None = None,
         at: datetime,
-        max_age_days: float = 3,
+        max_age_days: MaxAge = 3,
     ) -> None:
         self._conn = db.conn
         self._at = int(at.timestamp())
-        self._max_age = max_age_days
+        self._max_age = max_age_days if callable(max_age_days) else lambda _: max_age_days
         self._country = country.upper() if country else None
         self._versions, self._silent = finding.versions_at(db.conn, self._at, self._country, register)
         self._wanted = register
@@ -79,7 +98,11 @@ class Lookup:
         answers = [self._ask(version, target, place, packed) for version in self._versions]
         if not answers:
             return Expectation(target=target, country=self._country, reason=self._why_silent())
-        return next((answer for answer in answers if answer.listed and not answer.stale), answers[0])
+        first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
+        if len(answers) == 1 and not self._silent:
+            return first
+        others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
+        return msgspec.structs.replace(first, others=others, reason="; ".join([first.reason, *map(_said_by, others)]))
 
     def _why_silent(self) -> str:
         if self._silent:
@@ -111,7 +134,7 @@ class Lookup:
             listed_at=head.listed_at if head else None,
             as_of=instant(version.as_of),
             age_days=round(age, 3),
-            stale=age > self._max_age,
+            stale=age > self._max_age(version.name),
             basis=head.basis if head else None,
             block_type=head.block_type if head else None,
             entries=tuple(entries),
@@ -150,6 +173,32 @@ def _why_listed(ref: EntryRef) -> str:
     return f"{_WHY[ref.how]}, {_WHEN[source]} {since}"
 
 
+def _other(answer: Expectation) -> Other:
+    return Other(
+        register=answer.register or "",
+        listed=answer.listed,
+        since=answer.since,
+        since_source=answer.since_source,
+        as_of=answer.as_of,
+        age_days=answer.age_days,
+        stale=answer.stale,
+    )
+
+
+def _silent(register: str) -> Other:
+    return Other(register=register)
+
+
+def _said_by(other: Other) -> str:
+    if other.as_of is None:
+        return f"register {other.register} has no version so old"
+    listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"
+    if not other.stale:
+        return f"register {other.register} {listed}"
+    said = f"its version {other.as_of} was {other.age_days:.0f} days old then and decides nothing"
+    return f"register {other.register} {listed}, but {said}" if other.listed else f"register {other.register}: {said}"
+
+
 def expectation_for(
     db: Database,
     target: str,
@@ -158,7 +207,7 @@ def expectation_for(
     register: str | None = None,
     at: datetime,
     addresses: Sequence[str] = (),
-    max_age_days: float = 3,
+    max_age_days: MaxAge = 3,
 ) -> Expectation:
     """The expectation of one target; `addresses` are those it was found at. Raises BadTarget."""
     lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
@@ -172,7 +221,7 @@ def expectations_for(
     country: str | None = None,
     register: str | None = None,
     at: datetime,
-    max_age_days: float = 3,
+    max_age_days: MaxAge = 3,
 ) -> Iterator[Expectation]:
     """The expectations of many targets at one moment. Raises BadTarget at the first that is none."""
     lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)

@@ -87,24 +87,27 @@ def _registers(config: Config, store: Store) -> Iterator[Finding]:
     from datetime import UTC, datetime
 
     from results.registers.statistics import statistics
-    from schedules.show.words import age
+    from schedules.configured_registers import brought_in_by, max_age_days, missing
+    from schedules.show.words import age, how_many
 
     country = config.vantage.country
     if country is None:
         says = "no country is set, so no register applies; set [vantage] country"
         yield Finding("registers", "worth knowing", says)
         return
-    oldest = {table.name: table.max_age_days for table in config.register}
-    stored = statistics(store.db, datetime.now(UTC), lambda name: oldest.get(name, 3.0))
-    found = [one for one in stored if one.country == country]
-    if not found:
+    waiting = missing(config, store, country)
+    found = [one for one in statistics(store.db, datetime.now(UTC), max_age_days(config)) if one.country == country]
+    if not found and not waiting:
         yield Finding("registers", "worth knowing", f"none of {country} is stored; `reachprobe register import FILE`")
+    for table in waiting:
+        says = f"{table.name} is configured, not imported; `{brought_in_by(table)}`"
+        yield Finding("registers", "worth knowing", says)
+    ways_out = {table.name: brought_in_by(table) for table in config.register}
     for one in found:
-        stale = one.age_days > oldest.get(one.register, 3.0)
-        says = f"{age(one.age_days)}, {one.entries} entries" + (
-            "; too old to decide, import a new one" if stale else ""
-        )
-        yield Finding(f"register {one.register}", "worth knowing" if stale else "fine", says)
+        way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
+        says = f"{age(one.age_days)}, {how_many(one.entries, 'entry', 'entries')}"
+        says += f"; too old to decide, `{way_out}`" if one.stale else ""
+        yield Finding(f"register {one.register}", "worth knowing" if one.stale else "fine", says)
 
 
 def _controls(config: Config) -> Iterator[Finding]:

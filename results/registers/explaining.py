@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from results.expectation import Lookup
+from results.expectation import Lookup, MaxAge
 from results.registers import finding, law, names
 
 if TYPE_CHECKING:
@@ -22,11 +22,17 @@ _BLOCKS = {
 
 
 def explain(
-    db: Database, target: str, at: datetime, *, country: str | None = None, register: str | None = None
+    db: Database,
+    target: str,
+    at: datetime,
+    *,
+    country: str | None = None,
+    register: str | None = None,
+    max_age_days: MaxAge = 3,
 ) -> Iterator[str]:
     """Sentences, one a line: the answer, the entries in force with authority, decision and article, and what was listed
     before. Raises BadTarget."""
-    lookup = Lookup(db, country=country, register=register, at=at)
+    lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
     found = lookup.expect(target)
     if found.listed is None:
         yield f"{target}: nothing is known. {_sentence(found.reason)}"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from schedules.show.output import print_json
-from schedules.show.words import safe
+from schedules.show.words import age, how_many, safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -19,12 +21,16 @@ if TYPE_CHECKING:
 
     from results.expectation import Expectation
     from results.registers.differences import Difference
+    from results.registers.finding import Neighbour
     from results.registers.records import ImportReport
     from results.registers.source import Progress
     from results.registers.statistics import Statistics
 
 SHOWN_PROBLEMS = 20
 COUNTS = ("rows", "kept", "skipped", "entries", "updated")
+MAX_LINE = 4096
+MAX_SHARING = 10
+FIELDS = {"resolved": "addresses", "names": "name", "listed_on": "inclusion date", "until": "term"}
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -56,39 +62,66 @@ def imported(report: ImportReport, as_json: bool) -> None:
         click.echo(f"... and {more} more", err=True)
     before = report.entries + report.removed - report.added
     if report.removed * 5 > before:
-        click.echo(
-            f"{report.removed} of {before} entries are gone; parts of one version are imported together", err=True
-        )
+        gone = how_many(before, "entry is", "entries are")
+        click.echo(f"{report.removed} of {gone} gone; parts of one version are imported together", err=True)
     if as_json:
         for why, count in report.reasons.items():
             print_json({"why": why, "problems": count})
         print_json({key: getattr(report, key) for key in COUNTS})
         return
     click.echo(f"{safe(report.register)} ({report.country}), {report.format}, version {report.version}")
-    click.echo(f"{report.rows} rows: {report.kept} kept, {report.skipped} skipped")
+    click.echo(f"{how_many(report.rows, 'row')}: {report.kept} kept, {report.skipped} skipped")
     for why, count in report.reasons.items():
         click.echo(f"  {count} × {safe(why)}")
-    click.echo(f"{report.entries} entries: {report.added} new, {report.removed} gone since the version before")
+    since = f"{report.added} new, {report.removed} gone since the version before" if before else "no version before it"
+    click.echo(f"{entries(report.entries)}: {since}")
 
 
-def looked_up(found: Expectation) -> str:
-    """One sentence."""
+def entries(number: int) -> str:
+    """`1 entry`, `12 entries`."""
+    return how_many(number, "entry", "entries")
+
+
+def tell(text: str, indent: str = "  ") -> None:
+    """One line on stdout; on a terminal folded between words at its width, what follows set in by `indent`."""
+    text = safe(text, MAX_LINE)
+    if not sys.stdout.isatty():
+        click.echo(text)
+        return
+    width = shutil.get_terminal_size().columns
+    how: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
+    click.echo(textwrap.fill(text, width, drop_whitespace=True, **how))
+
+
+def looked_up(found: Expectation, name: str | None = None) -> None:
+    """One sentence; `name` is what was asked for, where that is not the target itself."""
+    asked = f"{name}: {found.target}" if name else found.target
     if found.listed is None:
-        return safe(f"{found.target}: unknown: {found.reason}")
+        tell(f"{asked}: unknown: {found.reason}")
+        return
     basis = f" {found.basis}" if found.basis else ""
     said = f"listed since {found.since}{basis}" if found.listed else "not listed"
     old = f" (version {found.as_of}" + (", too old to decide anything)" if found.stale else ")")
-    return safe(f"{found.target}: {said}: {found.reason}{old}")
+    tell(f"{asked}: {said}: {found.reason}{old}")
+
+
+def neighbour(register: str, as_of: str, one: Neighbour) -> None:
+    """One address and the listed names at it."""
+    blocked = "; blocked as such" if one.blocked_as_such else ""
+    others = f": {', '.join(one.names)}" if one.names else ", no other name"
+    more = ", ..." if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
+    tell(f"{register} {one.address}: {entries(one.entries)}{blocked}{others}{more} (version {as_of})")
 
 
 def statistics(row: Statistics) -> None:
     """One register in a few lines."""
-    old = f"{row.age_days:.1f} days old" + (", too old to decide anything" if row.stale else "")
-    click.echo(f"{safe(row.register)} ({row.country}), {row.format}: version {row.as_of}, {old}")
-    click.echo(f"  {row.versions} version(s) since {row.first_version}; {row.entries} entries, {row.names} names")
-    click.echo(f"  the last import: {row.rows} rows, {row.kept} kept, {row.skipped} skipped")
+    old = age(row.age_days) + (", too old to decide anything" if row.stale else "")
+    tell(f"{row.register} ({row.country}), {row.format}: version {row.as_of}, {old}")
+    versions = how_many(row.versions, "version")
+    tell(f"  {versions} since {row.first_version}; {entries(row.entries)}, {how_many(row.names, 'name')}", "    ")
+    tell(f"  the last import: {how_many(row.rows, 'row')}, {row.kept} kept, {row.skipped} skipped", "    ")
     for title, counts in (("blocked by", row.block_types), ("authority", row.authorities), ("basis", row.bases)):
-        click.echo(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()))
+        tell(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()), "    ")
 
 
 def changes(found: Difference) -> None:
@@ -96,8 +129,9 @@ def changes(found: Difference) -> None:
     for change in found.changes:
         what = change.urls or change.names or change.subnets or ""
         decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
-        changed = f" (changed: {', '.join(change.was)})" if change.was else ""
-        click.echo(safe(f"{SIGNS[change.change]} {what} [{decided}]{changed}".replace("\n", " ")))
+        fields = ", ".join(FIELDS.get(field, field.replace("_", " ")) for field in change.was or ())
+        changed = f" (changed: {fields})" if fields else ""
+        tell(f"{SIGNS[change.change]} {what} [{decided}]{changed}".replace("\n", " "))
     kinds = Counter(change.change for change in found.changes)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("added", "removed", "changed"))
     click.echo(safe(f"{found.register}, {found.before} to {found.after}: {counts}"), err=True)

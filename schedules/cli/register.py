@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,8 @@ import msgspec
 
 from schedules.app import App
 from schedules.cli import _register as say
+from schedules.configured_registers import max_age_days
 from schedules.show.output import print_json, talk
-from schedules.show.words import safe
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from results.registers.records import ImportReport
     from schedules.config import RegisterTable
 
-MAX_AGE_DAYS = 3.0
 CACHE_KIB = 32768
 
 
@@ -127,19 +127,19 @@ def _update(app: App, table: RegisterTable, ca_file: str | None, force: bool) ->
 def lookup(
     app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: str | None, as_json: bool
 ) -> None:
-    """Say of each TARGET (URL, host or address; `-` reads them from standard input, one a line) what the register says.
-    Nothing is resolved."""
+    """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
+    register says. Nothing is resolved."""
     from results.expectation import Lookup, lookup_row
 
-    wanted = _targets(targets)
+    wanted = _targets(app, targets)
     with _database(app) as db:
-        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=_max_age(app, name))
-        for target in wanted:
+        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=max_age_days(app.config()))
+        for service, target in wanted:
             found = asked.expect(target)
             if as_json:
-                print_json(lookup_row(found))
+                print_json(lookup_row(found) | {"service": service})
             else:
-                click.echo(say.looked_up(found))
+                say.looked_up(found, service)
 
 
 @register.command(short_help="What is stored, and how old it is.")
@@ -150,7 +150,7 @@ def stats(app: App, as_json: bool) -> None:
     from results.registers.statistics import statistics
 
     with _database(app) as db:
-        rows = statistics(db, datetime.now(UTC), lambda register: _max_age(app, register))
+        rows = statistics(db, datetime.now(UTC), max_age_days(app.config()))
     for row in rows:
         if as_json:
             print_json(msgspec.to_builtins(row))
@@ -184,12 +184,18 @@ def diff(app: App, before: str, after: str, name: str | None, as_json: bool) -> 
 @_which
 @click.pass_obj
 def explain(app: App, target: str, name: str | None, country: str | None, at: str | None) -> None:
-    """Tell what the register says of TARGET: dates, authority, decision, article, and what it said before."""
+    """Tell what the register says of TARGET (URL, host, address or service): dates, authority, decision, article, and
+    what it said before."""
     from results.registers import explaining
 
+    ages = max_age_days(app.config())
+    wanted, moment = _targets(app, [target]), _moment(at)
     with _database(app) as db:
-        for line in explaining.explain(db, target, _moment(at), country=country, register=name):
-            click.echo(safe(line))
+        for number, (_, each) in enumerate(wanted):
+            if number:
+                click.echo()
+            for line in explaining.explain(db, each, moment, country=country, register=name, max_age_days=ages):
+                say.tell(line, " " * (len(line) - len(line.lstrip()) + 2))
 
 
 @register.command(short_help="Listed names at the same addresses: a note, no listing.")
@@ -204,18 +210,16 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
     from results.registers.loader import instant
     from results.registers.names import place
 
-    asked, moment = place(target), int(_moment(at).timestamp())
+    wanted, moment = _targets(app, [target]), int(_moment(at).timestamp())
     with _database(app) as db:
         versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
-        found = [(version, one) for version in versions for one in finding.neighbours(db.conn, version, asked)]
-    for version, one in found:
-        if as_json:
-            row = {"target": target, "register": version.name, "as_of": instant(version.as_of)}
-            print_json(row | msgspec.to_builtins(one))
-            continue
-        blocked = "; blocked as such" if one.blocked_as_such else ""
-        others = f": {', '.join(one.names)}" if one.names else ""
-        click.echo(safe(f"{version.name} {one.address}: {one.entries} entries{blocked}{others}"))
+        for (_, each), version in itertools.product(wanted, versions):
+            for one in finding.neighbours(db.conn, version, place(each)):
+                row = {"target": each, "register": version.name, "as_of": instant(version.as_of)}
+                if as_json:
+                    print_json(row | msgspec.to_builtins(one))
+                else:
+                    say.neighbour(version.name, row["as_of"], one)
 
 
 @contextmanager
@@ -232,21 +236,22 @@ def _database(app: App) -> Iterator[Database]:
         store.close()
 
 
-def _max_age(app: App, register: str | None) -> float:
-    """How old a version may be, as configured for that register, or the least of all."""
-    ages = [table.max_age_days for table in app.config().register if register in (None, table.name)]
-    return min(ages, default=MAX_AGE_DAYS)
-
-
-def _targets(arguments: Iterable[str]) -> list[str]:
-    """Every target, checked before any is answered."""
+def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]:
+    """Every target with the service that it was named by, if any; all are checked before one is answered."""
+    from probe.services import named
     from results.registers.names import place
+    from schedules.choose import IS_TARGET, services
 
-    found: list[str] = []
+    words: list[str] = []
     for argument in arguments:
-        found += [argument] if argument != "-" else [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
-    for text in found:
-        place(text)
+        words += [argument] if argument != "-" else [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+    found: list[tuple[str | None, str]] = []
+    for word in words:
+        if IS_TARGET.search(word):
+            place(word)
+            found.append((None, word))
+        else:
+            found += [(word, target.text) for target in named(word, services(app.config())).targets]
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from schedules.configured_registers import brought_in_by, max_age_days, missing
 from schedules.show.words import age, safe
 
 if TYPE_CHECKING:
@@ -26,13 +27,19 @@ def header(config: Config, store: Store, path: str, network: str) -> str:
     parts += [vantage.country or "country not set", safe(path), f"network {network}"]
     controls = [safe(control) for control in config.control.all_paths if control != path]
     parts.append(f"control: {', '.join(controls)}" if controls else "no control")
-    return " · ".join([*parts, *registers(store, vantage.country)])
+    return " · ".join([*parts, *registers(config, store, vantage.country)])
 
 
-def registers(store: Store, country: str | None) -> list[str]:
-    """The registers of a country, each with the age of its newest version."""
+def registers(config: Config, store: Store, country: str | None) -> list[str]:
+    """The registers of a country, each with the age of its newest version, and those that are configured alone."""
     if country is None:
         return ["no register"]
     now = datetime.now(UTC).timestamp()
-    found = store.db.execute(NEWEST, [country]).fetchall()
-    return [f"register {safe(name)}, {age(max(0.0, now - at) / 86400)}" for name, at in found] or ["no register"]
+    said = []
+    for name, at in store.db.execute(NEWEST, [country]).fetchall():
+        days = max(0.0, now - at) / 86400
+        decides = "" if days <= max_age_days(config)(name) else ", too old to decide"
+        said.append(f"register {safe(name)}, {age(days)}{decides}")
+    for table in missing(config, store, country):
+        said.append(f"register {safe(table.name)} configured, not imported: {safe(brought_in_by(table))}")
+    return said or ["no register"]

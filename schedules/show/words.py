@@ -114,6 +114,11 @@ def seconds(duration: float) -> str:
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def how_many(number: int, one: str, several: str | None = None) -> str:
+    """`1 entry`, `12 entries`; without `several` an s is put at the end."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
 def age(days: float) -> str:
     """`3 hours old`, `2 days old`."""
     hours = days * 24

@@ -100,9 +100,80 @@ def test_targets_come_from_standard_input_one_a_line(run: Run, dump: Path):
 
 def test_one_bad_target_refuses_the_whole_look_up(run: Run, dump: Path):
     run("import", dump)
-    result = run("lookup", "a.com", "wechat", "--json")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "reachprobe: 'wechat' is no URL, host or address\n"
+    for bad in ("http://wechat/", "chatter"):
+        result = run("lookup", "a.com", bad, "--json")
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+        assert result.stderr.startswith("reachprobe: ")
+        assert repr(bad) in result.stderr
+
+
+def test_the_name_of_a_service_stands_for_all_its_targets(run: Run, dump: Path):
+    dump.write_bytes(dump.read_bytes() + b"1.2.3.4;*.wechat.com;;x;1-Restricting;2017-05-04\n")
+    run("import", dump)
+    config = dump.with_name("reachprobe.toml")
+    config.write_text('[[service]]\nname = "mine"\nrequired = ["https://a.com/", "tls://b.com:443"]\n')
+    rows = lines(run("lookup", "a.com", "mine", "--json", "--at", "2017-05-09", config=config))
+    assert [(row["service"], row["target"], row["listed"]) for row in rows] == [
+        (None, "a.com", True),
+        ("mine", "https://a.com/", True),
+        ("mine", "tls://b.com:443", False),
+    ]
+    built_in = lines(run("lookup", "-", "--json", stdin="wechat\n"))
+    assert len(built_in) > 5
+    assert {row["listed"] for row in built_in if ".wechat.com" in row["target"]} == {True}
+    told = run("lookup", "mine", "--at", "2017-05-09", config=config).stdout.splitlines()
+    assert told[0].startswith("mine: https://a.com/: listed since 2017-05-04")
+    assert run("explain", "mine", "--at", "2017-05-09", config=config).stdout.count("is listed in rkn") == 1
+    assert "mine" in run("lookup", "other", config=config).stderr
+
+
+@pytest.fixture
+def fresh_and_stale(run: Run, dump: Path) -> Path:
+    """A register of 8 May that lists a.com, and one of June that does not, and what is told of them; a configuration
+    in which the first may be a hundred days old."""
+    run("import", dump, "--as", "before", "--country", "RU")
+    later = dump.with_name("later.csv")
+    later.write_bytes(b"Updated: 2017-06-20 09:00:00 +0000\n1.2.3.4;b.com;;x;1;2017-05-04\n")
+    run("import", later, "--as", "now", "--country", "RU")
+    config = dump.with_name("reachprobe.toml")
+    config.write_text('[[register]]\nname = "before"\nmax_age_days = 100\n')
+    return config
+
+
+def test_a_stale_register_that_is_passed_over_for_a_fresh_one_is_named(run: Run, fresh_and_stale: Path):
+    asked = ("a.com", "--country", "RU", "--at", "2017-06-20")
+    (row,) = lines(run("lookup", *asked, "--json"))
+    assert (row["register"], row["listed"], row["stale"]) == ("now", False, False)
+    assert [(one["register"], one["listed"], one["since"], one["stale"]) for one in row["others"]] == [
+        ("before", True, "2017-05-04", True)
+    ]
+    said = (
+        "register before lists it, by a decision of 2017-05-04, but its version 2017-05-08T09:00:00Z was 44 days old"
+        " then and decides nothing"
+    )
+    assert said in run("lookup", *asked).stdout
+    assert said in run("explain", *asked).stdout
+    assert "register before: its version 2017-05-08T09:00:00Z" in run("lookup", "c.com", *asked[1:]).stdout
+
+
+def test_each_register_may_be_as_old_as_is_configured_for_it(run: Run, fresh_and_stale: Path):
+    asked = ("a.com", "--country", "RU", "--at", "2017-06-20")
+    (row,) = lines(run("lookup", *asked, "--json", config=fresh_and_stale))
+    assert (row["register"], row["listed"], row["stale"]) == ("before", True, False)
+    assert [(one["register"], one["listed"], one["stale"]) for one in row["others"]] == [("now", False, False)]
+    assert "register now does not" in run("lookup", *asked, config=fresh_and_stale).stdout
+    later = ("a.com", "--country", "RU", "--at", "2017-07-20")
+    (row,) = lines(run("lookup", *later, "--json", config=fresh_and_stale))
+    assert (row["register"], row["listed"], row["others"][0]["stale"]) == ("before", True, True)
+    assert "too old" not in run("explain", *later, config=fresh_and_stale).stdout
+
+
+def test_a_register_that_has_no_version_so_old_is_named(run: Run, fresh_and_stale: Path):
+    asked = ("a.com", "--country", "RU", "--at", "2017-05-09")
+    (row,) = lines(run("lookup", *asked, "--json"))
+    assert (row["register"], row["listed"]) == ("before", True)
+    assert [(one["register"], one["listed"], one["as_of"]) for one in row["others"]] == [("now", None, None)]
+    assert "register now has no version so old" in run("explain", *asked).stdout
 
 
 def test_a_look_up_at_a_date_means_the_end_of_that_day(run: Run, dump: Path):
@@ -180,7 +251,8 @@ def test_neighbours_are_a_note_and_never_a_listing(run: Run, dump: Path):
     (row,) = lines(run("neighbours", "a.com", "--json"))
     assert (row["address"], row["entries"], row["names"]) == ("1.2.3.4", 2, ["b.com"])
     assert [entry["how"] for entry in row["blocked_as_such"]] == ["address"]
-    assert "1.2.3.4: 2 entries; blocked as such: a.com, b.com" in run("neighbours", "1.2.3.4").stdout
+    said = run("neighbours", "1.2.3.4").stdout
+    assert said == "rkn 1.2.3.4: 2 entries; blocked as such: a.com, b.com (version 2017-05-08T09:00:00Z)\n"
     assert lines(run("neighbours", "c.com", "--json")) == []
 
 

@@ -16,7 +16,9 @@ import pytest
 
 from results.store import Store
 from schedules import cli, consent
+from schedules.app import App
 from schedules.demo.network import CensoredNetwork
+from schedules.show.header import header
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-c", "from schedules.cli import main; main()"]
@@ -154,6 +156,57 @@ async def test_doctor_finds_everything_fine_in_a_fine_place(home: Path, capsys: 
         "fine"
     }
     assert found["registers"]["state"] == "worth knowing"
+
+
+def test_doctor_names_registers_that_are_missing_or_too_old_and_the_command_for_each(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dump = home / "dump.csv"
+    dump.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;x;1;2017-05-04\n")
+    config = home / "c.toml"
+    kept = f'[[register]]\nname = "old"\ncountry = "RU"\nsource = "{dump}"\n'
+    config.write_text(
+        '[vantage]\ncountry = "RU"\n[[register]]\nname = "rkn"\nsource = "https://127.0.0.1/dump.csv"\n'
+        f'[[register]]\nname = "own list"\ncountry = "RU"\n[[register]]\nname = "it"\ncountry = "IT"\n{kept}'
+    )
+    cli.call(["--config", str(config), "register", "update", "old"])
+    cli.call(["--config", str(config), "register", "import", str(dump), "--as", "unnamed", "--country", "RU"])
+    capsys.readouterr()
+    cli.call(["--config", str(config), "doctor", "--json"])
+    found = [row for row in map(json.loads, capsys.readouterr().out.splitlines()) if "register" in row["about"]]
+    assert [(row["about"], row["state"]) for row in found] == [
+        ("registers", "worth knowing"),
+        ("registers", "worth knowing"),
+        ("register old", "worth knowing"),
+        ("register unnamed", "worth knowing"),
+    ]
+    assert found[0]["says"] == "rkn is configured, not imported; `reachprobe register update rkn`"
+    assert found[1]["says"].endswith("`reachprobe register import FILE --as 'own list' --country RU`")
+    assert found[2]["says"].endswith(", 1 entry; too old to decide, `reachprobe register update old`")
+    assert found[3]["says"].endswith("too old to decide, `reachprobe register import FILE --as unnamed`")
+
+
+def test_the_first_line_names_registers_that_are_missing_or_too_old(home: Path) -> None:
+    dump = home / "dump.csv"
+    dump.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;x;1;2017-05-04\n")
+    config = home / "c.toml"
+    config.write_text(
+        f'[vantage]\nname = "school"\ncountry = "RU"\n[[register]]\nname = "rkn"\ncountry = "RU"\nsource = "{dump}"\n'
+    )
+
+    def first_line() -> str:
+        app = App(environ={}, db=home / "x.db", config_file=config)
+        store = app.store()
+        try:
+            return header(app.config(), store, "direct", "online")
+        finally:
+            store.close()
+
+    assert first_line().endswith(" · register rkn configured, not imported: reachprobe register update rkn")
+    assert cli.call(["--config", str(config), "--db", str(home / "x.db"), "register", "update"]) == 0
+    assert first_line().endswith(" days old, too old to decide")
+    config.write_text(config.read_text() + "max_age_days = 36500\n")
+    assert first_line().endswith(" days old")
 
 
 def test_doctor_names_a_broken_configuration_and_asks_nobody_without_consent(
