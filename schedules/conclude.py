@@ -20,6 +20,7 @@ from results.follow_up import wants_control
 from results.rates import suspected
 from results.registers.names import BadName
 from results.verdict import Context, Rate, Repeat, Verdict
+from schedules.configured_registers import max_age_days
 from schedules.rates import Rates
 from schedules.shared import SharedAddresses
 
@@ -121,9 +122,7 @@ class Expectations:
     """What the registers in force at one moment say. None where the vantage's country has none."""
 
     def __init__(self, store: Store, config: Config, at: datetime, country: str | None) -> None:
-        ages = [table.max_age_days for table in config.register if table.country in (country, None)]
-        oldest = min(ages, default=3.0)
-        self._lookup = Lookup(store.db, country=country, at=at, max_age_days=oldest) if country else None
+        self._lookup = Lookup(store.db, country=country, at=at, max_age_days=max_age_days(config)) if country else None
 
     def of(self, measurement: Measurement) -> Expectation | None:
         if self._lookup is None:
