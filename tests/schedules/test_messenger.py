@@ -9,7 +9,6 @@ import pytest
 from schedules import messenger
 from schedules.config import Config
 from schedules.config_tell import NotifyTable
-from schedules.contacts import Contact
 from schedules.messenger import Address, Message, hosts, is_known, masked, send
 from tests.schedules.webhook import Webhook
 
@@ -98,4 +97,3 @@ def test_an_address_shows_no_url() -> None:
 def test_each_url_of_a_receiver_is_told_on_its_own() -> None:
     config = Config(notify=(NotifyTable(name="me", urls=("json://a", "json://b")),))
     assert list(messenger.addresses(config)) == ["me", "me 2"]
-    assert Contact

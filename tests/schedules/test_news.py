@@ -1,0 +1,129 @@
+"""What a round gives to tell: turns, new listings, and what is listed and still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.model import Target
+from results.notices import Notice
+from results.registers.importing import import_register
+from results.store import Store
+from schedules.choose import Choice
+from schedules.config import Config, VantageTable
+from schedules.news import news, plain
+from tests.results.records import finished, measurement, target, verdict
+
+NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
+CONFIG = Config(vantage=VantageTable(name="home", country="RU"))
+WECHAT = msgspec.structs.replace(target("https://www.wechat.com/"), service="wechat")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "x.db")
+    yield opened
+    opened.close()
+
+
+def measured(store: Store, *outcomes: str, of: Target = WECHAT, until: datetime = NOW, path: str = "direct") -> None:
+    """One an hour, the last an hour before `until`."""
+    for ago, outcome in zip(range(len(outcomes), 0, -1), outcomes, strict=True):
+        at = (until - timedelta(hours=ago)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        name = f"{path}{at}{of.text}"
+        vantage = CONFIG.vantage_by(path)
+        made = msgspec.structs.replace(measurement(name), target=of, vantage=vantage, started_at=at, observations=())
+        how = {"method": "tls.reset", "trigger": "name", "confidence": "confirmed"} if outcome == "blocked" else {}
+        store.save([finished(name, outcome, measurement=made, verdict=verdict(outcome, **how))])
+
+
+def publish(store: Store, folder: Path, hours_ago: float, *names: str, imported: float | None = None) -> None:
+    file = folder / "register.txt"
+    file.write_text("".join(f"{name}\n" for name in names))
+    at = NOW - timedelta(hours=hours_ago)
+    known = NOW - timedelta(hours=imported if imported is not None else hours_ago)
+    import_register(store.db, [file], name="list", country="RU", format="plain", updated=at, now=known)
+
+
+def told(store: Store, *targets: Target, path: str = "direct", now: datetime = NOW) -> list[Notice]:
+    return list(news(CONFIG, store, [Choice(targets or (WECHAT,), path)], now.timestamp()))
+
+
+def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Store) -> None:
+    measured(store, "reachable", "reachable", "blocked")
+    assert told(store) == []
+    measured(store, "blocked", until=NOW + timedelta(minutes=15))
+    (notice,) = told(store)
+    assert notice.said == (
+        "www.wechat.com (wechat) is blocked since 2026-06-20 11:00 UTC, reachable before: TLS reset, by name, confirmed"
+    )
+    assert (notice.what, notice.at) == ("changes", "2026-06-20T11:15:00Z")
+    measured(store, "blocked", until=NOW + timedelta(hours=3))
+    assert [one.key for one in told(store, now=NOW + timedelta(hours=3))] == [notice.key]
+
+
+def test_it_is_told_when_it_is_reachable_again(store: Store) -> None:
+    measured(store, "blocked", "blocked", "reachable", "reachable")
+    (notice,) = told(store)
+    assert notice.said == "www.wechat.com (wechat) is reachable again since 2026-06-20 10:00 UTC, blocked before"
+
+
+def test_what_changed_by_another_path_says_so(store: Store) -> None:
+    measured(store, "reachable", "reachable", "blocked", "blocked", path="vpn")
+    assert told(store) == []
+    (notice,) = told(store, path="vpn")
+    assert "is blocked by vpn since" in notice.said
+
+
+def test_what_changed_long_ago_is_no_news(store: Store) -> None:
+    measured(store, "reachable", "reachable", "blocked", "blocked", until=NOW - timedelta(days=31))
+    assert told(store) == []
+
+
+def test_a_register_that_newly_lists_a_target_of_ours_is_told_as_of_its_import(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path, 48, "old.test")
+    publish(store, tmp_path, 5, "old.test", WECHAT.host, imported=2)
+    other = target("https://free.test/")
+    (notice,) = told(store, WECHAT, other, target("https://old.test/"))
+    assert notice.said == "register list newly lists www.wechat.com (wechat), since 2026-06-20"
+    assert (notice.what, notice.at) == ("listed", "2026-06-20T10:00:00Z")
+
+
+def test_what_is_listed_and_still_open_a_day_later_is_told(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path, 48, "old.test")
+    publish(store, tmp_path, 24.5, "old.test", WECHAT.host)
+    measured(store, "reachable", "reachable", until=NOW)
+    assert [one.what for one in told(store)] == ["listed"]
+    measured(store, "reachable", until=NOW + timedelta(hours=2))
+    found = {one.what: one for one in told(store, now=NOW + timedelta(hours=2))}
+    assert found["open"].said == "www.wechat.com (wechat) is listed in list and still open 26 hours later"
+    measured(store, "blocked", until=NOW + timedelta(hours=3))
+    assert [one.what for one in told(store, now=NOW + timedelta(hours=3))] == ["listed"]
+
+
+def test_what_a_registers_first_version_lists_is_no_news(store: Store, tmp_path: Path) -> None:
+    publish(store, tmp_path, 5, WECHAT.host)
+    assert told(store) == []
+
+
+def test_a_hostile_target_is_told_in_harmless_letters_and_few(store: Store) -> None:
+    hostile = "https://a.test/\x1b]0;x\x07<b>@everyone</b>[x](http://evil)\u202e" + "y" * 5000
+    bad = msgspec.structs.replace(WECHAT, text=hostile, service="<script>")
+    measured(store, "reachable", "reachable", "blocked", "blocked", of=bad)
+    (notice,) = told(store, bad)
+    assert not set("<>@[]`*|\x1b\x07\u202e") & set(notice.said)
+    assert len(notice.said) < 400
+
+
+@given(st.text(max_size=300))
+def test_plain_text_holds_no_mark_that_anything_could_act_on(text: str) -> None:
+    shown = plain(text)
+    assert len(shown) <= 120
+    assert not set("<>@[]{}`*|#!$\\\"'\n\r\t\0\x1b") & set(shown)
+    assert shown.isprintable()
