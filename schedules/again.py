@@ -13,6 +13,7 @@ from probe.means import Means
 from probe.model import Measurement, Target
 from probe.network import rfc3339
 from probe.round import measure_all
+from schedules.budget import Budget, affordable
 
 if TYPE_CHECKING:
     from results.finished import Finished
@@ -29,8 +30,8 @@ CALMER = 4
 class Anomalies:
     """What a round found odd, and the vantage had not found so before: the measurements' ids, target by target."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, network: str | None = None) -> None:
+        self._store, self._network = store, network
         self._waiting: dict[Target, deque[str]] = defaultdict(deque)
         self._seen = 0
 
@@ -40,7 +41,10 @@ class Anomalies:
         measurement, outcome = finished.measurement, finished.verdict.outcome
         if outcome not in ODD:
             return False
-        return self._store.latest_outcome(measurement.target, measurement.vantage, measurement.started_at) != outcome
+        before = self._store.latest_outcome(
+            measurement.target, measurement.vantage, measurement.started_at, network=self._network
+        )
+        return before != outcome
 
     def add(self, finished: Finished) -> None:
         self._waiting[finished.measurement.target].append(finished.measurement.id)
@@ -71,12 +75,18 @@ async def measure_again(
     committed: Callable[[Finished], None],
     *,
     works: bool,
+    budget: Budget,
+    moved: Callable[[Finished], bool],
 ) -> None:
-    """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured."""
+    """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured.
+
+    It ends early where the machine has `moved` to another network, or the month's data are used up.
+    """
 
     def keep(again: Finished) -> None:
         first = store.finished(str(again.measurement.repeats))
-        store.repeated(conclusions.repeated(first, again), again)
+        budget.finished(again)
+        store.repeated(conclusions.repeated(first, again), again, spent=budget.take())
         committed(again)
 
     async def finish(measurement: Measurement) -> Finished:
@@ -88,8 +98,11 @@ async def measure_again(
         for target in targets:
             keep(await finish(unmeasured(target, means)))
         return
-    async with aclosing(measure_all(targets, _alone(means, len(targets)), finish)) as measured:
+    paid = affordable(targets, budget)
+    async with aclosing(measure_all(paid, _alone(means, len(targets)), finish)) as measured:
         async for finished in measured:
+            if moved(finished):
+                return
             keep(finished)
 
 

@@ -25,6 +25,7 @@ from schedules.lock import Locked
 from schedules.service_manager import Tell
 from schedules.tidy import tidy
 from schedules.wakes import keep_pace, schedule_wakes
+from schedules.willing import unwilling
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
@@ -53,8 +54,13 @@ class Agent:
         measure: Measure,
         say: Say,
         clock: Callable[[], float] = time.time,
+        locate: Callable[[Config], Config] = lambda declared: declared,
     ) -> None:
-        """`load` reads the configuration, `version` tells whether that would give another than before."""
+        """`load` reads the configuration, `version` tells whether that would give another than before.
+
+        `locate` makes of what is declared what holds on the network where the machine is now.
+        """
+        self._locate, self._unwilling = locate, ""
         self._load, self._version = load, version
         self._seen = version()
         self._config = load()
@@ -93,23 +99,37 @@ class Agent:
             ensure_room(self._database)
             store = Store.open(self._database)
             try:
-                for sentence in await refresh(self._config, self._database, now):
+                config = self._locate(self._config)
+                found = duty(config, store, now)
+                if self._may_not(found, config, store, now):
+                    return Duty((), None)
+                for sentence in await refresh(config, self._database, now):
                     self._say(sentence)
-                found = duty(self._config, store, now)
+                found = duty(config, store, now)
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")
-                await self._rounds(found, store)
-                if said := tidy(self._config, store, self._clock()):
+                await self._rounds(found, config, store)
+                if said := tidy(config, store, self._clock()):
                     self._say(said)
-                return duty(self._config, store, self._clock()) if found.choices else found
+                return duty(self._locate(self._config), store, self._clock()) if found.choices else found
             finally:
                 store.close()
 
-    async def _rounds(self, found: Duty, store: Store) -> None:
+    def _may_not(self, found: Duty, config: Config, store: Store, now: float) -> bool:
+        """Whether all that is due must wait, by its owner's wish; why is said once."""
+        why = unwilling(config, store, now)
+        if why is not None and why != self._unwilling and found.choices:
+            self._say(why)
+            self._unwilling = why
+        elif why is None:
+            self._unwilling = ""
+        return why is not None
+
+    async def _rounds(self, found: Duty, config: Config, store: Store) -> None:
         until = time.monotonic() + DEADLINE_S
         for choice in found.choices:
             try:
-                await self._measure(choice.ending(until), self._config, store)
+                await self._measure(choice.ending(until), config, store)
             except BadPath as error:
                 self._say(f"{error}; what is due by it waits")
 

@@ -13,6 +13,7 @@ from schedules import places
 if TYPE_CHECKING:
     from results.store import Store
     from schedules.config import Config
+    from schedules.place import Here
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,12 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         from results.store import Store
 
         return Store.open(self.database, must_exist=must_exist)
+
+    def here(self, *, leaves_a_trace: bool = True) -> Here:
+        """What looks where on the network this machine is. Without a trace its networks have other keys each time."""
+        from schedules.place import Here, secret_of
+
+        return Here(secret_of(self.database) if leaves_a_trace else b"")
 
     @property
     def command_line(self) -> str:

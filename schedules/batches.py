@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from results.finished import Finished
 from results.store import Store
+from schedules.budget import Budget
 
 MOST = 64
 LONGEST_S = 0.5
@@ -15,8 +16,9 @@ LONGEST_S = 0.5
 class Batches:
     """At most MOST records or LONGEST_S seconds wait for a commit. Close it, however the round ends."""
 
-    def __init__(self, store: Store, committed: Callable[[Finished], None]) -> None:
+    def __init__(self, store: Store, committed: Callable[[Finished], None], budget: Budget | None = None) -> None:
         self._store = store
+        self._budget = budget
         self._committed = committed
         self._waiting: list[tuple[Finished, bool]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -26,6 +28,8 @@ class Batches:
         """Raises what an earlier commit by the clock failed with. What is not to be told is committed all the same."""
         self._raise()
         self._waiting.append((finished, told))
+        if self._budget is not None:
+            self._budget.finished(finished)
         if len(self._waiting) >= MOST:
             self.close()
         elif self._timer is None:
@@ -39,7 +43,8 @@ class Batches:
             self._timer = None
         batch, self._waiting = self._waiting, []
         if batch:
-            self._store.save([finished for finished, _ in batch])
+            spent = self._budget.take() if self._budget is not None else None
+            self._store.save([finished for finished, _ in batch], spent=spent)
             for finished, told in batch:
                 if told:
                     self._committed(finished)

@@ -40,6 +40,7 @@ class Conclusions:
         self._store = store
         self._library = library_of(store.path)
         self._round_id: str | None = None
+        self._network: str | None = None
         self._sources = controls
         self._shared = SharedAddresses()
         self._rates = Rates()
@@ -50,9 +51,11 @@ class Conclusions:
             fingerprints=self._library.digest,
         )
 
-    def enter(self, round_: Round, report: NetworkReport) -> None:
-        """What is finished from now on belongs to this round, and was measured on the network of that report."""
+    def enter(self, round_: Round, report: NetworkReport, network_key: str | None = None) -> None:
+        """What is finished from now on belongs to this round, and was measured on the network of that report and key:
+        only what was measured on the same one before is looked back at."""
         self._round_id = round_.id
+        self._network = network_key
         self._rates.enter(report.measurements)
         families = report.families or None
         self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
@@ -66,7 +69,11 @@ class Conclusions:
         verdict = classify(measurement, (), context, self._library)
         if verdict.outcome not in ("reachable", "offline"):
             earlier = self._store.history(
-                measurement.target, measurement.vantage, measurement.started_at, apart_from=measurement.repeats
+                measurement.target,
+                measurement.vantage,
+                measurement.started_at,
+                apart_from=measurement.repeats,
+                network=self._network,
             )
             context = msgspec.structs.replace(context, earlier=earlier)
         wanted = wants_control(measurement, verdict) or suspected(context)
@@ -83,7 +90,8 @@ class Conclusions:
         if slow is None:
             return ()
         target, vantage, apart = measurement.target, measurement.vantage, measurement.repeats
-        return (*self._store.rates(target, vantage, measurement.started_at, apart_from=apart), slow)
+        before = measurement.started_at
+        return (*self._store.rates(target, vantage, before, apart_from=apart, network=self._network), slow)
 
     def waiting(self, finished: Finished) -> Finished:
         """What may be said of a new anomaly before it was measured again."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.path import BadPath, usable
+from probe.path import BadPath
 from results.runs import last_runs, made_at
 from schedules import plan
 from schedules.choose import Choice, wanted
+from schedules.place import usable
 from schedules.watched import eager
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def duty(config: Config, store: Store, now: float) -> Duty:
     missing: list[str] = []
     for path, targets in plan.by_path(found).items():
         try:
-            usable(config.path_named(path))
+            usable(config, path)
         except BadPath as error:
             missing.append(str(error))
         else:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from probe import canary, ja4
 from probe.canary import NetworkReport
 from probe.limits import AddressLimits
 from probe.means import Means
+from probe.model import Target
 from probe.network import RealNetwork, rfc3339
-from probe.path import usable
 from probe.round import measure_all
 from results.finished import Finished, Round
 from results.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from schedules.again import Anomalies, measure_again, unmeasured
 from schedules.batches import Batches
+from schedules.budget import Budget, affordable
 from schedules.conclude import Conclusions
 from schedules.controls import sources
+from schedules.place import Here, Place, Still, usable
 from schedules.plan import within
 
 if TYPE_CHECKING:
@@ -29,8 +34,16 @@ if TYPE_CHECKING:
 NO_NETWORK = ("portal", "offline")
 
 
-def _unheard(count: int, report: NetworkReport | None) -> None:
-    """Nobody wants to know that anomalies are measured again."""
+class Cut(msgspec.Struct, frozen=True):
+    """A round that had to end: why, what of it is left, and whether a new one may go on with that at once."""
+
+    why: str
+    left: tuple[Target, ...]
+    goes_on: bool
+
+
+def _unheard(*_: object) -> None:
+    """Nobody wants to know."""
 
 
 async def once(
@@ -41,62 +54,116 @@ async def once(
     begun: Callable[[NetworkReport], None],
     committed: Callable[[Finished], None],
     again: Callable[[int, NetworkReport | None], None] = _unheard,
+    here: Here | None = None,
+    cut: Callable[[Cut], None] = _unheard,
 ) -> NetworkReport:
     """Measure the chosen targets and say what is found; gives what the canaries said last.
 
     `begun` hears what the canaries said, `committed` each record once it is in the database, `again` how many new
     anomalies are measured once more, and what the canaries say then, where they are asked. Cancelled, it keeps what is
     finished. Without a working network every target is recorded as offline, and nothing is measured.
+
+    Where `here` finds that the machine slept or went to another network, or where the month's data are used up, the
+    round ends: `cut` hears of it. What was under way then is no record of either network.
     """
     means = means_of(config, choice.path)
     now = means.network.now()
+    budget = Budget(config, store, now)
+    still = Still(here, config, choice.path) if here is not None else None
     conclusions = Conclusions(store, config, means.vantage, controls=sources(config, store, choice.path), at=now)
-    report = await look(means, store, conclusions)
+    keep = _Kept(config, choice, still)
+    report = await look(means, store, conclusions, keep, budget)
     begun(report)
-    batches = Batches(store, committed)
-    anomalies = Anomalies(store)
+    batches = Batches(store, committed, budget)
+    anomalies = Anomalies(store, keep.place.network_key)
     try:
         if report.state in NO_NETWORK:
             for target in choice.targets:
                 batches.add(await conclusions.finish(unmeasured(target, means)))
             return report
-        in_time = within(choice.targets, means.network.monotonic, choice.until)
+        in_time = affordable(within(choice.targets, means.network.monotonic, choice.until), budget)
         async with aclosing(measure_all(in_time, means, conclusions.finish)) as measured:
             async for finished in measured:
+                if keep.moved(finished):
+                    break
                 if anomalies.is_new(finished):
                     batches.add(conclusions.waiting(finished), told=False)
                     anomalies.add(finished)
                 else:
                     batches.add(finished)
         batches.close()
-        if anomalies:
-            now_seen = await look(means, store, conclusions) if anomalies.are_most else None
+        if anomalies and keep.why is None and not budget.used_up:
+            now_seen = await look(means, store, conclusions, keep, budget) if anomalies.are_most else None
             again(len(anomalies), now_seen)
             report = now_seen or report
             works = report.state not in NO_NETWORK
-            await measure_again(anomalies, means, conclusions, store, committed, works=works)
+            await measure_again(
+                anomalies, means, conclusions, store, committed, works=works, budget=budget, moved=keep.moved
+            )
     finally:
         batches.close()
+    if keep.why is not None:
+        cut(Cut(keep.why, keep.left, goes_on=True))
+    elif budget.used_up:
+        cut(Cut(budget.sentence, keep.left, goes_on=False))
     return report
 
 
-async def look(means: Means, store: Store, conclusions: Conclusions) -> NetworkReport:
+class _Kept:
+    """Which targets of a round are finished, and whether it is still on the network where it began."""
+
+    def __init__(self, config: Config, choice: Choice, still: Still | None) -> None:
+        self._left = Counter(choice.targets)
+        self._still = still
+        self._place = config.place(choice.path)
+        self.why: str | None = None
+        """Why the round had to end, where it had to."""
+
+    @property
+    def place(self) -> Place:
+        """Where it began; asked when the canaries have answered."""
+        if self._still is None:
+            return self._place
+        return msgspec.structs.replace(self._place, network_key=self._still.settle().network_key)
+
+    def moved(self, finished: Finished) -> bool:
+        """Whether this was measured while the machine slept or went elsewhere; else it counts as finished."""
+        if self._still is not None:
+            self.why = self.why or self._still.moved(surely=finished.verdict.outcome != "reachable")
+        if self.why is None:
+            self._left[finished.measurement.target] -= 1
+        return self.why is not None
+
+    @property
+    def left(self) -> tuple[Target, ...]:
+        return tuple(self._left.elements())
+
+
+async def look(means: Means, store: Store, conclusions: Conclusions, keep: _Kept, budget: Budget) -> NetworkReport:
     """Ask the canaries, and keep what they say as that of the measurements that follow."""
     at = rfc3339(means.network.now())
     report = await canary.check(means)
+    place = keep.place
     looks = f"to a censor our TLS handshakes look like {ja4.ours(means.settings.ca_file)} (JA4), which is no browser's"
-    evidence = (*report.evidence, *report.facts.sentences, looks)
-    round_ = Round(id=means.network.token(), started_at=at, network=report.state, evidence=evidence)
-    store.save_round(round_)
-    conclusions.enter(round_, report)
+    evidence = (*report.evidence, *report.facts.sentences, *place.sentences, looks)
+    round_ = Round(
+        id=means.network.token(),
+        started_at=at,
+        network=report.state,
+        evidence=evidence,
+        asn_source=place.asn_source,
+    )
+    budget.add(report.measurements)
+    store.save_round(round_, network_key=place.network_key, spent=budget.take())
+    conclusions.enter(round_, report, place.network_key)
     return report
 
 
 def means_of(config: Config, path: str) -> Means:
     """The real network by one path, with the follow-ups that the rules ask for. BadPath where there is no such way."""
     settings = config.settings()
+    usable(config, path)
     way = config.path_named(path)
-    usable(way)
     return Means(
         network=RealNetwork(way),
         settings=settings,

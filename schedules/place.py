@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.path import Path
+from probe import path as paths
+from probe.path import BadPath, Path
 from probe.whereabouts import Whereabouts, look
 from results.finished import AsnSource
 from schedules.config import Config, VantageTable
@@ -45,6 +46,13 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     vantage: VantageTable | None = None
     """What is known of the vantage here, in place of what is declared; None: what is declared."""
 
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is worth knowing of it."""
+        if self.tunnel is None:
+            return ()
+        return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
+
 
 class Located(Config, frozen=True, kw_only=True):
     """A configuration as it holds where the machine is now."""
@@ -73,17 +81,24 @@ class Here:
         given = {field: getattr(config, field) for field in Config.__struct_fields__}
         return Located(**given, places=places)
 
+    def keys(self, config: Config, name: str) -> Place:
+        """Which network a path leads through, and for how long the machine has slept by now."""
+        path, line = config.path_named(name), self._look(Path())
+        key = line.key(self._secret)
+        if path.proxy is not None:
+            return Place(line=key, slept_s=line.slept_s)
+        bound = key if path.bind is None else self._look(path).key(self._secret)
+        return Place(network_key=bound, line=key, slept_s=line.slept_s)
+
     def _place(self, config: Config, name: str, told: Told) -> Place:
-        path = config.path_named(name)
-        seen, line = self._look(path), self._look(Path())
+        path, place = config.path_named(name), self.keys(config, name)
         if path.proxy is not None or path.bind is not None:
             source: AsnSource | None = "declared" if config.vantage_by(name).asn is not None else None
-            key = None if path.proxy is not None else seen.key(self._secret)
-            return Place(network_key=key, line=line.key(self._secret), asn_source=source, slept_s=line.slept_s)
-        key = seen.key(self._secret)
+            return msgspec.structs.replace(place, asn_source=source)
+        seen = self._look(path)
         tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
         vantage, source = _vantage(config, seen, tunnel, told)
-        return Place(network_key=key, line=key, asn_source=source, tunnel=tunnel, slept_s=seen.slept_s, vantage=vantage)
+        return msgspec.structs.replace(place, asn_source=source, tunnel=tunnel, vantage=vantage)
 
 
 def moved(before: Place, now: Place) -> str | None:
@@ -98,19 +113,33 @@ def moved(before: Place, now: Place) -> str | None:
 
 
 class Still:
-    """Asks during a round whether the machine is still where the round began; never for what it asked just now."""
+    """Asks during a round whether the machine is still where the round began."""
 
     def __init__(self, here: Here, config: Config, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._here, self._config, self._path, self._clock = here, config, path, clock
-        self.place = here.locate(config).place(path)
+        self.place = here.keys(config, path)
         self._asked = clock()
 
+    def settle(self) -> Place:
+        """Where the round begins, looked at anew where it was not known yet: a router is met by talking to it."""
+        if self.place.network_key is None:
+            self.place = self._here.keys(self._config, self._path)
+        return self.place
+
     def moved(self, *, surely: bool) -> str | None:
-        """A sentence where it is not; where it need not be sure, it asks once a second at most."""
+        """A sentence where it is not; where it need not be sure, it looks once a second at most."""
         if not surely and self._clock() - self._asked < EVERY_S:
             return None
         self._asked = self._clock()
-        return moved(self.place, self._here.locate(self._config).place(self._path))
+        return moved(self.place, self._here.keys(self._config, self._path))
+
+
+def usable(config: Config, path: str) -> None:
+    """Raise BadPath where packets cannot leave by this path now, or must not."""
+    paths.usable(config.path_named(path))
+    tunnel = config.place(path).tunnel
+    if tunnel is not None and config.network.tunnel == "skip":
+        raise BadPath(f"path {path}: packets leave by {tunnel}, and [network] tunnel says to skip that")
 
 
 def _vantage(

@@ -41,10 +41,10 @@ def sampled(campaign: CampaignTable, store: Store) -> Iterator[Target]:
             yield target
 
 
-def waiting(config: Config, store: Store) -> list[str]:
+def waiting(config: Config, store: Store | None) -> list[str]:
     """A sentence for each campaign whose register is not stored yet."""
     stored = "SELECT name FROM registers WHERE id IN (SELECT register_id FROM register_versions)"
-    known = {row[0] for row in store.db.execute(stored)}
+    known = {row[0] for row in store.db.execute(stored)} if store is not None else set()
     return [
         f"campaign {campaign.name} waits: no version of register {campaign.register} is stored;"
         " `reachprobe register update` fetches it"

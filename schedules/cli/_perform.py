@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from results.service import deciding
 from schedules import consent, lock, loop
 from schedules.interrupted import Interrupted
@@ -19,9 +21,13 @@ if TYPE_CHECKING:
     from schedules.choose import Choice
     from schedules.config import Config
     from schedules.contacts import Contact
+    from schedules.once import Cut
+    from schedules.place import Here
     from schedules.show.watch import Watcher
 
 NO_NETWORK = 69
+MOST_ROUNDS = 3
+"""So often a machine may go elsewhere in the middle; then it is rather on a train."""
 
 
 def perform(
@@ -62,13 +68,19 @@ def rounds(
 
     states: list[str] = []
     together = SideBySide(_order(choices[0]), [choice.path for choice in choices], quiet=app.quiet)
+
+    def watcher_of(choice: Choice) -> Watcher:
+        if as_json:
+            return JsonLines(quiet=app.quiet)
+        return together if side_by_side else Person(_order(choice), quiet=app.quiet)
+
     try:
         for choice in choices:
-            watcher: Watcher = JsonLines(quiet=app.quiet) if as_json else Person(_order(choice), quiet=app.quiet)
-            if side_by_side and not as_json:
-                watcher = together
             try:
-                states.append(_round(app, config, choice, store, watcher, by_service=by_service))
+                at_once = as_json or not side_by_side
+                states.append(
+                    _to_the_end(app, config, choice, store, watcher_of, by_service=by_service, at_once=at_once)
+                )
             except BadPath as error:
                 if len(choices) == 1:
                     raise
@@ -80,14 +92,48 @@ def rounds(
     return NO_NETWORK if all(state in ("portal", "offline") for state in states) else 0
 
 
-def _round(app: App, config: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool) -> str:
-    """One round, told to `watcher` as it goes; the state of the network at its end."""
+def _to_the_end(
+    app: App,
+    config: Config,
+    choice: Choice,
+    store: Store,
+    watcher_of: Callable[[Choice], Watcher],
+    *,
+    by_service: bool,
+    at_once: bool,
+) -> str:
+    """Round after round until all is measured, for one ends where the machine sleeps or goes to another network.
+
+    `at_once` False leaves what is then left to the next run. The state of the network at the end.
+    """
+    here = app.here()
+    for place in range(MOST_ROUNDS):
+        state, cut = _round(app, here, config, choice, store, watcher_of(choice), by_service=by_service)
+        if cut is None:
+            return state
+        goes_on = at_once and cut.goes_on and bool(cut.left) and place + 1 < MOST_ROUNDS
+        also = f"; {len(cut.left)} {'are measured here now' if goes_on else 'are left'}" if cut.left else ""
+        talk(f"{cut.why}{also}", quiet=app.quiet)
+        if not goes_on:
+            break
+        choice = msgspec.structs.replace(choice, targets=cut.left)
+    return state
+
+
+def _round(
+    app: App, here: Here, declared: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool
+) -> tuple[str, Cut | None]:
+    """One round, told to `watcher` as it goes; the state of the network at its end, and whether it had to end early."""
     from results.rows import row
     from schedules.choose import services
     from schedules.once import once
     from schedules.show.header import header
 
+    config = here.locate(declared)
     members = Members()
+    cuts: list[Cut] = []
+    for sentence in config.place(choice.path).sentences:
+        talk(f"worth knowing: {sentence}", quiet=app.quiet)
 
     def begun(report: NetworkReport) -> None:
         watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
@@ -97,14 +143,24 @@ def _round(app: App, config: Config, choice: Choice, store: Store, watcher: Watc
         watcher.committed(line)
         members.add(finished.measurement.target, line)
 
+    round_ = once(
+        choice,
+        config,
+        store,
+        begun=begun,
+        committed=committed,
+        again=watcher.again,
+        here=here,
+        cut=cuts.append,
+    )
     try:
-        report = loop.run(once(choice, config, store, begun=begun, committed=committed, again=watcher.again))
+        report = loop.run(round_)
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; what was finished is kept") from error
     finally:
         said = members.rows(services(config)) if by_service else []
         watcher.ended(said, _hint(app, store))
-    return report.state
+    return report.state, cuts[0] if cuts else None
 
 
 def _hint(app: App, store: Store) -> Callable[[str], str]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from schedules.agent import Agent, Measure, Say
     from schedules.choose import Choice
     from schedules.config import Config
+    from schedules.once import Cut
+    from schedules.place import Here
 
 BEAT_S = 30.0
 
@@ -34,7 +36,9 @@ def agent(app: App) -> int:
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
-    made = Agent(app.config, lambda: _version(app), app.database, measure=_measure(say), say=say)
+    here = app.here()
+    measure = _measure(say, here)
+    made = Agent(app.config, lambda: _version(app), app.database, measure=measure, say=say, locate=here.locate)
     store = app.store()
     try:
         consent.ensure(app, store)
@@ -59,7 +63,7 @@ async def _run(app: App, made: Agent) -> None:
     await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), BEAT_S)
 
 
-def _measure(say: Say) -> Measure:
+def _measure(say: Say, here: Here) -> Measure:
     """One round, and a line of what it found."""
 
     async def measure(choice: Choice, config: Config, store: Store) -> None:
@@ -71,8 +75,13 @@ def _measure(say: Say) -> Measure:
         def committed(finished: Finished) -> None:
             outcomes[finished.verdict.outcome] += 1
 
+        def cut(by: Cut) -> None:
+            say(f"{by.why}; {len(by.left)} targets wait")
+
+        for sentence in config.place(choice.path).sentences:
+            say(f"worth knowing: {sentence}")
         try:
-            await once(choice, config, store, begun=lambda _: None, committed=committed)
+            await once(choice, config, store, begun=lambda _: None, committed=committed, here=here, cut=cut)
         finally:
             say(f"{outcomes.total()} of {len(choice.targets)} targets by {choice.path}: {counted(outcomes) or 'none'}")
 

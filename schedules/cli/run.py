@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from schedules.app import App
+from schedules.cli._duration import Duration
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -17,19 +17,6 @@ if TYPE_CHECKING:
     from schedules.config import Config
 
 NO_NETWORK = 69
-
-
-class Duration(click.ParamType[float]):
-    """`30m` in seconds."""
-
-    name = "time"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if not re.fullmatch("[1-9][0-9]{0,5}[smhd]", str(value)):
-            self.fail(f"{value!r} is not a number and s, m, h or d, such as 30m", param, ctx)
-        from schedules.config_words import seconds_of
-
-        return seconds_of(str(value))
 
 
 @click.command()
@@ -45,22 +32,26 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from schedules import consent, lock, loop
     from schedules.choose import from_campaigns
     from schedules.cli import _perform
-    from schedules.lists import publishers, refresh
+    from schedules.lists import refresh
     from schedules.sampled import waiting
     from schedules.show.output import talk
     from schedules.tidy import tidy
+    from schedules.willing import unwilling
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
-    config = app.config()
+    if dry_run:
+        return _dry_run(app, as_json=as_json)
+    config = app.here().locate(app.config())
     store = app.store()
     try:
-        wanted = from_campaigns(config, store)
+        from_campaigns(config, store)
         for sentence in waiting(config, store):
             talk(sentence, quiet=app.quiet)
-        if dry_run:
-            return _perform.dry_run(config, wanted, as_json=as_json, more=publishers(config))
         consent.ensure(app, store)
         with lock.held(app.database):
+            if (why := unwilling(config, store, time.time())) is not None:
+                talk(why, quiet=app.quiet)
+                return 0
             ensure_room(app.database)
             for sentence in loop.run(refresh(config, app.database, time.time())):
                 talk(sentence, quiet=app.quiet)
@@ -74,6 +65,26 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
             return code
     finally:
         store.close()
+
+
+def _dry_run(app: App, *, as_json: bool) -> int:
+    """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
+    from schedules.choose import from_campaigns
+    from schedules.cli import _perform
+    from schedules.lists import publishers
+    from schedules.sampled import waiting
+    from schedules.show.output import talk
+
+    config = app.here(leaves_a_trace=False).locate(app.config())
+    store = app.store() if app.database.exists() else None
+    try:
+        wanted = from_campaigns(config, store)
+        for sentence in waiting(config, store):
+            talk(sentence, quiet=app.quiet)
+        return _perform.dry_run(config, wanted, as_json=as_json, more=publishers(config))
+    finally:
+        if store is not None:
+            store.close()
 
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:

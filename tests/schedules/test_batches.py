@@ -64,7 +64,7 @@ async def test_a_commit_that_fails_by_the_clock_ends_the_round_and_nothing_is_to
     told: list[Finished] = []
     tried = asyncio.Event()
 
-    def fail(_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         tried.set()
         raise OSError("disk full")
 

@@ -102,6 +102,6 @@ def test_a_changed_verdict_and_a_new_listing_hasten_the_campaign(store: Store, t
 
 
 def test_no_table_is_scanned_for_the_last_verdicts(store: Store) -> None:
-    values = ["home", None, None, None, "direct", "x", "2026", 12]
+    values = ["home", None, None, None, "direct", "x", None, "2026", 12]
     steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {RECENT}", values)]
     assert not [step for step in steps if step.startswith("SCAN")], steps

@@ -1,0 +1,36 @@
+"""Measure nothing for a while."""
+
+from __future__ import annotations
+
+import click
+
+from schedules.app import App
+from schedules.cli._duration import Duration
+
+
+@click.command()
+@click.option("--for", "length", type=Duration(), metavar="TIME", help="For so long (12h, 3d); else until `resume`.")
+@click.pass_obj
+def pause(app: App, length: float | None) -> None:
+    """Measure nothing that is due until `reachprobe resume`, or for a time. What is installed stays and does nothing.
+
+    What you ask for by `reachprobe check` is measured all the same.
+    """
+    from datetime import UTC, datetime, timedelta
+
+    from probe.network import rfc3339
+    from results import pause as pauses
+
+    until = None
+    if length is not None:
+        try:
+            until = rfc3339((datetime.now(UTC) + timedelta(seconds=length)).replace(microsecond=0))
+        except OverflowError as error:
+            raise click.BadParameter("so long is for ever; leave --for out", param_hint="--for") from error
+    store = app.store()
+    try:
+        pauses.pause(store, until)
+    finally:
+        store.close()
+    click.echo(f"Measuring pauses {f'until {until}' if until else 'until `reachprobe resume`'}.")
+    click.echo("A round that is under way goes on to its end.", err=True)

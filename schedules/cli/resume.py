@@ -1,0 +1,24 @@
+"""End a pause."""
+
+from __future__ import annotations
+
+import click
+
+from schedules.app import App
+
+
+@click.command()
+@click.pass_obj
+def resume(app: App) -> None:
+    """Measure again what is due, after `reachprobe pause`."""
+    from datetime import UTC, datetime
+
+    from probe.network import rfc3339
+    from results import pause as pauses
+
+    store = app.store(must_exist=True)
+    try:
+        was = pauses.resume(store, rfc3339(datetime.now(UTC)))
+    finally:
+        store.close()
+    click.echo("Measuring goes on with what is due." if was else "There was no pause.")
