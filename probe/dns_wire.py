@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import secrets
 import socket
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.dns_answer import DnsAnswer, read
 from probe.failure import Malformed
 from probe.http_transport import Exchange, Request, exchange
 from probe.network import Network
@@ -17,9 +17,6 @@ from probe.resolver import Resolver
 from probe.settings import Settings
 from probe.stream import Stream, TlsStream, receive_exactly
 from probe.tls_context import client_context
-
-if TYPE_CHECKING:
-    from dns.message import Message
 
 SENDINGS = 3
 EDNS_BYTES = 1232
@@ -61,7 +58,7 @@ def query_for(host: str, query_type: str, identifier: int) -> Query:
 class Reply(msgspec.Struct, frozen=True):
     """The first answer. Over UDP with the query and the socket, on which a second answer may still come."""
 
-    message: Message
+    answer: DnsAnswer
     query: Query
     sendings: int | None = None
     socket: socket.socket | None = None
@@ -78,23 +75,16 @@ async def carry(network: Network, host: str, resolver: Resolver, query_type: str
     if resolver.transport != "udp":
         return Reply(await _over_stream(network, query, resolver, settings), query)
     reply = await _over_udp(network, query, resolver, settings)
-    if not is_cut(reply.message):
+    if not reply.answer.truncated:
         return reply
     assert reply.socket is not None
     reply.socket.close()
     return Reply(await _over_stream(network, query, resolver, settings), query, reply.sendings)
 
 
-def is_cut(answer: Message) -> bool:
-    """The TC bit (RFC 1035 section 4.1.1)."""
-    import dns.flags
-
-    return bool(answer.flags & dns.flags.TC)
-
-
-def waiting(sock: socket.socket, query: Query) -> list[Message]:
+def waiting(sock: socket.socket, query: Query) -> list[DnsAnswer]:
     """The further answers to `query` that have already arrived on its socket."""
-    found: list[Message] = []
+    found: list[DnsAnswer] = []
     with contextlib.suppress(OSError):
         for _ in range(MAX_WAITING):
             answer = _parse(sock.recv(MAX_DATAGRAM), query)
@@ -127,27 +117,17 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
         raise
 
 
-def _parse(data: bytes, query: Query) -> Message | None:
+def _parse(data: bytes, query: Query) -> DnsAnswer | None:
     """A datagram as the answer to `query`; None for anything else, which anybody can send."""
-    import dns.exception
-    import dns.message
-
-    if query.is_answered_by(data):
-        with contextlib.suppress(dns.exception.DNSException, ValueError, IndexError):
-            return dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
+    with contextlib.suppress(Malformed):
+        return read(data, query.question) if query.is_answered_by(data) else None
     return None
 
 
-async def _over_stream(network: Network, query: Query, resolver: Resolver, settings: Settings) -> Message:
-    import dns.exception
-    import dns.message
-
+async def _over_stream(network: Network, query: Query, resolver: Resolver, settings: Settings) -> DnsAnswer:
     async with asyncio.timeout(settings.timeout_s):
         data = await _asked(network, query.wire, resolver, settings)
-    try:
-        answer = dns.message.from_wire(data, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, IndexError) as error:
-        raise Malformed("dns_server_misbehaving", f"not a DNS message: {type(error).__name__}") from error
+    answer = read(data, query.question)
     if not query.is_answered_by(data):
         raise Malformed("dns_reply_with_wrong_query_id", "the answer is not to this question")
     return answer

@@ -5,25 +5,20 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import ExitStack
-from itertools import islice
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe import dns_wire
 from probe.address import is_public
+from probe.dns_answer import MAX_ANSWERS, DnsAnswer
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.log import Attempted, Log
 from probe.model import Answer, Dns, Observation
 from probe.resolver import Resolver
 from probe.settings import Settings
 
-if TYPE_CHECKING:
-    from dns.message import Message
-
 NAME = "dns"
 DETAIL = Dns
-MAX_ANSWERS = 64
 LATE_S = 0.3
 """How long after the question a second answer is still waited for: an injector's comes before the honest one."""
 
@@ -54,7 +49,7 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
                 log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
-            detail = _read(reply.message, asked)
+            detail = _read(reply.answer, asked)
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
         return pending.end(detail, error, code=detail.rcode)
@@ -73,13 +68,13 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
         for answered in kept:
             if wait and (left := answered.until_s - log.elapsed()) > 0:
                 await asyncio.sleep(left)
-            for message in dns_wire.waiting(answered.socket, answered.query):
-                _record_late(log, answered, message, settings)
+            for answer in dns_wire.waiting(answered.socket, answered.query):
+                _record_late(log, answered, answer, settings)
 
 
-def _record_late(log: Log, answered: Answered, message: Message, settings: Settings) -> None:
+def _record_late(log: Log, answered: Answered, answer: DnsAnswer, settings: Settings) -> None:
     pending = log.begin(NAME, msgspec.structs.replace(answered.about, role="late"))
-    detail = _read(message, answered.detail)
+    detail = _read(answer, answered.detail)
     try:
         _check(detail, settings)
     except Malformed as error:
@@ -95,26 +90,14 @@ async def _getaddrinfo(log: Log, host: str, detail: Dns) -> Dns:
     )
 
 
-def _read(message: Message, detail: Dns) -> Dns:
-    import dns.flags
-    import dns.rdatatype
-
-    answers = (
-        Answer(type=dns.rdatatype.to_text(rrset.rdtype), value=_value(rdata), ttl=rrset.ttl)
-        for rrset in message.answer
-        for rdata in rrset
-    )
+def _read(answer: DnsAnswer, detail: Dns) -> Dns:
     return msgspec.structs.replace(
         detail,
-        rcode=int(message.rcode()),
-        answers=tuple(islice(answers, MAX_ANSWERS)),
-        authenticated=bool(message.flags & dns.flags.AD),
-        truncated=dns_wire.is_cut(message),
+        rcode=answer.rcode,
+        answers=answer.answers,
+        authenticated=answer.authenticated,
+        truncated=answer.truncated,
     )
-
-
-def _value(rdata: object) -> str:
-    return str(rdata).rstrip(".").lower()[:512]
 
 
 def _check(detail: Dns, settings: Settings) -> None:

@@ -21,7 +21,7 @@ from probe.resolver import Resolver
 from probe.settings import Settings
 
 if TYPE_CHECKING:
-    from dns.message import Message
+    from probe.dns_answer import DnsAnswer
 
 NAME = "svcb"
 DETAIL = Svcb
@@ -48,7 +48,7 @@ async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, sett
         reply = await dns_wire.carry(log.network, name, resolver, "HTTPS", settings)
         if reply.socket is not None:
             reply.socket.close()
-        detail = _read(reply.message, detail)
+        detail = _read(reply.answer, detail)
         if detail.rcode:
             raise Malformed(RCODE_FAILURES.get(detail.rcode, "dns_server_misbehaving"), f"rcode {detail.rcode}")
     except (OSError, TimeoutError, EOFError, ValueError) as error:
@@ -56,13 +56,13 @@ async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, sett
     return pending.end(detail)
 
 
-def _read(message: Message, detail: Svcb) -> Svcb:
+def _read(answer: DnsAnswer, detail: Svcb) -> Svcb:
     import dns.rdatatype
 
-    detail = msgspec.structs.replace(detail, rcode=int(message.rcode()))
+    detail = msgspec.structs.replace(detail, rcode=answer.rcode)
     found = [
         (rdata, rrset.ttl)
-        for rrset in message.answer
+        for rrset in (answer.message.answer if answer.message is not None else ())
         if rrset.rdtype == dns.rdatatype.HTTPS
         for rdata in rrset
         if rdata.priority

@@ -1,0 +1,94 @@
+"""Messages that are read by hand say what dnspython reads in them, whatever a resolver or an attacker sends."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import dns.flags
+import dns.message
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.dns_answer import DnsAnswer, by_dnspython, plain
+from probe.dns_wire import query_for
+from probe.failure import Malformed
+
+NAME = "www.site.example"
+QUERIES = {kind: query_for(NAME, kind, 7) for kind in ("A", "AAAA")}
+ipv4 = st.ip_addresses(v=4).map(str)
+ipv6 = st.ip_addresses(v=6).map(str)
+
+
+def response(kind: str, addresses: list[str], ttl: int, rcode: int, flags: int, *, edns: bool) -> bytes:
+    """What a resolver answers to the query: dnspython's message, with the records put in, for it would shuffle them."""
+    message = dns.message.make_response(dns.message.from_wire(QUERIES[kind].wire))
+    message.flags |= flags
+    message.use_edns(0 if edns else -1)
+    message.set_rcode(rcode)
+    wire, behind = message.to_wire(), 12 + len(QUERIES[kind].question)
+    packed = [ip_address(address).packed for address in addresses]
+    head = b"\xc0\x0c" + (b"\x00\x01" if kind == "A" else b"\x00\x1c") + b"\x00\x01" + ttl.to_bytes(4, "big")
+    records = b"".join(head + len(one).to_bytes(2, "big") + one for one in packed)
+    return wire[:6] + len(packed).to_bytes(2, "big") + wire[8:behind] + records + wire[behind:]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[str, bytes]:
+    kind = draw(st.sampled_from(["A", "AAAA"]))
+    addresses = draw(st.lists(ipv4 if kind == "A" else ipv6, max_size=5, unique=True))
+    flags = draw(st.sampled_from([0, dns.flags.AD, dns.flags.TC, dns.flags.AA]))
+    ttl, rcode = draw(st.integers(0, 2**31 - 1)), draw(st.sampled_from([0, 2, 3, 5]))
+    return kind, response(kind, addresses, ttl, rcode, flags, edns=draw(st.booleans()))
+
+
+@given(answers())
+def test_an_honest_answer_reads_the_same_by_hand_and_by_dnspython(case: tuple[str, bytes]) -> None:
+    kind, wire = case
+    agree(wire, kind)
+
+
+@given(answers(), st.lists(st.tuples(st.integers(0, 511), st.integers(0, 255)), min_size=1, max_size=4), st.data())
+def test_an_answer_that_was_tampered_with_reads_the_same_or_is_left_to_dnspython(
+    case: tuple[str, bytes], changes: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    kind, wire = case
+    garbled = bytearray(wire[: data.draw(st.integers(0, len(wire)))] if data.draw(st.booleans()) else wire)
+    for at, value in changes:
+        if garbled:
+            garbled[at % len(garbled)] = value
+    agree(bytes(garbled), kind)
+
+
+def agree(wire: bytes, kind: str) -> None:
+    by_hand = plain(wire, QUERIES[kind].question)
+    if by_hand is not None:
+        assert told(by_hand) == told(by_dnspython(wire))
+
+
+def told(answer: DnsAnswer) -> tuple[object, ...]:
+    return answer.rcode, answer.authenticated, answer.truncated, sorted(one.value for one in answer.answers)
+
+
+@pytest.mark.parametrize("kind", ["A", "AAAA"])
+def test_the_ordinary_answer_is_read_by_hand(kind: str) -> None:
+    addresses = ["198.51.100.7", "198.51.100.8"] if kind == "A" else ["2001:db8::7"]
+    wire = response(kind, addresses, 300, 0, dns.flags.AD, edns=True)
+    by_hand = plain(wire, QUERIES[kind].question)
+    assert by_hand is not None
+    assert [(one.type, one.value, one.ttl) for one in by_hand.answers] == [(kind, value, 300) for value in addresses]
+    assert by_hand.authenticated
+
+
+def test_an_alias_and_an_extended_code_are_left_to_dnspython() -> None:
+    alias = dns.message.make_response(dns.message.from_wire(QUERIES["A"].wire))
+    alias.answer.append(dns.rrset.from_text(f"{NAME}.", 300, "IN", "CNAME", "cdn.example."))
+    extended = response("A", ["198.51.100.7"], 300, 16, 0, edns=True)
+    for wire in (alias.to_wire(), extended, response("A", [], 0, 3, 0, edns=True)):
+        assert plain(wire, QUERIES["A"].question) is None
+
+
+def test_what_is_no_message_is_called_so() -> None:
+    with pytest.raises(Malformed):
+        by_dnspython(b"no message at all")
