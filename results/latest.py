@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.model import Vantage
-
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 NEWEST = """
-SELECT t.text, t.service, m.number, m.started_at, m.runtime_s, v.outcome, v.method
+SELECT t.text, t.service, m.number, m.started_at, m.runtime_s, v.outcome, v.method, max(m.started_at)
 FROM json_each(?) wanted
 CROSS JOIN targets t ON t.text = wanted.value
-CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+CROSS JOIN vantages w ON w.name = ? AND w.path = ?
 JOIN measurements m ON m.number = (
     SELECT number FROM measurements WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL
     ORDER BY started_at DESC LIMIT 1
 )
 JOIN verdicts v ON v.measurement = m.number
+GROUP BY wanted.key, t.text, t.service
 ORDER BY wanted.key, t.id
 """
 STEPS = """
@@ -45,11 +44,11 @@ class Newest(msgspec.Struct, frozen=True, kw_only=True):
     certificate: bytes | None
 
 
-def newest(db: Database, targets: Iterable[str], vantage: Vantage) -> Iterator[Newest]:
-    """The newest measurement of each target from `vantage`, in the order given."""
+def newest(db: Database, targets: Iterable[str], vantage: str, path: str) -> Iterator[Newest]:
+    """The newest measurement of each target by one path of a vantage, on whichever network, in the order given."""
     texts = msgspec.json.encode(list(dict.fromkeys(targets))).decode()
-    for row in db.execute(NEWEST, [texts, *msgspec.structs.astuple(vantage)]).fetchall():
-        target, service, number, at, runtime_s, outcome, method = row
+    for row in db.execute(NEWEST, [texts, vantage, path]).fetchall():
+        target, service, number, at, runtime_s, outcome, method, _ = row
         steps_s: dict[str, float] = {}
         status, certificate = None, None
         for step, took, failure, code, der in db.execute(STEPS, [number]):

@@ -7,22 +7,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.model import Vantage
-
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.store import Store
 
 SAID = """
+WITH here AS (
+    SELECT w.id, (SELECT max(started_at) FROM measurements
+        WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
+    FROM targets t CROSS JOIN vantages w WHERE t.text = :target AND w.name = :name AND w.path = :path
+)
 SELECT m.id, m.started_at, v.outcome, v.method, v."trigger", v.confidence
 FROM targets t
-CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
-JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
+JOIN measurements m ON m.target_id = t.id
+    AND m.vantage_id = (SELECT id FROM here WHERE at IS NOT NULL ORDER BY at DESC LIMIT 1)
 JOIN verdicts v ON v.measurement = m.number
-WHERE t.text = ? AND m.control_of IS NULL AND m.started_at <= ?
+WHERE t.text = :target AND m.control_of IS NULL AND m.started_at <= :until
     AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
-ORDER BY m.started_at DESC LIMIT ?
+ORDER BY m.started_at DESC LIMIT :limit
 """
 WAITING = """
 SELECT n.number, n.key, n.what, n.at, n.said FROM untold u JOIN notices n ON n.number = u.notice
@@ -64,10 +67,10 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     not_before: str | None = None
 
 
-def lately_said(db: Database, target: str, vantage: Vantage, until: str, limit: int) -> list[Said]:
-    """What was said of a target from `vantage`, not after `until`, newest first; what was repeated at once counts
-    once."""
-    values = [*msgspec.structs.astuple(vantage), target, until, limit]
+def lately_said(db: Database, target: str, vantage: str, path: str, until: str, limit: int) -> list[Said]:
+    """What was said of a target by one path of a vantage, not after `until`, newest first, on the network that it was
+    on last; what was repeated at once counts once."""
+    values = {"target": target, "name": vantage, "path": path, "until": until, "limit": limit}
     return [Said(*row) for row in db.execute(SAID, values)]
 
 

@@ -87,7 +87,7 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
     counted = every[:MAX_TARGETS]
     for path in dict.fromkeys(one.path for one in counted):
         texts = [one.target.text for one in counted if one.path == path]
-        for one in newest(store.db, texts, config.vantage_by(path)):
+        for one in newest(store.db, texts, config.vantage.name, path):
             labels = [_label(one.target), _label(one.service or ""), _label(path)]
             for name in get_args(Outcome):
                 outcome.add_metric([*labels, name], one.outcome == name)

@@ -38,9 +38,10 @@ def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -
     until = datetime.fromtimestamp(now, UTC)
     registers = NewlyListed(store, config.vantage.country, until)
     for choice in measured:
-        vantage = config.vantage_by(choice.path)
         for target in choice.targets:
-            said = notices.lately_said(store.db, target.text, vantage, rfc3339(until, "milliseconds"), LOOKED_BACK)
+            said = notices.lately_said(
+                store.db, target.text, config.vantage.name, choice.path, rfc3339(until, "milliseconds"), LOOKED_BACK
+            )
             found = turn(said)
             if found is not None and now - _epoch(found.confirmed.at) < OLDEST_S:
                 yield turned(target, choice.path, found)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
-from results.notices import Notice
+from results.notices import SAID, Notice
 from results.registers.importing import import_register
 from results.store import Store
 from schedules.choose import Choice
@@ -79,6 +79,27 @@ def test_what_changed_by_another_path_says_so(store: Store) -> None:
     assert told(store) == []
     (notice,) = told(store, path="vpn")
     assert "is blocked by vpn since" in notice.said
+
+
+def test_another_network_is_no_change(store: Store) -> None:
+    measured(store, "reachable", "reachable")
+    moved = msgspec.structs.replace(CONFIG.vantage_by("direct"), asn=64500)
+    for minutes in (1, 2):
+        at = (NOW + timedelta(minutes=minutes)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        made = msgspec.structs.replace(measurement(at), target=WECHAT, vantage=moved, started_at=at, observations=())
+        store.save([finished(at, "blocked", measurement=made)])
+    assert told(store, now=NOW + timedelta(hours=1)) == []
+
+
+def test_no_table_is_scanned_for_what_was_said_lately(store: Store) -> None:
+    values = {"target": "x", "name": "home", "path": "direct", "until": "2026", "limit": 40}
+    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {SAID}", values)]
+    assert [step for step in steps if step.startswith("SCAN")] == []
+        [],
+        ["SCAN here"],
+        ["SCAN w"],
+        ["SCAN w", "SCAN here"],
+    )
 
 
 def test_what_changed_long_ago_is_no_news(store: Store) -> None:
