@@ -170,6 +170,23 @@ def m006_care(db: Database) -> None:
     db.execute("CREATE TABLE pauses (id INTEGER PRIMARY KEY CHECK (id = 1), until TEXT) STRICT")
 
 
+@migrations()
+def m007_spans_by_register(db: Database) -> None:
+    """Databases of the first hours: a span of an entry did not know its register yet."""
+    from results.registers.schema import create
+
+    if "register_id" in {row[1] for row in db.execute("PRAGMA table_info(register_spans)")}:
+        return
+    db.execute("DROP VIEW register_listing")
+    db.execute("ALTER TABLE register_spans RENAME TO earlier_spans")
+    create(db)
+    db.execute(
+        "INSERT INTO register_spans (entry_id, first, gone, register_id) SELECT s.entry_id, s.first, s.gone, "
+        "e.register_id FROM earlier_spans s JOIN register_entries e ON e.id = s.entry_id"
+    )
+    db.execute("DROP TABLE earlier_spans")
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

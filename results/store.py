@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +13,14 @@ import msgspec
 from probe.model import Measurement, Target, Vantage
 from results import loading, saving
 from results.finished import Finished, Round, Spent
+from results.opening import StoreError as StoreError
+from results.opening import connect
+from results.opening import explained as explained
 from results.verdict import Context, Earlier, Rate
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-BUSY_TIMEOUT_S = 60
-FULL_BYTES = 65536
 SHORTEST_PREFIX = 4
 LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = """
@@ -40,10 +37,6 @@ RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offl
 
 Judge = Callable[[Finished], Finished]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
-
-
-class StoreError(ValueError):
-    """A database that cannot be used, or does not hold what was asked for; the message says what would do."""
 
 
 class Store:
@@ -66,7 +59,7 @@ class Store:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
                 raise StoreError(f"{path.parent}: {error.strerror}; choose another with --db") from error
-            return cls(_connect(path), path)
+            return cls(connect(path), path)
 
     def close(self) -> None:
         self.db.close()
@@ -238,86 +231,3 @@ class Store:
     def record_consent(self, text_version: int, given_at: str) -> None:
         with self.writing():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
-
-
-def _connect(path: Path) -> Database:
-    import sqlite_utils
-
-    from results.migrations import add_columns, migrations, missing_columns
-
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        db = sqlite_utils.Database(connection)
-        with closing(sqlite_utils.Database(memory=True)) as empty:
-            known = {migration.name for migration in migrations.pending(empty)}
-        applied = [migration.name for migration in migrations.applied(db)]
-        newer = [name for name in applied if name not in known]
-        if newer:
-            raise StoreError(
-                f"{path}: made by a newer version ({newer[-1]}); upgrade reachprobe, or choose another with --db"
-            )
-        if len(applied) < len(known) or missing_columns(db):
-            with _alone(path):
-                applied = [migration.name for migration in migrations.applied(db)]
-                if applied and len(applied) < len(known):
-                    _back_up(connection, path, applied[-1])
-                migrations.apply(db)
-                add_columns(db)
-    except BaseException:
-        connection.close()
-        raise
-    return db
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One process at a time brings a database up to date; the next finds it done.
-
-    The folder is locked: not the database's file, for SQLite's own locks would go when that is closed here; and no
-    transaction does, for each migration is one of its own.
-    """
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
-    """A copy beside the database, as it was before it is changed."""
-    copy = sqlite3.connect(path.with_name(f"{path.name}.{version}.backup"))
-    try:
-        connection.backup(copy)
-    finally:
-        copy.close()
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turns SQLite's errors about the file into a StoreError with the way out."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = (error.sqlite_errorcode if hasattr(error, "sqlite_errorcode") else 0) & 0xFF
-        if code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < FULL_BYTES:
-            code = sqlite3.SQLITE_FULL  # SQLite says so only of the database itself, not of the files beside it
-        why = _WAYS_OUT.get(code)
-        if why is None:
-            raise
-        raise StoreError(f"{path}: {why}") from error
-
-
-_WAYS_OUT = {
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: no permission, or no such folder; choose another with --db",
-    sqlite3.SQLITE_READONLY: "cannot be written: no permission; choose another with --db",
-    sqlite3.SQLITE_PERM: "no permission; choose another with --db",
-    sqlite3.SQLITE_NOTADB: "is not a reachprobe database; choose another with --db",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup, or move it away and start anew",
-    sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has ended",
-    sqlite3.SQLITE_FULL: "the disk is full; make room, nothing stored was lost",
-    sqlite3.SQLITE_IOERR: "the disk fails to read or write",
-}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from results import prune
+from results.opening import drop_old_backups
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def tidy(config: Config, store: Store, now: float) -> str | None:
-    """Prune this vantage's own measurements; a sentence where some were deleted. The caller holds the lock."""
+    """Prune this vantage's own measurements, and the copies from before an upgrade of the database; a sentence where
+    some were deleted. The caller holds the lock, and has just measured into the database."""
+    said = [f"{copy} was deleted, a month after the upgrade" for copy in drop_old_backups(store.path, now)]
     done = prune.tidy(
         store,
         keep_days=config.store.keep_days,
@@ -21,6 +24,6 @@ def tidy(config: Config, store: Store, now: float) -> str | None:
         now=datetime.fromtimestamp(now, UTC),
         vantage=config.vantage.name,
     )
-    if done is None or not done.old + done.above_limit:
-        return None
-    return f"{done.old + done.above_limit} old measurements were deleted, as [store] says"
+    if done is not None and (gone := done.old + done.above_limit):
+        said.append(f"{gone} old measurements were deleted, as [store] says")
+    return "; ".join(said) or None

@@ -24,7 +24,7 @@ USER_ERRORS = frozenset(
         "results.fingerprints.prints.FingerprintError",
         "results.registers.names.BadName",
         "results.registers.records.RegisterError",
-        "results.store.StoreError",
+        "results.opening.StoreError",
         "schedules.config_toml.ConfigError",
         "schedules.consent.NoConsent",
         "schedules.choose.BadChoice",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results import store as stores
+from results import opening
 from results.migrations import SET, migrations
 from results.store import Store, StoreError
 from tests.results.records import finished
@@ -121,7 +121,7 @@ def test_a_database_that_stays_locked_is_refused(tmp_path: Path, monkeypatch: py
     store = Store.open(tmp_path / "x.db")
     holder = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    monkeypatch.setattr(stores, "BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0)
     waiting = Store.open(tmp_path / "x.db")
     with pytest.raises(StoreError, match="is locked by another program"):
         waiting.save([finished()])
