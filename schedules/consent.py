@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from results.store import Store
     from schedules.app import App
 
-TEXT_VERSION = 1
+TEXT_VERSION = 2
+MEASURING, TELLING = 1, 2
+"""Which text first spoke of what: older agreement holds for what it was given for."""
 TEXT = """\
 What reachprobe does, and what it may cost you
 
@@ -29,6 +31,10 @@ Stored, on this machine only, in one file: what was asked and answered, times,
 certificates, and page text where something was odd. Not stored: your address,
 your name, this machine's name. Nothing is sent to anybody.
 
+Only if you name somebody under [[notify]] in the configuration: then what has
+changed is sent there, by this machine's usual way out. Whoever runs that
+service, and whoever watches your line, can see that this program runs here.
+
 `reachprobe check --dry-run` and `run --dry-run` list every host that would be
 contacted, and contact none.
 """
@@ -40,11 +46,16 @@ class NoConsent(ValueError):
 
 def ensure(app: App, store: Store) -> None:
     """Return if consent is given, recorded, or given now on a terminal. NoConsent otherwise."""
-    if app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or store.consent() == TEXT_VERSION:
+    if agreed(app, store):
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NoConsent("nobody has agreed to measure here; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes")
     ask(store)
+
+
+def agreed(app: App, store: Store, to: int = MEASURING) -> bool:
+    """Whether a text that spoke of this was agreed to."""
+    return app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
 
 
 def ask(store: Store) -> None:

@@ -29,6 +29,7 @@ def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
         found += _proxy(config, choice.path, "path")
     for path in config.control.all_paths:
         found += _proxy(config, path, "control")
+    found += told(config)
     return tuple(dict.fromkeys(found))
 
 
@@ -61,6 +62,18 @@ def _of_the_round(config: Config) -> Iterator[Contact]:
 def _canary(url: str, why: str, allow_private: bool) -> Contact:
     target = parse_target(url, allow_private=allow_private)
     return Contact(target.host, target.port, why)
+
+
+def told(config: Config) -> Iterator[Contact]:
+    """Who is told of changes. Which host that is only apprise knows: a URL may hold a secret in its place."""
+    from schedules.messenger import addresses, hosts
+
+    for address in addresses(config).values():
+        known = hosts(address)
+        for host, port in known:
+            yield Contact(host, port, f"told: {address.name}")
+        if not known:
+            yield Contact(address.name, None, "told: which host is not known; see `reachprobe doctor`")
 
 
 def _proxy(config: Config, path: str, why: str) -> Iterator[Contact]:

@@ -50,7 +50,7 @@ def examine(app: App) -> Iterator[Finding]:
         return
     try:
         yield from _database(store)
-        agreed = store.consent() == consent.TEXT_VERSION or app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes"
+        agreed = consent.agreed(app, store)
         yield _consent(agreed)
         if config is not None:
             yield from _registers(config, store)

@@ -57,7 +57,7 @@ def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
     store = app.store()
     try:
         consent.ensure(app, store)
-        if store.consent() != consent.TEXT_VERSION:
+        if store.consent() is None:
             consent.record(store)
     finally:
         store.close()

@@ -1,0 +1,44 @@
+"""Who is told is listed among the hosts that would be contacted, by host and without a password."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from schedules import consent, messenger
+from schedules.config import Config
+from schedules.config_tell import NotifyTable
+from schedules.contacts import Contact, contacts
+from tests.schedules.lab import Lab, rows
+
+TABLE = '[[notify]]\nname = "family"\nurls = ["jsons://me:hunter2secret@hook.example/tok3n", "tgram://123456789:abcdefghijklmnopqrstuvw/1/"]\n'
+
+
+async def test_a_dry_run_lists_who_is_told(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.configure(TABLE)
+    assert await lab.call("run", "--dry-run", "--json") == 0
+    shown = capsys.readouterr().out
+    found = [row for row in rows(shown) if row["why"].startswith("told")]
+    assert found == [
+        {"host": "hook.example", "port": None, "why": "told: family"},
+        {"host": "api.telegram.org", "port": 443, "why": "told: family 2"},
+    ]
+    assert "hunter2" not in shown
+    assert "abcdefgh" not in shown
+
+
+def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    messenger._apprise.cache_clear()
+    try:
+        config = Config(notify=(NotifyTable(name="family", urls=("json://me:hunter2@h.example/",)),))
+        (found,) = (one for one in contacts(config, ()) if one.why.startswith("told"))
+    finally:
+        messenger._apprise.cache_clear()
+    assert found == Contact("family", None, "told: which host is not known; see `reachprobe doctor`")
+
+
+def test_the_text_that_is_agreed_to_speaks_of_it() -> None:
+    assert "[[notify]]" in consent.TEXT
+    assert all(len(line) <= 80 for line in consent.TEXT.splitlines())
