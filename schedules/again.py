@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import aclosing
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,6 +35,7 @@ class Anomalies:
     def __init__(self, store: Store, network: str | None = None) -> None:
         self._store, self._network = store, network
         self._waiting: dict[Target, deque[str]] = defaultdict(deque)
+        self._untold: dict[str, None] = {}
         self._seen = 0
 
     def is_new(self, finished: Finished) -> bool:
@@ -48,6 +51,11 @@ class Anomalies:
 
     def add(self, finished: Finished) -> None:
         self._waiting[finished.measurement.target].append(finished.measurement.id)
+        self._untold[finished.measurement.id] = None
+
+    def told(self, measurement_id: str) -> None:
+        """It was measured again, and that was told."""
+        del self._untold[measurement_id]
 
     def take(self, target: Target) -> str:
         """A measurement of this target that waits to be repeated."""
@@ -60,6 +68,11 @@ class Anomalies:
     def targets(self) -> tuple[Target, ...]:
         """One for each measurement that waits."""
         return tuple(target for target, ids in self._waiting.items() for _ in ids)
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """Those of which nothing was said yet."""
+        return tuple(self._untold)
 
     @property
     def are_most(self) -> bool:
@@ -77,16 +90,19 @@ async def measure_again(
     works: bool,
     budget: Budget,
     moved: Callable[[Finished], bool],
+    until: float = math.inf,
 ) -> None:
     """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured.
 
-    It ends early where the machine has `moved` to another network, or the month's data are used up.
+    It ends early where the machine has `moved` to another network, or the month's data are used up, and begins nothing
+    after `until`, a reading of the monotonic clock.
     """
 
     def keep(again: Finished) -> None:
         first = store.finished(str(again.measurement.repeats))
         budget.finished(again)
         store.repeated(conclusions.repeated(first, again), again, spent=budget.take())
+        anomalies.told(first.measurement.id)
         committed(again)
 
     async def finish(measurement: Measurement) -> Finished:
@@ -98,7 +114,8 @@ async def measure_again(
         for target in targets:
             keep(await finish(unmeasured(target, means)))
         return
-    paid = affordable(targets, budget)
+    in_time = takewhile(lambda _: means.network.monotonic() < until, targets)
+    paid = affordable(in_time, budget)
     async with aclosing(measure_all(paid, _alone(means, len(targets)), finish)) as measured:
         async for finished in measured:
             if moved(finished):

@@ -61,7 +61,8 @@ async def once(
 
     `begun` hears what the canaries said, `committed` each record once it is in the database, `again` how many new
     anomalies are measured once more, and what the canaries say then, where they are asked. Cancelled, it keeps what is
-    finished. Without a working network every target is recorded as offline, and nothing is measured.
+    finished. Without a working network every target is recorded as offline, and nothing is measured. After the choice's
+    `until` nothing is begun, no anomaly again either; what was not measured again is told as inconclusive.
 
     Where `here` finds that the machine slept or went to another network, or where the month's data are used up, the
     round ends: `cut` hears of it. What was under way then is no record of either network.
@@ -92,14 +93,25 @@ async def once(
                 else:
                     batches.add(finished)
         batches.close()
-        if anomalies and keep.why is None and not budget.used_up:
+        in_time_still = means.network.monotonic() < choice.until
+        if anomalies and in_time_still and keep.why is None and not budget.used_up:
             now_seen = await look(means, store, conclusions, keep, budget) if anomalies.are_most else None
             again(len(anomalies), now_seen)
             report = now_seen or report
             works = report.state not in NO_NETWORK
             await measure_again(
-                anomalies, means, conclusions, store, committed, works=works, budget=budget, moved=keep.moved
+                anomalies,
+                means,
+                conclusions,
+                store,
+                committed,
+                works=works,
+                budget=budget,
+                moved=keep.moved,
+                until=choice.until,
             )
+        for never_again in anomalies.untold:
+            committed(store.finished(never_again))
     finally:
         batches.close()
     if keep.why is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from probe.canary import NetworkReport
+from probe.network import RealNetwork
 from results.finished import Finished
 from results.store import Store
 from schedules.again import SHARE, Anomalies
@@ -131,6 +134,35 @@ async def test_a_round_that_ends_before_the_repeat_has_said_nothing(lab: Lab, st
     (row,) = store.rows(target=lab.reset.url)
     assert (row["outcome"], row["rules"]) == ("inconclusive", ["alone.unmeasured"])
     assert [row["outcome"] for row in store.rows(target=lab.good.url)] == ["reachable"]
+
+
+@pytest.mark.parametrize("repeats", [0, 1])
+async def test_after_the_deadline_none_is_measured_again_and_each_is_told_as_inconclusive(
+    lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch, repeats: int
+) -> None:
+    sites = [lab.net.add_site(f"reset{n}.x.test", censored=censor.resets) for n in range(2 * SHARE)]
+    told: list[Finished] = []
+    ahead = [0.0]
+    monkeypatch.setattr(RealNetwork, "monotonic", lambda _: time.monotonic() + ahead[0])
+
+    def committed(row: Finished) -> None:
+        told.append(row)
+        if len(told) > repeats:
+            ahead[0] = 10_000.0
+
+    await once(
+        Choice(from_words([lab.good.url, *(site.url for site in sites)], config)).ending(time.monotonic() + 1000),
+        config,
+        store,
+        begun=lambda _: None,
+        committed=committed,
+    )
+    said = Counter((row.verdict.outcome, row.verdict.rules) for row in told)
+    assert sorted(row.measurement.target.text for row in told) == sorted([lab.good.url, *(site.url for site in sites)])
+    again = said["blocked", ("tls.sni_ab",)]
+    assert said["inconclusive", ("alone.unmeasured",)] == len(sites) - again
+    assert (again == 0) if repeats == 0 else (0 < again < SHARE)
+    assert len(list(store.rows())) == len(told) + again
 
 
 async def test_few_are_measured_again_at_once(lab: Lab, store: Store, config: Config) -> None:
