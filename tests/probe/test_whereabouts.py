@@ -1,0 +1,157 @@
+"""Which network this machine is on: told by the kernel of a namespace that each test builds, without a packet."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe import netlink, whereabouts
+from probe.netlink import Link
+from probe.whereabouts import Way, Whereabouts, tunnel_kind
+
+ROOT = Path(__file__).parents[2]
+ROUTER, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
+HOME = f"""
+ip link set lo up
+ip link add up0 type veth peer name far0
+ip link set far0 up
+ip link set up0 up
+ip addr add 192.168.7.5/24 dev up0
+ip route add default via 192.168.7.1
+ip neigh add 192.168.7.1 lladdr {ROUTER} dev up0
+"""
+LOOK = """
+import json
+from probe.path import Path
+from probe.whereabouts import look
+seen = [look(Path(name="p", bind=bind)) for bind in (None, *{binds!r})]
+print(json.dumps([[s.key(b"x" * 32), s.tunnel, list(s.interfaces)] for s in seen]))
+"""
+
+
+def there(*setups: str, binds: tuple[str, ...] = ()) -> list[tuple[str | None, str | None, list[str]]]:
+    """What is seen in a fresh namespace after each of the setups, by the default way and then by each of `binds`."""
+    if os.getuid() or not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("needs root, unshare and ip")
+    look = f"{sys.executable} -c '{LOOK.format(binds=list(binds)).replace(chr(39), chr(34))}'"
+    script = "set -e\n" + "\n".join(setup + "\n" + look for setup in setups)
+    done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, cwd=ROOT)
+    if done.returncode and ("Unknown device type" in done.stderr or "not permitted" in done.stderr):
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    return [tuple(seen) for line in done.stdout.splitlines() for seen in json.loads(line)]
+
+
+@pytest.mark.lab
+def test_the_same_router_is_the_same_network_and_another_is_another() -> None:
+    there_and_back = (
+        f"ip neigh change 192.168.7.1 lladdr {OTHER} dev up0",
+        f"ip neigh change 192.168.7.1 lladdr {ROUTER} dev up0",
+    )
+    home, cafe, again = there(HOME, *there_and_back)
+    assert home[0] == again[0] != cafe[0]
+    assert None not in (home[0], cafe[0])
+    assert home[1:] == (None, ["up0"])
+
+
+ANOTHER_ADDRESS = f"""
+ip addr del 192.168.7.5/24 dev up0
+ip addr add 192.168.7.99/24 dev up0
+ip route add default via 192.168.7.1
+ip neigh replace 192.168.7.1 lladdr {ROUTER} dev up0
+"""
+
+
+@pytest.mark.lab
+def test_a_new_address_from_the_same_router_is_the_same_network() -> None:
+    home, later = there(HOME, ANOTHER_ADDRESS)
+    assert home == later
+
+
+@pytest.mark.lab
+def test_a_router_that_is_not_known_yet_is_no_network() -> None:
+    assert there(HOME + "ip neigh del 192.168.7.1 dev up0")[0][0] is None
+
+
+@pytest.mark.lab
+def test_a_vpn_that_became_the_way_out_is_noticed_also_by_a_rule_as_wireguard_sets_it() -> None:
+    vpn = "ip tuntap add dev vpn0 mode tun\nip addr add 10.9.0.2/24 dev vpn0\nip link set vpn0 up\n"
+    by_rule = "ip route add default dev vpn0 table 51820\nip rule add not fwmark 51820 table 51820\n"
+    (home, *_), (tunnelled, bound) = (
+        there(HOME),
+        there(HOME + vpn + by_rule, binds=("up0",)),
+    )
+    assert tunnelled[1:] == ("a VPN's tunnel (vpn0)", ["vpn0"])
+    assert tunnelled[0] != home[0]
+    assert bound == home, "a path that is bound to the line itself is on that line"
+
+
+@pytest.mark.lab
+def test_without_a_way_out_nothing_is_known() -> None:
+    assert there("ip link set lo up")[0] == (None, None, [])
+
+
+def test_a_bound_path_whose_interface_is_gone_leads_nowhere() -> None:
+    from probe.path import Path as NetworkPath
+
+    assert whereabouts.look(NetworkPath(name="vpn", bind="no-such-if0")).ways == ()
+
+
+def test_a_system_without_netlink_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("socket.AF_NETLINK", raising=False)
+    assert netlink.route_to("198.41.0.4") is None
+
+
+@pytest.mark.parametrize(
+    ("link", "kind"),
+    [
+        (Link("wg0", 65534, "wireguard"), "a WireGuard tunnel"),
+        (Link("tun0", 65534, "tun"), "a VPN's tunnel"),
+        (Link("he-ipv6", 776, "sit"), "an IPv6 tunnel"),
+        (Link("eth0", 1, None), None),
+        (Link("wwan0", 65534, None), None),
+        (Link("wwan0", 519, "wwan"), None),
+        (Link("br0", 1, "bridge"), None),
+    ],
+)
+def test_a_modem_is_no_tunnel(link: Link, kind: str | None) -> None:
+    assert tunnel_kind(link) == kind
+
+
+def test_ppp_is_a_vpn_only_beside_another_way_to_a_router(tmp_path: Path) -> None:
+    head = "Iface Destination Gateway Flags\n"
+    ppp = Link("ppp0", 512, "ppp")
+    (tmp_path / "route").write_text(head + "ppp0 00000000 00000000 0001\neth1 0000A8C0 00000000 0001\n")
+    assert tunnel_kind(ppp, tmp_path) is None, "a line that dials in"
+    (tmp_path / "route").write_text(head + "ppp0 00000000 00000000 0001\neth0 2A00007F 0107A8C0 0007\n")
+    assert tunnel_kind(ppp, tmp_path) == "a VPN over PPP"
+
+
+MACS = st.binary(min_size=6, max_size=6)
+
+
+@given(MACS, MACS, st.binary(min_size=32, max_size=32))
+def test_a_key_tells_routers_apart_and_neither_family_nor_own_address_matters(
+    a: bytes, b: bytes, secret: bytes
+) -> None:
+    def key(mac: bytes, **more: str) -> str | None:
+        return Whereabouts(ways=(Way(interface="wlan0", link_address=mac, ethernet=True, **more),)).key(secret)
+
+    assert (key(a) == key(b)) is (a == b)
+    assert key(a) == key(a, own="192.168.1.7", gateway="192.168.1.1") == key(a, own="2001:db8::1", gateway="fe80::1")
+    assert a.hex() not in str(key(a))
+    other = Whereabouts(ways=(Way(interface="wlan0", link_address=a, ethernet=True),)).key(secret[::-1] + b"!")
+    assert other != key(a)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_the_kernel_answers_is_read_without_a_crash(answer: bytes) -> None:
+    netlink._read(answer)
