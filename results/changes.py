@@ -1,11 +1,12 @@
 """When a block began and when it ended, from measurements that are sometimes wrong. Pure.
 
 A hidden Markov model with two states, open and blocked, in continuous time: the state changes at a low rate, and each
-measurement tells the other state with a small probability that is estimated from the series itself (Baum-Welch; L. R.
-Rabiner, Proc. IEEE 77, 1989). The most probable course (Viterbi) says which changes there were. When each of them was
-is a question of its own: the posterior probability of a change in each gap between two measurements (forward-backward)
-is summed up around it, and the interval is the shortest that holds MASS of it (as S. Chib, J. Econometrics 86, 1998,
-does for change points). A change lies between two measurements, so an interval ends at measurements.
+measurement tells the other state with a small probability (L. R. Rabiner, Proc. IEEE 77, 1989). How small is not known,
+so several are tried, and each counts as much as it explains the series. The most probable course (Viterbi) says which
+changes there were. When each of them was is a question of its own: the posterior probability of a change in each gap
+between two measurements (forward-backward) is summed up around it, and the interval is the shortest that holds MASS of
+it (as S. Chib, J. Econometrics 86, 1998, does for change points). A change lies between two measurements, so an
+interval ends at measurements.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from math import exp, log
 import msgspec
 
 OPEN, BLOCKED = 0, 1
+Pair = tuple[float, float]
 DWELL_H = 30 * 24.0
 """How long a state lasts on the average, before anything was seen."""
-ERRORS, MEASURED = 1.0, 30.0
-"""What is held of a measurement before anything was seen: one error in thirty."""
-LEAST_ERROR, MOST_ERROR = 0.002, 0.3
-ROUNDS = 4
+MOST_ERROR = 0.3
+ERRORS = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, MOST_ERROR)
+"""Shares of measurements that tell the other state: which of them it is, the series itself says."""
+LEAST_WEIGHT = 0.002
 MASS = 0.99
 FLAPS = 4
 FLAP_H = 48.0
@@ -65,6 +67,18 @@ class Changes(msgspec.Struct, frozen=True):
         return self.changes[-1] if self.changes and self.changes[-1].blocked else None
 
 
+class Passes(msgspec.Struct, frozen=True):
+    """The series seen with one share of errors: forwards, backwards, and how well that tells it."""
+
+    error: float
+    forward: list[Pair]
+    backward: list[Pair]
+    evidence: float
+    """The logarithm of the series' probability."""
+    weight: float = 0.0
+    """Of all shares of errors, how probable this one is."""
+
+
 def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
     """The changes in a series of measurements (`times` in seconds, rising; `states` OPEN or BLOCKED)."""
     if not times:
@@ -72,19 +86,22 @@ def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
     if len(set(states)) == 1:
         return Changes(blocked_at_first=states[0] == BLOCKED)
     switches = [_switching(later - before) for before, later in pairwise(times)]
-    error = _error(states, switches)
+    passes = _weighed([_passes(states, switches, error) for error in ERRORS])
+    error = sum(one.error * one.weight for one in passes)
     course = _most_probable(states, switches, error)
     where = [n for n in range(len(switches)) if course[n] != course[n + 1]]
     first = course[0] == BLOCKED
-    if _is_noise(states, switches, error) or _flaps([times[n] for n in where]):
+    if _is_noise(states, max(one.evidence for one in passes)) or _flaps([times[n] for n in where]):
         return Changes(flapping=True, error=error, blocked_at_first=first)
-    forward, backward = _forward(states, switches, error), _backward(states, switches, error)
     found = []
     for place, n in enumerate(where):
         low = (where[place - 1] + n) // 2 + 1 if place else 0
         high = (n + where[place + 1]) // 2 if place + 1 < len(where) else len(switches) - 1
         towards = course[n + 1]
-        weights = [_change_at(g, towards, states, switches, error, forward, backward) for g in range(low, high + 1)]
+        weights = [
+            sum(one.weight * _change_at(gap, towards, states, switches, one) for one in passes)
+            for gap in range(low, high + 1)
+        ]
         begin, end = _shortest(weights, MASS)
         best = low + max(range(len(weights)), key=weights.__getitem__)
         found.append(Change(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
@@ -96,70 +113,58 @@ def _switching(seconds: float) -> float:
     return max(1e-9, 0.5 * (1 - exp(-2 * max(seconds, 0.0) / 3600 / DWELL_H)))
 
 
-def _step(before: tuple[float, float], switch: float) -> tuple[float, float]:
+def _step(before: Pair, switch: float) -> Pair:
     stay = 1 - switch
     return before[0] * stay + before[1] * switch, before[1] * stay + before[0] * switch
 
 
-def _told(state: int, error: float) -> tuple[float, float]:
+def _told(state: int, error: float) -> Pair:
     """How probable it is to be told `state`, when the network is open, and when it is blocked."""
     return (1 - error, error) if state == OPEN else (error, 1 - error)
 
 
-def _forward(states: Sequence[int], switches: Sequence[float], error: float) -> list[tuple[float, float]]:
-    found: list[tuple[float, float]] = []
-    here = (0.5, 0.5)
+def _passes(states: Sequence[int], switches: Sequence[float], error: float) -> Passes:
+    """The forward and the backward pass, each step scaled so that its two numbers add up to one."""
+    forward: list[Pair] = []
+    evidence, here = 0.0, (0.5, 0.5)
     for n, state in enumerate(states):
         here = _step(here, switches[n - 1]) if n else here
         told = _told(state, error)
         open_, blocked = here[0] * told[0], here[1] * told[1]
         total = open_ + blocked
+        evidence += log(total)
         here = (open_ / total, blocked / total)
-        found.append(here)
-    return found
-
-
-def _backward(states: Sequence[int], switches: Sequence[float], error: float) -> list[tuple[float, float]]:
-    """For each measurement how probable all later ones are, by state, up to a factor."""
+        forward.append(here)
     here = (0.5, 0.5)
-    found = [here]
+    backward = [here]
     for n in range(len(states) - 1, 0, -1):
         told = _told(states[n], error)
         here = _step((here[0] * told[0], here[1] * told[1]), switches[n - 1])
         total = here[0] + here[1]
         here = (here[0] / total, here[1] / total)
-        found.append(here)
-    return found[::-1]
+        backward.append(here)
+    return Passes(error, forward, backward[::-1], evidence)
 
 
-def _change_at(
-    gap: int,
-    towards: int,
-    states: Sequence[int],
-    switches: Sequence[float],
-    error: float,
-    forward: list[tuple[float, float]],
-    backward: list[tuple[float, float]],
-) -> float:
+def _weighed(passes: Sequence[Passes]) -> list[Passes]:
+    """Those that count, with their posterior weights: before anything was seen each is as probable as the others."""
+    best = max(one.evidence for one in passes)
+    weights = [exp(one.evidence - best) for one in passes]
+    total = sum(weights)
+    return [
+        msgspec.structs.replace(one, weight=weight / total)
+        for one, weight in zip(passes, weights, strict=True)
+        if weight / total > LEAST_WEIGHT
+    ]
+
+
+def _change_at(gap: int, towards: int, states: Sequence[int], switches: Sequence[float], seen: Passes) -> float:
     """The posterior probability of a change to `towards` in the gap behind measurement `gap`."""
-    told = _told(states[gap + 1], error)
-    after = (told[0] * backward[gap + 1][0], told[1] * backward[gap + 1][1])
-    moved = _step(forward[gap], switches[gap])
+    told = _told(states[gap + 1], seen.error)
+    after = (told[0] * seen.backward[gap + 1][0], told[1] * seen.backward[gap + 1][1])
+    moved = _step(seen.forward[gap], switches[gap])
     total = moved[0] * after[0] + moved[1] * after[1]
-    return forward[gap][1 - towards] * switches[gap] * after[towards] / total
-
-
-def _error(states: Sequence[int], switches: Sequence[float]) -> float:
-    """The share of measurements that tell the other state."""
-    error = ERRORS / MEASURED
-    for _ in range(ROUNDS):
-        forward, backward = _forward(states, switches, error), _backward(states, switches, error)
-        wrong = 0.0
-        for state, before, after in zip(states, forward, backward, strict=True):
-            both = before[0] * after[0], before[1] * after[1]
-            wrong += both[1 - state] / (both[0] + both[1])
-        error = min(MOST_ERROR, max(LEAST_ERROR, (wrong + ERRORS) / (len(states) + MEASURED)))
-    return error
+    return seen.forward[gap][1 - towards] * switches[gap] * after[towards] / total
 
 
 def _most_probable(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
@@ -181,20 +186,12 @@ def _most_probable(states: Sequence[int], switches: Sequence[float], error: floa
     return course[::-1]
 
 
-def _is_noise(states: Sequence[int], switches: Sequence[float], error: float) -> bool:
+def _is_noise(states: Sequence[int], evidence: float) -> bool:
     """Whether a coin that has no memory tells the series better than states that last, at a share that is no error."""
     share = sum(states) / len(states)
     if len(states) < FEW or not MOST_ERROR / 2 <= share <= 1 - MOST_ERROR / 2:
         return False
-    coin = sum(states) * log(share) + (len(states) - sum(states)) * log(1 - share)
-    lasting, here = 0.0, (0.5, 0.5)
-    for n, state in enumerate(states):
-        here = _step(here, switches[n - 1]) if n else here
-        told = _told(state, error)
-        open_, blocked = here[0] * told[0], here[1] * told[1]
-        lasting += log(open_ + blocked)
-        here = (open_ / (open_ + blocked), blocked / (open_ + blocked))
-    return coin > lasting
+    return sum(states) * log(share) + (len(states) - sum(states)) * log(1 - share) > evidence
 
 
 def _flaps(moments: Sequence[float]) -> bool:

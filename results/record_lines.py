@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from io import BufferedReader
@@ -12,11 +13,16 @@ from typing import Any, cast
 
 import msgspec
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 MAX_LINE = 16 * 1024 * 1024
 MAX_OVERLONG = 16 * MAX_LINE
 """How much of a line without end is read past before the rest of the file is given up."""
-GZIP = b"\x1f\x8b"
-OTHER_PACKINGS = {b"\x28\xb5\x2f\xfd": "zstd -d", b"\x04\x22\x4d\x18": "lz4 -d", b"PK\x03\x04": "unzip"}
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+OTHER_PACKINGS = {b"\x04\x22\x4d\x18": "lz4 -d", b"PK\x03\x04": "unzip"}
 
 
 class BadRecord(ValueError):
@@ -30,7 +36,7 @@ class BadFile(ValueError):
 def records(path: Path) -> Iterator[tuple[int, bytes | BadRecord]]:
     """Each line with its number, or why it is not even looked at. A file that is one JSON value counts as one line.
 
-    gzip is unpacked as it is read. Raises BadFile.
+    gzip and zstd are unpacked as they are read. Raises BadFile.
     """
     try:
         with path.open("rb") as packed:
@@ -42,10 +48,13 @@ def records(path: Path) -> Iterator[tuple[int, bytes | BadRecord]]:
             if head.startswith(GZIP):
                 with gzip.open(packed) as plain:
                     yield from _records(cast(BufferedReader, plain))
+            elif head == ZSTD:
+                with zstd.ZstdFile(packed) as plain:  # its window is bounded at 128 MiB, as the zstd program's is
+                    yield from _records(cast(BufferedReader, plain))
             else:
                 yield from _records(packed)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BadFile(f"{path}: the gzip file is cut short or damaged") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
+        raise BadFile(f"{path}: the packed file is cut short or damaged") from error
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error
 

@@ -2,9 +2,9 @@
 
 Each pair of networks is compared over the rows that both have a fresh finding of. Two findings agree where both are
 reachable, or both are blocked by the same method. Since most rows are open everywhere, agreement by itself says little:
-Cohen's kappa takes off what chance would give (J. Cohen, Educ. Psychol. Meas. 20, 1960; its large-sample error J. L.
-Fleiss, J. Cohen, B. S. Everitt, Psychol. Bull. 72, 1969). The order puts like beside like (average linkage, R. R. Sokal
-and C. D. Michener, Univ. Kansas Sci. Bull. 38, 1958).
+Cohen's kappa takes off what chance would give (J. Cohen, Educ. Psychol. Meas. 20, 1960). Its interval is Wilson's of
+the agreement, with chance taken as known: the usual one by its large-sample error has no width where all agree. The order
+puts like beside like (average linkage, R. R. Sokal and C. D. Michener, Univ. Kansas Sci. Bull. 38, 1958).
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from math import sqrt
 from typing import Any
 
 import msgspec
 
 from results.comparing.compare import Compared
-from results.comparing.shares import Z95, wilson
+from results.comparing.shares import wilson
 
 FEW_ROWS = 10
 """Over so few rows in common a likeness is called small."""
@@ -112,42 +111,27 @@ def _pair(a: str, b: str, left: Mapping[str, str], right: Mapping[str, str]) -> 
         return Pair(a=a, b=b, rows=0)
     both = [(left[row], right[row]) for row in common]
     same = sum(one == other for one, other in both)
-    value, error = kappa(both)
+    low, high = wilson(same, len(both))
+    chance = by_chance(both)
+    beyond = [(share - chance) / (1 - chance) for share in (same / len(both), low, high)] if chance < 1 else None
     blocked = [(one, other) for one, other in both if "reachable" not in (one, other)]
     return Pair(
         a=a,
         b=b,
         rows=len(both),
         agreement=same / len(both),
-        interval=wilson(same, len(both)),
-        kappa=value,
-        kappa_interval=None
-        if value is None or error is None
-        else (max(-1.0, value - Z95 * error), min(1.0, value + Z95 * error)),
+        interval=(low, high),
+        kappa=beyond[0] if beyond else None,
+        kappa_interval=(max(-1.0, beyond[1]), min(1.0, beyond[2])) if beyond else None,
         both_blocked=len(blocked),
         same_method=sum(one == other for one, other in blocked),
     )
 
 
-def kappa(both: Sequence[tuple[str, str]]) -> tuple[float | None, float | None]:
-    """Cohen's kappa of paired categories and its standard error; None where all is one category on both sides."""
-    n = len(both)
-    cells = Counter(both)
+def by_chance(both: Sequence[tuple[str, str]]) -> float:
+    """How often two networks with these shares of methods would agree if neither knew of the other."""
     first, second = Counter(one for one, _ in both), Counter(other for _, other in both)
-    observed = sum(count for (one, other), count in cells.items() if one == other) / n
-    chance = sum(first[name] * second[name] for name in first) / n**2
-    if chance >= 1:
-        return None, None
-    value = (observed - chance) / (1 - chance)
-    agreeing = sum(
-        cells[name, name] / n * ((1 - chance) - (first[name] + second[name]) / n * (1 - observed)) ** 2
-        for name in first.keys() | second.keys()
-    )
-    rest = sum(
-        count / n * ((second[one] + first[other]) / n) ** 2 for (one, other), count in cells.items() if one != other
-    )
-    spread = agreeing + (1 - observed) ** 2 * rest - (observed * chance - 2 * chance + observed) ** 2
-    return value, sqrt(max(0.0, spread) / n) / (1 - chance) ** 2
+    return sum(first[name] * second[name] for name in first) / len(both) ** 2
 
 
 def _ordered(names: Sequence[str], pairs: Mapping[tuple[str, str], Pair]) -> tuple[tuple[str, ...], tuple[Merge, ...]]:

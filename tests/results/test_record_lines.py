@@ -76,7 +76,16 @@ def test_a_gzip_file_that_is_cut_short_is_said(file: Path) -> None:
         read(file)
 
 
-@pytest.mark.parametrize(("magic", "tool"), [(b"\x28\xb5\x2f\xfd", "zstd -d"), (b"\x04\x22\x4d\x18", "lz4 -d")])
+def test_a_file_packed_by_zstd_is_read_and_one_that_is_cut_short_is_said(file: Path) -> None:
+    packed = record_lines.zstd.compress(b'{"a":1}\n{"a":2}\n')
+    file.write_bytes(packed)
+    assert read(file) == [(1, b'{"a":1}'), (2, b'{"a":2}')]
+    file.write_bytes(packed[:-4])
+    with pytest.raises(BadFile, match="cut short or damaged"):
+        read(file)
+
+
+@pytest.mark.parametrize(("magic", "tool"), [(b"PK\x03\x04", "unzip"), (b"\x04\x22\x4d\x18", "lz4 -d")])
 def test_another_packing_is_named_with_what_unpacks_it(file: Path, magic: bytes, tool: str) -> None:
     file.write_bytes(magic + b"....")
     with pytest.raises(BadFile, match=tool):

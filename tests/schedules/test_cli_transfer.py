@@ -153,7 +153,8 @@ def test_two_measurements_with_one_id_are_said(call: Call, ours: str, tmp_path: 
     [
         (None, "there is no such file"),
         (gzip.compress(b"{}\n" * 1000)[:-9], "cut short or damaged"),
-        (b"\x28\xb5\x2f\xfd....", "zstd -d"),
+        (b"\x28\xb5\x2f\xfd....", "cut short or damaged"),
+        (b"\x04\x22\x4d\x18....", "lz4 -d"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_a_mistake(call: Call, tmp_path: Path, content: bytes | None, why: str) -> None:
