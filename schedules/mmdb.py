@@ -31,7 +31,7 @@ class Databases:
     def _record(self, reader: Reader, address: str) -> Any:
         try:
             return reader.get(address)
-        except (ValueError, OSError):
+        except (ValueError, OSError, RuntimeError, LookupError, TypeError):
             return None  # a database of IPv4 alone, or a damaged part of one
 
 
@@ -42,8 +42,9 @@ def opened(file: str) -> Reader:
     except ImportError as error:
         raise ConfigError(f"[asn] {file}: needs the extra asn: pip install 'reachprobe[asn]'") from error
     try:
-        return maxminddb.open_database(file)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
+        # Python's own reader: there are few look-ups, and no damaged file can bring it down.
+        return maxminddb.open_database(file, maxminddb.MODE_MMAP)
+    except (OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
         raise ConfigError(f"[asn] {file}: cannot be read as an MMDB file: {error}") from error
 
 
