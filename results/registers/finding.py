@@ -79,11 +79,14 @@ class Version(NamedTuple):
 _IN_FORCE = "s.register_id = :r AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
 _FROM_INDEX = f"""JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
     JOIN register_entries e ON e.id = i.entry_id"""
-_ENTRY = f"""SELECT e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
-    e.listed_at, e.until, s.gone FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
-    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE} WHERE e.id = :e"""  # noqa: S608
-_FIRST = """SELECT min(s.first) FROM register_entries e JOIN register_spans s ON s.entry_id = e.id
-    WHERE e.key = :k AND e.register_id = :r"""
+# Everything of many entries at once: a query for each costs more than what it finds.
+_ENTRIES = f"""SELECT e.id, e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
+    e.listed_at, e.until, s.gone, (SELECT min(o.first) FROM register_entries k JOIN register_spans o
+        ON o.entry_id = k.id WHERE k.key = e.key AND k.register_id = e.register_id)
+    FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
+    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE.replace(":r", "?1").replace(":v", "?2")}
+    WHERE e.id IN ({{marks}})"""  # noqa: S608
+_AT_ONCE = (1, 8, 64)
 _SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT :limit"  # noqa: S608
 _OWN_ADDRESSES = f"""SELECT e.resolved FROM register_names i {_FROM_INDEX}
     WHERE i.name = :n LIMIT 1000"""  # noqa: S608
@@ -125,12 +128,12 @@ def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:
 def by_name(conn: sqlite3.Connection, place: names.Place) -> tuple[list[Hit], list[Hit]]:
     """Hits on the host and on masks over it; and hits on parents that are listed by name alone, which do not
     cover it."""
-    suffixes = names.suffixes(place.host) if place.address is None else [place.host]
-    marks = ",".join("?" * len(suffixes))
+    above = names.suffixes(place.host)[1:-1] if place.address is None else []  # no register lists a top-level name
     rows = conn.execute(
-        f"SELECT how, name, entry_id FROM register_names WHERE name IN ({marks})"  # noqa: S608 (question marks)
-        f" AND (how <= {schema.MASK} OR (how = {schema.URL_LISTS_HOST} AND name = ?))",
-        (*suffixes, place.host),
+        f"SELECT how, name, entry_id FROM register_names WHERE name = ? AND how <= {schema.URL_LISTS_HOST}"  # noqa: S608
+        " UNION ALL SELECT how, name, entry_id FROM register_names"
+        f" WHERE name IN ({','.join('?' * len(above))}) AND how <= {schema.MASK}",
+        (place.host, *above),
     )
     hits: list[Hit] = []
     parents: list[Hit] = []
@@ -162,23 +165,30 @@ def by_address(conn: sqlite3.Connection, version: Version, packed: bytes) -> lis
 def references(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
     """The hits that are in force, one an entry, strongest first and among equals the longest listed."""
     found: dict[int, EntryRef] = {}
-    for hit in sorted(hits):
-        if hit.entry not in found and (ref := _reference(conn, version, hit)):
-            found[hit.entry] = ref
-            if len(found) >= MAX_ENTRIES:
-                break
-    return sorted(found.values(), key=lambda ref: (HOW.index(ref.how), ref.since()[0], ref.id))
+    waiting = sorted(hits)
+    while waiting and len(found) < MAX_ENTRIES:
+        some, waiting = waiting[: _AT_ONCE[-1]], waiting[_AT_ONCE[-1] :]
+        stored = _stored(conn, version, [hit.entry for hit in some])
+        for hit in some:
+            if hit.entry not in found and hit.entry in stored and (ref := _reference(version, hit, stored[hit.entry])):
+                found[hit.entry] = ref
+    return sorted(list(found.values())[:MAX_ENTRIES], key=lambda ref: (HOW.index(ref.how), ref.since()[0], ref.id))
 
 
-def _reference(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef | None:
-    known: dict[str, Any] = {"e": hit.entry, "r": version.register_id, "v": version.as_of}
-    row = conn.execute(_ENTRY, known).fetchone()
-    if row is None or (hit.url is not None and not _holds(row[0], hit.url)):
+def _stored(conn: sqlite3.Connection, version: Version, entries: list[int]) -> dict[int, tuple[Any, ...]]:
+    """The rows of those entries that are in force, at most the last of _AT_ONCE of them."""
+    size = next(size for size in _AT_ONCE if size >= len(entries))
+    query = _ENTRIES.format(marks=",".join("?" * size))
+    known = (version.register_id, version.as_of, *entries, *[None] * (size - len(entries)))
+    return {row[0]: row[1:] for row in conn.execute(query, known)}
+
+
+def _reference(version: Version, hit: Hit, row: tuple[Any, ...]) -> EntryRef | None:
+    urls, ref, key, block_type, basis, authority, number, date, listed_on, listed_at, until, gone, first = row
+    if hit.url is not None and not _holds(urls, hit.url):
         return None
-    _, ref, key, block_type, basis, authority, number, date, listed_on, listed_at, until, gone = row
     if until is not None and until < version.day:
         return None
-    first = conn.execute(_FIRST, {"k": key, "r": version.register_id}).fetchone()[0]
     last = version.versions[bisect_right(version.versions, gone - 1) - 1] if gone is not None else None
     return EntryRef(
         id=ref or entry_id(key),
@@ -195,15 +205,20 @@ def _reference(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef
     )
 
 
+def _in_force(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef | None:
+    row = _stored(conn, version, [hit.entry]).get(hit.entry)
+    return _reference(version, hit, row) if row else None
+
+
 def earlier(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
     """What the same look-up found in versions before this one and no longer does; `last_seen` says until when."""
     found = []
     for hit in sorted(set(hits))[:MAX_ENTRIES]:
-        if _reference(conn, version, hit):
+        if _in_force(conn, version, hit):
             continue
         gone = conn.execute(_LAST_GONE, {"e": hit.entry, "v": version.as_of}).fetchone()[0]
         before = version.as_of if gone is None else version.versions[bisect_right(version.versions, gone - 1) - 1]
-        if ref := _reference(conn, version._replace(as_of=before, day=""), hit):  # no day: a term that has run out
+        if ref := _in_force(conn, version._replace(as_of=before, day=""), hit):  # no day: a term that has run out
             found.append(ref)
     return found
 
