@@ -190,6 +190,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     ended: str | None = None
     """The day the service itself was shut down, where it was."""
     note: str | None = None
+    category: str | None = None
+    """Citizen Lab's category code."""
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):

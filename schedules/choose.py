@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ import msgspec
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
+from schedules.care import Left, left_out, sentences
 from schedules.lists import copy_of, is_published
 from schedules.plan import Wanted
-from schedules.sampled import sampled
+from schedules.sampled import sampled, waiting
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -53,8 +54,21 @@ def services(config: Config) -> dict[str, Service]:
             targets=targets(table.name, table.required, table.optional, allow_private=config.network.allow_private),
             ended=table.ended,
             note=table.note,
+            category=table.category or (before.category if before else None),
         )
     return known
+
+
+def refuse(found: Iterable[Target], config: Config, database: Path) -> None:
+    """BadChoice for the first target that its owner has left out. VPN services that only the country leaves out of
+    campaigns are not refused to somebody who names them."""
+    codes = frozenset(config.care.leave_out)
+    left = left_alone(config, database) if codes else Left()
+    for target in found:
+        code = left.code_of(target)
+        if code in codes:
+            what = target.service or target.text
+            raise BadChoice(f"{what}: [care] leave_out has {code}, which this is; --anyway measures it all the same")
 
 
 def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
@@ -73,7 +87,30 @@ def wanted(config: Config, store: Store | None = None) -> tuple[Wanted, ...]:
     """What the campaigns want, each target by each path once, as often as the most eager campaign wants it.
 
     Without campaigns: every service directly, every DEFAULT_EVERY_S. Samples of registers are drawn from the store.
+    What `[care]` leaves out is not among it.
     """
+    left = left_alone(config, store.path if store is not None else None)
+    return tuple(one for one in _wanted(config, store, left) if left.code_of(one.target) is None)
+
+
+def unmeasured(config: Config, store: Store | None = None) -> list[str]:
+    """A sentence for what the campaigns want and is not measured: registers that are not there, what `[care]` says."""
+    left = left_alone(config, store.path if store is not None else None)
+    codes = [code for one in _wanted(config, store, left) if (code := left.code_of(one.target)) is not None]
+    return [*waiting(config, store), *sentences(config, codes)]
+
+
+def left_alone(config: Config, database: Path | None) -> Left:
+    """What is left out, as far as services, and the lists of campaigns that are here, tell the categories."""
+
+    def listed() -> Iterator[tuple[Target, str]]:
+        for list_ in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):
+            yield from _listed(list_, config, database)
+
+    return left_out(config, services(config), listed)
+
+
+def _wanted(config: Config, store: Store | None, left: Left) -> tuple[Wanted, ...]:
     from schedules.config_words import seconds_of
 
     known = services(config)
@@ -84,7 +121,7 @@ def wanted(config: Config, store: Store | None = None) -> tuple[Wanted, ...]:
     found: dict[tuple[Target, str], Wanted] = {}
     for campaign in config.campaign:
         every_s = int(seconds_of(campaign.every))
-        for target in _of_campaign(campaign, known, config, store):
+        for target in _of_campaign(campaign, known, config, store, left):
             before = found.get((target, campaign.path))
             often = min(every_s, before.every_s) if before else every_s
             found[target, campaign.path] = Wanted(target, campaign.path, often)
@@ -100,44 +137,53 @@ def from_campaigns(config: Config, store: Store | None = None) -> tuple[Choice, 
 
 
 def _of_campaign(
-    campaign: CampaignTable, known: dict[str, Service], config: Config, store: Store | None
+    campaign: CampaignTable, known: dict[str, Service], config: Config, store: Store | None, left: Left
 ) -> list[Target]:
     found = [target for name in campaign.services for target in named(name, known).targets]
     found += [parse(text, allow_private=config.network.allow_private) for text in campaign.targets]
     if campaign.list is not None:
-        found += _listed(campaign.list, config, store)
+        listed = _listed(campaign.list, config, store.path if store is not None else None)
+        found += [target for target, _ in listed]
     if campaign.register is not None and store is not None:
-        found += sampled(campaign, store)
+        found += sampled(campaign, store, left.listed)
     return found
 
 
-def _listed(list_: str, config: Config, store: Store | None) -> list[Target]:
-    """A file's targets, or those of a published list as far as there is a copy of it."""
+def _listed(list_: str, config: Config, database: Path | None) -> list[tuple[Target, str]]:
+    """A file's targets with their categories, or those of a published list as far as there is a copy of it."""
     private = config.network.allow_private
     if not is_published(list_):
-        return from_list(Path(list_), allow_private=private)
-    copy = copy_of(list_, store.path) if store is not None else None
-    return from_list(copy, allow_private=private, lenient=True) if copy is not None and copy.exists() else []
+        return read_list(Path(list_), allow_private=private)
+    copy = copy_of(list_, database) if database is not None else None
+    return read_list(copy, allow_private=private, lenient=True) if copy is not None and copy.exists() else []
 
 
 def from_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[Target]:
-    """One target a line, or a CSV with a column `url`; empty lines and those that begin with # are passed over.
+    """The targets of a list, whatever their categories."""
+    return [target for target, _ in read_list(path, allow_private=allow_private, lenient=lenient)]
 
-    A line that is no target refuses them all; a lenient reading passes it over.
+
+def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[tuple[Target, str]]:
+    """One target a line, or a CSV with a column `url` and perhaps one `category_code` ("" where it has none).
+
+    Empty lines and those that begin with # are passed over. A line that is no target refuses them all; a lenient
+    reading passes it over.
     """
-    found: list[Target] = []
+    found: list[tuple[Target, str]] = []
     try:
         with path.open(encoding="utf-8", newline="") as lines:
             rows = csv.reader(lines)
-            column = 0
+            column, coded = 0, -1
             for number, row in enumerate(rows, 1):
                 if number > MAX_LIST_LINES:
                     raise BadChoice(f"{path}: more than {MAX_LIST_LINES} lines")
                 if number == 1 and "url" in row:
                     column = row.index("url")
+                    coded = row.index("category_code") if "category_code" in row else -1
                 elif len(row) > column and (text := row[column].strip()) and not text.startswith("#"):
+                    code = row[coded].strip().upper() if -1 < coded < len(row) else ""
                     try:
-                        found.append(parse(text, allow_private=allow_private))
+                        found.append((parse(text, allow_private=allow_private), code))
                     except BadTarget:
                         if not lenient:
                             raise

@@ -37,6 +37,7 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
         found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
     if config.metrics.listen is not None and listening(config.metrics.listen) is None:
         found.append((("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"))
+    found.extend(_categories(config))
     found.extend(_registers(config))
     found.extend(_unreadable_addresses(config))
     found.extend(_unreadable_targets(config))
@@ -52,6 +53,17 @@ def listening(text: str) -> tuple[str, int] | None:
     if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return None
     return str(address), int(port)
+
+
+def _categories(config: Config) -> list[tuple[Keys, str]]:
+    from schedules.care import CODES
+
+    named: list[tuple[Keys, str]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
+    named += [
+        (("service", place, "category"), one.category) for place, one in enumerate(config.service) if one.category
+    ]
+    known = ", ".join(sorted(CODES))
+    return [(keys, f"{code!r} is no category code; known: {known}") for keys, code in named if code not in CODES]
 
 
 def _registers(config: Config) -> list[tuple[Keys, str]]:

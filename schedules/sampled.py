@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from schedules.config import CampaignTable, Config
 
 
-def sampled(campaign: CampaignTable, store: Store) -> Iterator[Target]:
-    """What the campaign draws from its register today; nothing where no version of it is stored."""
+def sampled(campaign: CampaignTable, store: Store, leave_out: Collection[str] = ()) -> Iterator[Target]:
+    """What the campaign draws from its register today; nothing where no version of it is stored.
+
+    `leave_out`: authorities and articles whose hosts are not drawn.
+    """
     from results.registers.records import RegisterError
     from results.registers.samples import drawn
 
@@ -28,6 +31,7 @@ def sampled(campaign: CampaignTable, store: Store) -> Iterator[Target]:
             size=campaign.sample,
             seed=campaign.seed,
             include=campaign.include,
+            leave_out=leave_out,
             now=datetime.now(UTC),
         )
     except RegisterError:

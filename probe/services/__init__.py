@@ -20,6 +20,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     optional: tuple[str, ...] = ()
     ended: str | None = None
     note: str | None = None
+    category: str | None = None
 
 
 class UnknownService(ValueError):
@@ -40,6 +41,7 @@ def read(name: str, text: str) -> Service:
         targets=targets(name, group.required, group.optional),
         ended=group.ended,
         note=group.note,
+        category=group.category,
     )
 
 

@@ -21,9 +21,18 @@ _FIND = """SELECT as_of, left_out, strata, targets FROM register_samples
     ORDER BY drawn_at DESC LIMIT 1"""
 
 
-def drawn(db: Database, register: str, *, size: int, seed: int, now: datetime, include: Collection[str] = ()) -> Sample:
+def drawn(
+    db: Database,
+    register: str,
+    *,
+    size: int,
+    seed: int,
+    now: datetime,
+    include: Collection[str] = (),
+    leave_out: Collection[str] = (),
+) -> Sample:
     """The sample of this day: as it was drawn, else drawn now and kept. Raises RegisterError as `sample` does."""
-    moment, named = int(now.timestamp()), "\n".join(sorted(include))
+    moment, named = int(now.timestamp()), "\n".join([*sorted(include), *(f"not {one}" for one in sorted(leave_out))])
     found = db.conn.execute(_FIND, (register, size, seed, named, moment // 86400)).fetchone()
     if found is not None:
         as_of, left_out, strata, targets = found
@@ -35,7 +44,7 @@ def drawn(db: Database, register: str, *, size: int, seed: int, now: datetime, i
             strata=msgspec.json.decode(strata, type=dict[str, tuple[int, int]]),
             left_out=left_out,
         )
-    new = sample(db, register, size=size, seed=seed, at=now, include=include)
+    new = sample(db, register, size=size, seed=seed, at=now, include=include, leave_out=leave_out)
     strata = msgspec.json.encode(new.strata).decode()
     db.execute(
         "INSERT OR REPLACE INTO register_samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

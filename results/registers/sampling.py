@@ -52,9 +52,21 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-def sample(db: Database, register: str, *, size: int, seed: int, at: datetime, include: Collection[str] = ()) -> Sample:
-    """Draw up to `size` hosts in force at `at`; `include` names authorities whose hosts are not to be left out. Raises
-    RegisterError where the register has no version so old."""
+def sample(
+    db: Database,
+    register: str,
+    *,
+    size: int,
+    seed: int,
+    at: datetime,
+    include: Collection[str] = (),
+    leave_out: Collection[str] = (),
+) -> Sample:
+    """Draw up to `size` hosts in force at `at`.
+
+    `include` names authorities whose hosts may be drawn in spite of the harm; `leave_out` authorities and articles
+    whose hosts may not, whatever else lists them. Raises RegisterError where the register has no version so old.
+    """
     versions, _ = versions_at(db.conn, int(at.timestamp()), None, register)
     if not versions:
         raise RegisterError(f"register {names.shown(register)} has no version as old as {at.date()}")
@@ -63,7 +75,8 @@ def sample(db: Database, register: str, *, size: int, seed: int, at: datetime, i
     lowest: dict[Stratum, list[tuple[int, str]]] = {}
     left_out = 0
     for host, entries in _hosts(db.conn, version.register_id, version.as_of):
-        if version.country == "RU" and not all(_harmless(entry, include) for entry in entries):
+        harmful = version.country == "RU" and not all(_harmless(entry, include) for entry in entries)
+        if harmful or any(_is_left_out(entry, leave_out) for entry in entries):
             left_out += 1
             continue
         stratum = min(_stratum(entry, day) for entry in entries)
@@ -108,6 +121,11 @@ def _harmless(entry: _Listed, include: Collection[str]) -> bool:
     if entry.authority in include or entry.authority in _HARMLESS:
         return True
     return entry.basis not in ("", "149-FZ 15.1", "149-FZ 15.1(1)(m)")
+
+
+def _is_left_out(entry: _Listed, leave_out: Collection[str]) -> bool:
+    """`149-FZ 15.1` leaves out its parts, `149-FZ 15.1(1)(m)`, too."""
+    return not {entry.authority, entry.basis, entry.basis.split("(")[0]}.isdisjoint(leave_out)
 
 
 def _stratum(entry: _Listed, day: date) -> Stratum:

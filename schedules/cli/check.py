@@ -13,17 +13,25 @@ from schedules.app import App
 @click.option("--dry-run", is_flag=True, help="List every host that would be contacted, and contact none.")
 @click.option("--path", "path", metavar="NAME", help="How packets leave: direct, or a [[path]].")
 @click.option("--via", metavar="NAME,…", help="By these paths too, after direct, and say which opens what.")
+@click.option("--anyway", is_flag=True, help="Also what [care] leave_out leaves out.")
 @click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Also say it of each service.")
 @click.pass_obj
 def check(
-    app: App, targets: tuple[str, ...], as_json: bool, dry_run: bool, path: str | None, via: str | None, by: str
+    app: App,
+    targets: tuple[str, ...],
+    as_json: bool,
+    dry_run: bool,
+    path: str | None,
+    via: str | None,
+    anyway: bool,
+    by: str,
 ) -> int:
     """Measure each TARGET now and say what is found.
 
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """
     from probe.path import usable
-    from schedules.choose import Choice, from_words
+    from schedules.choose import Choice, from_words, refuse
     from schedules.cli import _perform
 
     if path is not None and via is not None:
@@ -31,6 +39,8 @@ def check(
     config = app.config()
     names = _via(via) if via is not None else [path or "direct"]
     found = from_words(targets, config)
+    if not anyway:
+        refuse(found, config, app.database)
     for name in names:
         usable(config.path_named(name))
     choices = [Choice(found, name) for name in names]

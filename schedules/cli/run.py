@@ -30,10 +30,9 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
     from results.prune import ensure_room
     from schedules import consent, lock, loop
-    from schedules.choose import from_campaigns
+    from schedules.choose import from_campaigns, unmeasured
     from schedules.cli import _perform
     from schedules.lists import refresh
-    from schedules.sampled import waiting
     from schedules.show.output import talk
     from schedules.tidy import tidy
     from schedules.willing import unwilling
@@ -45,7 +44,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     store = app.store()
     try:
         from_campaigns(config, store)
-        for sentence in waiting(config, store):
+        for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
         consent.ensure(app, store)
         with lock.held(app.database):
@@ -69,17 +68,16 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 
 def _dry_run(app: App, *, as_json: bool) -> int:
     """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
-    from schedules.choose import from_campaigns
+    from schedules.choose import from_campaigns, unmeasured
     from schedules.cli import _perform
     from schedules.lists import publishers
-    from schedules.sampled import waiting
     from schedules.show.output import talk
 
     config = app.here(leaves_a_trace=False).locate(app.config())
     store = app.store() if app.database.exists() else None
     try:
         wanted = from_campaigns(config, store)
-        for sentence in waiting(config, store):
+        for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
         return _perform.dry_run(config, wanted, as_json=as_json, more=publishers(config))
     finally:
