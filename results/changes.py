@@ -2,16 +2,16 @@
 
 A hidden Markov model with two states, open and blocked, in continuous time: the state changes at a low rate, and each
 measurement tells the other state with a small probability (L. R. Rabiner, Proc. IEEE 77, 1989). How small is not known,
-so several are tried, and each counts as much as it explains the series. The most probable course (Viterbi) says which
-changes there were. When each of them was is a question of its own: the posterior probability of a change in each gap
-between two measurements (forward-backward) is summed up around it, and the interval is the shortest that holds MASS of
-it (as S. Chib, J. Econometrics 86, 1998, does for change points). A change lies between two measurements, so an
-interval ends at measurements.
+so several are tried, and each counts as much as it explains the series. The most probable course (A. J. Viterbi, IEEE
+Trans. Inf. Theory 13, 1967) says which changes there were. When each of them was is a question of its own: between the
+middles of the states on its two sides, how probable it is in each gap between two measurements; the interval is the
+shortest that holds MASS of that (as for a single change point: A. F. M. Smith, Biometrika 62, 1975). A change lies
+between two measurements, so an interval ends at measurements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import exp, log
 
@@ -24,6 +24,8 @@ DWELL_H = 30 * 24.0
 MOST_ERROR = 0.3
 ERRORS = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, MOST_ERROR)
 """Shares of measurements that tell the other state: which of them it is, the series itself says."""
+RARITY = 0.5
+"""Before anything was seen, one share is as much more probable than four times itself as two is than one."""
 LEAST_WEIGHT = 0.002
 MASS = 0.99
 FLAPS = 4
@@ -67,16 +69,11 @@ class Changes(msgspec.Struct, frozen=True):
         return self.changes[-1] if self.changes and self.changes[-1].blocked else None
 
 
-class Passes(msgspec.Struct, frozen=True):
-    """The series seen with one share of errors: forwards, backwards, and how well that tells it."""
+class Weighed(msgspec.Struct, frozen=True):
+    """A share of errors, and how probable it is of all that are tried."""
 
     error: float
-    forward: list[Pair]
-    backward: list[Pair]
-    evidence: float
-    """The logarithm of the series' probability."""
-    weight: float = 0.0
-    """Of all shares of errors, how probable this one is."""
+    weight: float
 
 
 def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
@@ -86,22 +83,20 @@ def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
     if len(set(states)) == 1:
         return Changes(blocked_at_first=states[0] == BLOCKED)
     switches = [_switching(later - before) for before, later in pairwise(times)]
-    passes = _weighed([_passes(states, switches, error) for error in ERRORS])
-    error = sum(one.error * one.weight for one in passes)
+    evidence = {error: _evidence(states, switches, error) for error in ERRORS}
+    shares = _weighed(evidence)
+    error = sum(one.error * one.weight for one in shares)
     course = _most_probable(states, switches, error)
     where = [n for n in range(len(switches)) if course[n] != course[n + 1]]
     first = course[0] == BLOCKED
-    if _is_noise(states, max(one.evidence for one in passes)) or _flaps([times[n] for n in where]):
+    if _is_noise(states, max(evidence.values())) or _flaps([times[n] for n in where]):
         return Changes(flapping=True, error=error, blocked_at_first=first)
     found = []
     for place, n in enumerate(where):
         low = (where[place - 1] + n) // 2 + 1 if place else 0
         high = (n + where[place + 1]) // 2 if place + 1 < len(where) else len(switches) - 1
         towards = course[n + 1]
-        weights = [
-            sum(one.weight * _change_at(gap, towards, states, switches, one) for one in passes)
-            for gap in range(low, high + 1)
-        ]
+        weights = _where(states[low : high + 2], switches[low : high + 1], towards, shares)
         begin, end = _shortest(weights, MASS)
         best = low + max(range(len(weights)), key=weights.__getitem__)
         found.append(Change(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
@@ -123,9 +118,8 @@ def _told(state: int, error: float) -> Pair:
     return (1 - error, error) if state == OPEN else (error, 1 - error)
 
 
-def _passes(states: Sequence[int], switches: Sequence[float], error: float) -> Passes:
-    """The forward and the backward pass, each step scaled so that its two numbers add up to one."""
-    forward: list[Pair] = []
+def _evidence(states: Sequence[int], switches: Sequence[float], error: float) -> float:
+    """The logarithm of the series' probability at a share of errors (the forward pass, scaled at each step)."""
     evidence, here = 0.0, (0.5, 0.5)
     for n, state in enumerate(states):
         here = _step(here, switches[n - 1]) if n else here
@@ -134,41 +128,36 @@ def _passes(states: Sequence[int], switches: Sequence[float], error: float) -> P
         total = open_ + blocked
         evidence += log(total)
         here = (open_ / total, blocked / total)
-        forward.append(here)
-    here = (0.5, 0.5)
-    backward = [here]
-    for n in range(len(states) - 1, 0, -1):
-        told = _told(states[n], error)
-        here = _step((here[0] * told[0], here[1] * told[1]), switches[n - 1])
-        total = here[0] + here[1]
-        here = (here[0] / total, here[1] / total)
-        backward.append(here)
-    return Passes(error, forward, backward[::-1], evidence)
+    return evidence
 
 
-def _weighed(passes: Sequence[Passes]) -> list[Passes]:
-    """Those that count, with their posterior weights: before anything was seen each is as probable as the others."""
-    best = max(one.evidence for one in passes)
-    weights = [exp(one.evidence - best) for one in passes]
-    total = sum(weights)
-    return [
-        msgspec.structs.replace(one, weight=weight / total)
-        for one, weight in zip(passes, weights, strict=True)
-        if weight / total > LEAST_WEIGHT
-    ]
+def _weighed(evidence: Mapping[float, float]) -> list[Weighed]:
+    """The shares of errors that count, with their posterior weights."""
+    best = max(evidence.values())
+    weights = {error: exp(value - best) / error**RARITY for error, value in evidence.items()}
+    total = sum(weights.values())
+    return [Weighed(error, weight / total) for error, weight in weights.items() if weight / total > LEAST_WEIGHT]
 
 
-def _change_at(gap: int, towards: int, states: Sequence[int], switches: Sequence[float], seen: Passes) -> float:
-    """The posterior probability of a change to `towards` in the gap behind measurement `gap`."""
-    told = _told(states[gap + 1], seen.error)
-    after = (told[0] * seen.backward[gap + 1][0], told[1] * seen.backward[gap + 1][1])
-    moved = _step(seen.forward[gap], switches[gap])
-    total = moved[0] * after[0] + moved[1] * after[1]
-    return seen.forward[gap][1 - towards] * switches[gap] * after[towards] / total
+def _where(states: Sequence[int], switches: Sequence[float], towards: int, shares: Sequence[Weighed]) -> list[float]:
+    """How probable one change to `towards` is in each of the gaps between these measurements, if there is one."""
+    found = [0.0] * len(switches)
+    for one in shares:
+        right, wrong = log(1 - one.error), log(one.error)
+        # Each measurement passed on the way from the last gap to the first is told by the new state and not by the old.
+        gain, told = 0.0, []
+        for state, switch in zip(states[:0:-1], reversed(switches), strict=True):
+            gain += (right - wrong) if state == towards else (wrong - right)
+            told.append(gain + log(switch) - log(1 - switch))
+        best = max(told)
+        scale = sum(exp(value - best) for value in told)
+        for gap, value in enumerate(reversed(told)):
+            found[gap] += one.weight * exp(value - best) / scale
+    return found
 
 
 def _most_probable(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
-    """The most probable course of states (A. J. Viterbi, IEEE Trans. Inf. Theory 13, 1967)."""
+    """The most probable course of states."""
     right, wrong = log(1 - error), log(error)
     best = [right if states[0] == state else wrong for state in (OPEN, BLOCKED)]
     came: list[tuple[int, int]] = []

@@ -3,8 +3,8 @@
 Each pair of networks is compared over the rows that both have a fresh finding of. Two findings agree where both are
 reachable, or both are blocked by the same method. Since most rows are open everywhere, agreement by itself says little:
 Cohen's kappa takes off what chance would give (J. Cohen, Educ. Psychol. Meas. 20, 1960). Its interval is Wilson's of
-the agreement, with chance taken as known: the usual one by its large-sample error has no width where all agree. The order
-puts like beside like (average linkage, R. R. Sokal and C. D. Michener, Univ. Kansas Sci. Bull. 38, 1958).
+the agreement, with chance taken as known: the usual one by its large-sample error has no width where all agree. The
+order puts like beside like (average linkage, R. R. Sokal and C. D. Michener, Univ. Kansas Sci. Bull. 38, 1958).
 """
 
 from __future__ import annotations

@@ -13,13 +13,13 @@ import msgspec
 
 from probe.model import Vantage
 from results.comparing.lines import Listing
-from results.comparing.seen import LONGEST_TARGET, Seen, bounded, epoch, failing_family, is_sound, place_of
+from results.comparing.seen import LONGEST_TARGET, PLACE, Seen, bounded, epoch, failing_family, is_sound, place_of
 from results.exchange import Skipped
 from results.record_lines import printable
 
 LONGEST_VALUE = 16 * 1024 * 1024
 BUSY_TIMEOUT_S = 60
-TABLES = ("measurements", "targets", "vantages", "verdicts")
+TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
 SEEN = """
 SELECT m.id, m.started_at, t.text, t.service, t.required, w.name, w.country, w.asn, w.network_name, w.path,
     v.outcome, v.method, v.agreement, v.confidence, v.evidence,
@@ -83,7 +83,7 @@ def _query(connection: sqlite3.Connection, path: Path) -> str:
 
 
 def _seen(row: tuple[Any, ...]) -> Seen:
-    place = msgspec.convert(dict(zip(Vantage.__struct_fields__, row[5:10], strict=True)), Vantage)
+    place = msgspec.convert(dict(zip(PLACE, row[5:10], strict=True)), Vantage)
     listing = msgspec.json.decode(row[16], type=Listing) if row[16] else Listing()
     seen = Seen(
         id=bounded(row[0]),

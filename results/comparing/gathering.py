@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from probe.model import Vantage
-from results.comparing.seen import Seen, day_of
+from results.comparing.seen import PLACE, Seen, day_of
 from results.comparing.sources import read
 from results.exchange import Skipped
 
@@ -37,21 +37,21 @@ INSERT = f"""
 INSERT INTO seen VALUES ({", ".join("?" * (len(FIELDS) + 1))})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
 """  # noqa: S608 constants only
-PLACE = "name, country, asn, network_name, path"
+PLACES = ", ".join(PLACE)
 SERVICES = """
 CREATE TEMP TABLE services AS
 SELECT target, min(service) AS service, max(required) AS required FROM seen WHERE service IS NOT NULL GROUP BY target
 """
 BY_SERVICE = f"""
 SELECT coalesce(s.service, o.service, s.target) AS "row", coalesce(s.service, o.service) IS NOT NULL,
-    {PLACE}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
+    {PLACES}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
     at, outcome, method, agreement, confidence, failing, restricted, since
 FROM seen s LEFT JOIN services o ON o.target = s.target
-ORDER BY 2 DESC, 1, {PLACE}, at, s.target, id
+ORDER BY 2 DESC, 1, {PLACES}, at, s.target, id
 """  # noqa: S608 constants only
 BY_TARGET = f"""
-SELECT target, 0, {PLACE}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
-FROM seen ORDER BY 1, {PLACE}, at, id
+SELECT target, 0, {PLACES}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
+FROM seen ORDER BY 1, {PLACES}, at, id
 """  # noqa: S608 constants only
 
 
@@ -107,7 +107,7 @@ class Gathered:
 
     def vantages(self) -> list[Vantage]:
         """Every vantage that measured anything, in a fixed order."""
-        rows = self._connection.execute(f"SELECT DISTINCT {PLACE} FROM seen ORDER BY {PLACE}")  # noqa: S608
+        rows = self._connection.execute(f"SELECT DISTINCT {PLACES} FROM seen ORDER BY {PLACES}")  # noqa: S608
         return [_vantage(row) for row in rows]
 
     def days(self) -> list[str]:
@@ -128,7 +128,7 @@ def _series(rows: Iterable[tuple[Any, ...]]) -> Iterator[Series]:
 
 
 def _vantage(row: tuple[Any, ...]) -> Vantage:
-    return Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True)))
+    return Vantage(**dict(zip(PLACE, row, strict=True)))
 
 
 def _moment(row: tuple[Any, ...]) -> Moment:
@@ -178,7 +178,7 @@ def _wanted(
 
 
 def _values(seen: Seen) -> tuple[Any, ...]:
-    place = msgspec.structs.astuple(seen.vantage)
+    place = (getattr(seen.vantage, field) for field in PLACE)
     return (
         seen.id, seen.at, seen.target, seen.service, seen.required, *place, seen.outcome, seen.method,
         seen.agreement, seen.confidence, seen.failing, seen.restricted, seen.since, seen.rules_version,

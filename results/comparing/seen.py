@@ -17,6 +17,8 @@ AGREEMENTS = ("enforced", "unenforced", "collateral", "unlisted-block", "open", 
 FINDINGS = frozenset({"reachable", "blocked", "denied", "down"})
 """Outcomes that say how a target fares; the others say that this measurement cannot tell."""
 DIRECT = "direct"
+PLACE = ("name", "country", "asn", "network_name", "path")
+"""What tells one vantage from another."""
 LONGEST_NAME, LONGEST_TARGET = 200, 2048
 FAMILY_SIGNS = {
     "ipv4": ("over IPv4 alone it does not work", "(ipv4)"),

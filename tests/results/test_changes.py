@@ -42,7 +42,7 @@ def simulated(seed: int, noise: float) -> tuple[bool, float | None]:
 
 
 @pytest.mark.parametrize(
-    ("noise", "times", "least", "widest_h"), [(0.0, 300, 0.99, 12.0), (0.05, 300, 0.97, 30.0), (0.1, 1000, 0.95, 48.0)]
+    ("noise", "times", "least", "widest_h"), [(0.0, 300, 0.99, 8.0), (0.05, 300, 0.97, 24.0), (0.1, 1000, 0.95, 40.0)]
 )
 def test_beginning_and_end_are_both_within_their_intervals(
     noise: float, times: int, least: float, widest_h: float
