@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from statistics import median
 from typing import Literal
 
 import msgspec
@@ -50,12 +54,37 @@ async def check(means: Means) -> NetworkReport:
         facts(means),
     )
     answers = [answer_of(measurement) for measurement in measured]
+    working = [measurement for measurement, answer in zip(measured, answers, strict=True) if answer == "works"]
     return NetworkReport(
         state=state_of(answers[: len(foreign)], answers[len(foreign) :]),
         evidence=tuple(f"canary {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
         measurements=tuple(measured),
-        facts=seen,
+        facts=msgspec.structs.replace(seen, clock_off_s=clock_off(working)),
     )
+
+
+def clock_off(working: Iterable[Measurement]) -> float | None:
+    """By how many seconds our clock is ahead of the canaries' servers, by the median of what these say.
+
+    `Date` is when the answer was made (RFC 9110 section 6.6.1), to the second; `Age` for how long a cache kept it since
+    (RFC 9111 section 5.1).
+    """
+    found = [off for m in working for o in m.observations if o.step == "http" and (off := _off(o)) is not None]
+    return median(found) if found else None
+
+
+def _off(step: Observation) -> float | None:
+    answer: Http = step.detail
+    said = {name.lower(): value for name, value in answer.headers}
+    age = said.get("age", "0").strip()
+    came = datetime.fromisoformat(step.started_at).timestamp() + (answer.curve[0][0] if answer.curve else 0.0)
+    try:
+        made = parsedate_to_datetime(said.get("date", ""))
+        if made.tzinfo is None or not (age.isascii() and age.isdigit() and len(age) < 9):
+            return None
+        return came - (made.timestamp() + 0.5 + int(age))
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 Answer = Literal["works", "something else answers", "no answer"]

@@ -18,6 +18,8 @@ from probe.steps import dns
 WINDOW_S = 1.0
 """How long an answer is waited for that should never come: an interceptor is near."""
 DNS_PORT = 53
+CLOCK_OFF_S = 60.0
+"""Servers' clocks may differ from each other by less."""
 GARBLED = "dns_server_misbehaving"
 ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 """Addresses for documentation (RFC 5737, RFC 3849), for which there is a route where there is one to anywhere."""
@@ -31,12 +33,31 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     interception: tuple[str, ...] = ()
     routes: tuple[str, ...] | None = None
+    clock_off_s: float | None = None
+    """By how many seconds this machine's clock is ahead of what the canaries' servers say; None where none says it."""
+
+    @property
+    def clock(self) -> str | None:
+        """A sentence where this machine's clock is wrong."""
+        if self.clock_off_s is None or abs(self.clock_off_s) < CLOCK_OFF_S:
+            return None
+        which = "ahead" if self.clock_off_s > 0 else "behind"
+        says = f"this machine's clock is {_length(abs(self.clock_off_s))} {which}, by what the canaries say"
+        return f"{says}; times and certificates are judged by it: have it set by NTP"
 
     @property
     def sentences(self) -> tuple[str, ...]:
+        said = (*self.interception, *([self.clock] if self.clock is not None else []))
         if self.routes is None:
-            return self.interception
-        return (*self.interception, f"families with a way out: {', '.join(self.routes) or 'none'}")
+            return said
+        return (*said, f"families with a way out: {', '.join(self.routes) or 'none'}")
+
+
+def _length(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 async def facts(means: Means) -> Facts:

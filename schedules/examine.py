@@ -149,6 +149,9 @@ def _network(config: Config, agreed: bool) -> Iterator[Finding]:
         yield Finding("DNS", "worth knowing", sentence)
     if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):
         yield Finding("DNS", "fine", "no sign that this network answers in others' place")
+    if report.facts.clock_off_s is not None:
+        says = report.facts.clock or "agrees with the canaries"
+        yield Finding("clock", "fine" if report.facts.clock is None else "worth knowing", says)
     if report.facts.routes is not None:
         lacking = [family for family in config.network.families if family not in report.facts.routes]
         says = f"no way out for {', '.join(lacking)}" if lacking else f"a way out for {', '.join(report.facts.routes)}"

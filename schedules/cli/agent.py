@@ -10,6 +10,7 @@ import click
 from schedules.app import App
 
 if TYPE_CHECKING:
+    from probe.canary import NetworkReport
     from results.finished import Finished
     from results.store import Store
     from schedules.agent import Agent, Measure, Say
@@ -75,13 +76,17 @@ def _measure(say: Say, here: Here) -> Measure:
         def committed(finished: Finished) -> None:
             outcomes[finished.verdict.outcome] += 1
 
+        def begun(report: NetworkReport) -> None:
+            if report.facts.clock is not None:
+                say(f"worth knowing: {report.facts.clock}")
+
         def cut(by: Cut) -> None:
             say(f"{by.why}; {len(by.left)} targets wait")
 
         for sentence in config.place(choice.path).sentences:
             say(f"worth knowing: {sentence}")
         try:
-            await once(choice, config, store, begun=lambda _: None, committed=committed, here=here, cut=cut)
+            await once(choice, config, store, begun=begun, committed=committed, here=here, cut=cut)
         finally:
             say(f"{outcomes.total()} of {len(choice.targets)} targets by {choice.path}: {counted(outcomes) or 'none'}")
 

@@ -159,8 +159,9 @@ def _tell(report: NetworkReport, *, quiet: bool) -> None:
     """What is odd about the network a round begins on."""
     if report.state in NO_NETWORK:
         talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
-    for sentence in report.facts.interception:
-        talk(safe(f"worth knowing: {sentence}"), quiet=quiet)
+    for sentence in (*report.facts.interception, report.facts.clock):
+        if sentence is not None:
+            talk(safe(f"worth knowing: {sentence}"), quiet=quiet)
 
 
 def _tell_change(report: NetworkReport | None, *, quiet: bool) -> None:

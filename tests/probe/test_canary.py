@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -110,3 +112,56 @@ async def test_the_families_that_canaries_were_connected_in_are_shown_to_work(ne
     assert (await report(net, net.canary.url, dead.url)).families == ("ipv4",)
     assert (await report(net, dead.url)).families == ()
     assert NetworkReport(state="online", evidence=()).families == ()
+
+
+def dated(by: timedelta, **fields: str) -> sites.Responder:
+    """A canary whose server's clock is off by so much from ours."""
+    return sites.answers(sites.response(204, date=format_datetime(datetime.now(UTC) + by, usegmt=True), **fields))
+
+
+@pytest.mark.parametrize(
+    ("by", "says"),
+    [
+        (timedelta(hours=3), "this machine's clock is 3 hours behind, by what the canaries say; "),
+        (timedelta(minutes=-20), "this machine's clock is 20 minutes ahead, by what the canaries say; "),
+        (timedelta(days=20000), "20000 days behind"),
+    ],
+)
+async def test_a_wrong_clock_is_noticed_by_what_the_canaries_say(
+    net: CensoredNetwork, by: timedelta, says: str
+) -> None:
+    site = net.add_site("dated.x.test", dated(by), tls=False)
+    found = await report(net, site.url)
+    assert says in (found.facts.clock or "")
+    assert found.facts.clock in found.facts.sentences
+
+
+async def test_a_clock_that_agrees_within_a_minute_is_right(net: CensoredNetwork) -> None:
+    site = net.add_site("dated.x.test", dated(timedelta(seconds=-30)), tls=False)
+    found = (await report(net, site.url)).facts
+    assert found.clock is None
+    assert 20 < (found.clock_off_s or 0) < 40
+
+
+async def test_an_answer_that_a_cache_kept_for_hours_says_nothing_of_our_clock(net: CensoredNetwork) -> None:
+    site = net.add_site("dated.x.test", dated(timedelta(hours=-5), age=str(5 * 3600)), tls=False)
+    assert (await report(net, site.url)).facts.clock is None
+
+
+async def test_one_server_with_a_wrong_clock_does_not_make_ours_wrong(net: CensoredNetwork) -> None:
+    right = [net.add_site(f"right{n}.x.test", dated(timedelta(0)), tls=False).url for n in range(2)]
+    wrong = net.add_site("wrong.x.test", dated(timedelta(days=400)), tls=False).url
+    assert (await report(net, *right, wrong)).facts.clock is None
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 0000 99:99:99 GMT", "Mon, 01 Jan 0001 00:00:00 +9999"])
+async def test_a_date_that_is_none_says_nothing(net: CensoredNetwork, date: str) -> None:
+    site = net.add_site("dated.x.test", sites.answers(sites.response(204, date=date)), tls=False)
+    assert (await report(net, site.url)).facts.clock_off_s is None
+
+
+async def test_a_portals_clock_is_not_believed(net: CensoredNetwork) -> None:
+    page = sites.answers(sites.response(200, b"<h1>Log in</h1>", date="Mon, 01 Jan 2001 00:00:00 GMT"))
+    site = net.add_site("portal.x.test", page, tls=False)
+    found = await report(net, site.url)
+    assert (found.state, found.facts.clock) == ("portal", None)
