@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import get_args
 
 import msgspec
 
 from probe.model import Vantage
 from results.finished import Finished
+from results.plain_records import COUNTRY
 from results.record_lines import printable
-from results.verdict import METHODS
+from results.verdict import METHODS, Confidence
 
 OUTCOMES = ("reachable", "blocked", "denied", "down", "offline", "inconclusive")
 AGREEMENTS = ("enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided")
@@ -20,6 +22,8 @@ DIRECT = "direct"
 PLACE = ("name", "country", "asn", "network_name", "path")
 """What tells one vantage from another."""
 LONGEST_NAME, LONGEST_TARGET = 200, 2048
+LATEST = 4e9
+"""Nothing was measured before 1970, nor after 2096."""
 FAMILY_SIGNS = {
     "ipv4": ("over IPv4 alone it does not work", "(ipv4)"),
     "ipv6": ("over IPv6 alone it does not work", "(ipv6)"),
@@ -102,8 +106,13 @@ def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:
 
 
 def is_sound(seen: Seen) -> bool:
-    """Whether the closed vocabularies hold, and the method goes with the outcome."""
-    return (
+    """Whether the closed vocabularies hold, the method goes with the outcome, and the place can be one."""
+    country, asn = seen.vantage.country, seen.vantage.asn
+    if not (country is None or COUNTRY.fullmatch(country)) or not (asn is None or 0 < asn < 2**32):
+        return False
+    if not 0 <= seen.at < LATEST:
+        return False
+    return seen.confidence in (None, *get_args(Confidence)) and (
         seen.outcome in OUTCOMES
         and seen.agreement in AGREEMENTS
         and (seen.method in METHODS if seen.outcome == "blocked" else seen.method is None)
