@@ -110,7 +110,7 @@ class TlsStream:
         while True:
             try:
                 data = self.tls.read(limit)
-                self.undelivered = 0
+                self.undelivered = self._incoming.pending  # the next record may have come along, in part
                 return data
             except ssl.SSLWantReadError:
                 await self._flush()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
 
 import pytest
+import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.failure import Malformed
 from probe.http_transport import Exchange, Request, exchange
-from probe.stream import Stream, receive_exactly, receive_until
+from probe.stream import Stream, TlsStream, receive_exactly, receive_until
 from probe.tls_context import BadTrust, client_context
 from schedules.demo.listening import Listeners
 from schedules.demo.listening import Stream as ServerStream
@@ -55,6 +59,70 @@ async def test_an_end_before_the_end_is_one() -> None:
         await receive_until(Script([b"ab"]), b"c", 100)
     with pytest.raises(EOFError):
         await receive_until(Script([b"a" * 1000]), b"c", 100)
+
+
+class Blocked(Exception):
+    """Nothing more comes."""
+
+
+class Server:
+    """The other end of a TLS stream, in memory: what it says comes in pieces, and then nothing more does."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self.pieces: list[bytes] = []
+        self._greeted = False
+
+    def says(self, data: bytes) -> bytes:
+        """The record with these bytes, behind what else it had to say."""
+        self._tls.write(data)
+        return self._outgoing.read()
+
+    async def send(self, data: bytes) -> None:
+        self._incoming.write(data)
+        if not self._greeted:
+            with suppress(ssl.SSLWantReadError):
+                self._tls.do_handshake()
+                self._greeted = True
+
+    async def receive(self, limit: int = 65536) -> bytes:
+        if not self._greeted:
+            return self._outgoing.read()
+        if not self.pieces:
+            raise Blocked
+        return self.pieces.pop(0)
+
+    def close(self) -> None:
+        self.pieces = []
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@given(part=st.integers(1, 16_000), cuts=st.lists(st.integers(1, 20_000), max_size=4))
+def test_all_that_came_of_a_cut_record_is_counted_however_it_came(
+    authority: trustme.CA, part: int, cuts: list[int]
+) -> None:
+    served, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("site.x.test").configure_cert(served)
+    authority.configure_trust(trusting)
+
+    async def run() -> int:
+        server = Server(served)
+        stream = TlsStream(server, trusting, "site.x.test")
+        await stream.handshake()
+        wire = server.says(b"a head") + server.says(b"x" * 16_384)[:part]
+        places = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+        server.pieces = [wire[here:there] for here, there in pairwise(places) if there > here]
+        assert await stream.receive() == b"a head"
+        with pytest.raises(Blocked):
+            await stream.receive()
+        return stream.undelivered
+
+    assert asyncio.run(run()) == part
 
 
 async def test_a_deadline_is_noticed_while_bytes_never_stop(here: Listeners) -> None:
