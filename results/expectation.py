@@ -195,8 +195,8 @@ def _said_by(other: Other) -> str:
     listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"
     if not other.stale:
         return f"register {other.register} {listed}"
-    said = f"its version {other.as_of} was {other.age_days:.0f} days old then and decides nothing"
-    return f"register {other.register} {listed}, but {said}" if other.listed else f"register {other.register}: {said}"
+    old = f"register {other.register} of {other.as_of[:10]}"
+    return f"{old} {listed}, but is too old to decide" if other.listed else f"{old} is too old to decide"
 
 
 def expectation_for(

@@ -72,9 +72,10 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
     name = register or _the_only(db.conn)
     moments = []
     for moment in (before, after):
-        versions, _ = versions_at(db.conn, int(moment.timestamp()), None, name)
+        versions, silent = versions_at(db.conn, int(moment.timestamp()), None, name)
         if not versions:
-            raise RegisterError(f"register {shown(name)} has no version as old as {instant(int(moment.timestamp()))}")
+            why = f"has no version as old as {instant(int(moment.timestamp()))}" if silent else "is not stored"
+            raise RegisterError(f"register {shown(name)} {why}")
         moments.append(versions[0])
     first, second = moments
     gone = _only_in(db.conn, first.register_id, first.as_of, second.as_of)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 MAX_TOLD = 20
+MAX_IDS = 3
 _BLOCKS = {
     "url": "single URLs",
     "domain": "the name itself, not what is below it",
@@ -50,13 +51,24 @@ def explain(
 
 
 def _entries(entries: tuple[finding.EntryRef, ...], which: str) -> Iterator[str]:
-    for ref in entries[:MAX_TOLD]:
-        yield f"  entry {ref.id} ({which}): {_decided(ref)}"
-        if about := law.meaning(ref.basis):
-            yield f"    {ref.basis}: {about}"
-        yield f"    blocks {_BLOCKS.get(ref.block_type, ref.block_type)}; {_dates(ref)}"
-    if len(entries) > MAX_TOLD:
-        yield f"  ... and {len(entries) - MAX_TOLD} more"
+    """Each entry, those of one decision that say the same together."""
+    alike: dict[tuple[str, ...], list[finding.EntryRef]] = {}
+    for ref in entries:
+        alike.setdefault((_decided(ref), ref.basis or "", ref.block_type, _dates(ref)), []).append(ref)
+    for (decided, basis, block_type, dates), refs in list(alike.items())[:MAX_TOLD]:
+        yield f"  {_named(refs)} ({which}): {decided}"
+        if about := law.meaning(basis):
+            yield f"    {basis}: {about}"
+        yield f"    blocks {_BLOCKS.get(block_type, block_type)}; {dates}"
+    if more := sum(map(len, list(alike.values())[MAX_TOLD:])):
+        yield f"  ... and {more} more"
+
+
+def _named(refs: list[finding.EntryRef]) -> str:
+    ids = [ref.id for ref in refs]
+    if len(ids) == 1:
+        return f"entry {ids[0]}"
+    return f"{len(ids)} entries {', '.join(ids[:MAX_IDS])}{', ...' if len(ids) > MAX_IDS else ''}"
 
 
 def _past(db: Database, target: str, at: datetime, register: str) -> Iterator[str]:

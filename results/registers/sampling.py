@@ -67,9 +67,10 @@ def sample(
     `include` names authorities whose hosts may be drawn in spite of the harm; `leave_out` authorities and articles
     whose hosts may not, whatever else lists them. Raises RegisterError where the register has no version so old.
     """
-    versions, _ = versions_at(db.conn, int(at.timestamp()), None, register)
+    versions, silent = versions_at(db.conn, int(at.timestamp()), None, register)
     if not versions:
-        raise RegisterError(f"register {names.shown(register)} has no version as old as {at.date()}")
+        why = f"has no version as old as {at.date()}" if silent else "is not stored: `reachprobe register stats`"
+        raise RegisterError(f"register {names.shown(register)} {why}")
     version, day = versions[0], at.date()
     population: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[tuple[int, str]]] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.show.output import print_json
+from schedules.show.output import print_json, talk
 from schedules.show.words import age, how_many, safe
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from results.registers.differences import Difference
     from results.registers.finding import Neighbour
     from results.registers.records import ImportReport
+    from results.registers.sampling import Sample
     from results.registers.source import Progress
     from results.registers.statistics import Statistics
 
@@ -108,7 +109,7 @@ def looked_up(found: Expectation, name: str | None = None) -> None:
 def neighbour(register: str, as_of: str, one: Neighbour) -> None:
     """One address and the listed names at it."""
     blocked = "; blocked as such" if one.blocked_as_such else ""
-    others = f": {', '.join(one.names)}" if one.names else ", no other name"
+    others = f": {', '.join(one.names)}" if one.names else ", no other name" if one.entries else ""
     more = ", ..." if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
     tell(f"{register} {one.address}: {entries(one.entries)}{blocked}{others}{more} (version {as_of})")
 
@@ -135,3 +136,13 @@ def changes(found: Difference) -> None:
     kinds = Counter(change.change for change in found.changes)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("added", "removed", "changed"))
     click.echo(safe(f"{found.register}, {found.before} to {found.after}: {counts}"), err=True)
+
+
+def sampled(drawn: Sample, *, quiet: bool) -> None:
+    """One target a line, and on stderr which hosts there were."""
+    for target in drawn.targets:
+        click.echo(safe(target))
+    talk(f"{drawn.register}, version {drawn.as_of}, seed {drawn.seed}, {drawn.left_out} hosts left out", quiet=quiet)
+    for stratum, (there, taken) in drawn.strata.items():
+        if taken:
+            talk(safe(f"  {taken} of {how_many(there, 'host')}: {stratum}"), quiet=quiet)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from schedules.config import RegisterTable
 
 CACHE_KIB = 32768
+MAX_SAMPLE = 10_000
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
@@ -220,6 +221,27 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
                     print_json(row | msgspec.to_builtins(one))
                 else:
                     say.neighbour(version.name, row["as_of"], one)
+
+
+@register.command(short_help="What a random sample would measure, without harm.")
+@click.argument("size", type=click.IntRange(1, MAX_SAMPLE), metavar="SIZE")
+@click.option("--as", "--register", "name", metavar="NAME", default="rkn", show_default=True, help="Of this register.")
+@click.option("--seed", type=click.IntRange(0, 2**53), default=1, show_default=True, help="The same draws the same.")
+@click.option("--include", multiple=True, metavar="AUTHORITY", help="Its hosts too, whatever harm they may do.")
+@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@click.option("--json", "as_json", is_flag=True, help="The sample as one line of JSON.")
+@click.pass_obj
+def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: str | None, as_json: bool) -> None:
+    """Draw SIZE hosts as a campaign with this seed would, and measure none. Hosts listed for drugs, suicide or child
+    abuse, and those that cannot be told from them, are left out."""
+    from results.registers import sampling
+
+    with _database(app) as db:
+        drawn = sampling.sample(db, name, size=size, seed=seed, at=_moment(at), include=include)
+    if as_json:
+        print_json(msgspec.to_builtins(drawn))
+    else:
+        say.sampled(drawn, quiet=app.quiet)
 
 
 @contextmanager

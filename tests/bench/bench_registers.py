@@ -175,17 +175,8 @@ def main() -> None:
         database = folder / "registers.db"
         for step in STEPS:
             python = options.pandas if step == "pandas" else sys.executable
-            command = [
-                python,
-                "-m",
-                "tests.bench.bench_registers",
-                "--step",
-                step,
-                "--folder",
-                str(folder),
-                "--entries",
-                str(options.entries),
-            ]
+            command = [python, "-m", "tests.bench.bench_registers", "--step", step]
+            command += ["--folder", str(folder), "--entries", str(options.entries)]
             said, waited = beside_a_writer(command, database)
             found = json.loads(said)
             numbers = f"{found['cpu_s']} | {found['wall_s']} | {found['peak_mb']} | {waited:.2f}"

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from results.registers import sample_path
+from schedules.cli import _register as say
 from schedules.cli import call
 
 
@@ -147,13 +148,10 @@ def test_a_stale_register_that_is_passed_over_for_a_fresh_one_is_named(run: Run,
     assert [(one["register"], one["listed"], one["since"], one["stale"]) for one in row["others"]] == [
         ("before", True, "2017-05-04", True)
     ]
-    said = (
-        "register before lists it, by a decision of 2017-05-04, but its version 2017-05-08T09:00:00Z was 44 days old"
-        " then and decides nothing"
-    )
+    said = "register before of 2017-05-08 lists it, by a decision of 2017-05-04, but is too old to decide"
     assert said in run("lookup", *asked).stdout
     assert said in run("explain", *asked).stdout
-    assert "register before: its version 2017-05-08T09:00:00Z" in run("lookup", "c.com", *asked[1:]).stdout
+    assert "; register before of 2017-05-08 is too old to decide (" in run("lookup", "c.com", *asked[1:]).stdout
 
 
 def test_each_register_may_be_as_old_as_is_configured_for_it(run: Run, fresh_and_stale: Path):
@@ -165,7 +163,7 @@ def test_each_register_may_be_as_old_as_is_configured_for_it(run: Run, fresh_and
     later = ("a.com", "--country", "RU", "--at", "2017-07-20")
     (row,) = lines(run("lookup", *later, "--json", config=fresh_and_stale))
     assert (row["register"], row["listed"], row["others"][0]["stale"]) == ("before", True, True)
-    assert "too old" not in run("explain", *later, config=fresh_and_stale).stdout
+    assert "too old to decide anything" not in run("explain", *later, config=fresh_and_stale).stdout
 
 
 def test_a_register_that_has_no_version_so_old_is_named(run: Run, fresh_and_stale: Path):
@@ -254,6 +252,58 @@ def test_neighbours_are_a_note_and_never_a_listing(run: Run, dump: Path):
     said = run("neighbours", "1.2.3.4").stdout
     assert said == "rkn 1.2.3.4: 2 entries; blocked as such: a.com, b.com (version 2017-05-08T09:00:00Z)\n"
     assert lines(run("neighbours", "c.com", "--json")) == []
+
+
+def test_a_sample_is_drawn_and_shown_and_none_of_it_is_measured(run: Run, dump: Path):
+    rows = "".join(f"1.2.3.4;n{n}.com;;ФНС;1;2017-05-04\n1.2.3.4;x{n}.com;;ФСКН;1;2017-05-04\n" for n in range(9))
+    dump.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n" + rows.encode("cp1251"))
+    run("import", dump)
+    result = run("sample", "3")
+    drawn = result.stdout.splitlines()
+    assert len(drawn) == 3
+    assert all(target.startswith("tls://n") for target in drawn)
+    assert "seed 1, 9 hosts left out" in result.stderr
+    assert "3 of 9 hosts: ФНС / 149-FZ 15.1" in result.stderr
+    assert run("sample", "3", "--seed", "2").stdout != result.stdout
+    assert lines(run("sample", "3", "--json"))[0]["targets"] == drawn
+    assert len(run("sample", "20", "--include", "ФСКН").stdout.splitlines()) == 18
+    assert run("sample", "3", "--as", "other").stderr.startswith("reachprobe: register 'other' is not stored")
+    assert run("sample", "3", "--at", "2016-01-01").exit_code == run("sample", "0").exit_code == 2
+
+
+def test_entries_of_one_decision_are_explained_together(run: Run, dump: Path):
+    rows = "".join(f"1.2.3.4;a.com;https://a.com/{n};x;1-Restricting;2017-05-04\n" for n in range(12))
+    dump.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n" + rows.encode() + b"1.2.3.4;a.com;;x;2;2017-05-05\n")
+    run("import", dump)
+    said = run("explain", "a.com", "--at", "2017-05-08").stdout
+    assert said.count("  12 entries ") == said.count("  entry ") == 1
+    assert said.count("decision 1-Restricting of 2017-05-04 by x") == 1
+
+
+def test_one_of_a_thing_is_named_as_one(run: Run, tmp_path: Path):
+    path = tmp_path / "one.csv"
+    path.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;x;1;2017-05-04\n")
+    said = run("import", path).stdout + run("stats").stdout + run("neighbours", "1.2.3.4").stdout
+    assert "1 row: 1 kept" in said
+    assert "1 entry: no version before it" in said
+    assert "1 version since 2017-05-08T09:00:00Z; 1 entry, 1 name\n" in said
+    assert "rkn 1.2.3.4: 1 entry: a.com" in said
+
+
+def test_on_a_terminal_lines_are_folded_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "a.com: listed: https://a.com/" + "x" * 50 + " and so on, in more words than there is room for"
+    say.tell(text)
+    assert capsys.readouterr().out == text + "\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    say.tell(text)
+    folded = capsys.readouterr().out.splitlines()
+    assert len(folded) > 2
+    assert all(len(line) <= 40 for line in folded if "xxx" not in line)
+    assert " ".join(line.strip() for line in folded) == text
+    assert all(line.startswith("  ") for line in folded[1:])
 
 
 def test_an_update_takes_what_the_configuration_says(run: Run, dump: Path):

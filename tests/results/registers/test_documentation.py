@@ -9,8 +9,9 @@ import pytest
 
 from results.registers import formats, sampling, schema, updating
 from results.registers.records import Entry
-from schedules.cli.register import MAX_AGE_DAYS, register
+from schedules.cli.register import register
 from schedules.config import CampaignTable, RegisterTable
+from schedules.configured_registers import MAX_AGE_DAYS
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/registers.md").read_text("utf-8")
 

@@ -78,7 +78,7 @@ def test_addresses_are_not_drawn(draw: Callable[..., Sample]):
 
 
 def test_a_register_without_a_version_so_old_is_an_error(db: sqlite_utils.Database):
-    with pytest.raises(RegisterError, match="no version"):
+    with pytest.raises(RegisterError, match="is not stored"):
         sample(db, "rkn", size=1, seed=1, at=AT)
 
 
