@@ -79,14 +79,21 @@ def all_columns() -> dict[str, str]:
     return {column.name: column.sql for column in (*envelope_columns(), *details)}
 
 
-def to_values(observation: Observation, keep: Keep) -> dict[str, Any]:
-    """Column -> value for one observation."""
-    values: dict[str, Any] = {}
+@cache
+def step_columns(step: str) -> tuple[str, ...]:
+    """The columns that an observation of one step fills; the rest of its row is NULL."""
+    return tuple(column.name for column in (*envelope_columns(), *detail_columns(step)))
+
+
+def to_values(observation: Observation, keep: Keep) -> list[Any]:
+    """The values of `step_columns` for one observation."""
+    values: list[Any] = []
     for record, columns in ((observation, envelope_columns()), (observation.detail, detail_columns(observation.step))):
         for column in columns:
             value = getattr(record, column.field)
-            if value is not None and value != ():
-                values[column.name] = _store(value, column.kind, keep)
+            if value == ():
+                value = None
+            values.append(value if value is None or column.kind == "plain" else _store(value, column.kind, keep))
     return values
 
 

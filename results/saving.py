@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.model import Measurement, Target, Vantage
-from results.columns import Keep, all_columns, to_values
+from probe.model import Measurement, Observation, Target, Vantage
+from results.columns import ENVELOPE, Keep, step_columns, to_values
 from results.course import ending
 from results.finished import Finished, Round, Spent
 from results.verdict import Context
@@ -64,7 +65,7 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
     """Measurements with their controls, observations, certificates, bodies where something was odd, and verdicts."""
     number: int = db.execute("SELECT ifnull(max(number), 0) + 1 FROM measurements").fetchone()[0]
     measurements: list[tuple[Any, ...]] = []
-    observations: list[dict[str, Any]] = []
+    observations: defaultdict[str, list[list[Any]]] = defaultdict(list)
     bodies: dict[str, bytes] = {}
     for record in records:
         met: dict[str, bytes] = {}
@@ -76,13 +77,17 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
             control_of, context = (main, None) if number > main else (None, sparse(record.context))
             row = _measurement_row(db, ids, measurement, record.round_id)
             measurements.append((number, *row, control_of, context, _number(db, measurement.repeats)))
-            observations.extend(_observation_rows(number, measurement, keep))
+            for place, observation in enumerate(measurement.observations):
+                observations[observation.step].append(
+                    [number, place, *_observation_row(measurement, observation, keep)]
+                )
             number += 1
         if is_worth_its_bodies(record):
             bodies.update(met)
     connection = db.conn
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
-    connection.executemany(_insert_observation(), observations)
+    for step, rows in observations.items():
+        connection.executemany(_insert_observation(step), rows)
     connection.executemany(
         "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
     )
@@ -125,6 +130,7 @@ def sparse(context: Context) -> str:
 
 
 _NO_CONTEXT = Context()
+_ID = ENVELOPE.index("id")
 
 
 def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id: str | None) -> tuple[Any, ...]:
@@ -145,17 +151,16 @@ def _number(db: Database, measurement_id: str | None) -> int | None:
     return int(row[0]) if row else None
 
 
-def _observation_rows(number: int, measurement: Measurement, keep: Keep) -> Iterable[dict[str, Any]]:
-    empty = dict.fromkeys(all_columns())
-    for place, observation in enumerate(measurement.observations):
-        # Its own id begins with the measurement's, which need not stand in every row.
-        own = observation.id.removeprefix(measurement.id)
-        yield empty | to_values(observation, keep) | {"measurement": number, "place": place, "id": own}
+def _observation_row(measurement: Measurement, observation: Observation, keep: Keep) -> list[Any]:
+    values = to_values(observation, keep)
+    # Its own id begins with the measurement's, which need not stand in every row.
+    values[_ID] = observation.id.removeprefix(measurement.id)
+    return values
 
 
-def _insert_observation() -> str:
-    names = ("measurement", "place", *all_columns())
-    marks = ", ".join(f":{name}" for name in names)
+def _insert_observation(step: str) -> str:
+    names = ("measurement", "place", *step_columns(step))
+    marks = ", ".join("?" * len(names))
     return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
 
 

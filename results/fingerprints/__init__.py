@@ -74,7 +74,6 @@ class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     addresses: tuple[str, ...]
     source: str
     scope: str = "isp"
-    countries: tuple[str, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,13 +94,13 @@ class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One TOML file of fingerprints. Each of them carries the file's `countries`."""
+    """One TOML file of fingerprints."""
 
     host: tuple[Hosts, ...] = ()
     stub: tuple[Stubs, ...] = ()
     page: tuple[Page, ...] = ()
     countries: tuple[str, ...] = ()
-    """Where all of the file's are expected; () for anywhere."""
+    """Where the file's pages and hosts are expected; () for anywhere."""
 
 
 Ready = tuple[Page, tuple[tuple[bytes, ...], ...]]
@@ -129,11 +128,11 @@ def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
 
 
 def _placed(file: FingerprintFile) -> FingerprintFile:
-    """The file with its countries written at each of its fingerprints."""
+    """The file with its countries written at each page and host."""
     where = file.countries
     return FingerprintFile(
         host=tuple(replace(one, countries=where) for one in file.host),
-        stub=tuple(replace(one, countries=where) for one in file.stub),
+        stub=file.stub,
         page=tuple(replace(one, countries=where) for one in file.page),
         countries=where,
     )

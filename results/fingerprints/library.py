@@ -62,9 +62,8 @@ class Library:
         known = self._answers.get(value.rstrip(".").lower(), ())
         if any(one.scope == "fp" for one in known):
             return None
-        stub = own().stubs.get(value)
-        if stub is not None and _expects(stub.countries, country):
-            return stub.name
+        if value in own().stubs:
+            return own().stubs[value].name
         return next((one.name for one in known if one.proves(country)), None)
 
     def _borne(self, http: Http) -> Iterator[Print]:
