@@ -162,6 +162,11 @@ def url(text: str) -> Url:
     return Url(text if text.isprintable() else key, scheme, host, key)
 
 
+def has_scheme(text: str) -> bool:
+    """Whether `scheme:/` stands before it, also as registers misspell that."""
+    return _SCHEME.match(text.strip()) is not None
+
+
 def _host_and_port(authority: str) -> tuple[str, int | None]:
     authority = _INVISIBLE.sub("", authority).rpartition("@")[2]
     bare = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::(\d*))?", authority) or re.fullmatch(r"([^:]*):(\d*)", authority)

@@ -220,7 +220,8 @@ def parse(content: Content) -> Entry:
         odd += (f"blockType {names.shown(declared)} is unknown: taken by what the entry holds",)
     bare = not texts["domain"] and not texts["url"]
     block_type, blocked = _blocked(declared, what, addresses if bare or declared == "ip" else ())
-    if not any(blocked):
+    unread = block_type == "domain" != declared and texts["url"]  # pages, not to become a listing of their host
+    if unread or not any(blocked):
         raise BadRow("; ".join(what.remarks + odd) or "neither address, domain nor URL")
     exact, masks, urls, subnets = blocked
     number, authority = (names.clean(content.decision.get(key, "")) for key in ("number", "org"))

@@ -54,8 +54,9 @@ def listed_name(text: str) -> str:
 
 
 def listed_url(text: str) -> Url:
-    """A URL that a register can list: on a host under a top-level name, or on an address."""
-    found = names.url(text)
+    """A URL that a register can list: on a host under a top-level name, or on an address; without a scheme it is
+    http's, as `example.org/page` is."""
+    found = names.url(text if names.has_scheme(text) or "/" not in text else f"http://{text.strip()}")
     if "." not in found.host and ":" not in found.host:
         raise names.BadName(f"{names.shown(text)} is on no host")
     return found

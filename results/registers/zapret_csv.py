@@ -37,7 +37,7 @@ def recognises(head: bytes) -> bool:
     if len(cells) < 3 or b"<" in cells[0]:
         return False
     listed = [text for text in _LIST.split(cells[0].decode("latin-1").strip()) if text]
-    return bool(listed) and all(names.subnet(text) for text in listed)
+    return all(names.subnet(text) for text in listed) and (bool(listed) or _complete(first.rstrip(b"\r")))
 
 
 def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
@@ -113,7 +113,8 @@ def parse(line: bytes) -> Entry:
     what = rows.things(domains, urls)
     decision = f"{authority.strip()}|{number.strip()}|{day.strip()}"
     named = what.names or what.masks or what.urls or what.subnets
-    if not named and (domains or urls or not addresses):
+    unread = bool(urls) and not what.urls  # it lists pages, and is not to become a listing of their host
+    if unread or (not named and (domains or not addresses)):
         raise BadRow("; ".join(what.remarks + odd) or "neither address, domain nor URL")
     return Entry(
         key=f"{decision}|{domain}|{url}" if named else f"{decision}|{ips}",
