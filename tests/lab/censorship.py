@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from tests.lab.kernel import GATEWAY, inside
+from tests.lab.kernel import GATEWAY, SPARED, inside
+from tests.lab.sites import OVER_QUIC, quic_port
 
 Rule = tuple[str, ...]
 BOTH = ("iptables", "ip6tables")
@@ -55,6 +56,58 @@ def throttles_name(name: str, kib_per_s: int, port: int = 443) -> None:
     sender = ("-p", "tcp", "--sport", str(port))
     burst = ("--hashlimit-burst", f"{max(16, kib_per_s)}kb", "--hashlimit-mode", "dstip,dstport")
     forward("-m", "connmark", "--mark", mark, *sender, *limit, *burst, "-j", "DROP")
+
+
+def shapes_name(name: str, kbit_per_s: int, port: int = 443) -> None:
+    """What comes back on a connection that named it waits in a queue of its own, which empties at this rate."""
+    _shape(("-m", "connmark", "--mark", _mark(name, port)), kbit_per_s, BOTH)
+
+
+def shapes_address(address: str, kbit_per_s: int) -> None:
+    """What comes from this address waits in a queue of its own."""
+    _shape(("-s", address), kbit_per_s, _tool(address))
+
+
+def _shape(what: Rule, kbit_per_s: int, tools: Iterable[str]) -> None:
+    number = next(_marks) + 1
+    if "htb" not in inside(GATEWAY, "tc", "qdisc", "show", "dev", "in0"):
+        inside(GATEWAY, "tc", "qdisc", "replace", "dev", "in0", "root", "handle", "1:", "htb", "default", "1")
+        inside(GATEWAY, *CLASS, "1:1", "htb", "rate", "1gbit")
+    inside(GATEWAY, *CLASS, f"1:{number:x}", "htb", "rate", f"{kbit_per_s}kbit", "burst", "3k")
+    inside(GATEWAY, *LEAF, f"1:{number:x}", "pfifo", "limit", "20")
+    for tool in tools:
+        rule = ("-A", "POSTROUTING", "-o", "in0", *what, "-j", "CLASSIFY", "--set-class", f"1:{number:x}")
+        inside(GATEWAY, tool, "-w", "-t", "mangle", *rule)
+
+
+CLASS = ("tc", "class", "add", "dev", "in0", "parent", "1:", "classid")
+LEAF = ("tc", "qdisc", "add", "dev", "in0", "parent")
+
+
+def resets_name_and_drops_after(name: str, for_s: int) -> None:
+    """A reset by name, and then nothing more between these two addresses for a while, whatever the name."""
+    mark = str(next(_marks))
+    for tool in BOTH:
+        inside(
+            GATEWAY, tool, "-w", "-t", "mangle", "-A", "FORWARD", *_seen(name, 443), "-j", "MARK", "--set-mark", mark
+        )
+    inside(GATEWAY, "nft", RESIDUE.format(mark=mark, for_s=for_s))
+    resets_name(name)
+
+
+RESIDUE = """
+table inet residue {{
+  set punished4 {{ type ipv4_addr . ipv4_addr; flags dynamic,timeout; timeout {for_s}s; size 1024; }}
+  set punished6 {{ type ipv6_addr . ipv6_addr; flags dynamic,timeout; timeout {for_s}s; size 1024; }}
+  chain after {{
+    type filter hook forward priority -100;
+    meta mark {mark} update @punished4 {{ ip saddr . ip daddr }} accept
+    meta mark {mark} update @punished6 {{ ip6 saddr . ip6 daddr }} accept
+    tcp dport 443 ip saddr . ip daddr @punished4 drop
+    tcp dport 443 ip6 saddr . ip6 daddr @punished6 drop
+  }}
+}}
+"""
 
 
 def _mark(name: str, port: int) -> str:
@@ -116,9 +169,24 @@ def lets_through_only(addresses: Iterable[str]) -> None:
     forward("-j", "DROP")
 
 
-def drops_quic() -> None:
-    """No QUIC for anybody."""
-    forward("-p", "udp", "--dport", "443", "-j", "DROP")
+def spares() -> None:
+    """Forward whatever the client's second address sends and gets, as where a VPN hides it: to be called first."""
+    for way in ("-s", "-d"):
+        forward(way, SPARED, "-j", "ACCEPT", tools=("iptables",))
+
+
+def drops_quic(address: str | None = None) -> None:
+    """No QUIC for anybody, or with one address."""
+    there = ("-d", address) if address else ()
+    forward("-p", "udp", "--dport", "443", *there, "-j", "DROP", tools=_tool(address) if address else BOTH)
+
+
+def reads_quic(but: str) -> None:
+    """Datagrams to the sites that speak QUIC, but one, are led through a reader of their names, which has a list."""
+    for site in (site for site in OVER_QUIC if site.name != but):
+        to = ("-p", "udp", "--dport", "443")
+        _redirect("!", "-s", SPARED, "-d", site.address, *to, to_port=quic_port(site), tools=("iptables",))
+        _redirect("-d", site.ipv6, *to, to_port=quic_port(site), tools=("ip6tables",))
 
 
 def leads_dns_astray(to_port: int = 5353) -> None:
@@ -154,4 +222,7 @@ def forgives() -> None:
     for tool in BOTH:
         inside(GATEWAY, tool, "-w", "-F", "FORWARD")
         inside(GATEWAY, tool, "-w", "-t", "nat", "-F", "PREROUTING")
+        for chain in ("FORWARD", "POSTROUTING"):
+            inside(GATEWAY, tool, "-w", "-t", "mangle", "-F", chain)
+    inside(GATEWAY, "sh", "-c", "nft delete table inet residue 2>/dev/null || true")
     inside(GATEWAY, "sh", "-c", "tc qdisc del dev in0 root 2>/dev/null || true")

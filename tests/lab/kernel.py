@@ -1,6 +1,7 @@
 """Three network namespaces in a row: a client, a gateway that can censor, and the internet behind it.
 
-    client 192.0.2.2, 2001:db8:1::2  -  gateway 192.0.2.1 | 198.51.100.1  -  internet 198.51.100.0/24, 2001:db8:2::/64
+    client 192.0.2.2, 192.0.2.3  -  gateway 192.0.2.1 | 198.51.100.1    -  internet 198.51.100.0/24
+           2001:db8:1::2                 2001:db8:1::1 | 2001:db8:2::1              2001:db8:2::/64
 
 Everything stays inside the three namespaces: none has a way out. `up` begins by removing what an earlier run left.
 """
@@ -26,7 +27,9 @@ LOCKS = Path("/run")
 LOCK = LOCKS / f"reachprobe-lab-{RUN}.lock"
 NETNS = Path("/etc/netns")
 RESOLVER = "198.51.100.53"
-TOOLS = {"ip": "iproute2", "iptables": "iptables", "ip6tables": "iptables"}
+SPARED = "192.0.2.3"
+"""The client's second address, as a VPN would give it one: a gateway may spare it."""
+TOOLS = {"ip": "iproute2", "tc": "iproute2", "iptables": "iptables", "ip6tables": "iptables", "nft": "nftables"}
 
 
 class LabError(Exception):
@@ -90,7 +93,9 @@ def up(internet: Sequence[str], internet6: Sequence[str] = ()) -> None:
         inside(name, "ip", "link", "set", "lo", "up")
         for key in ("accept_dad", "accept_ra"):  # else IPv6 is silent for the first second or two
             inside(name, "sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/default/{key}")
-    _join(CLIENT, "up0", ["192.0.2.2/24", "2001:db8:1::2/64"], "in0", ["192.0.2.1/24", "2001:db8:1::1/64"])
+    _join(
+        CLIENT, "up0", ["192.0.2.2/24", f"{SPARED}/24", "2001:db8:1::2/64"], "in0", ["192.0.2.1/24", "2001:db8:1::1/64"]
+    )
     there = [f"{address}/24" for address in internet] + [f"{address}/64" for address in internet6]
     _join(INTERNET, "net0", there, "out0", ["198.51.100.1/24", "2001:db8:2::1/64"])
     for name, via, via6 in ((CLIENT, "192.0.2.1", "2001:db8:1::1"), (INTERNET, "198.51.100.1", "2001:db8:2::1")):

@@ -30,7 +30,7 @@ from tests.lab.standing import Lab, lab
 OUTCOMES = ("reachable", "denied", "down", "inconclusive", "offline", "blocked")
 MOST_ROUNDS = 200
 WITHIN_S = 1800
-BESIDE = ("canary", "canary-at-home", "innocent")
+BESIDE = ("canary", "canary-at-home", "canary-heavy", "innocent", "slow-for-all")
 TARGETS = (
     *(https(word) for site in ALL if (word := site.name.partition(".")[0]) not in BESIDE),
     *map(http, ("plain", "news", "host-reset", "host-dropped", "big")),

@@ -8,7 +8,18 @@ from pathlib import Path
 
 from schedules.demo import sites as demo
 from schedules.demo.authority import Authority
-from tests.lab.sites import BIG_KIB, HONEST_RESOLVERS, KNOWN, SERVED, SLOW_KIB, STUB, Site
+from tests.lab.sites import (
+    BIG_KIB,
+    HEAVY_KIB,
+    HEAVY_RATE,
+    HONEST_RESOLVERS,
+    KNOWN,
+    SERVED,
+    SLOW_KIB,
+    STUB,
+    UNSIGNED,
+    Site,
+)
 
 TTL = 60
 
@@ -84,9 +95,14 @@ def _location(site: Site, folder: Path) -> str:
         return "error_page 451 /page.html; location = / { return 451; } " + (
             _root(site, folder, demo.html("Unavailable", "This content is not available in your region."))
         )
-    kib = {"big": BIG_KIB, "deep": BIG_KIB, "slow": SLOW_KIB}.get(site.kind, 1)
-    rate = "limit_rate 4k; " if site.kind == "slow" else ""
-    return f"{rate}index page.html; " + _root(site, folder, demo.html(site.name, kib=kib))
+    sizes = {"big": BIG_KIB, "deep": BIG_KIB, "slow": SLOW_KIB, "heavy": HEAVY_KIB, "heavy-slow": HEAVY_KIB}
+    own = {
+        "slow": "limit_rate 4k; ",
+        "heavy-slow": f"limit_rate {HEAVY_RATE}k; ",
+        "h3": "add_header Alt-Svc 'h3=\":443\"'; ",
+    }
+    kib = sizes.get(site.kind, 1)
+    return f"{own.get(site.kind, '')}index page.html; " + _root(site, folder, demo.html(site.name, kib=kib))
 
 
 def _root(site: Site, folder: Path, page: bytes) -> str:
@@ -104,14 +120,22 @@ UNBOUND = """server:
   pidfile: ""
   use-syslog: no
   logfile: "{log}"
-  module-config: "iterator"
+  module-config: "validator iterator"
+  do-not-query-localhost: no
+  do-ip6: no
   access-control: 0.0.0.0/0 allow
   access-control: ::/0 allow
   so-reuseport: no
 {lines}
 remote-control:
   control-enable: no
+{forwarded}"""
+FORWARD = """forward-zone:
+  name: "{name}."
+  forward-addr: {address}
 """
+SIGNED = "DS 20326 13 2 " + "e0" * 32
+"""The key that a zone is said to be signed with."""
 
 
 def unbound_conf(folder: Path, authority: Authority) -> Path:
@@ -131,28 +155,39 @@ LIES = {
     "dns-silent.x.test": ("always_deny", None),
 }
 """What the gateway's resolver says of these names, in unbound's words."""
+ILL = "dns-servfail.x.test"
+"""The name over which that resolver comes to grief."""
 
 
-def lying_conf(folder: Path, port: int) -> Path:
-    """The gateway's own resolver, for queries that it takes out of the stream."""
+def lying_conf(folder: Path, port: int, ill_port: int) -> Path:
+    """The gateway's own resolver, for queries that it takes out of the stream; it asks a server that is ill of one."""
     lines = [f"interface: 0.0.0.0@{port}"]
     for name, (zone, address) in LIES.items():
         lines.append(f'local-zone: "{name}." {zone}')
         lines += [f'local-data: "{name}. {TTL} IN A {address}"'] if address else []
-    return _unbound(folder / "lying.conf", [*lines, *_zone(without=tuple(LIES))])
+    lines.append(f'local-zone: "{ILL}." transparent')
+    return _unbound(folder / "lying.conf", [*lines, *_zone(without=(ILL, *LIES))], {ILL: f"127.0.0.1@{ill_port}"})
 
 
 def _zone(without: tuple[str, ...] = ()) -> list[str]:
     lines = ['local-zone: "x.test." static']
     for site in KNOWN:
-        if site.name not in without:
+        if site.kind == "broken":
+            lines += [f'local-zone: "{site.name}." transparent', f'trust-anchor: "{site.name}. {SIGNED}"']
+        elif site.name not in without:
             lines.append(f'local-data: "{site.name}. {TTL} IN A {site.address}"')
             lines.append(f'local-data: "{site.name}. {TTL} IN AAAA {site.ipv6}"')
     return lines
 
 
-def _unbound(path: Path, lines: list[str]) -> Path:
+def _unbound(path: Path, lines: list[str], forwarded: dict[str, str] | None = None) -> Path:
+    to = {site.name: UNSIGNED for site in KNOWN if site.kind == "broken"} | (forwarded or {})
     path.write_text(
-        UNBOUND.format(folder=path.parent, log=path.with_suffix(".log"), lines="\n".join(f"  {line}" for line in lines))
+        UNBOUND.format(
+            folder=path.parent,
+            log=path.with_suffix(".log"),
+            lines="\n".join(f"  {line}" for line in lines),
+            forwarded="".join(FORWARD.format(name=name, address=address) for name, address in to.items()),
+        )
     )
     return path

@@ -21,8 +21,27 @@ from schedules.demo.resolver import Behaviour, Resolver, addresses
 from schedules.demo.sites import serve_site
 from schedules.demo.socks_server import serve_socks
 from tests.lab import real
-from tests.lab.sites import BIG_KIB, HONEST_RESOLVERS, KNOWN, SERVED, SLOW_KIB, SOCKS, STUB, Site
+from tests.lab.quic_censor import names as listed
+from tests.lab.quic_censor import serve_quic_middlebox
+from tests.lab.quic_site import serve_quic_site
+from tests.lab.sites import (
+    BIG_KIB,
+    HEAVY_KIB,
+    HEAVY_RATE,
+    HONEST_RESOLVERS,
+    KNOWN,
+    LISTED_FOR_QUIC,
+    OVER_QUIC,
+    SERVED,
+    SLOW_KIB,
+    SOCKS,
+    STUB,
+    UNSIGNED,
+    Site,
+    quic_port,
+)
 
+ILL_PORT = 5399
 LYING_PORT, BLOCK_PAGE_PORT, PORTAL_PORT, INTERCEPTOR_PORT = 5353, 8080, 8081, 8443
 LIES: dict[str, Behaviour] = {
     "linkedin.x.test": addresses(STUB),
@@ -30,11 +49,16 @@ LIES: dict[str, Behaviour] = {
     "dns-refused.x.test": names.refused,
     "dns-empty.x.test": names.empty,
     "dns-silent.x.test": names.silence,
+    real.ILL: names.servfail,
 }
 
 
 def zone() -> dict[str, Behaviour]:
-    return {site.name: addresses(site.address, site.ipv6) for site in KNOWN}
+    return {site.name: names.servfail if site.kind == "broken" else _at(site) for site in KNOWN}
+
+
+def _at(site: Site) -> Behaviour:
+    return addresses(site.address, site.ipv6)
 
 
 def internet(here: Listeners, folder: Path) -> list[Address]:
@@ -44,6 +68,7 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
     honest = Resolver(zone())
     plain, doh, dot = HONEST_RESOLVERS
     if real.has("unbound"):
+        Resolver({site.name: _at(site) for site in KNOWN if site.kind == "broken"}).listen(here, UNSIGNED, 53)
         real.start("unbound", "-c", str(real.unbound_conf(folder, authority)))
         awaited += [(plain, 53), (doh, 443), (dot, 853)]
     else:
@@ -56,6 +81,9 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
     else:
         for site in SERVED:
             _serve(here, site, authority)
+    for site in OVER_QUIC:
+        for host in (site.address, site.ipv6):
+            serve_quic_site(here, host, authority.pem(site.name), sites.html(site.name), 443)
     stub = Authority(folder, "Stub Authority").context("warning.x.test")
     serve_site(here, STUB, sites.answers(censor.block_answer()), port=80)
     serve_site(here, STUB, sites.answers(censor.block_answer()), stub, 443)
@@ -73,6 +101,9 @@ def _serve(here: Listeners, site: Site, authority: Authority) -> None:
         "closes": sites.closes,
         "challenge": sites.challenge(),
         "geoblock": sites.geoblock(),
+        "heavy": sites.page(site.name, kib=HEAVY_KIB),
+        "heavy-slow": sites.trickle(HEAVY_KIB * 1024, every_s=0.25, piece=HEAVY_RATE * 256),
+        "h3": sites.answers(sites.response(200, sites.html(site.name), Alt_Svc='h3=":443"')),
     }.get(site.kind, sites.page(site.name))
     named = "another.x.test" if site.kind == "misnamed" else site.name
     context = authority.expired(named) if site.kind == "expired" else authority.context(named)
@@ -82,15 +113,19 @@ def _serve(here: Listeners, site: Site, authority: Authority) -> None:
 
 
 def gateway(here: Listeners, folder: Path) -> list[Address]:
-    """What the gateway's redirects lead to: a lying resolver, a block page, a portal, an interceptor of TLS."""
+    """What the gateway's redirects lead to: a lying resolver, a block page, a portal, an interceptor of TLS,
+    a reader of QUIC before every site that speaks it."""
     awaited: list[Address] = []
     if real.has("unbound"):
-        real.start("unbound", "-c", str(real.lying_conf(folder, LYING_PORT)))
+        Resolver({}, names.servfail).listen(here, "127.0.0.1", ILL_PORT)
+        real.start("unbound", "-c", str(real.lying_conf(folder, LYING_PORT, ILL_PORT)))
         awaited.append(("127.0.0.1", LYING_PORT))
     else:
         Resolver(zone() | LIES).listen(here, "0.0.0.0", LYING_PORT)
     serve_site(here, "::", sites.answers(censor.block_answer()), port=BLOCK_PAGE_PORT)
     serve_site(here, "::", sites.login_page(), port=PORTAL_PORT)
+    for site in OVER_QUIC:
+        serve_quic_middlebox(here, "::", (site.address, 443), listed(LISTED_FOR_QUIC), port=quic_port(site))
     interceptor = Authority(folder, "Interceptor Authority").for_any_name()
     serve_site(here, "::", sites.page("Intercepted"), interceptor, INTERCEPTOR_PORT)
     return awaited

@@ -12,13 +12,22 @@ from typing import Literal
 SOCKS = "198.51.100.99"
 HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.100.55": "dot"}
 STUB = "198.51.100.66"
+UNSIGNED = "198.51.100.56"
+"""A name server that signs nothing, for a zone that is said to be signed."""
 FIRST = 110
 BIG_KIB = 256
 SLOW_KIB = 12
+HEAVY_KIB = 80
+"""As much as a rate is told of."""
+HEAVY_RATE = 24
+"""KiB a second of a server that is slow for everybody."""
 
 Kind = Literal[
     "page",
     "canary",
+    "heavy",  # a page as large as rates are told of
+    "heavy-slow",  # the same from a slow server
+    "h3",  # offers HTTP/3, and has it
     "big",  # a large page in small TLS records
     "deep",  # a large page in records of 16 KiB, as most servers send it: of one that is cut nothing can be read
     "slow",
@@ -30,6 +39,7 @@ Kind = Literal[
     "dead",  # refuses everybody
     "silent",  # answers nobody
     "gone",  # the name does not exist
+    "broken",  # the name's zone is said to be signed, and is not
 ]
 
 
@@ -86,10 +96,28 @@ _KINDS: dict[str, Kind] = {
     "misnamed": "misnamed",
     "closing": "closes",
     "no-such-name": "gone",
+    "canary-heavy": "heavy",
+    "throttled-by-name": "heavy",
+    "throttled-by-address": "heavy",
+    "heavy": "heavy",
+    "slow-for-all": "heavy-slow",
+    "quic-named": "h3",
+    "quic-dropped": "h3",
+    "quic-open": "h3",
+    "residual": "page",
+    "dns-servfail": "page",
+    "dnssec-broken": "broken",
 }
 ALL = tuple(
     Site(f"{word}.x.test", f"198.51.100.{FIRST + number}", kind) for number, (word, kind) in enumerate(_KINDS.items())
 )
 SITES = {site.name: site.address for site in ALL}
 KNOWN = tuple(site for site in ALL if site.kind != "gone")
-SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent"))
+SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken"))
+OVER_QUIC = tuple(site for site in SERVED if site.kind == "h3" or site.name == "innocent.x.test")
+LISTED_FOR_QUIC = "quic-named.x.test"
+
+
+def quic_port(site: Site) -> int:
+    """Where the gateway's reader of QUIC waits for what goes to this site."""
+    return 20_000 + int(site.address.rsplit(".", 1)[1])

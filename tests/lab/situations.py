@@ -22,7 +22,9 @@ NOT_REACHED = Expected("inconclusive", also=("down",))
 
 @dataclass(frozen=True)
 class World:
-    """One run. `expected` is by target; `options` go to the configuration; `path` is how the packets leave."""
+    """One run, or the last of so many. `expected` is by target; `options` go to the configuration; `path` is how the
+    packets leave.
+    """
 
     name: str
     censor: Callable[[], None]
@@ -30,6 +32,7 @@ class World:
     network: str = "online"
     code: int = 0
     path: str = "direct"
+    rounds: int = 1
     options: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -45,12 +48,17 @@ def http(word: str) -> str:
     return f"http://{word}.x.test/"
 
 
+def quic(word: str) -> str:
+    return f"quic://{word}.x.test:443"
+
+
 def both(word: str) -> tuple[str, str]:
     """A site's addresses in both families."""
     address = SITES[f"{word}.x.test"]
     return address, ipv6_of(address)
 
 
+HEAVY_CANARY = ("https://canary-heavy.x.test/",)
 FINE = {
     https("honest"): REACHABLE,
     https("large"): REACHABLE,
@@ -62,12 +70,13 @@ REFUSING = {
     https("challenge"): Expected("denied", confidence="confirmed"),
     https("geoblock"): Expected("denied", confidence="confirmed"),
 }
-DOWN = {https(word): Expected("down") for word in ("dead", "silent", "expired", "misnamed", "closing", "no-such-name")}
+DEAD = ("dead", "silent", "expired", "misnamed", "closing", "no-such-name", "dnssec-broken")
+DOWN = {https(word): Expected("down") for word in DEAD}
 BY_NAME = {
     https("wechat"): blocked("tls.reset", "name", "confirmed"),
     https("line"): blocked("tls.timeout", "name", "confirmed"),
-    http("host-reset"): blocked("http.reset"),
-    http("host-dropped"): blocked("http.timeout"),
+    http("host-reset"): blocked("http.reset", "name", "confirmed"),
+    http("host-dropped"): blocked("http.timeout", "name", "confirmed"),
     https("frozen"): blocked("http.stall"),
     https("frozen-deep"): blocked("http.stall"),
 }
@@ -90,6 +99,31 @@ BY_DNS = {
     https("dns-refused"): blocked("dns.refused", "name"),
     https("dns-empty"): blocked("dns.empty", "name"),
     https("dns-silent"): blocked("dns.timeout", "name"),
+    https("dns-servfail"): blocked("dns.servfail", "name"),
+}
+QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=("at an address set aside",))
+QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
+OVER_QUIC = {
+    quic("quic-named"): QUIC_NAMED,
+    quic("quic-dropped"): blocked("quic.timeout", "address"),
+    quic("quic-open"): REACHABLE,
+    quic("honest"): Expected("down"),
+    https("quic-named"): QUIC_BESIDE,
+    https("quic-dropped"): QUIC_BESIDE,
+    https("quic-open"): REACHABLE,
+    https("honest"): REACHABLE,
+}
+BOTH_RATES = Expected(
+    "blocked",
+    "throttled",
+    confidence="probable",
+    evidence=("and a canary of like size at", "gets the same at"),
+)
+BY_RATE = {
+    https("throttled-by-name"): BOTH_RATES,
+    https("throttled-by-address"): BOTH_RATES,
+    https("slow-for-all"): REACHABLE,
+    **dict.fromkeys(map(https, ("heavy", "big", "large", "pinched")), REACHABLE),
 }
 THROTTLED = {
     https("pinched"): Expected("reachable", also=("inconclusive",)),
@@ -127,6 +161,24 @@ def censors_all() -> None:
     censorship.leads_dns_astray()
     censorship.throttles_name("pinched.x.test", kib_per_s=128)
     censorship.throttles_name("strangled.x.test", kib_per_s=16)
+
+
+def censors_quic() -> None:
+    censorship.spares()
+    for address in both("quic-dropped"):
+        censorship.drops_quic(address)
+    censorship.reads_quic(but="quic-dropped.x.test")
+
+
+def drops_quic_of_all_but_the_vpn() -> None:
+    censorship.spares()
+    censorship.drops_quic()
+
+
+def throttles() -> None:
+    censorship.shapes_name("throttled-by-name.x.test", kbit_per_s=200)
+    for address in both("throttled-by-address"):
+        censorship.shapes_address(address, kbit_per_s=200)
 
 
 def without_control() -> None:
@@ -169,7 +221,7 @@ WORLDS = (
             https("bbm"): blocked("dns.nxdomain", "name"),
             http("news"): blocked("http.blockpage", None, "confirmed"),
             http("plain"): Expected("reachable", confidence="possible"),
-            http("host-reset"): UNTOLD,
+            http("host-reset"): blocked("http.reset", "name", "confirmed"),
             https("address-dropped"): UNTOLD,
             https("address-refused"): UNTOLD,
             https("intercepted"): UNTOLD,
@@ -250,6 +302,44 @@ WORLDS = (
         "large packets vanish",
         lambda: censorship.loses_large_packets(1200),
         dict.fromkeys((https("honest"), https("big"), http("plain"), "tls://neighbour.x.test:443"), NOT_BLOCKED),
+    ),
+    World(
+        "QUIC by name and by address",
+        censors_quic,
+        OVER_QUIC,
+        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
+    ),
+    World(
+        "QUIC dropped for everybody",
+        drops_quic_of_all_but_the_vpn,
+        {
+            quic("quic-open"): Expected("blocked", "quic.timeout", evidence=("lets any QUIC through; it fails at",)),
+            https("quic-open"): QUIC_BESIDE,
+            https("honest"): REACHABLE,
+        },
+        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
+    ),
+    World(
+        "throttled by a queue",
+        throttles,
+        BY_RATE,
+        rounds=3,
+        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
+    ),
+    World(
+        "thin line, round after round",
+        lambda: censorship.narrows("600kbit"),
+        dict.fromkeys(map(https, ("heavy", "slow-for-all", "honest")), REACHABLE),
+        rounds=3,
+        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
+    ),
+    World(
+        "residual blocking",
+        lambda: censorship.resets_name_and_drops_after("residual.x.test", for_s=3),
+        {
+            https("residual"): Expected("blocked", "tls.reset", "name", "confirmed", evidence=("residual blocking",)),
+            https("honest"): REACHABLE,
+        },
     ),
     World(
         "resolver dead",

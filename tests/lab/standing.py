@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import kernel
-from tests.lab.sites import HONEST_RESOLVERS, KNOWN, SITES, SOCKS, STUB, ipv6_of
+from tests.lab.sites import HONEST_RESOLVERS, KNOWN, SITES, SOCKS, STUB, UNSIGNED, ipv6_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,17 +54,28 @@ class Lab:
         """`look` at a site of the lab, at its real address."""
         return self.look(f"{scheme}://{name}/", ipv6_of(SITES[name]) if ipv6 else SITES[name])
 
-    def config_toml(self, *, timeout_s: float = 1.5, control_country: str | None = None, more: str = "") -> str:
-        """The configuration for measuring from the client's namespace."""
+    def config_toml(
+        self,
+        *,
+        timeout_s: float = 1.5,
+        control: str = "control",
+        control_country: str | None = None,
+        canaries: tuple[str, ...] = (),
+        more: str = "",
+    ) -> str:
+        """The configuration for measuring from the client's namespace. `control` is one of its two paths: a proxy
+        beyond the gateway, or `vpn`, which carries datagrams too.
+        """
         plain, doh, dot = HONEST_RESOLVERS
         country = f'country = "{control_country}"' if control_country else ""
+        usual = ("http://canary.x.test/generate_204", "https://canary.x.test/generate_204")
         return f"""[vantage]
 name = "lab"
 country = "RU"
 [network]
 resolvers = ["udp://{plain}"]
 trusted_resolvers = ["https://{doh}/dns-query", "tls://{dot}"]
-canaries = ["http://canary.x.test/generate_204", "https://canary.x.test/generate_204"]
+canaries = {json.dumps([*usual, *canaries])}
 domestic_canaries = ["http://canary-at-home.x.test/generate_204"]
 no_resolver = ""
 innocent_name = "innocent.x.test"
@@ -74,7 +85,10 @@ allow_private = true
 timeout_s = {timeout_s}
 {more}
 [control]
-path = "control"
+path = "{control}"
+[[path]]
+name = "vpn"
+bind = "{kernel.SPARED}"
 [[path]]
 name = "control"
 proxy = "socks5://{SOCKS}:1080"
@@ -100,7 +114,7 @@ proxy = "socks5://{SOCKS}:1080"
 
 def furnish(folder: Path) -> list[subprocess.Popen[str]]:
     """Build the namespaces and start the servers in them."""
-    hosts = [*SITES.values(), *HONEST_RESOLVERS, SOCKS, STUB]
+    hosts = [*SITES.values(), *HONEST_RESOLVERS, SOCKS, STUB, UNSIGNED]
     kernel.up(hosts, [ipv6_of(address) for address in SITES.values()])
     for site in (site for site in KNOWN if site.kind == "silent"):
         kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", site.address, "-j", "DROP")
