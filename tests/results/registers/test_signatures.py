@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -129,6 +130,38 @@ def test_of_a_gost_signature_it_is_said_that_it_cannot_be_checked(check: Callabl
     assert sha256 in made
     with pytest.raises(RegisterError, match=r"GOST R 34\.10, which the openssl program here cannot check; take"):
         check(DUMP, made.replace(sha256, gost), signer.pem)
+
+
+def openssl(*arguments: str | Path) -> bytes:
+    return subprocess.run([shutil.which("openssl") or "", *arguments], check=True, capture_output=True).stdout
+
+
+@needs_openssl
+@pytest.mark.parametrize("algorithm", [["rsa:2048"], ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]])
+@pytest.mark.parametrize("below", [False, True])
+@pytest.mark.parametrize("form", ["DER", "PEM"])
+def test_a_signature_made_by_openssl_is_checked(
+    check: Callable[..., None], tmp_path: Path, algorithm: list[str], below: bool, form: str
+):
+    if below and not openssl("version").startswith(b"OpenSSL 3"):
+        pytest.skip("this openssl issues no certificates by `req -CA`")
+    root, key, certificate = tmp_path / "root.pem", tmp_path / "key.pem", tmp_path / "signer.pem"
+    new = ("req", "-x509", "-nodes", "-newkey", *algorithm, "-days", "30")
+    openssl(*new, "-subj", "/CN=root", "-keyout", tmp_path / "root.key", "-out", root)
+    issued = ("-CA", root, "-CAkey", tmp_path / "root.key") if below else ()
+    openssl(*new, "-subj", "/CN=register", "-keyout", key, "-out", certificate, *issued)
+    content, signature = tmp_path / "content", tmp_path / "content.sig"
+    content.write_bytes(DUMP)
+    signing = ("cms", "-sign", "-binary", "-in", content, "-signer", certificate, "-inkey", key)
+    openssl(*signing, "-outform", form, "-out", signature)
+    check(DUMP, signature.read_bytes(), root if below else certificate)
+    shutil.rmtree(tmp_path / "scratch")
+    with pytest.raises(RegisterError, match=r"is not by .* over this file"):
+        check(DUMP + b"1.2.3.4;b.com;;x;1;2016-01-01\n", signature.read_bytes(), root if below else certificate)
+    shutil.rmtree(tmp_path / "scratch")
+    openssl(*new, "-subj", "/CN=root", "-keyout", tmp_path / "other.key", "-out", tmp_path / "other.pem")
+    with pytest.raises(RegisterError, match=r"is not by other\.pem over this file"):
+        check(DUMP, signature.read_bytes(), tmp_path / "other.pem")
 
 
 def test_without_openssl_it_is_said_what_is_missing(
