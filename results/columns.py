@@ -82,18 +82,17 @@ def all_columns() -> dict[str, str]:
 @cache
 def step_columns(step: str) -> tuple[str, ...]:
     """The columns that an observation of one step fills; the rest of its row is NULL."""
-    return tuple(column.name for column in (*envelope_columns(), *detail_columns(step)))
+    return tuple(dict.fromkeys(column.name for column in (*envelope_columns(), *detail_columns(step))))
 
 
-def to_values(observation: Observation, keep: Keep) -> list[Any]:
-    """The values of `step_columns` for one observation."""
-    values: list[Any] = []
+def to_values(observation: Observation, keep: Keep) -> dict[str, Any]:
+    """Column -> value for one observation, in the order of its `step_columns`."""
+    values: dict[str, Any] = dict.fromkeys(step_columns(observation.step))
     for record, columns in ((observation, envelope_columns()), (observation.detail, detail_columns(observation.step))):
         for column in columns:
             value = getattr(record, column.field)
-            if value == ():
-                value = None
-            values.append(value if value is None or column.kind == "plain" else _store(value, column.kind, keep))
+            if value is not None and value != ():
+                values[column.name] = value if column.kind == "plain" else _store(value, column.kind, keep)
     return values
 
 

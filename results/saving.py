@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Observation, Target, Vantage
-from results.columns import ENVELOPE, Keep, step_columns, to_values
+from results.columns import Keep, step_columns, to_values
 from results.course import ending
 from results.finished import Finished, Round, Spent
 from results.verdict import Context
@@ -130,7 +130,6 @@ def sparse(context: Context) -> str:
 
 
 _NO_CONTEXT = Context()
-_ID = ENVELOPE.index("id")
 
 
 def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id: str | None) -> tuple[Any, ...]:
@@ -154,8 +153,8 @@ def _number(db: Database, measurement_id: str | None) -> int | None:
 def _observation_row(measurement: Measurement, observation: Observation, keep: Keep) -> list[Any]:
     values = to_values(observation, keep)
     # Its own id begins with the measurement's, which need not stand in every row.
-    values[_ID] = observation.id.removeprefix(measurement.id)
-    return values
+    values["id"] = observation.id.removeprefix(measurement.id)
+    return list(values.values())
 
 
 def _insert_observation(step: str) -> str:
