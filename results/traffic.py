@@ -1,8 +1,8 @@
 """What measuring costs in bytes: reckoned from the records, since no program sees what its own packets weigh.
 
 What a record holds is counted as it is (bytes of answers, certificates, DNS records), and what it does not hold by what
-it weighs as a rule: packet heads, handshakes, requests. Held against what a loopback carried it is right for large pages
-(2% above) and too much for short exchanges (by a third to twice), so that a cap errs on the safe side.
+it weighs as a rule: packet heads, handshakes, requests. Held against what a loopback carried it is right for large
+pages (2% above) and too much for short exchanges (by a third to twice), so that a cap errs on the safe side.
 """
 
 from __future__ import annotations

@@ -1,0 +1,124 @@
+"""Remove this program's traces from this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from schedules.app import App
+
+PARTS = ("registers", "consent", "schedule", "configuration")
+SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")
+NOT_REMOVED = """\
+It is deleted, not shredded: a disk may hold deleted bytes for a while. Not
+removed: this program itself, what the system's journal or cron's mail say of
+it, your shell's history, and what others saw on the network."""
+
+
+@click.command()
+@click.option("--keep", type=click.Choice(PARTS), multiple=True, help="Leave this; may be given several times.")
+@click.option("--yes", is_flag=True, help="Do it without being asked.")
+@click.pass_obj
+def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
+    """Remove what was measured, registers, consent, schedule and configuration; says first what that is, and asks.
+
+    With --keep registers or --keep consent the database stays with these alone.
+    """
+    from schedules import lock, wiping
+
+    config, numbers = _configuration(app)
+    things = [*wiping.files(app.database), *numbers]
+    things += [config] if config is not None and "configuration" not in keep else []
+    schedules = [] if "schedule" in keep else _installed(app)
+    if not things and not schedules:
+        click.echo("There is nothing to remove.")
+        return 0
+    _tell(app, [*schedules, *map(str, things)], keep)
+    if not yes and not _agreed():
+        raise click.UsageError("nothing was removed; type yes, or say --yes")
+    left = 0 if "schedule" in keep else _remove_schedules(app)
+    if app.database.parent.is_dir():
+        with lock.held(app.database, "agent"), lock.held(app.database):
+            _remove(app, things, keep)
+    else:
+        _remove(app, things, keep)
+    click.echo(NOT_REMOVED, err=True)
+    return left
+
+
+def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
+    from schedules import wiping
+
+    stays = [one for one in ("registers", "consent") if one in keep]
+    if stays and app.database.exists():
+        store = app.store(must_exist=True)
+        try:
+            wiping.empty(store, stays)
+        finally:
+            store.close()
+        click.echo(f"emptied {app.database}; {' and '.join(stays)} kept")
+        things = [thing for thing in things if thing != app.database]
+    locks = [file for file in wiping.files(app.database) if file.name.endswith(".lock")]
+    for gone in wiping.remove(dict.fromkeys([*things, *locks])):
+        click.echo(f"removed {gone}")
+
+
+def _tell(app: App, things: list[str], keep: tuple[str, ...]) -> None:
+    from schedules.show.words import safe
+
+    click.echo("This removes for good:", err=True)
+    for thing in things:
+        click.echo(f"  {safe(thing)}", err=True)
+    if keep:
+        click.echo(f"and keeps: {', '.join(keep)}.", err=True)
+    if SYSTEMS.exists() and app.database != SYSTEMS:
+        click.echo(f"The system unit's database is another: `reachprobe --db {SYSTEMS} wipe`, as root.", err=True)
+
+
+def _agreed() -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    click.echo("Remove it? Type yes: ", err=True, nl=False)
+    return sys.stdin.readline().strip().lower() in ("yes", "y")
+
+
+def _configuration(app: App) -> tuple[Path | None, list[Path]]:
+    """The user's own configuration file, never one that was named; and the file of numbers that it names."""
+    from schedules.config_toml import ConfigError
+    from schedules.places import config_file, usual_config_file
+
+    there, usual = config_file(app.environ, app.config_file), usual_config_file()
+    try:
+        textfile = app.config().metrics.textfile
+    except ConfigError:
+        textfile = None  # a broken configuration must not keep anybody from this
+    if there is not None and there != usual:
+        click.echo(f"{there} was named by hand and stays.", err=True)
+    numbers = [Path(textfile)] if textfile is not None and Path(textfile).is_file() else []
+    return (usual if there == usual else None), numbers
+
+
+def _installed(app: App) -> list[str]:
+    from schedules import installing
+
+    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in installing.installed(_home(app))]
+
+
+def _remove_schedules(app: App) -> int:
+    """0, or 2 where one could not be removed, which is said."""
+    from schedules import installing
+    from schedules.units import BadSchedule
+
+    try:
+        for gone in installing.remove(_home(app)):
+            click.echo(f"removed {gone}")
+    except BadSchedule as error:
+        click.echo(f"reachprobe: the schedule is not removed: {error}", err=True)
+        return 2
+    return 0
+
+
+def _home(app: App) -> Path:
+    return Path(app.environ.get("HOME") or Path.home())

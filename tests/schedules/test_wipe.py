@@ -1,0 +1,176 @@
+"""Somebody wants every trace of it gone, or nearly every."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.model import Http
+from results.pause import pause
+from results.registers.importing import import_register
+from results.store import Store
+from schedules import cli, consent, lock, wiping
+from schedules.place import secret_of
+from tests.results.records import finished, measurement, observation
+from tests.schedules.test_cli_setup import on_a_terminal
+
+SECRET = "no-one-shall-read-this"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for variable in [name for name in os.environ if name.startswith("REACHPROBE_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "reachprobe"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    return tmp_path
+
+
+@pytest.fixture
+def used(home: Path) -> Path:
+    """The state folder of a machine that has measured for a while."""
+    assert cli.call(["init", "--yes"]) == 0
+    folder = home / "reachprobe"
+    database = folder / "reachprobe.db"
+    store = Store.open(database)
+    page = Http(url="http://x.example/", status=200, body=SECRET.encode() * 50)
+    steps = (observation("m" * 16, 1, "http", page),)
+    made = msgspec.structs.replace(measurement("m" * 16, observations=steps), started_at="2026-11-24T00:00:00.000Z")
+    store.save([finished("m" * 16, "blocked", measurement=made)], spent=("2026-11", 5))
+    pause(store, None)
+    dump = home / "dump.csv"
+    dump.write_bytes("Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;ФНС;1;2016-01-01\n".encode("cp1251"))
+    import_register(store.db, [dump], name="rkn", country="RU")
+    store.close()
+    secret_of(database)
+    (folder / "reachprobe.db.m004_register_samples.2026.backup").write_text("old")
+    (folder / "reachprobe.db.fingerprints").write_text("{}")
+    (folder / "lists").mkdir()
+    (folder / "lists" / f"{'a' * 32}.csv").write_text("https://a.example/\n")
+    (folder / "downloads" / ("b" * 16)).mkdir(parents=True)
+    (folder / "downloads" / ("b" * 16) / "dump.csv.part").write_text("half")
+    return folder
+
+
+def left(home: Path) -> set[str]:
+    return {str(file.relative_to(home)) for file in home.rglob("*") if file.is_file()}
+
+
+def test_everything_goes_and_it_says_what(home: Path, used: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert cli.call(["wipe", "--yes"]) == 0
+    said = capsys.readouterr()
+    assert left(home) == {"dump.csv"}
+    assert not used.exists()
+    assert f"removed {used / 'reachprobe.db'}\n" in said.out
+    assert f"removed {home / 'settings/reachprobe/config.toml'}\n" in said.out
+    assert "deleted, not shredded" in said.err
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert "There is nothing to remove." in capsys.readouterr().out
+    assert not used.exists()
+
+
+def test_without_a_terminal_nothing_goes_unless_it_is_said(
+    home: Path, used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = left(home)
+    assert cli.call(["wipe"]) == 2
+    assert "nothing was removed; type yes, or say --yes" in capsys.readouterr().err
+    assert left(home) >= before
+
+
+def test_on_a_terminal_it_lists_and_asks(home: Path, used: Path) -> None:
+    code, shown = on_a_terminal(home, ["wipe"], "no\n")
+    assert code == 2
+    assert "This removes for good:" in shown
+    assert (used / "reachprobe.db").exists()
+    code, shown = on_a_terminal(home, ["wipe"], "yes\n")
+    assert (code, used.exists()) == (0, False), shown
+
+
+def test_registers_and_consent_may_stay_and_nothing_else_can_be_read_any_more(
+    home: Path, used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.call(["wipe", "--yes", "--keep", "registers", "--keep", "consent", "--keep", "configuration"]) == 0
+    assert left(home) == {"dump.csv", "reachprobe/reachprobe.db", "settings/reachprobe/config.toml"}
+    assert "registers and consent kept" in capsys.readouterr().out
+    store = Store.open(used / "reachprobe.db")
+    assert store.consent() == consent.TEXT_VERSION
+    assert store.db.execute("SELECT count(*) FROM register_names").fetchone()[0] == 1
+    for table in ("measurements", "observations", "verdicts", "bodies", "targets", "vantages", "traffic", "pauses"):
+        assert store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0, table
+    store.close()
+    assert cli.call(["register", "explain", "a.com"]) == 0
+
+
+def test_without_being_kept_consent_is_gone(home: Path, used: Path) -> None:
+    assert cli.call(["wipe", "--yes", "--keep", "registers"]) == 0
+    with sqlite3.connect(used / "reachprobe.db") as db:
+        assert db.execute("SELECT count(*) FROM consents").fetchone() == (0,)
+    db.close()
+
+
+def test_deleted_rows_are_not_left_in_the_file(home: Path, used: Path) -> None:
+    store = Store.open(used / "reachprobe.db")
+    store.db.execute("UPDATE targets SET text = ?", [SECRET])
+    store.close()
+    assert SECRET.encode() in (used / "reachprobe.db").read_bytes()
+    assert cli.call(["wipe", "--yes", "--keep", "registers"]) == 0
+    assert SECRET.encode() not in b"".join(file.read_bytes() for file in used.iterdir())
+
+
+def test_what_stands_beside_it_and_is_not_ours_stays(home: Path, used: Path) -> None:
+    ours = left(home)
+    theirs = {"reachprobe/notes.txt", "reachprobe/reachprobe.db.my-copy", "reachprobe/lists/mine.csv"}
+    theirs |= {"reachprobe/downloads/film.mkv"}
+    for name in theirs:
+        (home / name).write_text("mine")
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert left(home) == theirs | (ours & {"dump.csv"})
+
+
+def test_a_link_is_removed_and_never_what_it_points_to(home: Path, used: Path) -> None:
+    precious = home / "precious"
+    precious.mkdir()
+    (precious / ("c" * 16)).write_text("mine")
+    (used / "downloads" / ("d" * 16)).symlink_to(precious)
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert (precious / ("c" * 16)).exists()
+    assert not used.exists()
+
+
+def test_while_a_round_is_under_way_nothing_goes(home: Path, used: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with lock.held(used / "reachprobe.db", "agent"):
+        assert cli.call(["wipe", "--yes"]) == 75
+    assert (used / "reachprobe.db").exists()
+    assert "another agent is under way" in capsys.readouterr().err
+
+
+def test_a_configuration_that_was_named_by_hand_stays(
+    home: Path, used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "own.toml").write_text("[vantage]\nname = 'x'\n")
+    assert cli.call(["--config", str(home / "own.toml"), "wipe", "--yes"]) == 0
+    assert "own.toml was named by hand and stays" in capsys.readouterr().err
+    assert (home / "own.toml").exists()
+
+
+def test_a_broken_configuration_or_database_keeps_nobody_from_it(home: Path, used: Path) -> None:
+    (home / "settings" / "reachprobe" / "config.toml").write_text("[nonsense")
+    (used / "reachprobe.db").write_bytes(b"no database")
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert left(home) == {"dump.csv"}
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_only_names_that_are_surely_ours_are_taken(name: str) -> None:
+    known = ("-wal", "-shm", "-journal", ".lock", ".agent.lock", ".networks", ".fingerprints", ".m")
+    assert wiping.BESIDE.fullmatch(name) is None or name.startswith(known)
