@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from results.store import Store
     from schedules.app import App
 
-TEXT_VERSION = 2
+TEXT_VERSION = 3
 MEASURING, TELLING = 1, 2
 """Which text first spoke of what: older agreement holds for what it was given for."""
 TEXT = """\
@@ -20,23 +20,32 @@ It connects from this machine to the services and sites you tell it to
 measure, some of which may be forbidden where you live. It looks up their
 names, connects, and fetches their first page, as a browser would. To tell a
 block from a broken network it also contacts a few well-known sites, and it
-asks resolvers abroad for a second opinion.
+asks resolvers abroad for a second opinion. Sites of VPN services are left out
+where using a VPN may be an offence, if the configuration says which country
+you are in; it may also leave out other kinds of sites, and cap the data that
+a month may cost.
 
 Whoever watches your line (your provider, your employer, the state) can see
 that you contacted these names and addresses, and when, and that many at once
 look like a test. In some countries that can bring you trouble. A VPN or proxy
-that is set as the control carries the same requests by that way.
+that is set as the control carries the same requests by that way. A list or a
+register that the configuration names is fetched from its publisher, who sees
+your address as any web site does.
 
-Stored, on this machine only, in one file: what was asked and answered, times,
-certificates, and page text where something was odd. Not stored: your address,
-your name, this machine's name. Nothing is sent to anybody.
+Stored, on this machine only, in one folder: what was asked and answered,
+times, certificates, and page text where something was odd; lists, registers
+and fingerprints; that you agreed, and when; and a code for each network that
+you measured on, which means nothing elsewhere. Not stored: your address, your
+name, this machine's name. Nothing is sent to anybody.
 
 Only if you name somebody under [[notify]] in the configuration: then what has
 changed is sent there, by this machine's usual way out. Whoever runs that
 service, and whoever watches your line, can see that this program runs here.
 
 `reachprobe check --dry-run` and `run --dry-run` list every host that would be
-contacted, and contact none.
+contacted, and contact none. `reachprobe pause` stops for a while what a
+schedule does; `reachprobe wipe` removes what is stored, but not what others
+have seen.
 """
 
 

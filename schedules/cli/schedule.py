@@ -98,7 +98,7 @@ def status(app: App, as_json: bool) -> None:
     found = installing.installed(_home(app))
     store = app.store(must_exist=True)
     try:
-        waiting = duty(app.config(), store, time.time())
+        waiting = duty(app.here().locate(app.config()), store, time.time())
         ran = last_round(store.db)
     finally:
         store.close()
