@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
+from functools import cache
 from importlib.resources import files
 
 import msgspec
@@ -29,7 +30,13 @@ class UnknownService(ValueError):
 
 def built_in() -> dict[str, Service]:
     """The services that come with the program, by name."""
-    return {name: read(name, text) for name, text in sorted(_texts())}
+    return dict(_built_in())
+
+
+@cache
+def _built_in() -> tuple[tuple[str, Service], ...]:
+    """Read once: the schedule asks for them at every look."""
+    return tuple((name, read(name, text)) for name, text in sorted(_texts()))
 
 
 def read(name: str, text: str) -> Service:
