@@ -2,7 +2,8 @@
 
 A line of our JSONL is the documented row, and under `record` the whole of it. Importing is idempotent by the
 measurement's id, and what is imported is judged by our own rules, whatever the file says. Where an id is taken by
-another measurement, both are kept: the newcomer under an id made from what it says.
+another measurement, both are kept: one under an id made from what it says. Which one depends on what they say alone, so
+that whatever the order in which files come, the same is there in the end.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement
-from results import loading
+from results import loading, saving
 from results.finished import Finished, Round
 from results.ooni.words import identifier
 from results.plain_records import from_plain, to_plain
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 Read = Callable[[bytes], tuple[Finished, Round | None]]
 Write = Callable[[Finished, Round | None], bytes]
-RECORD = "record"
+Repeats = list[tuple[str, str]]
+"""Ids: of a measurement, and of the one that it repeats."""
+RECORD, HEADER = "record", "header"
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -39,7 +42,9 @@ class Taken(msgspec.Struct, frozen=True):
     finished: Finished
     new: bool
     conflict: str | None = None
-    """The id that it came with, where another measurement has that."""
+    """The id that it came with, where another measurement has that, or had it until now."""
+    moved: str | None = None
+    """The id that the other one has by now, where it is the other one that gave way."""
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -64,6 +69,24 @@ def write_line(finished: Finished, round_: Round | None) -> bytes:
     return msgspec.json.encode(line)
 
 
+class Header(msgspec.Struct, kw_only=True):
+    """The first line of a file that says under which licence its data are."""
+
+    kind: str
+    licence: str | None = None
+    measurements: int | None = None
+
+
+def write_header(licence: str, measurements: int) -> bytes:
+    """The line before all others."""
+    return msgspec.json.encode(Header(kind=HEADER, licence=licence, measurements=measurements))
+
+
+def is_header(line: bytes) -> bool:
+    """Whether a line is a header and no record."""
+    return line[:40].replace(b" ", b"").startswith(b'{"kind":"header"')
+
+
 def export(store: Store, write: Write) -> Iterator[bytes]:
     """Every measurement, oldest first, each a line without its line feed."""
     ids = store.db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id").fetchall()
@@ -74,30 +97,42 @@ def export(store: Store, write: Write) -> Iterator[bytes]:
 
 def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
     """Keep what the files hold; each record is committed before it is handed on. Raises BadFile."""
-    repeats: list[tuple[str, str]] = []
-    for path in paths:
-        for number, line in records(path):
-            try:
-                if isinstance(line, BadRecord):
-                    raise line
-                taken = _take(store, *read(line), judge)
-            except BadRecord as error:
-                yield Skipped(path, number, str(error))
+    lines = ((path, number, line) for path in paths for number, line in records(path))
+    yield from take(store, lines, read, judge)
+
+
+def take(
+    store: Store, lines: Iterable[tuple[Path, int, bytes | BadRecord]], read: Read, judge: Judge
+) -> Iterator[Taken | Skipped]:
+    """Keep what these lines hold, each with where it stands; each record is committed before it is handed on."""
+    repeats: Repeats = []
+    for path, number, line in lines:
+        try:
+            if isinstance(line, BadRecord):
+                raise line
+            if is_header(line):
                 continue
-            if (first := taken.finished.measurement.repeats) is not None:
-                repeats.append((taken.finished.measurement.id, first))
-            yield taken
+            taken = _take(store, *read(line), judge, repeats)
+        except BadRecord as error:
+            yield Skipped(path, number, str(error))
+            continue
+        if (first := taken.finished.measurement.repeats) is not None:
+            repeats.append((taken.finished.measurement.id, first))
+        yield taken
     # What a measurement repeats may have come after it.
     _link(store, repeats)
 
 
-def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge) -> Taken:
-    conflict: str | None = None
+def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, repeats: Repeats) -> Taken:
+    conflict = moved = None
     found = _stored(store.db, finished.measurement.id)
     if _is_taken(store.db, finished.measurement.id) and (found is None or not _same(found, finished)):
         conflict = finished.measurement.id
-        finished = _renamed(finished)
-        found = _stored(store.db, finished.measurement.id)
+        if found is not None and _told(finished) < _told(found):
+            moved, found = _move_aside(store, found, repeats), None
+        else:
+            finished = _renamed(finished)
+            found = _stored(store.db, finished.measurement.id)
     if found is not None:
         again = msgspec.structs.replace(found.measurement, repeats=finished.measurement.repeats)
         return Taken(msgspec.structs.replace(found, measurement=again), new=False, conflict=conflict)
@@ -111,7 +146,24 @@ def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge) 
         store.save([_alone(judged)])
     except sqlite3.IntegrityError as error:
         raise BadRecord(f"it contradicts what is stored already ({error})") from error
-    return Taken(judged, new=True, conflict=conflict)
+    return Taken(judged, new=True, conflict=conflict, moved=moved)
+
+
+def _move_aside(store: Store, found: Finished, repeats: Repeats) -> str:
+    """Give a stored measurement another id, in one transaction; its ties to others are made again by `repeats`."""
+    name, db = found.measurement.id, store.db
+    renamed = _renamed(found)
+    later = db.execute(
+        "SELECT id FROM measurements WHERE repeats = (SELECT number FROM measurements WHERE id = ?)", [name]
+    )
+    repeats.extend((row[0], name) for row in later.fetchall())
+    if found.measurement.repeats is not None:
+        repeats.append((renamed.measurement.id, found.measurement.repeats))
+    with store.writing():
+        db.execute("DELETE FROM measurements WHERE id = ?", [name])
+        if not _is_taken(db, renamed.measurement.id):
+            saving.save(db, saving.Ids(), [_alone(renamed)])
+    return renamed.measurement.id
 
 
 def _alone(finished: Finished) -> Finished:
@@ -165,9 +217,14 @@ def _without_bodies(measurement: Measurement) -> Measurement:
     return msgspec.structs.replace(measurement, observations=observations, repeats=None)
 
 
+def _told(finished: Finished) -> str:
+    """What a record says, for telling and ordering: the same wherever it is."""
+    return msgspec.json.encode(_seen(finished)).decode()
+
+
 def _renamed(finished: Finished) -> Finished:
     """Under ids made from what it says, so that the same record always gets the same ones."""
-    told = msgspec.json.encode(_seen(finished)).decode()
+    told = _told(finished)
     name = identifier("conflict", told)
     new = {control.id: identifier("conflict", told, control.id) for control in _made(finished)}
     leaves = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
