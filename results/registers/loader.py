@@ -14,6 +14,7 @@ from results.registers.source import Source
 
 BATCH = 8_000
 MAX_PROBLEMS = 100
+SEEN_BITS = 24
 CACHE_KIB = {"main": 24576, "temp": 16384}
 STAGES = {
     "register_seen": "entry_id INTEGER PRIMARY KEY",
@@ -46,6 +47,7 @@ class Loader:
         self.reasons: Counter[str] = Counter()
         self.problems: list[Problem] = []
         self._pending: dict[bytes, tuple[int, Entry]] = {}
+        self._perhaps = bytearray(1 << SEEN_BITS - 3)
         self._seen: list[tuple[int]] = []
         self._decisions: dict[tuple[str, str, str], int] = {}
         self.newest = newest_entry(conn)
@@ -80,10 +82,20 @@ class Loader:
             return
         if found := self._stored(digest):
             self._seen.append(found)
-        elif not self.conn.execute("SELECT 1 FROM staged_entries WHERE content = ?", (digest,)).fetchone():
+        elif not self._is_staged(digest):
             self._parse(raw, digest)
         if len(self._seen) >= BATCH or len(self._pending) >= BATCH:
             self._flush()
+
+    def _is_staged(self, digest: bytes) -> bool:
+        """Asks the table only where a bit says that such a row can have been there."""
+        place = int.from_bytes(digest[: SEEN_BITS // 8], "big")
+        byte, bit = place >> 3, 1 << (place & 7)
+        if not self._perhaps[byte] & bit:
+            self._perhaps[byte] |= bit
+            return False
+        found = self.conn.execute("SELECT 1 FROM staged_entries WHERE content = ?", (digest,)).fetchone()
+        return found is not None
 
     def _stored(self, digest: bytes) -> tuple[int] | None:
         if self.register_id is None:

@@ -15,6 +15,7 @@ from results.registers.records import Subnet, Url
 
 _PLAIN_NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}[a-z0-9_]\Z")
 _PLAIN_URL = re.compile(r"(https?)://([a-z0-9][a-z0-9.-]*[a-z])(/[A-Za-z0-9/._~!$&'()*+,;=:@?-]*)?\Z")
+_PLAIN_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):[/\\]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\\s\x00-\x1f\x7f]+")
@@ -114,6 +115,11 @@ def address_text(packed: bytes) -> str:
 
 def subnet(text: str) -> Subnet | None:
     """An address or `address/prefix` as a subnet with its host bits cleared, or None."""
+    if _PLAIN_IPV4.match(text):
+        try:
+            return Subnet(socket.inet_pton(socket.AF_INET, text), 32)
+        except OSError:
+            return None
     base, slash, bits = text.strip().partition("/")
     packed = address(base)
     if packed is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from results.registers import names
@@ -78,6 +79,7 @@ def single_addresses(subnets: Iterable[Subnet]) -> tuple[bytes, ...]:
     return tuple(net.packed for net in subnets if net.prefix == len(net.packed) * 8)
 
 
+@lru_cache(maxsize=8192)
 def date(text: str | None) -> str | None:
     """A day of the calendar as `YYYY-MM-DD`, or None."""
     if not text or not _DATE.fullmatch(text):

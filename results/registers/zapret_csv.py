@@ -107,9 +107,8 @@ def parse(line: bytes) -> Entry:
     if len(cells) == 3 and "://" not in cells[2]:  # the trimmed form: addresses, domain, authority
         cells.insert(2, "")
     ips, domain, url, authority, number, day = cells + [""] * (COLUMNS - len(cells))
-    domains = [text for text in _LIST.split(domain.strip()) if text]
-    urls = [text for text in _URL_LIST.split(url.strip()) if text]
-    addresses, odd = rows.ranges(text for text in _LIST.split(ips.strip()) if text)
+    domains, urls = _listed(domain, _LIST), _listed(url, _URL_LIST)
+    addresses, odd = rows.ranges(_listed(ips, _LIST))
     what = rows.things(domains, urls)
     decision = f"{authority.strip()}|{number.strip()}|{day.strip()}"
     named = what.names or what.masks or what.urls or what.subnets
@@ -130,6 +129,13 @@ def parse(line: bytes) -> Entry:
         basis=law.by_decision(names.clean(authority), names.clean(number), rows.date(day.strip())),
         remarks=what.remarks + odd + _odd_date(day.strip()),
     )
+
+
+def _listed(cell: str, separator: re.Pattern[str]) -> list[str]:
+    cell = cell.strip()
+    if "|" in cell:
+        return [text for text in separator.split(cell) if text]
+    return [cell] if cell else []
 
 
 def _block_type(what: rows.Things) -> str:
