@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from probe.path import BadPath
 from results.prune import ensure_room
 from results.store import Store, StoreError
 from schedules import lock
+from schedules.aside import Aside
 from schedules.choose import BadChoice
 from schedules.config_toml import ConfigError
 from schedules.due import Duty, duty
@@ -38,6 +40,9 @@ PAUSE_S = 900
 DEADLINE_S = 1800
 """A long round ends so that what has become due meanwhile gets its turn."""
 
+LAST_WORDS_S = 2.0
+"""How long the agent waits at its end for what is being told, which is told again otherwise."""
+
 Measure = Callable[["Choice", "Config", Store], Awaitable[None]]
 Say = Callable[[str], None]
 
@@ -55,6 +60,7 @@ class Agent:
         say: Say,
         clock: Callable[[], float] = time.time,
         locate: Callable[[Config], Config] = lambda declared: declared,
+        aside: Aside | None = None,
     ) -> None:
         """`load` reads the configuration, `version` tells whether that would give another than before.
 
@@ -67,18 +73,24 @@ class Agent:
         self._database, self._measure, self._say, self._clock = database, measure, say, clock
         self._looked_at, self._look_again = 0.0, 0.0
         self._round: asyncio.Task[Duty] | None = None
+        self._aside = aside or Aside(say)
 
     async def wake(self) -> None:
-        """Measure what is due now. What goes wrong is said, and tried again after a pause."""
-        now = self._clock()
+        """Measure what is due now; then tell people and count. What goes wrong is said, and tried again after a
+        pause."""
+        if await self._look(self._clock()):
+            self._beside(self._clock())
+
+    async def _look(self, now: float) -> bool:
+        """False where it was ended before its time."""
         changed = self._reload()
         if not changed and self._looked_at <= now < self._look_again:
-            return
+            return True
         self._looked_at, self._look_again = now, now + PAUSE_S
         self._round = asyncio.create_task(self._measure_due(now))
         await asyncio.wait([self._round])
         if self._round.cancelled():
-            return
+            return False
         try:
             self._look_again = _again(self._round.result(), self._clock())
         except Locked as error:
@@ -86,12 +98,36 @@ class Agent:
             self._look_again = now
         except (StoreError, BadChoice) as error:
             self._say(f"{error}; the next try is in {PAUSE_S // 60} minutes")
+        return True
 
     async def stop(self) -> None:
         """End the round that is under way; what is finished is kept."""
         if self._round is not None:
             self._round.cancel()
             await asyncio.wait([self._round])
+        self._last_words()
+
+    def _beside(self, now: float) -> None:
+        self._aside.serve(self._config)
+        if not self._aside.is_wanted(self._config):
+            return
+        try:
+            with closing(Store.open(self._database)) as store:
+                self._aside.tell(self._config, store, now)
+                if self._aside.is_due(now):
+                    self._aside.count(self._locate(self._config), store, now)
+        except StoreError:
+            return  # it is said where it keeps from measuring
+
+    def _last_words(self) -> None:
+        try:
+            if self._config.notify:
+                with closing(Store.open(self._database)) as store:
+                    self._aside.finish(store, self._clock(), LAST_WORDS_S)
+        except StoreError as error:
+            self._say(f"what is being told may be told again: {error}")
+        finally:
+            self._aside.close()
 
     async def _measure_due(self, now: float) -> Duty:
         """What is left to do, and when."""
@@ -109,6 +145,7 @@ class Agent:
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")
                 await self._rounds(found, config, store)
+                self._aside.measured(config, store, found.choices, self._clock())
                 if said := tidy(config, store, self._clock()):
                     self._say(said)
                 return duty(self._locate(self._config), store, self._clock()) if found.choices else found

@@ -67,6 +67,17 @@ def agreed(app: App, store: Store, to: int = MEASURING) -> bool:
     return app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
 
 
+def why_not_told(app: App, store: Store) -> str | None:
+    """Why nobody may be told of what has changed; None where that was agreed to and nothing pauses."""
+    if not agreed(app, store, TELLING):
+        return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
+    from results.pause import paused
+
+    if paused(store.db, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")) is not None:
+        return "nobody is told while measuring pauses; `reachprobe resume` ends that"
+    return None
+
+
 def ask(store: Store) -> None:
     """Explain, ask, and record a yes. NoConsent for anything else."""
     print(TEXT, file=sys.stderr)

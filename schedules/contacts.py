@@ -29,7 +29,6 @@ def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
         found += _proxy(config, choice.path, "path")
     for path in config.control.all_paths:
         found += _proxy(config, path, "control")
-    found += told(config)
     return tuple(dict.fromkeys(found))
 
 

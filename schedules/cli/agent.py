@@ -30,16 +30,26 @@ def agent(app: App) -> int:
     A changed configuration is taken over. SIGTERM and Ctrl-C end it, and what is finished is kept.
     """
     import logging
+    from functools import partial
 
     from schedules import consent, lock, loop
     from schedules.agent import Agent
+    from schedules.aside import Aside
     from schedules.interrupted import Interrupted
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
     here = app.here()
     measure = _measure(say, here)
-    made = Agent(app.config, lambda: _version(app), app.database, measure=measure, say=say, locate=here.locate)
+    made = Agent(
+        app.config,
+        lambda: _version(app),
+        app.database,
+        measure=measure,
+        say=say,
+        locate=here.locate,
+        aside=Aside(say, may_tell=partial(consent.why_not_told, app)),
+    )
     store = app.store()
     try:
         consent.ensure(app, store)

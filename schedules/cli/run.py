@@ -28,8 +28,11 @@ NO_NETWORK = 69
 @click.pass_obj
 def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadline: float | None) -> int:
     """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
+    from functools import partial
+
     from results.prune import ensure_room
     from schedules import consent, lock, loop
+    from schedules.aside import Aside
     from schedules.choose import from_campaigns, unmeasured
     from schedules.cli import _perform
     from schedules.lists import refresh
@@ -41,6 +44,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     if dry_run:
         return _dry_run(app, as_json=as_json)
     config = app.here().locate(app.config())
+    aside = Aside(partial(talk, quiet=app.quiet), may_tell=partial(consent.why_not_told, app))
     store = app.store()
     try:
         from_campaigns(config, store)
@@ -61,7 +65,11 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
                 _say_what_is_left(app, config, store, until)
                 if said := tidy(config, store, time.time()):
                     talk(said, quiet=app.quiet)
-            return code
+                aside.measured(config, store, choices, time.time())
+            aside.count(config, store, time.time())
+        aside.tell(config, store, time.time())
+        aside.finish(store, time.time())
+        return code
     finally:
         store.close()
 
@@ -70,6 +78,7 @@ def _dry_run(app: App, *, as_json: bool) -> int:
     """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
     from schedules.choose import from_campaigns, unmeasured
     from schedules.cli import _perform
+    from schedules.contacts import told
     from schedules.lists import publishers
     from schedules.show.output import talk
 
@@ -79,7 +88,7 @@ def _dry_run(app: App, *, as_json: bool) -> int:
         wanted = from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
-        return _perform.dry_run(config, wanted, as_json=as_json, more=publishers(config))
+        return _perform.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *told(config)])
     finally:
         if store is not None:
             store.close()

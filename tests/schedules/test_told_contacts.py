@@ -9,7 +9,7 @@ import pytest
 from schedules import consent, messenger
 from schedules.config import Config
 from schedules.config_tell import NotifyTable
-from schedules.contacts import Contact, contacts
+from schedules.contacts import Contact, told
 from tests.schedules.lab import Lab, rows
 
 TABLE = '[[notify]]\nname = "family"\nurls = ["jsons://me:hunter2secret@hook.example/tok3n", "tgram://123456789:abcdefghijklmnopqrstuvw/1/"]\n'
@@ -33,7 +33,7 @@ def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.Mo
     messenger._apprise.cache_clear()
     try:
         config = Config(notify=(NotifyTable(name="family", urls=("json://me:hunter2@h.example/",)),))
-        (found,) = (one for one in contacts(config, ()) if one.why.startswith("told"))
+        (found,) = told(config)
     finally:
         messenger._apprise.cache_clear()
     assert found == Contact("family", None, "told: which host is not known; see `reachprobe doctor`")
