@@ -26,8 +26,11 @@ THE_QUESTION = 0xC00C
 QUESTION = 12
 ADDRESSES = {(1, 1, 4): ("A", socket.AF_INET), (28, 1, 16): ("AAAA", socket.AF_INET6)}
 """Type, class and length of the records that are read here."""
-PLAIN_OPT = bytes.fromhex("000029")
-NO_OPTIONS = 11
+OPT = struct.Struct("!BHHBBHH")
+"""Root, type 41, size, upper bits of the rcode, version, flags, length (RFC 6891 section 6.1.2)."""
+FIXED = 10
+"""Bytes of a record between its name and its data."""
+MAX_PASSED_OVER = 8
 TC, AD, RCODE = 0x0200, 0x0020, 0x000F
 MAX_TTL = 0x7FFFFFFF
 """RFC 2181 section 8; dnspython knows what to do with more."""
@@ -50,35 +53,48 @@ def read(data: bytes, question: bytes) -> DnsAnswer:
 
 
 def plain(data: bytes, question: bytes) -> DnsAnswer | None:
-    """A message that holds nothing but this question, addresses of its name with one TTL, and a bare OPT; else None."""
-    if len(data) < QUESTION:
+    """A message that answers this question with addresses of its name or none, and has no more than a bare OPT beside;
+    else None. What stands in the authority section, mostly who says that there is none, is passed over.
+    """
+    at = QUESTION + len(question)
+    if len(data) < at or data[QUESTION:at].lower() != question:
         return None
     _, flags, questions, records, authorities, others = HEADER.unpack_from(data)
-    at = QUESTION + len(question)
-    if (questions, authorities) != (1, 0) or others > 1 or not 0 < records <= MAX_ANSWERS or flags & TC:
-        return None
-    if data[QUESTION:at].lower() != question:
+    if questions != 1 or others > 1 or records > MAX_ANSWERS or authorities > MAX_PASSED_OVER or flags & TC:
         return None
     answers: list[Answer] = []
-    while len(answers) < records:
+    for _ in range(records):
         if at + RECORD.size > len(data):
             return None
         owner, kind, family, ttl, length = RECORD.unpack_from(data, at)
-        at += RECORD.size
-        address, at = data[at : at + length], at + length
-        known = ADDRESSES.get((kind, family, length))
+        at += RECORD.size + length
+        known, address = ADDRESSES.get((kind, family, length)), data[at - length : at]
         if known is None or owner != THE_QUESTION or ttl > MAX_TTL or len(address) < length or _is_mixed(address):
             return None
         answers.append(Answer(type=known[0], value=socket.inet_ntop(known[1], address), ttl=ttl))
     # A set of records has one TTL and each record once (RFC 2181 section 5); dnspython sees to what has not.
     if len({(one.type, one.ttl) for one in answers}) > 1 or len({one.value for one in answers}) < records:
         return None
-    rest = data[at:]
-    if others and not (len(rest) == NO_OPTIONS and rest.startswith(PLAIN_OPT) and rest[5] == 0 and rest[9:] == b"\0\0"):
-        return None
-    if not others and rest:
+    for _ in range(authorities):
+        at = _behind_record(data, at)
+    if at != len(data) and not (others and _is_bare_opt(data[at:])):
         return None
     return DnsAnswer(rcode=flags & RCODE, authenticated=bool(flags & AD), truncated=False, answers=tuple(answers))
+
+
+def _is_bare_opt(record: bytes) -> bool:
+    if len(record) != OPT.size:
+        return False
+    root, kind, _, upper, _, _, length = OPT.unpack(record)
+    return (root, kind, upper, length) == (0, 41, 0, 0)
+
+
+def _behind_record(data: bytes, at: int) -> int:
+    """Where the record ends that begins at `at`; behind the message where it is cut short."""
+    while at < len(data) and 0 < data[at] < 0xC0:
+        at += 1 + data[at]
+    at += 2 if at < len(data) and data[at] else 1
+    return at + FIXED + int.from_bytes(data[at + FIXED - 2 : at + FIXED], "big")
 
 
 def _is_mixed(address: bytes) -> bool:
