@@ -11,6 +11,7 @@ from typing import Protocol
 
 from probe.address import literal
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
+from probe.own_names import own_names
 from probe.path import Path, Proxy, bind, proxy_of
 from probe.stream import SocketStream, Stream
 from probe.system_resolver import SystemResolver
@@ -51,7 +52,7 @@ class Network(Protocol):
         ...
 
     def own_addresses(self) -> frozenset[str]:
-        """The addresses of this machine that connections left from so far: what `probe.scrub` takes out."""
+        """The addresses that connections left from so far, and this machine's names: what `probe.scrub` takes out."""
         ...
 
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class RealNetwork:
         self.path = path
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None and path.remote_names
-        self._own: set[str] = set()
+        self._own: set[str] = set(own_names())
         self.lookups: Network = self
         if self._proxy is not None and not path.remote_names:
             direct = RealNetwork(Path(path.name))

@@ -1,9 +1,10 @@
-"""Takes the volunteer's own addresses out of a record: pages, headers, redirects and certificates like to echo them."""
+"""Takes the volunteer's own addresses and names out of a record: pages, headers, redirects, certificates echo them."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Any
@@ -14,15 +15,36 @@ from probe.address import literal
 from probe.model import Http, Measurement, Observation
 
 SCRUBBED = "[scrubbed]"
-SECRETS = ("set-cookie", "www-authenticate")
-"""Headers whose values name this visitor and say nothing about blocking."""
+SECRETS = frozenset(
+    (
+        "set-cookie",
+        "www-authenticate",
+        "cf-connecting-ip",
+        "client-ip",
+        "fastly-client-ip",
+        "remote-addr",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-forwarded-for",
+        "x-originating-ip",
+        "x-real-ip",
+        "x-remote-addr",
+        "x-remote-ip",
+        "x-user-ip",
+        "x-visitor-ip",
+    )
+)
+"""Headers whose values name this visitor, also where NAT keeps it from us, and say nothing about blocking."""
+HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 def scrub(measurement: Measurement, own: frozenset[str]) -> Measurement:
-    """The measurement without the addresses in `own` (loopback aside) and without cookies set for this visitor.
+    """The measurement without what is in `own`, and without cookies set for this visitor.
 
-    Text gets a mark; bytes keep their length, with zeros for digits, so that a certificate can still be read. Hashes of
-    what was changed are made again. An address that the volunteer gave as the target stays.
+    `own` holds IP addresses (loopback is nobody's own), hardware addresses as `02:00:5e:10:00:01`, and names, which are
+    taken out as whole words. Text gets a mark; bytes keep their length, with zeros, so that a certificate can still be
+    read. Hashes of what was changed are made again. An address that the volunteer gave as the target stays.
     """
     addresses = _Addresses.of(own - {measurement.target.host})
     observations = tuple(_observation(o, addresses) for o in measurement.observations)
@@ -30,7 +52,7 @@ def scrub(measurement: Measurement, own: frozenset[str]) -> Measurement:
 
 
 class _Addresses:
-    """Finds any spelling of some addresses, never as a part of another address."""
+    """Finds any spelling of some addresses and names, never as a part of another."""
 
     @staticmethod
     @lru_cache(maxsize=64)
@@ -39,11 +61,11 @@ class _Addresses:
         return _Addresses(own)
 
     def __init__(self, own: frozenset[str]) -> None:
-        spellings = sorted({spelling for address in own for spelling in _spellings(address)})
-        self.any = bool(spellings)
-        self._needles = spellings
-        self._bytes_needles = [spelling.encode() for spelling in spellings]
-        pattern = "|".join(_pattern(spelling) for spelling in spellings)
+        found = sorted({one for thing in own for one in _ways_to_write(thing)})
+        self.any = bool(found)
+        self._needles = [spelling for spelling, _ in found]
+        self._bytes_needles = [spelling.encode() for spelling in self._needles]
+        pattern = "|".join(pattern for _, pattern in found)
         self._text = re.compile(pattern, re.IGNORECASE)
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
 
@@ -55,7 +77,27 @@ class _Addresses:
         folded = data.lower()
         if not any(needle in folded for needle in self._bytes_needles):
             return data
-        return self._bytes.sub(lambda found: re.sub(rb"[0-9a-fA-F]", b"0", found.group()), data)
+        return self._bytes.sub(lambda found: re.sub(rb"[0-9a-zA-Z]", b"0", found.group()), data)
+
+
+def _ways_to_write(own: str) -> Iterator[tuple[str, str]]:
+    """Each spelling in lower case, and the pattern that finds it, whatever its case, where it is no part of another."""
+    plain = own.lower()
+    if HARDWARE.fullmatch(plain):
+        digits = plain.replace(":", "")
+        dotted = ".".join((digits[:4], digits[4:8], digits[8:]))
+        for spelling in (plain, plain.replace(":", "-"), plain.replace(":", "%3a"), dotted, digits):
+            yield spelling, _whole(spelling, "[0-9a-f]")
+    elif literal(own.split("%")[0]) is not None:
+        for spelling in _spellings(own):
+            yield spelling, _pattern(spelling)
+    elif plain:
+        yield plain, _whole(plain, r"\w")
+
+
+def _whole(spelling: str, part: str) -> str:
+    # Behind a percent-encoded character, as in ?mac%3D02005e100001, a digit is none of it.
+    return rf"(?:(?<!{part})|(?<=%[0-9a-f]{{2}})){re.escape(spelling)}(?!{part})"
 
 
 def _spellings(address: str) -> tuple[str, ...]:
@@ -101,7 +143,7 @@ def _clean(value: Any, addresses: _Addresses) -> Any:
     if isinstance(value, msgspec.Struct):
         fields = {name: getattr(value, name) for name in value.__struct_fields__}
         changed = {name: new for name, old in fields.items() if (new := _clean(old, addresses)) is not old}
-        return msgspec.structs.replace(value, **changed, **_hashes(changed)) if changed else value
+        return msgspec.structs.replace(value, **(changed | _hashes(changed))) if changed else value
     return value
 
 
