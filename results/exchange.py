@@ -89,10 +89,20 @@ def is_header(line: bytes) -> bool:
 
 def export(store: Store, write: Write) -> Iterator[bytes]:
     """Every measurement, oldest first, each a line without its line feed."""
-    ids = store.db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id").fetchall()
-    for (measurement_id,) in ids:
-        finished = loading.finished(store.db, measurement_id)
-        yield write(finished, _round(store.db, finished.round_id))
+    for measurement_id in ids(store.db):
+        yield line(store.db, measurement_id, write)
+
+
+def ids(db: Database) -> list[str]:
+    """Of every measurement, oldest first."""
+    found = db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id")
+    return [row[0] for row in found.fetchall()]
+
+
+def line(db: Database, measurement_id: str, write: Write) -> bytes:
+    """One measurement, without its line feed."""
+    finished = loading.finished(db, measurement_id)
+    return write(finished, _round(db, finished.round_id))
 
 
 def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
