@@ -14,7 +14,7 @@ import msgspec
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
-from schedules.care import Left, left_out, sentences
+from schedules.care import VPN, Left, left_out, sentences, vpn_is_risky
 from schedules.lists import copy_of, is_published
 from schedules.plan import Wanted
 from schedules.sampled import sampled, waiting
@@ -69,6 +69,15 @@ def refuse(found: Iterable[Target], config: Config, database: Path) -> None:
         if code in codes:
             what = target.service or target.text
             raise BadChoice(f"{what}: [care] leave_out has {code}, which this is; --anyway measures it all the same")
+
+
+def worth_knowing(found: Iterable[Target], config: Config) -> str | None:
+    """What somebody is told who names a VPN service in a country where using one may be an offence."""
+    country = vpn_is_risky(config)
+    of_vpns = left_out(config, services(config), tuple)
+    if country is None or not any(of_vpns.code_of(target) == VPN for target in found):
+        return None
+    return f"worth knowing: this contacts a VPN service's site, and using a VPN may be an offence in {country}"
 
 
 def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:

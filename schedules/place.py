@@ -49,7 +49,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sentences(self) -> tuple[str, ...]:
         """What is worth knowing of it."""
-        if self.tunnel is None:
+        if self.tunnel is None or self.vantage is None:
             return ()
         return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
 
@@ -97,7 +97,7 @@ class Here:
             return msgspec.structs.replace(place, asn_source=source)
         seen = self._look(path)
         tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
-        vantage, source = _vantage(config, seen, tunnel, told)
+        vantage, source = _vantage(config, seen, tunnel if config.network.tunnel == "mark" else None, told)
         return msgspec.structs.replace(place, asn_source=source, tunnel=tunnel, vantage=vantage)
 
 

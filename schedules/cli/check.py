@@ -31,8 +31,9 @@ def check(
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """
     from probe.path import usable
-    from schedules.choose import Choice, from_words, refuse
+    from schedules.choose import Choice, from_words, refuse, worth_knowing
     from schedules.cli import _perform
+    from schedules.show.output import talk
 
     if path is not None and via is not None:
         raise click.UsageError("give either --path or --via")
@@ -41,6 +42,8 @@ def check(
     found = from_words(targets, config)
     if not anyway:
         refuse(found, config, app.database)
+    if said := worth_knowing(found, config):
+        talk(said, quiet=app.quiet)
     for name in names:
         usable(config.path_named(name))
     choices = [Choice(found, name) for name in names]

@@ -192,6 +192,17 @@ async def test_check_refuses_what_is_left_out_unless_told_to_do_it_anyway(
     assert "left out, as [care] says: PORN 1" in said.err
 
 
+def test_whoever_names_a_vpn_service_where_using_one_may_be_an_offence_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+    (tmp_path / "c.toml").write_text('[vantage]\ncountry = "RU"\n')
+    for words, told in ((["ipvanish"], True), (["https://www.expressvpn.com/x"], True), (["wechat"], False)):
+        assert cli.call(["--config", str(tmp_path / "c.toml"), "check", "--dry-run", *words]) == 0
+        assert ("using a VPN may be an offence in RU" in capsys.readouterr().err) is told
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_dry_run_names_no_host_that_is_left_out_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

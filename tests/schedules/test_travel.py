@@ -207,6 +207,7 @@ async def test_a_round_behind_a_vpn_is_skipped_where_that_is_wanted_and_the_rest
     skipping = with_network(config, tunnel="skip")
     with pytest.raises(BadPath, match=r"by a WireGuard tunnel \(wg0\), and \[network\] tunnel says to skip"):
         await round_at(at(VPN), skipping, store, lab.good)
+    assert at(VPN).locate(skipping).place("direct").sentences == (), "what is not measured is not recorded either"
     found = duty(at(VPN).locate(skipping), store, 1_800_000_000)
     assert (found.choices, len(found.missing)) == ((), 1)
     assert duty(at(HOME).locate(skipping), store, 1_800_000_000).choices != ()
