@@ -7,6 +7,7 @@ import dns.rcode
 from schedules.demo import censor, sites
 from schedules.demo.censor import Action, Flow, Policy
 from schedules.demo.resolver import addresses, code, injected, silence
+from tests.live import quic
 from tests.live.rounds import Network, Plan
 from tests.situation import Expected
 
@@ -294,4 +295,5 @@ NETWORKS = (
     Network("cut off from abroad", abroad_cut, "restricted", config=lost_control),
     Network("one canary lost", one_canary_lost),
     Network("by VPN", by_vpn, path="control"),
+    *quic.NETWORKS,
 )

@@ -18,8 +18,12 @@ from results.rows import row
 from results.store import Store
 from schedules.choose import Choice, from_words
 from schedules.config import load
+from schedules.demo import sites
+from schedules.demo.listening import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.once import once
+from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
+from tests.lab.quic_site import serve_quic_site
 from tests.situation import Expected, Judged
 
 TIMEOUT_S = 1.0
@@ -31,6 +35,8 @@ class Plan:
 
     net: CensoredNetwork
     expects: dict[str, tuple[str, Expected]] = field(default_factory=dict)
+    drops_quic: Judge = field(default_factory=names)
+    over_quic: list[Site] = field(default_factory=list)
 
     def site(
         self, name: str, expected: Expected, *how: Any, scheme: str | None = None, listed: bool = False, **more: Any
@@ -41,6 +47,25 @@ class Plan:
             self.net.listed[site.name] = LISTED_SINCE
         self.expect(name, f"{scheme}://{site.name}:{site.port}" if scheme else site.url, expected)
         return site
+
+    def site_over_quic(self, name: str, expected: Expected, *, page: Expected) -> Site:
+        """A site that offers HTTP/3 and has it: what has to be said of its endpoint, and of its page over TCP."""
+
+        async def respond(request: sites.Request, stream: Stream) -> None:
+            offer = f'h3=":{site.port}"'
+            await stream.send(sites.response(200, sites.html(name), Alt_Svc=offer))
+
+        site = self.site(f"{name}-page", page, respond)
+        self.expect(name, f"quic://{site.name}:{site.port}", expected)
+        self.over_quic.append(site)
+        return site
+
+    def open_quic(self) -> None:
+        """Serve every site that has HTTP/3, and the innocent name, behind a middlebox that reads QUIC."""
+        net = self.net
+        for site in [*self.over_quic, net.innocent] if self.over_quic else []:
+            origin = serve_quic_site(net.here, site.address, net.authority.pem(site.name), sites.html(site.name))
+            serve_quic_middlebox(net.here, site.address, origin, self.drops_quic, net.exempt, site.port)
 
     def expect(self, name: str, target: str, expected: Expected) -> None:
         self.expects[name] = (target, expected)
@@ -69,23 +94,36 @@ class Round:
 
 
 async def run_all(networks: Iterable[Network]) -> list[Round]:
-    return await asyncio.gather(*map(run, networks))
+    """None begins before all are built, and then one after another: a canary must not wait for what others do."""
+    every = tuple(networks)
+    start = Start(asyncio.Barrier(len(every)), asyncio.Lock())
+    return await asyncio.gather(*(run(network, start) for network in every))
 
 
-async def run(network: Network) -> Round:
+@dataclass(frozen=True)
+class Start:
+    """Whether all are built, and who asks its canaries."""
+
+    built: asyncio.Barrier
+    looks: asyncio.Lock
+
+
+async def run(network: Network, start: Start) -> Round:
     """The last of the network's rounds."""
     async with CensoredNetwork(populate=None, timeout_s=TIMEOUT_S) as net:
         plan = Plan(net)
         network.build(plan)
+        plan.open_quic()
+        await start.built.wait()
         with TemporaryDirectory(prefix="reachprobe-live-") as folder:
             store = Store.open(Path(folder) / "live.db")
             try:
-                return await _rounds(network, plan, store)
+                return await _rounds(network, plan, store, start.looks)
             finally:
                 store.close()
 
 
-async def _rounds(network: Network, plan: Plan, store: Store) -> Round:
+async def _rounds(network: Network, plan: Plan, store: Store, looks: asyncio.Lock) -> Round:
     written = plan.net.folder / "config.toml"
     written.write_text(network.config(plan.net.config_toml()), "utf-8")
     config = load(written, {}, {})
@@ -97,8 +135,12 @@ async def _rounds(network: Network, plan: Plan, store: Store) -> Round:
     def committed(finished: Finished) -> None:
         said[finished.measurement.target.text] = finished
 
+    def begun(_: NetworkReport) -> None:
+        looks.release()
+
     for hours in (*network.hours, 0):
-        report = await once(Choice(targets, network.path), config, store, begun=_unheard, committed=committed)
+        await looks.acquire()
+        report = await once(Choice(targets, network.path), config, store, begun=begun, committed=committed)
         _date_back(store, hours)
     rows = {text: row(finished) for text, finished in said.items()}
     judged = (
@@ -106,10 +148,6 @@ async def _rounds(network: Network, plan: Plan, store: Store) -> Round:
         for name, (target, expected) in plan.expects.items()
     )
     return Round(network, report.state, tuple(judged))
-
-
-def _unheard(_: NetworkReport) -> None:
-    pass
 
 
 def _date_back(store: Store, hours: int) -> None:
