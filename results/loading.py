@@ -99,16 +99,21 @@ def finished(db: Database, measurement_id: str) -> Finished:
 
 
 def rows(
-    db: Database, *, limit: int | None = None, repeated: bool = True, **filters: str | None
+    db: Database,
+    *,
+    limit: int | None = None,
+    repeated: bool = True,
+    oldest_first: bool = False,
+    **filters: str | None,
 ) -> Iterator[dict[str, Any]]:
-    """The documented line of each measurement, newest first.
+    """The documented line of each measurement, newest first unless `oldest_first`.
 
     Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
     `repeated` False leaves out what was measured again at once, since the later measurement tells.
     """
     wanted = {FILTERS[name]: value for name, value in filters.items() if value is not None}
     query = ROWS + "".join(f" AND {condition}" for condition in wanted) + (LATER if not repeated else "")
-    query += " ORDER BY m.started_at DESC, m.number DESC"
+    query += " ORDER BY m.started_at, m.id" if oldest_first else " ORDER BY m.started_at DESC, m.number DESC"
     values: list[str | int] = list(wanted.values())
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]

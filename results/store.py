@@ -134,7 +134,7 @@ class Store:
 
     def rows(self, limit: int | None = None, repeated: bool = True, **filters: str | None) -> Iterator[dict[str, Any]]:
         """The rows of `results list --json`, newest first: see `loading.rows` for the filters."""
-        return loading.rows(self.db, limit=limit, repeated=repeated, **filters)
+        return loading.rows(self.db, limit=limit, repeated=repeated, oldest_first=False, **filters)
 
     def latest_outcome(
         self, target: Target, vantage: Vantage, before: str, *, network: str | None = None

@@ -20,6 +20,9 @@ def read_line(line: bytes) -> tuple[Finished, Round | None]:
     return reading.read(decode(line, Record))
 
 
-def write_line(finished: Finished, round_: Round | None) -> bytes:
-    """One record, as OONI's own readers take it."""
-    return msgspec.json.encode(writing.write(finished, round_))
+def write_line(finished: Finished, round_: Round | None, licence: str | None = None) -> bytes:
+    """One record, as OONI's own readers take it, with the licence of the data among its annotations."""
+    record = writing.write(finished, round_)
+    if licence is not None:
+        record["annotations"]["licence"] = licence
+    return msgspec.json.encode(record)

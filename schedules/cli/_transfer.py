@@ -1,54 +1,37 @@
-"""`results export` and `results import`: measurements out of the database and into it, in our own format or OONI's."""
+"""`results import` and `results merge`: measurements into a database, from files and from other databases."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import click
 
 from schedules.app import App
 
 if TYPE_CHECKING:
-    from results.exchange import Read, Skipped, Taken, Write
+    from results.exchange import Read, Skipped, Taken
 
 FORMATS = click.Choice(["jsonl", "ooni"])
 TOLD = 20
 """How many skipped lines are told one by one."""
 
 
-@click.command("export")
-@click.option("--format", "format_", type=FORMATS, required=True, help="Our own JSONL, or OONI's data format.")
-@click.option("-o", "--output", "path", metavar="FILE", type=click.Path(path_type=Path), help="Instead of stdout.")
-@click.pass_obj
-def export(app: App, format_: str, path: Path | None) -> None:
-    """Write every measurement, oldest first, one a line. FILE is there only once it is complete."""
-    from results.exchange import export as lines
-
-    _, write = _format(format_)
-    written = 0
-    with closing(app.store(must_exist=True)) as store, _output(path) as out:
-        for line in lines(store, write):
-            out.write(line + b"\n")
-            written += 1
-    if path is not None and not app.quiet:
-        click.echo(f"{_count(written, 'measurement')} written to {path}", err=True)
-
-
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
 @click.option("--format", "format_", type=FORMATS, required=True, help="Our own JSONL, or OONI's data format.")
+@click.option(
+    "--verify", "public_key", metavar="KEY", help="Take only what is signed with this public key, or its file."
+)
 @click.pass_obj
-def import_(app: App, files: tuple[Path, ...], format_: str) -> None:
-    """Read measurements from FILE… (as they are, or packed with gzip) and judge them by our rules.
+def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | None) -> None:
+    """Read measurements from FILE… (as they are, or packed with gzip or zstd) and judge them by our rules.
 
     Prints one line of JSON for each, also where it was there already. What cannot be read is skipped, and said.
     """
+    from results import exchange, ooni
     from results.exchange import import_files
     from results.record_lines import BadFile
     from schedules import lock
@@ -58,7 +41,9 @@ def import_(app: App, files: tuple[Path, ...], format_: str) -> None:
     for path in files:
         if not path.exists() or path.is_dir():
             raise click.ClickException(f"{path}: there is no such file")
-    read, _ = _format(format_)
+    if public_key is not None:
+        verified(app, files, public_key)
+    read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
     told = Told(app.quiet)
     with closing(app.store()) as store, lock.held(app.database):
         try:
@@ -70,12 +55,68 @@ def import_(app: App, files: tuple[Path, ...], format_: str) -> None:
             told.sum_up()
 
 
+@click.command("merge")
+@click.argument("databases", nargs=-1, required=True, metavar="A.db B.db…", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The counts as one line of JSON.")
+@click.pass_obj
+def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
+    """Bring what databases measured into one: into that of --db where it is given, else into A.db.
+
+    The others are only read. Their order does not matter, and merging again changes nothing. Where two measurements
+    have one id, both are kept and it is said.
+    """
+    from results.merging import merge as merged
+    from results.store import Store
+    from schedules import lock
+    from schedules.conclude import judge_again
+    from schedules.show.output import print_json
+
+    config = app.config()
+    target = app.db if app.db is not None else databases[0]
+    others = databases if app.db is not None else databases[1:]
+    if not others:
+        raise click.UsageError("merge what? name a second database, or with --db the one to merge into")
+    for path in others:
+        if not path.is_file():
+            raise click.ClickException(f"{path}: there is no such database")
+    told = Told(app.quiet, each=False)
+    with closing(Store.open(target, must_exist=app.db is None)) as store, lock.held(target):
+        try:
+            for result in merged(store, others, judge_again(store, config)):
+                told.add(result)
+        finally:
+            told.sum_up()
+    if as_json:
+        print_json({"into": str(target), **told.counts})
+
+
+def verified(app: App, files: tuple[Path, ...], public_key: str) -> None:
+    """All of them are signed with that key, before anything of them is read; else the command ends."""
+    from results import signing
+    from schedules.show.output import talk
+    from schedules.show.words import safe
+
+    try:
+        key = signing.read_public(public_key)
+        for path in files:
+            talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
+    except (signing.SignatureError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
 class Told:
     """Says what became of each line, and counts them."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, *, each: bool = True) -> None:
         self._quiet = quiet
+        self._each = each
         self._counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many were added, there already, in conflict with another, or skipped."""
+        names = {"added": "new", "known": "known", "conflicts": "conflict", "skipped": "skipped"}
+        return {name: self._counts[counted] for name, counted in names.items()}
 
     def add(self, result: Taken | Skipped) -> None:
         from results.exchange import Taken
@@ -85,9 +126,12 @@ class Told:
         if isinstance(result, Taken):
             self._counts["new" if result.new else "known"] += 1
             if result.new and result.conflict is not None:
-                new, old = result.finished.measurement.id, result.conflict
-                self._say(f"{old}: another measurement has this id; both are kept, this one as {new}")
-            print_json(row(result.finished))
+                self._counts["conflict"] += 1
+                which = f"this one as {result.finished.measurement.id}" if result.moved is None else ""
+                which = which or f"that one as {result.moved}"
+                self._say(f"{result.conflict}: another measurement has this id; both are kept, {which}")
+            if self._each:
+                print_json(row(result.finished))
             return
         self._counts["skipped"] += 1
         if self._counts["skipped"] <= TOLD:
@@ -104,35 +148,6 @@ class Told:
         from schedules.show.words import safe
 
         talk(safe(message), quiet=self._quiet)
-
-
-def _format(name: str) -> tuple[Read, Write]:
-    from results import exchange, ooni
-
-    return {"jsonl": (exchange.read_line, exchange.write_line), "ooni": (ooni.read_line, ooni.write_line)}[name]
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[BinaryIO]:
-    """Where the lines go: stdout, or a file beside `path` that takes its place when all is written."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    try:
-        if path.exists() and not path.is_file():  # a pipe or a device is written to, never replaced
-            with path.open("wb") as there:
-                yield there
-            return
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with unfinished.open("xb") as out:
-                yield out
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-    except OSError as error:
-        raise click.ClickException(f"{path}: {error.strerror or error}") from error
 
 
 def _count(number: int, thing: str) -> str:
