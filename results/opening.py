@@ -32,6 +32,7 @@ def connect(path: Path) -> Database:
 
     from results.migrations import migrations, missing_columns
 
+    _for_its_owner_alone(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -125,6 +126,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
             "free on its disk; make room, nothing was changed"
         )
     try:
+        _for_its_owner_alone(unfinished)
         with closing(sqlite3.connect(unfinished)) as copy:
             connection.backup(copy)
         shutil.copymode(path, unfinished)
@@ -133,6 +135,14 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
+
+
+def _for_its_owner_alone(path: Path) -> None:
+    """Make a new file that nobody else may read, whatever folder it is in; one that is there stays as it is."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return  # it is there already, or cannot be made, and SQLite says why
 
 
 def _onto_the_disk(file: Path) -> None:

@@ -24,6 +24,16 @@ def test_a_new_database_is_made_with_its_folder_for_its_owner_alone(tmp_path: Pa
     assert path.parent.stat().st_mode & 0o077 == 0
 
 
+def test_in_a_folder_that_all_may_read_only_its_owner_reads_the_database(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = Store.open(tmp_path / "x.db")
+    store.save([finished()])
+    assert {file.name: file.stat().st_mode & 0o077 for file in tmp_path.iterdir()} == {
+        "x.db": 0, "x.db-wal": 0, "x.db-shm": 0
+    }  # fmt: skip
+    store.close()
+
+
 def test_many_that_open_a_new_database_at_once_all_find_it_whole(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from results.store import Store; Store.open(Path(sys.argv[1])).close()"
