@@ -15,8 +15,10 @@ from probe.whereabouts import Way, Whereabouts
 from results.finished import Finished, Round
 from results.runs import recent_outcomes
 from results.store import Store
+from schedules.agent import Agent
 from schedules.app import App
 from schedules.choose import Choice, from_words
+from schedules.cli.agent import _measure
 from schedules.config import Config, load
 from schedules.demo.network import Site
 from schedules.due import duty
@@ -253,3 +255,32 @@ def test_the_secret_is_made_once_and_is_its_owners_alone(tmp_path: File) -> None
     assert (len(first), secret_of(database)) == (32, first)
     assert secret_file(database).stat().st_mode & 0o777 == 0o600
     assert secret_of(File("/proc/nowhere/x.db")) != secret_of(File("/proc/nowhere/x.db")), "a passing one"
+
+
+async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_each_target_once(lab: Lab) -> None:
+    sites = [lab.net.add_site(f"s{number}.x.test", dead=True).url for number in range(3)]
+    lab.configure(f'\n[[campaign]]\nname = "m"\nevery = "6h"\ntargets = {sites!r}\n'.replace("'", '"'))
+    said: list[str] = []
+    here = Here(SECRET, look=Machine(lab.db, HOME, CAFE))
+    agent = Agent(
+        lambda: load(lab.folder / "c.toml", {}, {}),
+        lambda: 0,
+        lab.db,
+        measure=_measure(said.append, here),
+        say=said.append,
+        locate=here.locate,
+    )
+    await agent.wake()
+    assert said[0] == "the network changed; 3 targets wait"
+    await agent.wake()
+    store = Store.open(lab.db)
+    assert {row["target"] for row in store.rows(repeated=False)} == set(sites)
+    assert len(list(store.rows(repeated=False))) == 3
+    found = store.db.execute(
+        "SELECT DISTINCT r.network_key FROM measurements m JOIN rounds r ON r.id = m.round_id"
+    ).fetchall()
+    assert found == [(CAFE.key(SECRET),)]
+    store.close()
+    said.clear()
+    await agent.wake()
+    assert said == [], "nothing is due any more"
