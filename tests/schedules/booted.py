@@ -129,10 +129,7 @@ def booted(
     finally:
         process.kill()  # and with it the first process of the namespace, and with that every other
         process.wait()
-        for left in sorted(_groups() - before, reverse=True):
-            subprocess.run(
-                ["find", str(left), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"], capture_output=True
-            )
+        until(lambda: not _left(before))
 
 
 def until(seen: Callable[[], bool]) -> None:
@@ -180,3 +177,11 @@ def _first_process(process: subprocess.Popen[bytes], folder: Path) -> int:
 def _groups() -> set[Path]:
     """The groups of processes that a systemd makes."""
     return {path for name in ("*.slice", "init.scope") for path in (*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}"))}
+
+
+def _left(before: set[Path]) -> set[Path]:
+    """What is left of its groups when those that can be are removed: none, as soon as their processes have ended."""
+    for group in _groups() - before:
+        removing = ["find", str(group), "-depth", "-type", "d", "-exec", "rmdir", "{}", ";"]
+        subprocess.run(removing, capture_output=True, check=False)
+    return _groups() - before
