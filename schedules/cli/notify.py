@@ -1,0 +1,75 @@
+"""Who is told of changes: how that stands, and a message to try it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from schedules.messenger import Address
+
+NOT_TAKEN = 69
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME…]")
+@click.option("--test", "test", is_flag=True, help="Send a message now, to see whether it arrives.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each receiver.")
+@click.pass_obj
+def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
+    """Say of each [[notify]] (or those of NAME) what waits for it, when it was told last, and how often that failed."""
+    from schedules.messenger import addresses
+    from schedules.show.output import talk
+
+    known = addresses(app.config())
+    if missing := [name for name in names if name not in known]:
+        raise click.UsageError(f"there is no [[notify]] {missing[0]!r}; known: {', '.join(known) or 'none'}")
+    chosen = {name: known[name] for name in names or known}
+    if not chosen:
+        talk("nobody is told: name somebody in a [[notify]] of the configuration", quiet=app.quiet)
+        return 0
+    return _test(app, chosen, as_json=as_json) if test else _status(app, chosen, as_json=as_json)
+
+
+def _status(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
+    from results.notices import how_many_wait, receivers
+    from schedules.show.output import print_json
+    from schedules.show.words import how_many, safe
+
+    with closing(app.store(must_exist=True)) as store:
+        waiting = how_many_wait(store.db)
+        found = {receiver.name: receiver for receiver in receivers(store.db)}
+    for name in chosen:
+        one = found.get(name)
+        told_at, failures, not_before = (one.told_at, one.failures, one.not_before) if one else (None, 0, None)
+        if as_json:
+            row = {"receiver": name, "waiting": waiting.get(name, 0), "told_at": told_at}
+            print_json({**row, "failures": failures, "not_before": not_before})
+            continue
+        said = f"{safe(name)}: {how_many(waiting.get(name, 0), 'thing')} to tell, told last {told_at or 'never'}"
+        click.echo(said + (f", failed {how_many(failures, 'time')}, again from {not_before}" if failures else ""))
+    return 0
+
+
+def _test(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
+    from schedules import consent
+    from schedules.messenger import Message, send
+    from schedules.show.output import print_json
+    from schedules.show.words import safe
+
+    with closing(app.store()) as store:
+        if not consent.agreed(app, store, consent.TELLING):
+            raise consent.NoConsent("nobody has agreed that anything is sent; `reachprobe init` explains and asks")
+    code = 0
+    for name, address in chosen.items():
+        why = send(address, Message("reachprobe: a test", "- This is what a message looks like. Nothing has changed."))
+        code = code if why is None else NOT_TAKEN
+        if as_json:
+            print_json({"receiver": name, "taken": why is None, "why": why})
+        else:
+            click.echo(f"{safe(name)}: " + ("taken" if why is None else f"not taken: {why}"))
+    return code
