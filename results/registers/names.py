@@ -93,14 +93,13 @@ def suffixes(host: str) -> list[str]:
 def address(text: str) -> bytes | None:
     """An IPv4 or IPv6 address packed, or None. Brackets and a zone are dropped; IPv4 in IPv6 is IPv4."""
     text = text.strip().strip("[]").partition("%")[0]
-    if ":" not in text and not text[-1:].isdigit():  # spares most names the attempt
-        return None
-    try:
-        return socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        pass
     if ":" not in text:
-        return None
+        if not text[-1:].isdigit():  # spares most names the attempt
+            return None
+        try:
+            return socket.inet_pton(socket.AF_INET, text)
+        except (OSError, ValueError):
+            return None
     try:
         packed = socket.inet_pton(socket.AF_INET6, text)
     except (OSError, ValueError):
