@@ -11,12 +11,8 @@ from results.store import Store, StoreError
 from schedules import consent
 from schedules.app import App
 from schedules.config_toml import ConfigError
-from schedules.examine.extras import extras
+from schedules.examine import extras, network, place, registers, schedule
 from schedules.examine.finding import BAD_SETUP, Finding
-from schedules.examine.network import network
-from schedules.examine.place import database, disk, state_folder
-from schedules.examine.registers import registers
-from schedules.examine.schedule import schedule
 from schedules.places import config_file
 
 if TYPE_CHECKING:
@@ -35,18 +31,18 @@ def examine(app: App) -> Iterator[Finding]:
         yield Finding("configuration", "fine", str(where) if where else "none, so everything is as by default")
     except ConfigError as error:
         yield Finding("configuration", "wrong", str(error), BAD_SETUP)
-    yield state_folder(app)
+    yield place.state_folder(app)
     try:
         store = app.store()
     except StoreError as error:
         yield Finding("database", "wrong", str(error), BAD_SETUP)
         return
     try:
-        whole = database(store)
+        whole = place.database(store)
         yield whole
         if whole.state == "wrong":
             return
-        yield from disk(store, config)
+        yield from place.disk(store, config)
         yield _consent(app, store)
         if config is not None:
             yield from _configured(app, config, store)
@@ -59,12 +55,12 @@ def _configured(app: App, config: Config, store: Store) -> Iterator[Finding]:
     from schedules.choose import BadChoice
 
     try:
-        yield from schedule(app, config, store)
+        yield from schedule.found(app, config, store)
     except (BadChoice, ValueError) as error:
         yield Finding("campaigns", "wrong", str(error), BAD_SETUP)
-    yield from registers(config, store)
-    yield from extras(app, config, store)
-    yield from network(config, consent.agreed(app, store))
+    yield from registers.found(config, store)
+    yield from extras.found(app, config, store)
+    yield from network.found(config, consent.agreed(app, store))
 
 
 def _consent(app: App, store: Store) -> Finding:

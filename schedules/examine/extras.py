@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOR_OTHERS = 0o077
 
 
-def extras(app: App, config: Config, store: Store) -> Iterator[Finding]:
+def found(app: App, config: Config, store: Store) -> Iterator[Finding]:
     """Everything that is configured and needs an extra; nothing where none is."""
     if config.notify:
         yield from _notify(app, config, store)

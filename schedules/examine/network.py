@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from schedules.config import Config
 
 
-def network(config: Config, agreed: bool) -> Iterator[Finding]:
+def found(config: Config, agreed: bool) -> Iterator[Finding]:
     from probe import canary
     from probe.resolver import parse
     from schedules.once import means_of

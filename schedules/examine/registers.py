@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from schedules.config import Config
 
 
-def registers(config: Config, store: Store) -> Iterator[Finding]:
+def found(config: Config, store: Store) -> Iterator[Finding]:
     from datetime import UTC, datetime
 
     from results.registers.statistics import statistics

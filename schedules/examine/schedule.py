@@ -22,7 +22,7 @@ LATE_S = 3600
 LINGER = Path("/var/lib/systemd/linger")
 
 
-def schedule(app: App, config: Config, store: Store) -> Iterator[Finding]:
+def found(app: App, config: Config, store: Store) -> Iterator[Finding]:
     """What is installed, whether it is active, and whether rounds come as they are due."""
     from schedules.installing import installed
     from schedules.units import BadSchedule

@@ -1,0 +1,224 @@
+"""What `doctor` finds where something is missing, late, full or broken, and the way out that it names."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from results import notices
+from results.finished import Round
+from results.store import Store
+from schedules import consent, installing, lock
+from schedules.config import Config, load
+from schedules.demo import censor
+from schedules.examine import extras, place
+from schedules.examine import schedule as scheduled
+from schedules.examine.finding import Finding
+from schedules.installing import Installed
+from tests.schedules.lab import Lab, rows
+from tests.schedules.webhook import Webhook
+
+
+async def examined(lab: Lab, capsys: pytest.CaptureFixture[str], code: int = 0) -> dict[str, list[dict[str, Any]]]:
+    """What it says of each thing it looked at."""
+    capsys.readouterr()
+    assert await lab.call("doctor", "--json") == code
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(capsys.readouterr().out):
+        found.setdefault(row["about"], []).append(row)
+    return found
+
+
+def says(found: dict[str, list[dict[str, Any]]], about: str) -> str:
+    return " | ".join(f"{row['state']}: {row['says']}" for row in found[about])
+
+
+@pytest.fixture(autouse=True)
+def _no_schedule_of_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("schedules.installing.installed", lambda _: [])
+
+
+async def test_in_a_fine_place_everything_is_looked_at_and_has_one_line(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await lab.call("run", "--json")
+    found = await examined(lab, capsys)
+    assert says(found, "rounds").startswith("fine: the last one fresh, ")
+    assert says(found, "disk").startswith("fine: ")
+    assert says(found, "control") == "fine: control is online"
+    assert says(found, "consent") == "fine: by REACHPROBE_CONSENT, not recorded"
+    assert says(found, "schedule").endswith("so nothing is measured by itself; `reachprobe schedule install`")
+    assert says(found, "address set aside").startswith("fine: ")
+    assert all("\n" not in row["says"] for several in found.values() for row in several)
+
+
+async def test_an_address_set_aside_that_answers_some_names_only_is_no_use(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = lab.net.policy
+    lab.net.policy = lambda seen: censor.resets if (seen.name or "").endswith(".invalid") else before(seen)
+    found = await examined(lab, capsys)
+    assert "does not answer a handshake for" in says(found, "address set aside")
+
+
+def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = (Path("/home/me/.config/systemd/user/reachprobe.timer"),)
+    dead = scheduled._one(Installed("user", units, "inactive"))
+    assert dead.says.endswith("is inactive; `systemctl --user enable --now reachprobe.timer`")
+    monkeypatch.setattr(scheduled, "_lingers", lambda: False)
+    ends = scheduled._one(Installed("user", units, "active", "Thu 2026-11-26 12:15:00 UTC"))
+    assert (ends.state, "fired last Thu 2026-11-26 12:15:00 UTC" in ends.says) == ("worth knowing", True)
+    assert ends.says.endswith("only while you are logged in: `loginctl enable-linger`")
+    monkeypatch.setattr(scheduled, "_lingers", lambda: True)
+    assert scheduled._one(Installed("user", units, "active")).state == "fine"
+    assert scheduled._one(Installed("system", units, "active")).state == "fine"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    opened = Store.open(tmp_path / "x.db")
+    yield opened
+    opened.close()
+
+
+def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> None:
+    now = time.time()
+    began = datetime.fromtimestamp(now, UTC) - timedelta(hours=30)
+    store.save_round(Round(id="r", started_at=began.isoformat().replace("+00:00", "Z"), network="online"))
+    late = scheduled._rounds(Config(), store, now, scheduled=True)
+    assert late.state == "worth knowing"
+    assert late.says.startswith("the last one 30 hours old, ")
+    assert "the schedule is late" in late.says
+    assert scheduled._rounds(Config(), store, now, scheduled=False).state == "fine"
+
+
+def test_an_agent_that_runs_is_a_schedule(store: Store) -> None:
+    assert scheduled._agent(store.path) is None
+    with lock.held(store.path, "agent"):
+        assert scheduled._agent(store.path) == "`reachprobe agent` is running"
+    assert scheduled._agent(store.path) is None
+
+
+def test_a_crontab_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    def fails(_: Path) -> list[Installed]:
+        raise installing.BadSchedule("`crontab -l`: you are not allowed to use this program")
+
+    class Here(NamedTuple):
+        environ: dict[str, str]
+        database: Path
+
+    monkeypatch.setattr("schedules.installing.installed", fails)
+    (found,) = scheduled.found(Here({"HOME": "/tmp"}, store.path), Config(), store)  # type: ignore[arg-type]
+    assert found == Finding("schedule", "worth knowing", "`crontab -l`: you are not allowed to use this program")
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+@pytest.mark.parametrize(
+    ("free", "state", "said"),
+    [
+        (5_000_000_000, "fine", "5.0 GB free"),
+        (100_000_000, "worth knowing", "100 MB free; make room, or let less be kept"),
+        (1_000_000, "wrong", "1 MB free, so nothing is measured; make room"),
+    ],
+)
+def test_a_disk_that_fills_up_is_told_before_it_is_full(
+    store: Store, monkeypatch: pytest.MonkeyPatch, free: int, state: str, said: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
+    (found,) = place.disk(store, Config())
+    assert (found.state, found.says.startswith(said)) == (state, True)
+    assert found.exit_code == (2 if state == "wrong" else 0)
+
+
+def test_a_database_that_has_outgrown_its_limit_is_told(store: Store) -> None:
+    store.db.execute("CREATE TABLE ballast (x BLOB)")
+    store.db.execute("INSERT INTO ballast VALUES (zeroblob(1500000))")
+    store.db.conn.commit()
+    _, size = place.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
+    assert (size.state, " of 1 MB that [store] max_mb allows; what is left" in size.says) == ("worth knowing", True)
+    _, size = place.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
+    assert size.state == "fine"
+
+
+async def test_a_damaged_database_is_wrong_and_nothing_is_read_from_it(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store.open(lab.db).close()
+    with sqlite3.connect(lab.db) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET rootpage = 2 WHERE name = 'consents'")
+    connection.close()
+    found = await examined(lab, capsys, 2)
+    assert says(found, "database").startswith("wrong: ")
+    assert list(found)[-1] == "database"
+
+
+async def test_agreement_to_an_older_text_is_told_with_its_day(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REACHPROBE_CONSENT")
+    store = Store.open(lab.db)
+    store.record_consent(consent.MEASURING, "2026-01-02T00:00:00Z")
+    store.close()
+    found = await examined(lab, capsys)
+    assert says(found, "consent") == (
+        f"fine: given on 2026-01-02 to text 1; text {consent.TEXT_VERSION} speaks of more, `reachprobe init` asks again"
+    )
+
+
+async def test_of_each_receiver_whether_it_can_be_told(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    receivers = '[[notify]]\nname = "me"\nurls = ["json://me:hunter2@127.0.0.1:9/", "nosuch://hunter2"]\n'
+    lab.configure(receivers)
+    (lab.folder / "c.toml").chmod(0o644)
+    store = Store.open(lab.db)
+    notices.enrol(store, ["me"], "2026-01-02T00:00:00Z")
+    (receiver,) = notices.receivers(store.db)
+    notices.claim(store, receiver, "2026-01-02T00:05:00Z")
+    store.close()
+    found = await examined(lab, capsys, 2)
+    said = says(found, "notify")
+    assert "worth knowing: me: failed 1 time in a row, 0 wait; `reachprobe notify --test me` says why" in said
+    assert "wrong: me 2: apprise knows no such service" in said
+    assert f"others may read {lab.folder / 'c.toml'}, and the passwords in it; `chmod 600" in said
+    assert "hunter2" not in said
+
+
+def test_an_extra_that_is_configured_and_not_there_is_wrong(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    told = load(None, {"REACHPROBE_METRICS_LISTEN": "127.0.0.1:9877"}, {})
+    (found,) = extras.found(None, told, store)  # type: ignore[arg-type]
+    assert (found.state, "pip install 'reachprobe[metrics]'" in found.says) == ("wrong", True)
+
+
+def test_a_textfile_in_a_folder_that_is_not_there_is_wrong(store: Store, tmp_path: Path) -> None:
+    gone = load(None, {"REACHPROBE_METRICS_TEXTFILE": "/nowhere/r.prom"}, {})
+    (found,) = extras.found(None, gone, store)  # type: ignore[arg-type]
+    assert (found.state, "/nowhere is not there or cannot be written" in found.says) == ("wrong", True)
+    there = load(None, {"REACHPROBE_METRICS_TEXTFILE": str(tmp_path / "r.prom")}, {})
+    (found,) = extras.found(None, there, store)  # type: ignore[arg-type]
+    assert found.state == "fine"
+
+
+async def test_notify_tries_a_message_and_says_what_waits(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    with Webhook() as hook:
+        lab.configure(f'[[notify]]\nname = "me"\nurls = ["{hook.url}"]\n')
+        assert await lab.call("notify", "--test", "--json") == 0
+        assert json.loads(capsys.readouterr().out) == {"receiver": "me", "taken": True, "why": None}
+        assert hook.told[0]["title"] == "reachprobe: a test"
+        hook.status = 500
+        assert await lab.call("notify", "--test", "me") == 69
+        assert capsys.readouterr().out.startswith("me: not taken: ")
+    assert await lab.call("notify") == 0
+    assert capsys.readouterr().out == "me: 0 things to tell, told last never\n"
+    assert await lab.call("notify", "you") == 2
+    assert "there is no [[notify]] 'you'; known: me" in capsys.readouterr().err
