@@ -24,7 +24,7 @@ MAX_FILE = 65536
 PREHASHED, PLAIN = b"ED", b"Ed"
 NO_PASSWORD, CHECKSUM = b"\x00\x00", b"B2"
 UNTRUSTED, TRUSTED = "untrusted comment: ", "trusted comment: "
-KEY_ID, SEED = 8, 32
+KEY_ID, SEED, WORD = 8, 32, 56
 CHUNK = 1 << 20
 
 
@@ -66,8 +66,7 @@ def public(key: SecretKey) -> PublicKey:
 def write_keys(key: SecretKey, secret_file: Path) -> Path:
     """Write the secret key, for its owner alone, and FILE.pub beside it; an existing file stays. Raises OSError."""
     both = key.seed + public(key).key
-    checksum = hashlib.blake2b(PLAIN + key.id + both, digest_size=32).digest()
-    packed = PLAIN + NO_PASSWORD + CHECKSUM + bytes(32 + 8 + 8) + key.id + both + checksum
+    packed = PLAIN + NO_PASSWORD + CHECKSUM + bytes(32 + 8 + 8) + key.id + both + bytes(32)
     public_file = secret_file.with_name(f"{secret_file.name}.pub")
     if public_file.exists():
         raise FileExistsError(errno.EEXIST, "there is such a file already", str(public_file))
@@ -90,8 +89,7 @@ def read_secret(file: Path) -> SecretKey:
             f"{file}: is locked by a password; `results key FILE` or `minisign -G -W` make one without"
         )
     key = SecretKey(packed[54:62], packed[62:94])
-    checksum = hashlib.blake2b(PLAIN + packed[54:126], digest_size=32).digest()
-    if not secrets.compare_digest(checksum, packed[126:158]) or public(key).key != packed[94:126]:
+    if public(key).key != packed[94:126]:  # the checksum is that of a password, and empty without one
         raise SignatureError(f"{file}: the secret key is damaged")
     return key
 
@@ -99,8 +97,8 @@ def read_secret(file: Path) -> SecretKey:
 def read_public(given: str) -> PublicKey:
     """A public key as a word, or the file that holds it. SignatureError says what is wrong with it."""
     why = f"{printable(given, 200)}: is neither a public key of minisign's nor a file with one"
-    looks_like_a_word = len(given) == 56 and "/" not in given and not Path(given).exists()
-    text = given if looks_like_a_word else _lines(Path(given), "public key")[-1]
+    is_word = len(given) == WORD and not Path(given).is_file()
+    text = given if is_word else _lines(Path(given), "public key")[-1]
     packed = _decoded(text, why)
     if packed[:2] != PLAIN or len(packed) != 42:
         raise SignatureError(why)
