@@ -102,7 +102,7 @@ def ids(db: Database) -> list[str]:
 def line(db: Database, measurement_id: str, write: Write) -> bytes:
     """One measurement, without its line feed."""
     finished = loading.finished(db, measurement_id)
-    return write(finished, _round(db, finished.round_id))
+    return write(finished, round_of(db, finished.round_id))
 
 
 def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
@@ -136,7 +136,7 @@ def take(
 def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, repeats: Repeats) -> Taken:
     conflict = moved = None
     found = _stored(store.db, finished.measurement.id)
-    if _is_taken(store.db, finished.measurement.id) and (found is None or not _same(found, finished)):
+    if _is_taken(store.db, finished.measurement.id) and (found is None or not same(found, finished)):
         conflict = finished.measurement.id
         if found is not None and _told(finished) < _told(found):
             moved, found = _move_aside(store, found, repeats), None
@@ -149,9 +149,9 @@ def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, 
     for control in _made(finished):
         if _is_taken(store.db, control.id):
             raise BadRecord(f"its control's id {control.id} is another measurement's")
-    judged = _with_expectation_of(finished, judge(finished))
+    judged = with_expectation_of(finished, judge(finished))
     try:
-        if round_ is not None and _round(store.db, round_.id) is None:
+        if round_ is not None and round_of(store.db, round_.id) is None:
             store.save_round(round_)
         store.save([_alone(judged)])
     except sqlite3.IntegrityError as error:
@@ -192,7 +192,7 @@ def _link(store: Store, repeats: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def _with_expectation_of(finished: Finished, judged: Finished) -> Finished:
+def with_expectation_of(finished: Finished, judged: Finished) -> Finished:
     """Our registers' word where they have one, else what the file says that those of its origin said."""
     if judged.expectation is not None or finished.expectation is None:
         return judged
@@ -203,7 +203,7 @@ def _with_expectation_of(finished: Finished, judged: Finished) -> Finished:
     return msgspec.structs.replace(judged, expectation=said, agreement=agreed)
 
 
-def _same(stored: Finished, read: Finished) -> bool:
+def same(stored: Finished, read: Finished) -> bool:
     """Whether two records tell of the same observations; what is known and concluded of them may grow."""
     return _seen(stored) == _seen(read)
 
@@ -259,7 +259,8 @@ def _is_taken(db: Database, measurement_id: str) -> bool:
     return db.execute("SELECT 1 FROM measurements WHERE id = ?", [measurement_id]).fetchone() is not None
 
 
-def _round(db: Database, round_id: str | None) -> Round | None:
+def round_of(db: Database, round_id: str | None) -> Round | None:
+    """The stored round of that id."""
     query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
     found = db.execute(query, [round_id]).fetchone()
     if found is None:

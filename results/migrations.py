@@ -187,6 +187,14 @@ def m007_spans_by_register(db: Database) -> None:
     db.execute("DROP TABLE earlier_spans")
 
 
+@migrations()
+def m008_hub(db: Database) -> None:
+    """What waits to be sent to a hub; and a hub's own: who may send, and what came from whom."""
+    from results.hub.schema import TABLES
+
+    _execute(db, TABLES)
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}
