@@ -11,14 +11,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from results.classify import classify
 from tests.lab import kernel
-from tests.lab.judging import run
-from tests.lab.situations import WORLDS
-from tests.lab.standing import lab
+from tests.lab.worlds import run_all as run_worlds
 from tests.live.networks import NETWORKS
 from tests.live.rounds import run_all
 from tests.scenarios.builder import scenarios
@@ -65,9 +61,8 @@ def in_namespaces() -> Iterator[Told]:
     if reason := kernel.why_not():
         print(f"no namespaces: {reason}", file=sys.stderr)
         return
-    with TemporaryDirectory() as folder, lab(Path(folder)) as standing:
-        for world in WORLDS:
-            yield from map(_judged, run(world, standing).judged)
+    for done in run_worlds():
+        yield from map(_judged, done.judged)
 
 
 SOURCES: dict[str, Callable[[], Iterator[Told]]] = {

@@ -39,6 +39,11 @@ def run(world: World, lab: Lab) -> Run:
             ran = lab.reachprobe("-q", "check", "--json", "--path", world.path, *world.expected, config=config)
     finally:
         censorship.forgives()
+    return measured(world, ran)
+
+
+def measured(world: World, ran: Ran) -> Run:
+    """What the program said, held against what it had to say."""
     rows = {row["target"]: row for row in ran.rows}
     judged = tuple(
         Judged(f"{world.name}, {target}", expected, rows.get(target)) for target, expected in world.expected.items()
