@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, get_args
 
 from results.latest import Newest, newest
 from results.notices import how_many_wait
+from results.prune import used_bytes
 from results.runs import last_round
 from results.verdict import NetworkState, Outcome
 from schedules.choose import wanted
@@ -122,7 +123,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
     for table in ("rounds", "measurements"):
         count = store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the two names above
         yield GaugeMetricFamily(f"reachprobe_stored_{table}", "How many the database holds.", count)
-    yield GaugeMetricFamily("reachprobe_database_bytes", "The size of its file.", store.path.stat().st_size)
+    yield GaugeMetricFamily("reachprobe_database_bytes", "What it holds.", used_bytes(store.db))
     yield GaugeMetricFamily("reachprobe_targets_due", "Targets that are due now.", duty(config, store, now).count)
     registers = GaugeMetricFamily(
         "reachprobe_register_version_timestamp_seconds",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,20 @@ def schedule() -> None:
 
 
 def which(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what kind of schedule."""
-    command = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running, in place of a timer.")(
-        command
-    )
-    command = click.option("--cron", "kind", flag_value="cron", help="Lines for your crontab.")(command)
-    command = click.option("--system", "kind", flag_value="system", help="systemd units of the system.")(command)
-    return click.option("--systemd", "kind", flag_value="user", help="systemd units of your own.")(command)
+    """The options that say what kind of schedule, at most one of them, and whether it keeps the agent running."""
+
+    @wraps(command)
+    def chosen(*arguments: Any, systemd: bool, system: bool, cron: bool, **others: Any) -> Any:
+        given = {"user": systemd, "system": system, "cron": cron}
+        kinds = [kind for kind in given if given[kind]]
+        if len(kinds) > 1:
+            raise click.UsageError("give one of --systemd, --system and --cron")
+        return command(*arguments, kind=kinds[0] if kinds else None, **others)
+
+    chosen = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running, in place of a timer.")(chosen)
+    chosen = click.option("--cron", is_flag=True, help="Lines for your crontab.")(chosen)
+    chosen = click.option("--system", is_flag=True, help="systemd units of the system.")(chosen)
+    return click.option("--systemd", is_flag=True, help="systemd units of your own.")(chosen)
 
 
 @schedule.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from schedules.show.folded import Folded
 from schedules.show.words import safe, what
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def targets(found: Sequence[Enforcement]) -> tuple[Table, int]:
     grid = _grid("target", "network", "listed (UTC)", "blocked after")
     for one in found[:MANY_ROWS]:
         listed = safe(one.listed_at)[:16].replace("T", " ")
-        grid.add_row(what(one.target), _network(one.network), listed, said(one))
+        grid.add_row(Folded(what(one.target)), _network(one.network), listed, said(one))
     return grid, max(0, len(found) - MANY_ROWS)
 
 

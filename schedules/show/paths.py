@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from schedules.show.folded import Folded
 from schedules.show.words import SIGNS, STYLES, how, safe, what
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def paths_table(lines: Sequence[Line], paths: Sequence[str]) -> Table:
     for path in paths:
         grid.add_column(safe(path), overflow="fold", min_width=max(len(f"{SIGNS[o]} {o}") for o in SIGNS))
     for line in lines:
-        grid.add_row(_named(line), *(_cell(line.get(path)) for path in paths))
+        grid.add_row(Folded(_named(line)), *(_cell(line.get(path)) for path in paths))
     return grid
 
 

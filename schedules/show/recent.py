@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from schedules.show.folded import Folded
 from schedules.show.words import SIGNS, STYLES, how, safe, what
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def recent(rows: Iterable[dict[str, Any]], short: Callable[[str], str]) -> Table
         grid.add_row(
             safe(short(row["measurement_id"])),
             safe(row["started_at"])[:16].replace("T", " "),
-            _what(row),
+            Folded(_what(row)),
             Text(f"{SIGNS[row['outcome']]} {row['outcome']}", style=style),
             how(row),
             row["agreement"],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from schedules.show.folded import Folded
 from schedules.show.words import SIGNS, STYLES, how, listing, safe, seconds, what
 
 if TYPE_CHECKING:
@@ -33,13 +34,20 @@ def table(rows: Sequence[Row], width: int) -> Table:
         style = STYLES[row["outcome"]]
         grid.add_row(
             Text(SIGNS[row["outcome"]], style=style),
-            what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})"),
+            Folded(
+                what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})")
+            ),
             Text(row["outcome"], style=style),
             how(row),
             said,
             row["agreement"],
         )
     return grid
+
+
+def _named(row: Row) -> str:
+    """The target; for a service's row the service, and the target that decides."""
+    return what(row["target"]) if row["kind"] == "target" else safe(f"{row['service']} ({what(row['target'])})")
 
 
 def _widest(header: str, texts: Iterable[str]) -> int:

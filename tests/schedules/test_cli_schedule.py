@@ -235,3 +235,14 @@ def test_a_machine_without_systemd_is_told_so(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert cli.call(["schedule", "install", "--systemd", "--yes"]) == 2
     assert "systemctl: there is no such program here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kinds", [("--systemd", "--cron"), ("--system", "--systemd"), ("--cron", "--system")])
+@pytest.mark.parametrize("command", ["show", "install"])
+def test_two_kinds_at_once_are_refused(
+    command: str, kinds: tuple[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.call(["schedule", command, *kinds]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "give one of --systemd, --system and --cron" in said.err
