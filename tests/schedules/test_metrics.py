@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -181,3 +182,11 @@ def test_a_web_page_whose_name_was_led_to_this_machine_is_told_nothing(store: St
             assert asked(server.port, host=host) == (403, "403 Forbidden\n")
     finally:
         server.close()
+
+
+def test_the_document_names_every_metric_and_nothing_else(store: Store) -> None:
+    document = Path("docs/telling.md").read_text("utf-8")
+    named = set(re.findall(r"`(reachprobe_[a-z_]+)(?:\{\w+\})?`", document))
+    counted = metrics.registry(CONFIG, store, NOW.timestamp()).collect()
+    given = {f"{family.name}_info" if family.type == "info" else family.name for family in counted}
+    assert given | {"reachprobe_last_round_timestamp_seconds", "reachprobe_network_state"} == named
