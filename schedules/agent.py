@@ -73,6 +73,8 @@ class Agent:
         self._database, self._measure, self._say, self._clock = database, measure, say, clock
         self._looked_at, self._look_again = 0.0, 0.0
         self._round: asyncio.Task[Duty] | None = None
+        self._left: tuple[object, ...] | None = None
+        """How the database was left, None while something is wrong with it."""
         self._aside = aside or Aside(say)
 
     async def wake(self) -> None:
@@ -80,11 +82,15 @@ class Agent:
         pause."""
         if await self._look(self._clock()):
             self._beside(self._clock())
+            if self._left is not None:
+                self._left = _written(self._database)
 
     async def _look(self, now: float) -> bool:
         """False where it was ended before its time."""
         changed = self._reload()
-        if not changed and self._looked_at <= now < self._look_again:
+        due = not self._looked_at <= now < self._look_again
+        others_wrote = self._left is not None and self._left != _written(self._database)  # a register's new version?
+        if not (changed or due or others_wrote):
             return True
         self._looked_at, self._look_again = now, now + PAUSE_S
         self._round = asyncio.create_task(self._measure_due(now))
@@ -93,10 +99,13 @@ class Agent:
             return False
         try:
             self._look_again = _again(self._round.result(), self._clock())
+            self._left = ()
         except Locked as error:
-            self._say(str(error))
+            if due:
+                self._say(str(error))
             self._look_again = now
         except (StoreError, BadChoice) as error:
+            self._left = None
             self._say(f"{error}; the next try is in {PAUSE_S // 60} minutes")
         return True
 
@@ -183,6 +192,19 @@ class Agent:
             return False
         self._say("the configuration has changed and is in force")
         return True
+
+
+def _written(database: Path) -> tuple[object, ...]:
+    """What changes whenever somebody writes into the database, told by its files alone."""
+    found: list[object] = []
+    for file in (database, database.with_name(f"{database.name}-wal")):
+        try:
+            there = file.stat()
+        except OSError:
+            continue
+        if there.st_size:
+            found += (there.st_ino, there.st_size, there.st_mtime_ns)
+    return tuple(found)
 
 
 def _again(left: Duty, now: float) -> float:

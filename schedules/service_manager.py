@@ -5,6 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping
 
+BEAT_S = 240.0
+"""As seldom as may be, for each time wakes the machine."""
+
 Tell = Callable[[str], None]
 
 
@@ -23,3 +26,9 @@ def teller(environ: Mapping[str, str]) -> Tell:
                 return  # a manager that does not listen is no reason to stop measuring
 
     return tell
+
+
+def beat_s(environ: Mapping[str, str]) -> float:
+    """How often to say that one is alive: twice in the time that systemd waits for it (sd_watchdog_enabled(3))."""
+    waits_us = environ.get("WATCHDOG_USEC", "")
+    return min(BEAT_S, int(waits_us) / 2e6) if waits_us.isdecimal() and int(waits_us) else BEAT_S

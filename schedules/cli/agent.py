@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from schedules.once import Cut
     from schedules.place import Here
 
-BEAT_S = 30.0
-
 
 @click.command()
 @click.pass_obj
@@ -69,9 +67,9 @@ async def _run(app: App, made: Agent) -> None:
     from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
     from schedules.agent import run_agent
-    from schedules.service_manager import teller
+    from schedules.service_manager import beat_s, teller
 
-    await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), BEAT_S)
+    await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), beat_s(app.environ))
 
 
 def _measure(say: Say, here: Here) -> Measure:

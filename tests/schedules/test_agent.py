@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -19,6 +20,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from probe.model import Target
 from probe.network import rfc3339
 from probe.path import BadPath
+from results.registers.importing import import_register
 from results.store import Store, StoreError
 from schedules import lock
 from schedules.agent import PAUSE_S, Agent
@@ -290,16 +292,113 @@ async def test_a_round_that_is_under_way_is_ended_by_stop_and_what_is_finished_i
         pass
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be counted here")
-async def test_weeks_leave_no_files_open_and_no_memory_behind(world: World) -> None:
+ONE_A_DAY = """
+[vantage]
+country = "RU"
+[[campaign]]
+name = "daily"
+targets = ["https://a.example/", "https://b.example/"]
+every = "1d"
+"""
+
+
+def publish(world: World, *names: str) -> None:
+    """Another process brings in the register's version of now."""
+    file = world.database.with_name("register.txt")
+    file.write_text("".join(f"{name}\n" for name in names))
+    now = datetime.now(UTC)
+    with closing(Store.open(world.database)) as store:
+        import_register(store.db, [file], name="list", country="RU", format="plain", updated=now, now=now)
+
+
+async def test_a_new_listing_is_measured_within_two_minutes_then_hourly_for_two_days_and_daily_again(
+    world: World,
+) -> None:
+    world.file.write_text(ONE_A_DAY.replace('every = "1d"', 'every = "7d"'))
+    await world.start()
+    await world.live(timedelta(minutes=2))
+    publish(world, "x.example")
+    await world.live(timedelta(days=1))
+    assert set(world.measured.values()) == {1}
+    publish(world, "x.example", "a.example")
+    await world.live(timedelta(minutes=2))
+    assert world.measured == {("https://a.example/", "direct"): 2, ("https://b.example/", "direct"): 1}
+    for days, times in ((2, 48), (14, 14), (28, 4)):
+        before = world.measured.copy()
+        await world.live(timedelta(days=days))
+        assert world.measured["https://a.example/", "direct"] - before["https://a.example/", "direct"] == times
+    assert world.measured["https://b.example/", "direct"] == 1 + 6
+    assert world.said == ["the configuration has changed and is in force"]
+    world.scheduler.shutdown()
+
+
+async def test_a_changed_verdict_is_confirmed_after_a_quarter_of_an_hour_and_an_hour_and_then_daily_again(
+    world: World,
+) -> None:
+    world.file.write_text(ONE_A_DAY)
+    await world.start()
+    await world.live(timedelta(days=5, minutes=2))
+    assert set(world.measured.values()) == {1 + 5}
+    world.outcome = "blocked"
+    await world.live(timedelta(days=1))
+    assert set(world.measured.values()) == {1 + 6 + 2}
+    await world.live(timedelta(days=5))
+    assert set(world.measured.values()) == {1 + 11 + 2}
+    world.scheduler.shutdown()
+
+
+async def grown(world: World) -> tuple[int, int]:
+    """By how many open files and objects the agent is larger after another week than after two days."""
+
     def held() -> tuple[int, int]:
         gc.collect()
         return len(list(Path("/proc/self/fd").iterdir())), len(gc.get_objects())
 
     await world.start()
     await world.live(timedelta(days=2))
-    files, objects = held()
-    await world.live(timedelta(days=14))
-    assert held()[0] == files
-    assert held()[1] < objects + 500
+    before = held()
+    await world.live(timedelta(weeks=1))
+    after = held()
     world.scheduler.shutdown()
+    return after[0] - before[0], after[1] - before[1]
+
+
+counted = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be counted here")
+ROUNDS = 7 * 24
+"""In a week of an hourly campaign."""
+
+
+@counted
+async def test_weeks_leave_no_files_open_and_no_memory_behind(world: World) -> None:
+    files, objects = await grown(world)
+    assert files == 0
+    assert objects < ROUNDS / 2
+
+
+@counted
+async def test_one_object_a_round_left_behind_would_be_noticed(world: World) -> None:
+    left: list[list[object]] = []
+    measure = world.measure
+
+    async def leaks(choice: Choice, config: Config, store: Store) -> None:
+        left.append([choice])
+        await measure(choice, config, store)
+
+    world.agent._measure = leaks
+    assert (await grown(world))[1] > ROUNDS / 2
+
+
+@counted
+async def test_one_file_a_day_left_open_would_be_noticed(world: World) -> None:
+    left: list[Any] = []
+    measure = world.measure
+
+    async def leaks(choice: Choice, config: Config, store: Store) -> None:
+        if any(target.host == "c.example" for target in choice.targets):
+            left.append(world.file.open())
+        await measure(choice, config, store)
+
+    world.agent._measure = leaks
+    assert (await grown(world))[0] == 7
+    for file in left:
+        file.close()

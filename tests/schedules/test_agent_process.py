@@ -14,7 +14,7 @@ import pytest
 
 from results.store import Store
 from schedules.demo.network import CensoredNetwork
-from schedules.service_manager import teller
+from schedules.service_manager import BEAT_S, beat_s, teller
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,3 +150,23 @@ def test_an_abstract_socket_is_told_too_and_a_manager_that_is_gone_hurts_nobody(
         assert listening.recv(100) == b"READY=1"
     tell("WATCHDOG=1")
     teller({})("READY=1")
+
+
+@pytest.mark.parametrize(
+    ("waits", "beats"), [("600000000", BEAT_S), ("60000000", 30.0), ("0", BEAT_S), ("soon", BEAT_S), (None, BEAT_S)]
+)
+def test_it_says_that_it_lives_at_least_twice_in_the_time_that_systemd_waits(waits: str | None, beats: float) -> None:
+    assert beat_s({"WATCHDOG_USEC": waits} if waits is not None else {}) == beats
+
+
+async def test_a_watchdog_that_waits_a_second_hears_that_it_lives(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = lab.net.add_site("good.x.test")
+    lab.configure(good.url)
+    monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+    process = await lab.start("agent")
+    try:
+        heard = [await asyncio.wait_for(lab.manager.hear(), 30) for _ in range(3)]
+        assert heard == ["READY=1", "WATCHDOG=1", "WATCHDOG=1"]
+    finally:
+        process.terminate()
+        await process.communicate()
