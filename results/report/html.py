@@ -1,0 +1,107 @@
+"""A report as one HTML file that needs nothing else: no script, no request, every foreign text escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from itertools import groupby
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from results.report import tables, telling
+from results.report.pictures import Pictures, draw
+from results.report.summary import Summary
+from results.report.words import AGREEMENT_SIGNS, SIGNS, Words
+
+
+def render(summary: Summary, words: Words) -> str:
+    """The whole page; with pictures where the extra that draws them is installed."""
+    pictures = draw(summary, words)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = environment.from_string((files("results.report") / "page.html").read_text("utf-8"))
+    return page.render(
+        language=words.language,
+        say=words.say,
+        style=Markup((files("results.report") / "page.css").read_text("utf-8")),  # noqa: S704 a file of our own
+        made=words.say("made", when=words.moment(summary.generated_at), version=summary.version),
+        in_short=telling.in_short(summary, words),
+        rows=[{"title": row.title, "sentences": telling.of_row(summary, row, words)} for row in summary.rows],
+        with_pictures=pictures is not None,
+        sections=list(_sections(summary, words, pictures or Pictures())) if summary.rows else [],
+        about=telling.about(summary, words),
+    )
+
+
+def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[dict[str, Any]]:
+    yield _section("matrix", [_part(tables.matrix(summary, words))], legend=_outcomes(summary, words))
+    yield _section(
+        "register", [_part(tables.register(summary, words), pictures.register)], legend=_agreements(summary, words)
+    )
+    courses = [
+        _part(
+            tables.timeline(row, summary, words),
+            pictures.timelines.get(row.name),
+            title=row.title,
+            sentences=[sentence] if (sentence := telling.listing(row, words)) else [],
+        )
+        for row in summary.rows
+    ]
+    yield _section("timeline", courses, legend=_outcomes(summary, words))
+    if summary.enforcements:
+        part = _part(tables.hours(summary, words), pictures.hours)
+        yield _section("hours", [part], sentences=list(telling.delays(summary, words)))
+    for name, table, picture in (
+        ("methods", tables.methods(summary, words), pictures.methods),
+        ("alike", tables.alike(summary, words), pictures.alike),
+        ("times", tables.times(summary, words), pictures.times),
+    ):
+        if table.rows:
+            yield _section(name, [_part(table, picture)])
+    if summary.evidence:
+        yield _section("evidence", list(_proofs(summary, words)), left_out=summary.evidence_left_out)
+
+
+def _section(name: str, parts: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"name": name, "parts": parts, "legend": [], "sentences": [], "left_out": 0} | more
+
+
+def _part(table: tables.Table | None, picture: Any = None, **more: Any) -> dict[str, Any]:
+    return {"table": table, "picture": picture, "title": "", "sentences": [], "proofs": []} | more
+
+
+def _outcomes(summary: Summary, words: Words) -> list[dict[str, Any]]:
+    there = {cell.outcome for row in summary.rows for cell in row.cells}
+    there |= {day.outcome for row in summary.rows for course in row.courses for day in course.days}
+    return [
+        {"sign": sign, "kind": outcome or "gap", "text": words.say(f"outcome.{outcome or 'gap'}"), "swatch": False}
+        for outcome, sign in SIGNS.items()
+        if outcome in there
+    ]
+
+
+def _agreements(summary: Summary, words: Words) -> list[dict[str, Any]]:
+    there = {tally.agreement for tally in summary.tallies}
+    return [
+        {"sign": sign, "kind": agreement, "text": words.say(f"agreement.{agreement}"), "swatch": True}
+        for agreement, sign in AGREEMENT_SIGNS.items()
+        if agreement in there
+    ]
+
+
+def _proofs(summary: Summary, words: Words) -> Iterator[dict[str, Any]]:
+    for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
+        told = [
+            {
+                "network": tables.network(one.place, summary, words),
+                "how": tables.how(one, words),
+                "sentences": one.sentences,
+                "when": words.moment(one.at),
+                "listing": one.listing,
+                "rules": one.rules,
+                "id": one.measurement_id,
+            }
+            for one in proofs
+        ]
+        yield _part(None, title=tables.what(target), proofs=told)

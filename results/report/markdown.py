@@ -1,0 +1,103 @@
+"""A report as Markdown, for a page or a message: the sentences and the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from results.report import tables, telling
+from results.report.summary import Summary
+from results.report.words import Words
+
+SPECIAL = "\\`*_{}[]<>|#&~"
+
+
+def render(summary: Summary, words: Words) -> str:
+    """The whole of it."""
+    return "\n".join(_lines(summary, words)) + "\n"
+
+
+def _lines(summary: Summary, words: Words) -> Iterator[str]:
+    yield f"# {_escaped(words.say('title'))}"
+    yield ""
+    yield _escaped(words.say("made", when=words.moment(summary.generated_at), version=summary.version))
+    yield from _section("summary", words, lead=False)
+    yield from _paragraphs(telling.in_short(summary, words))
+    for row in summary.rows:
+        yield ""
+        yield f"**{_escaped(row.title)}**: {_escaped(' '.join(telling.of_row(summary, row, words)))}"
+    if summary.rows:
+        yield from _tables(summary, words)
+    yield from _section("about", words, lead=False)
+    yield from _paragraphs(telling.about(summary, words))
+
+
+def _tables(summary: Summary, words: Words) -> Iterator[str]:
+    for name in ("matrix", "register"):
+        yield from _section(name, words)
+        yield from _table(getattr(tables, name)(summary, words), words)
+    yield from _section("timeline", words, lead=False)
+    for row in summary.rows:
+        yield f"\n### {_escaped(row.title)}\n"
+        yield _escaped(telling.listing(row, words))
+        yield from _table(tables.timeline(row, summary, words), words)
+    for name in ("hours", "methods", "alike", "times"):
+        table = getattr(tables, name)(summary, words)
+        if table.rows:
+            yield from _section(name, words)
+            if name == "hours":
+                yield from _paragraphs(list(telling.delays(summary, words)))
+            yield from _table(table, words)
+    if summary.evidence:
+        yield from _section("evidence", words)
+        yield from _evidence(summary, words)
+
+
+def _evidence(summary: Summary, words: Words) -> Iterator[str]:
+    for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
+        yield f"\n### {_escaped(tables.what(target))}\n"
+        for one in proofs:
+            head = f"{tables.network(one.place, summary, words)}: {tables.how(one, words)}"
+            yield f"- **{_escaped(head)}** ({_escaped(words.moment(one.at))})"
+            yield from (f"  - {_escaped(sentence)}" for sentence in one.sentences)
+            rules = ", ".join(one.rules)
+            last = f"{words.say('column.rules')}: {rules}; {words.say('column.id')}: {one.measurement_id}"
+            yield f"  - {_escaped(last)}"
+    if summary.evidence_left_out:
+        yield f"\n{_escaped(words.say('more', count=summary.evidence_left_out))}"
+
+
+def _section(name: str, words: Words, *, lead: bool = True) -> Iterator[str]:
+    yield f"\n## {_escaped(words.say(f'heading.{name}'))}\n"
+    if lead:
+        yield words.say(f"lead.{name}")
+
+
+def _paragraphs(sentences: list[str]) -> Iterator[str]:
+    for number, sentence in enumerate(sentences):
+        if number:
+            yield ""
+        yield _escaped(sentence)
+
+
+def _table(table: tables.Table, words: Words) -> Iterator[str]:
+    yield ""
+    yield f"| {' | '.join(map(_escaped, table.columns))} |"
+    yield "|" + "---|" * len(table.columns)
+    for row in table.rows:
+        yield f"| {' | '.join(_escaped(_cell(cell)) for cell in row)} |"
+    if table.left_out:
+        yield f"\n{_escaped(words.say('more', count=table.left_out))}"
+
+
+def _cell(cell: tables.Cell) -> str:
+    first = f"{cell.sign} {cell.text}" if cell.sign else cell.text
+    return ", ".join((first, *cell.more))
+
+
+def _escaped(text: str) -> str:
+    """Foreign text in one line that is no markup, and no link."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    for letter in SPECIAL:
+        shown = shown.replace(letter, f"\\{letter}")
+    return shown.replace("://", ":\\//")

@@ -1,0 +1,197 @@
+"""The tables of a report, for whatever they are written in. Pure: a summary and words in, cells of plain text out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from results.comparing.seen import DIRECT
+from results.report import telling
+from results.report.summary import Cell as Found
+from results.report.summary import Course, Evidence, Row, Summary
+from results.report.words import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
+
+MOST_HOURS, MOST_PAIRS = 80, 60
+STEPS = ("dns", "svcb", "tcp", "tls", "quic", "http")
+AGREEMENTS = tuple(AGREEMENT_SIGNS)
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in one place; `sign` and `kind` (an outcome, or an agreement) say the same without words."""
+
+    text: str
+    sign: str = ""
+    kind: str = ""
+    more: tuple[str, ...] = ()
+    """Lines under it."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """The first cell of each row names it."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    left_out: int = 0
+
+
+def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], most: int | None = None) -> Table:
+    made = tuple(tuple(one if isinstance(one, Cell) else Cell(text=str(one)) for one in row) for row in rows)
+    return Table(name=name, columns=tuple(columns), rows=made[:most], left_out=max(0, len(made) - most) if most else 0)
+
+
+def matrix(summary: Summary, words: Words) -> Table:
+    """Services by networks."""
+    heads = [words.say("column.service"), *map(words.place, summary.places)]
+    rows = ([row.title, *(_found(cell, words) for cell in row.cells)] for row in summary.rows)
+    return _table("matrix", heads, rows)
+
+
+def _found(cell: Found, words: Words) -> Cell:
+    outcome = words.say(f"outcome.{cell.outcome or 'gap'}")
+    if cell.outcome is None:
+        return Cell(text=outcome, sign=SIGNS[None], kind="gap")
+    more = []
+    if cell.split:
+        more.append(words.say("outcome.split"))
+    if cell.method is not None:
+        more.append(words.say(f"method.{cell.method}"))
+    if cell.agreement not in (None, "undecided"):
+        more.append(f"{AGREEMENT_SIGNS[str(cell.agreement)]} {words.say(f'agreement.{cell.agreement}')}")
+    if cell.blocked_share:
+        more.append(share(cell, words))
+    return Cell(text=outcome, sign=SPLIT if cell.split else SIGNS[cell.outcome], kind=cell.outcome, more=tuple(more))
+
+
+def share(cell: Found, words: Words) -> str:
+    """`74% of 21 days (52% to 88%)`."""
+    said = words.say("word.of_days", share=words.percent(cell.blocked_share or 0.0), count=cell.days)
+    interval = words.say("word.interval", low=words.percent(cell.low or 0.0), high=words.percent(cell.high or 0.0))
+    return f"{said} ({interval}{', ' + words.say('word.few') if cell.is_small else ''})"
+
+
+def register(summary: Summary, words: Words) -> Table:
+    """Agreements by networks, in numbers of targets."""
+    counts = {(tally.place, tally.agreement): tally.targets for tally in summary.tallies}
+    there = [agreement for agreement in AGREEMENTS if any(key[1] == agreement for key in counts)]
+    heads = [words.say("column.network"), *(f"{AGREEMENT_SIGNS[a]} {words.say(f'agreement.{a}')}" for a in there)]
+    rows = (
+        [words.place(place), *(counts.get((place.label, agreement), 0) for agreement in there)]
+        for place in summary.places
+    )
+    return _table("register", heads, rows)
+
+
+def timeline(row: Row, summary: Summary, words: Words) -> Table:
+    """How one row went at each place."""
+    heads = [words.say(f"column.{name}") for name in ("network", "state", "period")]
+    rows = (
+        [
+            _place(course, summary, words),
+            _state(course, words),
+            "; ".join(telling.turn(one, words) for one in course.turns) or "–",
+        ]
+        for course in row.courses
+    )
+    return _table(f"timeline of {row.name}", heads, rows)
+
+
+def _state(course: Course, words: Words) -> Cell:
+    last = next((day.outcome for day in reversed(course.days) if day.outcome), None)
+    if course.state == "nothing" and last == "down":
+        return Cell(text=words.say("outcome.down"), sign=SIGNS["down"], kind="down")
+    kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(course.state)
+    return Cell(text=words.say(f"state.{course.state}"), sign=SIGNS.get(kind, SPLIT), kind=kind or "gap")
+
+
+def _place(course: Course, summary: Summary, words: Words) -> str:
+    place = summary.place(course.place)
+    name = words.place(place) if place is not None else course.place
+    return words.say("at_vantage", place=name, vantage=course.vantage) if course.vantage else name
+
+
+def hours(summary: Summary, words: Words) -> Table:
+    """Each listed target on each network."""
+    heads = [
+        words.say(f"column.{name}") for name in ("target", "network", "listed", "last_open", "first_blocked", "hours")
+    ]
+    rows = (
+        [
+            what(one.target),
+            network(one.network, summary, words),
+            words.when(one.listed_at),
+            words.when(one.last_open) if one.last_open else "–",
+            words.when(one.first_blocked) if one.first_blocked else "–",
+            telling.hours(one, words),
+        ]
+        for one in sorted(summary.enforcements, key=lambda one: (one.target, one.network or ""))
+    )
+    return _table("hours", heads, rows, MOST_HOURS)
+
+
+def network(label: str | None, summary: Summary, words: Words) -> str:
+    """What a network's column is called."""
+    place = summary.place(label or "")
+    return words.place(place) if place is not None else label or "?"
+
+
+def what(target: str) -> str:
+    """The bare host of an ordinary https URL, else the target."""
+    return target.removeprefix("https://").removesuffix("/")
+
+
+def methods(summary: Summary, words: Words) -> Table:
+    """Methods by networks, in numbers of targets."""
+    counts = {(one.place, one.method): one.targets for one in summary.methods}
+    there = list(dict.fromkeys(one.method for one in sorted(summary.methods, key=lambda one: one.method)))
+    heads = [words.say("column.network"), *(words.say(f"method.{method}") for method in there)]
+    rows = (
+        [words.place(place), *(counts.get((place.label, method), 0) for method in there)]
+        for place in summary.places
+        if place.path == DIRECT
+    )
+    return _table("methods", heads, rows if there else ())
+
+
+def alike(summary: Summary, words: Words) -> Table:
+    """Pair by pair, like beside like."""
+    heads = [words.say(f"column.{name}") for name in ("network", "other", "rows", "agreement", "kappa")]
+    pairs = summary.alike.pairs if summary.alike is not None else ()
+    rows = (
+        [
+            network(pair.a, summary, words),
+            network(pair.b, summary, words),
+            pair.rows,
+            "–" if pair.agreement is None else words.percent(pair.agreement),
+            "–" if pair.kappa is None else words.number(round(pair.kappa, 2)),
+        ]
+        for pair in pairs
+    )
+    return _table("alike", heads, rows, MOST_PAIRS)
+
+
+def times(summary: Summary, words: Words) -> Table:
+    """Step by step, network by network, in milliseconds."""
+    unit = words.say("picture.milliseconds")
+    heads = [words.say(f"column.{name}") for name in ("step", "network", "count")]
+    heads += [f"{words.say(f'column.{name}')}, {unit}" for name in ("low", "middle", "high")]
+    order = {step: number for number, step in enumerate(STEPS)}
+    rows = (
+        [
+            one.step.upper(),
+            network(one.place, summary, words),
+            one.count,
+            *(words.number(seconds * 1000) for seconds in (one.low, one.middle, one.high)),
+        ]
+        for one in sorted(summary.times, key=lambda one: (order.get(one.step, len(order)), one.step, one.place))
+    )
+    return _table("times", heads, rows)
+
+
+def how(one: Evidence, words: Words) -> str:
+    """`TLS: reset, by name, confirmed`."""
+    said = [words.say(f"method.{one.method}")] if one.method else []
+    said += [words.say(f"trigger.{one.trigger}")] if one.trigger else []
+    said += [words.say(f"confidence.{one.confidence}")] if one.confidence else []
+    return ", ".join(said)

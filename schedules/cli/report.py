@@ -1,0 +1,87 @@
+"""What was found, as one page for people: HTML, Markdown or CSV, in English or Russian."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from results.report import Summary
+
+RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE…]")
+@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Instead of stdout.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="By default one HTML file."
+)
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="English, or Russian.")
+@click.option("--within", default="24h", metavar="TIME", help="How old a state may be beside the newest, as 24h, 7d.")
+@click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
+@click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@click.pass_obj
+def report(
+    app: App,
+    sources: tuple[str, ...],
+    output: Path | None,
+    format_: str,
+    language: str,
+    within: str,
+    since: str | None,
+    until: str | None,
+) -> int:
+    """Write what was found so that it can be read: in sentences, tables and pictures.
+
+    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), or a folder of these; without one,
+    this machine's database. The HTML file needs nothing else and opens offline. Its pictures need an extra:
+    pip install 'reachprobe[report]'.
+    """
+    from importlib import import_module
+
+    from results.report.words import Words
+    from schedules.show import whole
+    from schedules.show.output import talk
+
+    summary = _summary(app, sources, since, until, within)
+    renderer = import_module(f"results.report.{ {'html': 'html', 'md': 'markdown', 'csv': 'csv'}[format_] }")
+    written = renderer.render(summary, Words(language))
+    if output is None:
+        sys.stdout.buffer.write(written.encode())
+        sys.stdout.buffer.flush()
+        return 0
+    try:
+        whole.write(output, written.encode())
+    except OSError as error:
+        raise click.ClickException(f"{output}: {error.strerror or error}") from error
+    talk(f"written to {output}", quiet=app.quiet)
+    return 0
+
+
+def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str | None, within: str) -> Summary:
+    from time import time
+
+    from results.report import details, summarise
+    from schedules.cli.compare import _gathered, _moment, _seconds, _tell
+
+    named = sources or (str(_own(app)),)
+    now = time()
+    period = {"since": _moment("--since", since), "until": _moment("--until", until), "now": now + 86400}
+    within_s = _seconds(within)
+    with _gathered(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
+        summary = summarise(gathered, more, now=now, within_s=within_s)
+        _tell(app, gathered)
+    return summary
+
+
+def _own(app: App) -> Path:
+    from results.store import Store
+
+    Store.open(app.database, must_exist=True).close()
+    return app.database
