@@ -118,13 +118,12 @@ class Agent:
 
     def _beside(self, now: float) -> None:
         self._aside.serve(self._config)
-        if not self._aside.is_wanted(self._config):
+        if not self._aside.is_wanted(self._config) or not self._aside.is_due(now):
             return
         try:
             with closing(Store.open(self._database)) as store:
                 self._aside.tell(self._config, store, now)
-                if self._aside.is_due(now):
-                    self._aside.count(self._locate(self._config), store, now)
+                self._aside.count(self._locate(self._config), store, now)
         except StoreError:
             return  # it is said where it keeps from measuring
 

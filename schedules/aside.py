@@ -1,4 +1,4 @@
-"""What is done beside measuring: people are told what has changed, and numbers are given to Prometheus.
+"""What is done beside measuring: people are told what has changed, Prometheus is given numbers, a hub the results.
 
 None of it may end a round or hold one up: what goes wrong here is said, and tried again the next time.
 """
@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from schedules.sending import Sender
 from schedules.telling import Teller
+from schedules.willing import unwilling
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_S = 20.0
 """How long `run` waits at its end until what it tells is taken."""
 FRESH_S = 300
-"""How old the numbers that the agent shows may become while nothing is measured."""
+"""How often the agent looks after this while nothing is measured."""
 
 Say = Callable[[str], None]
 
@@ -34,25 +36,36 @@ class Aside:
         say: Say,
         *,
         may_tell: Callable[[Store], str | None] = lambda _: None,
+        may_send: Callable[[Store], str | None] = lambda _: None,
         teller: Teller | None = None,
+        sender: Sender | None = None,
     ) -> None:
-        """`may_tell` gives the sentence why people may not be told, None where they may."""
+        """`may_tell` gives the sentence why people may not be told, None where they may; `may_send` the same of a
+        hub."""
         self._say, self._may_tell, self._teller = say, may_tell, teller or Teller()
+        self._may_send, self._sender = may_send, sender or Sender()
         self._said: dict[str, str] = {}
         self._server: MetricsServer | None = None
         self._listens: str | None = None
-        self._counted_at = 0.0
+        self._looked_at = 0.0
 
     @staticmethod
     def is_wanted(config: Config) -> bool:
         """Whether there is anything to do beside measuring."""
-        return bool(config.notify) or config.metrics.textfile is not None or config.metrics.listen is not None
+        return (
+            bool(config.notify)
+            or config.hub.url is not None
+            or config.metrics.textfile is not None
+            or config.metrics.listen is not None
+        )
 
     def measured(self, config: Config, store: Store, choices: Iterable[Choice], now: float) -> None:
         """A round has measured these: keep what there is to tell of them."""
         with self._no_matter("telling"):
+            self._looked_at = 0.0
             self._tell_once("telling", self._teller.hear(config, store, choices, now))
-            self._counted_at = 0.0
+        with self._no_matter("sending"):
+            self._sender.queue(config, store)
 
     def count(self, config: Config, store: Store, now: float) -> None:
         """Give the numbers to whoever is configured to read them."""
@@ -61,6 +74,12 @@ class Aside:
 
     def tell(self, config: Config, store: Store, now: float) -> None:
         """Send what waits, and do not wait for it."""
+        if config.hub.url is not None:
+            with self._no_matter("sending"):
+                why_not = self._may_send(store) or unwilling(config, store, now)
+                self._tell_once("sending", why_not)
+                for sentence in self._sender.step(config, store) if why_not is None else ():
+                    self._tell_once("hub", sentence)
         if not config.notify:
             return
         with self._no_matter("telling"):
@@ -81,18 +100,24 @@ class Aside:
             if wanted is not None:
                 from schedules.metrics_server import serve
 
-                self._server, self._counted_at = serve(wanted), 0.0
+                self._server, self._looked_at = serve(wanted), 0.0
             self._listens = wanted
 
     def is_due(self, now: float) -> bool:
-        """Whether the numbers have become old."""
-        return not 0 <= now - self._counted_at < FRESH_S
+        """Whether to look after all this now: a round is over, something is being told, or it is a while ago."""
+        if not self._teller.is_busy and 0 <= now - self._looked_at < FRESH_S:
+            return False
+        self._looked_at = now
+        return True
 
     def finish(self, store: Store, now: float, longest_s: float = LONGEST_S) -> None:
         """Wait so long for what is being told."""
         with self._no_matter("telling"):
             for sentence in self._teller.finish(store, now, longest_s):
                 self._say(sentence)
+        with self._no_matter("sending"):
+            for sentence in self._sender.finish(longest_s):
+                self._tell_once("hub", sentence)
 
     def close(self) -> None:
         if self._server is not None:
@@ -108,7 +133,6 @@ class Aside:
             counted = metrics.registry(config, store, now)
         except ImportError:
             return metrics.MISSING
-        self._counted_at = now
         if self._server is not None:
             self._server.show(counted)
         return metrics.write(Path(config.metrics.textfile), counted) if config.metrics.textfile is not None else None

@@ -92,6 +92,11 @@ class Teller:
         self._send, self._local = send, local
         self._under_way: dict[str, _Sending] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is on its way."""
+        return bool(self._under_way)
+
     def hear(self, config: Config, store: Store, measured: Iterable[Choice], now: float) -> str | None:
         """Keep what a round gives to tell. A sentence where that failed, which is no reason to fail."""
         if not config.notify:
