@@ -78,8 +78,8 @@ def shown(home: Path, *arguments: str, capsys: pytest.CaptureFixture[str]) -> st
 
 
 async def run(*words: str) -> tuple[int | None, str, str]:
-    """A program in the bare environment that systemd and cron give."""
-    bare = {name: os.environ[name] for name in ("HOME", "PATH")}
+    """A program in the bare environment that cron gives: no language, no path to our program (crontab(5))."""
+    bare = {"HOME": os.environ["HOME"], "LOGNAME": "someone", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
     process = await asyncio.create_subprocess_exec(
         *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=bare, cwd="/"
     )

@@ -172,6 +172,21 @@ async def test_of_four_thousand_records_a_bounded_number_is_kept(net: CensoredNe
     assert len(seen.detail.answers) == step.MAX_ANSWERS
 
 
+async def test_of_five_thousand_records_the_addresses_among_them_are_kept_bounded(net: CensoredNetwork) -> None:
+    """As many as a message of 65,535 bytes can hold: 2,000 addresses, and 3,000 empty records of types unknown."""
+    addresses = many(2000)
+
+    def answer(query: dns.message.Message, name: str) -> zone.Packets:
+        (response,) = addresses(query, name)
+        assert isinstance(response, dns.message.Message)
+        response.answer += [dns.rrset.from_text(".", 1, "IN", f"TYPE{20_000 + n}", r"\# 0") for n in range(3000)]
+        return [response]
+
+    seen = await at_most(20, ask(net, "tcp", answer))
+    assert seen.failure is None
+    assert len(seen.detail.answers) == step.MAX_ANSWERS
+
+
 Answering = Callable[[bytes], list[bytes]]
 
 
