@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 
 import pytest
 
@@ -60,6 +62,46 @@ def test_a_throttled_page_still_arrives_or_stalls_but_an_untouched_one_is_whole(
     counters = kernel.inside(kernel.GATEWAY, "iptables", "-nvxL", "FORWARD")
     dropped = next(line.split()[0] for line in counters.splitlines() if "DROP" in line and "limit" in line)
     assert int(dropped) > 0
+
+
+def test_a_queue_of_its_own_delays_a_name_and_an_address_and_loses_nothing(free: Lab) -> None:
+    censorship.shapes_name("throttled-by-name.x.test", kbit_per_s=1500)
+    censorship.shapes_address(SITES["throttled-by-address.x.test"], kbit_per_s=1500)
+    took = {}
+    for word in ("throttled-by-name", "throttled-by-address", "heavy"):
+        began = time.monotonic()
+        assert free.visit(f"{word}.x.test").startswith("page 8")
+        took[word] = time.monotonic() - began
+    assert min(took["throttled-by-name"], took["throttled-by-address"]) > 0.4
+    sent = kernel.inside(kernel.GATEWAY, "tc", "-s", "class", "show", "dev", "in0")
+    assert sum(int(count) > 80_000 for count in re.findall(r"Sent (\d+) bytes", sent)) == 3
+
+
+def test_after_a_hit_the_address_stays_silent_for_any_name_for_a_while(free: Lab) -> None:
+    censorship.resets_name_and_drops_after("residual.x.test", for_s=2)
+    assert free.visit("residual.x.test") == "reset"
+    began = time.monotonic()
+    innocent = "https://innocent.x.test/"
+    assert free.look(innocent, SITES["residual.x.test"]) == "timeout"
+    assert free.visit("honest.x.test").startswith("page")
+    while free.look(innocent, SITES["residual.x.test"]) == "timeout":
+        assert time.monotonic() - began < 20
+    assert time.monotonic() - began > 1.9
+
+
+@pytest.mark.parametrize("name", ["dns-servfail.x.test", "dnssec-broken.x.test"])
+def test_a_resolver_fails_on_one_name_and_every_validating_one_on_a_zone_that_is_not_signed(
+    free: Lab, name: str
+) -> None:
+    censorship.leads_dns_astray()
+    with pytest.raises(kernel.LabError, match="gaierror"):
+        resolve(free, name)
+    censorship.forgives()
+    if name == "dns-servfail.x.test":
+        assert resolve(free, name) == SITES[name]
+    else:
+        with pytest.raises(kernel.LabError, match="gaierror"):
+            resolve(free, name)
 
 
 @pytest.mark.parametrize("address", [SITES["neighbour.x.test"], ipv6_of(SITES["neighbour.x.test"])])
