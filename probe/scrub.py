@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from probe.address import literal
+from probe.labelled import without_labelled
 from probe.model import Http, Measurement, Observation
 
 SCRUBBED = "[scrubbed]"
@@ -45,7 +46,9 @@ def scrub(measurement: Measurement, own: frozenset[str]) -> Measurement:
     `own` holds IP addresses (loopback is nobody's own), hardware addresses as `02:00:5e:10:00:01`, and names, which are
     taken out as whole words. Text gets a mark; bytes keep their length, with zeros, so that a certificate can still be
     read. Hashes of what was changed are made again. An address that the volunteer gave as the target stays.
+    Behind NAT our public address is not in `own`; `probe.labelled` takes out what says that it is the visitor's.
     """
+    measurement = without_labelled(measurement)
     addresses = _Addresses.of(own - {measurement.target.host})
     observations = tuple(_observation(o, addresses) for o in measurement.observations)
     return msgspec.structs.replace(measurement, observations=observations)
