@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from itertools import groupby
@@ -31,9 +31,14 @@ SELECT m.id, t.text, w.name, w.country, w.asn, w.network_name, w.path, m.started
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
 WHERE m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
-    AND t.text IN (SELECT u.text FROM verdicts x JOIN measurements n ON n.number = x.measurement
-        JOIN targets u ON u.id = n.target_id WHERE json_extract(x.expectation, '$.listed') = 1)
+    AND t.text = ?
 """
+LISTED = """
+SELECT DISTINCT t.text
+FROM verdicts v JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id
+WHERE json_extract(v.expectation, '$.listed') = 1 ORDER BY 1
+"""
+DIRECT = "SELECT name, asn, network_name FROM vantages WHERE path = 'direct'"
 VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
 
 
@@ -104,10 +109,22 @@ Versions = Mapping[str, Sequence[float]]
 """Register -> the moments of its stored versions, in their order, in seconds since the epoch."""
 
 
-def seen(db: Database) -> Iterator[Seen]:
-    """Every measurement of a target that a register ever listed; of what was measured again at once the later one."""
+Networks = Set[tuple[str, int | None, str | None]]
+"""Vantage, ASN and network name of what is measured without a path of its own."""
+
+
+def of_database(db: Database) -> list[Enforcement]:
+    """What `enforcement` gives for all that is stored, with one target's measurements in memory at a time."""
+    known, own = versions(db), frozenset(db.execute(DIRECT).fetchall())
+    listed = [text for (text,) in db.execute(LISTED)]
+    found = [one for text in listed for one in enforcement(seen(db, text), known, own)]
+    return sorted(found, key=_place)
+
+
+def seen(db: Database, target: str) -> Iterator[Seen]:
+    """Every measurement of a target; of what was measured again at once the later one."""
     entries = cache(partial(msgspec.json.decode, type=tuple[Entry, ...]))
-    for row in db.execute(ROWS):
+    for row in db.execute(ROWS, [target]):
         values = dict(zip(Seen.__struct_fields__, row, strict=True))
         listed = None if values["listed"] is None else bool(values["listed"])
         yield Seen(**{**values, "listed": listed, "entries": entries(values["entries"] or "[]")})
@@ -121,10 +138,13 @@ def versions(db: Database) -> Versions:
     return found
 
 
-def enforcement(rows: Iterable[Seen], known: Versions = MappingProxyType({})) -> list[Enforcement]:
+def enforcement(
+    rows: Iterable[Seen], known: Versions = MappingProxyType({}), own: Networks | None = None
+) -> list[Enforcement]:
     """For each target, register and network how long blocking took, whatever the order of the rows.
 
-    `known` versions tell of an entry without a date that it was not there in the version before its first.
+    `known` versions tell of an entry without a date that it was not there in the version before its first. `own` are
+    the networks of direct measurements; None: those of these rows.
     """
     ordered = sorted(set(rows), key=lambda row: (_instant(row.at), row.id))
     told: dict[tuple[str, str], list[Seen]] = defaultdict(list)
@@ -132,7 +152,7 @@ def enforcement(rows: Iterable[Seen], known: Versions = MappingProxyType({})) ->
         if row.register is not None:
             told[row.target, row.register].append(row)
     measured: dict[str, dict[tuple[str | None, ...], list[Seen]]] = defaultdict(lambda: defaultdict(list))
-    for row in _on_its_network(ordered):
+    for row in _on_its_network(ordered, own):
         alone = row.vantage if row.network is None else ""
         measured[row.target][row.country, row.network, alone].append(row)
     found = []
@@ -142,13 +162,18 @@ def enforcement(rows: Iterable[Seen], known: Versions = MappingProxyType({})) ->
         for (country, network, _), those in measured[target].items():
             if listing is not None and country in countries:
                 found.append(_enforced(target, register, network, listing, those))
-    return sorted(found, key=lambda one: (one.network or "", one.register, one.target))
+    return sorted(found, key=_place)
 
 
-def _on_its_network(rows: Sequence[Seen]) -> list[Seen]:
+def _place(one: Enforcement) -> tuple[str, str, str]:
+    return one.network or "", one.register, one.target
+
+
+def _on_its_network(rows: Sequence[Seen], own: Networks | None) -> list[Seen]:
     """Those that tell of a network: open or surely blocked, and not by a path that leaves in another, nobody knows
     which."""
-    own = {(row.vantage, row.asn, row.network_name) for row in rows if row.path == "direct"}
+    if own is None:
+        own = {(row.vantage, row.asn, row.network_name) for row in rows if row.path == "direct"}
     return [
         row
         for row in rows

@@ -18,13 +18,12 @@ def enforcement(app: App, as_json: bool) -> None:
     Only what is surely blocked counts (confirmed or probable). The hours are at least and at most so many: what was
     measured seldom, or listed on a day without an hour, is known less exactly.
     """
-    from results.enforcement import by_network, seen, versions
-    from results.enforcement import enforcement as reckon
+    from results.enforcement import by_network, of_database
     from schedules.show.enforcement import networks, targets
     from schedules.show.output import out, print_json, talk
 
     with closing(app.store(must_exist=True)) as store:
-        found = reckon(seen(store.db), versions(store.db))
+        found = of_database(store.db)
     if as_json:
         for one in found:
             print_json(one)

@@ -37,9 +37,15 @@ def out() -> Console:
     """stdout: with colour on a terminal (NO_COLOR respected), plain text otherwise."""
     from rich.console import Console
 
+    class Piped(Console):
+        """Leaves a reader that went away to the command line, which calls that no failure."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
     if sys.stdout.isatty():
         return Console(highlight=False, markup=False, emoji=False)
-    return Console(file=_Trimmed(), width=PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
+    return Piped(file=_Trimmed(), width=PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
 
 
 def talk(message: str, *, quiet: bool = False) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.enforcement import Enforcement, Entry, Seen, by_network, enforcement, seen, versions
+from results.enforcement import ROWS, Enforcement, Entry, Seen, by_network, enforcement, of_database
 from results.expectation import expectation_for
 from results.registers.importing import import_register
 from results.store import Store
@@ -244,7 +244,12 @@ def test_the_database_tells_it_and_what_was_measured_again_at_once_counts_once(s
     measured("b" * 16, 2, "blocked")
     measured("c" * 16, 2.1, "reachable", repeats="b" * 16)
     measured("d" * 16, 3, "blocked")
-    (found,) = enforcement(seen(store.db), versions(store.db))
+    (found,) = of_database(store.db)
     assert found.network == f"AS{HOME.asn}"
     assert (found.first_blocked, found.last_open) == (clock(3), clock(2.1))
     assert found.hours == (2.1, 23.0)
+
+
+def test_no_measurement_of_another_target_is_read_for_one(store: Store) -> None:
+    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {ROWS}", ["x"])]
+    assert [step for step in steps if step.startswith("SCAN")] == []

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -16,6 +19,7 @@ from schedules import cli
 from schedules.show.enforcement import said
 from tests.results.records import finished, measurement, verdict
 
+ROOT = Path(__file__).parents[2]
 ENTRY = EntryRef(
     id="1", how="name", block_type="domain", basis=None, authority=None, decision_number=None, decision_date=None,
     listed_on="2026-06-10", listed_at="2026-06-10T12:00:00Z", first_seen="2026-06-10T13:00:00Z", last_seen=None,
@@ -55,6 +59,15 @@ def test_a_person_reads_the_networks_answer_first(database: Path, capsys: pytest
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[1] == ["AS12389", "rkn", "1", "1", "3", "to", "5", "h"]
     assert lines[-1] == ["www.example.com", "AS12389", "2026-06-10", "12:00", "3", "to", "5", "h"]
+
+
+def test_a_reader_that_goes_away_is_no_failure(database: Path) -> None:
+    command = [sys.executable, "-c", "from schedules.cli import main; main()", "--db", str(database)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*command, "results", "enforcement"], stdout=writer, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_where_nothing_measured_is_listed_that_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

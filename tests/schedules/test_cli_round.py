@@ -52,7 +52,8 @@ async def test_piped_output_is_plain_text_with_the_table_and_the_way_to_ask_why(
     assert captured.err == ""
     assert "\x1b" not in captured.out
     lines = captured.out.splitlines()
-    assert lines[0] == "demo · AS64496 · RU · direct · network online · control: control · no register"
+    place = "demo · AS64496 · RU · direct · network online · control: control"
+    assert lines[0] == f"{place} · register demo configured, not imported: reachprobe register update demo"
     table = [line.split() for line in lines if line[:1] in "✓✗"]
     assert [line[0] for line in table if line] == ["✓", "✗"]
     assert "2 targets in" in captured.out
