@@ -221,3 +221,27 @@ def test_a_network_manager_that_hangs_or_is_not_there_holds_nothing_up(
 def test_a_cap_is_a_number_of_megabytes() -> None:
     assert CareTable(data_cap_mb=500).cap_bytes == 500_000_000
     assert msgspec.structs.replace(CareTable(), data_cap_mb=None).cap_bytes is None
+
+
+async def test_doctor_tells_of_a_pause_the_months_data_and_what_is_left_out(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lab.folder / "list.csv").write_text(f"url,category_code\n{lab.good.url},PORN\n")
+    campaign = f'\n[[campaign]]\nname = "l"\nlist = "{lab.folder}/list.csv"\n'
+    lab.configure(campaign + '[care]\ndata_cap_mb = 7\nleave_out = ["PORN"]\n')
+    assert await lab.call("pause") == 0
+    capsys.readouterr()
+    await lab.call("doctor", "--json")
+    said = {(row["about"], row["says"]) for row in rows(capsys.readouterr().out)}
+    assert ("rounds", "measuring pauses until further notice; `reachprobe resume` ends that") in said
+    assert ("data cap", f"0.0 of 7 MB in {month_of(datetime.now(UTC))}") in said
+    assert ("campaigns", "left out, as [care] says: PORN 1") in said
+    assert ("asn", "AS64496, as [vantage] declares, wherever it is") in said
+
+
+async def test_doctor_names_an_mmdb_file_that_cannot_be_read(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.configure('\n[asn]\nmmdb = "/nowhere/asn.mmdb"\n')
+    assert await lab.call("doctor", "--json") == 2
+    assert "[asn] /nowhere/asn.mmdb: cannot be read as an MMDB file" in capsys.readouterr().out
+    assert await lab.call("run") == 2
+    assert "[asn] /nowhere/asn.mmdb: cannot be read" in capsys.readouterr().err
