@@ -9,12 +9,14 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlite_utils
 
-from results.registers.differences import difference
+from results.registers.differences import Change, difference
 from results.registers.records import ImportReport
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "registers"
@@ -52,8 +54,28 @@ def test_the_difference_of_two_versions_is_exactly_the_rows_that_differ(imported
     found = difference(db, datetime(2016, 3, 10, 12, tzinfo=UTC), datetime(2016, 3, 12, tzinfo=UTC))
     kinds = Counter(change.change for change in found.changes)
     assert (kinds["added"] + kinds["changed"], kinds["removed"] + kinds["changed"]) == (140, 87)
-    urls = {change.urls for change in found.changes if change.change == "added" and change.urls}
-    assert urls <= {row[2].replace(" | ", "\n") for row in late - early}
+    come = Counter(changed_row(change) for change in found.changes if change.change != "removed")
+    gone = Counter(changed_row(change, before=True) for change in found.changes if change.change != "added")
+    assert (come, gone) == (Counter(map(row_text, late - early)), Counter(map(row_text, early - late)))
+
+
+Told = tuple[str, str, str, frozenset[str], frozenset[str]]
+
+
+def row_text(row: tuple[str, ...]) -> Told:
+    """What a row of the file says, as far as it is stored: decision, URLs or else the name, addresses."""
+    ips, name, url, org, number, date = row
+    listed = url.split(" | ") if url else [name.lower()] if name else []
+    return org, number.strip(), date, frozenset(listed), frozenset(str(ip_address(ip)) for ip in ips.split(" | "))
+
+
+def changed_row(change: Change, *, before: bool = False) -> Told:
+    """The same of a change that was told, as the row stands after it or stood before."""
+    fields = msgspec.to_builtins(change) | ((change.was or {}) if before else {})
+    listed = (fields["urls"] or fields["names"] or "").split("\n" if fields["urls"] else None)
+    addresses = (fields["resolved"] or fields["subnets"] or "").split()
+    decided = (fields["authority"], fields["decision_number"], fields["decision_date"])
+    return *decided, frozenset(listed), frozenset(addresses)
 
 
 def test_the_order_of_two_real_versions_does_not_matter(imported: Import, db: sqlite_utils.Database):
@@ -89,3 +111,52 @@ def test_xml_and_csv_agree_where_they_overlap(imported: Import, db: sqlite_utils
     assert all(xml[0] == csv[0] for xml, csv in pairs)
     assert all(csv[1] in (None, xml[1]) for xml, csv in pairs)
     assert sum(csv[1] is None for _, csv in pairs) < len(pairs) / 50
+
+
+Listed = tuple[str, str, str, frozenset[str], frozenset[str]]
+
+
+def listed_by_xml() -> set[Listed]:
+    """Decision, names and URLs of each content, read by another parser."""
+    found = set()
+    for content in ElementTree.fromstring(gzip.decompress(XML.read_bytes())):
+        decision = content.find("decision")
+        assert decision is not None
+        names, urls = (frozenset(e.text.strip() for e in content.findall(tag) if e.text) for tag in ("domain", "url"))
+        org, number, date = (decision.get(key, "").strip() for key in ("org", "number", "date"))
+        found.add((org, number, date, names, urls))
+    return found
+
+
+def listed_by_csv() -> set[Listed]:
+    return {
+        (
+            org,
+            number.strip(),
+            date,
+            frozenset(filter(None, name.split(" | "))),
+            frozenset(filter(None, url.split(" | "))),
+        )
+        for _, name, url, org, number, date in rows_of(EARLY)
+    }
+
+
+def test_what_both_list_by_their_own_text_is_stored_alike_of_both(imported: Import, db: sqlite_utils.Database):
+    both = listed_by_xml() & listed_by_csv()
+    assert len(both) == 7702
+    imported(XML, name="xml")
+    imported(EARLY, name="csv")
+    query = """SELECT d.authority, d.number, d.date, e.urls, e.block_type, e.names FROM register_entries e
+        JOIN registers r ON r.id = e.register_id JOIN register_decisions d ON d.id = e.decision_id WHERE r.name = ?"""
+    stored: dict[str, dict[tuple[str, ...], set[tuple[str, str]]]] = {"xml": {}, "csv": {}}
+    for register, found in stored.items():
+        for org, number, date, urls, block_type, names in db.execute(query, [register]):
+            key = (org, number, date, *sorted(urls.split("\n") if urls else (names or "").split()))
+            found.setdefault(key, set()).add((block_type, names))
+    for org, number, date, names, urls in both:
+        key = (org, number, date, *sorted(urls or names))
+        assert stored["xml"][key] & stored["csv"][key], key
+        plain = {name.lower().rstrip(".") for name in names if name.isascii()}
+        assert plain <= {name for _, listed in stored["csv"][key] for name in (listed or "").split()} | {
+            name for name in plain if name.replace(".", "").isdigit()
+        }
