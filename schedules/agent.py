@@ -104,7 +104,7 @@ class Agent:
             if due:
                 self._say(str(error))
             self._look_again = now
-        except (StoreError, BadChoice) as error:
+        except (StoreError, BadChoice, ConfigError) as error:
             self._left = None
             self._say(f"{error}; the next try is in {PAUSE_S // 60} minutes")
         return True
@@ -153,7 +153,8 @@ class Agent:
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")
                 await self._rounds(found, config, store)
-                self._aside.measured(config, store, found.choices, self._clock())
+                if found.choices:
+                    self._aside.measured(config, store, found.choices, self._clock())
                 if said := tidy(config, store, self._clock()):
                     self._say(said)
                 return duty(self._locate(self._config), store, self._clock()) if found.choices else found

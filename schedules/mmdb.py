@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from schedules.config_toml import ConfigError
@@ -21,7 +22,7 @@ class Databases:
     """Several files: of each thing the first that tells it is believed. ConfigError for one that cannot be read."""
 
     def __init__(self, files: Iterable[str]) -> None:
-        self._readers = [opened(file) for file in files]
+        self._readers = [opened(file, version_of(file)) for file in files]
 
     def told(self, address: str) -> tuple[int | None, str | None]:
         """The ASN and country of an address, each None where no file tells it."""
@@ -35,8 +36,17 @@ class Databases:
             return None  # a database of IPv4 alone, or a damaged part of one
 
 
-@cache
-def opened(file: str) -> Reader:
+def version_of(file: str) -> int | None:
+    """What changes whenever the file does."""
+    try:
+        return Path(file).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=4)
+def opened(file: str, version: int | None) -> Reader:
+    """One reader for each `version`, so that an agent takes over a newer file and opens none twice."""
     try:
         import maxminddb
     except ImportError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from results.service import deciding
 from schedules import consent, lock, loop
+from schedules.budget import Budget
 from schedules.interrupted import Interrupted
 from schedules.show.output import out, print_json, talk
 
@@ -44,6 +46,9 @@ def perform(
     try:
         consent.ensure(app, store)
         with lock.held(app.database):
+            if (budget := Budget(config, store, datetime.now(UTC))).used_up:
+                talk(budget.sentence, quiet=app.quiet)
+                return 0
             return rounds(
                 app, config, choices, store, as_json=as_json, by_service=by_service, side_by_side=side_by_side
             )

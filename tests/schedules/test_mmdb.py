@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from ipaddress import IPv6Network
 from pathlib import Path
@@ -87,6 +88,16 @@ def test_the_country_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     text = f'[asn]\nmmdb = "{tmp_path}/asn.mmdb"\ncountry_mmdb = "{tmp_path}/country.mmdb"\n'
     (tmp_path / "c.toml").write_text(text)
     assert reader(load(tmp_path / "c.toml", {}, {}))("2a02:6b8::1") == (13238, "FI")
+
+
+def test_a_newer_file_is_taken_over(tmp_path: Path) -> None:
+    file = tmp_path / "a.mmdb"
+    for moment, asn in enumerate((13238, 3216)):
+        new = tmp_path / "new"
+        new.write_bytes(database({"2a02:6b8::/32": {"autonomous_system_number": asn}}))
+        os.utime(new, (moment, moment))
+        new.replace(file)
+        assert Databases([str(file)]).told("2a02:6b8::1") == (asn, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", MARK, database({})[:40], MARK + encoded({"node_count": 1})])

@@ -21,6 +21,7 @@ from schedules import willing
 from schedules.agent import Agent
 from schedules.budget import Budget
 from schedules.config import CareTable, Config, NetworkTable, load
+from schedules.config_toml import ConfigError
 from schedules.willing import by_network_manager, unwilling
 from tests.results.generated import measurements
 from tests.results.records import finished, measurement, observation
@@ -102,6 +103,20 @@ async def test_the_agent_says_once_that_it_pauses_and_goes_on_by_itself(world: W
     world.scheduler.shutdown()
 
 
+async def test_an_mmdb_file_that_goes_while_the_agent_runs_is_said_and_tried_again_after_a_pause(world: World) -> None:
+    def locate(config: Config) -> Config:
+        raise ConfigError("[asn] gone.mmdb: cannot be read as an MMDB file")
+
+    world.agent._locate = locate
+    await world.start()
+    await world.live(timedelta(minutes=20))
+    assert world.said[0] == "[asn] gone.mmdb: cannot be read as an MMDB file; the next try is in 15 minutes"
+    world.agent._locate = lambda config: config
+    await world.live(timedelta(minutes=20))
+    assert len(world.measured) == 4
+    world.scheduler.shutdown()
+
+
 async def test_a_round_stops_where_the_months_data_are_used_up_and_the_next_month_goes_on(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -117,6 +132,8 @@ async def test_a_round_stops_where_the_months_data_are_used_up_and_the_next_mont
     spent = spent_in(store.db, month)
     assert await lab.call("run", "--json") == 0
     assert (capsys.readouterr().out, spent_in(store.db, month)) == ("", spent)
+    assert await lab.call("check", "--json", lab.good.url) == 0
+    assert (capsys.readouterr().out, spent_in(store.db, month)) == ("", spent), "not even the canaries are asked"
     later = next_month(datetime.now(UTC)).timestamp()
     assert unwilling(load(lab.folder / "c.toml", {}, {}), store, later, metered=lambda _: None) is None
     store.close()
