@@ -154,6 +154,38 @@ def test_while_a_round_is_under_way_nothing_goes(home: Path, used: Path, capsys:
     assert "another agent is under way" in capsys.readouterr().err
 
 
+def with_a_timer(home: Path, systemctl: str) -> Path:
+    """A user unit that is installed, and a systemctl that does this."""
+    units = home / ".config" / "systemd" / "user"
+    units.mkdir(parents=True)
+    (units / "reachprobe.timer").write_text("[Timer]\n")
+    (home / "bin").mkdir()
+    (home / "bin" / "systemctl").write_text(f"#!/bin/sh\n{systemctl}\n")
+    (home / "bin" / "systemctl").chmod(0o755)
+    return units / "reachprobe.timer"
+
+
+def test_a_schedule_goes_first_so_that_nothing_measures_any_more(
+    home: Path, used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    timer = with_a_timer(home, "exit 0")
+    assert cli.call(["wipe", "--yes", "--keep", "schedule"]) == 0
+    assert timer.exists()
+    capsys.readouterr()
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert not timer.exists()
+    assert capsys.readouterr().out.splitlines()[0] == f"removed {timer}"
+
+
+def test_a_schedule_that_cannot_be_removed_is_said_and_the_rest_goes(
+    home: Path, used: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_a_timer(home, 'case "$*" in *show*) exit 0;; esac; echo "Access denied" >&2; exit 1')
+    assert cli.call(["wipe", "--yes"]) == 2
+    assert "the schedule is not removed: `systemctl --user disable" in capsys.readouterr().err
+    assert not used.exists()
+
+
 def test_a_configuration_that_was_named_by_hand_stays(
     home: Path, used: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
