@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from schedules.config_care import AsnTable, CareTable
+from schedules.config_hub import HubTable
 from schedules.config_tell import MetricsTable, NotifyTable
 from schedules.config_toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
 from schedules.config_words import Asn, Count, Country, Every, Name, Table, seconds_of
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from probe.model import Vantage
     from probe.path import Path as NetworkPath
     from probe.settings import Settings
+    from schedules.place import Place
+
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
@@ -76,7 +79,8 @@ class NetworkTable(Table, frozen=True, kw_only=True):
 
 
 class ControlTable(Table, frozen=True, kw_only=True):
-    hub: str | None = None
+    hub: str | Annotated[tuple[str, ...], Meta(max_length=4)] | None = None
+    """A group's hub, or several: each is asked where those before it do not answer."""
     path: str | None = None
     paths: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
     """Several, instead of one: where they disagree, a verdict is less sure."""
@@ -88,6 +92,10 @@ class ControlTable(Table, frozen=True, kw_only=True):
     @property
     def all_paths(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*([self.path] if self.path is not None else []), *self.paths)))
+
+    @property
+    def all_hubs(self) -> tuple[str, ...]:
+        return (self.hub,) if isinstance(self.hub, str) else self.hub or ()
 
     @property
     def within_s(self) -> float:
@@ -181,6 +189,7 @@ class Config(Table, frozen=True, kw_only=True):
     care: CareTable = CareTable()
     notify: tuple[NotifyTable, ...] = ()
     metrics: MetricsTable = MetricsTable()
+    hub: HubTable = HubTable()
 
     def settings(self) -> Settings:
         """What the network edge is told."""

@@ -21,8 +21,7 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
             if entry.name in seen:
                 found.append(((table, place, "name"), f"{entry.name!r} is given twice"))
             seen.add(entry.name)
-    if config.control.hub is not None:
-        found.append((("control", "hub"), "hubs are not there yet; set control.path"))
+    found.extend(_hubs(config))
     for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
         found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
     for place, path in enumerate(config.path):
@@ -53,6 +52,22 @@ def listening(text: str) -> tuple[str, int] | None:
     if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return None
     return str(address), int(port)
+
+
+def _hubs(config: Config) -> list[tuple[Keys, str]]:
+    from probe.asking import server_of
+
+    found: list[tuple[Keys, str]] = []
+    named: list[tuple[Keys, str]] = [(("control", "hub"), url) for url in config.control.all_hubs]
+    named += [(("hub", "url"), config.hub.url)] if config.hub.url is not None else []
+    for keys, url in named:
+        try:
+            server_of(url)
+        except ValueError as error:
+            found.append((keys, str(error)))
+    if config.hub.path not in config.path_names:
+        found.append((("hub", "path"), _no_path(config.hub.path, config.path_names)))
+    return found
 
 
 def _categories(config: Config) -> list[tuple[Keys, str]]:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from results.store import Store
     from schedules.app import App
 
-TEXT_VERSION = 3
-MEASURING, TELLING = 1, 2
+TEXT_VERSION = 4
+MEASURING, TELLING, SENDING = 1, 2, 4
 """Which text first spoke of what: older agreement holds for what it was given for."""
 TEXT = """\
 What reachprobe does, and what it may cost you
@@ -41,6 +41,14 @@ name, this machine's name. Nothing is sent to anybody.
 Only if you name somebody under [[notify]] in the configuration: then what has
 changed is sent there, by this machine's usual way out. Whoever runs that
 service, and whoever watches your line, can see that this program runs here.
+
+Only if you enrol with a group's hub (`init --hub`): then every result from
+then on, as a whole record, is sent there under the name that the group gave
+this vantage, and what seems blocked is asked of it, while the configuration
+names it. Not sent: the code for your network, and hosts of your own network.
+Whoever runs the hub sees your address, and your results, and may publish
+these; whoever watches your line can see that you contact the hub, and when.
+What was sent cannot be taken back.
 
 `reachprobe check --dry-run` and `run --dry-run` list every host that would be
 contacted, and contact none. `reachprobe pause` stops for a while what a
@@ -76,6 +84,15 @@ def why_not_told(app: App, store: Store) -> str | None:
     if paused(store.db, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")) is not None:
         return "nobody is told while measuring pauses; `reachprobe resume` ends that"
     return None
+
+
+def why_not_sent(app: App, store: Store) -> str | None:
+    """Why nothing may be sent to a hub, nor asked of one; None where that was agreed to."""
+    if agreed(app, store, SENDING):
+        return None
+    return (
+        "nothing is sent to the hub: what was agreed to did not speak of that yet; `reachprobe init` explains and asks"
+    )
 
 
 def ask(store: Store) -> None:

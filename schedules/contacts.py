@@ -29,6 +29,7 @@ def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
         found += _proxy(config, choice.path, "path")
     for path in config.control.all_paths:
         found += _proxy(config, path, "control")
+    found += _hubs(config)
     return tuple(dict.fromkeys(found))
 
 
@@ -61,6 +62,18 @@ def _of_the_round(config: Config) -> Iterator[Contact]:
 def _canary(url: str, why: str, allow_private: bool) -> Contact:
     target = parse_target(url, allow_private=allow_private)
     return Contact(target.host, target.port, why)
+
+
+def _hubs(config: Config) -> Iterator[Contact]:
+    from probe.asking import server_of
+
+    named = [(url, "hub: asked for a control") for url in config.control.all_hubs]
+    named += [(config.hub.url, "hub: results are sent there")] if config.hub.url is not None else []
+    for url, why in named:
+        server = server_of(url)
+        yield Contact(server.host, server.port, why)
+    if named:
+        yield from _proxy(config, config.hub.path, "hub")
 
 
 def told(config: Config) -> Iterator[Contact]:

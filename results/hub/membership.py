@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Member(msgspec.Struct, frozen=True):
 
     id: int
     name: str
+    by: str
+    """The public id of the token that it came with."""
 
 
 def rfc3339(moment: datetime) -> str:
@@ -79,22 +81,26 @@ def token(db: Database, identifier: str) -> tuple[Member, Hashed, bool] | None:
         "WHERE t.id = ? AND m.revoked_at IS NULL",
         [identifier],
     ).fetchone()
-    return (Member(row[0], row[1]), Hashed(id=identifier, salt=row[2], hash=row[3]), bool(row[4])) if row else None
+    return (
+        (Member(row[0], row[1], identifier), Hashed(id=identifier, salt=row[2], hash=row[3]), bool(row[4]))
+        if row
+        else None
+    )
 
 
-def used(store: Store, member: Member, identifier: str) -> None:
+def used(store: Store, member: Member) -> None:
     """A member has come with this token for the first time: those from before it are void."""
     with store.writing():
-        store.db.execute("DELETE FROM tokens WHERE member = ? AND id <> ?", [member.id, identifier])
-        store.db.execute("UPDATE tokens SET used = 1 WHERE id = ?", [identifier])
+        store.db.execute("DELETE FROM tokens WHERE member = ? AND id <> ?", [member.id, member.by])
+        store.db.execute("UPDATE tokens SET used = 1 WHERE id = ?", [member.by])
 
 
-def renew(store: Store, member: Member, by: str, now: datetime) -> str:
-    """Another token for a member who came with `by`, which holds until the new one has been used: an answer that is
+def renew(store: Store, member: Member, now: datetime) -> str:
+    """Another token for a member. The one that it came with holds until the new one has been used: an answer that is
     lost on its way shuts nobody out."""
     text, kept = secrets.new(TOKEN)
     with store.writing():
-        store.db.execute("DELETE FROM tokens WHERE member = ? AND id <> ?", [member.id, by])
+        store.db.execute("DELETE FROM tokens WHERE member = ? AND id <> ?", [member.id, member.by])
         _add(store.db, member.id, kept, now)
     return text
 
@@ -107,6 +113,16 @@ def revoke(store: Store, name: str, now: datetime) -> bool:
         db.execute("DELETE FROM tokens WHERE member IN (SELECT id FROM members WHERE name = ?)", [name])
         row = db.execute("UPDATE members SET revoked_at = ifnull(revoked_at, ?) WHERE name = ?", [rfc3339(now), name])
         return bool(row.rowcount or gone)
+
+
+def members(db: Database) -> list[dict[str, Any]]:
+    """Every member by name: since when, until when, how much came of it and when last."""
+    rows = db.execute(
+        "SELECT m.name, m.since, m.revoked_at, count(r.measurement), max(r.at), count(r.flag) FROM members m "
+        "LEFT JOIN received r ON r.member = m.id GROUP BY m.id ORDER BY m.name"
+    )
+    keys = ("name", "since", "revoked_at", "received", "received_at", "flagged")
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def _add(db: Database, member: int, kept: Hashed, now: datetime) -> None:

@@ -28,6 +28,7 @@ USER_ERRORS = frozenset(
         "schedules.config_toml.ConfigError",
         "schedules.consent.NoConsent",
         "schedules.choose.BadChoice",
+        "schedules.hub_client.HubRefused",
         "schedules.interrupted.Interrupted",
         "schedules.lock.Locked",
         "schedules.units.BadSchedule",

@@ -46,7 +46,7 @@ def agent(app: App) -> int:
         measure=measure,
         say=say,
         locate=here.locate,
-        aside=Aside(say, may_tell=partial(consent.why_not_told, app)),
+        aside=Aside(say, may_tell=partial(consent.why_not_told, app), may_send=partial(consent.why_not_sent, app)),
     )
     store = app.store()
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from schedules.app import App
-from schedules.cli import _enforcement, _export, _prune, _transfer
+from schedules.cli import _enforcement, _export, _outbox, _prune, _transfer
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -21,6 +21,7 @@ def results() -> None:
 
 results.add_command(_prune.prune)
 results.add_command(_enforcement.enforcement)
+results.add_command(_outbox.outbox)
 results.add_command(_export.export)
 results.add_command(_export.key)
 results.add_command(_transfer.import_)

@@ -44,7 +44,11 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     if dry_run:
         return _dry_run(app, as_json=as_json)
     config = app.here().locate(app.config())
-    aside = Aside(partial(talk, quiet=app.quiet), may_tell=partial(consent.why_not_told, app))
+    aside = Aside(
+        partial(talk, quiet=app.quiet),
+        may_tell=partial(consent.why_not_told, app),
+        may_send=partial(consent.why_not_sent, app),
+    )
     store = app.store()
     try:
         from_campaigns(config, store)

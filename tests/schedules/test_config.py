@@ -156,7 +156,11 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ('vantage = "x"\n', "config.toml:1: vantage: Expected object, got str"),
         ("vantage.asn = 0\n", "config.toml:1: vantage.asn: Expected int >= 1"),
         ('[control]\npath = "vpn"\n', "config.toml:2: control.path: there is no path 'vpn'"),
-        ('[control]\nhub = "https://hub.example/"\n', "config.toml:2: control.hub: hubs are not there yet"),
+        (
+            '[control]\nhub = "http://hub.example/"\n',
+            "config.toml:2: control.hub: 'http://hub.example/': give an https",
+        ),
+        ('[hub]\npath = "vpn"\n', "config.toml:2: hub.path: there is no path 'vpn'"),
         ('[[path]]\nname = "a"\n', "config.toml:1: path[1]: give either bind or proxy"),
         ('[control]\npaths = ["tor"]\n', "config.toml:2: control.paths: there is no path 'tor'"),
         ('[control]\nrecorded_within = "long"\n', "config.toml:2: control.recorded_within: Expected str matching"),

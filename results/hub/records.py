@@ -1,0 +1,27 @@
+"""One record as a member sends it: held to the schema, to the member's own series, and to what a hub keeps."""
+
+from __future__ import annotations
+
+import msgspec
+
+from results.exchange import read_line
+from results.finished import Finished, Round
+from results.record_lines import BadRecord, printable
+
+MAX_LINE = 2 * 1024 * 1024
+
+
+def read(line: bytes, member: str) -> tuple[Finished, Round | None]:
+    """A record of the member's own. BadRecord says why it is none.
+
+    What others recorded serves no member as a control here: only what was made for the measurement comes with it.
+    """
+    if len(line) > MAX_LINE:
+        raise BadRecord(f"longer than {MAX_LINE >> 20} MiB")
+    finished, round_ = read_line(line)
+    vantage = finished.measurement.vantage
+    if vantage.name != member:
+        raise BadRecord(f"vantage {printable(vantage.name, 64)!r} is not the one that this token is for")
+    made = tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
+    context = msgspec.structs.replace(finished.context, recorded=())
+    return msgspec.structs.replace(finished, controls=made, context=context), round_

@@ -1,0 +1,74 @@
+"""`init --hub`: use a group's invitation up, and what the configuration has to say then."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+if TYPE_CHECKING:
+    from results.store import Store
+    from schedules.config import Config
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """What was asked for. The invitation is printed nowhere."""
+
+    url: str
+    invitation: str
+    pin: str | None
+
+    def toml(self) -> str:
+        """The tables that name the hub."""
+        pins = f"pins = [{json.dumps(self.pin)}]\n" if self.pin else ""
+        return f"[hub]\nurl = {json.dumps(self.url)}\n{pins}\n[control]\nhub = {json.dumps(self.url)}\n"
+
+    def missing_in(self, config: Config) -> str:
+        """The same, where a configuration does not send to this hub yet."""
+        return "" if config.hub.url == self.url else self.toml()
+
+
+def enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrolment | None:
+    """The options, read before anything is done."""
+    from probe.asking import server_of
+
+    if url is None and invitation is None and pin is None:
+        return None
+    if url is None or invitation is None:
+        raise click.UsageError("give both --hub and --invitation")
+    if pin is not None and not re.fullmatch("[0-9a-f]{64}", pin):
+        raise click.UsageError("--pin is the SHA-256 of a public key: 64 hexadecimal digits")
+    try:
+        server_of(url)
+    except ValueError as error:
+        raise click.UsageError(f"--hub {error}") from error
+    return Enrolment(url.rstrip("/"), invitation, pin)
+
+
+def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
+    """Enrol, and keep the token in the database, which from then on is for its owner alone. The name given."""
+    from datetime import UTC, datetime
+
+    from probe.asking import NotAnswered
+    from results import outbox
+    from schedules import hub_client, loop
+    from schedules.config import Config as Defaults
+    from schedules.hub_client import HubRefused
+
+    configured = config or Defaults()
+    way = hub_client.way_of(configured)
+    if asked.pin is not None:
+        way = msgspec.structs.replace(way, pins=(asked.pin,))
+    try:
+        given = loop.run(hub_client.enrol(asked.url, asked.invitation, way))
+    except NotAnswered as error:
+        raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
+    except hub_client.Unknown as error:
+        raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
+    store.path.chmod(0o600)
+    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    outbox.enrol(store, asked.url, given.name, given.token, now)
+    return given.name

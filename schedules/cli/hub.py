@@ -1,0 +1,152 @@
+"""Run a hub for a group: it collects its vantages' results and serves them as a control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import msgspec
+
+from schedules.app import App
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
+
+
+@click.group(invoke_without_command=True)
+@click.option("--listen", "where", metavar="HOST:PORT", default="127.0.0.1:8765", show_default=True)
+@click.option("--db", "db", type=click.Path(path_type=Path), help="The hub's database; as --db before the command.")
+@click.option("--cert", "certificate", type=FILE, help="TLS: the certificate with its chain, PEM.")
+@click.option("--key", type=FILE, help="TLS: its private key, PEM.")
+@click.option("--behind-proxy", is_flag=True, help="A reverse proxy does TLS, and says in X-Forwarded-For who asks.")
+@click.pass_context
+def hub(
+    ctx: click.Context, where: str, db: Path | None, certificate: Path | None, key: Path | None, behind_proxy: bool
+) -> int | None:
+    """Collect what a group's vantages send. Without a sub-command it serves until it is stopped.
+
+    Beyond this machine's own loopback it serves only with --cert and --key, or --behind-proxy.
+    """
+    app: App = ctx.obj
+    if db is not None:
+        app = ctx.obj = msgspec.structs.replace(app, db=db)
+    if ctx.invoked_subcommand is not None:
+        return None
+    host, port = _endpoint(where, certificate, key, behind_proxy)
+    return _serve(app, host, port, certificate, key, behind_proxy)
+
+
+@hub.command()
+@click.argument("name")
+@click.pass_obj
+def invite(app: App, name: str) -> None:
+    """Print one invitation for the vantage NAME: it is used up by `reachprobe init --hub`, once, within seven days."""
+    from datetime import UTC, datetime
+
+    from results.hub.membership import INVITED_DAYS
+    from results.hub.membership import invite as invited
+    from schedules.show.output import talk
+
+    store = app.store()
+    try:
+        click.echo(invited(store, name, datetime.now(UTC)))
+    finally:
+        store.close()
+    talk(f"for {name}, once, within {INVITED_DAYS} days: send it by a way that others cannot read", quiet=app.quiet)
+
+
+@hub.command()
+@click.argument("name")
+@click.pass_obj
+def revoke(app: App, name: str) -> None:
+    """Let the vantage NAME send nothing from now on. What it sent stays; a new invitation lets it in again."""
+    from datetime import UTC, datetime
+
+    from results.hub.membership import revoke as revoked
+
+    store = app.store(must_exist=True)
+    try:
+        if not revoked(store, name, datetime.now(UTC)):
+            raise click.ClickException(f"there is no vantage {name!r} here; `reachprobe hub vantages` lists them")
+    finally:
+        store.close()
+    click.echo(f"{name} is no longer let in")
+
+
+@hub.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each.")
+@click.pass_obj
+def vantages(app: App, as_json: bool) -> None:
+    """List the vantages: since when, how much they sent, and the last time."""
+    from results.hub.membership import members
+    from schedules.show.output import print_json
+
+    store = app.store(must_exist=True)
+    try:
+        for row in members(store.db):
+            if as_json:
+                print_json(row)
+                continue
+            last = f", last {row['received_at']}" if row["received_at"] else ""
+            revoked = f", revoked {row['revoked_at']}" if row["revoked_at"] else ""
+            click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{revoked}")
+    finally:
+        store.close()
+
+
+def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> tuple[str, int]:
+    from probe.address import literal
+
+    host, _, port = where.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    address = literal(host)
+    if address is None or not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise click.UsageError(f"--listen {where!r} is not ADDRESS:PORT")
+    if (certificate is None) != (key is None):
+        raise click.UsageError("give both --cert and --key")
+    if not address.is_loopback and certificate is None and not behind_proxy:
+        raise click.UsageError(
+            f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
+            " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
+        )
+    return host, int(port)
+
+
+def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool) -> int:
+    from schedules import lock, loop
+    from schedules.interrupted import Interrupted
+    from schedules.show.output import talk
+
+    try:
+        from schedules.serving import listen, serve
+    except ImportError as error:
+        raise click.ClickException(MISSING) from error
+    config = app.config()
+    app.store().close()
+    with lock.held(app.database, "hub"):
+        try:
+            sock = listen(host, port)
+        except OSError as error:
+            raise click.ClickException(f"{host}:{port}: {error.strerror}; choose another with --listen") from error
+        bound = sock.getsockname()
+        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        scheme = "https" if certificate else "http"
+
+        def ready() -> None:
+            talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}")
+
+        try:
+            loop.run(
+                serve(
+                    config,
+                    app.database,
+                    sock,
+                    certificate=certificate,
+                    key=key,
+                    behind_proxy=behind_proxy,
+                    ready=ready,
+                )
+            )
+        except (KeyboardInterrupt, Interrupted):
+            talk("stopped; what was acknowledged is kept", quiet=app.quiet)
+    return 0

@@ -1,0 +1,135 @@
+"""Runs a hub: its parts put together, by uvicorn, on one socket, until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from results.hub.collector import Collector
+from results.hub.doorkeeper import Doorkeeper
+from results.hub.routes import Hub
+from schedules.conclude import judge_again
+
+if TYPE_CHECKING:
+    from schedules.config import Config
+
+HEAD_S = 15.0
+"""How long somebody may take to send the head of a request, however slowly it comes."""
+MOST_CONNECTIONS = 3000
+MAX_HEAD = 16 * 1024
+LAST_S = 10
+
+
+class Patient(H11Protocol):
+    """Waits for the head of a request so long and no longer, which uvicorn by itself does not."""
+
+    _watched: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._watched is not None:
+            self._watched.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            if self._watched is not None:
+                self._watched.cancel()
+                self._watched = None
+        elif self._watched is None:
+            self._watched = self.loop.call_later(HEAD_S, self._give_up)
+
+    def _give_up(self) -> None:
+        self._watched = None
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self.transport.abort()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the business of schedules.loop
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """The socket to serve on. OSError where it cannot be had."""
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(2048)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def serve(
+    config: Config,
+    database: Path,
+    sock: socket.socket,
+    *,
+    certificate: Path | None,
+    key: Path | None,
+    behind_proxy: bool,
+    ready: Callable[[], None],
+) -> None:
+    """Serve until cancelled; then answer what is under way, and end."""
+    collector = Collector(database, lambda store: judge_again(store, config))
+    doorkeeper = Doorkeeper(database)
+    try:
+        hub = Hub(collector, doorkeeper, behind_proxy=behind_proxy)
+        server = _Server(_settings(hub.app, certificate, key), ready)
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            with suppress(asyncio.CancelledError):
+                await running
+            raise
+    finally:
+        collector.close()
+        doorkeeper.close()
+
+
+def _settings(app: Any, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Patient,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=LAST_S,
+        h11_max_incomplete_event_size=MAX_HEAD,
+        ssl_certfile=str(certificate) if certificate else None,
+        ssl_keyfile=str(key) if key else None,
+    )
