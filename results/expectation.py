@@ -98,9 +98,9 @@ class Lookup:
         answers = [self._ask(version, target, place, packed) for version in self._versions]
         if not answers:
             return Expectation(target=target, country=self._country, reason=self._why_silent())
-        first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
         if len(answers) == 1 and not self._silent:
-            return first
+            return answers[0]
+        first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
         others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
         return msgspec.structs.replace(first, others=others, reason="; ".join([first.reason, *map(_said_by, others)]))
 
@@ -120,7 +120,7 @@ class Lookup:
             hits += by_address[place.address]
         entries = finding.references(conn, version, hits)
         blocks = finding.references(conn, version, [hit for found in by_address.values() for hit in found])
-        shared = finding.sharing(conn, version, addresses, place.host)
+        shared = finding.sharing(conn, version, addresses, place.host) if addresses else ()
         age = (self._at - version.as_of) / 86400
         head = entries[0] if entries else None
         since, source = head.since() if head else (None, None)

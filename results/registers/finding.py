@@ -79,10 +79,12 @@ class Version(NamedTuple):
 _IN_FORCE = "s.register_id = :r AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
 _FROM_INDEX = f"""JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
     JOIN register_entries e ON e.id = i.entry_id"""
-# Everything of many entries at once: a query for each costs more than what it finds.
+# Everything of many entries at once: a query for each costs more than what it finds. ?3 is the register's first
+# version: what stood there then needs no search for when it was first seen.
 _ENTRIES = f"""SELECT e.id, e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
-    e.listed_at, e.until, s.gone, (SELECT min(o.first) FROM register_entries k JOIN register_spans o
-        ON o.entry_id = k.id WHERE k.key = e.key AND k.register_id = e.register_id)
+    e.listed_at, e.until, s.gone, CASE WHEN s.first = ?3 THEN s.first ELSE (
+        SELECT min(o.first) FROM register_entries k JOIN register_spans o ON o.entry_id = k.id
+        WHERE k.key = e.key AND k.register_id = e.register_id) END
     FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
     JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE.replace(":r", "?1").replace(":v", "?2")}
     WHERE e.id IN ({{marks}})"""  # noqa: S608
@@ -164,8 +166,10 @@ def by_address(conn: sqlite3.Connection, version: Version, packed: bytes) -> lis
 
 def references(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
     """The hits that are in force, one an entry, strongest first and among equals the longest listed."""
-    found: dict[int, EntryRef] = {}
     waiting = sorted(hits)
+    if not waiting:
+        return []
+    found: dict[int, EntryRef] = {}
     while waiting and len(found) < MAX_ENTRIES:
         some, waiting = waiting[: _AT_ONCE[-1]], waiting[_AT_ONCE[-1] :]
         stored = _stored(conn, version, [hit.entry for hit in some])
@@ -179,7 +183,7 @@ def _stored(conn: sqlite3.Connection, version: Version, entries: list[int]) -> d
     """The rows of those entries that are in force, at most the last of _AT_ONCE of them."""
     size = next(size for size in _AT_ONCE if size >= len(entries))
     query = _ENTRIES.format(marks=",".join("?" * size))
-    known = (version.register_id, version.as_of, *entries, *[None] * (size - len(entries)))
+    known = (version.register_id, version.as_of, version.versions[0], *entries, *[None] * (size - len(entries)))
     return {row[0]: row[1:] for row in conn.execute(query, known)}
 
 
