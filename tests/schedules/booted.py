@@ -52,6 +52,22 @@ for place in /usr/lib/systemd/system-generators /run /var/tmp /tmp; do mount -t 
 exec env -i container=lxc PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system --unit=basic.target \\
     --log-target=console --default-standard-output=null
 """
+SOMEONE = 65534
+HOME = Path("/var/lib/someone")
+AS_SOMEONE = (
+    *("setpriv", f"--reuid={SOMEONE}", f"--regid={SOMEONE}", "--clear-groups"),
+    *("env", "XDG_RUNTIME_DIR=/run/someone", f"HOME={HOME}"),
+)
+LOGGED_IN = f"""[Service]
+Type=notify
+User={SOMEONE}
+Group={SOMEONE}
+Delegate=yes
+RuntimeDirectory=someone
+Environment=XDG_RUNTIME_DIR=/run/someone HOME={HOME}
+ExecStart=/lib/systemd/systemd --user --unit=basic.target
+"""
+"""What user@.service does when somebody logs in, without PAM."""
 SAID = "[Service]\nStandardError=append:/var/lib/said\n"
 CONSOLE_SCRIPT = """#!/bin/sh
 LD_LIBRARY_PATH=/opt/python/lib exec /opt/reachprobe/bin/python3 -c 'from schedules.cli import main; main()' "$@"
@@ -78,10 +94,21 @@ class Booted(NamedTuple):
     pid: int
     state: Path
 
+    someone: bool = False
+    """Whether it is asked by an ordinary user, of that user's own units."""
+
     def ctl(self, *words: str) -> subprocess.CompletedProcess[str]:
         """systemctl, inside."""
-        inside = ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C", "systemctl", "--no-pager"]
-        return subprocess.run([*inside, *words], capture_output=True, text=True, timeout=60, check=False)
+        inside = ["nsenter", "-t", str(self.pid), "-m", "-p", "-u", "-i", "-C"]
+        asking = [*AS_SOMEONE, "systemctl", "--user"] if self.someone else ["systemctl"]
+        return subprocess.run(
+            [*inside, *asking, "--no-pager", *words], capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def log_in(self) -> Booted:
+        """Start an ordinary user's own systemd, and ask that from now on."""
+        assert self.ctl("start", "someone.service").returncode == 0, self.said
+        return self._replace(someone=True)
 
     @property
     def said(self) -> str:
@@ -102,7 +129,7 @@ def booted(
     for name in ("units", "state", "system", "program/bin"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / "console").touch()
-    for name, text in {**units, "reachprobe.service.d/said.conf": SAID}.items():
+    for name, text in {**units, "reachprobe.service.d/said.conf": SAID, "someone.service": LOGGED_IN}.items():
         (folder / "units" / name).parent.mkdir(exist_ok=True)
         (folder / "units" / name).write_text(text)
     for unit in (*UNITS.glob("*.target"), *UNITS.glob("*.slice")):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from results.store import Store
+from schedules import consent
 from schedules.demo import censor
 from schedules.demo.network import CensoredNetwork
 from schedules.units import Start, render
-from tests.schedules.booted import PLACE, PROGRAM, Booted, booted, until, why_not
+from tests.schedules.booted import HOME, PLACE, PROGRAM, SOMEONE, Booted, booted, until, why_not
 
 AT_ONCE = "[Timer]\nRandomizedDelaySec=0\n"
 """Instead of this machine's own moment within a quarter of an hour, which is too long to wait for."""
@@ -41,8 +43,8 @@ def units(*, agent: bool = False) -> dict[str, str]:
     return {file.path.name: file.text for file in render("system", START, home=Path("/root"), seed="a", agent=agent)}
 
 
-def outcomes(system: Booted) -> list[str]:
-    path = system.state / "private/reachprobe/reachprobe.db"
+def outcomes(system: Booted, database: str = "private/reachprobe/reachprobe.db") -> list[str]:
+    path = system.state / database
     if not path.exists():
         return []
     store = Store.open(path)
@@ -95,5 +97,40 @@ async def test_the_agent_is_started_when_it_says_so_measures_and_stops_cleanly(t
             ]
             said = system.told("reachprobe.service", "Result", "ExecMainStatus", "ActiveState")
             assert said == {"Result": "success", "ExecMainStatus": "0", "ActiveState": "inactive"}
+
+    await asyncio.to_thread(lives)
+
+
+def at_home(folder: Path, missed_since: float) -> None:
+    """Somebody's home: own units, consent to measure, and a timer that fired last at `missed_since` (Unix time)."""
+    start = Start(PROGRAM, PLACE / "config.toml", HOME / "x.db")
+    home = folder / "state" / HOME.name
+    made = [(file.path.relative_to(HOME), file.text) for file in render("user", start, home=HOME, seed="a")]
+    timer = next(path for path, _ in made if path.suffix == ".timer")
+    stamp = Path(".local/share/systemd/timers/stamp-reachprobe.timer")
+    said = "[Service]\nStandardError=append:/var/lib/someone/said\n"
+    made.append((timer.with_name("reachprobe.service.d") / "said.conf", said))
+    for path, text in (*made, (timer.with_name("reachprobe.timer.d") / "at-once.conf", AT_ONCE), (stamp, "")):
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text)
+    os.utime(home / stamp, (missed_since, missed_since))
+    store = Store.open(home / "x.db")
+    consent.record(store)
+    store.close()
+    for path in (home, *home.rglob("*")):
+        os.chown(path, SOMEONE, SOMEONE)
+
+
+async def test_an_ordinary_users_own_timer_makes_up_for_a_missed_round_too(tmp_path: Path, config: str) -> None:
+    def lives() -> None:
+        at_home(tmp_path, time.time() - 2 * 86400)
+        with booted(tmp_path, {}, config) as system:
+            own = system.log_in()
+            assert own.ctl("start", "reachprobe.timer").stderr == ""
+            until(lambda: own.told("reachprobe.service", "ExecMainExitTimestamp")["ExecMainExitTimestamp"] != "")
+            said = own.told("reachprobe.service", "Result", "ExecMainStatus", "TriggeredBy")
+            assert (system.state / "someone/said").read_text() == ""
+            assert said == {"Result": "success", "ExecMainStatus": "0", "TriggeredBy": "reachprobe.timer"}
+            assert outcomes(system, "someone/x.db") == ["blocked", "reachable"]
 
     await asyncio.to_thread(lives)
