@@ -85,11 +85,14 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
         labels=LABELS,
     )
     every = wanted(config, store)
-    counted = every[:MAX_TARGETS]
+    counted, met = every[:MAX_TARGETS], set[tuple[str, ...]]()
     for path in dict.fromkeys(one.path for one in counted):
         texts = [one.target.text for one in counted if one.path == path]
         for one in newest(store.db, texts, config.vantage.name, path):
             labels = [_label(one.target), _label(one.service or ""), _label(path)]
+            if tuple(labels) in met:  # shortened to the same; Prometheus refuses all where a series comes twice
+                continue
+            met.add(tuple(labels))
             for name in get_args(Outcome):
                 outcome.add_metric([*labels, name], one.outcome == name)
             if one.outcome == "blocked" and one.method is not None:

@@ -62,6 +62,22 @@ async def test_a_block_is_told_once_after_it_was_confirmed_and_so_is_its_end(
     assert "hunter2secret" not in capsys.readouterr().err
 
 
+async def test_while_measuring_pauses_nobody_is_told(
+    lab: Lab, hook: Webhook, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await rounds(lab, 0)
+    store = Store.open(lab.db)
+    waits = notices.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", said="x")
+    notices.post(store, [waits], {"me": ["open"]})
+    store.close()
+    await lab.call("pause")
+    await rounds(lab, 2)
+    assert hook.told == []
+    await lab.call("resume")
+    await rounds(lab, 3)
+    assert [told["message"] for told in hook.told] == ["- x"]
+
+
 async def test_after_each_round_the_textfile_says_what_was_found(lab: Lab, hook: Webhook) -> None:
     await rounds(lab, 0)
     text = (lab.folder / "r.prom").read_text()

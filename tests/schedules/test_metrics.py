@@ -135,6 +135,16 @@ def test_of_a_very_long_campaign_the_first_are_counted_and_the_rest_is_a_number(
     assert read(store, config)["reachprobe_targets_left_out",] == 7
 
 
+def test_two_targets_whose_labels_are_shortened_to_the_same_are_one_series(store: Store) -> None:
+    long = tuple(f"https://a.test/{'x' * 300}{number}" for number in range(2))
+    for text in long:
+        measured(store, "reachable", of=target(text))
+    config = Config(vantage=CONFIG.vantage, campaign=(CampaignTable(name="all", targets=long),))
+    text = generate_latest(metrics.registry(config, store, NOW.timestamp())).decode()
+    lines = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(lines) == len(set(lines))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=400))
 def test_no_name_can_break_the_format(store: Store, hostile: str) -> None:

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results import notices
@@ -301,6 +302,42 @@ def test_everybody_is_told_in_the_end(waited: int, failures: int, digest: Any) -
     receiver = Receiver(name="me", since=text, told_at=text, failures=failures, not_before=text)
     ever = [may_be_told(receiver, table, now + hour * 3600, NOON + timedelta(hours=hour)) for hour in range(49)]
     assert any(ever)
+
+
+STEPS = st.lists(
+    st.sampled_from(["happens", "looks", "restarts", "an hour", "ten minutes", "refused", "taken"]), max_size=40
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STEPS, st.sampled_from([None, "1h", "1d"]), st.sampled_from([None, "22:00-07:00"]))
+def test_whatever_happens_everything_is_told_once_and_in_order(steps: list[str], digest: Any, quiet: Any) -> None:
+    with TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        config = world.config(digest=digest, quiet_hours=quiet)
+        world.step(config)
+        made: list[str] = []
+        for step in steps:
+            if step == "happens":
+                made.append(f"{len(made):02}")
+                world.happens(config, made[-1])
+            elif step == "looks":
+                world.step(config)
+            elif step == "restarts":
+                world.store.close()
+                world.store, world.teller = Store.open(world.path), world.new()
+            elif step in ("refused", "taken"):
+                world.trouble = "error=500" if step == "refused" else None
+            else:
+                world.passes(hours=1) if step == "an hour" else world.passes(minutes=10)
+        world.trouble = None
+        for _ in range(48):
+            world.passes(hours=1)
+            world.step(config)
+        world.store.close()
+    told = [line for line in world.lines if line.startswith("- ")]
+    assert told == sorted(set(told))
+    assert len(told) == len(made) or len(made) > MAX_LINES
 
 
 def test_a_message_names_the_vantage_in_harmless_letters() -> None:
