@@ -24,6 +24,7 @@ def render(summary: Summary, words: Words) -> str:
     return page.render(
         language=words.language,
         say=words.say,
+        coded=_coded,
         style=Markup((files("results.report") / "page.css").read_text("utf-8")),  # noqa: S704 a file of our own
         made=words.say("made", when=words.moment(summary.generated_at), version=summary.version),
         in_short=telling.in_short(summary, words),
@@ -35,10 +36,10 @@ def render(summary: Summary, words: Words) -> str:
 
 
 def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[dict[str, Any]]:
-    yield _section("matrix", [_part(tables.matrix(summary, words))], legend=_outcomes(summary, words))
-    yield _section(
-        "register", [_part(tables.register(summary, words), pictures.register)], legend=_agreements(summary, words)
-    )
+    yield _section("matrix", list(map(_part, tables.matrices(summary, words))), legend=_outcomes(summary, words))
+    register = tables.register(summary, words)
+    if register.rows:
+        yield _section("register", [_part(register, pictures.register)], legend=_agreements(summary, words))
     courses = [
         _part(
             tables.timeline(row, summary, words),
@@ -61,6 +62,12 @@ def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[di
             yield _section(name, [_part(table, picture)])
     if summary.evidence:
         yield _section("evidence", list(_proofs(summary, words)), left_out=summary.evidence_left_out)
+
+
+def _coded(text: str) -> Markup:
+    """A sentence of ours, with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 
 def _section(name: str, parts: list[dict[str, Any]], **more: Any) -> dict[str, Any]:

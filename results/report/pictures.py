@@ -1,15 +1,34 @@
-"""The pictures of a report."""
+"""The pictures of a report: SVG that stands in the page, takes the page's colours, and tells in words what it shows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from types import MappingProxyType
+from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 from markupsafe import Markup
 
 from results.report.summary import Summary
 from results.report.words import Words
+
+SVG = "http://www.w3.org/2000/svg"
+WIDE, NARROW = 940, 350
+"""Pixels: on a page, and on a phone."""
+EXTRA = ("altair", "vl_convert")
+ELEMENTS = frozenset(
+    {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "desc", "defs", "clipPath", "circle"}
+)
+ATTRIBUTES = frozenset({
+    "viewBox", "class", "transform", "d", "x", "y", "x2", "y2", "cx", "cy", "r", "width", "height", "fill", "stroke",
+    "stroke-width", "stroke-dasharray", "stroke-miterlimit", "opacity", "fill-opacity", "stroke-opacity", "text-anchor",
+    "font-family", "font-size", "font-weight", "font-style", "clip-path", "id", "display",
+})  # fmt: skip
+"""Nothing else of what is drawn gets into the page: no link, no script, no style, no other language's label."""
+MOST_TIMELINES = 24
+Chart = Callable[..., dict[str, Any] | None]
 
 
 class Picture(msgspec.Struct, frozen=True):
@@ -32,4 +51,77 @@ class Pictures(msgspec.Struct, frozen=True, kw_only=True):
 
 def draw(summary: Summary, words: Words) -> Pictures | None:
     """All pictures, or None where the extra that draws them is missing."""
-    return None
+    if not all(map(find_spec, EXTRA)):
+        return None
+    from results.report import charts
+
+    def picture(name: str, chart: Chart, *values: Any) -> Picture | None:
+        said = {"title": values[0].title, **_period(summary, words)} if values else {}
+        title, desc = words.say(f"heading.{name.split('-')[0]}"), words.say(f"picture.{name.split('-')[0]}", **said)
+        wide, narrow = (chart(*values, summary, words, width) for width in (WIDE, NARROW))
+        if wide is None or narrow is None:
+            return None
+        return Picture(
+            embedded(_svg(wide), f"{name}-wide", "wide", title, desc),
+            embedded(_svg(narrow), f"{name}-narrow", "narrow", title, desc),
+        )
+
+    timelines = {
+        row.name: picture(f"timeline-{number}", charts.timeline, row)
+        for number, row in enumerate(summary.rows[:MOST_TIMELINES])
+    }
+    return Pictures(
+        register=picture("register", charts.register),
+        timelines={name: drawn for name, drawn in timelines.items() if drawn is not None},
+        hours=picture("hours", charts.hours),
+        methods=picture("methods", charts.methods),
+        alike=picture("alike", charts.alike),
+        times=picture("times", charts.times),
+    )
+
+
+def _period(summary: Summary, words: Words) -> dict[str, str]:
+    ends = {"first": summary.first_day, "last": summary.last_day}
+    return {name: words.day(day) if day is not None else "–" for name, day in ends.items()}
+
+
+def _svg(specification: dict[str, Any]) -> str:
+    """Drawn by Vega, which may load nothing."""
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(specification, vl_version="6.4", allowed_base_urls=[])
+    return drawn
+
+
+def embedded(svg: str, name: str, kind: str, title: str, desc: str) -> Markup:
+    """A drawn SVG as part of a page: its own ids, the page's colours, a title and a description; nothing foreign."""
+    from results.report.charts.base import INK, LINE, PAPER, SOFT
+
+    ElementTree.register_namespace("", SVG)
+    root = ElementTree.fromstring(svg)  # noqa: S314 what was drawn here, not what came from outside
+    colours = {INK: "currentColor", SOFT: "var(--soft)", PAPER: "var(--paper)", LINE: "var(--line)"}
+    for element in root.iter():
+        for child in list(element):
+            if child.tag.removeprefix(f"{{{SVG}}}") not in ELEMENTS:
+                element.remove(child)
+        for key, value in list(element.attrib.items()):
+            if key not in ATTRIBUTES:
+                del element.attrib[key]
+            elif key == "id":
+                element.set(key, f"{name}-{value}")
+            elif value.startswith("url(#"):
+                element.set(key, value.replace("url(#", f"url(#{name}-"))
+            else:
+                element.set(key, colours.get(value, value))
+    wide = float(root.get("width", WIDE))
+    for key in ("width", "height"):
+        root.attrib.pop(key, None)
+    root.set("class", kind)
+    root.set("style", f"max-width:{1.1 * wide:.0f}px")
+    root.set("role", "img")
+    root.set("aria-labelledby", f"{name}-title {name}-desc")
+    for place, (tag, text) in enumerate((("title", title), ("desc", desc))):
+        told = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{tag}"})
+        told.text = text
+        root.insert(place, told)
+    return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 built and escaped above

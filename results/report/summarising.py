@@ -53,6 +53,7 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
     kept, left_out = _most_telling(by_row)
     listed, order = _listed_at(enforcements, details), in_order(names)
     rows = [_dated(row, listed.get(row.name)) for row in _rows(gathered, kept, order, within_s)]
+    rows.sort(key=lambda row: (not _is_blocked(row), row.title.casefold(), row.name))
     counted = Counted(compare(gathered, by="network", rows="target", within_s=within_s))
     likeness = _alike(counted, names)
     evidence, evidence_left_out = _proofs(details, names)
@@ -159,6 +160,10 @@ def _row(compared: Compared, found: Mapping[Vantage, Track], order: Sequence[str
         courses=tuple(courses),
         is_down={cell.outcome for cell in compared.cells} - {None} == {"down"},
     )
+
+
+def _is_blocked(row: Row) -> bool:
+    return any(cell.outcome == "blocked" for cell in row.cells)
 
 
 def _label(vantage: Vantage) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from results.comparing.seen import DIRECT
 from results.report import telling
 from results.report.summary import Cell as Found
-from results.report.summary import Course, Evidence, Row, Summary
+from results.report.summary import Course, Evidence, Place, Row, Summary
 from results.report.words import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 
 MOST_HOURS, MOST_PAIRS = 80, 60
+ACROSS = 6
+"""Networks side by side on a page."""
 STEPS = ("dns", "svcb", "tcp", "tls", "quic", "http")
 AGREEMENTS = tuple(AGREEMENT_SIGNS)
 
@@ -43,8 +44,20 @@ def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], 
 
 def matrix(summary: Summary, words: Words) -> Table:
     """Services by networks."""
-    heads = [words.say("column.service"), *map(words.place, summary.places)]
-    rows = ([row.title, *(_found(cell, words) for cell in row.cells)] for row in summary.rows)
+    return _matrix(summary, words, range(len(summary.places)))
+
+
+def matrices(summary: Summary, words: Words) -> list[Table]:
+    """The same in parts that are no wider than a page."""
+    count = len(summary.places)
+    parts = max(1, -(-count // ACROSS))
+    most = -(-count // parts)
+    return [_matrix(summary, words, range(begin, min(begin + most, count))) for begin in range(0, count, most or 1)]
+
+
+def _matrix(summary: Summary, words: Words, which: range) -> Table:
+    heads = [words.say("column.service"), *(words.place(summary.places[n]) for n in which)]
+    rows = ([row.title, *(_found(row.cells[n], words) for n in which)] for row in summary.rows)
     return _table("matrix", heads, rows)
 
 
@@ -71,6 +84,12 @@ def share(cell: Found, words: Words) -> str:
     return f"{said} ({interval}{', ' + words.say('word.few') if cell.is_small else ''})"
 
 
+def decided(summary: Summary) -> list[Place]:
+    """The places that any register says anything of."""
+    known = {tally.place for tally in summary.tallies if tally.agreement != "undecided"}
+    return [place for place in summary.places if place.label in known]
+
+
 def register(summary: Summary, words: Words) -> Table:
     """Agreements by networks, in numbers of targets."""
     counts = {(tally.place, tally.agreement): tally.targets for tally in summary.tallies}
@@ -78,7 +97,7 @@ def register(summary: Summary, words: Words) -> Table:
     heads = [words.say("column.network"), *(f"{AGREEMENT_SIGNS[a]} {words.say(f'agreement.{a}')}" for a in there)]
     rows = (
         [words.place(place), *(counts.get((place.label, agreement), 0) for agreement in there)]
-        for place in summary.places
+        for place in decided(summary)
     )
     return _table("register", heads, rows)
 
@@ -142,16 +161,12 @@ def what(target: str) -> str:
 
 
 def methods(summary: Summary, words: Words) -> Table:
-    """Methods by networks, in numbers of targets."""
-    counts = {(one.place, one.method): one.targets for one in summary.methods}
-    there = list(dict.fromkeys(one.method for one in sorted(summary.methods, key=lambda one: one.method)))
-    heads = [words.say("column.network"), *(words.say(f"method.{method}") for method in there)]
-    rows = (
-        [words.place(place), *(counts.get((place.label, method), 0) for method in there)]
-        for place in summary.places
-        if place.path == DIRECT
-    )
-    return _table("methods", heads, rows if there else ())
+    """On each network each method, in numbers of targets."""
+    heads = [words.say(f"column.{name}") for name in ("network", "method", "targets")]
+    order = {place.label: number for number, place in enumerate(summary.places)}
+    found = sorted(summary.methods, key=lambda one: (order.get(one.place, len(order)), -one.targets, one.method))
+    rows = ([network(one.place, summary, words), words.say(f"method.{one.method}"), one.targets] for one in found)
+    return _table("methods", heads, rows)
 
 
 def alike(summary: Summary, words: Words) -> Table:
@@ -164,7 +179,7 @@ def alike(summary: Summary, words: Words) -> Table:
             network(pair.b, summary, words),
             pair.rows,
             "–" if pair.agreement is None else words.percent(pair.agreement),
-            "–" if pair.kappa is None else words.number(round(pair.kappa, 2)),
+            "–" if pair.kappa is None else words.hundredths(pair.kappa),
         ]
         for pair in pairs
     )

@@ -56,10 +56,9 @@ def _opened(summary: Summary, blocked: list[Row]) -> dict[str, list[str]]:
 
 def of_row(summary: Summary, row: Row, words: Words) -> list[str]:
     """One row's story: since when it is listed, and how it went at each place."""
-    first = listing(row, words)
+    said = list(filter(None, [listing(row, words)]))
     if row.is_down:
-        return [*([first] if row.listed else []), words.say("row.down")]
-    said = [first]
+        return [*said, words.say("row.down")]
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for course in row.courses:
         groups[course.path, course.state, _day(course)].append(_where(summary, course, words))
@@ -75,11 +74,12 @@ def of_row(summary: Summary, row: Row, words: Words) -> list[str]:
 
 
 def listing(row: Row, words: Words) -> str:
-    """Since when it is listed."""
-    agreements = {cell.agreement for cell in row.cells}
+    """Since when it is listed; nothing of what nobody could be asked about, for it is down."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
-    return words.say("row.not_listed" if agreements & set(DECIDED) else "row.unknown")
+    if {cell.agreement for cell in row.cells} & set(DECIDED):
+        return words.say("row.not_listed")
+    return "" if row.is_down else words.say("row.unknown")
 
 
 def _day(course: Course) -> str:

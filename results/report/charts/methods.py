@@ -1,0 +1,42 @@
+"""How it is blocked: small bars, a panel for each network, the same methods in each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+
+from results.comparing.seen import DIRECT
+from results.report.charts.base import INK, MOST_PLACES, columns, finished, inner, labelled, panels, room, rows_of
+from results.report.summary import Summary
+from results.report.words import Words
+
+MOST_METHODS = 12
+PROTOCOLS = {"dns": "#e69f00", "tcp": "#56b4e9", "tls": "#d55e00", "http": "#cc79a7", "quic": "#009e73"}
+
+
+def methods(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+    """The specification, None where there is nothing to draw."""
+    direct = [place for place in summary.places if place.path == DIRECT][:MOST_PLACES]
+    there = sorted({one.method for one in summary.methods})[:MOST_METHODS]
+    if not there or not direct:
+        return None
+    full = [words.say(f"method.{method}") for method in there]
+    left, across = room(width, full), columns(len(direct), width)
+    wide = inner(width, left, across)
+    heads = labelled(full, left)
+    names = dict(zip((place.label for place in direct), labelled([words.place(p) for p in direct], wide), strict=True))
+    counts = {(one.place, one.method): one.targets for one in summary.methods}
+    rows: list[dict[str, Any]] = [
+        {"panel": name, "order": number, "place": head, "count": counts.get((label, method), 0),
+         "text": str(counts.get((label, method), 0)), "color": PROTOCOLS.get(method.split(".")[0], "#b8b8b8")}
+        for number, (label, name) in enumerate(names.items())
+        for method, head in zip(there, heads, strict=True)
+    ]  # fmt: skip
+    longest = max(row["count"] for row in rows)
+    scale = alt.Scale(domain=[0, longest * 1.25], nice=False)
+    base = alt.Chart().encode(y=rows_of(heads, left))
+    x = alt.X("count:Q", scale=scale, axis=None)
+    bars = base.mark_bar().encode(x=x, color=alt.Color("color:N", scale=None))
+    counted = base.mark_text(align="left", dx=5, color=INK).encode(x=x, text="text:N")
+    return finished(panels(bars + counted, rows, list(names.values()), across, wide, 26 * len(there)), width)
