@@ -20,7 +20,8 @@ from results.comparing.sources import read
 from results.exchange import Skipped
 
 RowsOf = Literal["service", "target"]
-CACHE_KIB = 64 * 1024
+CACHE_KIB = 24 * 1024
+"""What SQLite holds in memory, once for pages and once for sorting, however many rows there are."""
 TOLD = 20
 """How many skipped lines are kept to be told one by one."""
 FIELDS = ("at", "target", "service", "required", "name", "country", "asn", "network_name", "path", "outcome", "method",

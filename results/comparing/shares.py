@@ -36,7 +36,7 @@ def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
     middle = share + z * z / (2 * of)
     spread = z * sqrt(share * (1 - share) / of + z * z / (4 * of * of))
     scale = 1 + z * z / of
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    return max(0.0, min(share, (middle - spread) / scale)), min(1.0, max(share, (middle + spread) / scale))
 
 
 def share_of_days(days: list[float]) -> Share | None:
