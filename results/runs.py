@@ -71,6 +71,13 @@ def made_at(db: Database) -> str:
     return str(db.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
 
 
+def last_network(db: Database) -> str | None:
+    """Which of this machine's networks it was last known to be on."""
+    row = db.execute("SELECT network_key FROM rounds WHERE network_key IS NOT NULL ORDER BY started_at DESC LIMIT 1")
+    found = row.fetchone()
+    return str(found[0]) if found is not None else None
+
+
 def last_round(db: Database) -> str | None:
     """When the newest round began (UTC, RFC 3339)."""
     found = db.execute("SELECT max(started_at) FROM rounds").fetchone()[0]

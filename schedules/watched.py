@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.registers.names import BadName
-from results.runs import recent_outcomes
+from results.runs import last_network, recent_outcomes
 from schedules.watch import LOOKED_BACK, WATCHED_S, sooner
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ def eager(config: Config, store: Store, wanted: Sequence[Wanted], now: float) ->
     until = datetime.fromtimestamp(now, UTC)
     registers = NewlyListed(store, config.vantage.country, until)
     found: list[Wanted] = []
+    last = last_network(store.db)
     for one in wanted:
-        network = config.place(one.path).network_key
+        # Before anything was sent the router may not be known yet: then it is most likely the one of last time.
+        network = config.place(one.path).network_key or (last if one.path == "direct" else None)
         vantage = config.vantage_by(one.path)
         said = recent_outcomes(store.db, one.target.text, vantage, until, LOOKED_BACK, network=network)
         often = sooner(one.every_s, registers.listed_s(one.target.text), said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path as File
 
 import msgspec
@@ -18,12 +19,14 @@ from results.store import Store
 from schedules.agent import Agent
 from schedules.app import App
 from schedules.choose import Choice, from_words
+from schedules.choose import wanted as every
 from schedules.cli.agent import _measure
-from schedules.config import Config, load
+from schedules.config import CampaignTable, Config, load
 from schedules.demo.network import Site
 from schedules.due import duty
 from schedules.once import Cut, once
 from schedules.place import Here, Place, moved, secret_file, secret_of
+from schedules.watched import eager
 from tests.results.records import HOME as VANTAGE
 from tests.results.records import finished, measurement, target
 from tests.schedules.lab import Lab, rows
@@ -112,8 +115,6 @@ def test_failures_on_two_networks_are_no_run_of_failures(store: Store) -> None:
     late = "2026-11-24T09:00:00.000Z"
 
     def seen(network: str | None) -> int:
-        from datetime import datetime
-
         moment = datetime.fromisoformat(late)
         return len(recent_outcomes(store.db, target().text, VANTAGE, moment, 12, network=network))
 
@@ -284,3 +285,46 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
     said.clear()
     await agent.wake()
     assert said == [], "nothing is due any more"
+
+
+UNMET = Whereabouts(ways=(Way(interface="wlan0", gateway=ROUTER, own=OWN, ethernet=True),))
+
+
+def changed_at_home(store: Store, config: Config) -> None:
+    """A target that was reachable for long, and was blocked the last time, ten minutes ago, at home."""
+    key = HOME.key(SECRET)
+    (wanted,) = {one.target for one in every(config)}
+    for minutes, outcome in ((300, "reachable"), (200, "reachable"), (10, "blocked")):
+        began = datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
+        began, name = began.replace("+00:00", "Z"), f"m{minutes:015d}"
+        store.save_round(Round(id=f"round{minutes}", started_at=began, network="online"), network_key=key)
+        made = msgspec.structs.replace(measurement(name, observations=()), started_at=began, target=wanted)
+        made = msgspec.structs.replace(made, vantage=config.vantage_by("direct"))
+        store.save([finished(name, outcome, measurement=made, round_id=f"round{minutes}")])
+
+
+NOW = 1_800_000_000
+
+
+@pytest.mark.parametrize(("where", "minutes"), [(HOME, 15), (UNMET, 15), (CAFE, 360)])
+def test_a_changed_verdict_is_confirmed_soon_on_its_own_network_also_where_the_router_is_not_met_yet(
+    where: Whereabouts, minutes: int, store: Store
+) -> None:
+    config = Config(campaign=(CampaignTable(name="m", targets=("https://www.example.com/",)),))
+    changed_at_home(store, config)
+    (often,) = eager(at(where).locate(config), store, every(config), NOW)
+    assert often.every_s == 60 * minutes
+
+
+async def test_a_router_that_is_first_met_by_the_canaries_is_known_when_the_round_is_kept(
+    lab: Lab, store: Store, config: Config
+) -> None:
+    looked = 0
+
+    def look(path: Path) -> Whereabouts:
+        nonlocal looked
+        looked += 1
+        return UNMET if looked < 5 else HOME
+
+    told = await round_at(Here(SECRET, look=look), config, store, lab.good)
+    assert (told.cut, keys(store)) == (None, [HOME.key(SECRET)])
