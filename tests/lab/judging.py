@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.lab import censorship
-from tests.lab.situations import World
 from tests.lab.standing import Lab, Ran
+from tests.lab.world import World
 from tests.situation import Judged
 
 

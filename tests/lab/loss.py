@@ -24,8 +24,9 @@ from results.store import Store
 from results.verdict import Verdict
 from tests.lab import censorship
 from tests.lab.sites import ALL
-from tests.lab.situations import DOWN, http, https
+from tests.lab.situations import DOWN
 from tests.lab.standing import Lab, lab
+from tests.lab.world import http, https
 
 OUTCOMES = ("reachable", "denied", "down", "inconclusive", "offline", "blocked")
 MOST_ROUNDS = 200

@@ -5,60 +5,23 @@ A `World` is a gateway's rules and everything that is measured behind them in on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-
-from tests.lab import censorship
-from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS, ipv6_of
+from tests.lab import censorship, finer
+from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS
+from tests.lab.world import (
+    IN_THE_OPEN,
+    NOT_BLOCKED,
+    NOT_REACHED,
+    OFFLINE,
+    REACHABLE,
+    UNTOLD,
+    World,
+    blocked,
+    both,
+    http,
+    https,
+)
 from tests.situation import Expected
 
-REACHABLE = Expected("reachable", confidence="confirmed")
-IN_THE_OPEN = Expected("reachable", confidence="probable")
-UNTOLD = Expected("inconclusive")
-OFFLINE = Expected("offline")
-NOT_BLOCKED = Expected("reachable", also=("inconclusive", "down", "denied"))
-NOT_REACHED = Expected("inconclusive", also=("down",))
-
-
-@dataclass(frozen=True)
-class World:
-    """One run, or the last of so many. `expected` is by target; `options` go to the configuration; `path` is how the
-    packets leave.
-    """
-
-    name: str
-    censor: Callable[[], None]
-    expected: Mapping[str, Expected]
-    network: str = "online"
-    code: int = 0
-    path: str = "direct"
-    rounds: int = 1
-    options: Mapping[str, object] = field(default_factory=dict)
-
-
-def blocked(method: str, trigger: str | None = None, confidence: str = "probable") -> Expected:
-    return Expected("blocked", method, trigger, confidence)
-
-
-def https(word: str) -> str:
-    return f"https://{word}.x.test/"
-
-
-def http(word: str) -> str:
-    return f"http://{word}.x.test/"
-
-
-def quic(word: str) -> str:
-    return f"quic://{word}.x.test:443"
-
-
-def both(word: str) -> tuple[str, str]:
-    """A site's addresses in both families."""
-    address = SITES[f"{word}.x.test"]
-    return address, ipv6_of(address)
-
-
-HEAVY_CANARY = ("https://canary-heavy.x.test/",)
 FINE = {
     https("honest"): REACHABLE,
     https("large"): REACHABLE,
@@ -101,30 +64,6 @@ BY_DNS = {
     https("dns-silent"): blocked("dns.timeout", "name"),
     https("dns-servfail"): blocked("dns.servfail", "name"),
 }
-QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=("at an address set aside",))
-QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
-OVER_QUIC = {
-    quic("quic-named"): QUIC_NAMED,
-    quic("quic-dropped"): blocked("quic.timeout", "address"),
-    quic("quic-open"): REACHABLE,
-    quic("honest"): Expected("down"),
-    https("quic-named"): QUIC_BESIDE,
-    https("quic-dropped"): QUIC_BESIDE,
-    https("quic-open"): REACHABLE,
-    https("honest"): REACHABLE,
-}
-BOTH_RATES = Expected(
-    "blocked",
-    "throttled",
-    confidence="probable",
-    evidence=("and a canary of like size at", "gets the same at"),
-)
-BY_RATE = {
-    https("throttled-by-name"): BOTH_RATES,
-    https("throttled-by-address"): BOTH_RATES,
-    https("slow-for-all"): REACHABLE,
-    **dict.fromkeys(map(https, ("heavy", "big", "large", "pinched")), REACHABLE),
-}
 THROTTLED = {
     https("pinched"): Expected("reachable", also=("inconclusive",)),
     https("strangled"): Expected("inconclusive", also=("reachable",)),
@@ -161,24 +100,6 @@ def censors_all() -> None:
     censorship.leads_dns_astray()
     censorship.throttles_name("pinched.x.test", kib_per_s=128)
     censorship.throttles_name("strangled.x.test", kib_per_s=16)
-
-
-def censors_quic() -> None:
-    censorship.spares()
-    for address in both("quic-dropped"):
-        censorship.drops_quic(address)
-    censorship.reads_quic(but="quic-dropped.x.test")
-
-
-def drops_quic_of_all_but_the_vpn() -> None:
-    censorship.spares()
-    censorship.drops_quic()
-
-
-def throttles() -> None:
-    censorship.shapes_name("throttled-by-name.x.test", kbit_per_s=200)
-    for address in both("throttled-by-address"):
-        censorship.shapes_address(address, kbit_per_s=200)
 
 
 def without_control() -> None:
@@ -304,44 +225,6 @@ WORLDS = (
         dict.fromkeys((https("honest"), https("big"), http("plain"), "tls://neighbour.x.test:443"), NOT_BLOCKED),
     ),
     World(
-        "QUIC by name and by address",
-        censors_quic,
-        OVER_QUIC,
-        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
-    ),
-    World(
-        "QUIC dropped for everybody",
-        drops_quic_of_all_but_the_vpn,
-        {
-            quic("quic-open"): Expected("blocked", "quic.timeout", evidence=("lets any QUIC through; it fails at",)),
-            https("quic-open"): QUIC_BESIDE,
-            https("honest"): REACHABLE,
-        },
-        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
-    ),
-    World(
-        "throttled by a queue",
-        throttles,
-        BY_RATE,
-        rounds=3,
-        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
-    ),
-    World(
-        "thin line, round after round",
-        lambda: censorship.narrows("600kbit"),
-        dict.fromkeys(map(https, ("heavy", "slow-for-all", "honest")), REACHABLE),
-        rounds=3,
-        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
-    ),
-    World(
-        "residual blocking",
-        lambda: censorship.resets_name_and_drops_after("residual.x.test", for_s=3),
-        {
-            https("residual"): Expected("blocked", "tls.reset", "name", "confirmed", evidence=("residual blocking",)),
-            https("honest"): REACHABLE,
-        },
-    ),
-    World(
         "resolver dead",
         lambda: censorship.drops_address("198.51.100.53"),
         dict.fromkeys(FINE, OFFLINE),
@@ -353,4 +236,5 @@ WORLDS = (
     World(
         "cut off from abroad", cuts_off_abroad, dict.fromkeys((https("honest"), http("plain")), UNTOLD), "restricted"
     ),
+    *finer.WORLDS,
 )

@@ -6,7 +6,8 @@ import pytest
 
 from tests.lab import kernel
 from tests.lab.judging import Run
-from tests.lab.situations import WORLDS, World
+from tests.lab.situations import WORLDS
+from tests.lab.world import World
 from tests.lab.worlds import run_all
 
 pytestmark = pytest.mark.lab

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 
 from tests.lab.judging import Run, measured, run
 from tests.lab.kernel import LabError
-from tests.lab.situations import WORLDS, World
+from tests.lab.situations import WORLDS
 from tests.lab.standing import ROOT, Ran, lab
+from tests.lab.world import World
 
 LABS = 3
 

@@ -1,0 +1,93 @@
+"""Worlds that censor more finely: QUIC by what is in it, rates by queues, and what is left of a block for a while."""
+
+from __future__ import annotations
+
+from tests.lab import censorship
+from tests.lab.world import REACHABLE, World, blocked, both, https, quic
+from tests.situation import Expected
+
+HEAVY_CANARY = ("https://canary-heavy.x.test/",)
+QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=("at an address set aside",))
+QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
+OVER_QUIC = {
+    quic("quic-named"): QUIC_NAMED,
+    quic("quic-dropped"): blocked("quic.timeout", "address"),
+    quic("quic-open"): REACHABLE,
+    quic("honest"): Expected("down"),
+    https("quic-named"): QUIC_BESIDE,
+    https("quic-dropped"): QUIC_BESIDE,
+    https("quic-open"): REACHABLE,
+    https("honest"): REACHABLE,
+}
+BOTH_RATES = Expected(
+    "blocked",
+    "throttled",
+    confidence="probable",
+    evidence=("and a canary of like size at", "gets the same at"),
+)
+BY_RATE = {
+    https("throttled-by-name"): BOTH_RATES,
+    https("throttled-by-address"): BOTH_RATES,
+    https("slow-for-all"): REACHABLE,
+    **dict.fromkeys(map(https, ("heavy", "big", "large", "pinched")), REACHABLE),
+}
+
+
+def censors_quic() -> None:
+    censorship.spares()
+    for address in both("quic-dropped"):
+        censorship.drops_quic(address)
+    censorship.reads_quic(but="quic-dropped.x.test")
+
+
+def drops_quic_of_all_but_the_vpn() -> None:
+    censorship.spares()
+    censorship.drops_quic()
+
+
+def throttles() -> None:
+    censorship.shapes_name("throttled-by-name.x.test", kbit_per_s=200)
+    for address in both("throttled-by-address"):
+        censorship.shapes_address(address, kbit_per_s=200)
+
+
+WORLDS = (
+    World(
+        "QUIC by name and by address",
+        censors_quic,
+        OVER_QUIC,
+        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
+    ),
+    World(
+        "QUIC dropped for everybody",
+        drops_quic_of_all_but_the_vpn,
+        {
+            quic("quic-open"): Expected("blocked", "quic.timeout", evidence=("lets any QUIC through; it fails at",)),
+            https("quic-open"): QUIC_BESIDE,
+            https("honest"): REACHABLE,
+        },
+        options={"control": "vpn", "timeout_s": 0.8, "more": "quic = true"},
+    ),
+    World(
+        "throttled by a queue",
+        throttles,
+        BY_RATE,
+        rounds=3,
+        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
+    ),
+    World(
+        "thin line, round after round",
+        lambda: censorship.narrows("600kbit"),
+        dict.fromkeys(map(https, ("heavy", "slow-for-all", "honest")), REACHABLE),
+        rounds=3,
+        options={"timeout_s": 2, "canaries": HEAVY_CANARY},
+    ),
+    World(
+        "residual blocking",
+        lambda: censorship.resets_name_and_drops_after("residual.x.test", for_s=3),
+        {
+            https("residual"): Expected("blocked", "tls.reset", "name", "confirmed", evidence=("residual blocking",)),
+            https("honest"): REACHABLE,
+        },
+    ),
+)

@@ -1,0 +1,54 @@
+"""What a world of the lab is: a gateway's rules, and everything that is measured behind them in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.lab.sites import SITES, ipv6_of
+from tests.situation import Expected
+
+REACHABLE = Expected("reachable", confidence="confirmed")
+IN_THE_OPEN = Expected("reachable", confidence="probable")
+UNTOLD = Expected("inconclusive")
+OFFLINE = Expected("offline")
+NOT_BLOCKED = Expected("reachable", also=("inconclusive", "down", "denied"))
+NOT_REACHED = Expected("inconclusive", also=("down",))
+
+
+@dataclass(frozen=True)
+class World:
+    """One run, or the last of so many. `expected` is by target; `options` go to the configuration; `path` is how the
+    packets leave.
+    """
+
+    name: str
+    censor: Callable[[], None]
+    expected: Mapping[str, Expected]
+    network: str = "online"
+    code: int = 0
+    path: str = "direct"
+    rounds: int = 1
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+def blocked(method: str, trigger: str | None = None, confidence: str = "probable") -> Expected:
+    return Expected("blocked", method, trigger, confidence)
+
+
+def https(word: str) -> str:
+    return f"https://{word}.x.test/"
+
+
+def http(word: str) -> str:
+    return f"http://{word}.x.test/"
+
+
+def quic(word: str) -> str:
+    return f"quic://{word}.x.test:443"
+
+
+def both(word: str) -> tuple[str, str]:
+    """A site's addresses in both families."""
+    address = SITES[f"{word}.x.test"]
+    return address, ipv6_of(address)
