@@ -37,11 +37,14 @@ print(json.dumps([[s.key(b"x" * 32), s.tunnel, list(s.interfaces)] for s in seen
 """
 
 
-def there(*setups: str, binds: tuple[str, ...] = ()) -> list[tuple[str | None, str | None, list[str]]]:
+NOBODY = "setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all "
+
+
+def there(*setups: str, binds: tuple[str, ...] = (), by: str = "") -> list[tuple[str | None, str | None, list[str]]]:
     """What is seen in a fresh namespace after each of the setups, by the default way and then by each of `binds`."""
     if os.getuid() or not shutil.which("unshare") or not shutil.which("ip"):
         pytest.skip("needs root, unshare and ip")
-    look = f"{sys.executable} -c '{LOOK.format(binds=list(binds)).replace(chr(39), chr(34))}'"
+    look = f"{by}{sys.executable} -c '{LOOK.format(binds=list(binds)).replace(chr(39), chr(34))}'"
     script = "set -e\n" + "\n".join(setup + "\n" + look for setup in setups)
     done = subprocess.run(["unshare", "-n", "sh", "-c", script], capture_output=True, text=True, cwd=ROOT)
     if done.returncode and ("Unknown device type" in done.stderr or "not permitted" in done.stderr):
@@ -68,6 +71,14 @@ ip addr add 192.168.7.99/24 dev up0
 ip route add default via 192.168.7.1
 ip neigh replace 192.168.7.1 lladdr {ROUTER} dev up0
 """
+
+
+@pytest.mark.lab
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
+def test_somebody_without_any_rights_sees_the_same_as_a_hardened_unit_must(tmp_path: Path) -> None:
+    if not os.access(sys.executable, os.X_OK) or Path(sys.executable).resolve().is_relative_to("/root"):
+        pytest.skip("this Python is root's alone")
+    assert there(HOME, by=NOBODY) == there(HOME)
 
 
 @pytest.mark.lab
