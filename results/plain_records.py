@@ -84,6 +84,28 @@ def from_plain(value: Any) -> tuple[Finished, Round | None]:
     return finished, plain.round
 
 
+def measurement_to_plain(measurement: Measurement) -> dict[str, Any]:
+    """One measurement by itself."""
+    plain: dict[str, Any] = msgspec.to_builtins(measurement)
+    return plain
+
+
+def measurement_from_plain(value: Any) -> Measurement:
+    """What `measurement_to_plain` was given. BadRecord says what is wrong with it."""
+    _check_numbers(value)
+    try:
+        measurement = _typed(msgspec.convert(value, Measurement))
+    except msgspec.ValidationError as error:
+        raise BadRecord(printable(str(error))) from error
+    if not ID.fullmatch(measurement.id):
+        raise BadRecord("an id that is none")
+    _check_place(measurement)
+    _check_time(measurement.started_at)
+    for observation in measurement.observations:
+        _check_step(observation)
+    return measurement
+
+
 def _typed(measurement: Measurement) -> Measurement:
     """The measurement with each step's detail as the record of that step."""
     if len(measurement.observations) > MOST_STEPS:

@@ -1,4 +1,4 @@
-"""What serves as a control: the configured paths, and what other vantages recorded of the same target not long ago."""
+"""What serves as a control: the configured paths, the group's hubs, and what other vantages recorded not long ago."""
 
 from __future__ import annotations
 
@@ -21,7 +21,23 @@ if TYPE_CHECKING:
 def sources(config: Config, store: Store, measured_by: str) -> tuple[ControlSource, ...]:
     """Where controls come from. A path that is not there now is none, and one is no control of itself."""
     paths = (path for path in config.control.all_paths if path != measured_by)
-    return (*(by_path(means) for path in paths if (means := means_of_control(config, path))), _recorded(config, store))
+    return (
+        *(by_path(means) for path in paths if (means := means_of_control(config, path))),
+        *_hubs(config, store),
+        _recorded(config, store),
+    )
+
+
+def _hubs(config: Config, store: Store) -> tuple[ControlSource, ...]:
+    """The configured hubs where this vantage is enrolled, as one source: each where those before it do not answer."""
+    if not config.control.all_hubs:
+        return ()
+    from results.outbox import hubs
+    from schedules.asking_hubs import by_hubs
+
+    enrolled = {hub.url: hub.token for hub in hubs(store.db)}
+    known = [(url, enrolled[url]) for url in config.control.all_hubs if url in enrolled]
+    return (by_hubs(config, known),) if known else ()
 
 
 def means_of_control(config: Config, path: str) -> Means | None:

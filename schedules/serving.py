@@ -17,6 +17,7 @@ from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
 from results.hub.routes import Hub
 from schedules.conclude import judge_again
+from schedules.observing import controls
 
 if TYPE_CHECKING:
     from schedules.config import Config
@@ -100,8 +101,14 @@ async def serve(
     """Serve until cancelled; then answer what is under way, and end."""
     collector = Collector(database, lambda store: judge_again(store, config))
     doorkeeper = Doorkeeper(database)
+    control = controls(config)
     try:
-        hub = Hub(collector, doorkeeper, behind_proxy=behind_proxy)
+        hub = Hub(
+            collector,
+            doorkeeper,
+            behind_proxy=behind_proxy,
+            more=(("POST", "/v1/control", lambda hub, asked, member: control.handle(hub, asked, member)),),
+        )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
         try:

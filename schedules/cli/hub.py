@@ -113,6 +113,7 @@ def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_pro
 
 
 def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool) -> int:
+    from probe.address import literal
     from schedules import lock, loop
     from schedules.interrupted import Interrupted
     from schedules.show.output import talk
@@ -122,6 +123,12 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
     except ImportError as error:
         raise click.ClickException(MISSING) from error
     config = app.config()
+    is_loopback = (address := literal(host)) is not None and address.is_loopback and not behind_proxy
+    if config.network.allow_private and not is_loopback:
+        raise click.ClickException(
+            f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
+            " 127.0.0.1"
+        )
     app.store().close()
     with lock.held(app.database, "hub"):
         try:

@@ -62,7 +62,7 @@ def _reported(config: Config, report: NetworkReport) -> Iterator[Finding]:
 def controls(config: Config) -> Iterator[Finding]:
     from probe.path import BadPath, usable
 
-    if not config.control.all_paths:
+    if not config.control.all_paths and not config.control.all_hubs:
         says = "none, so blocked and down can hardly be told apart; set [control] path"
         yield Finding("control", "worth knowing", says)
     for path in config.path_names:

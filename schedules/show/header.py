@@ -26,6 +26,7 @@ def header(config: Config, store: Store, path: str, network: str) -> str:
         parts.append(f"AS{vantage.asn}")
     parts += [vantage.country or "country not set", safe(path), f"network {network}"]
     controls = [safe(control) for control in config.control.all_paths if control != path]
+    controls += ["hub"] if config.control.all_hubs else []
     parts.append(f"control: {', '.join(controls)}" if controls else "no control")
     return " · ".join([*parts, *registers(config, store, vantage.country)])
 
