@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from results import exchange
+from results.comparing.databases import open_read_only
 from results.exchange import Skipped, Taken, read_line, write_line
 from results.record_lines import BadRecord, printable
 from results.store import Judge, Store, StoreError, explained
@@ -39,12 +39,10 @@ def _copy(path: Path, folder: Path) -> Iterator[Store]:
         raise StoreError(f"{path}: there is no such database")
     with TemporaryDirectory(prefix=".merging-", dir=folder) as made:
         copied = Path(made) / "copy.db"
-        with explained(path):
-            source = sqlite3.connect(f"file:{quote(str(path.resolve()))}?mode=ro", uri=True)
-            with closing(source), closing(sqlite3.connect(copied)) as target:
-                source.backup(target)
-                if not target.execute("SELECT 1 FROM sqlite_master WHERE name = 'measurements'").fetchone():
-                    raise StoreError(f"{path}: is not a reachprobe database")
+        with explained(path), closing(open_read_only(path)) as source, closing(sqlite3.connect(copied)) as target:
+            source.backup(target)
+            if not target.execute("SELECT 1 FROM sqlite_master WHERE name = 'measurements'").fetchone():
+                raise StoreError(f"{path}: is not a reachprobe database")
         store = Store.open(copied)
         try:
             yield store

@@ -38,8 +38,8 @@ class BadDatabase(ValueError):
 def read(path: Path) -> Iterator[Seen | Skipped]:
     """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase."""
     try:
-        with closing(_open(path)) as connection:
-            query = _query(connection, path)
+        with closing(open_read_only(path)) as connection:
+            query = query_of(connection, path)
             for number, row in enumerate(connection.execute(query), 1):
                 try:
                     yield _seen(row)
@@ -49,7 +49,7 @@ def read(path: Path) -> Iterator[Seen | Skipped]:
         raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
 
 
-def _open(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path) -> sqlite3.Connection:
     """Read only. A closed database in a folder that cannot be written opens as one that nobody changes."""
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     connection = _connect(address)
@@ -72,7 +72,7 @@ def _connect(address: str) -> sqlite3.Connection:
     return connection
 
 
-def _query(connection: sqlite3.Connection, path: Path) -> str:
+def query_of(connection: sqlite3.Connection, path: Path) -> str:
     """What to ask of this version's schema; nothing but plain tables are asked."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [name for name in TABLES if name not in there]

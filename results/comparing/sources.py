@@ -30,9 +30,9 @@ def read(source: Path) -> Iterator[Seen | Skipped]:
     What cannot be read of it is handed on as Skipped. Raises SourceError.
     """
     try:
-        for file in _files(source):
+        for file in files_of(source):
             try:
-                yield from databases.read(file) if _is_database(file) else lines.read(file)
+                yield from databases.read(file) if is_database(file) else lines.read(file)
             except (BadFile, databases.BadDatabase) as error:
                 if file == source:
                     raise SourceError(str(error)) from error
@@ -41,7 +41,8 @@ def read(source: Path) -> Iterator[Seen | Skipped]:
         raise SourceError(f"{source}: {error.strerror or error}") from error
 
 
-def _files(source: Path) -> list[Path]:
+def files_of(source: Path) -> list[Path]:
+    """The source itself, or the files of results in a folder, in a fixed order. Raises SourceError."""
     if not source.is_dir():
         if not source.exists():
             raise SourceError(f"{source}: there is no such file or folder")
@@ -68,6 +69,7 @@ def _is_named_so(name: str) -> bool:
     return plain.endswith(ENDINGS)
 
 
-def _is_database(file: Path) -> bool:
+def is_database(file: Path) -> bool:
+    """By its first bytes, whatever its name."""
     with file.open("rb") as opened:
         return opened.read(len(SQLITE)) == SQLITE

@@ -72,25 +72,25 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
 
 def read(source: Path) -> Iterator[Detail]:
     """Every measurement of a source that says something of its own."""
-    for file in sources._files(source):
+    for file in sources.files_of(source):
         with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
-            yield from _database(file) if sources._is_database(file) else _lines(file)
+            yield from _database(file) if sources.is_database(file) else _lines(file)
 
 
 def versions(source: Path) -> Iterator[tuple[str, float]]:
     """Which versions of which register a source holds, in seconds since 1970."""
-    for file in sources._files(source):
-        if sources._is_database(file):
-            with suppress(databases.BadDatabase, sqlite3.Error), closing(databases._open(file)) as connection:
+    for file in sources.files_of(source):
+        if sources.is_database(file):
+            with suppress(databases.BadDatabase, sqlite3.Error), closing(databases.open_read_only(file)) as connection:
                 for name, at in connection.execute(VERSIONS, [MOST_VERSIONS]):
                     if isinstance(name, str) and isinstance(at, (int, float)):
                         yield bounded(name), float(at)
 
 
 def _database(file: Path) -> Iterator[Detail]:
-    with closing(databases._open(file)) as connection:
+    with closing(databases.open_read_only(file)) as connection:
         # The same look at the schema as comparing takes, which refuses what is no database of ours.
-        later = databases.LATER if databases.LATER in databases._query(connection, file) else ""
+        later = databases.LATER if databases.LATER in databases.query_of(connection, file) else ""
         for row in connection.execute(DETAILS.format(later=later)):
             with suppress(ValueError, TypeError, OverflowError, RecursionError):
                 yield _of_row(connection, row)
