@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -96,11 +97,18 @@ class Stream:
     def reset(self) -> None:
         """Abort the connection so that the client sees a TCP reset, under TLS too."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
+        self._abort()
 
     def cut(self) -> None:
         """Close TCP without a word of TLS: an end of file where an answer should be."""
-        self.writer.transport.abort()
+        self._abort()
+
+    def _abort(self) -> None:
+        try:
+            self.writer.transport.abort()
+        except AttributeError:  # Python before 3.11.5: a TLS transport that was closed twice has let go of its protocol
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass

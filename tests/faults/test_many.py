@@ -13,7 +13,8 @@ from tests.schedules.lab import Lab, rows
 
 TARGETS = 10_000 if LONG else 300
 CONCURRENCY = 64
-MOST_FILES = 3 * CONCURRENCY + 64
+MOST_FILES = 6 * CONCURRENCY + 64
+"""A target at a time has two questions open, to its resolver or two trusted ones, or a connection."""
 MOST_KIB = 400_000 if LONG else 250_000
 
 
