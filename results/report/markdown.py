@@ -9,7 +9,8 @@ from results.report import tables, telling
 from results.report.summary import Summary
 from results.report.words import Words
 
-SPECIAL = "\\`*_{}[]<>|#&~"
+SPECIAL = "\\`*_{}[]|#~"
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def render(summary: Summary, words: Words) -> str:
@@ -98,6 +99,8 @@ def _cell(cell: tables.Cell) -> str:
 def _escaped(text: str) -> str:
     """Foreign text in one line that is no markup, and no link."""
     shown = "".join(c if c.isprintable() else " " for c in text)
+    for letter, entity in ENTITIES.items():
+        shown = shown.replace(letter, entity)
     for letter in SPECIAL:
         shown = shown.replace(letter, f"\\{letter}")
     return shown.replace("://", ":\\//")

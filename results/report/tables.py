@@ -12,7 +12,7 @@ from results.report.summary import Course, Evidence, Place, Row, Summary
 from results.report.words import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 
 MOST_HOURS, MOST_PAIRS = 80, 60
-ACROSS = 6
+ACROSS = 5
 """Networks side by side on a page."""
 STEPS = ("dns", "svcb", "tcp", "tls", "quic", "http")
 AGREEMENTS = tuple(AGREEMENT_SIGNS)
