@@ -139,7 +139,9 @@ def _units(found: Sequence[Track], is_service: bool, at: float, within_s: float,
         missing = is_service and any(track.targets.get(target, 0.0) < oldest for target in required)
         partial = point is not None and point.outcome != "blocked" and missing
         known = None if partial else point
-        units.append(Unit(track, names[track.vantage], known, changes(track.times, track.states), partial))
+        doubtful = point is None and track.doubt is not None and track.doubt.at >= oldest
+        course = changes(track.times, track.states)
+        units.append(Unit(track, names[track.vantage], known, course, partial, doubtful))
     return units
 
 

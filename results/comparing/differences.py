@@ -38,6 +38,8 @@ class Unit(msgspec.Struct, frozen=True):
     changes: Changes
     partial: bool = False
     """Whether it has a fresh state, but not of everything that is required."""
+    doubtful: bool = False
+    """Whether its fresh measurements say nothing clear."""
 
     @property
     def vantage(self) -> Vantage:

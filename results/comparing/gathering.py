@@ -139,7 +139,7 @@ def _moment(row: tuple[Any, ...]) -> Moment:
 
 @contextmanager
 def gather(
-    sources: Iterable[Path], *, since: float | None = None, until: float | None = None, now: float | None = None
+    sources: Iterable[Path | str], *, since: float | None = None, until: float | None = None, now: float | None = None
 ) -> Iterator[Gathered]:
     """Read all of `sources`; their order does not matter. Raises SourceError.
 

@@ -24,11 +24,12 @@ class SourceError(ValueError):
     """A source that cannot be read; the message names it and the way out."""
 
 
-def read(source: Path) -> Iterator[Seen | Skipped]:
+def read(source: Path | str) -> Iterator[Seen | Skipped]:
     """Everything that a source holds, once for each record, in the order in which it stands there.
 
     What cannot be read of it is handed on as Skipped. Raises SourceError.
     """
+    source = Path(source)
     try:
         for file in files_of(source):
             try:

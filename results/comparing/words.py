@@ -90,6 +90,7 @@ def note(units: Sequence[Unit]) -> str | None:
     said = [
         ("no finding close enough in time", old),
         ("not everything required was measured", [u.label for u in units if u.partial]),
+        ("nothing clear", [u.label for u in units if u.doubtful]),
         ("no working network", [u.label for u in units if u.track.last_at is None and u.track.offline_at]),
         ("cut off from abroad", [u.label for u in units if u.track.restricted_at]),
         (f"fewer than {FEW} days, so the numbers are small", [u.label for u in units if 0 < _days(u) < FEW]),
@@ -98,7 +99,7 @@ def note(units: Sequence[Unit]) -> str | None:
 
 
 def _is_old(unit: Unit) -> bool:
-    return unit.point is None and not unit.partial
+    return unit.point is None and not unit.partial and not unit.doubtful
 
 
 def _days(unit: Unit) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -86,7 +85,7 @@ def _gathered(app: App, sources: tuple[str, ...], since: str | None, until: str 
 
     period = {"since": _moment("--since", since), "until": _moment("--until", until)}
     try:
-        with gather(map(Path, sources), **period, now=datetime.now(UTC).timestamp() + 86400) as gathered:
+        with gather(sources, **period, now=datetime.now(UTC).timestamp() + 86400) as gathered:
             yield gathered
     except SourceError as error:
         raise click.ClickException(str(error)) from error

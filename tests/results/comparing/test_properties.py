@@ -35,7 +35,7 @@ rows = st.lists(
     ),
     max_size=25,
 )
-several = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+several = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def files(folder: Path, found: list[dict[str, Any]], parts: int) -> list[Path]:
