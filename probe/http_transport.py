@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,7 +18,7 @@ import msgspec
 from probe.failure import Malformed
 from probe.http2_goodbye import WithoutGoodbye
 from probe.partial_download import NOT_MODIFIED, BadPart, PartialDownload
-from probe.stream import Stream
+from probe.stream import Stream, TlsStream
 
 NOT_HTTP = (
     httpcore.RemoteProtocolError,
@@ -171,6 +172,9 @@ class _Carrier(httpcore.AsyncNetworkStream):
         self._next_mark = 1
         self.ended = False
         self.sieve: Callable[[bytes], bytes] = bytes
+        self._patience: asyncio.Timeout | None = None
+        if isinstance(stream, TlsStream):
+            stream.heard = partial(self._heard, stream)
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         while not (data := self.sieve(await self._receive(max_bytes))) and not self.ended:
@@ -178,7 +182,7 @@ class _Carrier(httpcore.AsyncNetworkStream):
         return data
 
     async def _receive(self, max_bytes: int) -> bytes:
-        async with asyncio.timeout(self._idle_timeout_s):
+        async with asyncio.timeout(self._idle_timeout_s) as self._patience:
             data = await self._stream.receive(max_bytes)
         self.ended = not data
         self._into.received += len(data)
@@ -190,6 +194,13 @@ class _Carrier(httpcore.AsyncNetworkStream):
             self._into.curve.append(self._into.last)
             self._next_mark = 2 * self._into.received
         return data
+
+    def _heard(self, stream: TlsStream) -> None:
+        """Bytes came of a record that is not whole: no silence, though there is nothing to read yet."""
+        now = self._clock()
+        self._into.last = (round(now - self._zero, 4), self._into.received + stream.undelivered)
+        if self._patience is not None:
+            self._patience.reschedule(now + self._idle_timeout_s)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if not buffer:  # httpcore writes a GET's empty body, twice

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
@@ -68,6 +69,8 @@ class TlsStream:
         """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
         self.undelivered = 0
         """Bytes that came since something could be read: of a record that never became whole, all there is to see."""
+        self.heard: Callable[[], None] = _nothing
+        """Called when bytes came, readable yet or not: a record that trickles is no silence."""
 
     async def handshake(self) -> None:
         """Complete the handshake; ssl.SSLError, EOFError, Malformed or OSError where it fails."""
@@ -118,6 +121,7 @@ class TlsStream:
                 self.undelivered += len(data)
                 if data:
                     self._incoming.write(data)
+                    self.heard()
                 else:
                     self._incoming.write_eof()
             except ssl.SSLZeroReturnError:
@@ -127,6 +131,7 @@ class TlsStream:
                 return b""
 
     def close(self) -> None:
+        self.heard = _nothing
         self._stream.close()
 
     async def _flush(self) -> None:
@@ -145,6 +150,10 @@ class TlsStream:
                     return
                 self.alert = self._records[at + 6]
             self._next_record = at + 5 + length
+
+
+def _nothing() -> None:
+    pass
 
 
 async def receive_exactly(stream: Stream, count: int) -> bytes:

@@ -132,7 +132,7 @@ def stopped_alike(one: Observation, other: Observation) -> bool:
     if not (isinstance(one.detail, Http) and isinstance(other.detail, Http)):
         return False
     short, long = sorted((answer.received or answer.length or 0) for answer in (one.detail, other.detail))
-    return long - short <= max(STOPS_WITHIN, long // 4)
+    return long - short <= min(max(STOPS_WITHIN, long // 4), 2 * STOPS_WITHIN)
 
 
 def ending(target: Target, observations: Sequence[Observation], role: Role = "main") -> Ending:

@@ -23,6 +23,8 @@ from results.sentences import clean, place, tells
 from results.signs.controls import alike
 
 TOLD = 2
+SILENCES = ("tls.timeout", "quic.timeout", "http.timeout", "http.stall")
+"""What a lossy line does too, once here and once there; what stops a name stops it at one step."""
 ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
 """Closing without an answer is how servers turn away a Host that they do not know."""
 
@@ -74,6 +76,8 @@ def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
         yield "again.differs", f"a second try got further: {told}"
     elif case.end.method == method_of(again) == "http.stall" and not stopped_alike(failed, again):
         yield "again.differs", f"a second try stood still elsewhere: {told}"
+    elif case.end.method in SILENCES and method_of(again) not in (None, case.end.method):
+        yield "again.differs", f"a second try fell silent elsewhere: {told}"
     elif method_of(again) is None and case.end.method is not None:
         yield "again.differs", f"a second try failed in another way: {told}"
     else:

@@ -72,6 +72,7 @@ class Server:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.pieces: list[bytes] = []
+        self.pause_s = 0.0
         self._greeted = False
 
     def says(self, data: bytes) -> bytes:
@@ -91,6 +92,7 @@ class Server:
             return self._outgoing.read()
         if not self.pieces:
             raise Blocked
+        await asyncio.sleep(self.pause_s)
         return self.pieces.pop(0)
 
     def close(self) -> None:
@@ -123,6 +125,22 @@ def test_all_that_came_of_a_cut_record_is_counted_however_it_came(
         return stream.undelivered
 
     assert asyncio.run(run()) == part
+
+
+async def test_one_record_that_trickles_for_longer_than_a_silence_may_last_is_no_silence(authority: trustme.CA) -> None:
+    served, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("site.x.test").configure_cert(served)
+    authority.configure_trust(trusting)
+    server, got = Server(served), Exchange()
+    stream = TlsStream(server, trusting, "site.x.test")
+    await stream.handshake()
+    wire = server.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9000)
+    server.pieces, server.pause_s = [wire[at : at + 1000] for at in range(0, len(wire), 1000)], 0.1
+    request = Request(scheme="https", authority="site.x.test", path="/")
+    await exchange(stream, request, got, http2=False, idle_timeout_s=0.5, max_body_bytes=10_000)
+    assert (got.status, len(got.body)) == (200, 9000)
+    assert got.last is not None
+    assert got.last[0] > 0.5
 
 
 async def test_a_deadline_is_noticed_while_bytes_never_stop(here: Listeners) -> None:
