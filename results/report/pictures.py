@@ -61,10 +61,13 @@ def draw(summary: Summary, words: Words) -> Pictures | None:
         wide, narrow = (chart(*values, summary, words, width) for width in (WIDE, NARROW))
         if wide is None or narrow is None:
             return None
-        return Picture(
-            embedded(_svg(wide), f"{name}-wide", "wide", title, desc),
-            embedded(_svg(narrow), f"{name}-narrow", "narrow", title, desc),
-        )
+        try:
+            return Picture(
+                embedded(_svg(wide), f"{name}-wide", "wide", title, desc),
+                embedded(_svg(narrow), f"{name}-narrow", "narrow", title, desc),
+            )
+        except ValueError:
+            return None  # what cannot be drawn stands in its table
 
     timelines = {
         row.name: picture(f"timeline-{number}", charts.timeline, row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from unicodedata import east_asian_width
 
 import altair as alt
 
@@ -27,6 +28,8 @@ FONT, SIZE, LETTER = "sans-serif", 12, 6.7
 DAY_S = 86400
 MOST_PLACES = 24
 GAP = 24
+LAST_LETTER = 0xFFFF
+"""Beyond it a letter is two of JavaScript's, which Vega parts where it cuts a label."""
 PADDING = {"left": 2, "right": 14, "top": 2, "bottom": 2}
 
 
@@ -36,14 +39,24 @@ def is_narrow(width: int) -> bool:
 
 def room(width: int, texts: Iterable[str]) -> int:
     """For the labels on the left: as much as the longest needs, within measure."""
-    most, needed = (148 if is_narrow(width) else 230), max((len(text) for text in texts), default=0) * LETTER + 12
+    most, needed = (148 if is_narrow(width) else 230), max(map(length, texts), default=0) * LETTER + 12
     return int(min(most, needed))
 
 
+def length(text: str) -> int:
+    """In letters; those of East Asia are as wide as two."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 def shortened(text: str, pixels: float) -> str:
-    """Text that fits, with an ellipsis where it was cut."""
+    """Text that fits, with an ellipsis where it was cut. What Vega cannot measure is shown as unknown letters."""
+    text = "".join(letter if ord(letter) <= LAST_LETTER else "\ufffd" for letter in text)
     letters = max(4, int(pixels / LETTER))
-    return text if len(text) <= letters else text[: letters - 1].rstrip() + "…"
+    if length(text) <= letters:
+        return text
+    while length(text) >= letters:
+        text = text[:-1]
+    return text.rstrip() + "…"
 
 
 def labelled(texts: Sequence[str], pixels: float) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,10 +18,18 @@ from typing import Any
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--remote-debugging-pipe",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
+    "--remote-debugging-pipe", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
+AS_3_AND_4 = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, copy in zip((3, 4), high):
+    os.dup2(copy, number)
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+"""Where the browser looks for its pipes."""
 OWN = ("file:", "data:", "about:", "chrome:")
 
 
@@ -100,9 +109,20 @@ def browser(profile: Path) -> Iterator[Page]:
     its_in, to = os.pipe()
     of, its_out = os.pipe()
     alone = ["unshare", "--net"] if _may_unshare() else []
-    started = f'exec "$0" "$@" 3<&{its_in} 4>&{its_out}'
     process = subprocess.Popen(
-        ["sh", "-c", started, *alone, PROGRAM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+        [
+            sys.executable,
+            "-S",
+            "-c",
+            AS_3_AND_4,
+            str(its_in),
+            str(its_out),
+            *alone,
+            PROGRAM,
+            *FLAGS,
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ],
         pass_fds=(its_in, its_out),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -1,0 +1,27 @@
+"""The three weeks as a report; drawn once for all tests, for drawing takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from results.report import Summary
+from results.report.html import render
+from results.report.words import Words
+from tests.results.report.reports import summary_of
+
+
+@pytest.fixture(scope="session")
+def summary(three_weeks: list[Path]) -> Summary:
+    return summary_of(*three_weeks)
+
+
+@pytest.fixture(scope="session")
+def page(summary: Summary) -> str:
+    return render(summary, Words("en"))
+
+
+@pytest.fixture(scope="session")
+def russian_page(summary: Summary) -> str:
+    return render(summary, Words("ru"))

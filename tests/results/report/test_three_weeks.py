@@ -1,0 +1,212 @@
+"""Three weeks at five vantages: the report states exactly what happened, in sentences, tables and pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from results import exchange
+from results.report import Summary, markdown, tables, telling
+from results.report import csv as facts
+from results.report.charts.base import OUTCOMES
+from results.report.words import Words
+from results.store import Store
+from tests.results.report.reports import Read, pictures, summary_of
+from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
+
+STORY = [
+    "In the register since 5 May 2017, 07:30 UTC.",
+    "Blocked since 6 May 2017 on AS8402 Corbina (between 12:07 and 18:07 UTC) "
+    "and AS12389 Rostelecom (between 06:07 and 12:07 UTC).",
+    "Blocked since 9 May 2017 on AS3216 Sovam (between 06:07 and 12:07 UTC).",
+    "Never blocked on AS25513 MGTS.",
+    "It stays open via vpn (AS1136).",
+]
+STORY_IN_RUSSIAN = [
+    "В реестре: 5 мая 2017, 07:30 UTC.",
+    "Блокировка началась 6 мая 2017: AS8402 Corbina (между 12:07 и 18:07 UTC) "
+    "и AS12389 Rostelecom (между 06:07 и 12:07 UTC).",
+    "Блокировка началась 9 мая 2017: AS3216 Sovam (между 06:07 и 12:07 UTC).",
+    "Ни разу не заблокировано: AS25513 MGTS.",
+    "Через vpn остаётся открыто (AS1136).",
+]
+EN = Words("en")
+
+
+def of(summary: Summary, name: str) -> list[str]:
+    return telling.of_row(summary, next(row for row in summary.rows if row.name == name), EN)
+
+
+def test_the_story_of_wechat(summary: Summary, page: str) -> None:
+    assert of(summary, "wechat") == STORY
+    text = Read(page).text
+    assert all(sentence in text for sentence in STORY)
+
+
+def test_the_same_story_in_russian(russian_page: str) -> None:
+    read = Read(russian_page)
+    assert read.all("html") == [{"lang": "ru"}]
+    assert all(sentence in read.text for sentence in STORY_IN_RUSSIAN)
+
+
+def test_the_other_services(summary: Summary) -> None:
+    everywhere = "AS3216 Sovam, AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS"
+    vpn = "It stays open via vpn (AS1136)."
+    assert of(summary, "linkedin") == [
+        "In the register since 17 November 2016, 07:00 UTC.",
+        f"Blocked all the time that was measured on {everywhere}.",
+        vpn,
+    ]
+    assert of(summary, "line") == [
+        "In no register that was asked.",
+        "Blocked all the time that was measured on AS3216 Sovam.",
+        "Never blocked on AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS.",
+        vpn,
+    ]
+    assert of(summary, "signal") == ["In no register that was asked.", f"Never blocked on {everywhere}.", vpn]
+    assert of(summary, "bbm") == ["It is down for everybody, which is no block."]
+
+
+def test_what_it_comes_to(summary: Summary) -> None:
+    assert telling.in_short(summary, EN) == [
+        "2520 measurements from 5 vantages, from 1 May 2017 to 21 May 2017.",
+        "Blocked on at least one network: LINE, LinkedIn and WeChat.",
+        "Blocked though no register lists it: LINE.",
+        "Listed, and yet open on at least one network: WeChat.",
+        "Down for everybody, which is no block: BlackBerry Messenger.",
+        "What is blocked is open via vpn: LINE, LinkedIn and WeChat.",
+    ]
+
+
+def test_the_matrix(summary: Summary) -> None:
+    matrix = tables.matrix(summary, EN)
+    assert matrix.columns == (
+        "Service", "AS3216 Sovam", "AS8402 Corbina", "AS12389 Rostelecom", "AS25513 MGTS", "AS1136 via vpn"
+    )  # fmt: skip
+    (wechat,) = (row for row in matrix.rows if row[0].text == "WeChat")
+    assert [(cell.sign, cell.text, *cell.more[:2]) for cell in wechat[1:]] == [
+        ("✗", "blocked", "DNS: no such name", "■ listed, blocked"),
+        ("✗", "blocked", "TLS: reset", "■ listed, blocked"),
+        ("✗", "blocked", "TLS: reset", "■ listed, blocked"),
+        ("✓", "reachable", "□ listed, open"),
+        ("✓", "reachable"),
+    ]
+
+
+def test_register_against_reality(summary: Summary) -> None:
+    counts = {(one.place, one.agreement): one.targets for one in summary.tallies}
+    assert counts["AS12389", "enforced"] == 3, "both targets of WeChat, and LinkedIn"
+    assert counts["AS25513", "unenforced"] == 2
+    assert counts["AS3216", "unlisted-block"] == 1
+    assert ("AS12389", "unenforced") not in counts
+
+
+def test_hours_from_listing_to_blocking_hold_the_truth(summary: Summary) -> None:
+    hours = {(one.target, one.network): one.hours for one in summary.enforcements}
+    for vantage in (HOME, MOBILE, OFFICE):
+        low, high = hours["https://www.wechat.com/", f"AS{vantage.asn}"]
+        truth = (BLOCKED_SINCE[vantage] - LISTED) / timedelta(hours=1)
+        assert low is not None
+        assert high is not None
+        assert low <= truth <= high <= low + 6
+    assert hours["https://www.wechat.com/", f"AS{VILLAGE.asn}"][1] is None
+    assert list(telling.delays(summary, EN)) == [
+        "AS12389 Rostelecom blocks 3 of 3 listed targets; the median from listing to block is 22.6 to 28.6 h.",
+        "AS25513 MGTS blocks 1 of 3 listed targets, so there is no median yet.",
+        "AS3216 Sovam blocks 3 of 3 listed targets; the median from listing to block is 3.94 to 4.19 days.",
+        "AS8402 Corbina blocks 3 of 3 listed targets; the median from listing to block is 28.6 to 34.6 h.",
+    ]
+
+
+def test_methods_and_likeness(summary: Summary) -> None:
+    methods = {(one.place, one.method): one.targets for one in summary.methods}
+    assert methods == {
+        ("AS12389", "tls.reset"): 3,
+        ("AS25513", "tls.reset"): 1,
+        ("AS3216", "dns.nxdomain"): 4,
+        ("AS8402", "tls.reset"): 3,
+    }
+    assert summary.alike is not None
+    same = summary.alike.pair("AS12389", "AS8402")
+    assert same is not None
+    assert same.kappa == pytest.approx(1.0)
+    assert not any("vpn" in label for label in summary.alike.order)
+
+
+def test_each_block_has_its_evidence(summary: Summary, page: str) -> None:
+    blocks = Counter(one.place for one in summary.evidence)
+    assert blocks == {"AS12389": 3, "AS8402": 3, "AS3216": 4, "AS25513": 1}
+    text = Read(page).text
+    for one in summary.evidence:
+        assert one.rules
+        assert one.measurement_id in text
+        assert all(rule in text for rule in one.rules)
+        assert all(sentence in text for sentence in one.sentences)
+    assert {one.listing for one in summary.evidence} == {None, "rkn, 149-FZ 15.4"}
+
+
+def test_markdown_says_it_too(summary: Summary) -> None:
+    said = markdown.render(summary, EN).replace("\\", "")
+    assert " ".join(STORY) in said
+    assert "| WeChat | ✗ blocked, DNS: no such name, ■ listed, blocked" in said
+
+
+def test_csv_says_it_too(summary: Summary) -> None:
+    head, *lines = csv.reader(io.StringIO(facts.render(summary, EN)))
+    assert head == ["section", "row", "place", "what", "value"]
+    told = {tuple(line[:4]): line[4] for line in lines}
+    assert told["row", "wechat", "", "listed"] == "2017-05-05T07:30:00Z"
+    for vantage in (HOME, MOBILE, OFFICE):
+        place = f"AS{vantage.asn}"
+        assert told["course", "wechat", place, "state"] == "since"
+        after, by = (told["course", "wechat", place, f"block_began_{word}"] for word in ("after", "by"))
+        assert after <= f"{BLOCKED_SINCE[vantage]:%Y-%m-%dT%H:%M:%S}" <= by
+    assert told["course", "wechat", f"AS{VILLAGE.asn}", "state"] == "never"
+    assert told["course", "wechat", f"AS{VPN.asn} by vpn", "state"] == "never"
+
+
+def test_the_timeline_is_drawn_day_by_day(summary: Summary, page: str) -> None:
+    number = next(n for n, row in enumerate(summary.rows) if row.name == "wechat")
+    for kind in ("wide", "narrow"):
+        picture = pictures(page)[f"timeline-{number}-{kind}"]
+        colours = Counter(element.get("fill") for element in picture.iter())
+        # Each network from its first day of which half is blocked: the 6th, the 7th and the 9th of 21.
+        assert colours[OUTCOMES["blocked"]] == 16 + 15 + 13
+        assert colours[OUTCOMES["reachable"]] == 5 * 21 - (16 + 15 + 13)
+        texts = [element.text for element in picture.iter() if element.text]
+        assert "▾ listed" in texts
+        assert (texts.count("✗"), texts.count("✓")) == (16 + 15 + 13, 5 * 21 - (16 + 15 + 13))
+
+
+def test_an_export_makes_the_same_report_as_its_databases(three_weeks: list[Path], tmp_path: Path) -> None:
+    export = tmp_path / "export.jsonl"
+    with export.open("wb") as out:
+        for database in three_weeks:
+            store = Store.open(database)
+            out.writelines(line + b"\n" for line in exchange.export(store, exchange.write_line))
+            store.close()
+    assert summary_of(export) == summary_of(*three_weeks)
+
+
+def test_neither_the_order_of_sources_nor_what_is_there_twice_matters(
+    three_weeks: list[Path], summary: Summary
+) -> None:
+    from msgspec.structs import replace
+
+    assert summary_of(*three_weeks[::-1]) == summary
+    twice = summary_of(*three_weeks, *three_weeks)
+    assert twice.twice == summary.measurements
+    assert replace(twice, twice=0) == summary
+
+
+def test_only_the_period_that_was_asked_for_is_told(three_weeks: list[Path]) -> None:
+    first = LISTED.replace(hour=0, minute=0).timestamp()
+    found = summary_of(*three_weeks, since=first, until=first + 3 * 86400)
+    assert (found.first_day, found.last_day) == ("2017-05-05", "2017-05-07")
+    assert found.outside == 2520 - found.measurements
+    assert max(one.at for one in found.evidence) < first + 3 * 86400

@@ -1,0 +1,88 @@
+"""The catalogues: each language says the same things, and there is a word for everything that can be found."""
+
+from __future__ import annotations
+
+import string
+from typing import Any, get_args
+
+import pytest
+
+from results.agreement import Agreement
+from results.comparing.seen import AGREEMENTS, OUTCOMES
+from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS
+from results.report.charts.base import OUTCOMES as OUTCOME_COLOURS
+from results.report.summary import State
+from results.report.words import AGREEMENT_SIGNS, SIGNS, Words, catalogue, languages
+from results.verdict import METHODS, Confidence, Trigger
+
+
+def sentences(table: dict[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= sentences(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
+
+
+def blanks(sentence: Any) -> set[str]:
+    texts = sentence if isinstance(sentence, list) else [sentence]
+    return {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_english_and_russian() -> None:
+    assert languages() == ("en", "ru")
+
+
+@pytest.mark.parametrize("language", ["ru"])
+def test_each_language_has_the_same_sentences_with_the_same_blanks(language: str) -> None:
+    english, other = sentences(catalogue("en")), sentences(catalogue(language))
+    assert list(english) == list(other)
+    for key, sentence in english.items():
+        assert blanks(sentence) == blanks(other[key]), key
+        assert sentence != other[key] or key in SAME, key
+    assert len(other["months"]) == 12
+
+
+SAME = ("day", "instant", "at_vantage", "delay.up_to", "delay.some")
+"""What has no word in it."""
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_there_is_a_word_for_all_that_can_be_found(language: str) -> None:
+    words = Words(language)
+    for table, names in {
+        "outcome": (*OUTCOMES, "gap"),
+        "agreement": AGREEMENTS,
+        "method": METHODS,
+        "state": get_args(State),
+        "confidence": get_args(Confidence),
+        "trigger": get_args(Trigger),
+    }.items():
+        for name in names:
+            assert words.say(f"{table}.{name}")
+    for state in get_args(State):
+        assert words.say(f"row.{state}", when="", places="", path="")
+
+
+def test_each_outcome_and_agreement_has_a_sign_and_a_colour_of_its_own() -> None:
+    assert set(SIGNS) == {*OUTCOMES, None}
+    assert set(AGREEMENT_SIGNS) == set(get_args(Agreement))
+    assert set(OUTCOME_COLOURS) == set(OUTCOMES)
+    assert set(AGREEMENT_COLOURS) == set(get_args(Agreement))
+    for signs in (SIGNS, AGREEMENT_SIGNS, OUTCOME_COLOURS, AGREEMENT_COLOURS):
+        assert len(set(signs.values())) == len(signs)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", ["5 May 2017, 07:30 UTC", "5 May 2017", "18 h", "4.19 days"]),
+     ("ru", ["5 мая 2017, 07:30 UTC", "5 мая 2017", "18 ч", "4,19 сут"])],
+)  # fmt: skip
+def test_times_are_told_as_the_language_has_them(language: str, said: list[str]) -> None:
+    words = Words(language)
+    assert [
+        words.when("2017-05-05T10:30:00+03:00"), words.when("2017-05-05"), words.hours(18.0), words.hours(100.6)
+    ] == said  # fmt: skip
+
+
+def test_a_span_over_midnight_names_both_days() -> None:
+    assert Words("en").span(1494014820.0, 1494036420.0) == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"
