@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class RunningHub:
             await writer.drain()
             head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         finally:
-            writer.close()
+            await hang_up(writer)
         if not head:
             raise ConnectionError("closed without an answer")
         return int(head.split()[1]), head.decode("latin-1"), json.loads(body) if body[:1] == b"{" else {}
@@ -105,6 +106,15 @@ class RunningHub:
     async def send(self, token: str, lines: Sequence[bytes], packing: str = "zstd") -> tuple[int, dict[str, Any]]:
         pack = {"zstd": zstd.compress, "gzip": gzip.compress, "identity": bytes}[packing]
         return await self.post("/v1/measurements", pack(b"\n".join(lines)), token, Content_Encoding=packing)
+
+
+async def hang_up(*writers: asyncio.StreamWriter) -> None:
+    """Close connections, and wait until they are."""
+    for writer in writers:
+        writer.transport.abort()
+    for writer in writers:
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 def record(identifier: str, vantage: str = "home-fibre", round_: Round | None = None, **changes: Any) -> bytes:
