@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator
 from itertools import islice
-from typing import Any, AnyStr
+from typing import Any, AnyStr, Generic, NamedTuple
 
 import msgspec
 
@@ -24,10 +24,27 @@ MOST_MATCHES, MOST_ADDRESSES = 2000, 64
 CODINGS = ("utf-8", "windows-1251")
 _V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
 _V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
-TEXT, BYTES = re.compile(f"{_V4}|{_V6}", re.IGNORECASE), re.compile(f"{_V4}|{_V6}".encode(), re.IGNORECASE)
-HINTS = (r"\d\.\d{1,3}\.\d{1,3}\.\d", r":[0-9a-fA-F]{0,4}:")
-"""What every address has in it: looked for first, since most pages have none, and the patterns are slow."""
-TEXT_HINTS, BYTES_HINTS = [re.compile(hint) for hint in HINTS], [re.compile(hint.encode()) for hint in HINTS]
+_V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":[0-9a-fA-F]{0,4}:"
+"""What every address has in it, beginning with a sign that is quickly found: the patterns are tried there alone."""
+
+
+class Kind(NamedTuple, Generic[AnyStr]):
+    """One family's addresses in text or in bytes: their pattern, their hint, and what may stand before the hint."""
+
+    pattern: re.Pattern[AnyStr]
+    hint: re.Pattern[AnyStr]
+    before: AnyStr
+    most_before: int
+
+
+TEXT_KINDS = (
+    Kind(re.compile(_V4), re.compile(_V4_HINT), "0123456789", 3),
+    Kind(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), "0123456789abcdefABCDEF:", 40),
+)
+BYTES_KINDS = (
+    Kind(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3),
+    Kind(re.compile(_V6.encode(), re.IGNORECASE), re.compile(_V6_HINT.encode()), b"0123456789abcdefABCDEF:", 40),
+)
 LABEL = re.compile(
     r"(?:[a-z_-]*ip(?:[ _-]?v[46])?|[a-z_-]*addr(?:ess)?|ip[ _-]*адрес\w{0,2}|адрес\w{0,2}|client|visitor|remote)"
     r"(?:[\s\"'\]\[>)(:=—–,-]|is|%3a|%3d|%22|%20|&quot;|&nbsp;|<[^<>]{0,40}>){1,12}$",
@@ -71,20 +88,16 @@ def _clean(step: Observation, met: Collection[str]) -> Observation:
 
 
 def _out_of_text(text: str, met: Collection[str]) -> str:
-    if not any(hint.search(text) for hint in TEXT_HINTS):
-        return text
-    spans = [(at, end) for at, end, before in _candidates(TEXT.finditer(text), text, met) if LABEL.search(before)]
+    spans = [(at, end) for at, end, before in _candidates(TEXT_KINDS, text, met) if LABEL.search(before)]
     for at, end in spans:
         text = text[:at] + re.sub("[0-9a-fA-F]", "0", text[at:end]) + text[end:]
     return text
 
 
 def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
-    if not any(hint.search(body) for hint in BYTES_HINTS):
-        return body
     spans = [
         (at, end)
-        for at, end, before in _candidates(BYTES.finditer(body), body, met)
+        for at, end, before in _candidates(BYTES_KINDS, body, met)
         if any(LABEL.search(before.decode(coding, "ignore")) for coding in CODINGS)
     ]
     for at, end in spans:
@@ -93,11 +106,11 @@ def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
 
 
 def _candidates(
-    found: Iterator[re.Match[AnyStr]], data: AnyStr, met: Collection[str]
+    kinds: tuple[Kind[AnyStr], ...], data: AnyStr, met: Collection[str]
 ) -> Iterator[tuple[int, int, AnyStr]]:
     """Where public addresses stand that the measurement has not met, and what stands before each."""
     looked_at = 0
-    for one in islice(found, MOST_MATCHES):
+    for one in (one for kind in kinds for one in _spelled(kind, data)):
         at, end = one.span()
         spelled = one[0] if isinstance(one[0], str) else one[0].decode("ascii")
         parsed = literal(spelled)
@@ -107,3 +120,20 @@ def _candidates(
         looked_at += 1
         if looked_at == MOST_ADDRESSES:
             return
+
+
+def _spelled(kind: Kind[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
+    """Whatever is spelled like an address, once each."""
+    done = 0
+    for hint in islice(kind.hint.finditer(data), MOST_MATCHES):
+        at = hint.start()
+        if at < done:
+            continue
+        earliest = max(done, at - kind.most_before)
+        while at > earliest and data[at - 1 : at] in kind.before:
+            at -= 1
+        tries = (kind.pattern.match(data, start) for start in range(at, hint.start() + 1))
+        found = next((one for one in tries if one is not None), None)
+        if found is not None:
+            done = found.end()
+            yield found
