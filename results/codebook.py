@@ -77,8 +77,8 @@ ROW = {
 """The columns of an export that are not told in the dictionary, or otherwise there."""
 ONLY_JSON = {
     "kind": "`target`; `service` for a service's row, `header` for a file's first line.",
-    "expectation": "What the register says: `register`, `listed`, `since`, `since_source`, `listed_at`, `as_of`, `basis`, "
-    "and the three below.",
+    "expectation": "What the register says: `register`, `listed`, `since`, `since_source`, `listed_at`, `as_of`, "
+    "`basis`, and the three below.",
     "entries": "Ids of the entries that list the target.",
     "address_blocks": "Ids of the entries that block one of its addresses as such.",
     "shares_address_with": "Listed names that stood at its addresses: a note, never a listing.",
@@ -116,8 +116,8 @@ def _export() -> Iterator[str]:
     yield "`results export --format csv` and `--format parquet` give one row a measurement with these columns.\n"
     yield from (f"- `{name}` {kind.lower()}: {says(name)}" for name, kind in COLUMNS.items())
     yield (
-        "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which stands in the file's first line;\n"
-        "`vantage` and `expectation` are records of their own, and there is more:\n"
+        "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which stands in the file's first\n"
+        "line; `vantage` and `expectation` are records of their own, and there is more:\n"
     )
     yield from (f"- `{name}`: {told}" for name, told in ONLY_JSON.items())
     for command, columns in TABLES.items():
