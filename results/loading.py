@@ -31,15 +31,21 @@ VERDICT = (
     'v.outcome, v.method, v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version, v.expectation, '
     "v.agreement"
 )
-ROWS = f"""
+COLUMNS = f"""
 SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
     w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network,
     (SELECT l.id FROM measurements l WHERE l.repeats = m.number)
-FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
-WHERE m.control_of IS NULL
 """  # noqa: S608 constants only
+FROM = "JOIN vantages w ON w.id = m.vantage_id LEFT JOIN rounds r ON r.id = m.round_id WHERE m.control_of IS NULL"
+BY_TIME = f"FROM measurements m JOIN verdicts v ON v.measurement = m.number JOIN targets t ON t.id = m.target_id {FROM}"
+BY_VERDICT = (
+    f"FROM verdicts v CROSS JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id {FROM}"
+)
+BY_TARGET = (
+    f"FROM targets t CROSS JOIN measurements m ON m.target_id = t.id "
+    f"CROSS JOIN verdicts v ON v.measurement = m.number {FROM}"
+)
 FILTERS = {
     "target": "t.text = ?",
     "service": "t.service = ?",
@@ -47,9 +53,10 @@ FILTERS = {
     "agreement": "v.agreement = ?",
     "vantage": "w.name = ?",
     "path": "w.path = ?",
-    "since": "m.started_at >= ?",
-    "until": "m.started_at < ?",
+    "since": "{at}.started_at >= ?",
+    "until": "{at}.started_at < ?",
 }
+JUDGED = ("outcome", "agreement")
 LATER = " AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
@@ -111,10 +118,9 @@ def rows(
     Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
     `repeated` False leaves out what was measured again at once, since the later measurement tells.
     """
-    wanted = {FILTERS[name]: value for name, value in filters.items() if value is not None}
-    query = ROWS + "".join(f" AND {condition}" for condition in wanted) + (LATER if not repeated else "")
-    query += " ORDER BY m.started_at, m.id" if oldest_first else " ORDER BY m.started_at DESC, m.number DESC"
-    values: list[str | int] = list(wanted.values())
+    given = {name: value for name, value in filters.items() if value is not None}
+    query = rows_query(given, repeated=repeated, oldest_first=oldest_first)
+    values: list[str | int] = list(given.values())
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]
     for row in db.execute(query, values):
@@ -131,6 +137,21 @@ def rows(
             repeats=row[3],
             repeated_by=row[27],
         )
+
+
+def rows_query(given: Iterable[str], *, repeated: bool, oldest_first: bool) -> str:
+    """The query for these filters, which begins where fewest rows have to be looked at: at the few targets that are
+    named, else at the verdicts of one kind, else at the newest."""
+    given = tuple(given)
+    at, begin = "m", BY_TIME
+    if "target" in given or "service" in given:
+        begin = BY_TARGET
+    elif any(name in given for name in JUDGED):
+        at, begin = "v", BY_VERDICT
+    conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given) + (LATER if not repeated else "")
+    number = "v.measurement" if at == "v" else "m.number"
+    order = f"{at}.started_at, m.id" if oldest_first else f"{at}.started_at DESC, {number} DESC"
+    return f"{COLUMNS}{begin}{conditions} ORDER BY {order}"
 
 
 def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:

@@ -110,6 +110,18 @@ CREATE INDEX untold_by_notice ON untold (notice);
 """
 
 
+LOOKED_UP = """
+ALTER TABLE verdicts ADD COLUMN started_at TEXT;
+UPDATE verdicts SET started_at = (SELECT started_at FROM measurements WHERE number = measurement);
+DROP INDEX verdicts_by_outcome;
+CREATE INDEX verdicts_by_outcome ON verdicts (outcome, started_at);
+CREATE INDEX verdicts_by_agreement ON verdicts (agreement, started_at);
+CREATE INDEX verdicts_listed ON verdicts (measurement) WHERE json_extract(expectation, '$.listed') = 1;
+CREATE INDEX rounds_by_time ON rounds (started_at);
+CREATE INDEX targets_service ON targets (service) WHERE service IS NOT NULL;
+"""
+
+
 @migrations()
 def m001_measurements(db: Database) -> None:
     """What was measured, step by step, and what was concluded."""
@@ -193,6 +205,12 @@ def m008_hub(db: Database) -> None:
     from results.hub.schema import TABLES
 
     _execute(db, TABLES)
+
+
+@migrations()
+def m009_looked_up(db: Database) -> None:
+    """A verdict has its measurement's time, so that the newest of an outcome are found without the rest."""
+    _execute(db, LOOKED_UP)
 
 
 def missing_columns(db: Database) -> dict[str, str]:

@@ -29,7 +29,7 @@ RECENT = """
 SELECT v.outcome
 FROM targets t
 CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
-JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
+CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
 LEFT JOIN rounds r ON r.id = m.round_id
 WHERE t.text = ? AND r.network_key IS ? AND m.control_of IS NULL AND m.started_at <= ?

@@ -102,7 +102,8 @@ def save_context(db: Database, record: Finished) -> None:
 def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
     """The current verdict of each, in place of any before."""
     db.conn.executemany(
-        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM measurements WHERE id = ?",
+        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, started_at FROM measurements "
+        "WHERE id = ?",
         [_verdict_row(record) for record in records],
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHORTEST_PREFIX = 4
 LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = """
-FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
+FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
 LEFT JOIN rounds r ON r.id = m.round_id
 WHERE r.network_key IS ? AND w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
