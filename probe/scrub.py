@@ -37,6 +37,8 @@ SECRETS = frozenset(
     )
 )
 """Headers whose values name this visitor, also where NAT keeps it from us, and say nothing about blocking."""
+SHORT = 64
+"""Characters of a text that most likely comes again in the next record, such as a role or a header's name."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -71,8 +73,12 @@ class _Addresses:
         pattern = "|".join(pattern for _, pattern in found)
         self._text = re.compile(pattern, re.IGNORECASE)
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
+        self._known = lru_cache(maxsize=2048)(self._out_of_text)
 
     def out_of_text(self, text: str) -> str:
+        return self._known(text) if len(text) <= SHORT else self._out_of_text(text)
+
+    def _out_of_text(self, text: str) -> str:
         folded = text.lower()  # looking for plain strings first is far quicker than the pattern on every page
         return self._text.sub(SCRUBBED, text) if any(needle in folded for needle in self._needles) else text
 
