@@ -36,8 +36,9 @@ WHERE m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.
 LISTED = """
 SELECT DISTINCT t.text
 FROM verdicts v JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id
-WHERE json_extract(v.expectation, '$.listed') = 1 ORDER BY 1
+WHERE instr(v.expectation, '"listed":true') > 0 AND json_extract(v.expectation, '$.listed') = 1 ORDER BY 1
 """
+"""The first condition is that of an index, which may hold no function that a distrusted schema must not call."""
 DIRECT = "SELECT name, asn, network_name FROM vantages WHERE path = 'direct'"
 VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
 

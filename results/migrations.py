@@ -116,7 +116,7 @@ UPDATE verdicts SET started_at = (SELECT started_at FROM measurements WHERE numb
 DROP INDEX verdicts_by_outcome;
 CREATE INDEX verdicts_by_outcome ON verdicts (outcome, started_at);
 CREATE INDEX verdicts_by_agreement ON verdicts (agreement, started_at);
-CREATE INDEX verdicts_listed ON verdicts (measurement) WHERE json_extract(expectation, '$.listed') = 1;
+CREATE INDEX verdicts_listed ON verdicts (measurement) WHERE instr(expectation, '"listed":true') > 0;
 CREATE INDEX rounds_by_time ON rounds (started_at);
 CREATE INDEX targets_service ON targets (service) WHERE service IS NOT NULL;
 """

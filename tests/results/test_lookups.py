@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from probe.model import Vantage
 from results import enforcement, latest, prune, recorded, runs, store
+from results.comparing.databases import open_read_only
 from results.loading import FILTERS, rows_query
 from results.store import Store
 from tests.results.records import HOME, finished, measurement, target, verdict
@@ -83,6 +85,12 @@ def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_abo
 
 def test_targets_that_a_register_ever_listed_are_found_without_reading_every_verdict(opened: Store) -> None:
     assert plan(opened, enforcement.LISTED)[0] == "SCAN v USING INDEX verdicts_listed"
+
+
+def test_a_database_is_readable_where_its_schema_is_not_trusted(opened: Store) -> None:
+    opened.save([finished()])
+    with closing(open_read_only(opened.path)) as connection:
+        assert connection.execute("SELECT count(*) FROM verdicts").fetchone() == (1,)
 
 
 def test_by_whatever_way_they_are_found_the_same_rows_come_in_the_same_order(opened: Store) -> None:
