@@ -16,6 +16,7 @@ from probe.asking import NotAnswered
 from probe.path import BadPath, usable
 from results import outbox
 from results.outbox import Hub
+from results.plain_records import prepare
 from results.store import Store, StoreError
 from schedules import hub_client
 from schedules.hub_client import HubRefused, Later, Unknown
@@ -61,6 +62,7 @@ class Sender:
             return [f"{config.hub.url}: not enrolled there, nothing is sent; `reachprobe init --hub`"]
         self.queue(config, store)
         if self._is_time(hub) and outbox.counts(store.db, hub.url)[0]:
+            prepare()
             self._thread = threading.Thread(target=self._work, args=(config, store.path), daemon=True)
             self._thread.start()
         return said

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
 from results.hub.routes import Hub
+from results.plain_records import prepare
 from schedules.conclude import judge_again
 from schedules.observing import controls
 
@@ -99,6 +100,7 @@ async def serve(
     ready: Callable[[], None],
 ) -> None:
     """Serve until cancelled; then answer what is under way, and end."""
+    prepare()
     collector = Collector(database, lambda store: judge_again(store, config))
     doorkeeper = Doorkeeper(database)
     control = controls(config)

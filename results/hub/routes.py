@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -61,7 +62,7 @@ class Hub:
         self.collector, self.doorkeeper, self.bodies = collector, doorkeeper, bodies or Bodies()
         self._behind_proxy = behind_proxy
         self._batches, self._records = Rates(BATCHES_PER_S, BATCHES), Rates(RECORDS_PER_S, RECORDS)
-        self._unpacking = asyncio.Semaphore(2)
+        self._reader = ThreadPoolExecutor(1, "reading")
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/healthz", self._health),
             ("GET", "/openapi.json", self._describe),
@@ -86,8 +87,8 @@ class Hub:
             raise TooMany(wait)
         with await self.bodies.read(request, MAX_PACKED) as body:
             encoding = request.headers.get("content-encoding", "").strip().lower()
-            async with self._unpacking:
-                records = await asyncio.to_thread(_records, body.data, encoding, member.name)
+            reading = asyncio.get_running_loop().run_in_executor
+            records = await reading(self._reader, _records, body.data, encoding, member.name)
         self._records.spend(name, len(records))
         answers: list[Answer] = await self.collector.keep(member, records) if records else []
         return answer({"answers": answers})

@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -35,7 +36,7 @@ class RunningHub:
 
     def __init__(self, folder: Path, config: str = "") -> None:
         self.folder, self.db, self.port = folder, folder / "hub.db", free_port()
-        self.config = folder / "hub.toml"
+        self.config, self.log = folder / "hub.toml", folder / "hub.log"
         self.config.write_text(config)
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -46,25 +47,22 @@ class RunningHub:
 
     def start(self, *more: str) -> None:
         words = self.command("--listen", f"127.0.0.1:{self.port}", *more)
-        self.process = subprocess.Popen(words, stderr=subprocess.PIPE, cwd=ROOT, env=os.environ)
-        assert self.process.stderr is not None
-        line = self.process.stderr.readline().decode()
-        assert "the hub listens" in line, line + self.process.stderr.read().decode()
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(words, stderr=log, cwd=ROOT, env=os.environ)
+        while b"the hub listens" not in self.log.read_bytes():
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
 
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            if self.process.stderr is not None:
-                self.process.stderr.close()
         self.process = None
 
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
         code = self.process.wait(20)
-        if self.process.stderr is not None:
-            self.process.stderr.close()
         self.process = None
         return code
 
