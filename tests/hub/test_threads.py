@@ -13,7 +13,7 @@ from results.exchange import read_line
 from results.plain_records import prepare
 lines = sys.stdin.buffer.read().splitlines()
 prepare()
-sys.setswitchinterval(1e-6)
+sys.setswitchinterval(0.0005)
 go, read = threading.Barrier(8), []
 def work():
     go.wait()
@@ -27,6 +27,6 @@ print(len(read))
 
 def test_many_threads_that_are_the_first_to_read_a_record_do_no_harm() -> None:
     lines = b"\n".join(record(f"{number:016d}") for number in range(5))
-    for _ in range(3):
+    for _ in range(4):
         done = subprocess.run([sys.executable, "-c", CHILD], input=lines, capture_output=True, cwd=ROOT, check=False)
         assert (done.returncode, done.stdout) == (0, b"40\n"), done.stderr.decode()

@@ -1,0 +1,105 @@
+"""How an agent reaches a hub: over TLS that an authority vouches for or that is pinned, and by a path."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from probe.asking import NotAnswered, Way, public_key, server_of
+from probe.network import RealNetwork
+from probe.path import Path as NetworkPath
+from schedules import hub_client
+from schedules.demo.listening import Listeners, Stream, tcp_socket
+from tests.hub.running import RunningHub
+from tests.hub.test_sending import at_hub, enrolled
+from tests.schedules.lab import Lab
+
+HOST = "127.0.0.1"
+
+
+async def test_a_hub_with_certificate_files_is_known_by_its_authority_or_by_its_pinned_key(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    for name, blobs in (("cert", issued.cert_chain_pems), ("key", [issued.private_key_pem])):
+        (tmp_path / f"{name}.pem").write_bytes(b"".join(blob.bytes() for blob in blobs))
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    hub = RunningHub(tmp_path)
+    hub.start("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem"))
+    url = f"https://{HOST}:{hub.port}"
+    key = public_key(_der(issued.cert_chain_pems[0].bytes()))
+    plain = Way(network=RealNetwork(NetworkPath()), timeout_s=10)
+    try:
+        for way in (plain, msgspec.structs.replace(plain, pins=("0" * 64,))):
+            with pytest.raises(NotAnswered, match="unknown_authority|not the public key that is pinned"):
+                await hub_client.enrol(url, hub.invite("a"), way)
+        trusting = msgspec.structs.replace(plain, ca_file=str(tmp_path / "ca.pem"))
+        for way in (trusting, msgspec.structs.replace(plain, pins=(key,))):
+            given = await hub_client.enrol(url, hub.invite("a"), way)
+            assert "no 'record' in it" in ((await hub_client.send(url, given.token, [b"{}"], way))[1] or "")
+            assert await hub_client.renew(url, given.token, way)
+    finally:
+        hub.kill()
+
+
+def _der(pem: bytes) -> bytes:
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+
+
+async def test_a_hub_is_reached_by_the_path_that_is_configured(lab: Lab, hub: RunningHub) -> None:
+    await enrolled(lab, hub)
+    host, port = lab.net.socks
+    lab.configure(
+        f'\n[hub]\nurl = "{hub.url}"\npath = "way"\n[[path]]\nname = "way"\nproxy = "socks5://{host}:{port}"\n'
+        f'[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n'
+    )
+    assert await lab.call("run") == 0
+    assert len(at_hub(hub)) == 1
+    lab.configure(
+        f'\n[hub]\nurl = "{hub.url}"\npath = "way"\n[[path]]\nname = "way"\nproxy = "socks5://127.0.0.1:9"\n'
+        f'[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n'
+    )
+    assert await lab.call("run", "--all") == 0
+    assert len(at_hub(hub)) == 1  # never by another way
+    with closing(sqlite3.connect(lab.db)) as db:
+        assert db.execute("SELECT count(*) FROM outbox").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nnonsense",
+     b"\x00\x01nonsense\r\n\r\n", b"", b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+     b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps({"answers": [{"line": 7, "status": "stored"}]}).encode(),
+     b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (hub_client.MAX_ANSWER + 10), b"HTTP/1.1 500 x\r\n\r\n" + b"\x1b]0;owned\x07" * 99],
+)  # fmt: skip
+async def test_what_is_no_hub_takes_nothing_and_hurts_nobody(answer: bytes) -> None:
+    async def serve(stream: Stream) -> None:
+        await stream.reader.readuntil(b"\r\n\r\n")
+        stream.writer.write(answer)
+
+    async with Listeners() as here:
+        host, port = here.serve_stream(tcp_socket(HOST), serve)
+        way = Way(network=RealNetwork(NetworkPath()), timeout_s=5)
+        try:
+            taken = await hub_client.send(f"http://{host}:{port}", "rpt_x", [b"{}"], way)
+        except (NotAnswered, hub_client.HubRefused) as error:
+            assert str(error).isprintable()
+            assert len(str(error)) < 400
+        else:
+            assert taken == {}
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hub.example", "ftp://x", "https://", "https://u:p@h", "https://h/?q", "h", "https://h:x"]
+)
+def test_a_hub_is_asked_over_tls_or_on_loopback(url: str) -> None:
+    with pytest.raises(ValueError):
+        server_of(url)
