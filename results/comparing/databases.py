@@ -13,7 +13,18 @@ import msgspec
 
 from probe.model import Vantage
 from results.comparing.lines import Listing
-from results.comparing.seen import LONGEST_TARGET, PLACE, Seen, bounded, epoch, failing_family, is_sound, place_of
+from results.comparing.seen import (
+    LATEST,
+    LONGEST_TARGET,
+    PLACE,
+    Seen,
+    bounded,
+    epoch,
+    failing_family,
+    instant,
+    is_sound,
+    place_of,
+)  # fmt: skip
 from results.exchange import Skipped
 from results.record_lines import printable
 
@@ -28,6 +39,11 @@ FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id
 JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
 WHERE m.control_of IS NULL {later}
 """
+WITHIN = "AND m.started_at >= ? AND m.started_at < ?"
+BESIDE = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL {later} AND {when}"
+BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
+MARGIN_S = 86400.0
+"""Of a period's ends, for times are compared as text here, and may be written in another zone than ours."""
 LATER = "AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
@@ -35,18 +51,45 @@ class BadDatabase(ValueError):
     """A database that cannot be read; the message names it."""
 
 
-def read(path: Path) -> Iterator[Seen | Skipped]:
-    """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase."""
+class Beside(msgspec.Struct, frozen=True):
+    """How many measurements were not read, since they lie beside the period by more than a day."""
+
+    count: int
+
+
+def read(path: Path, *, since: float | None = None, until: float | None = None) -> Iterator[Seen | Skipped | Beside]:
+    """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase.
+
+    With `since` or `until` (seconds since 1970) what is surely not of that period is only counted.
+    """
     try:
         with closing(open_read_only(path)) as connection:
-            query = query_of(connection, path)
-            for number, row in enumerate(connection.execute(query), 1):
+            query, ends = query_of(connection, path), bounds(since, until)
+            if ends:
+                yield Beside(_beside(connection, query, ends))
+                query += WITHIN
+            for number, row in enumerate(connection.execute(query, ends), 1):
                 try:
                     yield _seen(row)
                 except (ValueError, TypeError, OverflowError, RecursionError) as error:
                     yield Skipped(path, number, printable(str(error)))
     except sqlite3.Error as error:
         raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
+
+
+def bounds(since: float | None, until: float | None) -> list[str]:
+    """For WITHIN: a period's ends as text, a day wider on both sides; nothing where there is none."""
+    if since is None and until is None:
+        return []
+    first = instant(max(since - MARGIN_S, 0)) if since is not None else ""
+    last = instant(max(min(until + MARGIN_S, LATEST), 0)) if until is not None else "9"
+    return [first, max(first, last)]
+
+
+def _beside(connection: sqlite3.Connection, query: str, ends: list[str]) -> int:
+    later = LATER if LATER in query else ""
+    counts = [BESIDE.format(later=later, when=when) for when in (BEFORE, AFTER)]
+    return sum(connection.execute(count, [end]).fetchone()[0] for count, end in zip(counts, ends, strict=True))
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

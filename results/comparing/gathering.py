@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 
 from probe.model import Vantage
+from results.comparing.databases import Beside
 from results.comparing.seen import PLACE, Seen, day_of
 from results.comparing.sources import read
 from results.exchange import Skipped
@@ -152,7 +153,7 @@ def gather(
             f"PRAGMA temp_store = FILE; {TABLE};"
         )
         for source in sources:
-            seen = _wanted(read(source), notes, since, until, now)
+            seen = _wanted(read(source, since=since, until=until), notes, since, until, now)
             connection.executemany(INSERT, map(_values, seen))
         held = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
         notes.twice = notes.read - held
@@ -162,13 +163,15 @@ def gather(
 
 
 def _wanted(
-    found: Iterable[Seen | Skipped], notes: Notes, since: float | None, until: float | None, now: float | None
+    found: Iterable[Seen | Skipped | Beside], notes: Notes, since: float | None, until: float | None, now: float | None
 ) -> Iterator[Seen]:
     for one in found:
         if isinstance(one, Skipped):
             notes.skipped += 1
             if len(notes.told) < TOLD:
                 notes.told.append(one)
+        elif isinstance(one, Beside):
+            notes.outside += one.count
         elif now is not None and one.at > now:
             notes.future += 1
         elif (since is not None and one.at < since) or (until is not None and one.at >= until):

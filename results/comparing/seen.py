@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import get_args
 
 import msgspec
@@ -22,6 +23,8 @@ DIRECT = "direct"
 PLACE = ("name", "country", "asn", "network_name", "path")
 """What tells one vantage from another."""
 LONGEST_NAME, LONGEST_TARGET = 200, 2048
+DAY_S = 86400.0
+CONFIDENCES = (None, *get_args(Confidence))
 LATEST = 4e9
 """Nothing was measured before 1970, nor after 2096."""
 FAMILY_SIGNS = {
@@ -112,7 +115,7 @@ def is_sound(seen: Seen) -> bool:
         return False
     if not 0 <= seen.at < LATEST:
         return False
-    return seen.confidence in (None, *get_args(Confidence)) and (
+    return seen.confidence in CONFIDENCES and (
         seen.outcome in OUTCOMES
         and seen.agreement in AGREEMENTS
         and (seen.method in METHODS if seen.outcome == "blocked" else seen.method is None)
@@ -134,4 +137,9 @@ def instant(at: float) -> str:
 
 def day_of(at: float) -> str:
     """The UTC day."""
-    return instant(at)[:10]
+    return _day(int(at // DAY_S))
+
+
+@cache
+def _day(number: int) -> str:
+    return instant(number * DAY_S)[:10]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from results.comparing import databases, lines
+from results.comparing.databases import Beside
 from results.comparing.seen import Seen
 from results.exchange import Skipped
 from results.record_lines import BadFile
@@ -24,16 +25,22 @@ class SourceError(ValueError):
     """A source that cannot be read; the message names it and the way out."""
 
 
-def read(source: Path | str) -> Iterator[Seen | Skipped]:
+def read(
+    source: Path | str, *, since: float | None = None, until: float | None = None
+) -> Iterator[Seen | Skipped | Beside]:
     """Everything that a source holds, once for each record, in the order in which it stands there.
 
-    What cannot be read of it is handed on as Skipped. Raises SourceError.
+    What cannot be read of it is handed on as Skipped; what of a database is surely not of the period from `since` to
+    `until` (seconds since 1970) is only counted. Raises SourceError.
     """
     source = Path(source)
     try:
         for file in files_of(source):
             try:
-                yield from databases.read(file) if is_database(file) else lines.read(file)
+                if is_database(file):
+                    yield from databases.read(file, since=since, until=until)
+                else:
+                    yield from lines.read(file)
             except (BadFile, databases.BadDatabase) as error:
                 if file == source:
                     raise SourceError(str(error)) from error

@@ -172,7 +172,7 @@ def details(
         for source in sources:
             for register, at in versions(source):
                 known[register].add(at)
-            for one in read(source):
+            for one in read(source, since=since, until=until):
                 if _is_wanted(one, since, until, now):
                     _keep(connection, one)
         yield Details(connection, {register: sorted(times) for register, times in known.items()})

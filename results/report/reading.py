@@ -70,11 +70,11 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """The successful ones of the ordinary course, each with its seconds."""
 
 
-def read(source: Path) -> Iterator[Detail]:
-    """Every measurement of a source that says something of its own."""
+def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[Detail]:
+    """Every measurement of a source that says something of its own; a database's far from the period are not read."""
     for file in sources.files_of(source):
         with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
-            yield from _database(file) if sources.is_database(file) else _lines(file)
+            yield from _database(file, since, until) if sources.is_database(file) else _lines(file)
 
 
 def versions(source: Path) -> Iterator[tuple[str, float]]:
@@ -87,11 +87,13 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
                         yield bounded(name), float(at)
 
 
-def _database(file: Path) -> Iterator[Detail]:
+def _database(file: Path, since: float | None, until: float | None) -> Iterator[Detail]:
     with closing(databases.open_read_only(file)) as connection:
         # The same look at the schema as comparing takes, which refuses what is no database of ours.
         later = databases.LATER if databases.LATER in databases.query_of(connection, file) else ""
-        for row in connection.execute(DETAILS.format(later=later)):
+        ends = databases.bounds(since, until)
+        query = DETAILS.format(later=later) + (databases.WITHIN if ends else "")
+        for row in connection.execute(query, ends):
             with suppress(ValueError, TypeError, OverflowError, RecursionError):
                 yield _of_row(connection, row)
 
