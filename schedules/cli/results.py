@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from schedules.app import App
-from schedules.cli import _enforcement, _export, _outbox, _prune, _transfer
+from schedules.cli import _browse, _enforcement, _export, _outbox, _prune, _transfer
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -19,6 +19,7 @@ def results() -> None:
     """What was found, from the database."""
 
 
+results.add_command(_browse.browse)
 results.add_command(_prune.prune)
 results.add_command(_enforcement.enforcement)
 results.add_command(_outbox.outbox)

@@ -1,0 +1,102 @@
+"""Serves the database to a browser on this machine, read only, by Datasette."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from results import browsing
+
+LOOPBACK = "127.0.0.1"
+SETTINGS = {
+    "sql_time_limit_ms": 10_000,
+    "facet_time_limit_ms": 2_000,
+    "max_returned_rows": 5_000,
+    "allow_download": False,
+    "suggest_facets": False,
+}
+
+
+class NoDatasette(ValueError):
+    """The extra is missing; the message says how to get it."""
+
+
+class NoPort(ValueError):
+    """The port is taken, or not ours to take."""
+
+
+class Plugin:
+    """What is done with each connection that Datasette opens."""
+
+    __name__ = "reachprobe"
+
+    def prepare_connection(self, conn: sqlite3.Connection) -> None:
+        conn.set_authorizer(browsing.without_secrets)
+
+
+def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
+    """Until Ctrl-C; `tell` is handed the address when it can be opened. Raises NoDatasette, NoPort."""
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+    listening = _listen(port)
+    with listening:
+        address = "{}:{}".format(*listening.getsockname())
+        app = _only_for(_datasette(database).app(), address)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
+        tell(f"http://{address}/")
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+
+
+def _listen(port: int) -> socket.socket:
+    """On loopback alone."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+    except OSError as error:
+        listening.close()
+        raise NoPort(f"port {port}: {error.strerror or error}; choose another with --port") from error
+    listening.listen(16)
+    return listening
+
+
+def _datasette(database: Path) -> Any:
+    try:
+        from datasette import hookimpl  # type: ignore[import-untyped]
+        from datasette.app import Datasette  # type: ignore[import-untyped]
+        from datasette.database import Database  # type: ignore[import-untyped]
+        from datasette.plugins import pm  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+    # Else it prints every mistaken question on stdout, with all that it knows; it is imported with the plugins.
+    sys.modules["datasette.handle_exception"].rich = None  # type: ignore[attr-defined]
+    if not pm.has_plugin(Plugin.__name__):
+        hookimpl(Plugin.prepare_connection)
+        pm.register(Plugin(), Plugin.__name__)
+    made = Datasette(files=[], metadata=browsing.metadata(), settings=SETTINGS)
+    # Not immutable, for a round may be under way; a mutable one is opened read only too.
+    made.add_database(Database(made, path=str(database.resolve()), is_mutable=True), name=browsing.NAME)
+    return made
+
+
+def _only_for(app: Any, address: str) -> Any:
+    """Refuses what is asked for under another name: a page elsewhere could have its own name lead here."""
+    port = address.rsplit(":", 1)[1]
+    names = {address.encode(), f"localhost:{port}".encode()}
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and dict(scope["headers"]).get(b"host") not in names:
+            await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"ask for this by the address that was printed\n"})
+            return
+        await app(scope, receive, send)
+
+    return asked
