@@ -70,10 +70,9 @@ def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str |
     from results.report import details, summarise
     from schedules.cli.compare import _gathered, _moment, _seconds, _tell
 
-    named = sources or (str(_own(app)),)
-    now = time()
+    now, within_s = time(), _seconds(within)
     period = {"since": _moment("--since", since), "until": _moment("--until", until), "now": now + 86400}
-    within_s = _seconds(within)
+    named = sources or (str(_own(app)),)
     with _gathered(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
         summary = summarise(gathered, more, now=now, within_s=within_s)
         _tell(app, gathered)
