@@ -11,7 +11,7 @@ from results.store import Store, StoreError
 from schedules import consent
 from schedules.app import App
 from schedules.config_toml import ConfigError
-from schedules.examine import care, extras, network, place, registers, schedule
+from schedules.examine import care, extras, hub, network, place, registers, schedule
 from schedules.examine.finding import BAD_SETUP, Finding
 from schedules.places import config_file
 
@@ -60,6 +60,7 @@ def _configured(app: App, config: Config, store: Store) -> Iterator[Finding]:
         yield Finding("campaigns", "wrong", str(error), BAD_SETUP)
     yield from registers.found(config, store)
     yield from extras.found(app, config, store)
+    yield from hub.found(app, config, store)
     yield from care.found(app, config, store)
     yield from network.found(config, consent.agreed(app, store))
 

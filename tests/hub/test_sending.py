@@ -151,3 +151,38 @@ async def test_hosts_of_this_machines_own_network_are_nobody_elses_business(lab:
     assert await lab.call("run") == 0
     with closing(sqlite3.connect(hub.db)) as db:
         assert db.execute("SELECT target FROM findings").fetchall() == [(lab.good.url,)]
+
+
+async def test_doctor_says_whether_it_is_enrolled_and_what_waits_and_a_dry_run_names_the_hub(
+    lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.configure(f'\n[hub]\nurl = "{hub.url}"\n[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n')
+    assert await lab.call("doctor") == 0
+    assert f"{hub.url}: not enrolled there" in capsys.readouterr().out.replace("\n", " ")
+    words = ("init", "--yes", "--hub", hub.url, "--invitation", hub.invite("a"))
+    assert await lab.call(*words) == 0
+    assert await lab.call("run", "--dry-run") == 0
+    assert f"127.0.0.1:{hub.port}  (hub: results are sent there)" in capsys.readouterr().out
+    assert await lab.call("run") == 0
+    capsys.readouterr()
+    assert await lab.call("doctor") == 0
+    assert "0 waiting, 1 sent, 0 refused" in " ".join(capsys.readouterr().out.split())
+
+
+async def test_an_invitation_that_is_wrong_or_a_hub_that_is_gone_changes_nothing(
+    lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    invitation = hub.invite("a")
+    words = ("init", "--yes", "--hub", hub.url, "--invitation")
+    assert await lab.call(*words, invitation[:-3] + "AAA") == 2
+    assert "ask the group for another" in capsys.readouterr().err
+    hub.kill()
+    assert await lab.call(*words, invitation) == 2
+    assert "nothing was changed" in capsys.readouterr().err
+    hub.start()
+    assert await lab.call(*words, invitation) == 0
+    for wrong in (("--hub", hub.url), ("--invitation", "x"), ("--hub", "http://x.example", "--invitation", "x")):
+        assert await lab.call("init", "--yes", *wrong) == 2
+    with closing(sqlite3.connect(lab.db)) as db:
+        assert db.execute("SELECT name FROM hubs").fetchall() == [("a",)]
+    assert lab.db.stat().st_mode & 0o777 == 0o600
