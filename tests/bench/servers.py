@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import subprocess
@@ -16,10 +17,17 @@ import dns.message
 import dns.rrset
 import trustme
 
+from schedules.demo import censor
+from schedules.demo.listening import Listeners
+from schedules.demo.unanswered import leave_unanswered
+
 ADDRESSES = [f"127.78.0.{n}" for n in range(1, 65)]
 RESOLVER = "127.78.1.53"
-PORT = 8443
+SILENT = [f"127.78.2.{n}" for n in range(1, 65)]
+"""Addresses that answer no SYN."""
+PORT, SLOW_PORT, BLOCK_PORT = 8443, 8444, 8080
 PAGE_BYTES = 20_000
+SLOW_BYTES_PER_S = 10_000
 
 NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log crit;
@@ -30,6 +38,9 @@ http {{
   uwsgi_temp_path {folder}/d; scgi_temp_path {folder}/e;
   ssl_certificate {folder}/chain.pem; ssl_certificate_key {folder}/key.pem; ssl_session_cache off;
   server {{ {listens} root {folder}/www; default_type text/html; }}
+  server {{ {slow} root {folder}/www; default_type text/html; limit_rate {rate}; }}
+  server {{ {block} root {folder}/www; default_type text/html; error_page 403 /blocked.html;
+            location = / {{ return 403; }} }}
 }}
 """
 
@@ -37,6 +48,11 @@ http {{
 def name(n: int) -> str:
     """The n-th target's host name."""
     return f"n{n}.x.test"
+
+
+def silent_name(n: int) -> str:
+    """The name of one whose address answers nothing."""
+    return f"s{n}.x.test"
 
 
 def address(n: int) -> str:
@@ -58,9 +74,14 @@ def serving(folder: Path) -> Iterator[Path]:
     (folder / "www").mkdir()
     page = f"<html><title>A page</title><body>{'x' * PAGE_BYTES}</body></html>"
     (folder / "www" / "index.html").write_text(page)
+    (folder / "www" / "blocked.html").write_text(f"<html><title>{censor.BLOCK_TITLE}</title>{censor.BLOCK_TEXT}</html>")
     folder.chmod(0o755)
-    listens = " ".join(f"listen {a}:{PORT} ssl backlog=4096;" for a in ADDRESSES)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, listens=listens))
+    listens, slow, block = (
+        " ".join(f"listen {a}:{port}{tls} backlog=4096;" for a in ADDRESSES)
+        for port, tls in ((PORT, " ssl"), (SLOW_PORT, " ssl"), (BLOCK_PORT, ""))
+    )
+    written = NGINX.format(folder=folder, listens=listens, slow=slow, block=block, rate=SLOW_BYTES_PER_S)
+    (folder / "nginx.conf").write_text(written)
     process = subprocess.Popen([nginx, "-c", str(folder / "nginx.conf"), "-p", str(folder)])
     try:
         _wait_for(ADDRESSES[-1], PORT)
@@ -100,8 +121,22 @@ def _answer(sock: socket.socket, over: threading.Event) -> None:
         question = query.question[0]
         host = question.name.to_text().split(".")[0]
         if question.rdtype == 1 and host[1:].isdigit():
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", address(int(host[1:]))))
+            n = int(host[1:])
+            there = SILENT[n % len(SILENT)] if host[0] == "s" else address(n)
+            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", "A", there))
         sock.sendto(answer.to_wire(), client)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Whoever connects to one of the silent addresses waits: see `leave_unanswered`."""
+    here = Listeners()
+    try:
+        for one in SILENT:
+            leave_unanswered(here, one, PORT)
+        yield
+    finally:
+        asyncio.run(here.close())
 
 
 def _wait_for(host: str, port: int) -> None:
