@@ -31,7 +31,7 @@ def register(summary: Summary, words: Words, width: int) -> dict[str, Any] | Non
         longest = max(longest, at)
     if not rows:
         return None
-    least = 40 * longest / max(1, width - left)
+    least = 26 * longest / max(1, width - left)
     axis = alt.Axis(title=words.say("picture.targets"), tickMinStep=1, format="d", tickCount=5)
     base = alt.Chart(values(rows)).encode(y=rows_of(list(names.values()), left))
     bars = base.mark_rect(stroke=PAPER, strokeWidth=1.5).encode(

@@ -62,6 +62,13 @@ def test_it_fits_the_window_and_no_label_is_cut(browser: Page, file: Path, width
     assert browser.ask(CUT) == []
 
 
+def test_on_a_phone_a_row_is_headed_by_its_name_in_one_line(browser: Page, file: Path) -> None:
+    browser.open(file, width=PHONE)
+    heights = "[...document.querySelectorAll('#matrix tbody th')].map(one => one.getBoundingClientRect().height)"
+    assert len(browser.ask(heights)) == 5
+    assert max(browser.ask(heights)) < 40
+
+
 def test_it_asks_for_nothing_but_itself(browser: Page, file: Path) -> None:
     browser.requests.clear()
     browser.complaints.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from xml.etree import ElementTree
 
@@ -71,6 +72,12 @@ def placed(element: ElementTree.Element, x: float, y: float):  # type: ignore[no
         yield element.text, x, y, size, element.get("text-anchor") or "start"
     for child in element:
         yield from placed(child, x, y)
+
+
+def test_no_colour_stands_alone(page: str) -> None:
+    for kind in ("wide", "narrow"):
+        told = [element.text for element in pictures(page)[f"register-{kind}"].iter(f"{SVG}text") if element.text]
+        assert Counter(text[0] for text in told if text[0] in "■□▲○·") == {"■": 4, "□": 1, "▲": 1, "○": 4, "·": 4}
 
 
 def test_letters_take_the_colour_of_the_page(page: str) -> None:
