@@ -50,6 +50,11 @@ class Spent(NamedTuple):
 
 def reachprobe(task: Task) -> Spent | None:
     """The whole program: two DNS queries, connect, handshake with the certificate kept, page, rules, store."""
+    return _spent([str(Path(sys.executable).with_name("reachprobe")), *configuration(task)], task, '"outcome"')
+
+
+def configuration(task: Task) -> list[str]:
+    """Writes a configuration for a new database, and gives the words behind `reachprobe`."""
     config = task.folder / "config.toml"
     config.write_text(
         f"""[network]
@@ -67,9 +72,8 @@ innocent_name = "{servers.name(9998)}"
     )
     for leftover in task.folder.glob("bench.db*"):
         leftover.unlink()
-    program = str(Path(sys.executable).with_name("reachprobe"))
-    words = ["--config", str(config), "--db", str(task.folder / "bench.db"), "check", "--json"]
-    return _spent([program, *words, *(job.url for job in task.jobs)], task, '"outcome"')
+    database = ["--db", str(task.folder / "bench.db")]
+    return ["--config", str(config), *database, "check", "--json", *(job.url for job in task.jobs)]
 
 
 def curl(task: Task) -> Spent | None:
