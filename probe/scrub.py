@@ -39,6 +39,8 @@ SECRETS = frozenset(
 """Headers whose values name this visitor, also where NAT keeps it from us, and say nothing about blocking."""
 SHORT = 64
 """Characters of a text that most likely comes again in the next record, such as a role or a header's name."""
+EMPTY = frozenset({int, float, bool, type(None)})
+"""Kinds of values in which nothing can stand."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -80,7 +82,10 @@ class _Addresses:
 
     def _out_of_text(self, text: str) -> str:
         folded = text.lower()  # looking for plain strings first is far quicker than the pattern on every page
-        return self._text.sub(SCRUBBED, text) if any(needle in folded for needle in self._needles) else text
+        for needle in self._needles:
+            if needle in folded:
+                return self._text.sub(SCRUBBED, text)
+        return text
 
     def out_of_bytes(self, data: bytes) -> bytes:
         folded = data.lower()
@@ -142,18 +147,30 @@ def _observation(observation: Observation, addresses: _Addresses) -> Observation
 
 def _clean(value: Any, addresses: _Addresses) -> Any:
     """The very value where nothing was found in it; records are looked through whatever their step."""
-    if isinstance(value, str):
+    kind = value.__class__
+    if kind is str:
         return addresses.out_of_text(value)
-    if isinstance(value, bytes):
+    if kind is tuple:
+        return _clean_parts(value, addresses)
+    if kind in EMPTY:
+        return value
+    if kind is bytes:
         return addresses.out_of_bytes(value)
-    if isinstance(value, tuple):
-        cleaned = tuple(_clean(part, addresses) for part in value)
-        return cleaned if any(a is not b for a, b in zip(cleaned, value, strict=True)) else value
     if isinstance(value, msgspec.Struct):
-        fields = {name: getattr(value, name) for name in value.__struct_fields__}
-        changed = {name: new for name, old in fields.items() if (new := _clean(old, addresses)) is not old}
+        changed = {}
+        for name in value.__struct_fields__:
+            old = getattr(value, name)
+            if old.__class__ not in EMPTY and (new := _clean(old, addresses)) is not old:
+                changed[name] = new
         return msgspec.structs.replace(value, **(changed | _hashes(changed))) if changed else value
-    return value
+    return addresses.out_of_text(value) if isinstance(value, str) else value
+
+
+def _clean_parts(parts: tuple[Any, ...], addresses: _Addresses) -> tuple[Any, ...]:
+    for place, old in enumerate(parts):
+        if (new := _clean(old, addresses)) is not old:
+            return (*parts[:place], new, *_clean_parts(parts[place + 1 :], addresses))
+    return parts
 
 
 def _hashes(changed: dict[str, Any]) -> dict[str, str]:

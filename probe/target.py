@@ -31,7 +31,7 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     """
     if not text or len(text) > MAX_TEXT:
         raise BadTarget(f"a target has 1 to {MAX_TEXT} characters, this one {len(text)}")
-    if any(c.isspace() or not c.isprintable() for c in text):
+    if " " in text or not text.isprintable():  # any other space is not printable
         raise BadTarget(f"{text!r}: a target holds no spaces or control characters")
     try:
         parts = urlsplit(text if HAS_SCHEME.match(text) else "//" + text)

@@ -39,7 +39,8 @@ MAX_TEXT = 120
 
 def clean(text: str) -> str:
     """Foreign text in one bounded line without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text[: 2 * MAX_TEXT])[:MAX_TEXT]
+    text = text[:MAX_TEXT]
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def place(observation: Observation) -> str:

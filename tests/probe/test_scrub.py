@@ -12,6 +12,7 @@ from cryptography import x509
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from probe import scrub as scrub_module
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tls, Vantage
 from probe.scrub import SCRUBBED, scrub
 from schedules.demo.authority import Authority
@@ -158,3 +159,30 @@ def test_cookies_set_for_this_visitor_go_in_any_case() -> None:
     for own in (frozenset[str](), frozenset({OWN4})):
         found = scrub(measured, own).observations[0].detail
         assert found.headers == (("Set-Cookie", SCRUBBED), ("WWW-Authenticate", SCRUBBED), ("Server", "honest"))
+
+
+def _looked_through_plainly(value: Any, addresses: Any) -> Any:
+    """What `_clean` has to give, without any of its short cuts."""
+    if isinstance(value, str):
+        return addresses.out_of_text(value)
+    if isinstance(value, bytes):
+        return addresses.out_of_bytes(value)
+    if isinstance(value, tuple):
+        return tuple(_looked_through_plainly(part, addresses) for part in value)
+    return value
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["192.0.2.7", "at 192.0.2.7.", b"x 192.0.2.7 y", b"", "", "plain", 7, 1.5, True, None]),
+        lambda inner: st.lists(inner, max_size=5).map(tuple),
+        max_leaves=20,
+    )
+)
+def test_whatever_a_field_holds_is_looked_through_and_what_holds_nothing_stays_the_very_same(value: Any) -> None:
+    addresses = scrub_module._Addresses.of(frozenset({"192.0.2.7"}))
+    cleaned = scrub_module._clean(value, addresses)
+    expected = _looked_through_plainly(value, addresses)
+    assert cleaned == expected
+    if expected == value:
+        assert cleaned is value

@@ -118,3 +118,13 @@ def test_the_host_header_names_the_port_only_where_it_is_not_the_schemes_own() -
     assert authority("https", "example.com", 443) == "example.com"
     assert authority("https", "example.com", 80) == "example.com:80"
     assert authority("http", "2001:db8::1", 80) == "[2001:db8::1]"
+
+
+@given(st.characters())
+def test_a_space_or_a_control_character_of_any_script_is_refused_in_a_target(character: str) -> None:
+    text = f"https://example.com/{character}"
+    if character.isspace() or not character.isprintable():
+        with pytest.raises(BadTarget, match="no spaces or control characters"):
+            parse(text)
+    else:
+        assert parse(text).text == text
