@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 
 from results.exchange import read_line
@@ -9,6 +11,8 @@ from results.finished import Finished, Round
 from results.record_lines import BadRecord, printable
 
 MAX_LINE = 2 * 1024 * 1024
+AHEAD = timedelta(days=1)
+"""How far a vantage's clock may be ahead; a record from the far future would stay the newest for ever."""
 
 
 def read(line: bytes, member: str) -> tuple[Finished, Round | None]:
@@ -22,6 +26,8 @@ def read(line: bytes, member: str) -> tuple[Finished, Round | None]:
     vantage = finished.measurement.vantage
     if vantage.name != member:
         raise BadRecord(f"vantage {printable(vantage.name, 64)!r} is not the one that this token is for")
+    if datetime.fromisoformat(finished.measurement.started_at) > datetime.now(UTC) + AHEAD:
+        raise BadRecord(f"measured at {finished.measurement.started_at}, which is still to come: see to the clock")
     made = tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
     context = msgspec.structs.replace(finished.context, recorded=())
     return msgspec.structs.replace(finished, controls=made, context=context), round_

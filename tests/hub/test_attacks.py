@@ -296,6 +296,17 @@ async def test_an_injection_through_every_field_is_refused_or_kept_as_the_text_t
     await alive(hub, token)
 
 
+async def test_a_record_from_the_future_is_refused(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    now = datetime.now(UTC)
+    for days, expected in ((0.9, "stored"), (1.1, "refused"), (36500, "refused"), (-36500, "stored")):
+        at = (now + timedelta(days=days)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        assert (
+            statuses((await hub.send(token, [record(f"day{days}"), record(f"at{days}", started_at=at)]))[1])[1]
+            == expected
+        )
+
+
 async def test_a_forged_vantage_or_a_replayed_record_gains_nothing(hub: RunningHub) -> None:
     mine, theirs = await hub.enrol(NAME), await hub.enrol("b")
     good = record("a" * 16)
