@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from itertools import accumulate
 
 from msgspec.structs import replace
 
@@ -21,28 +20,25 @@ from results.comparing.labels import in_order, labels
 from results.comparing.seen import DIRECT
 from results.comparing.tracks import Track, tracks
 from results.enforcement import Enforcement, by_network
-from results.report.details import Details, Proof, seconds_of
+from results.report.counting import Counted, Labels, proofs, times
+from results.report.details import Details
 from results.report.summary import (
     Cell,
     Course,
     Day,
-    Evidence,
     Method,
     Place,
     Row,
     State,
     Summary,
     Tally,
-    Time,
     Turn,
 )  # fmt: skip
 from results.rows import SCHEMA_VERSION
 
-MOST_ROWS, MOST_EVIDENCE, MOST_ENFORCEMENTS = 60, 120, 400
+MOST_ROWS, MOST_ENFORCEMENTS = 60, 400
 MOST_ALIKE = 60
 """Networks in the likeness: of more, nobody reads a picture."""
-SURENESS = ("confirmed", "probable", "possible", None)
-Labels = Mapping[Vantage, str]
 
 
 def summarise(gathered: Gathered, details: Details, *, now: float, within_s: float = 86400.0) -> Summary:
@@ -56,7 +52,7 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
     rows.sort(key=lambda row: (not _is_blocked(row), row.title.casefold(), row.name))
     counted = Counted(compare(gathered, by="network", rows="target", within_s=within_s))
     likeness = _alike(counted, names)
-    evidence, evidence_left_out = _proofs(details, names)
+    evidence, evidence_left_out = proofs(details, names)
     notes, days = gathered.notes, gathered.days()
     return Summary(
         generated_at=now,
@@ -86,28 +82,10 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
             for (place, method), count in sorted(counted.methods.items())
         ),
         alike=likeness,
-        times=_times(details, names),
+        times=times(details, names),
         evidence=evidence,
         evidence_left_out=evidence_left_out,
     )
-
-
-class Counted:
-    """Targets as they come, and what is counted of them by then."""
-
-    def __init__(self, targets: Iterable[Compared]) -> None:
-        self._targets = targets
-        self.agreements: Counter[tuple[str, str]] = Counter()
-        self.methods: Counter[tuple[str, str]] = Counter()
-
-    def __iter__(self) -> Iterator[Compared]:
-        for row in self._targets:
-            for cell in row.cells:
-                if cell.outcome is not None and cell.agreement is not None:
-                    self.agreements[cell.by, cell.agreement] += 1
-                if cell.outcome == "blocked" and cell.method is not None:
-                    self.methods[cell.by, cell.method] += 1
-            yield row
 
 
 def _version() -> str:
@@ -192,7 +170,9 @@ def _course(place: str, vantage: str | None, track: Track, changes: Changes) -> 
         vantage=vantage,
         path=track.vantage.path,
         state=_state(changes),
-        turns=tuple(Turn(blocked=one.blocked, earliest=one.earliest, latest=one.latest) for one in changes.changes),
+        turns=tuple(
+            Turn(blocked=one.blocked, at=one.at, earliest=one.earliest, latest=one.latest) for one in changes.changes
+        ),
         first=track.times[0] if track.times else None,
         last=track.times[-1] if track.times else None,
         days=tuple(
@@ -258,59 +238,3 @@ def _alike(targets: Iterable[Compared], names: Labels) -> Alike | None:
         return alike(rows)
     deque(rows, maxlen=0)
     return None
-
-
-def _times(details: Details, names: Labels) -> tuple[Time, ...]:
-    bins: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for vantage, step, bin_, count in details.durations():
-        if vantage in names:
-            bins[names[vantage], step][bin_] += count
-    return tuple(
-        Time(
-            place=place,
-            step=step,
-            count=counts.total(),
-            low=_quantile(counts, 0.1),
-            middle=_quantile(counts, 0.5),
-            high=_quantile(counts, 0.9),
-        )
-        for (place, step), counts in sorted(bins.items())
-    )
-
-
-def _quantile(counts: Counter[int], share: float) -> float:
-    passed = accumulate(counts[bin_] for bin_ in sorted(counts))
-    reached = zip(sorted(counts), passed, strict=True)
-    return seconds_of(next(bin_ for bin_, count in reached if count >= share * counts.total()))
-
-
-def _proofs(details: Details, names: Labels) -> tuple[tuple[Evidence, ...], int]:
-    """One for each target and place, the surest and of equals the newest; and how many there was no room for."""
-    best: dict[tuple[str, str], Evidence] = {}
-    beside: set[tuple[str, str]] = set()
-    for proof in details.proofs():
-        one = _evidence(proof, names)
-        key = (one.target, one.place)
-        if len(best) >= MOST_EVIDENCE and key not in best:
-            beside.add(key)
-            continue
-        known = best.setdefault(key, one)
-        if (SURENESS.index(one.confidence), -one.at) < (SURENESS.index(known.confidence), -known.at):
-            best[key] = one
-    return tuple(best.values()), len(beside)
-
-
-def _evidence(proof: Proof, names: Labels) -> Evidence:
-    return Evidence(
-        target=proof.target,
-        service=proof.service,
-        place=names.get(proof.vantage, _label(proof.vantage)),
-        at=proof.at,
-        measurement_id=proof.id,
-        method=proof.method or "",
-        trigger=proof.trigger,
-        confidence=proof.confidence,
-        rules=proof.rules,
-        sentences=proof.sentences,
-        listing=", ".join(filter(None, (proof.register, proof.basis))) or None,
-    )

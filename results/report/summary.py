@@ -57,9 +57,13 @@ class Day(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """A block's beginning or end: after `earliest` and not after `latest`, seconds since 1970."""
+    """A block's beginning or end, in seconds since 1970: after `earliest` and not after `latest`.
+
+    `at` is the measurement that most probably was the first one after it.
+    """
 
     blocked: bool
+    at: float
     earliest: float
     latest: float
 

@@ -84,7 +84,7 @@ def listing(row: Row, words: Words) -> str:
 
 def _day(course: Course) -> str:
     """The day on which the last block began or ended, for courses that are told by it."""
-    return day_of(course.turns[-1].latest) if course.state in ("since", "until") else ""
+    return day_of(course.turns[-1].at) if course.state in ("since", "until") else ""
 
 
 def _where(summary: Summary, course: Course, words: Words) -> str:

@@ -1,0 +1,75 @@
+"""What is said of blocks that end, that come and go, that nobody dates, and of networks with several vantages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.report import telling
+from results.report.words import Words
+from tests.results.comparing.rows import row, write
+from tests.results.report.reports import summary_of
+
+EN, RU = Words("en"), Words("ru")
+
+
+def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Words = EN) -> list[str]:
+    """Of a service measured every six hours from noon on 24 November 2026; x for blocked, o for open."""
+    rows = [
+        row("blocked" if letter == "x" else "reachable", hours=6 * n, **place)
+        for letters, place in series
+        for n, letter in enumerate(letters)
+    ]
+    found = summary_of(write(tmp_path / "rows.jsonl", rows))
+    return telling.of_row(found, found.rows[0], words)[1:]
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ("oooooooooooo", "Never blocked on AS12389."),
+        ("xxxxxxxxxxxx", "Blocked all the time that was measured on AS12389."),
+        ("o" * 30 + "x" * 30, "Blocked since 2 December 2026 on AS12389 (between 1 December 2026 18:00 and "
+         "2 December 2026 00:00 UTC)."),
+        ("x" * 31 + "o" * 30, "Blocked at first, open since 2 December 2026, on AS12389 "
+         "(between 00:00 and 06:00 UTC)."),
+        ("o" * 31 + "x" * 30 + "o" * 30, "Blocked for a time on AS12389 (2 December 2026, between 00:00 and 06:00 UTC, "
+         "9 December 2026, between 12:00 and 18:00 UTC)."),
+        ("oxoxxoxoxooxxoxoxoxo", "Now blocked, now open, without a beginning that could be told, on AS12389."),
+    ],
+)  # fmt: skip
+def test_one_network(tmp_path: Path, letters: str, said: str) -> None:
+    (told,) = story(tmp_path, (letters, {}))
+    assert told == said
+
+
+def test_two_vantages_of_one_network_are_told_apart(tmp_path: Path) -> None:
+    home, office = {"name": "home"}, {"name": "office"}
+    assert story(tmp_path, ("oooooooo", home), ("xxxxxxxx", office)) == [
+        "Blocked all the time that was measured on AS12389 (office).",
+        "Never blocked on AS12389 (home).",
+    ]
+
+
+def test_a_path_that_is_blocked_too(tmp_path: Path) -> None:
+    assert story(tmp_path, ("xxxxxxxx", {}), ("xxxxxxxx", {"path": "vpn", "asn": 1136, "country": "NL"})) == [
+        "Blocked all the time that was measured on AS12389.",
+        "It is blocked via vpn too (AS1136).",
+    ]
+
+
+def test_in_russian(tmp_path: Path) -> None:
+    assert story(tmp_path, ("x" * 31 + "o" * 30, {}), words=RU) == [
+        "Сначала заблокировано, открыто с 2 декабря 2026: AS12389 (между 00:00 и 06:00 UTC)."
+    ]
+
+
+def test_one_that_nobody_could_measure(tmp_path: Path) -> None:
+    found = summary_of(write(tmp_path / "rows.jsonl", [row("inconclusive", hours=n) for n in (0, 6)]))
+    assert telling.of_row(found, found.rows[0], EN) == [
+        "Whether a register lists it is not known.",
+        "No finding that counts on AS12389.",
+    ]
+    assert telling.in_short(found, EN)[1] == "Nothing is blocked."
