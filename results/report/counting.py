@@ -1,4 +1,4 @@
-"""What is counted, and what is shown of very much: targets by agreement and method, durations, the evidence of blocks."""
+"""What is counted, and what is shown of very much: targets by agreement and method, durations, evidence of blocks."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ import pytest
 
 from results import browsing
 from results.store import Store
+from schedules import browsing as browsing_server
 
 SECRET = "the-token-of-this-vantage"
 COMMAND = [sys.executable, "-c", "from schedules.cli import main; main()"]
@@ -141,3 +142,11 @@ def test_a_port_that_is_taken_and_a_database_that_is_not_there_are_said(database
     assert f"port {port}: Address already in use; choose another with --port" in said
     code, said = browse("results", "browse", folder=tmp_path)
     assert (code, "there is no database yet" in said) == (2, True)
+
+
+def test_without_the_extra_it_says_how_to_get_it(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for missing in ("uvicorn", "datasette.app"):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, missing, None)
+            with pytest.raises(browsing_server.NoDatasette, match=r"pip install 'reachprobe\[browse\]'"):
+                browsing_server.serve(database, 0, print)

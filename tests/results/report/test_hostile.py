@@ -86,7 +86,7 @@ def test_no_name_becomes_a_formula(tmp_path: Path, formula: str) -> None:
         assert all(not value.startswith(("=", "+", "@", "\t")) for value in line), line
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.text(max_size=300))
 def test_whatever_a_name_is_every_form_is_made(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     text = text.encode("utf-8", "replace").decode() or "x"
@@ -100,7 +100,7 @@ def test_whatever_a_name_is_every_form_is_made(tmp_path_factory: pytest.TempPath
             assert facts.render(found, Words(language))
 
 
-@pytest.mark.parametrize("text", ["x" * 5000, "\u202e\u2028\x1b[31m", "𝒳" * 90, "a b " * 400, "ё" * 200])
+@pytest.mark.parametrize("text", ["x" * 5000, "\u202e\u2028\x1b[31m" + "𝒳" * 90, "ё 网 " * 200], ids=range(3))
 def test_very_long_and_very_odd_names_are_drawn(tmp_path: Path, text: str) -> None:
     found = summary_of(write(tmp_path / "rows.jsonl", evil_rows(text)))
     page = html.render(found, EN)
@@ -110,7 +110,8 @@ def test_very_long_and_very_odd_names_are_drawn(tmp_path: Path, text: str) -> No
     assert page.count("<svg") >= 10, "a picture that fails is left out, and here none does"
 
 
-def test_many_services_and_networks_are_told_in_bounds(tmp_path: Path) -> None:
+def test_many_services_and_networks_are_told_in_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "MOST_TIMELINES", 1)
     rows = [
         row("blocked" if (service + network) % 3 else "reachable", service=f"s{service}", target=f"https://s{service}.example/",
             asn=1000 + network, name=f"v{network}", evidence=["it is reset"], rules=["tls.sni_ab"])
