@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,8 @@ FILTERS = {
     "since": "{at}.started_at >= ?",
     "until": "{at}.started_at < ?",
 }
-JUDGED = ("outcome", "agreement")
+DECIDED = " AND v.agreement <> 'undecided'"
+"""What the index of agreements holds: where there is no register everything is undecided."""
 LATER = " AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
@@ -139,16 +140,17 @@ def rows(
         )
 
 
-def rows_query(given: Iterable[str], *, repeated: bool, oldest_first: bool) -> str:
+def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:
     """The query for these filters, which begins where fewest rows have to be looked at: at the few targets that are
     named, else at the verdicts of one kind, else at the newest."""
-    given = tuple(given)
     at, begin = "m", BY_TIME
+    decided = given.get("agreement", "undecided") != "undecided"
     if "target" in given or "service" in given:
         begin = BY_TARGET
-    elif any(name in given for name in JUDGED):
+    elif "outcome" in given or decided:
         at, begin = "v", BY_VERDICT
-    conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given) + (LATER if not repeated else "")
+    conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given)
+    conditions += (DECIDED if decided else "") + (LATER if not repeated else "")
     number = "v.measurement" if at == "v" else "m.number"
     order = f"{at}.started_at, m.id" if oldest_first else f"{at}.started_at DESC, {number} DESC"
     return f"{COLUMNS}{begin}{conditions} ORDER BY {order}"

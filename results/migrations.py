@@ -115,7 +115,7 @@ ALTER TABLE verdicts ADD COLUMN started_at TEXT;
 UPDATE verdicts SET started_at = (SELECT started_at FROM measurements WHERE number = measurement);
 DROP INDEX verdicts_by_outcome;
 CREATE INDEX verdicts_by_outcome ON verdicts (outcome, started_at);
-CREATE INDEX verdicts_by_agreement ON verdicts (agreement, started_at);
+CREATE INDEX verdicts_by_agreement ON verdicts (agreement, started_at) WHERE agreement <> 'undecided';
 CREATE INDEX verdicts_listed ON verdicts (measurement) WHERE instr(expectation, '"listed":true') > 0;
 CREATE INDEX rounds_by_time ON rounds (started_at);
 CREATE INDEX targets_service ON targets (service) WHERE service IS NOT NULL;

@@ -5,6 +5,7 @@ A program is one function from a task to what was spent; None where it cannot do
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,16 @@ class Spent(NamedTuple):
 def reachprobe(task: Task) -> Spent | None:
     """The whole program: two DNS queries, connect, handshake with the certificate kept, page, rules, store."""
     return _spent([str(Path(sys.executable).with_name("reachprobe")), *configuration(task)], task, '"outcome"')
+
+
+def campaign(task: Task) -> Spent:
+    """`reachprobe run` of a campaign of these targets, for lists that are too long for a command line."""
+    configuration(task)
+    with (task.folder / "config.toml").open("a") as config:
+        targets = json.dumps([job.url for job in task.jobs])
+        config.write(f'[[campaign]]\nname = "all"\nevery = "1d"\ntargets = {targets}\n')
+    words = ["--config", str(task.folder / "config.toml"), "--db", str(task.folder / "bench.db"), "run", "--json"]
+    return _spent([str(Path(sys.executable).with_name("reachprobe")), *words], task, '"outcome":"reachable"')
 
 
 def configuration(task: Task) -> list[str]:
