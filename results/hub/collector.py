@@ -64,10 +64,13 @@ class Collector:
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
-    async def keep(self, member: Member, records: Sequence[tuple[int, Record]]) -> list[Answer]:
-        """Numbered records of a member's: what became of each, once that is durable. Busy, or StoreError."""
-        if self._count and self._count + len(records) > MOST_WAITING:
+    def ensure_room(self) -> None:
+        """Busy where enough waits already; asked before a batch is read, which is work as well."""
+        if self._count >= MOST_WAITING:
             raise Busy
+
+    async def keep(self, member: Member, records: Sequence[tuple[int, Record]]) -> list[Answer]:
+        """A member's numbered records: what became of each, once that is durable. StoreError where nothing can be."""
         if not self._thread.is_alive():
             raise StoreError("nothing can be stored: the writer has ended")
         loop = asyncio.get_running_loop()

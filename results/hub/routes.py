@@ -62,7 +62,7 @@ class Hub:
         self.collector, self.doorkeeper, self.bodies = collector, doorkeeper, bodies or Bodies()
         self._behind_proxy = behind_proxy
         self._batches, self._records = Rates(BATCHES_PER_S, BATCHES), Rates(RECORDS_PER_S, RECORDS)
-        self._reader = ThreadPoolExecutor(1, "reading")
+        self._reader, self._reading = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
         routes: list[tuple[str, str, Handler]] = [
             ("GET", "/healthz", self._health),
             ("GET", "/openapi.json", self._describe),
@@ -85,10 +85,13 @@ class Hub:
         name = str(member.id)
         if (wait := self._batches.take(name)) or (wait := self._records.wait_s(name, 1)):
             raise TooMany(wait)
+        self.collector.ensure_room()
         with await self.bodies.read(request, MAX_PACKED) as body:
             encoding = request.headers.get("content-encoding", "").strip().lower()
-            reading = asyncio.get_running_loop().run_in_executor
-            records = await reading(self._reader, _records, body.data, encoding, member.name)
+            async with self._reading:  # one at a time, so that what waits is counted before the next is read
+                self.collector.ensure_room()
+                read_in = asyncio.get_running_loop().run_in_executor
+                records = await read_in(self._reader, _records, body.data, encoding, member.name)
         self._records.spend(name, len(records))
         answers: list[Answer] = await self.collector.keep(member, records) if records else []
         return answer({"answers": answers})
