@@ -1,6 +1,6 @@
 """reachprobe beside what a user would take instead, on the same targets: one table a case, and all figures as JSON.
 
-    python -m tests.bench [--targets 600] [--runs 3] [--timeout 10] [--case NAME] [--json FILE]
+    python -m tests.bench [--targets 600] [--concurrency 64] [--runs 3] [--timeout 10] [--case NAME] [--json FILE]
 
 Real servers on loopback (nginx; a resolver that answers from memory) on one core, the program on another. CPU is user
 plus system of the whole program; what a target adds is the slope from a sixth of the list to all of it. Ratios are
@@ -21,8 +21,6 @@ from typing import NamedTuple
 
 from tests.bench import servers
 from tests.bench.programs import PROGRAMS, SERVERS_CORE, Job, Spent, Task
-
-CONCURRENCY = 64
 
 
 class Case(NamedTuple):
@@ -57,6 +55,7 @@ Figures = dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--targets", type=int, default=600)
+    parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds that a step may be silent")
     parser.add_argument("--case", choices=CASES, action="append", help="only this one; may be given again")
@@ -67,12 +66,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text, servers.serving(Path(text)) as ca_file, servers.silent():
         for name in options.case or CASES:
             jobs = [CASES[name].job(n) for n in range(options.targets)]
-            task = Task(jobs, CONCURRENCY, options.timeout, Path(text), ca_file)
+            task = Task(jobs, options.concurrency, options.timeout, Path(text), ca_file)
             runs = [_run(task) for _ in range(options.runs)]
             found[name] = _medians(runs)
             print(_table(CASES[name].said, found[name]), flush=True)
     if options.json:
-        said = {"targets": options.targets, "concurrency": CONCURRENCY, "runs": options.runs}
+        said = {"targets": options.targets, "concurrency": options.concurrency, "runs": options.runs}
         options.json.write_text(json.dumps(said | {"timeout_s": options.timeout, "cases": found}, indent=1))
 
 
