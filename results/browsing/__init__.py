@@ -26,7 +26,8 @@ SECRETS = frozenset({
 """Columns that read as NULL: nobody's question needs them, and a browser's window may be seen by others."""
 HIDDEN = frozenset({
     "hubs", "outbox", "members", "invitations", "tokens", "received", "consents", "notices", "receivers", "untold",
-    "pauses", "register_names", "register_urls", "register_subnets", "register_addresses", "register_sources",
+    "pauses", "traffic", "bodies", "certificates", "register_decisions", "register_entries", "register_spans",
+    "register_names", "register_urls", "register_subnets", "register_addresses", "register_sources",
     "_sqlite_migrations",
 })  # fmt: skip
 """Tables that are not on the first page."""
