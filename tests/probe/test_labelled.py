@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from ipaddress import IPv4Address, IPv6Address
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe import labelled
 from probe.address import is_public
 from probe.labelled import without_labelled
 from probe.model import Answer, Dns, Http
@@ -108,3 +110,17 @@ def test_a_hostile_page_takes_bounded_time(kind: bytes) -> None:
     began = time.process_time()
     without_labelled(made)
     assert time.process_time() - began < 5
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["2001:db9::7", "2600:1:2:3:4:5:6:7", "::", "14:09:54", "8.8.8.8", ":", "a:b:", "x", "%3d", "ip="]
+        ),
+        max_size=7,
+    )
+)
+def test_where_to_look_for_an_address_is_never_passed_over(parts: list[str]) -> None:
+    anywhere = tuple(kind._replace(hint=re.compile(r"[.:]")) for kind in labelled.TEXT_KINDS)
+    text = "".join(parts)
+    assert list(labelled._candidates(labelled.TEXT_KINDS, text, ())) == list(labelled._candidates(anywhere, text, ()))
