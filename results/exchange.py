@@ -22,7 +22,6 @@ from results.ooni.words import identifier
 from results.plain_records import from_plain, to_plain
 from results.record_lines import BadRecord, decode, records
 from results.rows import row
-from results.verdict import NetworkState
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -102,7 +101,7 @@ def ids(db: Database) -> list[str]:
 def line(db: Database, measurement_id: str, write: Write) -> bytes:
     """One measurement, without its line feed."""
     finished = loading.finished(db, measurement_id)
-    return write(finished, round_of(db, finished.round_id))
+    return write(finished, loading.round_of(db, finished.round_id))
 
 
 def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
@@ -151,7 +150,7 @@ def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, 
             raise BadRecord(f"its control's id {control.id} is another measurement's")
     judged = with_expectation_of(finished, judge(finished))
     try:
-        if round_ is not None and round_of(store.db, round_.id) is None:
+        if round_ is not None and loading.round_of(store.db, round_.id) is None:
             store.save_round(round_)
         store.save([_alone(judged)])
     except sqlite3.IntegrityError as error:
@@ -257,14 +256,3 @@ def _stored(db: Database, measurement_id: str) -> Finished | None:
 
 def _is_taken(db: Database, measurement_id: str) -> bool:
     return db.execute("SELECT 1 FROM measurements WHERE id = ?", [measurement_id]).fetchone() is not None
-
-
-def round_of(db: Database, round_id: str | None) -> Round | None:
-    """The stored round of that id."""
-    query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
-    found = db.execute(query, [round_id]).fetchone()
-    if found is None:
-        return None
-    network: NetworkState = found[2]
-    evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
-    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])

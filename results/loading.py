@@ -11,9 +11,9 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.columns import Find, all_columns, from_values
-from results.finished import Finished
+from results.finished import Finished, Round
 from results.rows import line
-from results.verdict import Context, Verdict
+from results.verdict import Context, NetworkState, Verdict
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -104,6 +104,17 @@ def finished(db: Database, measurement_id: str) -> Finished:
         agreement=row[9],
         round_id=row[10],
     )
+
+
+def round_of(db: Database, round_id: str | None) -> Round | None:
+    """The stored round of that id."""
+    query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
+    found = db.execute(query, [round_id]).fetchone()
+    if found is None:
+        return None
+    network: NetworkState = found[2]
+    evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
+    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])
 
 
 def rows(

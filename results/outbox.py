@@ -9,7 +9,6 @@ import msgspec
 
 from probe.address import is_public, literal
 from results import loading
-from results.exchange import round_of
 from results.plain_records import to_plain
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
         controls=made,
         context=msgspec.structs.replace(finished.context, recorded=()),
     )
-    return msgspec.json.encode({"record": to_plain(alone, round_of(db, finished.round_id))})
+    return msgspec.json.encode({"record": to_plain(alone, loading.round_of(db, finished.round_id))})
 
 
 def claim(store: Store, hub: Hub, not_before: str) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from results import loading, saving
-from results.exchange import round_of, same, with_expectation_of
+from results.exchange import same, with_expectation_of
 from results.finished import Finished, Round
 from results.hub.membership import Member, rfc3339
 from results.record_lines import BadRecord
@@ -175,7 +175,7 @@ class Filing:
         """A round is one member's, and says one thing."""
         if round_ is None:
             return
-        there = round_of(self._db, round_.id)
+        there = loading.round_of(self._db, round_.id)
         if there is None:
             saving.save_round(self._db, round_)
         elif there != round_:
