@@ -120,7 +120,9 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
 
     try:
         from schedules.serving import listen, serve
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn", "h11"):
+            raise
         raise click.ClickException(MISSING) from error
     config = app.config()
     is_loopback = (address := literal(host)) is not None and address.is_loopback and not behind_proxy

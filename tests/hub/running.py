@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -99,6 +100,9 @@ class RunningHub:
             await hang_up(writer)
         if not head:
             raise ConnectionError("closed without an answer")
+        length = re.search(rb"content-length: (\d+)", head.lower())
+        if length is not None and len(body) < int(length[1]):
+            raise ConnectionError("closed in the middle of an answer")
         return int(head.split()[1]), head.decode("latin-1"), json.loads(body) if body[:1] == b"{" else {}
 
     async def send(self, token: str, lines: Sequence[bytes], packing: str = "zstd") -> tuple[int, dict[str, Any]]:
