@@ -100,10 +100,13 @@ def fill(store: Store, observations: int) -> int:
         db.conn.executemany("INSERT INTO copied VALUES (?, ?)", ((first + n, row[4]) for n, row in enumerate(rows)))
         for table in ("observations", "verdicts"):
             names = [row[1] for row in db.execute(f"PRAGMA table_info({table})")][1:]
-            columns = ", ".join(f'o."{name}"' for name in names)
+            quoted = ", ".join(f'"{name}"' for name in names)
+            own = {"started_at": "m.started_at"} if table == "verdicts" else {}
+            columns = ", ".join(own.get(name, f'o."{name}"') for name in names)
             db.execute(
-                f"INSERT INTO {table} (measurement, {columns.replace('o.', '')}) SELECT c.number, {columns} "
-                f"FROM copied c CROSS JOIN {table} o ON o.measurement = c.of ORDER BY c.number"
+                f"INSERT INTO {table} (measurement, {quoted}) "
+                f"SELECT c.number, {columns} FROM copied c CROSS JOIN {table} o ON o.measurement = c.of "
+                "CROSS JOIN measurements m ON m.number = c.number ORDER BY c.number"
             )
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return wanted
