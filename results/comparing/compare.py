@@ -162,8 +162,8 @@ def _by_label(units: Sequence[Unit], every: Names, at: float, within_s: float) -
 
 
 def _by_day(found: Sequence[Track], days: Sequence[str]) -> Iterator[Cell]:
-    """A cell for each UTC day. What leaves by another path is left out where anybody's direct path is there."""
-    direct = [track for track in found if track.vantage.path == DIRECT] or found
+    """A cell for each UTC day. What leaves by another path is left out where anybody's direct path found anything."""
+    direct = [track for track in found if track.vantage.path == DIRECT and track.finding is not None] or found
     for day in days:
         there = [track.days[day] for track in direct if day in track.days]
         last = [one.last for one in there if one.last is not None]

@@ -84,6 +84,11 @@ def test_days_side_by_side_show_the_day_without_measurements(tmp_path: Path) -> 
     assert outcomes(found) == {"2026-11-24": "reachable", "2026-11-25": None, "2026-11-26": "blocked"}
 
 
+def test_a_day_on_which_home_was_offline_shows_what_the_vpn_found(tmp_path: Path) -> None:
+    rows = [row("offline"), row("down", path="vpn", country="NL", asn=None)]
+    assert outcomes(only(write(tmp_path / "a.jsonl", rows), by="day")) == {"2026-11-24": "down"}
+
+
 def test_a_cell_of_several_vantages_says_what_most_say(tmp_path: Path) -> None:
     rows = [row("blocked"), row("blocked", **OFFICE), row(name="village", asn=25513, hours=1)]
     (cell,) = only(write(tmp_path / "a.jsonl", rows), by="country").cells
