@@ -165,6 +165,8 @@ def _move_aside(store: Store, found: Finished, repeats: Repeats) -> str:
     later = db.execute(
         "SELECT id FROM measurements WHERE repeats = (SELECT number FROM measurements WHERE id = ?)", [name]
     )
+    # What was noted of this id was of the record that now moves, not of the one that takes its place.
+    repeats[:] = [(renamed.measurement.id if one == name else one, first) for one, first in repeats]
     repeats.extend((row[0], name) for row in later.fetchall())
     if found.measurement.repeats is not None:
         repeats.append((renamed.measurement.id, found.measurement.repeats))

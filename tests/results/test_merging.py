@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from results import exchange
@@ -99,6 +99,7 @@ def _first(name: str, took: float) -> str | None:
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.lists(records, max_size=4), min_size=2, max_size=3))
+@example([[("bbbb", 1.0), ("cccc", 1.0)], [("bbbb", 2.0), ("cccc", 2.0)]])
 def test_the_order_does_not_matter_and_again_changes_nothing(
     tmp_path_factory: pytest.TempPathFactory, told: list[list[tuple[str, float]]]
 ) -> None:
