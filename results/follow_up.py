@@ -86,7 +86,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
         wanted += _about_names(settings, measurement, hop)
     if end.observation is not None and not end.complete:
         wanted += _about_failure(settings, measurement, end, end.observation)
-    elif end.observation is not None and (_odd(end.observation.detail) or _is_block(end.observation)):
+    elif end.observation is not None:
         wanted += _about_answer(settings, measurement, end, end.observation)
     return wanted
 
@@ -188,11 +188,15 @@ def _about_answer(
     """An odd answer in the open once more; where it is a known block page, what an innocent name gets there, and
     what another page of the same name is: the service may quote it.
     """
+    if attempts(measurement.observations, "again", end.hop):
+        return []
+    block = _is_block(answer)
+    if not block and not _odd(answer.detail):
+        return []
     roles: list[Role] = ["again"]
-    if _is_block(answer):
+    if block:
         roles = ["innocent", "other_page", "again"] if settings.innocent_name is not None else ["other_page", "again"]
-    asked = attempts(measurement.observations, "again", end.hop)
-    return [] if asked else [_attempt(measurement, end, answer, role, settings) for role in roles]
+    return [_attempt(measurement, end, answer, role, settings) for role in roles]
 
 
 def _about_failure(
