@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from schedules.app import App
+from schedules.cli._sources import gathered_from, seconds_within, tell_what_was_read
 
 if TYPE_CHECKING:
     from results.comparing import Gathered
@@ -53,13 +51,13 @@ def compare(
 
     if alike and (by in ("path", "day") or form in ("csv", "markdown")):
         raise click.UsageError("--alike goes with --by vantage, network or country, and with --json")
-    within_s = _seconds(within)
-    with _gathered(app, sources, since, until) as gathered:
+    within_s = seconds_within(within)
+    with gathered_from(app, sources, since, until) as gathered:
         if alike:
             return _alike(app, gathered, by, rows, within_s, form)
         found = show.counted(compared(gathered, by=by, rows=rows, within_s=within_s))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
-        _tell(app, gathered)
+        tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0
 
 
@@ -73,56 +71,5 @@ def _alike(app: App, gathered: Gathered, by: Any, rows: Any, within_s: float, fo
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     (alike_as_json if form == "json" else alike_for_a_person)(found)
-    _tell(app, gathered)
+    tell_what_was_read(app, gathered)
     return 0
-
-
-@contextmanager
-def _gathered(app: App, sources: tuple[str, ...], since: str | None, until: str | None) -> Iterator[Gathered]:
-    from datetime import UTC, datetime
-
-    from results.comparing import SourceError, gather
-
-    period = {"since": _moment("--since", since), "until": _moment("--until", until)}
-    try:
-        with gather(sources, **period, now=datetime.now(UTC).timestamp() + 86400) as gathered:
-            yield gathered
-    except SourceError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def _moment(option: str, text: str | None) -> float | None:
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(f"{option} {text!r}: give a UTC date or time, as 2017-05-06T12:00") from error
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def _seconds(text: str) -> float:
-    """`30m`, `24h` or `7d` in seconds."""
-    read = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
-    if read is None or read[1].strip("0") == "":
-        raise click.UsageError(f"--within {text!r}: give a number and a unit, as 30m, 24h or 7d")
-    return int(read[1]) * {"m": 60.0, "h": 3600.0, "d": 86400.0}[read[2]]
-
-
-def _tell(app: App, gathered: Gathered) -> None:
-    """What was read, and what was not, and why."""
-    from schedules.show.output import talk
-    from schedules.show.words import how_many, safe
-
-    notes = gathered.notes
-    for one in notes.told:
-        where = f"{one.path.name}:{one.line}" if one.line else str(one.path)
-        talk(safe(f"{where}: {one.why} (skipped)"), quiet=app.quiet)
-    said = [how_many(notes.read - notes.twice, "measurement")]
-    said += [f"{notes.twice} held twice, counted once"] if notes.twice else []
-    said += [f"{notes.outside} outside the period"] if notes.outside else []
-    said += [f"{notes.future} from the future, left out"] if notes.future else []
-    said += [f"{notes.skipped} skipped"] if notes.skipped else []
-    talk(", ".join(said), quiet=app.quiet)

@@ -68,14 +68,14 @@ def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str |
     from time import time
 
     from results.report import details, summarise
-    from schedules.cli.compare import _gathered, _moment, _seconds, _tell
+    from schedules.cli._sources import gathered_from, moment, seconds_within, tell_what_was_read
 
-    now, within_s = time(), _seconds(within)
-    period = {"since": _moment("--since", since), "until": _moment("--until", until), "now": now + 86400}
+    now, within_s = time(), seconds_within(within)
+    period = {"since": moment("--since", since), "until": moment("--until", until), "now": now + 86400}
     named = sources or (str(_own(app)),)
-    with _gathered(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
+    with gathered_from(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
         summary = summarise(gathered, more, now=now, within_s=within_s)
-        _tell(app, gathered)
+        tell_what_was_read(app, gathered)
     return summary
 
 

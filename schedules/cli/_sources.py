@@ -1,0 +1,68 @@
+"""The sources of `compare` and `report`: their period, how old a state may be, and what was read of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from results.comparing import Gathered
+
+
+@contextmanager
+def gathered_from(app: App, sources: tuple[str, ...], since: str | None, until: str | None) -> Iterator[Gathered]:
+    """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
+    from datetime import UTC, datetime
+
+    from results.comparing import SourceError, gather
+
+    period = {"since": moment("--since", since), "until": moment("--until", until)}
+    try:
+        with gather(sources, **period, now=datetime.now(UTC).timestamp() + 86400) as gathered:
+            yield gathered
+    except SourceError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def moment(option: str, text: str | None) -> float | None:
+    """A UTC date or time that an option gives, in seconds since 1970."""
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text!r}: give a UTC date or time, as 2017-05-06T12:00") from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def seconds_within(text: str) -> float:
+    """`30m`, `24h` or `7d` in seconds."""
+    read = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
+    if read is None or read[1].strip("0") == "":
+        raise click.UsageError(f"--within {text!r}: give a number and a unit, as 30m, 24h or 7d")
+    return int(read[1]) * {"m": 60.0, "h": 3600.0, "d": 86400.0}[read[2]]
+
+
+def tell_what_was_read(app: App, gathered: Gathered) -> None:
+    """What was read, and what was not, and why."""
+    from schedules.show.output import talk
+    from schedules.show.words import how_many, safe
+
+    notes = gathered.notes
+    for one in notes.told:
+        where = f"{one.path.name}:{one.line}" if one.line else str(one.path)
+        talk(safe(f"{where}: {one.why} (skipped)"), quiet=app.quiet)
+    said = [how_many(notes.read - notes.twice, "measurement")]
+    said += [f"{notes.twice} held twice, counted once"] if notes.twice else []
+    said += [f"{notes.outside} outside the period"] if notes.outside else []
+    said += [f"{notes.future} from the future, left out"] if notes.future else []
+    said += [f"{notes.skipped} skipped"] if notes.skipped else []
+    talk(", ".join(said), quiet=app.quiet)
