@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from probe import scrub as scrub_module
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tls, Vantage
-from probe.scrub import SCRUBBED, scrub
+from probe.scrub import SCRUBBED, SECRETS, scrub
 from schedules.demo.authority import Authority
 
 OWN4, OWN6 = "192.168.7.5", "2001:db8:77::5"
@@ -110,6 +110,7 @@ def test_another_address_is_left_alone(
 
 @given(st.text(max_size=100), st.binary(max_size=300))
 def test_a_record_without_own_addresses_is_left_as_it_is(text: str, body: bytes) -> None:
+    assume(f"x-{text}".lower() not in SECRETS)
     measured = record(msgspec.structs.replace(page(text), body=body))
     assert scrub(measured, frozenset({OWN4, OWN6, "fe80::1%eth0"})) == measured
 
