@@ -1,14 +1,30 @@
 """What is asked of many vantages' results, whatever holds them: the rows of each answer, and who answers.
 
 A store of results answers by a function for each question; SQLite and the warehouse's engines give the same rows in the
-same order. Counts leave controls out, and of a measurement that was repeated at once take the repeat alone.
+same order. What holds of all of them:
+
+- A finding is a measurement with its verdict. Controls are none, and of a measurement that was repeated at once
+  (another's `repeats` names it) the repeat alone is one, also where the repeat lies outside the period.
+- A finding is in the period by its `started_at`. Times are compared as the text that they are stored as; of two
+  findings at the same time the one with the greater `id`, as text, is the later.
+- What belongs together has the same service, target text, country, ASN and network name, None equal to None; whether a
+  target is required does not tell it from another. A path is told apart where a row has a `path`, and else counts like
+  any other.
+- A vantage is told by its name: `vantages` counts different names, `targets` different target texts.
+- Agreement and expectation are those stored with the verdict: what the register said at the time.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
 
 import msgspec
+
+UNTOLD = ("offline", "inconclusive")
+"""Outcomes that say that this measurement cannot tell."""
+SURE = ("confirmed", "probable")
+"""Confidences of a block that a delay is counted by."""
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +35,11 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many vantages of a network last found a target so, within the period."""
+    """How many vantages of a network last found a target so, within the period.
+
+    Of each vantage on this network by this path its last finding counts that is not UNTOLD, and where it has none, its
+    last one. `last_at` is the latest time of those that are counted.
+    """
 
     service: str | None
     target: str
@@ -48,8 +68,19 @@ class AgreementRow(msgspec.Struct, frozen=True, kw_only=True):
 class DelayRow(msgspec.Struct, frozen=True, kw_only=True):
     """Between listing and blocking, in hours, of a target on a network: at least, and at most. None is not known.
 
-    `listed_at` is what the register says of the earliest entry that lists it, an instant or a day; `last_open` and
-    `first_blocked` are the findings around the beginning of the block, None without such a finding.
+    `listed_at` is the least, as text, of what the expectations of the period's findings in the country say that are `listed`:
+    their `listed_at`, else their `since`; without any there is no row, and none for a network without a finding that
+    counts. What counts is by the path `direct`: `reachable`, or `blocked` and SURE.
+
+    Findings in a row without a `reachable` between them are one block. The block that is told is the first, by
+    its beginning, that was not over when the target was listed: the last of the network, or one whose last finding is
+    not before the listing's first instant. `first_blocked` is its first finding; `last_open` is the last `reachable`
+    before that, or the last of all where no block is told. None without such a finding.
+
+    A listing that is an instant begins and ends there; one that is a day (ten letters) begins 14 hours before that
+    UTC day, and ends 12 hours after its end. `at_most_h` is from the beginning to `first_blocked`, `at_least_h` from
+    the end to `last_open`, each rounded to two digits. Where `at_most_h` is None or not below 0, `at_least_h` is 0 at
+    least, also without `last_open`.
     """
 
     target: str
@@ -64,7 +95,10 @@ class DelayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlockRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A target found blocked on a network though no register lists it: `unlisted-block`, or `collateral`."""
+    """A target found blocked on a network though no register lists it: `unlisted-block`, or `collateral`.
+
+    By all findings of the period with that agreement; `first_at` and `last_at` are the times of the first and the last.
+    """
 
     service: str | None
     target: str
@@ -81,7 +115,7 @@ class BlockRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many targets a network blocks by a method, and in how many findings."""
+    """How many targets a network blocks by a method, and in how many findings that are `blocked`."""
 
     country: str | None
     asn: int | None
@@ -94,7 +128,9 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
 class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     """Two findings of a vantage on one target, one after the other, of which one is `blocked` and one `reachable`.
 
-    Findings of other outcomes between them are passed over. `id` is the measurement that found it changed.
+    Findings of other outcomes between them are passed over. The later of the two is in the period, the earlier may be
+    before it. A vantage's series is told by its path too. `method` is that of the one that is `blocked`. `id` is the
+    measurement that found it changed.
     """
 
     service: str | None
@@ -128,3 +164,15 @@ class Answers(Protocol):
     def methods_by_network(self, period: Period) -> list[MethodRow]: ...
 
     def changes(self, period: Period) -> list[ChangeRow]: ...
+
+
+Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+def ordered(rows: Iterable[Row]) -> list[Row]:
+    """Rows in the order of their fields, None first, texts by their code points."""
+    return sorted(rows, key=_by_fields)
+
+
+def _by_fields(row: msgspec.Struct) -> tuple[tuple[bool, Any], ...]:
+    return tuple((value is not None, value) for value in msgspec.structs.astuple(row))
