@@ -166,6 +166,6 @@ class RealNetwork:
         return host if literal(host) else (await self.getaddrinfo(host))[0]
 
 
-def rfc3339(moment: datetime) -> str:
-    """UTC to the millisecond, with Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def rfc3339(moment: datetime, to: str = "milliseconds") -> str:
+    """UTC, with Z, to the unit that `datetime.isoformat` calls `to`."""
+    return moment.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from probe.network import rfc3339
 from results import notices
 from results.notices import Notice, Said
 from schedules.show.words import METHODS, what
@@ -40,7 +41,7 @@ def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -
     for choice in measured:
         for target in choice.targets:
             said = notices.lately_said(
-                store.db, target.text, config.vantage.name, choice.path, rfc3339(until, "milliseconds"), LOOKED_BACK
+                store.db, target.text, config.vantage.name, choice.path, rfc3339(until), LOOKED_BACK
             )
             found = turn(said)
             if found is not None and now - _epoch(found.confirmed.at) < OLDEST_S:
@@ -59,7 +60,7 @@ def turned(target: Target, path: str, found: Turn) -> Notice:
 
 
 def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
-    at = rfc3339(listing.at)
+    at = rfc3339(listing.at, "seconds")
     since = f", since {plain(listing.since)}" if listing.since else ""
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
     key = f"listed {listing.register} {at} {target.text}"
@@ -81,7 +82,7 @@ def _imported_at(store: Store, listing: Listing) -> str | None:
     query = """SELECT v.imported_at FROM register_versions v JOIN registers r ON r.id = v.register_id
         WHERE r.name = ? AND v.at = ?"""
     found = store.db.execute(query, [listing.register, int(listing.at.timestamp())]).fetchone()
-    return rfc3339(datetime.fromtimestamp(found[0], UTC)) if found else None
+    return rfc3339(datetime.fromtimestamp(found[0], UTC), "seconds") if found else None
 
 
 def _name(target: Target) -> str:
@@ -97,12 +98,8 @@ def _how(said: Said) -> str:
     return plain(", ".join(words))
 
 
-def rfc3339(at: datetime, to: str = "seconds") -> str:
-    return at.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")
-
-
 def _second(text: str) -> str:
-    return rfc3339(datetime.fromisoformat(text))
+    return rfc3339(datetime.fromisoformat(text), "seconds")
 
 
 def _moment(text: str) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.network import rfc3339
 from results import notices
 from results.notices import Notice, Receiver
 from results.store import StoreError
 from schedules import messenger
 from schedules.messenger import Address, Message
-from schedules.news import OLDEST_S, news, plain, rfc3339
+from schedules.news import OLDEST_S, news, plain
 
 if TYPE_CHECKING:
     from results.store import Store
@@ -170,7 +171,7 @@ def _tables(config: Config) -> dict[str, NotifyTable]:
 
 
 def _at(moment: float) -> str:
-    return rfc3339(datetime.fromtimestamp(moment, UTC))
+    return rfc3339(datetime.fromtimestamp(moment, UTC), "seconds")
 
 
 def _epoch(text: str) -> float:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from probe.network import rfc3339
 from results import loading, saving
 from results.exchange import same, with_expectation_of
 from results.finished import Finished, Round
-from results.hub.membership import Member, rfc3339
+from results.hub.membership import Member
 from results.record_lines import BadRecord
 from results.store import Store, StoreError
 

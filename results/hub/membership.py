@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.network import rfc3339
 from results.hub import secrets
 from results.hub.secrets import INVITATION, TOKEN, Hashed
 from results.store import StoreError
@@ -28,10 +29,6 @@ class Member(msgspec.Struct, frozen=True):
     name: str
     by: str
     """The public id of the token that it came with."""
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def invite(store: Store, name: str, now: datetime) -> str:
