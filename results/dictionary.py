@@ -65,11 +65,10 @@ def words() -> dict[str, dict[str, str]]:
 
 def tables() -> list[Table]:
     """Every table and view of a new database, views first. LookupError names one that has no words."""
-    import sqlite_utils
-
+    from results.light_sqlite import Database
     from results.migrations import add_columns, migrations
 
-    with sqlite_utils.Database(memory=True) as db:
+    with Database(memory=True) as db:
         migrations.apply(db)
         add_columns(db)
         every = db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid")

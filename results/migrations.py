@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlite_utils import Migrations
-
 from results.columns import all_columns
+from results.light_sqlite import Migrations
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

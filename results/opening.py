@@ -28,8 +28,7 @@ class StoreError(ValueError):
 
 def connect(path: Path) -> Database:
     """The database at `path`, made or brought up to date. StoreError for one that is newer, or cannot be."""
-    import sqlite_utils
-
+    from results.light_sqlite import Database
     from results.migrations import migrations, missing_columns
 
     _for_its_owner_alone(path)
@@ -38,8 +37,8 @@ def connect(path: Path) -> Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        db = sqlite_utils.Database(connection)
-        with closing(sqlite_utils.Database(memory=True)) as empty:
+        db = Database(connection)
+        with closing(Database(memory=True)) as empty:
             known = [migration.name for migration in migrations.pending(empty)]
         applied = _applied(db)
         newer = [name for name in applied if name not in known]

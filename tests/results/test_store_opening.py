@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from results import opening
 from results.migrations import SET, migrations
 from results.store import Store, StoreError
 from tests.results.records import finished
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_new_database_is_made_with_its_folder_for_its_owner_alone(tmp_path: Path) -> None:
@@ -189,3 +192,15 @@ def test_a_full_disk_is_called_full_and_what_was_stored_is_there_when_it_has_roo
         store.close()
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")
+def test_a_database_is_opened_without_pandas_where_that_is_installed_and_it_can_still_be_used(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom results.store import Store\n"
+        f"Store.open(Path({str(tmp_path / 'x.db')!r})).close()\n"
+        "print([name for name in ('numpy', 'pandas') if name in sys.modules])\n"
+        "import pandas\nprint(pandas.DataFrame({'a': [1]}).a.sum())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.split("\n")[:2] == ["[]", "1"]
