@@ -85,6 +85,22 @@ ONLY_JSON = {
     "record": "In `--format jsonl`: the whole measurement, its controls and the context it was judged in.",
 }
 TABLES = {
+    "compare --csv": {
+        "row": "The service or target; one line for each of its cells.",
+        "difference": "What kind of difference the row has, as in [comparing](comparing.md).",
+        "by": "The vantage, network, country, path or day of the cell.",
+        "outcome": "Its state; empty for a gap: nothing measured, or too old.",
+        "method": "How it is blocked there.",
+        "agreement": "Its state against the register.",
+        "measurements": "How many there are.",
+        "vantage_days": "On how many days vantages measured it, each vantage's days counted.",
+        "blocked_share": "Of these the share that is blocked, from 0 to 1.",
+        "low": "Where the 95% interval (Wilson) of that share begins.",
+        "high": "Where it ends.",
+        "last": "When the last measurement was.",
+        "says": "The difference in a sentence.",
+        "note": "What was left out of the comparison, and what is odd.",
+    },
     "report --format csv": {
         "section": "What the fact is of: `report`, `place`, `row`, `matrix`, `course`, `register`, `hours`, `methods`, "
         "`alike`, `times` or `evidence`.",

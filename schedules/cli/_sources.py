@@ -1,8 +1,7 @@
-"""The sources of `compare` and `report`: their period, how old a state may be, and what was read of them."""
+"""The sources of `compare` and `report`: their period, and what was read of them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -41,14 +40,6 @@ def moment(option: str, text: str | None) -> float | None:
     except ValueError as error:
         raise click.UsageError(f"{option} {text!r}: give a UTC date or time, as 2017-05-06T12:00") from error
     return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
-
-
-def seconds_within(text: str) -> float:
-    """`30m`, `24h` or `7d` in seconds."""
-    read = re.fullmatch(r"([0-9]{1,6})([mhd])", text)
-    if read is None or read[1].strip("0") == "":
-        raise click.UsageError(f"--within {text!r}: give a number and a unit, as 30m, 24h or 7d")
-    return int(read[1]) * {"m": 60.0, "h": 3600.0, "d": 86400.0}[read[2]]
 
 
 def tell_what_was_read(app: App, gathered: Gathered) -> None:

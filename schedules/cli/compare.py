@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from schedules.app import App
-from schedules.cli._sources import gathered_from, seconds_within, tell_what_was_read
+from schedules.cli._duration import Duration
+from schedules.cli._sources import gathered_from, tell_what_was_read
 
 if TYPE_CHECKING:
     from results.comparing import Gathered
@@ -20,7 +21,7 @@ DIFFERENT = 1
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @click.option("--by", type=click.Choice(BY), default="vantage", help="What is laid side by side.")
 @click.option("--rows", type=click.Choice(["service", "target"]), default="service", help="What each row is.")
-@click.option("--within", default="24h", metavar="TIME", help="How old a state may be beside the newest, as 24h, 7d.")
+@click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
 @click.option("--alike", is_flag=True, help="How alike networks block, instead: pair by pair, like beside like.")
@@ -34,7 +35,7 @@ def compare(
     sources: tuple[str, ...],
     by: Any,
     rows: Any,
-    within: str,
+    within: float,
     since: str | None,
     until: str | None,
     alike: bool,
@@ -51,23 +52,22 @@ def compare(
 
     if alike and (by in ("path", "day") or form in ("csv", "markdown")):
         raise click.UsageError("--alike goes with --by vantage, network or country, and with --json")
-    within_s = seconds_within(within)
     with gathered_from(app, sources, since, until) as gathered:
         if alike:
-            return _alike(app, gathered, by, rows, within_s, form)
-        found = show.counted(compared(gathered, by=by, rows=rows, within_s=within_s))
+            return _alike(app, gathered, by, rows, within, form)
+        found = show.counted(compared(gathered, by=by, rows=rows, within_s=within))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
         tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0
 
 
-def _alike(app: App, gathered: Gathered, by: Any, rows: Any, within_s: float, form: str | None) -> int:
+def _alike(app: App, gathered: Gathered, by: Any, rows: Any, within: float, form: str | None) -> int:
     from results.comparing import compare as compared
     from results.comparing.alike import alike
     from schedules.show.alike import alike_as_json, alike_for_a_person
 
     try:
-        found = alike(compared(gathered, by=by, rows=rows, within_s=within_s))
+        found = alike(compared(gathered, by=by, rows=rows, within_s=within))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     (alike_as_json if form == "json" else alike_for_a_person)(found)

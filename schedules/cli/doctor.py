@@ -13,8 +13,10 @@ from schedules.app import App
 @click.pass_obj
 def doctor(app: App, as_json: bool) -> int:
     """Look at everything a round needs, one line each. Asks the canaries only where consent is recorded."""
+    from rich.text import Text
+
     from schedules.examine import examine
-    from schedules.show.output import out, print_json
+    from schedules.show.output import out, paragraph, print_json
     from schedules.show.words import safe
 
     code = 0
@@ -27,6 +29,8 @@ def doctor(app: App, as_json: bool) -> int:
         sign, style = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}[
             finding.state
         ]
-        console.print(f"{sign} ", style=style, end="")
-        console.print(f"{finding.about}: {safe(finding.says)}", soft_wrap=True)
+        said = f"{sign} {finding.about}: {safe(finding.says)}"
+        line = Text(paragraph(said, console.width) if console.is_terminal else said)
+        line.stylize(style, 0, 1)
+        console.print(line, soft_wrap=True)
     return code

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from schedules.app import App
+from schedules.cli._duration import Duration
 
 if TYPE_CHECKING:
     from results.report import Summary
@@ -23,7 +24,7 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
     "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="By default one HTML file."
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="English, or Russian.")
-@click.option("--within", default="24h", metavar="TIME", help="How old a state may be beside the newest, as 24h, 7d.")
+@click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
 @click.pass_obj
@@ -33,7 +34,7 @@ def report(
     output: Path | None,
     format_: str,
     language: str,
-    within: str,
+    within: float,
     since: str | None,
     until: str | None,
 ) -> int:
@@ -64,17 +65,17 @@ def report(
     return 0
 
 
-def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str | None, within: str) -> Summary:
+def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str | None, within: float) -> Summary:
     from time import time
 
     from results.report import details, summarise
-    from schedules.cli._sources import gathered_from, moment, seconds_within, tell_what_was_read
+    from schedules.cli._sources import gathered_from, moment, tell_what_was_read
 
-    now, within_s = time(), seconds_within(within)
+    now = time()
     period = {"since": moment("--since", since), "until": moment("--until", until), "now": now + 86400}
     named = sources or (str(_own(app)),)
     with gathered_from(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
-        summary = summarise(gathered, more, now=now, within_s=within_s)
+        summary = summarise(gathered, more, now=now, within_s=within)
         tell_what_was_read(app, gathered)
     return summary
 

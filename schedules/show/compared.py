@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from schedules.show.output import out, print_json
+from schedules.show.output import out, paragraph, print_json
 from schedules.show.words import METHODS, SIGNS, STYLES, safe, what
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ GAP, SPLIT = "·", "≠"
 WIDE = 13
 """Columns that a cell in words takes, its space included."""
 NAME = 16
+PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
 MOST_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
+CSV_FIELDS = ("row", "difference", *CELL_FIELDS, "low", "high", "last", "says", "note")
 RISKY = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -57,7 +59,7 @@ def as_json(rows: Counted) -> None:
 def as_csv(rows: Counted) -> None:
     """One line a cell."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("row", "difference", *CELL_FIELDS, "low", "high", "last", "says", "note"))
+    writer.writerow(CSV_FIELDS)
     for row in rows:
         for cell in row.cells:
             plain = cell.plain()
@@ -161,7 +163,7 @@ def _in_signs(rows: list[Compared], console: Console, width: int) -> None:
     told = f"one sign each: {', '.join(names)}" if len(names) <= 40 else f"{names[0]} … {names[-1]}: {len(names)} signs"
     if all(len(name) == 10 and name[4::3] == "--" for name in names):
         told = f"a sign for each day from {names[0]} to {names[-1]}"
-    _wrapped(
+    _paragraph(
         f"({told}; {', '.join(f'{sign} {word}' for word, sign in SIGNS.items())}, {SPLIT} not all, {GAP} gap)",
         console,
         width,
@@ -203,23 +205,22 @@ def _say(rows: list[Compared], console: Console, width: int) -> None:
     console.print()
     for row in rows:
         if row.difference != "none":
-            _wrapped(f"{what(row.row)}: {safe(row.says, 1000)}", console, width)
+            _paragraph(f"{what(row.row)}: {safe(row.says, 1000)}", console, width)
     same = [what(row.row) for row in rows if row.difference == "none"]
     if same:
-        _wrapped(f"no difference: {', '.join(same)}", console, width)
+        _paragraph(f"no difference: {', '.join(same)}", console, width)
     noted: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
             noted.setdefault(row.note, []).append(what(row.row))
     for note, names in noted.items():
         about = "every row" if len(names) == len(rows) else ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
-        _wrapped(f"note on {about}: {safe(note, 1000)}", console, width)
+        _paragraph(f"note on {about}: {safe(note, 1000)}", console, width)
     if any(cell.share and cell.share.of for row in rows for cell in row.cells):
-        _wrapped("Percentages: blocked, of the days that vantages measured (d), and their 95% interval", console, width)
+        _paragraph(
+            "Percentages: blocked, of the days that vantages measured (d), and their 95% interval", console, width
+        )
 
 
-def _wrapped(text: str, console: Console, width: int) -> None:
-    """A paragraph, its later lines drawn in."""
-    import textwrap
-
-    console.print("\n".join(textwrap.wrap(text, min(width, 100), subsequent_indent="  ")))
+def _paragraph(text: str, console: Console, width: int) -> None:
+    console.print(paragraph(text, width), soft_wrap=True)

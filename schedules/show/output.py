@@ -12,6 +12,8 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console
 
+READABLE = 100
+"""Columns, beyond which lines are hard to read."""
 PLAIN_WIDTH = 400
 """Wide enough for a row without a fold where nobody reads it on a terminal."""
 
@@ -52,3 +54,11 @@ def talk(message: str, *, quiet: bool = False) -> None:
     """One line on stderr for a person, unless quiet."""
     if not quiet:
         print(message, file=sys.stderr, flush=True)
+
+
+def paragraph(text: str, width: int) -> str:
+    """Folded between words, never within one, its later lines drawn in."""
+    import textwrap
+
+    fits = min(width, READABLE)
+    return "\n".join(textwrap.wrap(text, fits, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))

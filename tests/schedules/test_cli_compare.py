@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from results import codebook
 from schedules import cli
 from tests.results.comparing.rows import row, write
 
@@ -82,6 +83,7 @@ def test_json_is_one_line_a_row(call: Call, file: Path) -> None:
 def test_csv_is_one_line_a_cell_and_runs_nothing(call: Call, tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", [row("blocked", name="=1+1"), row(name="office", asn=8402)])
     rows = list(csv.DictReader(io.StringIO(call("--csv", file)[1])))
+    assert tuple(rows[0]) == tuple(codebook.TABLES["compare --csv"])
     assert [(one["by"], one["outcome"], one["low"]) for one in rows] == [
         ("'=1+1", "blocked", "0.2065"),
         ("office", "reachable", "0.0"),
@@ -123,8 +125,8 @@ def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
     [
         ((), "Missing argument"),
         (("nothing.db",), "there is no such file"),
-        (("--within", "soon", "."), "give a number and a unit"),
-        (("--within", "0h", "."), "give a number and a unit"),
+        (("--within", "soon", "."), "give a number and s, m, h or d"),
+        (("--within", "0h", "."), "give a number and s, m, h or d"),
         (("--since", "yesterday", "."), "give a UTC date or time"),
         (("--alike", "--by", "day", "."), "--alike goes with"),
         (("--alike", "--csv", "."), "--alike goes with"),
