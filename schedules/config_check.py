@@ -65,6 +65,9 @@ def _hubs(config: Config) -> list[tuple[Keys, str]]:
             server_of(url)
         except ValueError as error:
             found.append((keys, str(error)))
+    if config.hub.reading == "password" and config.hub.reading_password is None:
+        how = "it needs hub.reading_password: what `reachprobe hub password` prints"
+        found.append((("hub", "reading"), how))
     if config.hub.path not in config.path_names:
         found.append((("hub", "path"), _no_path(config.hub.path, config.path_names)))
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from schedules.config_words import Table
 
 Pin = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+Password = Annotated[str, Meta(pattern="^scrypt:[0-9a-f]{32}:[0-9a-f]{64}$")]
 
 
 class HubTable(Table, frozen=True, kw_only=True):
@@ -18,3 +20,9 @@ class HubTable(Table, frozen=True, kw_only=True):
     """By which path hubs are reached."""
     pins: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
     """SHA-256 of public keys; a hub's certificate must have one of them, and then no authority is asked."""
+    reading: Literal["public", "password", "members"] | None = None
+    """Who may read what this hub holds; where nothing is said, everybody on this machine's loopback, else members."""
+    reading_password: Password | None = None
+    """For `reading = "password"`: what `reachprobe hub password` prints."""
+    operator_password: Password | None = None
+    """For `/metrics` and `/probe` of this hub, likewise."""

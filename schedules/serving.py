@@ -15,7 +15,10 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
-from results.hub.routes import Hub
+from results.hub.readers import Readers, Reads
+from results.hub.reading import Reading
+from results.hub.routes import Hub, PageHandler, Served
+from results.hub.secrets import Hashed, kept_password
 from results.plain_records import prepare
 from schedules.conclude import judge_again
 from schedules.observing import controls
@@ -27,6 +30,8 @@ HEAD_S = 15.0
 """How long somebody may take to send the head of a request, however slowly it comes."""
 MOST_CONNECTIONS = 3000
 MAX_HEAD = 16 * 1024
+PAGES: tuple[tuple[str, PageHandler], ...] = ()
+"""What people read: paths, and what answers there."""
 LAST_S = 10
 
 
@@ -97,19 +102,23 @@ async def serve(
     certificate: Path | None,
     key: Path | None,
     behind_proxy: bool,
+    reads: Reads,
     ready: Callable[[], None],
 ) -> None:
     """Serve until cancelled; then answer what is under way, and end."""
     prepare()
     collector = Collector(database, lambda store: judge_again(store, config))
-    doorkeeper = Doorkeeper(database)
+    doorkeeper, reading = Doorkeeper(database), Reading(database)
     control = controls(config)
     try:
         hub = Hub(
             collector,
             doorkeeper,
+            Readers(doorkeeper, reads, _kept(config.hub.reading_password), _kept(config.hub.operator_password)),
+            reading,
             behind_proxy=behind_proxy,
-            more=(("POST", "/v1/control", lambda hub, asked, member: control.handle(hub, asked, member)),),
+            more=(Served("POST", "/v1/control", control.handle),),
+            pages=PAGES,
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
@@ -123,6 +132,11 @@ async def serve(
     finally:
         collector.close()
         doorkeeper.close()
+        reading.close()
+
+
+def _kept(password: str | None) -> Hashed | None:
+    return kept_password(password) if password is not None else None
 
 
 def _settings(app: Any, certificate: Path | None, key: Path | None) -> uvicorn.Config:

@@ -14,11 +14,11 @@ from msgspec import Meta
 from probe import target as targets
 from probe.address import literal
 from probe.model import Measurement, Target
+from results.hub.answering import answer
 from results.hub.bodies import BadBody
 from results.hub.collector import Busy
 from results.hub.doorkeeper import TooMany
 from results.hub.limits import Rates
-from results.hub.routes import answer
 from results.plain_records import measurement_to_plain
 from results.record_lines import printable
 
@@ -65,7 +65,8 @@ class Controls:
         self._under_way: dict[object, asyncio.Task[bytes]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def handle(self, hub: Hub, request: Request, member: Member) -> Response:
+    async def handle(self, hub: Hub, request: Request, member: Member | None) -> Response:
+        assert member is not None
         if wait := self._rates.take(str(member.id)):
             raise TooMany(wait)
         asked: Asked = await hub.asked(request, Asked)

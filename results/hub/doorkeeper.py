@@ -72,6 +72,19 @@ class Doorkeeper:
             await self._ask(lambda store: membership.used(store, member))
         return member
 
+    async def password(self, text: str, kept: Hashed | None, place: str) -> None:
+        """NotKnown for a wrong password, and where there is none (`kept` is None); TooMany for who guesses."""
+        key = hashlib.sha256(b"password" + text.encode()).digest()
+        if kept is not None and self._right.get(key) == kept.hash:
+            self._right.move_to_end(key)
+            return
+        if wait := self._guesses.take(place):  # taken before it is hashed, so that many at once are no way round
+            raise TooMany(wait)
+        if not await self._run(secrets.opens, text, kept) or kept is None:
+            raise NotKnown
+        self._guesses.spend(place, -1.0)
+        self._remember(key, kept)
+
     async def enrol(self, text: str, place: str) -> tuple[str, str]:
         """A name and a token for an invitation. NotKnown for none that is open."""
         self._may_guess(place)
@@ -106,7 +119,10 @@ class Doorkeeper:
             self._right.popitem(last=False)
 
     async def _hash(self, secret: str, kept: Hashed | None) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._hashes, secrets.fits, secret, kept)
+        return await self._run(secrets.fits, secret, kept)
+
+    async def _run(self, alike: Callable[[str, Hashed | None], bool], secret: str, kept: Hashed | None) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._hashes, alike, secret, kept)
 
     async def _ask(self, question: Callable[[Store], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._asks, lambda: question(self._store))

@@ -14,6 +14,9 @@ FORM = re.compile(r"(rpt|rpi)_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
 COST = {"n": 2**12, "r": 8, "p": 1, "maxmem": 2**24, "dklen": 32}
 """Of scrypt. What it slows is guessing, and no guess can meet 256 bits of chance; a request must not cost much more."""
 SALT_BYTES = 16
+PASSWORD_COST = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**26, "dklen": 32}
+"""For what people choose themselves, and others may guess."""
+PASSWORD = re.compile(r"scrypt:([0-9a-f]{32}):([0-9a-f]{64})")
 
 
 class Hashed(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,3 +49,28 @@ def fits(secret: str, kept: Hashed | None) -> bool:
 
 def _hash(secret: str, salt: bytes) -> bytes:
     return hashlib.scrypt(secret.encode(), salt=salt, **COST)
+
+
+def hashed(password: str) -> str:
+    """A password as a configuration holds it."""
+    salt = secrets.token_bytes(SALT_BYTES)
+    return f"scrypt:{salt.hex()}:{_password_hash(password, salt).hex()}"
+
+
+def kept_password(text: str) -> Hashed:
+    """What `hashed` gave. ValueError for anything else."""
+    found = PASSWORD.fullmatch(text)
+    if found is None:
+        raise ValueError("not what `reachprobe hub password` prints")
+    return Hashed(id="", salt=bytes.fromhex(found[1]), hash=bytes.fromhex(found[2]))
+
+
+def opens(password: str, kept: Hashed | None) -> bool:
+    """Whether it is the password; as much work where there is none."""
+    salt, expected = (kept.salt, kept.hash) if kept is not None else (bytes(SALT_BYTES), bytes(COST["dklen"]))
+    alike = hmac.compare_digest(_password_hash(password, salt), expected)
+    return alike and kept is not None
+
+
+def _password_hash(password: str, salt: bytes) -> bytes:
+    return hashlib.scrypt(password.encode(), salt=salt, **PASSWORD_COST)

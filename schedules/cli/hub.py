@@ -10,6 +10,8 @@ import msgspec
 from schedules.app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
+SHORTEST_PASSWORD = 12
 MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
 
 
@@ -74,6 +76,28 @@ def revoke(app: App, name: str) -> None:
 
 
 @hub.command()
+@click.pass_obj
+def password(app: App) -> None:
+    """Ask for a password, and print what the configuration holds of it: [hub] reading_password, operator_password.
+
+    Where standard input is no terminal its first line is the password.
+    """
+    import sys
+
+    from results.hub.secrets import hashed
+
+    is_asked = sys.stdin.isatty()
+    text = (
+        click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        if is_asked
+        else sys.stdin.readline().rstrip("\r\n")
+    )
+    if len(text) < SHORTEST_PASSWORD:
+        raise click.ClickException(f"at least {SHORTEST_PASSWORD} characters, for whoever finds the hub may guess")
+    click.echo(hashed(text))
+
+
+@hub.command()
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each.")
 @click.pass_obj
 def vantages(app: App, as_json: bool) -> None:
@@ -131,6 +155,7 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
             f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
             " 127.0.0.1"
         )
+    reads = config.hub.reading or ("public" if is_loopback else "members")
     app.store().close()
     with lock.held(app.database, "hub"):
         try:
@@ -142,7 +167,7 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
         scheme = "https" if certificate else "http"
 
         def ready() -> None:
-            talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}")
+            talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
             loop.run(
@@ -153,6 +178,7 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
                     certificate=certificate,
                     key=key,
                     behind_proxy=behind_proxy,
+                    reads=reads,
                     ready=ready,
                 )
             )
