@@ -16,8 +16,9 @@ same order. What holds of all of them:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +26,18 @@ UNTOLD = ("offline", "inconclusive")
 """Outcomes that say that this measurement cannot tell."""
 SURE = ("confirmed", "probable")
 """Confidences of a block that a delay is counted by."""
+
+
+Network = tuple[str | None, int | None, str | None]
+"""Country, ASN, name."""
+
+
+class Block(NamedTuple):
+    """A `reachable`, None where there was none before, and the first and last `blocked` before the next `reachable`."""
+
+    opened_at: str | None
+    first_at: str | None
+    last_at: str | None
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +81,9 @@ class AgreementRow(msgspec.Struct, frozen=True, kw_only=True):
 class DelayRow(msgspec.Struct, frozen=True, kw_only=True):
     """Between listing and blocking, in hours, of a target on a network: at least, and at most. None is not known.
 
-    `listed_at` is the least, as text, of what the expectations of the period's findings in the country say that are `listed`:
-    their `listed_at`, else their `since`; without any there is no row, and none for a network without a finding that
-    counts. What counts is by the path `direct`: `reachable`, or `blocked` and SURE.
+    `listed_at` is the least, as text, of what the expectations of the period's findings in the country say that list
+    it: their `listed_at`, else their `since`; without any there is no row, and none for a network without a finding
+    that counts. What counts is by the path `direct`: `reachable`, or `blocked` and SURE.
 
     Findings in a row without a `reachable` between them are one block. The block that is told is the first, by
     its beginning, that was not over when the target was listed: the last of the network, or one whose last finding is
@@ -176,3 +189,48 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
 
 def _by_fields(row: msgspec.Struct) -> tuple[tuple[bool, Any], ...]:
     return tuple((value is not None, value) for value in msgspec.structs.astuple(row))
+
+
+def delay(target: str, network: Network, listed_at: str, blocks: Sequence[Block]) -> DelayRow:
+    """A network's answer for one target from its findings in order, cut before each `reachable`."""
+    first, last = _window(listed_at)
+    told = next(
+        (
+            block
+            for place, block in enumerate(blocks, 1)
+            if block.last_at is not None and (place == len(blocks) or _epoch(block.last_at) >= first)
+        ),
+        None,
+    )
+    opened = (told or blocks[-1]).opened_at
+    at_least = _hours(_epoch(opened) - last) if opened is not None else None
+    at_most = _hours(_epoch(told.first_at) - first) if told is not None and told.first_at is not None else None
+    if at_most is None or at_most >= 0:
+        at_least = max(0.0, at_least or 0.0)
+    return DelayRow(
+        target=target,
+        country=network[0],
+        asn=network[1],
+        network_name=network[2],
+        listed_at=listed_at,
+        last_open=opened,
+        first_blocked=told.first_at if told is not None else None,
+        at_least_h=at_least,
+        at_most_h=at_most,
+    )
+
+
+def _window(listed_at: str) -> tuple[float, float]:
+    """Within which instants a listing came into force, in whatever time zone a day was one."""
+    at = _epoch(listed_at)
+    return (at, at) if len(listed_at) > len("2017-05-04") else (at - 14 * 3600, at + 36 * 3600)
+
+
+def _epoch(text: str) -> float:
+    """Seconds since 1970; a time without a zone is UTC."""
+    at = datetime.fromisoformat(text)
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _hours(seconds: float) -> float:
+    return round(seconds / 3600, 2)
