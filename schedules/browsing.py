@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from results import browsing
@@ -46,9 +47,12 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     except ImportError as error:
         raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
     listening = _listen(port)
-    with listening:
+    with listening, TemporaryDirectory(prefix="reachprobe-") as folder:
         address = "{}:{}".format(*listening.getsockname())
-        app = _only_for(_datasette(database).app(), address)
+        # Datasette puts the path into a URI as it is, where `?`, `#` and `%` mean something else.
+        link = Path(folder, "results.db")
+        link.symlink_to(database.resolve())
+        app = _only_for(_datasette(link).app(), address)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
         tell(f"http://{address}/")
         with suppress(KeyboardInterrupt):
@@ -83,7 +87,7 @@ def _datasette(database: Path) -> Any:
         pm.register(Plugin(), Plugin.__name__)
     made = Datasette(files=[], metadata=browsing.metadata(), settings=SETTINGS)
     # Not immutable, for a round may be under way; a mutable one is opened read only too.
-    made.add_database(Database(made, path=str(database.resolve()), is_mutable=True), name=browsing.NAME)
+    made.add_database(Database(made, path=str(database), is_mutable=True), name=browsing.NAME)
     return made
 
 

@@ -117,7 +117,7 @@ def _is_users(error: Exception) -> bool:
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     hint = f"; see `{context.command_path} --help`" if context is not None else ""
-    return error.format_message().rstrip(".") + hint
+    return " ".join(error.format_message().split()).rstrip(".") + hint
 
 
 def _tell(message: str, code: int) -> int:

@@ -66,7 +66,8 @@ def _between(lower: float, upper: float) -> str:
 def _time(hours: float | None) -> str:
     if hours is None:
         return "0 h"
-    return f"{hours:.3g} h" if abs(hours) < 100 else f"{hours / 24:.3g} days"
+    number, unit = (hours, "h") if abs(hours) < 100 else (hours / 24, "days")
+    return f"{number:.3g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"
 
 
 def _network(name: str | None) -> str:

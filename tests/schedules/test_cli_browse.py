@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-c", "from schedules.cli import main; main()"]
 @pytest.fixture(scope="module")
 def database(three_weeks: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One machine's three weeks, and a hub that it sends to."""
-    made = tmp_path_factory.mktemp("browse") / "reachprobe.db"
+    made = tmp_path_factory.mktemp("browse") / "at 100%? #1.db"
     made.write_bytes(three_weeks[0].read_bytes())
     store = Store.open(made)
     with store.writing():

@@ -63,6 +63,11 @@ def test_a_hostile_target_is_told_without_its_control_characters(capsys: pytest.
     assert "\x1b" not in refused(capsys, "check", "https://x\x1b[31m.example/")
 
 
+def test_a_choice_that_is_missing_is_named_with_what_there_is_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    said = refused(capsys, "results", "export")
+    assert "Missing option '--format'. Choose from: jsonl, ooni, csv, parquet; see" in said
+
+
 def test_a_broken_configuration_is_named_with_its_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = home / "c.toml"
     path.write_text('[vantage]\nname = "x"\ncolour = "red"\n')
