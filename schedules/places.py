@@ -24,6 +24,11 @@ def database(environ: Mapping[str, str], flag: Path | None) -> Path:
     return Path(given) if given else state_folder(environ) / f"{NAME}.db"
 
 
+def demo_database(environ: Mapping[str, str]) -> Path:
+    """Where `demo` keeps what it measured, unless it is told where."""
+    return state_folder(environ) / "demo.db"
+
+
 def config_file(environ: Mapping[str, str], flag: Path | None) -> Path | None:
     """The configuration: --config, else REACHPROBE_CONFIG, else the user's own where there is one, else None."""
     given = flag or environ.get("REACHPROBE_CONFIG")

@@ -30,7 +30,7 @@ def demo(app: App, as_json: bool) -> int:
     from schedules.demo.running import running
     from schedules.show.output import talk
 
-    app = msgspec.structs.replace(app, db=app.db or places.state_folder(app.environ) / "demo.db")
+    app = msgspec.structs.replace(app, db=app.db or places.demo_database(app.environ))
     with running() as network, lock.held(app.database):
         written = network.folder / "config.toml"
         written.write_text(network.config_toml(), encoding="utf-8")

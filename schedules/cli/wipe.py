@@ -29,7 +29,7 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
     from schedules import lock, wiping
 
     config, numbers = _configuration(app)
-    things = [*wiping.files(app.database), *numbers]
+    things = [*wiping.files(app.database), *_of_the_demo(app), *numbers]
     things += [config] if config is not None and "configuration" not in keep else []
     schedules = [] if "schedule" in keep else _installed(app)
     if not things and not schedules:
@@ -98,6 +98,14 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
         click.echo(f"{there} was named by hand and stays.", err=True)
     numbers = [Path(textfile)] if textfile is not None and Path(textfile).is_file() else []
     return (usual if there == usual else None), numbers
+
+
+def _of_the_demo(app: App) -> list[Path]:
+    """What `reachprobe demo` left, unless a database was named."""
+    from schedules import wiping
+    from schedules.places import demo_database
+
+    return wiping.files(demo_database(app.environ)) if app.db is None else []
 
 
 def _installed(app: App) -> list[str]:

@@ -53,6 +53,7 @@ def used(home: Path) -> Path:
     secret_of(database)
     (folder / "reachprobe.db.m004_register_samples.2026.backup").write_text("old")
     (folder / "reachprobe.db.fingerprints").write_text("{}")
+    (folder / "demo.db").write_text("what reachprobe demo left")
     (folder / "lists").mkdir()
     (folder / "lists" / f"{'a' * 32}.csv").write_text("https://a.example/\n")
     (folder / "downloads" / ("b" * 16)).mkdir(parents=True)
