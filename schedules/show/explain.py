@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from probe.model import Dns, Http, Measurement, Observation, Svcb, Tls
+from probe.model import Measurement
 from results.classify import nearly
 from results.finished import Finished
 from results.rows import row
 from results.rules import rules
-from schedules.show.words import FAILURES, METHODS, SIGNS, STYLES, listing, safe, seconds
+from results.step_words import ROLES, about, told
+from schedules.show.words import METHODS, SIGNS, STYLES, listing, safe, seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from results.fingerprints.library import Library
 
-ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
 ROLES_TOLD = """\
 again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
 innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. page: another
@@ -67,16 +67,6 @@ def _of(control: Measurement) -> str:
     return f"{name} ({place}), {safe(control.started_at)}"
 
 
-def told(observation: Observation) -> str:
-    """What came of a step, in plain words."""
-    if observation.failure is None:
-        return _came_back(observation)
-    said = FAILURES.get(observation.failure) or safe(observation.failure)
-    code = f" [{safe(observation.failure)}"
-    code += f" {observation.error_code}]" if observation.error_code is not None else "]"
-    return f"{said}{code}"
-
-
 def _register(finished: Finished, console: Console) -> None:
     expectation = finished.expectation
     said = listing(row(finished))
@@ -103,42 +93,11 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
             f"+{observation.duration_s:.3f}",
             observation.step,
             ROLES.get(observation.role, observation.role),
-            _about(observation),
+            about(observation),
             told(observation),
             style="red" if observation.failure else None,
         )
     console.print(grid)
-
-
-def _about(observation: Observation) -> str:
-    detail = observation.detail
-    if isinstance(detail, Dns):
-        return f"{safe(observation.host)} {safe(detail.query_type)} at {safe(detail.resolver)}"
-    if isinstance(detail, Svcb):
-        return f"{safe(observation.host)} HTTPS at {safe(detail.resolver)}"
-    if isinstance(detail, Http):
-        return safe(detail.url)
-    where_to = f"{safe(observation.address or observation.host)} port {observation.port}"
-    name = getattr(detail, "server_name", None)
-    return f"{where_to} for {safe(name)}" if name else where_to
-
-
-def _came_back(observation: Observation) -> str:
-    detail = observation.detail
-    if isinstance(detail, Dns):
-        return safe(", ".join(answer.value for answer in detail.answers)) or "no records"
-    if isinstance(detail, Svcb):
-        ech = [f"ECH under {detail.ech_public_name}"] if detail.ech_public_name else []
-        return safe(", ".join([*detail.alpn, *ech])) or "no record"
-    if isinstance(detail, Tls):
-        valid = {0: "valid", None: "not verified"}.get(detail.verify_code, f"invalid ({detail.verify_code})")
-        return f"{safe(detail.version or '')} {safe(detail.alpn or '')} certificate {valid}".replace("  ", " ")
-    if isinstance(detail, Http):
-        said = [f"{detail.status}", f"{detail.length} bytes" if detail.length is not None else None]
-        said += [f"“{safe(detail.title, 60)}”" if detail.title else None]
-        said += [f"leads to {safe(detail.location)}" if detail.location else None]
-        return ", ".join(filter(None, said))
-    return "connected" if observation.step == "tcp" else "done"
 
 
 def _rules(finished: Finished, console: Console, library: Library | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import Any
+
+from results.step_words import safe as safe
 
 SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
 STYLES = {
@@ -40,31 +41,6 @@ METHODS = {
     "quic.refused": "QUIC refused",
     "throttled": "throttled",
 }
-FAILURES = {
-    "generic_timeout_error": "no answer in time",
-    "connection_refused": "refused",
-    "connection_reset": "reset",
-    "eof_error": "cut off",
-    "host_unreachable": "host unreachable",
-    "network_unreachable": "network unreachable",
-    "dns_nxdomain_error": "no such name",
-    "dns_no_answer": "no address in the answer",
-    "dns_servfail_error": "the DNS server failed",
-    "dns_refused_error": "the DNS server refused",
-    "ssl_invalid_hostname": "a certificate for another name",
-    "ssl_unknown_authority": "a certificate from an unknown authority",
-    "ssl_invalid_certificate": "an invalid certificate",
-    "ssl_failed_handshake": "the handshake failed",
-}
-MAX_SHOWN = 500
-
-
-def safe(text: str, limit: int = MAX_SHOWN) -> str:
-    """One line without control, format or bidirectional characters, at most `limit` long: fit for a terminal."""
-    shown = "".join(c if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029" else "\ufffd" for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
 WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$|^\S+: after [0-9.]+ s (?=the resolver )")
 RESOLVER = re.compile(r"^the resolver \S+ ")
 IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")

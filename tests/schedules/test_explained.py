@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.model import Tcp
-from schedules.show.explain import told
+from results.step_words import told
 from tests.results.records import observation
 
 
