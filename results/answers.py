@@ -35,7 +35,7 @@ COUNTS = "m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHER
 UNTOLD = "({})".format(", ".join(f"'{outcome}'" for outcome in questions.UNTOLD))
 SURE = "({})".format(", ".join(f"'{confidence}'" for confidence in questions.SURE))
 BY_TIME = f"""
-FROM measurements m JOIN verdicts v ON v.measurement = m.number
+FROM measurements m CROSS JOIN verdicts v ON v.measurement = m.number
 JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 WHERE {COUNTS} AND {IN_PERIOD.format(at="m")}
 """
@@ -65,7 +65,8 @@ WITH RECURSIVE {PAIRS},
 found AS (SELECT *, ifnull(
     ({LAST.format(told=f"AND v.outcome NOT IN {UNTOLD}")}), ({LAST.format(told="")})) AS number FROM pairs p),
 newest AS (
-    SELECT t.service, t.text, w.name, {NETWORK}, w.path, m.id, m.started_at, v.*, row_number() OVER (
+    SELECT t.service, t.text, w.name, {NETWORK}, w.path, m.id, m.started_at, v.outcome, v.method, v."trigger",
+        v.confidence, v.agreement, v.expectation, row_number() OVER (
         PARTITION BY t.service, t.text, w.id ORDER BY v.outcome IN {UNTOLD}, m.started_at DESC, m.id DESC
     ) AS place
     FROM found f JOIN measurements m ON m.number = f.number JOIN verdicts v ON v.measurement = m.number
@@ -118,12 +119,14 @@ WITH inside AS (
     WINDOW series AS (PARTITION BY t.service, t.text, w.id ORDER BY m.started_at, m.id)
 ), pairs AS (
     SELECT n.number, ifnull(n.earlier, iif(n.place > 1 OR :since = '', NULL, (
-        SELECT m.number FROM measurements o JOIN targets ot ON ot.id = o.target_id
+        SELECT b.number FROM measurements o JOIN targets ot ON ot.id = o.target_id
         JOIN targets t ON t.text = ot.text AND t.service IS ot.service
-        CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = o.vantage_id
-        JOIN verdicts v ON v.measurement = m.number
-        WHERE o.number = n.number AND {COUNTS} AND m.started_at < :since AND v.outcome IN ('blocked', 'reachable')
-        ORDER BY m.started_at DESC, m.id DESC LIMIT 1
+        CROSS JOIN measurements b ON b.number = (
+            SELECT m.number FROM measurements m CROSS JOIN verdicts v ON v.measurement = m.number
+            WHERE m.target_id = t.id AND m.vantage_id = o.vantage_id AND {COUNTS} AND m.started_at < :since
+                AND v.outcome IN ('blocked', 'reachable')
+            ORDER BY m.started_at DESC, m.id DESC LIMIT 1)
+        WHERE o.number = n.number ORDER BY b.started_at DESC, b.id DESC LIMIT 1
     ))) AS earlier FROM inside n
 )
 SELECT t.service, t.text, w.name, {NETWORK}, w.path, was.outcome, now.outcome, ifnull(now.method, was.method),
