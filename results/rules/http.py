@@ -58,6 +58,14 @@ RULES = (
         says="A block page, but only at this path, and a control is given it too: the service may quote it itself.",
     ),
     Rule(
+        id="http.page_at_one_path",
+        tier=4,
+        needs=signs("page.blockpage page.as_content page.only_here control.none"),
+        unless=signs("over.valid_tls page.block_host"),
+        outcome="inconclusive",
+        says="A block page, but as content and only at this path, and no control: the service may quote it itself.",
+    ),
+    Rule(
         id="http.blocked_by_name",
         tier=4,
         needs=signs("page.block innocent.no_block_page"),

@@ -9,7 +9,7 @@ from results.case import Case
 from results.course import secured
 from results.sentences import clean, place
 
-TOLD = 4
+OK = 200
 
 
 def signs(case: Case) -> Iterator[tuple[str, str]]:
@@ -24,6 +24,8 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
             elif found.is_block:
                 yield "page.block", sentence
                 yield f"page.{found.kind}", sentence
+                if answer.status == OK:
+                    yield "page.as_content", f"{sentence}, with status {OK} as a page of the service's own"
             elif found.is_page:
                 yield "page.vague" if found.scope == "vbw" else "page.hint", sentence
             elif found.kind == "false_positive":
