@@ -1,51 +1,145 @@
-"""Many targets: a bounded number at once, each handed on as soon as it is finished."""
+"""Many targets: as many at once as the line bears, each handed on as soon as it is finished."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from typing import Any, Generic, TypeVar
 
 from probe.means import Means
 from probe.measure import measure
 from probe.model import Measurement, Target
+from probe.pace import Pace, facts_of
 
 T = TypeVar("T")
 
 
+def _unheard(_: Measurement) -> None:
+    """Nobody wants to know."""
+
+
 async def measure_all(
-    targets: Iterable[Target], means: Means, finish: Callable[[Measurement], Awaitable[T]]
+    targets: Iterable[Target],
+    means: Means,
+    finish: Callable[[Measurement], Awaitable[T]],
+    *,
+    pace: Pace | None = None,
+    doubtful: Callable[[Measurement], None] = _unheard,
 ) -> AsyncGenerator[T, None]:
     """Measure `targets`, at most `concurrency` at once, and yield what `finish` makes of each as it ends.
 
+    `pace` says how many that is now, and how many may wait besides: see `probe.pace`. Without one, no more than the
+    concurrency are under way. `doubtful` hears of what timed out while our own line was full, before `finish` does.
     `finish` runs in the target's own place, so that a control measured there is of the same moment. Closing the
     iterator ends what is under way; what was yielded stays with the caller. A bug in a worker is raised here.
     """
-    waiting = iter(targets)
-    ended: asyncio.Queue[tuple[T] | None] = asyncio.Queue(maxsize=means.settings.concurrency)
-
-    async def work() -> None:
-        try:
-            for target in waiting:
-                await ended.put((await finish(await measure(target, means)),))
-        except asyncio.CancelledError:
-            raise  # nobody reads the queue any more
-        except BaseException:
-            await ended.put(None)
-            raise
-        await ended.put(None)
-
-    workers = [asyncio.create_task(work()) for _ in range(means.settings.concurrency)]
+    crew = _Crew(iter(targets), means, finish, pace or Pace(means.settings.concurrency), doubtful)
     try:
-        running = len(workers)
-        while running:
-            result = await ended.get()
-            if result is None:
-                running -= 1
-            else:
+        crew.fill()
+        while crew.owed:
+            result = await crew.ended.get()
+            crew.owed -= 1
+            if result is not None:
                 yield result[0]
-        await asyncio.gather(*workers)
+        if crew.bug is not None:
+            raise crew.bug
     finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+        for task in crew.tasks:
+            task.cancel()
+        await asyncio.gather(*crew.tasks, return_exceptions=True)
+
+
+class _Crew(Generic[T]):
+    """What is under way. Each target puts one result into `ended`, which is None where a bug ended it."""
+
+    def __init__(
+        self,
+        targets: Iterator[Target],
+        means: Means,
+        finish: Callable[[Measurement], Awaitable[T]],
+        pace: Pace,
+        doubtful: Callable[[Measurement], None],
+    ) -> None:
+        self._targets, self._means, self._finish = targets, means, finish
+        self._pace, self._doubtful = pace, doubtful
+        self._loop = asyncio.get_running_loop()
+        self._loading = self._waiting = 0
+        self._more = True
+        self.ended: asyncio.Queue[tuple[T] | None] = asyncio.Queue(maxsize=means.settings.concurrency)
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.owed = 0
+        """How many results are still to come out of `ended`."""
+        self.bug: Exception | None = None
+
+    def fill(self) -> None:
+        """Begin as many targets as there is room for now."""
+        while self._more and self._pace.has_room(self._loading, self._waiting):
+            try:
+                target = next(self._targets, None)
+            except Exception as bug:
+                self.bug, target = self.bug or bug, None
+            if target is None:
+                self._more = False
+                return
+            self.owed += 1
+            self._loading += 1
+            task = self._loop.create_task(self._measure(target))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def _measure(self, target: Target) -> None:
+        place = _Place(self)
+        result: tuple[T] | None = None
+        began = self._pace.began(self._waiting)
+        try:
+            measurement = await measure(target, self._means)
+            if self._pace.ended(began, facts_of(measurement)):
+                self._doubtful(measurement)
+            result = (await self._finish(measurement),)
+        except Exception as bug:
+            self.bug = self.bug or bug
+        finally:
+            place.hold()
+        await self.ended.put(result)
+        self._loading -= 1
+        self.fill()
+
+    def patience_s(self) -> float:
+        return self._pace.patience_s(self._means.settings.timeout_s)
+
+    def wait(self) -> bool:
+        """One that loaded the line now waits, and another may begin; False on a full line, where all may be waiting."""
+        if self._pace.is_full:
+            return False
+        self._loading -= 1
+        self._waiting += 1
+        self.fill()
+        return True
+
+    def load(self) -> None:
+        """One that waited goes on."""
+        self._loading += 1
+        self._waiting -= 1
+
+
+class _Place:
+    """A target's place, which it gives up when it has lasted so long that it must be waiting."""
+
+    def __init__(self, crew: _Crew[Any]) -> None:
+        self._crew = crew
+        self._waits = False
+        self._timer = self._later()
+
+    def _later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(self._crew.patience_s(), self._give_up)
+
+    def _give_up(self) -> None:
+        self._waits = self._crew.wait()
+        if not self._waits:
+            self._timer = self._later()
+
+    def hold(self) -> None:
+        """Take it back, for the little that is left to do."""
+        self._timer.cancel()
+        if self._waits:
+            self._crew.load()

@@ -14,6 +14,7 @@ import msgspec
 from probe.means import Means
 from probe.model import Measurement, Target
 from probe.network import rfc3339
+from probe.pace import FLOOR, Pace
 from probe.round import measure_all
 from schedules.budget import Budget, affordable
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from schedules.conclude import Conclusions
 
 ODD = ("blocked", "inconclusive")
+UNREACHED = (*ODD, "down")
+"""What a time-out on a full line can make of a target that is well."""
 SHARE = 8
 """Alone: an eighth of the anomalies at once, so that one is really alone, and a long list ends all the same."""
 CALMER = 4
@@ -36,12 +39,19 @@ class Anomalies:
         self._store, self._network = store, network
         self._waiting: dict[Target, deque[str]] = defaultdict(deque)
         self._untold: dict[str, None] = {}
+        self._doubtful: set[str] = set()
         self._seen = 0
+
+    def doubt(self, measurement: Measurement) -> None:
+        """It timed out while our own line was full: whatever it was before, it has to be seen on a calm one."""
+        self._doubtful.add(measurement.id)
 
     def is_new(self, finished: Finished) -> bool:
         """Asked once of everything that the round measures."""
         self._seen += 1
         measurement, outcome = finished.measurement, finished.verdict.outcome
+        if measurement.id in self._doubtful:
+            return outcome in UNREACHED
         if outcome not in ODD:
             return False
         before = self._store.latest_outcome(
@@ -52,6 +62,10 @@ class Anomalies:
     def add(self, finished: Finished) -> None:
         self._waiting[finished.measurement.target].append(finished.measurement.id)
         self._untold[finished.measurement.id] = None
+
+    def put_back(self, again: Finished) -> None:
+        """What was measured again told nothing: it waits as before."""
+        self._waiting[again.measurement.target].append(str(again.measurement.repeats))
 
     def told(self, measurement_id: str) -> None:
         """It was measured again, and that was told."""
@@ -87,6 +101,7 @@ async def measure_again(
     store: Store,
     committed: Callable[[Finished], None],
     *,
+    pace: Pace,
     works: bool,
     budget: Budget,
     moved: Callable[[Finished], bool],
@@ -94,9 +109,13 @@ async def measure_again(
 ) -> None:
     """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured.
 
+    Few at once, by what `pace` saw the line bear. What times out while even those fill the line tells nothing and is
+    not kept: it is measured once more, at the floor, where our load is as good as none.
+
     It ends early where the machine has `moved` to another network, or the month's data are used up, and begins nothing
     after `until`, a reading of the monotonic clock.
     """
+    doubtful: set[str] = set()
 
     def keep(again: Finished) -> None:
         first = store.finished(str(again.measurement.repeats))
@@ -109,18 +128,25 @@ async def measure_again(
         repeat = msgspec.structs.replace(measurement, repeats=anomalies.take(measurement.target))
         return await conclusions.finish(repeat)
 
-    targets = anomalies.targets
     if not works:
-        for target in targets:
+        for target in anomalies.targets:
             keep(await finish(unmeasured(target, means)))
         return
-    in_time = takewhile(lambda _: means.network.monotonic() < until, targets)
-    paid = affordable(in_time, budget)
-    async with aclosing(measure_all(paid, _alone(means, len(targets)), finish)) as measured:
-        async for finished in measured:
-            if moved(finished):
-                return
-            keep(finished)
+    for at_once in (_few(means, len(anomalies)), FLOOR):
+        in_time = takewhile(lambda _: means.network.monotonic() < until, anomalies.targets)
+        paid = affordable(in_time, budget)
+        calmer = pace.alone(at_once)
+        async with aclosing(
+            measure_all(paid, means, finish, pace=calmer, doubtful=lambda measured: doubtful.add(measured.id))
+        ) as measured:
+            async for finished in measured:
+                if moved(finished):
+                    return
+                if at_once > FLOOR and finished.measurement.id in doubtful and finished.verdict.outcome in UNREACHED:
+                    anomalies.put_back(finished)
+                    budget.finished(finished)
+                else:
+                    keep(finished)
 
 
 def unmeasured(target: Target, means: Means) -> Measurement:
@@ -135,6 +161,5 @@ def unmeasured(target: Target, means: Means) -> Measurement:
     )
 
 
-def _alone(means: Means, count: int) -> Means:
-    few = min(-(-count // SHARE), max(1, means.settings.concurrency // CALMER))
-    return msgspec.structs.replace(means, settings=msgspec.structs.replace(means.settings, concurrency=few))
+def _few(means: Means, count: int) -> int:
+    return min(-(-count // SHARE), max(1, means.settings.concurrency // CALMER))

@@ -15,6 +15,8 @@ from probe.limits import AddressLimits
 from probe.means import Means
 from probe.model import Target
 from probe.network import RealNetwork, rfc3339
+from probe.open_files import room
+from probe.pace import Pace
 from probe.round import measure_all
 from results.finished import Finished, Round
 from results.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from schedules.config import Config
 
 NO_NETWORK = ("portal", "offline")
+MOST_UNDER_WAY = 1000
+"""How many targets may be under way besides, most of them waiting: what a home router's table of connections holds."""
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -77,13 +81,15 @@ async def once(
     begun(report)
     batches = Batches(store, committed, budget)
     anomalies = Anomalies(store, keep.place.network_key)
+    pace = Pace(room(means.settings.concurrency), room(MOST_UNDER_WAY))
     try:
         if report.state in NO_NETWORK:
             for target in choice.targets:
                 batches.add(await conclusions.finish(unmeasured(target, means)))
             return report
         in_time = affordable(within(choice.targets, means.network.monotonic, choice.until), budget)
-        async with aclosing(measure_all(in_time, means, conclusions.finish)) as measured:
+        measuring = measure_all(in_time, means, conclusions.finish, pace=pace, doubtful=anomalies.doubt)
+        async with aclosing(measuring) as measured:
             async for finished in measured:
                 if keep.moved(finished):
                     break
@@ -105,6 +111,7 @@ async def once(
                 conclusions,
                 store,
                 committed,
+                pace=pace,
                 works=works,
                 budget=budget,
                 moved=keep.moved,

@@ -1,0 +1,157 @@
+"""How many targets may be under way, told from how the line bears them. No clock, no network: facts in, numbers out.
+
+A round must never take its own load for a block. What shows that our line is full, and not that one target is slow, is
+that connects to many unrelated addresses take longer than the round's own quickest: they share nothing but the line.
+So the delay of those that answer is what counts. Silence does not: a target that answers nothing says nothing of the
+line, and thirty in a hundred may be silent on a fast one. (Nor do the times of DNS: what a resolver has to look up
+first, and what it has at hand, differ by more than a queue.)
+
+- A window is so many connects to different addresses. Its lower quartile less that of the round's best window is the
+  queue that we wait in; above QUEUE_S (RFC 6817, LEDBAT, lets others' traffic go first from there on) the line is full.
+- A connect that took LOST_S longer than the best was lost on the way and sent again (RFC 6298 section 2: after a
+  second). Where a third of a window was, the line is full too: a short queue loses packets before it delays them.
+- A full line halves what may be under way, down to FLOOR; each target that was answered on a calm one adds to it (at
+  first one, as slow start does; after the first halving one for each full load), up to the ceiling that is configured.
+- At the floor our load is as good as none. What the line is like there is the line's own: a list that goes on with
+  distant countries, somebody else's download. It is what later windows are compared with.
+
+A target that only waits loads no line, so its place is another's. How many may wait is learned as well: half as many
+again as were waiting when one that began then was answered, since a home router forgets connections when it has many.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from probe.model import Measurement
+
+FLOOR = 2
+START = 8
+"""How many begin together on a line of which nothing is known."""
+WINDOW = 12
+QUEUE_S = 0.1
+LOST_S = 0.9
+LOST_SHARE = 1 / 3
+PATIENCE = 10
+"""A target is taken to wait after this part of a step's timeout, and never before twice what those that answer take."""
+ANSWERS = (None, "connection_refused")
+"""How a connect ends that was answered."""
+TIMED_OUT = "generic_timeout_error"
+
+
+class Facts(NamedTuple):
+    """What one measurement tells of the line: seconds of each connect that was answered, by address."""
+
+    connects: tuple[tuple[str, float], ...]
+    timed_out: bool
+    took_s: float
+
+
+def facts_of(measurement: Measurement) -> Facts:
+    """Read from the record: nothing is measured for it."""
+    observations = measurement.observations
+    return Facts(
+        tuple((o.address or o.host, o.duration_s) for o in observations if o.step == "tcp" and o.failure in ANSWERS),
+        any(o.failure == TIMED_OUT for o in observations),
+        measurement.runtime_s,
+    )
+
+
+class Began(NamedTuple):
+    """Under what load a target began: after how many halvings, and beside how many that wait."""
+
+    halvings: int
+    waiting: int
+
+
+class Pace:
+    """Told when a target begins and ends; says how many may be loading the line, and how many may wait, at once.
+
+    `ceiling` is the most that may load it, `most` the most that may be under way in all, waiting ones included.
+    """
+
+    def __init__(self, ceiling: int, most: int | None = None) -> None:
+        self._ceiling = ceiling
+        self._most = max(ceiling, most or ceiling)
+        self._allowed = float(min(ceiling, START))
+        self._bears = ceiling
+        self._waited = 0
+        self._halvings = 0
+        self._full = False
+        self._window: dict[str, float] = {}
+        self._lives: list[float] = []
+        self._life_s = 0.0
+        self._best: float | None = None
+        self._usually_lost = 0.0
+
+    @property
+    def allowed(self) -> int:
+        """How many may load the line at once; at least one, at most the ceiling."""
+        return int(self._allowed)
+
+    @property
+    def may_wait(self) -> int:
+        """How many more may be under way that only wait."""
+        return min(self._bears, self._most) - 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the line was found full, and not calm again since."""
+        return self._full
+
+    def has_room(self, loading: int, waiting: int) -> bool:
+        """Whether another target may begin beside so many."""
+        return loading < self.allowed and waiting <= self.may_wait and loading + waiting < self._most
+
+    def patience_s(self, timeout_s: float) -> float:
+        """After how many seconds a target is taken to wait, where a step may last `timeout_s`."""
+        return max(timeout_s / PATIENCE, 2 * self._life_s)
+
+    def began(self, waiting: int) -> Began:
+        return Began(self._halvings, waiting)
+
+    def ended(self, began: Began, facts: Facts) -> bool:
+        """Take in a target's facts; gives whether it timed out while the line was full, which may be our own doing."""
+        earlier = began.halvings != self._halvings
+        if facts.connects:
+            self._waited = max(self._waited, began.waiting)
+            self._bears = max(self._bears, self._waited + self._waited // 2)
+            if not earlier:  # else it tells of a load that is no more
+                self._take(facts)
+        return facts.timed_out and (earlier or self._full)
+
+    def alone(self, at_once: int) -> Pace:
+        """A pace for measuring again: so few at once, and half as many waiting as was seen to do no harm."""
+        pace = Pace(at_once, max(at_once, min(self._waited // 2, self._most)))
+        pace._allowed = float(min(at_once, self.allowed))
+        pace._bears = pace._most
+        pace._best, pace._usually_lost, pace._life_s = self._best, self._usually_lost, self._life_s
+        return pace
+
+    def _take(self, facts: Facts) -> None:
+        for address, seconds in facts.connects:  # the same address twice is one witness, at its best
+            self._window[address] = min(seconds, self._window.get(address, seconds))
+        if not facts.timed_out:
+            self._lives.append(facts.took_s)
+        if not self._full:
+            self._allowed = min(self._ceiling, self._allowed + (1 / self._allowed if self._halvings else 1))
+        if len(self._window) >= max(WINDOW, self.allowed // 4):
+            self._look()
+
+    def _look(self) -> None:
+        """Judge the line by a whole window, and begin the next."""
+        delays = sorted(self._window.values())
+        lower = delays[len(delays) // 4]
+        if self._lives:
+            self._life_s = sorted(self._lives)[3 * len(self._lives) // 4]
+        self._window, self._lives = {}, []
+        best = self._best = lower if self._best is None else min(lower, self._best)
+        lost = sum(delay > best + LOST_S for delay in delays) / len(delays)
+        self._full = lower > 2 * best + QUEUE_S or lost >= self._usually_lost + LOST_SHARE
+        if not self._full:
+            return
+        if self.allowed > FLOOR:
+            self._allowed = float(max(FLOOR, self.allowed // 2))
+            self._halvings += 1
+        else:
+            self._best, self._usually_lost, self._full = lower, min(lost, LOST_SHARE), False
