@@ -18,7 +18,9 @@ WITH here AS (
         WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
     FROM targets t CROSS JOIN vantages w WHERE t.text = :target AND w.name = :name AND w.path = :path
 )
-SELECT m.id, m.started_at, v.outcome, v.method, v."trigger", v.confidence
+SELECT m.id, m.started_at, v.outcome, v.method, v."trigger", v.confidence,
+    json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
+    json_extract(v.expectation, '$.as_of')
 FROM targets t
 JOIN measurements m ON m.target_id = t.id
     AND m.vantage_id = (SELECT id FROM here WHERE at IS NOT NULL ORDER BY at DESC LIMIT 1)
@@ -43,6 +45,11 @@ class Said(msgspec.Struct, frozen=True):
     method: str | None = None
     trigger: str | None = None
     confidence: str | None = None
+    register: str | None = None
+    listed: int | None = None
+    """Whether that register listed it then, 0 or 1."""
+    as_of: str | None = None
+    """The register's version that was asked."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
-"""What there is to tell after a round: what has turned, what is newly listed, and what is listed and still open."""
+"""What there is to tell after a round: what has turned, was listed or taken off, and what is listed and still open."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from probe.network import rfc3339
@@ -48,6 +49,8 @@ def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -
                 yield turned(target, choice.path, found)
             if choice.path == "direct" and (listing := registers.listing(target.text)) is not None:
                 yield from _listed(store, target, listing, said, until)
+            elif choice.path == "direct" and (notice := _taken_off(target, said, now)) is not None:
+                yield notice
 
 
 def turned(target: Target, path: str, found: Turn) -> Notice:
@@ -71,6 +74,20 @@ def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said]
     if hours * 3600 >= STILL_OPEN_S and last is not None and last.outcome == "reachable" and _after(last, listing):
         sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
         yield Notice(key=f"open {key}", what="open", at=_second(last.at), said=sentence)
+
+
+def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | None:
+    """Told of the first measurement that found it off the register which listed it at the one before."""
+    asked = [one for one in said if one.listed is not None]
+    found = next(((off, before) for off, before in pairwise(asked) if before.listed), None)
+    if found is None or asked[0].listed:
+        return None
+    off, before = found
+    if off.register is None or off.register != before.register or now - _epoch(off.at) >= OLDEST_S:
+        return None
+    sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
+    key = f"off {off.register} {off.as_of} {target.text}"
+    return Notice(key=key, what="listed", at=_second(off.at), said=sentence)
 
 
 def _after(said: Said, listing: Listing) -> bool:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
+from results.expectation import Expectation
 from results.notices import SAID, Notice
 from results.registers.importing import import_register
 from results.store import Store
@@ -125,6 +126,38 @@ def test_what_is_listed_and_still_open_a_day_later_is_told(store: Store, tmp_pat
 
 def test_what_a_registers_first_version_lists_is_no_news(store: Store, tmp_path: Path) -> None:
     publish(store, tmp_path, 5, WECHAT.host)
+    assert told(store) == []
+
+
+def asked(store: Store, *listed: bool | None, register: str = "list") -> None:
+    """One an hour, each with what the register's version of that hour said; None where no register was asked."""
+    for ago, one in zip(range(len(listed), 0, -1), listed, strict=True):
+        at = (NOW - timedelta(hours=ago)).isoformat().replace("+00:00", "Z")
+        direct = CONFIG.vantage_by("direct")
+        made = measurement(f"{register}{ago}")
+        made = msgspec.structs.replace(made, target=WECHAT, vantage=direct, started_at=at, observations=())
+        said = Expectation(target=WECHAT.text, register=register, listed=one, as_of=at) if one is not None else None
+        store.save([finished(made.id, measurement=made, verdict=verdict("reachable"), expectation=said)])
+
+
+def test_what_a_register_takes_off_is_told_once_as_of_the_version_that_did(store: Store) -> None:
+    asked(store, True, True, None, False, False)
+    (notice,) = told(store)
+    assert notice.said == "register list no longer lists www.wechat.com (wechat), as of 2026-06-20 10:00 UTC"
+    assert (notice.what, notice.at) == ("listed", "2026-06-20T10:00:00Z")
+
+
+@pytest.mark.parametrize("listed", [(True, False, True), (False, False), (True, True), (None, False), (True, None)])
+def test_what_is_listed_still_or_again_or_never_was_is_not_told_as_taken_off(
+    store: Store, listed: tuple[bool | None, ...]
+) -> None:
+    asked(store, *listed)
+    assert told(store) == []
+
+
+def test_another_register_that_does_not_list_it_has_taken_nothing_off(store: Store) -> None:
+    asked(store, True, True, None)
+    asked(store, False, register="other")
     assert told(store) == []
 
 
