@@ -1,0 +1,1 @@
+"""The same questions over everybody's results: a columnar store, embedded or a cluster, by URL."""

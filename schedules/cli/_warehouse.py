@@ -1,0 +1,160 @@
+"""What `warehouse load`, `query` and `status` do and say."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from schedules.app import App
+from schedules.show.output import out, print_json, talk
+from schedules.show.words import how_many, safe
+
+if TYPE_CHECKING:
+    from results.warehouse.engine import Engine
+    from results.warehouse.load import Loaded
+
+TOLD = 20
+"""Skipped records that are told one by one."""
+RISKY = ("=", "+", "-", "@", "\t", "\r")
+HELD = """
+SELECT count(*) AS measurements, count(DISTINCT target) AS targets, count(DISTINCT vantage_key) AS vantages,
+    min(started_at) AS first_at, max(started_at) AS last_at
+FROM verdicts WHERE control_of IS NULL AND version = 0
+"""
+STEPS = "SELECT count(*) AS observations FROM observations"
+READ = """
+SELECT source, max(position) AS reached, CAST(sum(measurements) AS BIGINT) AS loaded, max("at") AS last_at
+FROM loads GROUP BY source ORDER BY source
+"""
+
+
+def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
+    """Load every source, with a bar on a terminal, and say what came of each."""
+    from results.warehouse.load import load
+    from results.warehouse.sources import sources
+
+    found = [source for place in places for source in sources(place)]
+    measurements = skipped = 0
+    for source in found:
+        read = left_out = 0
+        with _bar(app.quiet, source.name) as tell:
+            for step in load(engine, source, lambda: datetime.now(UTC)):
+                tell(step)
+                read, left_out = read + step.measurements, left_out + step.skipped
+                if step.why is not None:
+                    said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'row')})"
+                    talk(safe(said), quiet=app.quiet)
+        measurements, skipped = measurements + read, skipped + left_out
+        if as_json:
+            print_json({"source": source.name, "measurements": read, "skipped": left_out})
+    said = f"{how_many(measurements, 'measurement')} loaded from {how_many(len(found), 'source')}"
+    talk(said + (f", {how_many(skipped, 'row')} skipped" if skipped else ""), quiet=app.quiet)
+
+
+@contextmanager
+def _bar(quiet: bool, name: str) -> Iterator[Callable[[Loaded], None]]:
+    """How far a source has come, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda step: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(safe(name.rpartition("/")[2])[:30], total=None)
+        yield lambda step: bar.update(task, completed=step.position, total=step.total)
+
+
+def shown(app: App, name: str, rows: Sequence[msgspec.Struct], form: str | None) -> None:
+    """The rows of an answer, as they are asked for."""
+    if form == "json":
+        for row in rows:
+            print_json(row)
+        return
+    if form == "csv":
+        _as_csv(rows)
+        return
+    if not rows:
+        talk(f"{name}: nothing in the warehouse answers that", quiet=app.quiet)
+        return
+    _for_a_person(rows)
+
+
+def _as_csv(rows: Sequence[msgspec.Struct]) -> None:
+    lines = csv.writer(sys.stdout, lineterminator="\n")
+    for number, row in enumerate(rows):
+        if number == 0:
+            lines.writerow(row.__struct_fields__)
+        lines.writerow(map(_harmless, msgspec.structs.astuple(row)))
+
+
+def _harmless(value: Any) -> Any:
+    """Foreign text that no spreadsheet runs."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+
+
+def _for_a_person(rows: Sequence[msgspec.Struct]) -> None:
+    """A table of the columns in which something stands."""
+    from rich.table import Table
+    from rich.text import Text
+
+    values = [msgspec.structs.asdict(row) for row in rows]
+    names = [name for name in values[0] if any(row[name] is not None for row in values)]
+    names = [name for name in names if name not in ("id", "network_name")]
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    for name in names:
+        number = isinstance(next(row[name] for row in values if row[name] is not None), (int, float)) and name != "asn"
+        grid.add_column(name.replace("_", " "), overflow="fold", justify="right" if number else "left")
+    for row in values:
+        grid.add_row(*(Text(_short(name, row[name])) for name in names))
+    out().print(grid)
+
+
+def _short(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "asn":
+        return f"AS{value}"
+    if isinstance(value, str) and name.endswith("_at") and len(value) == len("2017-05-06T12:07:01.000Z"):
+        return f"{value[:10]} {value[11:16]}"
+    return safe(str(value)).removeprefix("https://") if name == "target" else safe(str(value))
+
+
+def told(app: App, engine: Engine, as_json: bool) -> None:
+    """What the warehouse holds."""
+    held = {name: _plain(value) for name, value in engine.ask(HELD).to_pylist()[0].items()}
+    held |= engine.ask(STEPS).to_pylist()[0]
+    newest = engine.ask("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
+    read = [{name: _plain(value) for name, value in row.items()} for row in engine.ask(READ).to_pylist()]
+    held |= {"version": newest or 0, "bytes": engine.stored_bytes(), "sources": read}
+    if as_json:
+        print_json(held)
+        return
+    total = sum(held["bytes"].values())
+    lines = [
+        f"{how_many(held['measurements'], 'measurement')}, {how_many(held['observations'], 'observation')}; "
+        f"{how_many(held['targets'], 'target')}, {how_many(held['vantages'], 'vantage')}",
+        f"from {held['first_at']} to {held['last_at']}" if held["measurements"] else "nothing was loaded yet",
+        f"{total / 1e6:.1f} MB, {total / max(held['observations'], 1):.0f} bytes an observation",
+        f"judged again {how_many(held['version'], 'time')}" if held["version"] else "",
+    ]
+    console = out()
+    for line in filter(None, lines):
+        console.print(line)
+    for one in read[:TOLD]:
+        console.print(safe(f"  {one['source']}: {how_many(one['loaded'], 'measurement')}, last {one['last_at']}"))
+    if len(read) > TOLD:
+        console.print(f"  … and {how_many(len(read) - TOLD, 'more source')}; --json has all")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return int(value) if value is not None and not isinstance(value, str) else value

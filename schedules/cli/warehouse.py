@@ -1,0 +1,118 @@
+"""Many vantages' results in one columnar store, on this machine or a cluster: load, ask, judge again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from schedules.app import App
+
+if TYPE_CHECKING:
+    from results.questions import Period
+    from results.warehouse.engine import Engine
+
+NAMES = (
+    "matrix",
+    "agreement_over_time",
+    "enforcement_delay",
+    "unlisted_blocks",
+    "methods_by_network",
+    "changes",
+    "collateral",
+)
+MISSING = "a warehouse needs more than is installed ({}); `pip install 'reachprobe[warehouse]'`"
+WHICH = "Which warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
+
+
+@click.group()
+def warehouse() -> None:
+    """Keep many vantages' results in a columnar store, and ask it: the same questions whatever holds them.
+
+    The store is named by a URL: duckdb:///FILE is one file on this machine, chdb:///FOLDER is ClickHouse without a
+    server, clickhouse://USER@HOST:PORT/DATABASE a server or a cluster.
+    """
+
+
+@warehouse.command()
+@click.argument("places", nargs=-1, required=True, metavar="SOURCE…")
+@click.option("--to", "url", required=True, metavar="URL", help=WHICH)
+@click.option("--json", "as_json", is_flag=True, help="The counts of each source as a line of JSON.")
+@click.pass_obj
+def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
+    """Bring what SOURCES hold into the warehouse. What is there already is not read again.
+
+    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or of Parquet in
+    folders by country and date. Interrupted, and begun again, it goes on where it stopped.
+    """
+    from schedules.cli._warehouse import loaded
+
+    with _opened(url) as engine:
+        loaded(app, engine, places, as_json)
+
+
+@warehouse.command()
+@click.argument("name", type=click.Choice(NAMES))
+@click.option("--from", "url", required=True, metavar="URL", help=WHICH)
+@click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
+@click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
+@click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
+@click.pass_obj
+def query(app: App, name: str, url: str, since: str | None, until: str | None, form: str | None) -> None:
+    """Ask the warehouse one of its questions; rows come in the same order from every engine."""
+    from schedules.cli._warehouse import shown
+
+    period = _period(since, until)
+    with _opened(url, must_exist=True) as engine:
+        from results.warehouse.asking import WarehouseAnswers
+
+        rows = getattr(WarehouseAnswers(engine), name)(period)
+    shown(app, name, rows, form)
+
+
+@warehouse.command()
+@click.option("--from", "url", required=True, metavar="URL", help=WHICH)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.pass_obj
+def status(app: App, url: str, as_json: bool) -> None:
+    """Say what the warehouse holds, of which time, how large it is, and how far each source was read."""
+    from schedules.cli._warehouse import told
+
+    with _opened(url, must_exist=True) as engine:
+        told(app, engine, as_json)
+
+
+@contextmanager
+def _opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
+    """The warehouse, while something is done with it; what is wrong with it is said in one line."""
+    try:
+        from results.warehouse.engine import WarehouseError, open_engine
+    except ModuleNotFoundError as error:
+        raise click.ClickException(MISSING.format(error.name)) from error
+    try:
+        with closing(open_engine(url, must_exist=must_exist)) as engine:
+            yield engine
+    except WarehouseError as error:
+        raise click.ClickException(str(error)) from error
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("ibis", "sqlglot", "pyarrow", "fsspec", "duckdb"):
+            raise
+        raise click.ClickException(MISSING.format(error.name)) from error
+
+
+def _period(since: str | None, until: str | None) -> Period:
+    from datetime import UTC, datetime
+
+    from results.questions import Period
+    from schedules.cli._sources import moment
+
+    def text(option: str, given: str | None) -> Any:
+        at = moment(option, given)
+        if at is None:
+            return None
+        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    return Period(since=text("--since", since), until=text("--until", until))
