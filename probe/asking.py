@@ -68,6 +68,23 @@ async def post(
     url: str, path: str, content: bytes, headers: tuple[tuple[str, str], ...], way: Way, *, max_bytes: int
 ) -> Answered:
     """Send `content` to `path` under the server at `url`. Follows no redirect. NotAnswered where no answer came."""
+    return await _ask("POST", url, path, content, headers, way, max_bytes)
+
+
+async def get(url: str, path: str, headers: tuple[tuple[str, str], ...], way: Way, *, max_bytes: int) -> Answered:
+    """What is at `path` (and query) under the server at `url`, as `post`."""
+    return await _ask("GET", url, path, b"", headers, way, max_bytes)
+
+
+async def _ask(
+    method: str,
+    url: str,
+    path: str,
+    content: bytes,
+    headers: tuple[tuple[str, str], ...],
+    way: Way,
+    max_bytes: int,
+) -> Answered:
     server = server_of(url)
     named = authority(server.scheme, server.host, server.port)
     asked = Request(
@@ -75,7 +92,7 @@ async def post(
         authority=named,
         path=server.path + path,
         headers=headers,
-        method="POST",
+        method=method,
         content=content,
     )
     try:

@@ -76,7 +76,7 @@ class Header(msgspec.Struct, kw_only=True):
     measurements: int | None = None
 
 
-def write_header(licence: str, measurements: int) -> bytes:
+def write_header(licence: str, measurements: int | None) -> bytes:
     """The line before all others."""
     return msgspec.json.encode(Header(kind=HEADER, licence=licence, measurements=measurements))
 
@@ -228,9 +228,15 @@ def _without_bodies(measurement: Measurement) -> Measurement:
     return msgspec.structs.replace(measurement, observations=observations, repeats=None)
 
 
+def told(finished: Finished) -> bytes:
+    """What was seen, the controls made for it too, as JSON: the same bytes wherever the record is, whatever is by now
+    concluded of it. A page's text is left out, which is not kept for ever; its hash is in it."""
+    return msgspec.json.encode(_seen(finished))
+
+
 def _told(finished: Finished) -> str:
-    """What a record says, for telling and ordering: the same wherever it is."""
-    return msgspec.json.encode(_seen(finished)).decode()
+    """The same, for telling and ordering."""
+    return told(finished).decode()
 
 
 def _renamed(finished: Finished) -> Finished:

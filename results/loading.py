@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -136,19 +136,24 @@ def rows(
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]
     for row in db.execute(query, values):
-        yield line(
-            measurement_id=row[0],
-            started_at=row[1],
-            runtime_s=row[2],
-            target=_target(row[4:11]),
-            vantage=_vantage(row[11:16]),
-            verdict=_verdict(row[16:24]),
-            expectation=_expectation(row[24]),
-            agreement=row[25],
-            network=row[26],
-            repeats=row[3],
-            repeated_by=row[27],
-        )
+        yield line_of(row)
+
+
+def line_of(row: Sequence[Any]) -> dict[str, Any]:
+    """The documented line from a row of COLUMNS; what stands in the row after these is the caller's."""
+    return line(
+        measurement_id=row[0],
+        started_at=row[1],
+        runtime_s=row[2],
+        target=_target(row[4:11]),
+        vantage=_vantage(row[11:16]),
+        verdict=_verdict(row[16:24]),
+        expectation=_expectation(row[24]),
+        agreement=row[25],
+        network=row[26],
+        repeats=row[3],
+        repeated_by=row[27],
+    )
 
 
 def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:
@@ -190,16 +195,16 @@ def _whole_id(measurement_id: str, values: dict[str, Any]) -> dict[str, Any]:
     return values | {"id": measurement_id + values["id"]} if values["id"].startswith(".") else values
 
 
-def _target(row: tuple[Any, ...]) -> Target:
+def _target(row: Sequence[Any]) -> Target:
     values = dict(zip(Target.__struct_fields__, row, strict=True))
     return Target(**{**values, "required": bool(values["required"])})
 
 
-def _vantage(row: tuple[Any, ...]) -> Vantage:
+def _vantage(row: Sequence[Any]) -> Vantage:
     return Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True)))
 
 
-def _verdict(row: tuple[Any, ...]) -> Verdict:
+def _verdict(row: Sequence[Any]) -> Verdict:
     outcome, method, trigger, confidence, rules, evidence, control, rules_version = row
     return Verdict(
         outcome=outcome,

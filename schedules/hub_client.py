@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from probe.asking import Answered, NotAnswered, Way, post
+from probe.asking import Answered, NotAnswered, Way, get, post
 from probe.network import RealNetwork
 from results.record_lines import BadRecord, decode, printable
 
@@ -107,8 +107,22 @@ async def ask(url: str, path: str, question: Any, token: str | None, way: Way, k
 async def _post(
     url: str, path: str, content: bytes, headers: tuple[tuple[str, str], ...], token: str | None, way: Way
 ) -> Answered:
-    bearer = (("Authorization", f"Bearer {token}"),) if token is not None else ()
-    got = await post(url, path, content, (*headers, *bearer, ("Connection", "close")), way, max_bytes=MAX_ANSWER)
+    got = await post(url, path, content, (*headers, *_always(token)), way, max_bytes=MAX_ANSWER)
+    return _good(url, got)
+
+
+async def read(url: str, path: str, secret: str | None, way: Way, max_bytes: int) -> Answered:
+    """What stands at `path` for whoever has this token or password. HubRefused, or NotAnswered."""
+    headers = (*_always(secret), ("Accept-Encoding", "gzip"))
+    return _good(url, await get(url, path, headers, way, max_bytes=max_bytes))
+
+
+def _always(secret: str | None) -> tuple[tuple[str, str], ...]:
+    bearer = (("Authorization", f"Bearer {secret}"),) if secret is not None else ()
+    return (*bearer, ("Connection", "close"))
+
+
+def _good(url: str, got: Answered) -> Answered:
     if got.status == 200:
         return got
     why = f"{url}: {_why(got)}"

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
+from results.hub.read_api import ReadApi
 from results.hub.readers import Readers, Reads
 from results.hub.reading import Reading
 from results.hub.routes import Hub, PageHandler, Served
@@ -117,7 +118,7 @@ async def serve(
             Readers(doorkeeper, reads, _kept(config.hub.reading_password), _kept(config.hub.operator_password)),
             reading,
             behind_proxy=behind_proxy,
-            more=(Served("POST", "/v1/control", control.handle),),
+            more=(Served("POST", "/v1/control", control.handle), *ReadApi().served()),
             pages=PAGES,
         )
         server = _Server(_settings(hub.app, certificate, key), ready)

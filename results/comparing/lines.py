@@ -69,6 +69,7 @@ class Line(msgspec.Struct, kw_only=True):
     agreement: str = "undecided"
     network: str | None = None
     repeated_by: str | None = None
+    required: bool = True
     rules_version: str = ""
     record: Record | None = None
     licence: Any = None
@@ -118,7 +119,7 @@ def _seen(row: Line) -> Seen:
         at=epoch(row.started_at),
         target=bounded(row.target, LONGEST_TARGET),
         service=bounded(row.service) if row.service else None,
-        required=exported.target.required if exported is not None else True,
+        required=exported.target.required if exported is not None else row.required,
         vantage=place_of(Vantage(**msgspec.structs.asdict(place))),
         outcome=row.outcome,
         method=row.method,

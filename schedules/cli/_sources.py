@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,39 @@ from schedules.app import App
 
 if TYPE_CHECKING:
     from results.comparing import Gathered
+
+TOKEN_FILE = click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Of a hub: holds its password, or a token; where this vantage is enrolled there, none is needed.",
+)
+
+
+@contextmanager
+def at_hand(
+    app: App,
+    sources: tuple[str, ...],
+    since: str | None,
+    until: str | None,
+    token_file: Path | None,
+    *,
+    whole: bool = False,
+) -> Iterator[tuple[str, ...]]:
+    """The sources as files and folders: what a hub holds is fetched before, and gone afterwards.
+
+    `whole` fetches the records with their steps, which a report needs.
+    """
+    if not any("://" in source for source in sources):
+        yield sources
+        return
+    from tempfile import TemporaryDirectory
+
+    from schedules.hub_source import Period, files_of
+
+    period = Period(since=moment("--since", since), until=moment("--until", until))
+    with TemporaryDirectory(prefix="reachprobe-") as folder:
+        yield files_of(app, sources, period, token_file, Path(folder), whole=whole)
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from schedules.app import App
 from schedules.cli._duration import Duration
-from schedules.cli._sources import gathered_from, tell_what_was_read
+from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
 
 if TYPE_CHECKING:
     from results.comparing import Gathered
@@ -24,6 +25,7 @@ DIFFERENT = 1
 @click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@TOKEN_FILE
 @click.option("--alike", is_flag=True, help="How alike networks block, instead: pair by pair, like beside like.")
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a cell.")
@@ -38,13 +40,15 @@ def compare(
     within: float,
     since: str | None,
     until: str | None,
+    token_file: Path | None,
     alike: bool,
     form: str | None,
     fail_on_difference: bool,
 ) -> int:
     """Compare what SOURCES hold, row by row, and say what kind of difference there is.
 
-    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), or a folder of these. States are
+    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or the https URL of
+    a hub. States are
     compared that are close enough in time; what is missing or too old is shown as a gap, never as agreement.
     """
     from results.comparing import compare as compared
@@ -52,7 +56,10 @@ def compare(
 
     if alike and (by in ("path", "day") or form in ("csv", "markdown")):
         raise click.UsageError("--alike goes with --by vantage, network or country, and with --json")
-    with gathered_from(app, sources, since, until) as gathered:
+    with (
+        at_hand(app, sources, since, until, token_file) as files,
+        gathered_from(app, files, since, until) as gathered,
+    ):
         if alike:
             return _alike(app, gathered, by, rows, within, form)
         found = show.counted(compared(gathered, by=by, rows=rows, within_s=within))

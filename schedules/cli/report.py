@@ -10,6 +10,7 @@ import click
 
 from schedules.app import App
 from schedules.cli._duration import Duration
+from schedules.cli._sources import TOKEN_FILE, at_hand, moment
 
 if TYPE_CHECKING:
     from results.report import Summary
@@ -27,6 +28,7 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 @click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@TOKEN_FILE
 @click.pass_obj
 def report(
     app: App,
@@ -37,12 +39,13 @@ def report(
     within: float,
     since: str | None,
     until: str | None,
+    token_file: Path | None,
 ) -> int:
     """Write what was found so that it can be read: in sentences, tables and pictures.
 
-    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), or a folder of these; without one,
-    this machine's database. The HTML file needs nothing else and opens offline. Its pictures need an extra:
-    pip install 'reachprobe[report]'.
+    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or the https URL of
+    a hub; without one, this machine's database. The HTML file needs nothing else and opens offline. Its pictures need
+    an extra: pip install 'reachprobe[report]'.
     """
     from importlib import import_module
 
@@ -50,7 +53,11 @@ def report(
     from schedules.show import whole
     from schedules.show.output import talk
 
-    summary = _summary(app, sources, since, until, within)
+    for option, text in (("--since", since), ("--until", until)):
+        moment(option, text)  # usage comes before databases
+    named = sources or (str(_own(app)),)
+    with at_hand(app, named, since, until, token_file, whole=True) as files:
+        summary = _summary(app, files, since, until, within)
     renderer = import_module(f"results.report.{ {'html': 'html', 'md': 'markdown', 'csv': 'csv'}[format_] }")
     written = renderer.render(summary, Words(language))
     if output is None:
@@ -69,12 +76,11 @@ def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str |
     from time import time
 
     from results.report import details, summarise
-    from schedules.cli._sources import gathered_from, moment, tell_what_was_read
+    from schedules.cli._sources import gathered_from, tell_what_was_read
 
     now = time()
     period = {"since": moment("--since", since), "until": moment("--until", until), "now": now + 86400}
-    named = sources or (str(_own(app)),)
-    with gathered_from(app, named, since, until) as gathered, details(map(Path, named), **period) as more:
+    with gathered_from(app, sources, since, until) as gathered, details(map(Path, sources), **period) as more:
         summary = summarise(gathered, more, now=now, within_s=within)
         tell_what_was_read(app, gathered)
     return summary

@@ -8,25 +8,18 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from results.hub.collector import Collector
-from results.hub.doorkeeper import Doorkeeper
-from results.hub.readers import Readers, Reads, secret_of
+from results.hub.readers import Reads, secret_of
 from results.hub.reading import Reading, TooSlow
-from results.hub.routes import Hub
-from results.hub.secrets import hashed, kept_password
 from results.store import Store
-from schedules.conclude import judge_again
-from schedules.config import Config
+from tests.hub.inside import PASSWORD, Inside
 from tests.hub.running import RunningHub
 from tests.hub.within import asked
 
-PASSWORD = "correct horse battery"
 OWN_CSP = "default-src 'none'; style-src 'self'"
 
 
@@ -43,25 +36,8 @@ async def slow(request: Request, reading: Reading) -> Response:
 ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
-class Open:
-    """A hub's application, in this process."""
-
-    def __init__(self, folder: Path, reads: Reads) -> None:
-        database = folder / "hub.db"
-        Store.open(database).close()
-        self.collector = Collector(database, lambda store: judge_again(store, Config()))
-        self.doorkeeper, self.reading = Doorkeeper(database), Reading(database)
-        password = kept_password(hashed(PASSWORD))
-        readers = Readers(self.doorkeeper, reads, password, kept_password(hashed("the operator's")))
-        self.app = Hub(self.collector, self.doorkeeper, readers, self.reading, pages=(("/", page), ("/slow", slow))).app
-
-    def __enter__(self) -> Any:
-        return self.app
-
-    def __exit__(self, *_: object) -> None:
-        self.collector.close()
-        self.doorkeeper.close()
-        self.reading.close()
+def open_to(folder: Path, reads: Reads) -> Inside:
+    return Inside(folder, reads, pages=(("/", page), ("/slow", slow)))
 
 
 def basic(password: str, name: str = "") -> dict[str, str]:
@@ -69,7 +45,7 @@ def basic(password: str, name: str = "") -> dict[str, str]:
 
 
 async def test_a_public_page_is_for_everybody_and_says_its_own_policy(tmp_path: Path) -> None:
-    with Open(tmp_path, "public") as app:
+    with open_to(tmp_path, "public") as app:
         got = await asked(app, "/")
     assert (got.status, got.body) == (200, b"<p>0")
     assert got.headers["content-security-policy"] == OWN_CSP
@@ -77,7 +53,7 @@ async def test_a_public_page_is_for_everybody_and_says_its_own_policy(tmp_path: 
 
 
 async def test_whoever_has_no_password_is_asked_for_it_by_the_browser(tmp_path: Path) -> None:
-    with Open(tmp_path, "password") as app:
+    with open_to(tmp_path, "password") as app:
         none = await asked(app, "/")
         wrong = await asked(app, "/", basic("guess"))
         right = await asked(app, "/", basic(PASSWORD, "anybody"))
@@ -87,12 +63,12 @@ async def test_whoever_has_no_password_is_asked_for_it_by_the_browser(tmp_path: 
 
 
 async def test_where_members_alone_read_the_password_opens_nothing(tmp_path: Path) -> None:
-    with Open(tmp_path, "members") as app:
+    with open_to(tmp_path, "members") as app:
         assert (await asked(app, "/", basic(PASSWORD))).status == 401
 
 
 async def test_who_guesses_passwords_is_soon_kept_out_also_when_all_come_at_once(tmp_path: Path) -> None:
-    with Open(tmp_path, "password") as app:
+    with open_to(tmp_path, "password") as app:
         got = await asyncio.gather(*(asked(app, "/", basic(f"guess {number}")) for number in range(30)))
         late = await asked(app, "/", basic(PASSWORD))
         elsewhere = await asked(app, "/", basic(PASSWORD), place="198.51.100.9")
@@ -101,7 +77,7 @@ async def test_who_guesses_passwords_is_soon_kept_out_also_when_all_come_at_once
 
 
 async def test_a_question_that_takes_too_long_is_ended_and_the_next_is_answered(tmp_path: Path) -> None:
-    with Open(tmp_path, "public") as app:
+    with open_to(tmp_path, "public") as app:
         late, next_one = await asked(app, "/slow"), await asked(app, "/")
     assert (late.status, next_one.status) == (503, 200)
 

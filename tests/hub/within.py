@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ async def asked(
     async def receive() -> dict[str, Any]:
         nonlocal given
         if given:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # whoever asks stays until all is answered
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
