@@ -7,9 +7,10 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlencode
 
@@ -65,7 +66,7 @@ async def test_pages_are_gone_through_by_the_cursor_and_what_arrives_meanwhile_c
 def test_whatever_the_page_and_the_window_each_measurement_comes_once(
     kinds: Sequence[str], most: int, window: int
 ) -> None:
-    with closing(_database(kinds)) as store, pytest.MonkeyPatch.context() as patch:
+    with _database(kinds) as store, pytest.MonkeyPatch.context() as patch:
         patch.setattr(selecting, "WINDOW", window)
         found, after, more = [], 0, True
         while more:
@@ -77,16 +78,18 @@ def test_whatever_the_page_and_the_window_each_measurement_comes_once(
     assert found == [f"m{number:03}x" for number, kind in enumerate(kinds) if kind == "blocked"]
 
 
-def _database(kinds: Sequence[str]) -> Store:
-    store = Store.open(Path(":memory:"))
+@contextmanager
+def _database(kinds: Sequence[str]) -> Iterator[Store]:
+    made = []
     for number, kind in enumerate(kinds):
         name = f"m{number:03}x"
         if kind == "control":
-            one = finished(name, controls=(measurement(f"{name}c", control_of=name),), verdict=verdict())
+            made.append(finished(name, controls=(measurement(f"{name}c", control_of=name),), verdict=verdict()))
         else:
-            one = finished(name, verdict=verdict(kind, method="tls.reset" if kind == "blocked" else None))
-        store.save([one])
-    return store
+            made.append(finished(name, verdict=verdict(kind, method="tls.reset" if kind == "blocked" else None)))
+    with TemporaryDirectory() as folder, closing(Store.open(Path(folder, "hub.db"))) as store:
+        store.save(made)
+        yield store
 
 
 FILTERS = [
@@ -142,7 +145,7 @@ def test_no_query_at_all_breaks_the_reader(query: dict[str, str]) -> None:
         found = wanted(query)
     except BadQuestion:
         return
-    with closing(_database(["blocked", "control"])) as store:
+    with _database(["blocked", "control"]) as store:
         selecting.page(store.db, found, found.limit)
 
 
