@@ -7,26 +7,21 @@ import re
 import zlib
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import partial
+from functools import cache, partial
 from pathlib import Path as FilePath
 from typing import Any
 
-import h2.exceptions
-import httpcore
+import h11
 import msgspec
 
+from probe.carrier import Carrier
+from probe.carrier import Exchange as Exchange
 from probe.failure import Malformed
+from probe.http1 import Headers, Http1
 from probe.http2_goodbye import WithoutGoodbye
 from probe.partial_download import NOT_MODIFIED, BadPart, PartialDownload
-from probe.stream import Stream, TlsStream
+from probe.stream import Stream
 
-NOT_HTTP = (
-    httpcore.RemoteProtocolError,
-    httpcore.LocalProtocolError,
-    httpcore.ConnectionNotAvailable,
-    h2.exceptions.H2Error,
-)
-"""What the other end can make httpcore raise; of h2's own errors it lets some through, as of a malformed number."""
 MAX_REASON = 200
 HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -34,32 +29,6 @@ MAX_FETCH_BYTES = 512 * 1024 * 1024
 WIRE_SLACK_BYTES = 256 * 1024
 WIRE_FACTOR = 8
 """What may come over the wire is bounded too: chunks of one byte, compressed nothing, and frames that carry no body."""
-
-
-class Exchange:
-    """What one request got so far: it keeps its worth when the exchange fails half way."""
-
-    def __init__(self) -> None:
-        self.status: int | None = None
-        self.version: str | None = None
-        self.headers: tuple[tuple[str, str], ...] = ()
-        self.body = b""
-        self.truncated: bool | None = None
-        self.received = 0
-        """Bytes of the answer as they came, head and encoding included."""
-        self.curve: list[tuple[float, int]] = []
-        """Seconds since the request, bytes received: at the first bytes and each time they have doubled."""
-        self.last: tuple[float, int] | None = None
-        """The same at the latest bytes."""
-
-    def whole_curve(self) -> tuple[tuple[float, int], ...]:
-        """The curve up to the latest bytes."""
-        more = [self.last] if self.last and self.last not in self.curve[-1:] else []
-        return (*self.curve, *more)
-
-    def header(self, name: str) -> str | None:
-        """The first header of that (lower-case) name."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,61 +50,51 @@ async def exchange(
     The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
     Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
-    carrier = _Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
-    if http2:
-        carrier.sieve = WithoutGoodbye()
-    asked = _core_request(request)
-    speaks = httpcore.AsyncHTTP2Connection if http2 else httpcore.AsyncHTTP11Connection
-    connection: Any = speaks(asked.url.origin, carrier)
+    carrier = Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
+    speaks = _Http2(carrier, request) if http2 else Http1(carrier.send, carrier.receive)
+    headers = [(b"Host", request.authority.encode())]
+    headers += [(key.encode(), value.encode()) for key, value in request.headers]
+    if request.content:
+        headers.append((b"Content-Length", str(len(request.content)).encode()))
     try:
-        response = await connection.handle_async_request(asked)
-        into.status = response.status
-        into.version = _text(response.extensions.get("http_version", b"HTTP/1.1"))
-        into.headers = tuple((_text(key), _text(value)) for key, value in response.headers)
-        await _read_body(response, into, max_body_bytes)
+        async with asyncio.timeout(idle_timeout_s) as carrier.patience:
+            status, version, found = await speaks.head(
+                request.method.encode(), request.path.encode(), headers, request.content
+            )
+            into.status, into.version = status, _text(version)
+            into.headers = tuple([(_text(key), _text(value)) for key, value in found])
+            await _read_body(speaks, into, max_body_bytes)
     except Malformed:
         raise
-    except (*NOT_HTTP, ValueError) as error:
+    except _not_http(http2) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
         raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON]) from error
 
 
-def _core_request(request: Request) -> httpcore.Request:
-    headers = [(b"Host", request.authority.encode())]
-    headers += [(key.encode(), value.encode()) for key, value in request.headers]
-    if request.content:
-        headers.append((b"Content-Length", str(len(request.content)).encode()))
-    url = httpcore.URL(
-        scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
-    )
-    return httpcore.Request(request.method.encode(), url, headers=headers, content=request.content)
-
-
-async def _read_body(response: httpcore.Response, into: Exchange, max_body_bytes: int) -> None:
+async def _read_body(speaks: Http1 | _Http2, into: Exchange, max_body_bytes: int) -> None:
     inflate = _inflater((into.header("content-encoding") or "").strip().lower())
     into.truncated = False
-    stream = response.aiter_stream()
     body = bytearray()
     try:
-        async for chunk in stream:
+        while (chunk := await speaks.chunk()) is not None:
             body += inflate(chunk, max_body_bytes - len(body) + 1) if inflate else chunk
             if len(body) > max_body_bytes:
                 into.truncated = True
                 return
     finally:
         into.body = bytes(memoryview(body)[:max_body_bytes])
-        await stream.aclose()  # type: ignore[attr-defined]
+        await speaks.close()
 
 
-def _inflater(encoding: str) -> Callable[[bytes, int], bytes] | None:
+def _inflater(encoding: str) -> Callable[[bytes | bytearray, int], bytes] | None:
     """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is."""
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return None
     decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
     begun = False
 
-    def inflate(chunk: bytes, limit: int) -> bytes:
+    def inflate(chunk: bytes | bytearray, limit: int) -> bytes:
         nonlocal decoder, begun
         if decoder.eof:
             return b""  # what stands behind the end is not part of the page, and zlib would keep all of it
@@ -159,60 +118,60 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-class _Carrier(httpcore.AsyncNetworkStream):
-    """Our stream as httpcore wants it. `ended` tells a close from a protocol error, which httpcore does not."""
+class _Http2:
+    """httpcore's HTTP/2 (RFC 9113), which is loaded when a server first wants it; a network stream to it."""
 
-    def __init__(self, stream: Stream, idle_timeout_s: float, into: Exchange, limit: int) -> None:
-        self._stream = stream
-        self._idle_timeout_s = idle_timeout_s
-        self._into = into
-        self._limit = limit
-        self._clock = asyncio.get_running_loop().time
-        self._zero = self._clock()
-        self._next_mark = 1
-        self.ended = False
-        self.sieve: Callable[[bytes], bytes] = bytes
-        self._patience: asyncio.Timeout | None = None
-        if isinstance(stream, TlsStream):
-            stream.heard = partial(self._heard, stream)
+    def __init__(self, carrier: Carrier, request: Request) -> None:
+        import httpcore
+
+        self._carrier, self._sieve = carrier, WithoutGoodbye()
+        url = httpcore.URL(
+            scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
+        )
+        self._asked = partial(httpcore.Request, url=url)
+        self._connection = httpcore.AsyncHTTP2Connection(url.origin, self)  # type: ignore[arg-type]
+        self._chunks: Any = None
+
+    async def head(self, method: bytes, target: bytes, headers: Headers, content: bytes) -> tuple[int, bytes, Headers]:
+        answer = await self._connection.handle_async_request(
+            self._asked(method=method, headers=headers, content=content)
+        )
+        self._chunks = answer.aiter_stream()
+        return answer.status, answer.extensions.get("http_version", b"HTTP/2"), answer.headers
+
+    async def chunk(self) -> bytes | None:
+        return await anext(self._chunks, None)
+
+    async def close(self) -> None:
+        await self._chunks.aclose()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        while not (data := self.sieve(await self._receive(max_bytes))) and not self.ended:
+        while not (data := self._sieve(await self._carrier.receive(max_bytes))) and not self._carrier.ended:
             pass  # all of it was held back
         return data
 
-    async def _receive(self, max_bytes: int) -> bytes:
-        async with asyncio.timeout(self._idle_timeout_s) as self._patience:
-            data = await self._stream.receive(max_bytes)
-        self.ended = not data
-        self._into.received += len(data)
-        if self._into.received > self._limit:
-            raise Malformed("http_request_failed", f"more than {self._limit} bytes for one answer")
-        if data:
-            self._into.last = (round(self._clock() - self._zero, 4), self._into.received)
-        if self._into.last and self._into.received >= self._next_mark:
-            self._into.curve.append(self._into.last)
-            self._next_mark = 2 * self._into.received
-        return data
-
-    def _heard(self, stream: TlsStream) -> None:
-        """Bytes came of a record that is not whole: no silence, though there is nothing to read yet."""
-        now = self._clock()
-        self._into.last = (round(now - self._zero, 4), self._into.received + stream.undelivered)
-        if self._patience is not None:
-            self._patience.reschedule(now + self._idle_timeout_s)
-
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        if not buffer:  # httpcore writes a GET's empty body, twice
-            return
-        async with asyncio.timeout(self._idle_timeout_s):
-            await self._stream.send(buffer)
+        if buffer:
+            await self._carrier.send(buffer)
 
     async def aclose(self) -> None:
-        self._stream.close()
+        self._carrier.close()
 
     def get_extra_info(self, info: str) -> Any:
         return None
+
+
+@cache
+def _not_http(http2: bool) -> tuple[type[Exception], ...]:
+    """What the other end can make whoever reads HTTP raise; of h2's own errors httpcore lets some through, as of a
+    malformed number."""
+    if not http2:
+        return h11.ProtocolError, ValueError
+    import h2.exceptions
+    import httpcore
+
+    theirs = (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, httpcore.ConnectionNotAvailable)
+    return *theirs, h2.exceptions.H2Error, ValueError
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,8 @@ from typing import Protocol
 from probe.failure import Malformed
 
 READ_BYTES = 64 * 1024
+RECORD_BYTES = 16 * 1024
+"""What one TLS record brings at most (RFC 8446 section 5.1), and so what one read from OpenSSL gives."""
 TURNS = 16
 """A socket with bytes waiting is read without a turn of the event loop; every so often one is given up, so that a peer
 that sends without end cannot keep every deadline from being noticed."""
@@ -43,7 +45,12 @@ class SocketStream:
         self._reads = 0
 
     async def send(self, data: bytes) -> None:
-        await self._loop.sock_sendall(self._socket, data)
+        try:  # most go out at once, for which the loop need not be asked
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            await self._loop.sock_sendall(self._socket, memoryview(data)[sent:])
 
     async def receive(self, limit: int = READ_BYTES) -> bytes:
         self._reads += 1
@@ -110,34 +117,37 @@ class TlsStream:
         await self._flush()
 
     async def receive(self, limit: int = READ_BYTES) -> bytes:
+        limit = min(limit, RECORD_BYTES)
         while True:
-            try:
-                data = self.tls.read(limit)
-                self.undelivered = self._incoming.pending  # the next record may have come along, in part
-                return data
-            except ssl.SSLWantReadError:
-                await self._flush()
-                data = await self._stream.receive()
-                self.undelivered += len(data)
-                if data:
-                    self._incoming.write(data)
-                    self.heard()
-                else:
-                    self._incoming.write_eof()
-            except ssl.SSLZeroReturnError:
-                return b""
-            except ssl.SSLEOFError:
-                # Many servers close without close_notify; HTTP's own framing tells whether anything is missing.
-                return b""
+            if self._incoming.pending or self.tls.pending() or self._incoming.eof:  # else there is nothing to read
+                try:
+                    data = self.tls.read(limit)
+                    self.undelivered = self._incoming.pending  # the next record may have come along, in part
+                    return data
+                except ssl.SSLWantReadError:
+                    pass
+                except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                    # Many servers close without close_notify; HTTP's own framing tells whether anything is missing.
+                    return b""
+            await self._flush()
+            await self._fill()
+
+    async def _fill(self) -> None:
+        data = await self._stream.receive()
+        self.undelivered += len(data)
+        if data:
+            self._incoming.write(data)
+            self.heard()
+        else:
+            self._incoming.write_eof()
 
     def close(self) -> None:
         self.heard = _nothing
         self._stream.close()
 
     async def _flush(self) -> None:
-        data = self._outgoing.read()
-        if data:
-            await self._stream.send(data)
+        if self._outgoing.pending:
+            await self._stream.send(self._outgoing.read())
 
     def _note_alert(self, data: bytes) -> None:
         """Go through the records (RFC 8446 section 5.1), however they are cut; an encrypted alert is longer."""
