@@ -15,10 +15,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
+from results.hub.page import pages
 from results.hub.read_api import ReadApi
 from results.hub.readers import Readers, Reads
 from results.hub.reading import Reading
-from results.hub.routes import Hub, PageHandler, Served
+from results.hub.routes import Hub, Served
 from results.hub.secrets import Hashed, kept_password
 from results.plain_records import prepare
 from schedules.conclude import judge_again
@@ -31,8 +32,6 @@ HEAD_S = 15.0
 """How long somebody may take to send the head of a request, however slowly it comes."""
 MOST_CONNECTIONS = 3000
 MAX_HEAD = 16 * 1024
-PAGES: tuple[tuple[str, PageHandler], ...] = ()
-"""What people read: paths, and what answers there."""
 LAST_S = 10
 
 
@@ -119,7 +118,7 @@ async def serve(
             reading,
             behind_proxy=behind_proxy,
             more=(Served("POST", "/v1/control", control.handle), *ReadApi().served()),
-            pages=PAGES,
+            pages=pages(),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))

@@ -25,7 +25,7 @@ def render(summary: Summary, words: Words) -> str:
     writer.writerow(HEAD)
     for fact in _facts(summary, words):
         if fact[4] is not None:
-            writer.writerow(map(_harmless, fact))
+            writer.writerow(map(harmless, fact))
     return out.getvalue()
 
 
@@ -86,7 +86,7 @@ def _fields(section: str, row: str, place: str, record: Any, names: Iterable[str
         yield section, row, place, name, round(value, 6) if isinstance(value, float) else value
 
 
-def _harmless(value: Any) -> Any:
+def harmless(value: Any) -> Any:
     """Foreign text that no spreadsheet runs, in one line."""
     if not isinstance(value, str):
         return value

@@ -1,0 +1,295 @@
+"""The pages: each reads what it needs and has it told in the reader's language; lists can be had as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.responses import Response
+
+from results.answers import SqliteAnswers
+from results.comparing.seen import DIRECT
+from results.hub.page import explained, lists, looking, rendering, strip
+from results.hub.page.asking import Asked, asked
+from results.hub.page.looking import LatestRow
+from results.hub.page.matrix import listing, matrix
+from results.hub.page.naming import names_of, network, title
+from results.hub.page.remembering import Remembering
+from results.plain_records import ID
+from results.questions import BlockRow, ChangeRow, MatrixRow, Period
+from results.rules import rules
+from results.rules_text import TIERS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from starlette.requests import Request
+
+    from results.hub.reading import Reading
+
+T = TypeVar("T")
+MOST_LATEST = 300
+LONG_DAYS = 90
+"""What a service's page shows where nobody asks for another time."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Pages:
+    """What all pages share: what was found a moment ago, and the clock."""
+
+    def __init__(self, now: Callable[[], datetime] = _now, remembering: Remembering | None = None) -> None:
+        self._now, self._remembering = now, remembering or Remembering()
+
+    async def matrix(self, request: Request, reading: Reading) -> Response:
+        """Services and networks."""
+        ask = self.asked(request)
+        if request.url.path.endswith(".csv"):
+            rows = await self.found(reading, ("rows", ask.period), lambda db: SqliteAnswers(db.conn).matrix(ask.period))
+            return rendering.table(
+                [row for row in rows if ask.shows(row.country, row.service, row.target)], MatrixRow, "matrix"
+            )
+        cells, required, countries = await self.found(
+            reading,
+            ("cells", ask.period),
+            lambda db: (looking.cells(db, ask.period), looking.required(db), looking.countries(db)),
+        )
+        shown = [
+            row for row in cells if ask.shows(row.country, row.service, row.target, title(row.service, row.target))
+        ]
+        return rendering.page(ask, "matrix", matrix=matrix(shown, required), countries=countries)
+
+    async def service(self, request: Request, reading: Reading) -> Response:
+        """One service, network by network."""
+        return await self._course(request, reading, service=request.path_params["name"])
+
+    async def target(self, request: Request, reading: Reading) -> Response:
+        """One target, which may be in no service."""
+        return await self._course(request, reading, target=request.query_params.get("is", ""))
+
+    async def _course(
+        self, request: Request, reading: Reading, *, service: str | None = None, target: str | None = None
+    ) -> Response:
+        ask = self.asked(request, LONG_DAYS)
+
+        def question(db: Database) -> Any:
+            latest = looking.latest(db, ask.period, service=service, target=target)
+            days = looking.days(db, ask.period, service=service, target=target)
+            return latest, days, looking.required(db), looking.countries(db), looking.is_known(db, service, target)
+
+        key = ("course", service, target, ask.period)
+        latest, days, required, countries, is_known = await self.found(reading, key, question)
+        if not is_known:
+            return missing(ask)
+        latest = [row for row in latest if ask.shows(row.country)]
+        if request.url.path.endswith(".csv"):
+            return rendering.table(latest, LatestRow, "service")
+        of_service = {text for name, text in required if service is None or name == service}
+        by_day = strip.by_network((row for row in days if ask.shows(row.country)), of_service)
+        said = _listings(latest, ask)
+        since = min((row.listed_at for row in latest if row.listed and row.listed_at), default=None)
+        return rendering.page(
+            ask,
+            "service",
+            title=title(service, target),
+            service=service,
+            listings=said,
+            wide=strip.strip(by_day, strip.WIDE, since),
+            narrow=strip.strip(by_day, strip.NARROW, since),
+            outcomes=strip.outcomes_of(by_day),
+            countries=countries,
+            csv=f"service/{service}",
+            badge=ask.to(f"/badge/{service}.svg"),
+            badge_text=title(service, target),
+            **_latest(latest, ask),
+        )
+
+    async def vantage(self, request: Request, reading: Reading) -> Response:
+        """One vantage, target by target."""
+        ask, name = self.asked(request, LONG_DAYS), request.path_params["name"]
+        latest, countries, is_known = await self.found(
+            reading,
+            ("vantage", name, ask.period),
+            lambda db: (
+                looking.latest(db, ask.period, vantage=name),
+                looking.countries(db),
+                looking.has_vantage(db, name),
+            ),
+        )
+        if not is_known:
+            return missing(ask)
+        latest = [row for row in latest if ask.shows(row.country)]
+        if request.url.path.endswith(".csv"):
+            return rendering.table(latest, LatestRow, "vantage")
+        return rendering.page(ask, "vantage", name=name, countries=countries, **_latest(latest, ask))
+
+    async def changes(self, request: Request, reading: Reading) -> Response:
+        """What was found blocked that was open before, and the other way round."""
+        ask = self.asked(request)
+        rows = lists.changes(await self.changed(reading, ask.period), ask)
+        return await self._list(
+            request, reading, ask, "changes", rows, ChangeRow, lists.CHANGE_HEADS, lists.change_cells
+        )
+
+    async def unlisted(self, request: Request, reading: Reading) -> Response:
+        """Blocks that no register asks for."""
+        return await self._blocks(
+            request, reading, "unlisted", lambda db, period: SqliteAnswers(db.conn).unlisted_blocks(period)
+        )
+
+    async def collateral(self, request: Request, reading: Reading) -> Response:
+        """Blocked with an address that is."""
+        return await self._blocks(
+            request, reading, "collateral", lambda db, period: SqliteAnswers(db.conn).collateral(period)
+        )
+
+    async def _blocks(
+        self, request: Request, reading: Reading, name: str, question: Callable[[Database, Period], list[BlockRow]]
+    ) -> Response:
+        ask = self.asked(request)
+        found = await self.found(reading, (name, ask.period), lambda db: question(db, ask.period))
+        rows = lists.blocks(found, ask)
+        return await self._list(request, reading, ask, name, rows, BlockRow, lists.BLOCK_HEADS, lists.block_cells)
+
+    async def listed(self, request: Request, reading: Reading) -> Response:
+        """What a register began to list."""
+        ask = self.asked(request)
+        cells = await self.found(reading, ("listed",), lambda db: looking.cells(db, Period()))
+        rows = lists.listed(cells, ask)
+        return await self._list(
+            request, reading, ask, "listed", rows, lists.Listed, lists.LISTED_HEADS, lists.listed_cells
+        )
+
+    async def vantages(self, request: Request, reading: Reading) -> Response:
+        """Who measures."""
+        ask = self.asked(request)
+        rows = await self.found(reading, ("vantages",), looking.vantages)
+        return await self._list(
+            request,
+            reading,
+            ask,
+            "vantages",
+            rows,
+            looking.VantageRow,
+            lists.VANTAGE_HEADS,
+            lists.vantage_cells,
+            filters=False,
+        )
+
+    async def silent(self, request: Request, reading: Reading) -> Response:
+        """Who measured before and does no more."""
+        ask, now = self.asked(request), self._now()
+        rows = lists.silent(await self.found(reading, ("vantages",), looking.vantages), now)
+        return await self._list(
+            request, reading, ask, "silent", rows, looking.VantageRow, lists.SILENT_HEADS,
+            lambda shown, asked: lists.silent_cells(shown, asked, now), filters=False,
+        )  # fmt: skip
+
+    async def _list(
+        self,
+        request: Request,
+        reading: Reading,
+        ask: Asked,
+        name: str,
+        rows: Sequence[T],
+        kind: Any,
+        heads: Sequence[str],
+        cells: Callable[[Sequence[T], Asked], lists.Rows],
+        *,
+        filters: bool = True,
+    ) -> Response:
+        if request.url.path.endswith(".csv"):
+            return rendering.table(rows, kind, name)  # type: ignore[arg-type]
+        countries = await self.found(reading, ("countries",), looking.countries) if filters else None
+        return rendering.page(
+            ask,
+            "list",
+            name=name,
+            lead=ask.words.say(f"lead.{name}", hours=lists.SILENT_H),
+            heads=heads,
+            rows=cells(rows[: lists.MOST], ask),
+            left_out=max(0, len(rows) - lists.MOST),
+            countries=countries,
+        )
+
+    async def measurement(self, request: Request, reading: Reading) -> Response:
+        """The permanent page of a measurement."""
+        ask, found = self.asked(request), await self._kept(request, reading)
+        if found is None:
+            return missing(ask)
+        told = explained.explained(found, ask.words)
+        return rendering.page(ask, "measurement", m=told)
+
+    async def line(self, request: Request, reading: Reading) -> Response:
+        """A measurement as a line of a file."""
+        found, form = await self._kept(request, reading), request.path_params["form"]
+        if found is None or form not in ("record", "ooni"):
+            return missing(self.asked(request))
+        name = f"{found.finished.measurement.id}.{form}.jsonl"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(explained.line(found, form), 200, headers, "application/x-ndjson")
+
+    async def _kept(self, request: Request, reading: Reading) -> explained.Kept | None:
+        name = request.path_params["id"]
+        return await reading.ask(lambda db: explained.kept(db, name)) if ID.fullmatch(name) else None
+
+    async def rules(self, request: Request, reading: Reading) -> Response:
+        """Every rule, so that a measurement's can be looked up."""
+        ordered = sorted(rules(), key=lambda rule: rule.tier)
+        tiers = [(TIERS[tier], list(those)) for tier, those in groupby(ordered, key=lambda rule: rule.tier)]
+        return rendering.page(self.asked(request), "rules", tiers=tiers)
+
+    async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
+        return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
+
+    async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
+        """Asked of the database, or found a moment ago."""
+        return await self._remembering.ask(reading, key, question)
+
+    def asked(self, request: Request, days: int = 7) -> Asked:
+        return asked(request, self._now(), days)
+
+
+def missing(ask: Asked) -> Response:
+    return rendering.page(ask, "missing", status=404)
+
+
+def _latest(rows: Sequence[LatestRow], ask: Asked) -> dict[str, Any]:
+    names = names_of((row.asn, row.network_name) for row in rows if row.path == DIRECT)
+    shown = [
+        {
+            "target": row.target,
+            "network": network(row.country, row.asn, row.network_name, row.path),
+            "vantage": row.vantage,
+            "outcome": row.outcome,
+            "how": explained.how(row.outcome, row.method, row.trigger, row.confidence, ask.words),
+            "agreement": row.agreement,
+            "at": row.at,
+            "id": row.id,
+        }
+        for row in sorted(rows, key=lambda row: (row.outcome != "blocked", row.target, row.asn or 0, row.vantage))
+    ]
+    return {"latest": shown[:MOST_LATEST], "latest_left_out": max(0, len(shown) - MOST_LATEST), "names": names}
+
+
+def _listings(rows: Iterable[LatestRow], ask: Asked) -> list[str]:
+    """What each country's register says, in a sentence."""
+    by_country: dict[str, list[LatestRow]] = {}
+    for row in rows:
+        if row.country is not None:
+            by_country.setdefault(row.country, []).append(row)
+    said = []
+    for country, those in sorted(by_country.items()):
+        found = listing(those)
+        if found is None:
+            continue
+        words = ask.words
+        if not found.listed:
+            said.append(f"{country}: {words.say('page.not_listed_here')}")
+        elif found.since:
+            when = words.when(found.since)
+            said.append(f"{country}: {words.say('page.listed_here', register=found.register or '?', when=when)}")
+    return said

@@ -1,0 +1,48 @@
+"""The page's sentences: the report's words, and those that only the page has."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from results.report import words
+from results.report.words import Words, languages
+
+DEFAULT = "en"
+
+
+@cache
+def catalogue(language: str) -> dict[str, Any]:
+    """The page's own tables of sentences."""
+    return tomllib.loads((files("results.hub.page") / "catalogue" / f"{language}.toml").read_text("utf-8"))
+
+
+class PageWords(Words):
+    """Says what the report says, and the page's own."""
+
+    def __init__(self, language: str) -> None:
+        super().__init__(language)
+        self._catalogue = {**words.catalogue(language), **catalogue(language)}
+
+
+def language_of(asked: str | None, accepted: str) -> str:
+    """One of the languages that there are: the one asked for, else the best that a browser accepts (RFC 9110, 12.5.4),
+    else English."""
+    if asked in languages():
+        return str(asked)
+    return max(_accepted(accepted), default=(0.0, DEFAULT))[1]
+
+
+def _accepted(header: str) -> Iterable[tuple[float, str]]:
+    for part in header[:400].split(","):
+        tag, _, weight = part.partition(";q=")
+        language = tag.strip().lower().split("-")[0]
+        try:
+            quality = float(weight or 1)
+        except ValueError:
+            continue
+        if language in languages() and 0 < quality <= 1:
+            yield quality, language
