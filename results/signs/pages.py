@@ -9,6 +9,7 @@ from results.case import Case
 from results.course import secured
 from results.sentences import clean, place
 
+TOLD = 4
 OK = 200
 
 
