@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 from typing import Any, AnyStr, Generic, NamedTuple
 
@@ -73,19 +73,28 @@ def _met(measurement: Measurement) -> Collection[str]:
 
 def _clean(step: Observation, met: Collection[str]) -> Observation:
     answer: Http = step.detail
-    changed: dict[str, Any] = {
-        "url": _out_of_text(answer.url, met),
-        "location": answer.location and _out_of_text(answer.location, met),
-        "title": answer.title and _out_of_text(answer.title, met),
-        "headers": tuple((name, _out_of_text(value, met)) for name, value in answer.headers),
-        "body": answer.body and _out_of_bytes(answer.body, met),
-    }
+    changed: dict[str, Any] = {"body": answer.body and _out_of_bytes(answer.body, met)}
+    if _may_hold_address(
+        (answer.url, answer.location or "", answer.title or "", *[value for _, value in answer.headers])
+    ):
+        changed |= {
+            "url": _out_of_text(answer.url, met),
+            "location": answer.location and _out_of_text(answer.location, met),
+            "title": answer.title and _out_of_text(answer.title, met),
+            "headers": tuple((name, _out_of_text(value, met)) for name, value in answer.headers),
+        }
     changed = {name: new for name, new in changed.items() if new != getattr(answer, name)}
     if not changed:
         return step
     if "body" in changed:  # with the rest of the page known, its hash would tell the address to whoever tries them all
         changed["body_sha256"] = hashlib.sha256(changed["body"]).hexdigest()
     return msgspec.structs.replace(step, detail=msgspec.structs.replace(answer, **changed))
+
+
+def _may_hold_address(texts: Iterable[str]) -> bool:
+    """All of them at once: no hint goes over the end of a line."""
+    joined = "\n".join(texts)
+    return any(kind.hint.search(joined) for kind in TEXT_KINDS)
 
 
 def _out_of_text(text: str, met: Collection[str]) -> str:

@@ -39,6 +39,11 @@ SECRETS = frozenset(
 """Headers whose values name this visitor, also where NAT keeps it from us, and say nothing about blocking."""
 SHORT = 64
 """Characters of a text that most likely comes again in the next record, such as a role or a header's name."""
+TELLING_DIGITS = 5
+"""Of a spelling with so many digits these alone, in their order, are seldom found where it is not."""
+NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+FOLDED_TO_ASCII = tuple(sign.encode() for sign in "\u212a\u0130")
+"""The signs beyond ASCII that stand for one of its letters in lower case: the Kelvin sign, and I with a dot."""
 EMPTY = frozenset({int, float, bool, type(None)})
 """Kinds of values in which nothing can stand."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -54,7 +59,9 @@ def scrub(measurement: Measurement, own: frozenset[str]) -> Measurement:
     """
     measurement = without_labelled(measurement)
     addresses = _Addresses.of(own - {measurement.target.host})
-    observations = tuple(_observation(o, addresses) for o in measurement.observations)
+    observations = tuple([_without_secrets(step) for step in measurement.observations])
+    if addresses.may_stand_in(observations):
+        observations = tuple([_clean(step, addresses) for step in observations])
     return msgspec.structs.replace(measurement, observations=observations)
 
 
@@ -69,13 +76,40 @@ class _Addresses:
 
     def __init__(self, own: frozenset[str]) -> None:
         found = sorted({one for thing in own for one in _ways_to_write(thing)})
-        self.any = bool(found)
         self._needles = [spelling for spelling, _ in found]
+        digits = {spelling: spelling.encode().translate(None, NO_DIGITS) for spelling in self._needles}
+        telling = {one for one in digits.values() if len(one) >= TELLING_DIGITS}
+        self._digits = [one for one in telling if not any(other in one for other in telling - {one})]
+        self._words = [spelling.encode() for spelling in self._needles if digits[spelling] not in telling]
+        self._ascii = all(map(bytes.isascii, self._words))
         self._bytes_needles = [spelling.encode() for spelling in self._needles]
         pattern = "|".join(pattern for _, pattern in found)
         self._text = re.compile(pattern, re.IGNORECASE)
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
         self._known = lru_cache(maxsize=2048)(self._out_of_text)
+
+    def may_stand_in(self, records: Any) -> bool:
+        """False where nothing of it stands in any text or bytes of some records: looked for in all of them at once.
+
+        In MessagePack both stand as they are. Of most spellings only the digits are looked for, in the digits of all,
+        which are few.
+        """
+        if not self._needles:
+            return False
+        try:
+            data = msgspec.msgpack.encode(records)
+        except (ValueError, TypeError, OverflowError):
+            return True  # as half of a surrogate pair, which has no UTF-8
+        digits = data.translate(None, NO_DIGITS)
+        if any(one in digits for one in self._digits):
+            return True
+        return bool(self._words) and self._has_word(data)
+
+    def _has_word(self, data: bytes) -> bool:
+        if not self._ascii or any(sign in data for sign in FOLDED_TO_ASCII):
+            return True
+        folded = data.lower()
+        return any(word in folded for word in self._words)
 
     def out_of_text(self, text: str) -> str:
         return self._known(text) if len(text) <= SHORT else self._out_of_text(text)
@@ -136,13 +170,12 @@ def _pattern(spelling: str) -> str:
     return rf"(?:(?<!{before})|(?<=%[0-9a-f]{{2}})){re.escape(spelling)}(?!{digit}{behind})"
 
 
-def _observation(observation: Observation, addresses: _Addresses) -> Observation:
+def _without_secrets(observation: Observation) -> Observation:
     answer = observation.detail
-    if isinstance(answer, Http) and any(key.lower() in SECRETS for key, _ in answer.headers):
-        headers = tuple((key, SCRUBBED if key.lower() in SECRETS else value) for key, value in answer.headers)
-        observation = msgspec.structs.replace(observation, detail=msgspec.structs.replace(answer, headers=headers))
-    cleaned: Observation = _clean(observation, addresses) if addresses.any else observation
-    return cleaned
+    if not isinstance(answer, Http) or SECRETS.isdisjoint([key.lower() for key, _ in answer.headers]):
+        return observation
+    headers = tuple((key, SCRUBBED if key.lower() in SECRETS else value) for key, value in answer.headers)
+    return msgspec.structs.replace(observation, detail=msgspec.structs.replace(answer, headers=headers))
 
 
 def _clean(value: Any, addresses: _Addresses) -> Any:

@@ -17,8 +17,8 @@ LINES = (
     b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 Switching", b"HTTP/1.1 204 No",
     b"HTTP/1.1 304 Not", b"HTTP/1.1 999 ", b"HTTP/2 200 OK", b"ICY 200 OK", b"HTTP/1.1 20", b"",
     b"Content-Length: 3", b"Content-Length: 4", b"Content-Length: -1", b"Transfer-Encoding: chunked",
-    b"Transfer-Encoding: gzip", b"Upgrade: websocket", b"Connection: close", b"X-Mixed: Case", b"x: \xff", b": nameless",
-    b" folded", b"\x00", b"abc", b"3", b"0", b"3;ext=1", b"ffffffffffff",
+    b"Transfer-Encoding: gzip", b"Upgrade: websocket", b"Connection: close", b"X-Mixed: Case", b"x: \xff",
+    b": nameless", b" folded", b"\x00", b"abc", b"3", b"0", b"3;ext=1", b"ffffffffffff",
 )  # fmt: skip
 Read = tuple[int, bytes, list[tuple[bytes, bytes]], bytes]
 

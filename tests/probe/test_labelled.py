@@ -124,3 +124,10 @@ def test_where_to_look_for_an_address_is_never_passed_over(parts: list[str]) -> 
     anywhere = tuple(kind._replace(hint=re.compile(r"[.:]")) for kind in labelled.TEXT_KINDS)
     text = "".join(parts)
     assert list(labelled._candidates(labelled.TEXT_KINDS, text, ())) == list(labelled._candidates(anywhere, text, ()))
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(["ip=", "8.8.8.8", "2a00::1", ".", ":", "1", "\n", "\r", "f", " "])).map("".join))
+)
+def test_texts_that_are_passed_over_together_hold_no_address(texts: list[str]) -> None:
+    assert labelled._may_hold_address(texts) or all(labelled._out_of_text(text, ()) == text for text in texts)

@@ -187,3 +187,34 @@ def test_whatever_a_field_holds_is_looked_through_and_what_holds_nothing_stays_t
     assert cleaned == expected
     if expected == value:
         assert cleaned is value
+
+
+NAMES = ("Anns-Laptop-7", "kai", "/home/kai", "Jürgen", 'a"b\\c', "10.0.0.5", OWN4, OWN6, "02:c0:ff:ee:12:34")
+NEAR = (*NAMES, "KAI", "\u212aai", "ka\u0130", "JÜRGEN", "10-0-0-5", "20010db8", "02C0FFEE1234", "100", "05", "\ud800")
+
+
+@given(
+    st.frozensets(st.sampled_from(NAMES)),
+    st.recursive(
+        st.lists(st.sampled_from(NEAR) | st.text(max_size=4), max_size=3).map("".join)
+        | st.lists(st.sampled_from(NEAR), max_size=2).map(lambda parts: "".join(parts).encode("utf-8", "replace"))
+        | st.sampled_from([None, 7, 2**70, 1.5, 10005]),
+        lambda inner: st.lists(inner, max_size=4).map(tuple),
+        max_leaves=8,
+    ),
+)
+def test_what_is_passed_over_at_a_glance_holds_nothing(own: frozenset[str], value: Any) -> None:
+    addresses = scrub_module._Addresses.of(own)
+    assert addresses.may_stand_in(value) or _looked_through_plainly(value, addresses) == value
+
+
+def test_no_other_sign_becomes_one_of_ascii_in_lower_case() -> None:
+    beyond = (chr(n) for n in range(128, 0x110000))
+    found = [one for one in beyond if any(sign.isascii() for sign in one.lower())]
+    assert sorted(one.encode() for one in found) == sorted(scrub_module.FOLDED_TO_ASCII)
+
+
+def test_an_ordinary_record_is_passed_over_at_a_glance() -> None:
+    addresses = scrub_module._Addresses.of(frozenset({OWN4, OWN6, "Anns-Laptop-7", "02:c0:ff:ee:12:34"}))
+    assert not addresses.may_stand_in(record(page("nothing of ours, 192.0.2.7")).observations)
+    assert addresses.may_stand_in(record(page(f"something of ours, {OWN4}")).observations)
