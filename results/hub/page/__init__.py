@@ -6,8 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from results.hub.page.finding import utc_now
 from results.hub.page.giving import Giving
+from results.hub.page.list_pages import ListPages
 from results.hub.page.pages import Pages
+from results.hub.page.remembering import Remembering
 
 if TYPE_CHECKING:
     from results.hub.routes import PageHandler
@@ -17,11 +20,12 @@ LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent")
 
 def pages(now: Callable[[], datetime] | None = None) -> tuple[tuple[str, PageHandler], ...]:
     """Paths and what answers there, in the order in which they are tried."""
-    made = Pages(now) if now is not None else Pages()
-    giving = Giving(made)
+    remembering, clock = Remembering(), now or utc_now
+    made, lists = Pages(remembering, clock), ListPages(remembering, clock)
+    giving = Giving(remembering, clock)
     both: list[tuple[str, PageHandler]] = []
     for name in LISTS:
-        both += [(f"/{name}", getattr(made, name)), (f"/{name}.csv", getattr(made, name))]
+        both += [(f"/{name}", getattr(lists, name)), (f"/{name}.csv", getattr(lists, name))]
     return (
         ("/", made.matrix),
         ("/matrix.csv", made.matrix),

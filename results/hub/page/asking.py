@@ -39,6 +39,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> PageWords:
         return PageWords(self.language)
 
+    @property
+    def action(self) -> str:
+        """Where a form of this page leads."""
+        return quote(self.path)
+
     def to(self, path: str, **query: str | None) -> str:
         """An address of ours, in the language that was chosen."""
         given = {name: value for name, value in query.items() if value is not None}
@@ -72,7 +77,7 @@ def asked(request: Request, now: datetime, days: int = DAYS) -> Asked:
     return Asked(
         language=language,
         is_chosen=chosen == language,
-        path=request.url.path.removesuffix(".csv"),
+        path=request.scope["path"].removesuffix(".csv"),
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),
         country=country if COUNTRY.fullmatch(country) else None,

@@ -15,7 +15,7 @@ from results.hub.page.matrix import Listing
 from results.hub.page.naming import network, title
 from results.registers import law
 from results.rules import rules
-from results.step_words import ROLES, about, safe, told
+from results.step_words import about, safe, told
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -76,9 +76,10 @@ def explained(found: Kept, words: PageWords) -> dict[str, Any]:
         "evidence": [safe(sentence) for sentence in verdict.evidence[:MOST_SENTENCES]],
         "register": _register(finished),
         "listing": _listing(finished),
-        "steps": _steps(measurement),
+        "steps": _steps(measurement, words),
         "controls": [
-            {"what": _of(control), "at": control.started_at, "steps": _steps(control)} for control in finished.controls
+            {"what": _of(control), "at": control.started_at, "steps": _steps(control, words)}
+            for control in finished.controls
         ],
         "rules": _rules(verdict.rules),
         "rules_version": verdict.rules_version,
@@ -94,14 +95,14 @@ def how(outcome: str, method: str | None, trigger: str | None, confidence: str |
     return ", ".join(said)
 
 
-def _steps(measurement: Measurement) -> dict[str, Any]:
+def _steps(measurement: Measurement, words: PageWords) -> dict[str, Any]:
     shown = measurement.observations[:MOST_STEPS]
     rows = [
         {
             "offset_ms": one.offset_s * 1000,
             "took_ms": one.duration_s * 1000,
             "step": bounded(one.step, 20).upper(),
-            "role": bounded(ROLES.get(one.role, one.role), 40),
+            "role": words.role(one.role),
             "about": about(one),
             "told": told(one),
             "failed": one.failure is not None,

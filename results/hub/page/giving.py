@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from results.comparing.seen import DIRECT, bounded
-from results.hub.page import explained, looking, rendering
+from results.hub.page import explained, lists, looking, rendering
+from results.hub.page.finding import Asking, missing
 from results.hub.page.matrix import state
 from results.hub.page.naming import network, title
-from results.hub.page.pages import Pages, missing
 from results.questions import ChangeRow, Period
 
 if TYPE_CHECKING:
@@ -29,11 +29,8 @@ LETTER = 6.6
 """Pixels of a letter on a badge."""
 
 
-class Giving:
+class Giving(Asking):
     """Beside the pages, out of what they have found."""
-
-    def __init__(self, pages: Pages) -> None:
-        self._pages = pages
 
     async def style(self, request: Request, reading: Reading) -> Response:
         return Response(
@@ -45,10 +42,10 @@ class Giving:
 
     async def feed(self, request: Request, reading: Reading) -> Response:
         """The changes of a month as an Atom feed (RFC 4287), its links relative to its own address."""
-        ask = self._pages.asked(request, FEED_DAYS)
-        rows = await self._pages.changed(reading, Period(since=ask.since))
-        hub = await self._pages.found(reading, ("oldest",), looking.oldest_id)
-        shown = sorted(rows, key=lambda row: (row.first_now_at, row.id), reverse=True)[:MOST_ENTRIES]
+        ask = self.asked(request, FEED_DAYS)
+        rows = await self.changed(reading, Period(since=ask.since))
+        hub = await self.found(reading, ("oldest",), looking.oldest_id)
+        shown = sorted(lists.lasting(rows), key=lambda row: (row.first_now_at, row.id), reverse=True)[:MOST_ENTRIES]
         entries = [_entry(row, ask) for row in shown]
         return rendering.drawn(
             "feed.atom",
@@ -62,8 +59,8 @@ class Giving:
 
     async def badge(self, request: Request, reading: Reading) -> Response:
         """On how many networks a service is blocked, as a picture."""
-        ask, name = self._pages.asked(request, BADGE_DAYS), request.path_params["name"]
-        cells, required = await self._pages.found(
+        ask, name = self.asked(request, BADGE_DAYS), request.path_params["name"]
+        cells, required = await self.found(
             reading,
             ("badge", ask.period),
             lambda db: (looking.cells(db, ask.period), looking.required(db)),

@@ -5,18 +5,19 @@ Each is a function from rows to cells of plain text. Pure.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
-from results.comparing.seen import bounded
+from results.comparing.seen import bounded, epoch
 from results.hub.page.asking import Asked
 from results.hub.page.explained import how
 from results.hub.page.looking import CellRow, VantageRow
 from results.hub.page.naming import network, title
 from results.questions import BlockRow, ChangeRow
-from results.report.words import AGREEMENT_SIGNS
 from results.step_words import safe
 
 MOST = 500
@@ -25,12 +26,14 @@ SILENT_H = 36
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """`outcome` puts its sign before the text; `when` is shown as a time; `label` says what a link leads to."""
+    """`outcome` puts its sign before the text, and in front of it what was `before`; `when` is shown as a time; `label`
+    says what a link leads to."""
 
     text: str = ""
     link: str | None = None
     label: str | None = None
     when: str | None = None
+    before: str | None = None
     outcome: str | None = None
     more: tuple[str, ...] = ()
 
@@ -48,7 +51,7 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Rows = list[tuple[Cell, ...]]
-CHANGE_HEADS = ("page.when", "page.what", "column.network", "page.was", "page.now", "page.measurement")
+CHANGE_HEADS = ("page.what", "column.network", "page.change", "page.when", "page.measurement")
 BLOCK_HEADS = ("page.what", "column.network", "page.how", "page.findings", "page.first", "page.last")
 LISTED_HEADS = ("column.listed", "page.what", "page.register", "page.outcome")
 VANTAGE_HEADS = ("page.vantage", "page.country", "page.first", "page.last", "page.targets")
@@ -61,15 +64,31 @@ def changes(rows: Iterable[ChangeRow], asked: Asked) -> list[ChangeRow]:
     return sorted(found, key=lambda row: (row.first_now_at, row.id), reverse=True)
 
 
+def lasting(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
+    """Without single findings that the next one took back: neither the change to one nor the change away from it."""
+    courses: dict[tuple[Any, ...], list[ChangeRow]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: (row.first_now_at, row.id)):
+        course = courses[msgspec.structs.astuple(row)[:7]]
+        if course and course[-1].first_now_at == row.last_was_at:
+            course.pop()
+        else:
+            course.append(row)
+    kept = {row.id for course in courses.values() for row in course}
+    return [row for row in rows if row.id in kept]
+
+
 def change_cells(rows: Sequence[ChangeRow], asked: Asked) -> Rows:
     words = asked.words
     return [
         (
-            Cell(text=words.say("page.between", was=words.when(row.last_was_at), now=words.when(row.first_now_at))),
             _what(row.service, row.target, asked),
             Cell(text=_network(row, asked), more=(bounded(row.vantage, 60),)),
-            Cell(outcome=row.was),
-            Cell(outcome=row.now, more=(how(row.now, row.method, None, None, words),) if row.method else ()),
+            Cell(
+                before=row.was,
+                outcome=row.now,
+                more=(how(row.now, row.method, None, None, words),) if row.method else (),
+            ),
+            Cell(text=words.span(epoch(row.last_was_at), epoch(row.first_now_at))),
             _measurement(row.id, f"{title(row.service, row.target)}, {_network(row, asked)}", asked),
         )
         for row in rows
@@ -173,10 +192,6 @@ def silent_cells(rows: Sequence[VantageRow], asked: Asked, now: datetime) -> Row
         )
         for row in rows
     ]
-
-
-def agreement(name: str, asked: Asked) -> str:
-    return f"{AGREEMENT_SIGNS[name]} {asked.words.say(f'agreement.{name}')}"
 
 
 def _what(service: str | None, target: str, asked: Asked) -> Cell:

@@ -44,7 +44,7 @@ GROUP BY 1, 2, 3, 4, 5, 6, 7 LIMIT :most
 """  # noqa: S608
 LAST_SEEN = f"""
 WITH RECURSIVE {PAIRS}
-SELECT w.name, max(w.country), min((
+SELECT w.name, ifnull(max(iif(w.path = 'direct', w.country, NULL)), max(w.country)), min((
     SELECT m.started_at FROM measurements m WHERE m.target_id = p.target_id AND m.vantage_id = p.vantage_id
         AND m.control_of IS NULL ORDER BY m.started_at LIMIT 1
 )), max((

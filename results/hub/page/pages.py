@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+import re
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from results.answers import SqliteAnswers
 from results.comparing.seen import DIRECT
-from results.hub.page import explained, lists, looking, rendering, strip
-from results.hub.page.asking import Asked, asked
+from results.hub.page import explained, looking, rendering, strip
+from results.hub.page.asking import Asked
+from results.hub.page.finding import Asking, missing
 from results.hub.page.looking import LatestRow
 from results.hub.page.matrix import listing, matrix
 from results.hub.page.naming import names_of, network, title
-from results.hub.page.remembering import Remembering
 from results.plain_records import ID
-from results.questions import BlockRow, ChangeRow, MatrixRow, Period
+from results.questions import MatrixRow
 from results.rules import rules
 from results.rules_text import TIERS
 
@@ -28,26 +28,19 @@ if TYPE_CHECKING:
 
     from results.hub.reading import Reading
 
-T = TypeVar("T")
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
 MOST_LATEST = 300
 LONG_DAYS = 90
 """What a service's page shows where nobody asks for another time."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-class Pages:
-    """What all pages share: what was found a moment ago, and the clock."""
-
-    def __init__(self, now: Callable[[], datetime] = _now, remembering: Remembering | None = None) -> None:
-        self._now, self._remembering = now, remembering or Remembering()
+class Pages(Asking):
+    """The pages of one thing: the matrix, a service, a target, a vantage, a measurement."""
 
     async def matrix(self, request: Request, reading: Reading) -> Response:
         """Services and networks."""
         ask = self.asked(request)
-        if request.url.path.endswith(".csv"):
+        if request.scope["path"].endswith(".csv"):
             rows = await self.found(reading, ("rows", ask.period), lambda db: SqliteAnswers(db.conn).matrix(ask.period))
             return rendering.table(
                 [row for row in rows if ask.shows(row.country, row.service, row.target)], MatrixRow, "matrix"
@@ -85,7 +78,7 @@ class Pages:
         if not is_known:
             return missing(ask)
         latest = [row for row in latest if ask.shows(row.country)]
-        if request.url.path.endswith(".csv"):
+        if request.scope["path"].endswith(".csv"):
             return rendering.table(latest, LatestRow, "service")
         of_service = {text for name, text in required if service is None or name == service}
         by_day = strip.by_network((row for row in days if ask.shows(row.country)), of_service)
@@ -96,6 +89,8 @@ class Pages:
             "service",
             title=title(service, target),
             service=service,
+            target=target,
+            host=_host(request),
             listings=said,
             wide=strip.strip(by_day, strip.WIDE, since),
             narrow=strip.strip(by_day, strip.NARROW, since),
@@ -122,98 +117,9 @@ class Pages:
         if not is_known:
             return missing(ask)
         latest = [row for row in latest if ask.shows(row.country)]
-        if request.url.path.endswith(".csv"):
+        if request.scope["path"].endswith(".csv"):
             return rendering.table(latest, LatestRow, "vantage")
         return rendering.page(ask, "vantage", name=name, countries=countries, **_latest(latest, ask))
-
-    async def changes(self, request: Request, reading: Reading) -> Response:
-        """What was found blocked that was open before, and the other way round."""
-        ask = self.asked(request)
-        rows = lists.changes(await self.changed(reading, ask.period), ask)
-        return await self._list(
-            request, reading, ask, "changes", rows, ChangeRow, lists.CHANGE_HEADS, lists.change_cells
-        )
-
-    async def unlisted(self, request: Request, reading: Reading) -> Response:
-        """Blocks that no register asks for."""
-        return await self._blocks(
-            request, reading, "unlisted", lambda db, period: SqliteAnswers(db.conn).unlisted_blocks(period)
-        )
-
-    async def collateral(self, request: Request, reading: Reading) -> Response:
-        """Blocked with an address that is."""
-        return await self._blocks(
-            request, reading, "collateral", lambda db, period: SqliteAnswers(db.conn).collateral(period)
-        )
-
-    async def _blocks(
-        self, request: Request, reading: Reading, name: str, question: Callable[[Database, Period], list[BlockRow]]
-    ) -> Response:
-        ask = self.asked(request)
-        found = await self.found(reading, (name, ask.period), lambda db: question(db, ask.period))
-        rows = lists.blocks(found, ask)
-        return await self._list(request, reading, ask, name, rows, BlockRow, lists.BLOCK_HEADS, lists.block_cells)
-
-    async def listed(self, request: Request, reading: Reading) -> Response:
-        """What a register began to list."""
-        ask = self.asked(request)
-        cells = await self.found(reading, ("listed",), lambda db: looking.cells(db, Period()))
-        rows = lists.listed(cells, ask)
-        return await self._list(
-            request, reading, ask, "listed", rows, lists.Listed, lists.LISTED_HEADS, lists.listed_cells
-        )
-
-    async def vantages(self, request: Request, reading: Reading) -> Response:
-        """Who measures."""
-        ask = self.asked(request)
-        rows = await self.found(reading, ("vantages",), looking.vantages)
-        return await self._list(
-            request,
-            reading,
-            ask,
-            "vantages",
-            rows,
-            looking.VantageRow,
-            lists.VANTAGE_HEADS,
-            lists.vantage_cells,
-            filters=False,
-        )
-
-    async def silent(self, request: Request, reading: Reading) -> Response:
-        """Who measured before and does no more."""
-        ask, now = self.asked(request), self._now()
-        rows = lists.silent(await self.found(reading, ("vantages",), looking.vantages), now)
-        return await self._list(
-            request, reading, ask, "silent", rows, looking.VantageRow, lists.SILENT_HEADS,
-            lambda shown, asked: lists.silent_cells(shown, asked, now), filters=False,
-        )  # fmt: skip
-
-    async def _list(
-        self,
-        request: Request,
-        reading: Reading,
-        ask: Asked,
-        name: str,
-        rows: Sequence[T],
-        kind: Any,
-        heads: Sequence[str],
-        cells: Callable[[Sequence[T], Asked], lists.Rows],
-        *,
-        filters: bool = True,
-    ) -> Response:
-        if request.url.path.endswith(".csv"):
-            return rendering.table(rows, kind, name)  # type: ignore[arg-type]
-        countries = await self.found(reading, ("countries",), looking.countries) if filters else None
-        return rendering.page(
-            ask,
-            "list",
-            name=name,
-            lead=ask.words.say(f"lead.{name}", hours=lists.SILENT_H),
-            heads=heads,
-            rows=cells(rows[: lists.MOST], ask),
-            left_out=max(0, len(rows) - lists.MOST),
-            countries=countries,
-        )
 
     async def measurement(self, request: Request, reading: Reading) -> Response:
         """The permanent page of a measurement."""
@@ -242,19 +148,11 @@ class Pages:
         tiers = [(TIERS[tier], list(those)) for tier, those in groupby(ordered, key=lambda rule: rule.tier)]
         return rendering.page(self.asked(request), "rules", tiers=tiers)
 
-    async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
-        return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
 
-    async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
-        """Asked of the database, or found a moment ago."""
-        return await self._remembering.ask(reading, key, question)
-
-    def asked(self, request: Request, days: int = 7) -> Asked:
-        return asked(request, self._now(), days)
-
-
-def missing(ask: Asked) -> Response:
-    return rendering.page(ask, "missing", status=404)
+def _host(request: Request) -> str:
+    """For an address that holds on other pages too, whatever brings them; nothing where a browser names none."""
+    name = request.headers.get("host", "")
+    return f"//{name}" if HOST.fullmatch(name) else ""
 
 
 def _latest(rows: Sequence[LatestRow], ask: Asked) -> dict[str, Any]:

@@ -14,9 +14,11 @@ from results.questions import UNTOLD
 from results.report.words import SIGNS
 from results.service import deciding
 
-CELL, ROW, TOP, BOTTOM = 16, 46, 22, 20
+CELL, WIDEST, ROW, TOP, BOTTOM = 16, 34, 46, 22, 20
 WIDE, NARROW = 58, 21
 """So many marks go side by side on a desk, and on a phone."""
+TICK = 100
+"""As much room as a day's name takes."""
 MOST_NETWORKS = 40
 
 
@@ -44,6 +46,8 @@ class Strip(msgspec.Struct, frozen=True, kw_only=True):
 
     width: int
     height: int
+    cell: int
+    """How wide a mark is."""
     step: int
     courses: tuple[Course, ...]
     ticks: tuple[tuple[int, str], ...]
@@ -77,23 +81,25 @@ def strip(days: Days, most: int, listed: str | None) -> Strip | None:
     first, last = date.fromisoformat(every[0]), date.fromisoformat(every[-1])
     count = (last - first).days + 1
     step = -(-count // most)
+    cell = min(WIDEST, most * CELL // -(-count // step))
     places = in_order(days)
     shown = places[:MOST_NETWORKS]
     height = TOP + ROW * len(shown) + BOTTOM
     return Strip(
         width=most * CELL + 8,
         height=height,
+        cell=cell,
         step=step,
         courses=tuple(
-            _course(place, days[place], TOP + ROW * number, first, step) for number, place in enumerate(shown)
+            _course(place, days[place], TOP + ROW * number, first, step, cell) for number, place in enumerate(shown)
         ),
-        ticks=tuple(_ticks(first, count, step, most)),
-        listed_x=_x_of(listed, first, last, step),
+        ticks=tuple(_ticks(first, -(-count // step), step, cell)),
+        listed_x=_x_of(listed, first, last, cell / step),
         left_out=len(places) - len(shown),
     )
 
 
-def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: int) -> Course:
+def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: int, cell: int) -> Course:
     bins: dict[int, list[str]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
     for day, outcome in sorted(days.items()):
@@ -102,7 +108,7 @@ def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: 
     marks = []
     for number, outcomes in sorted(bins.items()):
         said = _most({outcome: outcomes.count(outcome) for outcome in outcomes})
-        marks.append(Mark(4 + number * CELL, y + 18, said, SIGNS[said]))
+        marks.append(Mark(4 + number * cell, y + 18, said, SIGNS[said]))
     return Course(network=place, y=y, marks=tuple(marks), days=dict(counts), first=min(days), last=max(days))
 
 
@@ -115,19 +121,19 @@ def _most(counts: Mapping[str, int]) -> str:
     return max(rest, key=lambda outcome: (rest[outcome], outcome))
 
 
-def _ticks(first: date, count: int, step: int, most: int) -> Iterable[tuple[int, str]]:
-    marks = -(-count // step)
-    apart = max(6, -(-marks // (8 if most > NARROW else 3)))
-    for number in range(0, marks, apart):
-        yield 4 + number * CELL, (first + timedelta(days=number * step)).isoformat()
+def _ticks(first: date, marks: int, step: int, cell: int) -> Iterable[tuple[int, str]]:
+    for number in range(0, marks, -(-TICK // cell)):
+        if (marks - number) * cell >= TICK or number == 0:
+            yield 4 + number * cell, (first + timedelta(days=number * step)).isoformat()
 
 
-def _x_of(listed: str | None, first: date, last: date, step: int) -> int | None:
+def _x_of(listed: str | None, first: date, last: date, a_day: float) -> int | None:
     """Where a listing's day begins."""
-    if listed is None:
+    try:
+        day = date.fromisoformat((listed or "")[:10])
+    except ValueError:
         return None
-    day = date.fromisoformat(listed[:10])
-    return 4 + (day - first).days * CELL // step if first <= day <= last else None
+    return round(4 + (day - first).days * a_day) if first <= day <= last else None
 
 
 def outcomes_of(days: Days) -> Sequence[str]:

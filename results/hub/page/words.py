@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from results.comparing.seen import bounded
 from results.report import words
 from results.report.words import Words, languages
 
@@ -26,6 +27,18 @@ class PageWords(Words):
     def __init__(self, language: str) -> None:
         super().__init__(language)
         self._catalogue = {**words.catalogue(language), **catalogue(language)}
+
+    def when(self, text: str) -> str:
+        """As the report tells it; what is no time is shown as it came."""
+        try:
+            return super().when(text)
+        except ValueError:
+            return bounded(text, 40)
+
+    def role(self, role: str) -> str:
+        """What a step was made for."""
+        known: dict[str, str] = self._catalogue["role"]
+        return known.get(role, bounded(role, 40))
 
 
 def language_of(asked: str | None, accepted: str) -> str:

@@ -1,0 +1,48 @@
+"""What all pages share: the clock, what a reader asks for, and what was found a moment ago."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from starlette.responses import Response
+
+from results.answers import SqliteAnswers
+from results.hub.page import rendering
+from results.hub.page.asking import DAYS, Asked, asked
+from results.hub.page.remembering import Remembering
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from starlette.requests import Request
+
+    from results.hub.reading import Reading
+    from results.questions import ChangeRow, Period
+
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Asking:
+    """Finds for pages. Those that are made with the same Remembering ask the database once for all of them."""
+
+    def __init__(self, remembering: Remembering, now: Callable[[], datetime] = utc_now) -> None:
+        self._remembering, self.now = remembering, now
+
+    def asked(self, request: Request, days: int = DAYS) -> Asked:
+        return asked(request, self.now(), days)
+
+    async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
+        """Asked of the database, or found a moment ago."""
+        return await self._remembering.ask(reading, key, question)
+
+    async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
+        return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
+
+
+def missing(ask: Asked) -> Response:
+    return rendering.page(ask, "missing", status=404)
