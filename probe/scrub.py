@@ -41,9 +41,9 @@ SHORT = 64
 """Characters of a text that most likely comes again in the next record, such as a role or a header's name."""
 TELLING_DIGITS = 5
 """Of a spelling with so many digits these alone, in their order, are seldom found where it is not."""
-NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
 FOLDED_TO_ASCII = tuple(sign.encode() for sign in "\u212a\u0130")
 """The signs beyond ASCII that stand for one of its letters in lower case: the Kelvin sign, and I with a dot."""
+NOT_TELLING = bytes(set(range(256)) - set(b"0123456789") - set(b"".join(FOLDED_TO_ASCII)))
 EMPTY = frozenset({int, float, bool, type(None)})
 """Kinds of values in which nothing can stand."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -77,7 +77,7 @@ class _Addresses:
     def __init__(self, own: frozenset[str]) -> None:
         found = sorted({one for thing in own for one in _ways_to_write(thing)})
         self._needles = [spelling for spelling, _ in found]
-        digits = {spelling: spelling.encode().translate(None, NO_DIGITS) for spelling in self._needles}
+        digits = {spelling: re.sub(rb"\D", b"", spelling.encode()) for spelling in self._needles}
         telling = {one for one in digits.values() if len(one) >= TELLING_DIGITS}
         self._digits = [one for one in telling if not any(other in one for other in telling - {one})]
         self._words = [spelling.encode() for spelling in self._needles if digits[spelling] not in telling]
@@ -92,7 +92,7 @@ class _Addresses:
         """False where nothing of it stands in any text or bytes of some records: looked for in all of them at once.
 
         In MessagePack both stand as they are. Of most spellings only the digits are looked for, in the digits of all,
-        which are few.
+        which are few; those signs stand between them for the sake of names.
         """
         if not self._needles:
             return False
@@ -100,13 +100,12 @@ class _Addresses:
             data = msgspec.msgpack.encode(records)
         except (ValueError, TypeError, OverflowError):
             return True  # as half of a surrogate pair, which has no UTF-8
-        digits = data.translate(None, NO_DIGITS)
-        if any(one in digits for one in self._digits):
+        telling = data.translate(None, NOT_TELLING)
+        if any(one in telling for one in self._digits):
             return True
-        return bool(self._words) and self._has_word(data)
-
-    def _has_word(self, data: bytes) -> bool:
-        if not self._ascii or any(sign in data for sign in FOLDED_TO_ASCII):
+        if not self._words:
+            return False
+        if not self._ascii or any(sign in telling for sign in FOLDED_TO_ASCII):
             return True
         folded = data.lower()
         return any(word in folded for word in self._words)
