@@ -10,6 +10,9 @@ from probe.failure import failure_of
 from probe.model import Observation, Role
 from probe.network import Network, rfc3339
 
+SMALL = ("dns", "tcp")
+"""Steps that wait for one small packet."""
+
 
 class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     """What a step is about: the part of the envelope that is known before it begins."""
@@ -40,11 +43,17 @@ class Log:
         self.started_at = rfc3339(network.now())
         self._zero = network.monotonic()
         self._begun = 0
+        self._under_way: list[str] = []
+        self._changed = 0.0
         self._kept: list[Closing] = []
 
     def elapsed(self) -> float:
         """Seconds since the measurement began."""
         return self.network.monotonic() - self._zero
+
+    def quiet(self) -> tuple[bool, float]:
+        """Whether nothing but an answer to a question or a SYN is awaited, and seconds since a step began or ended."""
+        return all(step in SMALL for step in self._under_way), self.elapsed() - self._changed
 
     def keep(self, held: Closing) -> None:
         """Hold something open for a later step; `close` sees to what no step took."""
@@ -74,11 +83,15 @@ class Pending:
     def __init__(self, log: Log, identifier: str, step: str, about: Attempted) -> None:
         self._log, self._id, self._step, self._about = log, identifier, step, about
         self._started_at = rfc3339(log.network.now())
-        self._offset = log.elapsed()
+        self._offset = log._changed = log.elapsed()
+        log._under_way.append(step)
 
     def end(self, detail: Any, error: BaseException | None = None, *, code: int | None = None) -> Observation:
         """Stop the clock and keep the record; `code` stands in where the error carries no number of its own."""
         failure = failure_of(error) if error is not None else None
+        log = self._log
+        log._under_way.remove(self._step)
+        log._changed = log.elapsed()
         observation = Observation(
             id=self._id,
             step=self._step,
@@ -86,7 +99,7 @@ class Pending:
             hop=self._about.hop,
             started_at=self._started_at,
             offset_s=round(self._offset, 6),
-            duration_s=round(self._log.elapsed() - self._offset, 6),
+            duration_s=round(log._changed - self._offset, 6),
             host=self._about.host,
             address=self._about.address,
             port=self._about.port,
@@ -95,5 +108,5 @@ class Pending:
             error=failure.text if failure else None,
             detail=detail,
         )
-        self._log.observations.append(observation)
+        log.observations.append(observation)
         return observation

@@ -21,9 +21,14 @@ MAX_PASSES = 8
 """Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
 
 
-async def measure(target: Target, means: Means, *, control_of: str | None = None) -> Measurement:
-    """Measure one target to its end, follow-ups included. Failures are in the record, never raised."""
-    log = Log(means.network.token(), means.network)
+async def measure(
+    target: Target, means: Means, *, control_of: str | None = None, log: Log | None = None
+) -> Measurement:
+    """Measure one target to its end, follow-ups included. Failures are in the record, never raised.
+
+    `log` is a new one, for a caller who wants to look at it meanwhile.
+    """
+    log = log or Log(means.network.token(), means.network)
     with closing(log):
         await _course(target, log, means)
         await dns.hear_late(log, means.settings, wait=_is_odd(log))

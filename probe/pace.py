@@ -10,17 +10,21 @@ first, and what it has at hand, differ by more than a queue.)
   queue that we wait in; above QUEUE_S (RFC 6817, LEDBAT, lets others' traffic go first from there on) the line is full.
 - A connect that took LOST_S longer than the best was lost on the way and sent again (RFC 6298 section 2: after a
   second). Where a third of a window was, the line is full too: a short queue loses packets before it delays them.
-- A full line halves what may be under way, down to FLOOR; each target that was answered on a calm one adds to it (at
-  first one, as slow start does; after the first halving one for each full load), up to the ceiling that is configured.
+- A full line halves what may be under way, down to FLOOR. A calm window doubles it as long as that makes the round
+  quicker (where it does not, something is used up, as in the start of BBR), and adds one else, up to the ceiling that
+  is configured. Only what began after the last doubling or halving counts: a connect is a target's first step, so that
+  it tells of the load of those before it.
 - At the floor our load is as good as none. What the line is like there is the line's own: a list that goes on with
   distant countries, somebody else's download. It is what later windows are compared with.
 
-A target that only waits loads no line, so its place is another's. How many may wait is learned as well: half as many
-again as were waiting when one that began then was answered, since a home router forgets connections when it has many.
+A target that only waits loads no line, so its place is another's: soon where it waits for one small packet, else when
+it lasts longer than those that answer. How many may wait is learned as well: half as many again as were waiting when
+one that began then was answered, since a home router forgets connections when it has many.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from probe.model import Measurement
@@ -32,8 +36,9 @@ WINDOW = 12
 QUEUE_S = 0.1
 LOST_S = 0.9
 LOST_SHARE = 1 / 3
-PATIENCE = 10
-"""A target is taken to wait after this part of a step's timeout, and never before twice what those that answer take."""
+QUICKER = 1.25
+SOON, LATER = 10, 3
+"""Parts of a step's timeout after which a target is taken to wait."""
 ANSWERS = (None, "connection_refused")
 """How a connect ends that was answered."""
 TIMED_OUT = "generic_timeout_error"
@@ -58,9 +63,10 @@ def facts_of(measurement: Measurement) -> Facts:
 
 
 class Began(NamedTuple):
-    """Under what load a target began: after how many halvings, and beside how many that wait."""
+    """Under what load a target began: after how many halvings and doublings, and beside how many that wait."""
 
     halvings: int
+    doublings: int
     waiting: int
 
 
@@ -73,11 +79,13 @@ class Pace:
     def __init__(self, ceiling: int, most: int | None = None) -> None:
         self._ceiling = ceiling
         self._most = max(ceiling, most or ceiling)
-        self._allowed = float(min(ceiling, START))
+        self._allowed = min(ceiling, START)
         self._bears = ceiling
         self._waited = 0
-        self._halvings = 0
+        self._halvings = self._doublings = 0
         self._full = False
+        self._steep = True
+        self._per_s = 0.0
         self._window: dict[str, float] = {}
         self._lives: list[float] = []
         self._life_s = 0.0
@@ -87,7 +95,7 @@ class Pace:
     @property
     def allowed(self) -> int:
         """How many may load the line at once; at least one, at most the ceiling."""
-        return int(self._allowed)
+        return self._allowed
 
     @property
     def may_wait(self) -> int:
@@ -103,12 +111,19 @@ class Pace:
         """Whether another target may begin beside so many."""
         return loading < self.allowed and waiting <= self.may_wait and loading + waiting < self._most
 
-    def patience_s(self, timeout_s: float) -> float:
-        """After how many seconds a target is taken to wait, where a step may last `timeout_s`."""
-        return max(timeout_s / PATIENCE, 2 * self._life_s)
+    def patience_s(self, timeout_s: float, *, small: bool) -> float:
+        """After how many quiet seconds a target is taken to wait, where a step may last `timeout_s`.
+
+        `small`: one small packet is all that can be coming. Else it may be a page, and on a full line it is.
+        """
+        if small:
+            return timeout_s / (LATER if self._full else SOON)
+        if self._full:
+            return math.inf
+        return max(timeout_s / SOON, 2 * self._life_s) if self._life_s else timeout_s / LATER
 
     def began(self, waiting: int) -> Began:
-        return Began(self._halvings, waiting)
+        return Began(self._halvings, self._doublings, waiting)
 
     def ended(self, began: Began, facts: Facts) -> bool:
         """Take in a target's facts; gives whether it timed out while the line was full, which may be our own doing."""
@@ -116,14 +131,14 @@ class Pace:
         if facts.connects:
             self._waited = max(self._waited, began.waiting)
             self._bears = max(self._bears, self._waited + self._waited // 2)
-            if not earlier:  # else it tells of a load that is no more
+            if not earlier and began.doublings == self._doublings:
                 self._take(facts)
         return facts.timed_out and (earlier or self._full)
 
     def alone(self, at_once: int) -> Pace:
         """A pace for measuring again: so few at once, and half as many waiting as was seen to do no harm."""
         pace = Pace(at_once, max(at_once, min(self._waited // 2, self._most)))
-        pace._allowed = float(min(at_once, self.allowed))
+        pace._allowed = min(at_once, self._allowed)
         pace._bears = pace._most
         pace._best, pace._usually_lost, pace._life_s = self._best, self._usually_lost, self._life_s
         return pace
@@ -133,9 +148,7 @@ class Pace:
             self._window[address] = min(seconds, self._window.get(address, seconds))
         if not facts.timed_out:
             self._lives.append(facts.took_s)
-        if not self._full:
-            self._allowed = min(self._ceiling, self._allowed + (1 / self._allowed if self._halvings else 1))
-        if len(self._window) >= max(WINDOW, self.allowed // 4):
+        if len(self._window) >= max(WINDOW, self._allowed // 4):
             self._look()
 
     def _look(self) -> None:
@@ -143,15 +156,24 @@ class Pace:
         delays = sorted(self._window.values())
         lower = delays[len(delays) // 4]
         if self._lives:
-            self._life_s = sorted(self._lives)[3 * len(self._lives) // 4]
+            self._life_s = sorted(self._lives)[len(self._lives) // 2]
         self._window, self._lives = {}, []
         best = self._best = lower if self._best is None else min(lower, self._best)
         lost = sum(delay > best + LOST_S for delay in delays) / len(delays)
         self._full = lower > 2 * best + QUEUE_S or lost >= self._usually_lost + LOST_SHARE
         if not self._full:
-            return
-        if self.allowed > FLOOR:
-            self._allowed = float(max(FLOOR, self.allowed // 2))
+            self._grow()
+        elif self._allowed > FLOOR:
+            self._allowed = max(FLOOR, self._allowed // 2)
             self._halvings += 1
+            self._steep = False
         else:
             self._best, self._usually_lost, self._full = lower, min(lost, LOST_SHARE), False
+
+    def _grow(self) -> None:
+        per_s = self._allowed / max(self._life_s, 1e-3)
+        doubles = self._steep and per_s > QUICKER * self._per_s
+        if doubles and self._allowed < self._ceiling:
+            self._doublings += 1
+            self._per_s = per_s
+        self._allowed = min(self._ceiling, self._allowed * 2 if doubles else self._allowed + 1)

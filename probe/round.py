@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from probe.log import Log
 from probe.means import Means
 from probe.measure import measure
 from probe.model import Measurement, Target
@@ -88,11 +89,12 @@ class _Crew(Generic[T]):
             task.add_done_callback(self.tasks.discard)
 
     async def _measure(self, target: Target) -> None:
-        place = _Place(self)
+        log = Log(self._means.network.token(), self._means.network)
+        place = _Place(self, log)
         result: tuple[T] | None = None
         began = self._pace.began(self._waiting)
         try:
-            measurement = await measure(target, self._means)
+            measurement = await measure(target, self._means, log=log)
             if self._pace.ended(began, facts_of(measurement)):
                 self._doubtful(measurement)
             result = (await self._finish(measurement),)
@@ -104,42 +106,51 @@ class _Crew(Generic[T]):
         self._loading -= 1
         self.fill()
 
-    def patience_s(self) -> float:
-        return self._pace.patience_s(self._means.settings.timeout_s)
+    def looks_after_s(self) -> float:
+        """How often it is worth a look whether a target waits."""
+        return self._pace.patience_s(self._means.settings.timeout_s, small=True)
 
-    def wait(self) -> bool:
-        """One that loaded the line now waits, and another may begin; False on a full line, where all may be waiting."""
-        if self._pace.is_full:
-            return False
+    def has_patience(self, small: bool, quiet_s: float) -> bool:
+        return quiet_s < self._pace.patience_s(self._means.settings.timeout_s, small=small)
+
+    def waits(self) -> None:
+        """One that loaded the line now waits, and another may begin."""
         self._loading -= 1
         self._waiting += 1
         self.fill()
-        return True
 
-    def load(self) -> None:
+    def goes_on(self) -> None:
         """One that waited goes on."""
         self._loading += 1
         self._waiting -= 1
 
 
 class _Place:
-    """A target's place, which it gives up when it has lasted so long that it must be waiting."""
+    """A target's place, which it gives up while it only waits."""
 
-    def __init__(self, crew: _Crew[Any]) -> None:
-        self._crew = crew
+    def __init__(self, crew: _Crew[Any], log: Log) -> None:
+        self._crew, self._log = crew, log
         self._waits = False
-        self._timer = self._later()
+        self._again()
 
-    def _later(self) -> asyncio.TimerHandle:
-        return asyncio.get_running_loop().call_later(self._crew.patience_s(), self._give_up)
+    def _again(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._crew.looks_after_s(), self._look)
 
-    def _give_up(self) -> None:
-        self._waits = self._crew.wait()
-        if not self._waits:
-            self._timer = self._later()
+    def _look(self) -> None:
+        waits = not self._crew.has_patience(*self._log.quiet())
+        self._again()
+        if waits and not self._waits:
+            self._waits = True
+            self._crew.waits()
+        elif not waits:
+            self._take_back()
+
+    def _take_back(self) -> None:
+        if self._waits:
+            self._waits = False
+            self._crew.goes_on()
 
     def hold(self) -> None:
-        """Take it back, for the little that is left to do."""
+        """Keep it from now on, for the little that is left to do."""
         self._timer.cancel()
-        if self._waits:
-            self._crew.load()
+        self._take_back()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Dns, Tcp
-from probe.pace import FLOOR, LOST_S, START, WINDOW, Began, Facts, Pace, facts_of
+from probe.pace import FLOOR, LATER, LOST_S, SOON, START, WINDOW, Began, Facts, Pace, facts_of
 from tests.results.records import measurement, observation
 
 NEAR_S, FAR_S = 0.02, 0.3
@@ -53,7 +54,8 @@ def test_whatever_is_told_the_bounds_hold_and_one_may_always_begin(
         assert pace.has_room(0, 0)
         assert not pace.has_room(ceiling, 0)
         assert not pace.has_room(1, max(ceiling, most))
-        assert pace.patience_s(10) >= 1
+        assert pace.patience_s(10, small=True) in (10 / SOON, 10 / LATER)
+        assert pace.patience_s(10, small=False) >= 10 / SOON
 
 
 @given(st.lists(facts, min_size=1), st.integers(1, 64))
@@ -77,13 +79,14 @@ def test_silent_targets_on_a_calm_line_keep_nobody_else_out(
     for n, is_silent in enumerate(silent):
         fact = SILENT if is_silent else answered(n, distance_s + jitter[n % len(jitter)])
         assert not pace.ended(pace.began(0), fact)
-    assert pace.allowed == min(64, START + silent.count(False))
+    assert not pace.is_full
+    assert pace.allowed > START
 
 
 @given(st.integers(FLOOR, 1000), st.floats(0.001, 0.3), st.floats(0.15, 3))
 def test_a_line_on_which_everything_slows_down_is_left_to_itself(ceiling: int, near_s: float, queue_s: float) -> None:
     pace = Pace(ceiling)
-    calm(pace, 3 * ceiling, near_s)
+    calm(pace, 10 * ceiling + 10 * WINDOW, near_s)
     assert pace.allowed == ceiling
     lowest = pace.allowed
     for _ in range(10):
@@ -159,10 +162,10 @@ def test_more_may_wait_where_those_that_begin_beside_them_are_answered() -> None
     pace = Pace(64, 1000)
     assert pace.may_wait == 63
     for _ in range(20):
-        pace.ended(Began(0, pace.may_wait), SILENT)
+        pace.ended(Began(0, 0, pace.may_wait), SILENT)
     assert pace.may_wait == 63, "none was answered: perhaps the router has no room for one more"
     for n in range(20):
-        pace.ended(Began(0, pace.may_wait), answered(n, NEAR_S))
+        pace.ended(Began(0, 0, pace.may_wait), answered(n, NEAR_S))
     assert pace.may_wait == 999
     assert not pace.has_room(1, 999)
 
@@ -171,18 +174,33 @@ def test_alone_is_few_at_once_with_half_as_many_waiting_as_did_no_harm() -> None
     pace = Pace(64, 1000)
     calm(pace, 100)
     assert (pace.alone(16).allowed, pace.alone(16).may_wait) == (16, 15)
-    pace.ended(Began(0, 90), answered(1, NEAR_S))
+    pace.ended(Began(0, 0, 90), answered(1, NEAR_S))
     assert pace.alone(16).may_wait == 44
     full(pace, 6)
     assert pace.alone(16).allowed == FLOOR
 
 
-def test_patience_grows_with_what_those_that_answer_take() -> None:
+def test_a_small_packet_is_awaited_soon_and_a_page_no_longer_than_twice_what_others_take() -> None:
     pace = Pace(64)
-    assert pace.patience_s(10) == 1
+    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / SOON, 10 / LATER)
     for n in range(WINDOW):
         pace.ended(pace.began(0), answered(n, NEAR_S, took_s=3))
-    assert pace.patience_s(10) == 6
+    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / SOON, 6)
+    full(pace)
+    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / LATER, math.inf)
+
+
+def test_where_more_at_once_make_nothing_quicker_no_more_are_begun_but_one_by_one() -> None:
+    pace = Pace(64)
+    for n in range(WINDOW):
+        pace.ended(pace.began(0), answered(n, NEAR_S, took_s=1))
+    assert pace.allowed == 2 * START
+    for n in range(WINDOW):
+        pace.ended(pace.began(0), answered(n, NEAR_S, took_s=2))
+    assert pace.allowed == 2 * START + 1
+    for n in range(WINDOW):
+        pace.ended(pace.began(0), answered(n, NEAR_S, took_s=1))
+    assert pace.allowed == 2 * (2 * START + 1)
 
 
 def test_the_facts_are_read_from_the_record() -> None:
