@@ -26,3 +26,5 @@ class HubTable(Table, frozen=True, kw_only=True):
     """For `reading = "password"`: what `reachprobe hub password` prints."""
     operator_password: Password | None = None
     """For `/metrics` and `/probe` of this hub, likewise."""
+    targets: str | None = None
+    """A file of targets that this hub shares with its vantages at `/v1/targets`."""

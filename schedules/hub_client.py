@@ -107,22 +107,24 @@ async def ask(url: str, path: str, question: Any, token: str | None, way: Way, k
 async def _post(
     url: str, path: str, content: bytes, headers: tuple[tuple[str, str], ...], token: str | None, way: Way
 ) -> Answered:
-    got = await post(url, path, content, (*headers, *_always(token)), way, max_bytes=MAX_ANSWER)
-    return _good(url, got)
+    got = await post(url, path, content, (*headers, *always(token)), way, max_bytes=MAX_ANSWER)
+    return good(url, got)
 
 
 async def read(url: str, path: str, secret: str | None, way: Way, max_bytes: int) -> Answered:
     """What stands at `path` for whoever has this token or password. HubRefused, or NotAnswered."""
-    headers = (*_always(secret), ("Accept-Encoding", "gzip"))
-    return _good(url, await get(url, path, headers, way, max_bytes=max_bytes))
+    headers = (*always(secret), ("Accept-Encoding", "gzip"))
+    return good(url, await get(url, path, headers, way, max_bytes=max_bytes))
 
 
-def _always(secret: str | None) -> tuple[tuple[str, str], ...]:
+def always(secret: str | None) -> tuple[tuple[str, str], ...]:
+    """Headers of every request of somebody with this token or password."""
     bearer = (("Authorization", f"Bearer {secret}"),) if secret is not None else ()
     return (*bearer, ("Connection", "close"))
 
 
-def _good(url: str, got: Answered) -> Answered:
+def good(url: str, got: Answered) -> Answered:
+    """The answer, where it is one. HubRefused, or Later, for a refusal."""
     if got.status == 200:
         return got
     why = f"{url}: {_why(got)}"

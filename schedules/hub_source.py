@@ -69,7 +69,7 @@ async def _collect(app: App, url: str, secret: str | None, period: Period, into:
     usable(config.path_named(config.hub.path))
     way = hub_client.way_of(config)
     try:
-        await collect(url, secret or _token(app, url), way, period, into, whole=whole)
+        await collect(url, secret or token_for(app.database, url), way, period, into, whole=whole)
     except Unknown as error:
         raise HubRefused(
             f"{url}: only who has its password or a token may read there: give --token-file, or enrol with"
@@ -132,12 +132,12 @@ def _time(at: float) -> str:
     return rfc3339(datetime.fromtimestamp(min(max(at, 0.0), 253402300799.0), UTC))
 
 
-def _token(app: App, url: str) -> str | None:
+def token_for(database: Path, url: str) -> str | None:
     """That of this machine's vantage, where it is enrolled there."""
-    if not app.database.exists():
+    if not database.exists():
         return None
     try:
-        with closing(open_read_only(app.database)) as connection:
+        with closing(open_read_only(database)) as connection:
             row = connection.execute("SELECT token FROM hubs WHERE url IN (?, ?)", [url, f"{url}/"]).fetchone()
     except sqlite3.Error:
         return None

@@ -43,9 +43,10 @@ def publishers(config: Config) -> list[Contact]:
 
 async def refresh(config: Config, database: Path, now: float) -> list[str]:
     """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that could not be had."""
-    from probe.http_transport import FetchFailed, fetch
+    from probe.http_transport import FetchFailed
+    from schedules.hub_fetch import fetcher
 
-    said = []
+    said, fetch = [], fetcher(config, database)
     for url in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):
         copy = copy_of(url, database)
         failed = copy.with_suffix(".failed")
@@ -53,7 +54,7 @@ async def refresh(config: Config, database: Path, now: float) -> list[str]:
             continue
         try:
             copy.parent.mkdir(mode=0o700, exist_ok=True)
-            await fetch(url, copy, max_bytes=MAX_BYTES, ca_file=config.network.ca_file)
+            await fetch(url, copy, max_bytes=MAX_BYTES)
             failed.unlink(missing_ok=True)
         except FetchFailed as error:
             failed.touch()

@@ -21,7 +21,9 @@ from results.hub.readers import Readers, Reads
 from results.hub.reading import Reading
 from results.hub.routes import Hub, Served
 from results.hub.secrets import Hashed, kept_password
+from results.hub.shared import Shared
 from results.plain_records import prepare
+from schedules.choose import read_list
 from schedules.conclude import judge_again
 from schedules.observing import controls
 
@@ -110,6 +112,7 @@ async def serve(
     collector = Collector(database, lambda store: judge_again(store, config))
     doorkeeper, reading = Doorkeeper(database), Reading(database)
     control = controls(config)
+    shared = Shared(database, Path(config.hub.targets) if config.hub.targets else None, _targets)
     try:
         hub = Hub(
             collector,
@@ -117,7 +120,7 @@ async def serve(
             Readers(doorkeeper, reads, _kept(config.hub.reading_password), _kept(config.hub.operator_password)),
             reading,
             behind_proxy=behind_proxy,
-            more=(Served("POST", "/v1/control", control.handle), *ReadApi().served()),
+            more=(Served("POST", "/v1/control", control.handle), *ReadApi().served(), *shared.served()),
             pages=pages(),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
@@ -133,6 +136,10 @@ async def serve(
         collector.close()
         doorkeeper.close()
         reading.close()
+
+
+def _targets(file: Path) -> list[tuple[str, str]]:
+    return [(target.text, category) for target, category in read_list(file)]
 
 
 def _kept(password: str | None) -> Hashed | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -18,7 +18,11 @@ from schedules.show.output import print_json
 from schedules.show.words import safe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from results.fingerprints.collecting import Collection, Gathered
+
+    Fetch = Callable[..., Any]
 
 SHOWN_PROBLEMS = 20
 
@@ -37,10 +41,11 @@ def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
     were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
     blockpage_signatures.json and false_positive_signatures.json."""
     from results.fingerprints.collecting import place, store
+    from schedules.hub_fetch import fetcher
 
     config = app.config()
     with TemporaryDirectory(prefix="reachprobe-") as folder:
-        gathered = _gather(sources or config.fingerprints.sources, Path(folder), config.network.ca_file)
+        gathered = _gather(sources or config.fingerprints.sources, Path(folder), fetcher(config, app.database))
     store(gathered.collection, place(app.database))
     _problems(gathered)
     if as_json:
@@ -77,7 +82,7 @@ def stats(app: App, as_json: bool) -> None:
     _summary(collection, as_json=as_json)
 
 
-def _gather(sources: Sequence[str], folder: Path, ca_file: str | None) -> Gathered:
+def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> Gathered:
     """Each list that has a URL is downloaded first; all are read, or none."""
     from results.fingerprints.collecting import gather
 
@@ -86,7 +91,7 @@ def _gather(sources: Sequence[str], folder: Path, ca_file: str | None) -> Gather
         if "://" in source:
             _refuse_open(source)
             into = folder / str(number)
-            asyncio.run(_download(source, into, ca_file))
+            asyncio.run(_download(source, into, fetch))
             lists.append((source, into))
         else:
             lists.append((source, Path(source).expanduser()))
@@ -107,13 +112,12 @@ def _refuse_open(url: str) -> None:
         raise FingerprintError(f"{url}: only https is taken, for a list in the open could be rewritten on the way")
 
 
-async def _download(url: str, into: Path, ca_file: str | None) -> None:
-    from probe.http_transport import fetch
+async def _download(url: str, into: Path, fetch: Fetch) -> None:
     from results.fingerprints.collecting import MAX_SOURCE_BYTES
     from results.fingerprints.prints import FingerprintError
 
     try:
-        await fetch(url, into, max_bytes=MAX_SOURCE_BYTES, ca_file=ca_file)
+        await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
     except OSError as error:
         raise FingerprintError(f"{error}; the old lists stay") from error
 

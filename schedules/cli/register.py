@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.registers.records import ImportReport
-    from schedules.config import RegisterTable
+    from schedules.config import Config, RegisterTable
 
 CACHE_KIB = 32768
 MAX_SAMPLE = 10_000
@@ -83,7 +82,7 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
     failed = []
     for name in names or known:
         try:
-            report = _update(app, known[name], config.network.ca_file, force)
+            report = _update(app, known[name], config, force)
         except RegisterError as error:
             failed.append(str(error))  # the others are brought up to date all the same
             continue
@@ -95,11 +94,11 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
         raise RegisterError("; ".join(failed))
 
 
-def _update(app: App, table: RegisterTable, ca_file: str | None, force: bool) -> ImportReport | None:
+def _update(app: App, table: RegisterTable, config: Config, force: bool) -> ImportReport | None:
     import asyncio
 
-    from probe.http_transport import fetch
     from results.registers.updating import Signed, update_register
+    from schedules.hub_fetch import fetcher
 
     signed = Signed(table.signature, Path(table.signed_by)) if table.signature and table.signed_by else None
     with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
@@ -107,7 +106,7 @@ def _update(app: App, table: RegisterTable, ca_file: str | None, force: bool) ->
             update_register(
                 db,
                 table.all_sources,
-                partial(fetch, ca_file=ca_file, progress=fetching),
+                fetcher(config, app.database, progress=fetching),
                 name=table.name,
                 country=table.country,
                 format=table.format,
