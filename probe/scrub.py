@@ -46,6 +46,7 @@ FOLDED_TO_ASCII = tuple(sign.encode() for sign in "\u212a\u0130")
 NOT_TELLING = bytes(set(range(256)) - set(b"0123456789") - set(b"".join(FOLDED_TO_ASCII)))
 EMPTY = frozenset({int, float, bool, type(None)})
 """Kinds of values in which nothing can stand."""
+ADDRESS = re.compile("[0-9a-f.:%-]+")
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -77,10 +78,10 @@ class _Addresses:
     def __init__(self, own: frozenset[str]) -> None:
         found = sorted({one for thing in own for one in _ways_to_write(thing)})
         self._needles = [spelling for spelling, _ in found]
-        digits = {spelling: re.sub(rb"\D", b"", spelling.encode()) for spelling in self._needles}
+        digits = {one: re.sub(rb"\D", b"", one.encode()) for one in self._needles if ADDRESS.fullmatch(one)}
         telling = {one for one in digits.values() if len(one) >= TELLING_DIGITS}
         self._digits = [one for one in telling if not any(other in one for other in telling - {one})]
-        self._words = [spelling.encode() for spelling in self._needles if digits[spelling] not in telling]
+        self._words = [spelling.encode() for spelling in self._needles if digits.get(spelling) not in telling]
         self._ascii = all(map(bytes.isascii, self._words))
         self._bytes_needles = [spelling.encode() for spelling in self._needles]
         pattern = "|".join(pattern for _, pattern in found)

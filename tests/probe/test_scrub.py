@@ -189,8 +189,33 @@ def test_whatever_a_field_holds_is_looked_through_and_what_holds_nothing_stays_t
         assert cleaned is value
 
 
-NAMES = ("Anns-Laptop-7", "kai", "/home/kai", "Jürgen", 'a"b\\c', "10.0.0.5", OWN4, OWN6, "02:c0:ff:ee:12:34")
-NEAR = (*NAMES, "KAI", "\u212aai", "ka\u0130", "JÜRGEN", "10-0-0-5", "20010db8", "02C0FFEE1234", "100", "05", "\ud800")
+NAMES = (
+    "Anns-Laptop-7",
+    "12k345",
+    "12Ä345",
+    "kai",
+    "/home/kai",
+    "Jürgen",
+    'a"b\\c',
+    "10.0.0.5",
+    OWN4,
+    OWN6,
+    "02:c0:ff:ee:12:34",
+)
+NEAR = (
+    *NAMES,
+    "12\u212a345",
+    "KAI",
+    "\u212aai",
+    "ka\u0130",
+    "JÜRGEN",
+    "10-0-0-5",
+    "20010db8",
+    "02C0FFEE1234",
+    "100",
+    "05",
+    "\ud800",
+)
 
 
 @given(
