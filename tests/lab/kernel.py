@@ -107,6 +107,26 @@ def up(internet: Sequence[str], internet6: Sequence[str] = ()) -> None:
     (NETNS / CLIENT / "resolv.conf").write_text(f"nameserver {RESOLVER}\noptions timeout:1 attempts:1\n")
 
 
+def add(name: str, number: int) -> str:
+    """Another client behind the gateway, at 203.0.113.N/30 and in IPv6; the gateway's link to it, to tell it by."""
+    client, link = place(name), f"in{number}"
+    must("ip", "netns", "add", client)
+    inside(client, "ip", "link", "set", "lo", "up")
+    for key in ("accept_dad", "accept_ra"):
+        inside(client, "sh", "-c", f"echo 0 > /proc/sys/net/ipv6/conf/default/{key}")
+    near, far = f"203.0.113.{4 * number + 2}", f"203.0.113.{4 * number + 1}"
+    near6, far6 = f"2001:db8:{number + 10}::2", f"2001:db8:{number + 10}::1"
+    _join(client, "up0", [f"{near}/30", f"{near6}/64"], link, [f"{far}/30", f"{far6}/64"])
+    inside(client, "ip", "route", "add", "default", "via", far)
+    inside(client, "ip", "-6", "route", "add", "default", "via", far6)
+    return link
+
+
+def place(name: str) -> str:
+    """The namespace of a client that was added."""
+    return f"reachprobe-{RUN}-{name}"
+
+
 def _join(name: str, link: str, own: list[str], gateway_link: str, gateway: list[str]) -> None:
     """A veth pair between `name` and the gateway. Offloads are off, so that byte counts cut where they say."""
     must("ip", "-n", name, "link", "add", link, "type", "veth", "peer", "name", gateway_link, "netns", GATEWAY)
@@ -119,7 +139,9 @@ def _join(name: str, link: str, own: list[str], gateway_link: str, gateway: list
 
 def down(run: str = RUN) -> None:
     """Remove everything of a run, whether it is there or not: only processes inside its namespaces are ended."""
-    for name in (f"reachprobe-{run}-{place}" for place in PLACES):
+    more = [line.split()[0] for line in _run(["ip", "netns", "list"]).stdout.splitlines() if line.strip()]
+    names = {name for name in more if name.startswith(f"reachprobe-{run}-")}
+    for name in names | {f"reachprobe-{run}-{place}" for place in PLACES}:
         for pid in _run(["ip", "netns", "pids", name]).stdout.split():
             try:
                 os.kill(int(pid), signal.SIGKILL)
