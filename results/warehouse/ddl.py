@@ -61,8 +61,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: str) -> str:
-    """Foreign text as a string of SQL, for DuckDB and ClickHouse alike: byte by byte where it is not plain."""
+def literal(text: str, dialect: str) -> str:
+    """Foreign text as a string of SQL: byte by byte where it is not plain."""
     if text.isascii() and text.isprintable() and not set(text) & {"'", "\\"}:
         return f"'{text}'"
-    return f"CAST(unhex('{text.encode('utf-8', 'replace').hex()}') AS VARCHAR)"
+    octets = f"unhex('{text.encode('utf-8', 'replace').hex()}')"
+    return f"decode({octets})" if dialect == "duckdb" else octets

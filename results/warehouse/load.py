@@ -74,7 +74,7 @@ def load(engine: Engine, source: Source, clock: Callable[[], datetime]) -> Itera
 
 def reached(engine: Engine, key: str) -> Position:
     """How far the source of this key was read."""
-    asked = f"SELECT number, position, mark FROM {quoted(LOADS.name)} WHERE source = {literal(key)}"  # noqa: S608 quoted
+    asked = f"SELECT number, position, mark FROM {quoted(LOADS.name)} WHERE source = {literal(key, engine.dialect)}"  # noqa: S608 quoted
     found = engine.ask(f"{asked} ORDER BY number DESC LIMIT 1").to_pylist()
     return Position(**found[0]) if found else Position()
 

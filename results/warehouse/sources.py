@@ -1,23 +1,65 @@
-"""What can be loaded: databases, files of records (ours and OONI's), folders of these."""
+"""What can be loaded: databases, files of records (ours and OONI's), Parquet, and folders of all these.
+
+Of OONI's public archive (`raw/20261124/07/RU/webconnectivity/….jsonl.gz`, https://github.com/ooni/data) the folders of
+tests that we cannot read are passed over.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from results.comparing.sources import SourceError, files_of, is_database
-from results.warehouse import from_database
+from results.comparing.sources import ENDINGS, PACKED, is_database
+from results.warehouse import from_database, from_records, parquet
 from results.warehouse.engine import WarehouseError
 from results.warehouse.load import Source, key_of
+from results.warehouse.places import Place, place, reached
+
+if TYPE_CHECKING:
+    from results.store import Judge
+
+DATABASES = (".db", ".sqlite", ".sqlite3")
+RECORDS = tuple(end for end in ENDINGS if end not in DATABASES)
+OF_OONI = re.compile(r"(?:^|/)(?:raw/)?[0-9]{8}/[0-9]{2}/[A-Z]{2}/(?P<test>[a-z_]+)/[^/]+\.jsonl\.gz$")
+READ = "webconnectivity"
 
 
-def sources(place: str) -> Iterator[Source]:
-    """Every source that a place on this machine is. WarehouseError where it is none."""
-    try:
-        for file in files_of(Path(place)):
-            if is_database(file):
-                path = file.resolve()
-                yield Source(str(file), key_of(str(path)), partial(from_database.batches, path))
-    except (SourceError, OSError) as error:
-        raise WarehouseError(str(error)) from error
+def sources(where: str, judge: Judge) -> Iterator[Source]:
+    """Every source that a path or URL is; records are judged by `judge`. WarehouseError where it is none."""
+    at = place(where)
+    with reached(at):
+        if not at.is_folder():
+            if not at.exists():
+                raise WarehouseError(f"{where}: there is no such file or folder")
+            yield _source(at, judge)
+            return
+        found = False
+        for file in at.files():
+            if _is_read(file.path):
+                found = True
+                yield _source(file, judge)
+        if not found:
+            kinds = ", ".join((*ENDINGS, ".parquet"))
+            raise WarehouseError(f"{where}: no file of results in it ({kinds}, plain or {' or '.join(PACKED)})")
+
+
+def _is_read(path: str) -> bool:
+    """By the name; of OONI's archive the tests that we know."""
+    archived = OF_OONI.search(path)
+    if archived is not None:
+        return archived["test"] == READ
+    plain = next((path.removesuffix(end) for end in PACKED if path.endswith(end)), path)
+    return plain.endswith((*RECORDS, *DATABASES)) or path.endswith(".parquet")
+
+
+def _source(file: Place, judge: Judge) -> Source:
+    if file.path.endswith(".parquet"):
+        return Source(str(file), key_of(str(file)), partial(parquet.batches, file))
+    local = Path(file.path) if "file" in file.system.protocol else None
+    if local is not None and is_database(local):
+        path = local.resolve()
+        return Source(str(local), key_of(str(path)), partial(from_database.batches, path))
+    return Source(str(local or file), key_of(str(file)), partial(from_records.batches, file, judge))

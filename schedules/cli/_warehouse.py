@@ -16,8 +16,9 @@ from schedules.show.output import out, print_json, talk
 from schedules.show.words import how_many, safe
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from results.warehouse.engine import Engine
-    from results.warehouse.load import Loaded
 
 TOLD = 20
 """Skipped records that are told one by one."""
@@ -36,32 +37,36 @@ FROM loads GROUP BY source ORDER BY source
 
 def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
     """Load every source, with a bar on a terminal, and say what came of each."""
+    from results.fingerprints.collecting import library_of
+    from results.warehouse.judging import judge_by
     from results.warehouse.load import load
     from results.warehouse.sources import sources
 
-    found = [source for place in places for source in sources(place)]
-    measurements = skipped = 0
-    for source in found:
-        read = left_out = 0
-        with _bar(app.quiet, source.name) as tell:
-            for step in load(engine, source, lambda: datetime.now(UTC)):
-                tell(step)
-                read, left_out = read + step.measurements, left_out + step.skipped
-                if step.why is not None:
-                    said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'row')})"
-                    talk(safe(said), quiet=app.quiet)
-        measurements, skipped = measurements + read, skipped + left_out
-        if as_json:
-            print_json({"source": source.name, "measurements": read, "skipped": left_out})
-    said = f"{how_many(measurements, 'measurement')} loaded from {how_many(len(found), 'source')}"
-    talk(said + (f", {how_many(skipped, 'row')} skipped" if skipped else ""), quiet=app.quiet)
+    judge = judge_by(library_of(app.database))
+    read = measurements = skipped = 0
+    try:
+        for source in (source for place in places for source in sources(place, judge)):
+            own = left_out = 0
+            with _bar(app.quiet, source.name) as tell:
+                for step in load(engine, source, lambda: datetime.now(UTC)):
+                    tell(step.position, step.total)
+                    own, left_out = own + step.measurements, left_out + step.skipped
+                    if step.why is not None:
+                        said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'record')})"
+                        talk(safe(said), quiet=app.quiet)
+            read, measurements, skipped = read + 1, measurements + own, skipped + left_out
+            if as_json:
+                print_json({"source": source.name, "measurements": own, "skipped": left_out})
+    finally:
+        told = f"{how_many(measurements, 'measurement')} loaded from {how_many(read, 'source')}"
+        talk(told + (f", {how_many(skipped, 'record')} skipped" if skipped else ""), quiet=app.quiet)
 
 
 @contextmanager
-def _bar(quiet: bool, name: str) -> Iterator[Callable[[Loaded], None]]:
-    """How far a source has come, on a terminal only."""
+def _bar(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """How far it has come, on a terminal only."""
     if quiet or not sys.stderr.isatty():
-        yield lambda step: None
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -69,7 +74,48 @@ def _bar(quiet: bool, name: str) -> Iterator[Callable[[Loaded], None]]:
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(safe(name.rpartition("/")[2])[:30], total=None)
-        yield lambda step: bar.update(task, completed=step.position, total=step.total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def archived(app: App, engine: Engine, to: str, since: date | None, until: date | None) -> None:
+    """Write every partition, with a bar on a terminal."""
+    from results.warehouse import parquet
+    from results.warehouse.places import place
+
+    there, measurements = place(to), 0
+    found = parquet.partitions(engine, since, until)
+    with _bar(app.quiet, "archive") as tell:
+        for number, (country, day) in enumerate(found, 1):
+            measurements += parquet.write(engine, there, country, day)
+            tell(number, len(found))
+    talk(f"{how_many(measurements, 'measurement')} in {how_many(len(found), 'partition')}, {to}", quiet=app.quiet)
+
+
+def reclassified(app: App, engine: Engine, workers: int | None, as_json: bool) -> None:
+    """Judge again, with a bar on a terminal, and say what changed: from what, to what, by which rule."""
+    import os
+
+    from results.warehouse.reclassify import Reclassified, reclassify
+
+    end: Reclassified | None = None
+    many = workers or os.cpu_count() or 1
+    with _bar(app.quiet, "judging") as tell:
+        for end in reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
+            tell(end.measurements, end.total)
+    if end is None:
+        talk("nothing in the warehouse yet; `reachprobe warehouse load SOURCE… --to URL` brings it", quiet=app.quiet)
+        return
+    for (was, how, now, method, rule), number in sorted(end.changes.items(), key=lambda one: (-one[1], str(one[0]))):
+        if as_json:
+            change = {"was": was, "was_method": how, "now": now, "method": method, "rule": rule, "count": number}
+            print_json(change | {"version": end.version})
+            continue
+        before, after = f"{was} {how or ''}".strip(), f"{now} {method or ''}".strip()
+        out().print(safe(f"{number:>9}  {before} -> {after}, by {rule}"))
+    changed = how_many(end.changes.total(), "verdict")
+    talk(
+        f"{how_many(end.measurements, 'measurement')} judged, {changed} changed: version {end.version}", quiet=app.quiet
+    )
 
 
 def shown(app: App, name: str, rows: Sequence[msgspec.Struct], form: str | None) -> None:

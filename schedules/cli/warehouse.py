@@ -11,6 +11,8 @@ import click
 from schedules.app import App
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from results.questions import Period
     from results.warehouse.engine import Engine
 
@@ -85,6 +87,40 @@ def status(app: App, url: str, as_json: bool) -> None:
         told(app, engine, as_json)
 
 
+@warehouse.command()
+@click.option("--from", "url", required=True, metavar="URL", help=WHICH)
+@click.option("--to", "to", required=True, metavar="PLACE", help="A folder, or file://, s3://, gs://.")
+@click.option("--since", metavar="DAY", help="Only days from this one on.")
+@click.option("--until", metavar="DAY", help="Only days before this one.")
+@click.pass_obj
+def archive(app: App, url: str, to: str, since: str | None, until: str | None) -> None:
+    """Write the warehouse as Parquet, in folders by country and date, for keeping and for others.
+
+    Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
+    gcsfs.
+    """
+    from schedules.cli._warehouse import archived
+
+    with _opened(url, must_exist=True) as engine:
+        archived(app, engine, to, _day("--since", since), _day("--until", until))
+
+
+@warehouse.command()
+@click.option("--from", "url", required=True, metavar="URL", help=WHICH)
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes that judge; by default one a processor.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each kind of change.")
+@click.pass_obj
+def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
+    """Judge everything again by today's rules. Old verdicts stay; the new ones count from now on.
+
+    What the registers said stays as it was stored with each measurement.
+    """
+    from schedules.cli._warehouse import reclassified
+
+    with _opened(url, must_exist=True) as engine:
+        reclassified(app, engine, workers, as_json)
+
+
 @contextmanager
 def _opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
     """The warehouse, while something is done with it; what is wrong with it is said in one line."""
@@ -101,6 +137,15 @@ def _opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
         if (error.name or "").partition(".")[0] not in ("ibis", "sqlglot", "pyarrow", "fsspec", "duckdb"):
             raise
         raise click.ClickException(MISSING.format(error.name)) from error
+
+
+def _day(option: str, text: str | None) -> date | None:
+    from datetime import UTC, datetime
+
+    from schedules.cli._sources import moment
+
+    at = moment(option, text)
+    return datetime.fromtimestamp(at, UTC).date() if at is not None else None
 
 
 def _period(since: str | None, until: str | None) -> Period:

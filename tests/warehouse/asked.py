@@ -15,6 +15,7 @@ from results.answers import SqliteAnswers
 from results.questions import Answers, Period
 from results.warehouse.asking import WarehouseAnswers
 from results.warehouse.engine import open_engine
+from results.warehouse.judging import judge_by
 from results.warehouse.load import load
 from results.warehouse.sources import sources
 
@@ -37,7 +38,7 @@ def fill(url: str, *places: Path | str) -> list[int]:
         return [
             sum(step.measurements for step in load(engine, source, lambda: NOW))
             for place in places
-            for source in sources(str(place))
+            for source in sources(str(place), judge_by())
         ]
 
 
