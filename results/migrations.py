@@ -212,6 +212,14 @@ def m009_looked_up(db: Database) -> None:
     _execute(db, LOOKED_UP)
 
 
+@migrations()
+def m010_corrections(db: Database) -> None:
+    """Verdicts that changed when they were judged again; and up to which measurement a hub has looked for odd ones."""
+    from results.hub.schema import CORRECTIONS
+
+    _execute(db, CORRECTIONS)
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
     from results.expectation import Expectation
 
+CORRECTION = (
+    "measurement, at, was_outcome, was_method, was_confidence, was_agreement, was_rules_version, "
+    "outcome, method, confidence, agreement, rules_version"
+)
+
 
 class Ids:
     """Row ids of the vantages, targets and certificates met so far, so that each is looked up once."""
@@ -68,8 +73,8 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
     observations: defaultdict[str, list[list[Any]]] = defaultdict(list)
     bodies: dict[str, bytes] = {}
     for record in records:
-        met: dict[str, bytes] = {}
-        keep = Keep(partial(ids.of_certificate, db), partial(_body_key, met))
+        body = partial(_body_key, bodies) if is_worth_its_bodies(record) else _unkept
+        keep = Keep(partial(ids.of_certificate, db), body)
         main = number
         # A recorded measurement that served as a control is there already.
         made = [control for control in record.controls if control.control_of == record.measurement.id]
@@ -82,8 +87,6 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
                     [number, place, *_observation_row(measurement, observation, keep)]
                 )
             number += 1
-        if is_worth_its_bodies(record):
-            bodies.update(met)
     connection = db.conn
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
     for step, rows in observations.items():
@@ -182,6 +185,23 @@ def _verdict_row(record: Finished) -> tuple[Any, ...]:
     )
 
 
+def save_correction(db: Database, was: Finished, now: Finished, at: str) -> None:
+    """Note that a verdict has changed; nothing where it says the same as before, by whatever rules."""
+    before, after = _said(was), _said(now)
+    if before[:-1] == after[:-1]:
+        return
+    marks = ", ".join("?" * 10)
+    db.execute(
+        f"INSERT INTO corrections ({CORRECTION}) SELECT number, ?, {marks} FROM measurements WHERE id = ?",  # noqa: S608
+        [at, *before, *after, now.measurement.id],
+    )
+
+
+def _said(record: Finished) -> tuple[str | None, ...]:
+    verdict = record.verdict
+    return verdict.outcome, verdict.method, verdict.confidence, record.agreement, verdict.rules_version
+
+
 def _failed_by(record: Finished) -> str | None:
     """How it failed, whatever was concluded: what later failures are held against."""
     if record.verdict.outcome == "reachable":
@@ -200,6 +220,10 @@ def _body_key(met: dict[str, bytes], body: bytes) -> str:
     key = hashlib.sha256(body).hexdigest()
     met[key] = body
     return key
+
+
+def _unkept(_: bytes) -> None:
+    """The record says its hash itself, which is as well where the body is not kept."""
 
 
 def _certificate_id(db: Database, sha256: str, der: bytes) -> int:

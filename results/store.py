@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
+from probe.network import rfc3339
 from results import loading, saving
 from results.finished import Finished, Round, Spent
 from results.opening import StoreError as StoreError
@@ -184,10 +186,12 @@ class Store:
     def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
         """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.
 
-        The context is kept as the judge gives it back, for it may say by what the new verdict was made.
+        The context is kept as the judge gives it back, for it may say by what the new verdict was made. What changed is
+        noted among the corrections.
         """
         judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
         ids = [row[0] for row in self.db.execute(judged)]
+        at = rfc3339(datetime.now(UTC))
         for start in range(0, len(ids), 200):
             changed: list[tuple[Finished, Finished]] = []
             with self.writing():
@@ -198,6 +202,7 @@ class Store:
                         saving.save_context(self.db, new)
                     if new != msgspec.structs.replace(old, context=new.context):
                         saving.save_verdicts(self.db, [new])
+                        saving.save_correction(self.db, old, new, at)
                         changed.append((old, new))
             yield from changed
 

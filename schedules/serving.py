@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
+from results.hub.examining import Examiner
 from results.hub.page import pages
 from results.hub.read_api import ReadApi
 from results.hub.readers import Readers, Reads
@@ -23,6 +25,7 @@ from results.hub.routes import Hub, Served
 from results.hub.secrets import Hashed, kept_password
 from results.hub.shared import Shared
 from results.plain_records import prepare
+from results.store import Store
 from schedules.choose import read_list
 from schedules.conclude import judge_again
 from schedules.observing import controls
@@ -35,6 +38,7 @@ HEAD_S = 15.0
 MOST_CONNECTIONS = 3000
 MAX_HEAD = 16 * 1024
 LAST_S = 10
+EXAMINED_EVERY_S = 20.0
 
 
 class Patient(H11Protocol):
@@ -125,6 +129,7 @@ async def serve(
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
+        beside = asyncio.create_task(examining(database))
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -132,10 +137,28 @@ async def serve(
             with suppress(asyncio.CancelledError):
                 await running
             raise
+        finally:
+            beside.cancel()
+            with suppress(asyncio.CancelledError):
+                await beside
     finally:
         collector.close()
         doorkeeper.close()
         reading.close()
+
+
+async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:
+    """Look for findings that stand alone, now and then, until cancelled."""
+    examiner = Examiner()
+
+    def step() -> None:
+        with closing(Store.open(database)) as store:
+            examiner.step(store, datetime.now(UTC))
+
+    while True:
+        with suppress(Exception):  # whatever it met, as a full disk, it is tried again, and the hub serves on
+            await asyncio.to_thread(step)
+        await asyncio.sleep(every_s)
 
 
 def _targets(file: Path) -> list[tuple[str, str]]:

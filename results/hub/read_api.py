@@ -40,6 +40,14 @@ LINES = "application/x-ndjson"
 KINDS = {"csv": "text/csv; charset=utf-8", "jsonl": LINES, "ooni": LINES}
 FILES = {"csv": "csv", "jsonl": "jsonl", "ooni": "ooni.jsonl"}
 
+VERDICT = ("outcome", "method", "confidence", "agreement", "rules_version")
+CORRECTIONS = f"""
+SELECT c.number, m.id, t.text, w.name, c.at, {", ".join(f"c.was_{name}" for name in VERDICT)},
+    {", ".join(f"c.{name}" for name in VERDICT)}
+FROM corrections c JOIN measurements m ON m.number = c.measurement JOIN targets t ON t.id = m.target_id
+JOIN vantages w ON w.id = m.vantage_id WHERE c.number > ? ORDER BY c.number LIMIT ?
+"""  # noqa: S608 constants only
+
 
 class Exported(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A download."""
@@ -53,6 +61,11 @@ class Page(msgspec.Struct, frozen=True):
     lines: list[bytes]
     after: int
     more: bool
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    after: Annotated[int, Meta(ge=0, le=selecting.LARGEST)] = 0
+    limit: Annotated[int, Meta(ge=1, le=selecting.MOST)] = selecting.USUAL
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,17 +89,14 @@ class ReadApi:
             Served("GET", "/v1/measurements/{id}", self.measurement, "readers"),
             Served("GET", "/v1/measurements/{id}/seen", self.seen, "readers"),
             Served("GET", "/v1/export", self.export, "readers"),
+            Served("GET", "/v1/corrections", self.corrections, "readers"),
         )
 
     async def measurements(self, hub: Hub, request: Request, member: Member | None) -> Response:
         """The next measurements, one a line. `Reachprobe-After` is where to go on, now or later."""
         asked: Wanted = _asked(request, Wanted)
         found = await hub.reading.ask(lambda db: _page(db, asked))
-        headers = {"Reachprobe-After": str(found.after)}
-        if found.more:
-            query = urlencode({**request.query_params, "after": found.after})
-            headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-        return await packed(request, b"".join(found.lines), LINES, headers)
+        return await packed(request, b"".join(found.lines), LINES, _cursor(request, found.after, found.more))
 
     async def measurement(self, hub: Hub, request: Request, member: Member | None) -> Response:
         """All that is known of one measurement, and the hash of what was seen."""
@@ -103,6 +113,14 @@ class ReadApi:
         if found is None:
             raise BadBody("there is no such measurement here", 404)
         return await packed(request, found, "application/json", {})
+
+    async def corrections(self, hub: Hub, request: Request, member: Member | None) -> Response:
+        """Verdicts that changed when they were judged again, one a line, in that order; paged as measurements are."""
+        asked: Paged = _asked(request, Paged)
+        rows = await hub.reading.ask(lambda db: db.execute(CORRECTIONS, [asked.after, asked.limit]).fetchall())
+        after = rows[-1][0] if rows else asked.after
+        lines = [msgspec.json.encode(_correction(row)) + b"\n" for row in rows]
+        return await packed(request, b"".join(lines), LINES, _cursor(request, after, len(rows) == asked.limit))
 
     async def export(self, hub: Hub, request: Request, member: Member | None) -> Response:
         """A download of all that the filters let through, as long as it is."""
@@ -135,6 +153,21 @@ class ReadApi:
             self._downloads[place] -= 1
             if not self._downloads[place]:
                 del self._downloads[place]
+
+
+def _cursor(request: Request, after: int, more: bool) -> dict[str, str]:
+    """Where to go on, now or later, and the address of the next page where there is one already."""
+    headers = {"Reachprobe-After": str(after)}
+    if more:
+        query = urlencode({**request.query_params, "after": after})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    return headers
+
+
+def _correction(row: Sequence[Any]) -> dict[str, Any]:
+    _, name, target, vantage, at, *said = row
+    was, now = (dict(zip(VERDICT, part, strict=True)) for part in (said[:5], said[5:]))
+    return {"measurement_id": name, "target": target, "vantage": vantage, "at": at, "was": was, "now": now}
 
 
 def _asked(request: Request, kind: Any) -> Any:

@@ -31,3 +31,16 @@ CREATE TABLE received (
 ) STRICT;
 CREATE INDEX received_by_member ON received (member);
 """
+
+CORRECTIONS = """
+CREATE TABLE corrections (
+    number INTEGER PRIMARY KEY, measurement INTEGER NOT NULL REFERENCES measurements (number) ON DELETE CASCADE,
+    at TEXT NOT NULL,
+    was_outcome TEXT NOT NULL, was_method TEXT, was_confidence TEXT, was_agreement TEXT NOT NULL,
+    was_rules_version TEXT NOT NULL,
+    outcome TEXT NOT NULL, method TEXT, confidence TEXT, agreement TEXT NOT NULL, rules_version TEXT NOT NULL
+) STRICT;
+CREATE INDEX corrections_by_measurement ON corrections (measurement);
+CREATE TABLE examined (id INTEGER PRIMARY KEY CHECK (id = 1), measurement INTEGER NOT NULL) STRICT;
+CREATE INDEX received_flagged ON received (measurement) WHERE flag IS NOT NULL;
+"""

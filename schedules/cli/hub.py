@@ -113,7 +113,8 @@ def vantages(app: App, as_json: bool) -> None:
                 continue
             last = f", last {row['received_at']}" if row["received_at"] else ""
             revoked = f", revoked {row['revoked_at']}" if row["revoked_at"] else ""
-            click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{revoked}")
+            flagged = f", {row['flagged']} of them contradict everybody else" if row["flagged"] else ""
+            click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
     finally:
         store.close()
 
