@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.requests import Request
 
+from results.comparing.seen import bounded
 from results.hub.page.words import PageWords, language_of
 from results.questions import Period
 
@@ -81,7 +82,7 @@ def asked(request: Request, now: datetime, days: int = DAYS) -> Asked:
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),
         country=country if COUNTRY.fullmatch(country) else None,
-        find=query.get("find", "").strip().casefold()[:LONGEST],
+        find=bounded(query.get("find", "").strip().casefold(), LONGEST),
     )
 
 

@@ -122,7 +122,9 @@ def _listing(finished: Finished) -> Listing | None:
     said = finished.expectation
     if said is None or said.listed is None:
         return None
-    return Listing(register=said.register, listed=said.listed, since=said.listed_at or said.since, targets=1)
+    return Listing(
+        register=bounded(said.register or "?", 60), listed=said.listed, since=said.listed_at or said.since, targets=1
+    )
 
 
 def _register(finished: Finished) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
-from results.comparing.seen import DIRECT
+from results.comparing.seen import DIRECT, bounded
 from results.hub.page.looking import CellRow, LatestRow
 from results.hub.page.naming import Network, in_order, names_of, natural, network, title
 from results.questions import UNTOLD
@@ -143,7 +143,7 @@ def listing(rows: Iterable[CellRow | LatestRow]) -> Listing | None:
     listed = [row for row in known if row.listed]
     first = min(listed or known, key=lambda row: row.listed_at or "~")
     return Listing(
-        register=first.register,
+        register=bounded(first.register, 60) if first.register else None,
         listed=bool(listed),
         since=first.listed_at if listed else None,
         targets=len({row.target for row in listed}),
