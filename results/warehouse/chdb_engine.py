@@ -49,7 +49,7 @@ class ChdbEngine:
         try:
             self._answer()
             for table in tables():
-                self._run(ddl.clickhouse(table))
+                self.run(ddl.clickhouse(table))
         except BaseException:
             self.close()
             raise
@@ -65,12 +65,12 @@ class ChdbEngine:
             file.flush()
             name = file.name.replace("\\", "\\\\").replace("'", "\\'")
             columns = ", ".join(map(ddl.quoted, table.names))
-            self._run(f"INSERT INTO {ddl.quoted(table.name)} SELECT {columns} FROM file('{name}', 'ArrowStream')")  # noqa: S608
+            self.run(f"INSERT INTO {ddl.quoted(table.name)} SELECT {columns} FROM file('{name}', 'ArrowStream')")  # noqa: S608
 
     def ask(self, sql: str) -> pa.Table:
         import pyarrow as pa
 
-        return pa.ipc.open_stream(self._run(sql)).read_all()
+        return pa.ipc.open_stream(self.run(sql)).read_all()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -91,7 +91,8 @@ class ChdbEngine:
             self._process.wait()
         self._told.close()
 
-    def _run(self, sql: str) -> bytes:
+    def run(self, sql: str) -> bytes:
+        """What the other process answers, an Arrow stream."""
         query = sql.encode()
         try:
             self._stdin.write(struct.pack(">I", len(query)) + query)
