@@ -14,9 +14,11 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from results.hub import whereabouts
 from results.hub.collector import Collector
 from results.hub.doorkeeper import Doorkeeper
 from results.hub.examining import Examiner
+from results.hub.operating import Operating
 from results.hub.page import pages
 from results.hub.read_api import ReadApi
 from results.hub.readers import Readers, Reads
@@ -29,6 +31,7 @@ from results.store import Store
 from schedules.choose import read_list
 from schedules.conclude import judge_again
 from schedules.observing import controls
+from schedules.place import Told, reader
 
 if TYPE_CHECKING:
     from schedules.config import Config
@@ -124,7 +127,13 @@ async def serve(
             Readers(doorkeeper, reads, _kept(config.hub.reading_password), _kept(config.hub.operator_password)),
             reading,
             behind_proxy=behind_proxy,
-            more=(Served("POST", "/v1/control", control.handle), *ReadApi().served(), *shared.served()),
+            more=(
+                Served("POST", "/v1/control", control.handle),
+                *ReadApi().served(),
+                *shared.served(),
+                *Operating(control).served(),
+                *whereabouts.served(_networks(config)),
+            ),
             pages=pages(),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
@@ -159,6 +168,14 @@ async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:
         with suppress(Exception):  # whatever it met, as a full disk, it is tried again, and the hub serves on
             await asyncio.to_thread(step)
         await asyncio.sleep(every_s)
+
+
+def _networks(config: Config) -> Told | None:
+    """Tells an address's network by the databases here, the newest of them; None without any."""
+    if config.asn.mmdb is None and config.asn.country_mmdb is None:
+        return None
+    reader(config)  # one that cannot be read is told now
+    return lambda address: reader(config)(address)
 
 
 def _targets(file: Path) -> list[tuple[str, str]]:

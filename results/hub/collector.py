@@ -65,6 +65,11 @@ class Collector:
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """How many records wait."""
+        return self._count
+
     def ensure_room(self) -> None:
         """Busy where enough waits already; asked before a batch is read, which is work as well."""
         if self._count >= MOST_WAITING:

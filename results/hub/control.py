@@ -19,7 +19,7 @@ from results.hub.bodies import BadBody
 from results.hub.collector import Busy
 from results.hub.doorkeeper import TooMany
 from results.hub.limits import Rates
-from results.plain_records import measurement_to_plain
+from results.plain_records import measurement_from_plain, measurement_to_plain
 from results.record_lines import printable
 
 if TYPE_CHECKING:
@@ -70,12 +70,17 @@ class Controls:
         if wait := self._rates.take(str(member.id)):
             raise TooMany(wait)
         asked: Asked = await hub.asked(request, Asked)
+        return answer({"measurement": msgspec.Raw(await self._encoded(asked, FRESH_S))})
+
+    async def measured(self, asked: Asked, fresh_s: float) -> Measurement:
+        """The hub's own measurement, not older than `fresh_s`. BadBody for what is not measured from here; Busy."""
+        return measurement_from_plain(msgspec.json.decode(await self._encoded(asked, fresh_s)))
+
+    async def _encoded(self, asked: Asked, fresh_s: float) -> bytes:
         target, addresses = self._read(asked)
         key = (target.scheme, target.host, target.port, target.request_path, addresses)
-        measured = self._fresh(key)
-        if measured is None:
-            measured = await self._once(key, target, addresses)
-        return answer({"measurement": msgspec.Raw(measured)})
+        measured = self._fresh(key, fresh_s)
+        return measured if measured is not None else await self._once(key, target, addresses)
 
     def _read(self, asked: Asked) -> tuple[Target, tuple[str, ...]]:
         """What may be measured. BadBody, 422, for anything else."""
@@ -121,9 +126,9 @@ class Controls:
         self._keep(key, encoded)
         return encoded
 
-    def _fresh(self, key: object) -> bytes | None:
+    def _fresh(self, key: object, fresh_s: float) -> bytes | None:
         at, encoded = self._kept.get(key, (0.0, None))
-        return encoded if encoded is not None and self._clock() - at < FRESH_S else None
+        return encoded if encoded is not None and self._clock() - at < fresh_s else None
 
     def _keep(self, key: object, encoded: bytes) -> None:
         before = self._kept.pop(key, None)

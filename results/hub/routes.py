@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
@@ -74,6 +75,8 @@ class Hub:
         """`more` are further routes, `pages` the paths that people read and what answers there."""
         self.collector, self.doorkeeper, self.bodies = collector, doorkeeper, bodies or Bodies()
         self.readers, self.reading = readers, reading
+        self.answered: Counter[int] = Counter()
+        """How many requests were answered, by status."""
         self._behind_proxy = behind_proxy
         self._batches, self._records = Rates(BATCHES_PER_S, BATCHES), Rates(RECORDS_PER_S, RECORDS)
         self._reader, self._one = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
@@ -145,7 +148,9 @@ class Hub:
 
     def _answering(self, one: Served) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            return with_headers(await attempt(request))
+            response = with_headers(await attempt(request))
+            self.answered[response.status_code] += 1
+            return response
 
         async def attempt(request: Request) -> Response:
             try:
@@ -178,11 +183,15 @@ class Hub:
         return with_headers(refusal(500, "a fault of the hub's own"))
 
     def place(self, request: Request) -> str:
+        """What counts as one place that a request comes from."""
+        return neighbourhood(self.address(request))
+
+    def address(self, request: Request) -> str:
         """Where a request comes from; behind a proxy, what that says itself, which is the last word in the field."""
         address = request.client.host if request.client else ""
         if self._behind_proxy:
-            address = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or address
-        return neighbourhood(address)
+            return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or address
+        return address
 
 
 def _page(handler: PageHandler) -> Handler:

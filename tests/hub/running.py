@@ -89,6 +89,18 @@ class RunningHub:
         status, _, said = await self.raw(head.encode() + b"\r\n" + body)
         return status, said
 
+    async def get(self, path: str, **headers: str) -> tuple[int, str, str]:
+        """Status, head and body."""
+        fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{fields}\r\n".encode())
+            await writer.drain()
+            head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        finally:
+            await hang_up(writer)
+        return int(head.split()[1]), head.decode("latin-1"), body.decode()
+
     async def raw(self, request: bytes) -> tuple[int, str, dict[str, Any]]:
         """Send bytes, and read an answer to its end: status, head, JSON body."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
