@@ -15,7 +15,7 @@ from results.hub.page.remembering import Remembering
 if TYPE_CHECKING:
     from results.hub.routes import PageHandler
 
-LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent")
+LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
 
 
 def pages(now: Callable[[], datetime] | None = None) -> tuple[tuple[str, PageHandler], ...]:

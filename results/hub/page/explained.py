@@ -11,8 +11,11 @@ from probe.model import Measurement
 from results import exchange, loading, ooni
 from results.comparing.seen import bounded
 from results.finished import Finished, Round
+from results.hub.page import looking
+from results.hub.page.looking import CorrectionRow
 from results.hub.page.matrix import Listing
 from results.hub.page.naming import network, title
+from results.questions import Period
 from results.registers import law
 from results.rules import rules
 from results.step_words import about, safe, told
@@ -26,23 +29,28 @@ MOST_STEPS, MOST_SENTENCES, MOST_ENTRIES = 200, 60, 20
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """A measurement as it is stored, its round, and what repeats it."""
+    """A measurement as it is stored, its round, and what is noted of it: what repeats it, since when the hub has it,
+    the mark of a finding that contradicts everybody else's, what its verdict was before."""
 
     finished: Finished
     round: Round | None
     repeated_by: str | None
+    received_at: str | None
+    flag: str | None
+    corrections: tuple[CorrectionRow, ...]
 
 
 def kept(db: Database, measurement_id: str) -> Kept | None:
     """None for an id that is not there, and for a control's."""
     row = db.execute(
-        "SELECT (SELECT l.id FROM measurements l WHERE l.repeats = m.number), m.round_id FROM measurements m "
-        "WHERE m.id = ? AND m.control_of IS NULL",
+        "SELECT (SELECT l.id FROM measurements l WHERE l.repeats = m.number), m.round_id, x.at, x.flag "
+        "FROM measurements m LEFT JOIN received x ON x.measurement = m.number WHERE m.id = ? AND m.control_of IS NULL",
         [measurement_id],
     ).fetchone()
     if row is None:
         return None
-    return Kept(loading.finished(db, measurement_id), loading.round_of(db, row[1]), row[0])
+    corrected = tuple(looking.corrections(db, Period(), measurement_id))
+    return Kept(loading.finished(db, measurement_id), loading.round_of(db, row[1]), row[0], row[2], row[3], corrected)
 
 
 def line(found: Kept, form: str) -> bytes:
@@ -73,6 +81,9 @@ def explained(found: Kept, words: PageWords) -> dict[str, Any]:
         "control": verdict.control,
         "repeats": measurement.repeats,
         "repeated_by": found.repeated_by,
+        "received_at": found.received_at,
+        "is_flagged": found.flag is not None,
+        "corrections": found.corrections,
         "evidence": [safe(sentence) for sentence in verdict.evidence[:MOST_SENTENCES]],
         "register": _register(finished),
         "listing": _listing(finished),

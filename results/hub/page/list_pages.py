@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from results.hub.reading import Reading
 
 T = TypeVar("T")
+CORRECTED_DAYS = 90
 
 
 class ListPages(Asking):
@@ -62,6 +63,16 @@ class ListPages(Asking):
         return await self._list(
             request, reading, ask, "listed", rows, lists.Listed, lists.LISTED_HEADS, lists.listed_cells
         )
+
+    async def corrections(self, request: Request, reading: Reading) -> Response:
+        """Verdicts that became others when they were judged again."""
+        ask = self.asked(request, CORRECTED_DAYS)
+        found = await self.found(reading, ("corrections", ask.period), lambda db: looking.corrections(db, ask.period))
+        rows = [row for row in found if ask.shows(row.country, row.service, row.target)]
+        return await self._list(
+            request, reading, ask, "corrections", rows, looking.CorrectionRow, lists.CORRECTION_HEADS,
+            lists.correction_cells,
+        )  # fmt: skip
 
     async def vantages(self, request: Request, reading: Reading) -> Response:
         """Who measures."""

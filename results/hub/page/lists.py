@@ -15,7 +15,7 @@ import msgspec
 from results.comparing.seen import bounded, epoch
 from results.hub.page.asking import Asked
 from results.hub.page.explained import how
-from results.hub.page.looking import CellRow, VantageRow
+from results.hub.page.looking import CellRow, CorrectionRow, VantageRow
 from results.hub.page.naming import network, title
 from results.questions import BlockRow, ChangeRow
 from results.step_words import safe
@@ -55,6 +55,7 @@ CHANGE_HEADS = ("page.what", "column.network", "page.change", "page.when", "page
 BLOCK_HEADS = ("page.what", "column.network", "page.how", "page.findings", "page.first", "page.last")
 LISTED_HEADS = ("column.listed", "page.what", "page.register", "page.outcome")
 VANTAGE_HEADS = ("page.vantage", "page.country", "page.first", "page.last", "page.targets")
+CORRECTION_HEADS = ("page.what", "column.network", "page.change", "page.when", "column.rules", "page.measurement")
 SILENT_HEADS = ("page.vantage", "page.country", "page.last", "page.silent_for", "page.targets")
 
 
@@ -194,13 +195,36 @@ def silent_cells(rows: Sequence[VantageRow], asked: Asked, now: datetime) -> Row
     ]
 
 
+def correction_cells(rows: Sequence[CorrectionRow], asked: Asked) -> Rows:
+    words = asked.words
+
+    def told(method: str | None, agreement: str) -> list[str]:
+        return [*([words.say(f"method.{method}")] if method else []), words.say(f"agreement.{agreement}")]
+
+    cells: Rows = []
+    for row in rows:
+        was, now = told(row.was_method, row.was_agreement), told(row.method, row.agreement)
+        versions = dict.fromkeys((bounded(row.was_rules_version, 40), bounded(row.rules_version, 40)))
+        cells.append(
+            (
+                _what(row.service, row.target, asked),
+                Cell(text=_network(row, asked), more=(bounded(row.vantage, 60),)),
+                Cell(before=row.was_outcome, outcome=row.outcome, more=(f"{', '.join(was)} → {', '.join(now)}",)),
+                Cell(when=row.at),
+                Cell(text=" → ".join(versions)),
+                _measurement(row.id, f"{title(row.service, row.target)}, {_network(row, asked)}", asked),
+            )
+        )
+    return cells
+
+
 def _what(service: str | None, target: str, asked: Asked) -> Cell:
     link = asked.to(f"/service/{service}") if service is not None else asked.to("/target", **{"is": target})
     return Cell(text=title(service, target), link=link, more=(safe(target, 200),) if service is not None else ())
 
 
-def _network(row: ChangeRow | BlockRow, asked: Asked) -> str:
-    path = row.path if isinstance(row, ChangeRow) else "direct"
+def _network(row: ChangeRow | BlockRow | CorrectionRow, asked: Asked) -> str:
+    path = "direct" if isinstance(row, BlockRow) else row.path
     label = network(row.country, row.asn, row.network_name, path).label(asked.words)
     return f"{label} {bounded(row.network_name, 60)}" if row.asn is not None and row.network_name else label
 

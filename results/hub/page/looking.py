@@ -53,10 +53,18 @@ SELECT w.name, ifnull(max(iif(w.path = 'direct', w.country, NULL)), max(w.countr
 )), count(DISTINCT t.text)
 FROM pairs p JOIN vantages w ON w.id = p.vantage_id JOIN targets t ON t.id = p.target_id GROUP BY 1 ORDER BY 4 DESC, 1
 """  # noqa: S608
+CORRECTIONS = f"""
+SELECT c.at, t.service, t.text, w.name, {NETWORK}, w.path, m.id, c.was_outcome, c.was_method, c.was_agreement,
+    c.was_rules_version, c.outcome, c.method, c.agreement, c.rules_version
+FROM corrections c JOIN measurements m ON m.number = c.measurement JOIN targets t ON t.id = m.target_id
+JOIN vantages w ON w.id = m.vantage_id
+WHERE (:measurement IS NULL OR m.id = :measurement) AND c.at >= :since AND c.at < :until
+ORDER BY c.number DESC LIMIT :most
+"""  # noqa: S608
 NEWEST_NUMBER = "SELECT max(number) FROM measurements"
 OLDEST_ID = "SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id LIMIT 1"
 COUNTRIES = "SELECT DISTINCT country FROM vantages WHERE country IS NOT NULL ORDER BY 1"
-MOST_LATEST, MOST_DAYS = 2000, 200_000
+MOST_LATEST, MOST_DAYS, MOST_CORRECTIONS = 2000, 200_000, 5000
 
 
 class CellRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +132,28 @@ class VantageRow(msgspec.Struct, frozen=True, kw_only=True):
     targets: int
 
 
+class CorrectionRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict that became another when it was judged again: when, of what, and what it was before."""
+
+    at: str
+    service: str | None
+    target: str
+    vantage: str
+    country: str | None
+    asn: int | None
+    network_name: str | None
+    path: str
+    id: str
+    was_outcome: str
+    was_method: str | None
+    was_agreement: str
+    was_rules_version: str
+    outcome: str
+    method: str | None
+    agreement: str
+    rules_version: str
+
+
 def cells(db: Database, period: Period) -> list[CellRow]:
     return _rows(db, CellRow, CELLS, values(period))
 
@@ -149,6 +179,12 @@ def days(db: Database, period: Period, *, service: str | None = None, target: st
 def vantages(db: Database) -> list[VantageRow]:
     """Every vantage, by when it last measured."""
     return _rows(db, VantageRow, LAST_SEEN, {})
+
+
+def corrections(db: Database, period: Period, measurement: str | None = None) -> list[CorrectionRow]:
+    """What was corrected within the period, newest first; of one measurement, or of all."""
+    which = {"measurement": measurement, "most": MOST_CORRECTIONS}
+    return _rows(db, CorrectionRow, CORRECTIONS, values(period) | which)
 
 
 def newest_number(db: Database) -> int:

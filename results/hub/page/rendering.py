@@ -31,6 +31,7 @@ SECTIONS = (
     ("collateral", "/collateral"),
     ("vantages", "/vantages"),
     ("silent", "/silent"),
+    ("corrections", "/corrections"),
 )
 """What the menu leads to."""
 

@@ -14,9 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
+from results.finished import Finished
 from results.hub.page import pages
+from results.store import Store
 from tests.hub.inside import Inside
 from tests.hub.page.conftest import NOW, Ask
 from tests.hub.within import Got, asked
@@ -25,7 +28,7 @@ from tests.results.report.reports import Read
 ATOM = "{http://www.w3.org/2005/Atom}"
 BEGAN = "12389direct06120701x"
 """The first measurement of the block of WeChat on the first network."""
-LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent")
+LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
 
 
 def text(got: Got) -> str:
@@ -162,6 +165,37 @@ async def test_who_fell_silent_and_for_how_long(weeks: Path, tmp_path: Path, ask
         said = text(await asked(later, "/silent"))
     assert "home RU 21 May 2017, 18:07 UTC 9.25 days 6" in said
     assert "village" in said
+
+
+async def test_a_verdict_that_was_judged_again_is_told_with_what_it_was(weeks: Path, tmp_path: Path) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+    store = Store.open(tmp_path / "hub.db")
+
+    def otherwise(one: Finished) -> Finished:
+        if one.measurement.id != BEGAN:
+            return one
+        return msgspec.structs.replace(
+            one, verdict=msgspec.structs.replace(one.verdict, outcome="inconclusive", method=None, rules_version="next")
+        )
+
+    assert len(list(store.reclassify(otherwise))) == 1
+    store.db.execute("INSERT INTO members (name, since) VALUES ('home', '2017-05-01')")
+    store.db.execute(
+        "INSERT INTO received SELECT number, 1, '2017-05-06T12:08:00Z', 'alone' FROM measurements WHERE id = ?", [BEGAN]
+    )
+    store.db.conn.commit()
+    store.close()
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        log = text(await asked(app, "/corrections"))
+        page = text(await asked(app, f"/m/{BEGAN}"))
+        (row,) = rows(await asked(app, "/corrections.csv"))
+    assert "WeChat https://web.wechat.com/ AS12389 Rostelecom home ✗ blocked → ? unclear" in log
+    assert (row["was_outcome"], row["was_method"], row["outcome"], row["rules_version"]) == (
+        "blocked", "tls.reset", "inconclusive", "next",
+    )  # fmt: skip
+    assert "before that it was: blocked, by rules of version" in page
+    assert "Marked by the hub" in page
+    assert "Received 6 May 2017, 12:08 UTC" in page
 
 
 async def test_the_feed_is_atom_with_an_entry_for_each_change_that_lasts(ask: Ask) -> None:
