@@ -102,7 +102,10 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
     sock = await network.datagrams(resolver.address, resolver.port)
     try:
         for sending in range(1, SENDINGS + 1):
-            await loop.sock_sendall(sock, wire)
+            try:
+                sock.send(wire)
+            except (BlockingIOError, InterruptedError):
+                await loop.sock_sendall(sock, wire)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(settings.timeout_s / SENDINGS):
                     while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:

@@ -33,7 +33,10 @@ async def look_up(
     host: str, hop: int, role: Role, texts: Iterable[str], log: Log, means: Means
 ) -> tuple[Observation, ...]:
     """Ask each of the configured resolvers for every family; all of them at once."""
-    found = await asyncio.gather(*(_ask_one(host, hop, role, text, log, means) for text in texts))
+    asked = [_ask_one(host, hop, role, text, log, means) for text in texts]
+    if len(asked) == 1:  # a task of its own is not free, and most have one resolver
+        return tuple(await asked[0])
+    found = await asyncio.gather(*asked)
     return tuple(observation for answers in found for observation in answers)
 
 

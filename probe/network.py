@@ -17,6 +17,8 @@ from probe.stream import SocketStream, Stream
 from probe.system_resolver import SystemResolver
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+AS_LETTERS = (ALPHABET * (256 // len(ALPHABET))).encode()
+"""What each octet stands for in an id."""
 ID_CHARACTERS = 16
 
 
@@ -85,7 +87,7 @@ class RealNetwork:
         await asyncio.sleep(seconds)
 
     def token(self) -> str:
-        return "".join(ALPHABET[octet % len(ALPHABET)] for octet in secrets.token_bytes(ID_CHARACTERS))
+        return secrets.token_bytes(ID_CHARACTERS).translate(AS_LETTERS).decode()
 
     async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
         if self._proxy is None:
@@ -141,7 +143,10 @@ class RealNetwork:
         sock = self._socket(address, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+            try:
+                sock.connect((address, port))
+            except (BlockingIOError, InterruptedError):  # which only the nearest do not
+                await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
             sock.close()
             raise

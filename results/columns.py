@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -32,10 +33,10 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """How bytes go to tables of their own: each gives the key to store in their place."""
+    """How bytes go to tables of their own: each gives the key to store in their place, None for the record's own."""
 
     certificate: Callable[[bytes], int]
-    body: Callable[[bytes], str]
+    body: Callable[[bytes], str | None]
 
 
 class Find(msgspec.Struct, frozen=True):
@@ -87,13 +88,49 @@ def step_columns(step: str) -> tuple[str, ...]:
 
 def to_values(observation: Observation, keep: Keep) -> dict[str, Any]:
     """Column -> value for one observation, in the order of its `step_columns`."""
-    values: dict[str, Any] = dict.fromkeys(step_columns(observation.step))
-    for record, columns in ((observation, envelope_columns()), (observation.detail, detail_columns(observation.step))):
-        for column in columns:
-            value = getattr(record, column.field)
-            if value is not None and value != ():
-                values[column.name] = value if column.kind == "plain" else _store(value, column.kind, keep)
+    plan = _plan(observation.step)
+    found = [*plan.envelope(observation), *plan.detail(observation.detail)]
+    for at, kind in plan.converted:
+        value = found[at]
+        found[at] = None if value is None or value == () else _store(value, kind, keep)
+    values = dict(zip(plan.names, found, strict=True))
+    for name, first, last in plan.twice:
+        values[name] = found[first] if found[last] is None else found[last]
     return values
+
+
+class _Plan(msgspec.Struct, frozen=True):
+    """How a step's records become a row: made once, since every observation takes this way.
+
+    `twice` are the columns that two fields fill, a body and its hash, and where the two stand; the later one counts.
+    """
+
+    names: tuple[str, ...]
+    envelope: Callable[[Observation], tuple[Any, ...]]
+    detail: Callable[[Any], tuple[Any, ...]]
+    converted: tuple[tuple[int, Kind], ...]
+    twice: tuple[tuple[str, int, int], ...]
+
+
+@cache
+def _plan(step: str) -> _Plan:
+    columns = (*envelope_columns(), *detail_columns(step))
+    names = tuple(column.name for column in columns)
+    last = {name: at for at, name in enumerate(names)}
+    return _Plan(
+        names=names,
+        envelope=_fields_of(envelope_columns()),
+        detail=_fields_of(detail_columns(step)),
+        converted=tuple((at, column.kind) for at, column in enumerate(columns) if column.kind != "plain"),
+        twice=tuple((name, at, last[name]) for at, name in enumerate(names) if at != last[name]),
+    )
+
+
+def _fields_of(columns: tuple[Column, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    fields = tuple(column.field for column in columns)
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    return lambda record: tuple(getattr(record, field) for field in fields)
 
 
 def from_values(values: Mapping[str, Any], find: Find) -> Observation:
@@ -132,9 +169,7 @@ def _store(value: Any, kind: Kind, keep: Keep) -> Any:
         return msgspec.json.encode(value).decode()
     if kind == "certificates":
         return msgspec.json.encode([keep.certificate(der) for der in value]).decode()
-    if kind == "body":
-        return keep.body(value)
-    return value
+    return keep.body(value)
 
 
 def _columns(record: type[msgspec.Struct], prefix: str) -> Iterator[Column]:

@@ -179,30 +179,33 @@ def _found(http: Http) -> Iterator[Match]:
 
 
 def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
+    pages = [ready for ready in _for_status(http.status, refusal) if _fits(ready[0], http)]
+    if not pages:
+        return
     body = (http.body or b"")[: LOOKED_AT_FOR_REFUSAL if refusal else LOOKED_AT].lower()
-    headers = {name.lower(): value.lower() for name, value in http.headers}
-    title = (http.title or "").casefold()
-    for page, phrases in own().refusals if refusal else own().blocks:
-        short = page.at_most is None or (http.length or 0) <= page.at_most
-        if short and _bears(page, phrases, http.status, title, headers, body):
+    for page, phrases in pages:
+        if all(any(form in body for form in forms) for forms in phrases):
             yield _match(page, page.kind, page.tells)
 
 
-def _bears(
-    page: Page,
-    phrases: tuple[tuple[bytes, ...], ...],
-    status: int | None,
-    title: str,
-    headers: dict[str, str],
-    body: bytes,
-) -> bool:
-    if page.status and status not in page.status:
+@lru_cache(maxsize=256)
+def _for_status(status: int | None, refusal: bool) -> tuple[Ready, ...]:
+    """The pages that an answer with this status can be at all, in their order."""
+    every = own().refusals if refusal else own().blocks
+    return tuple(ready for ready in every if not ready[0].status or status in ready[0].status)
+
+
+def _fits(page: Page, http: Http) -> bool:
+    """By all but its body."""
+    if page.at_most is not None and (http.length or 0) > page.at_most:
         return False
-    if page.title is not None and page.title.casefold() != title:
+    if page.title is not None and page.title.casefold() != (http.title or "").casefold():
         return False
-    if page.header is not None and page.header[1] not in headers.get(page.header[0], "\0"):
-        return False
-    return all(any(form in body for form in forms) for forms in phrases)
+    if page.header is None:
+        return True
+    name, word = page.header
+    last = next((value for key, value in reversed(http.headers) if key.lower() == name), "\0")
+    return word in last.lower()
 
 
 def _framed(body: bytes) -> Iterator[Match]:
