@@ -6,11 +6,10 @@ import asyncio
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import msgspec
-from msgspec import Meta
 from starlette.responses import Response, StreamingResponse
 
 from results import exchange, loading, ooni, tabular
@@ -18,7 +17,7 @@ from results.hub import selecting
 from results.hub.bodies import BadBody
 from results.hub.collector import Busy
 from results.hub.routes import Served
-from results.hub.selecting import NUMBER, BadQuestion, Filters, Wanted
+from results.hub.selecting import NUMBER, BadQuestion, Exported, Paged, Wanted
 from results.plain_records import ID, to_plain
 
 if TYPE_CHECKING:
@@ -49,23 +48,10 @@ JOIN vantages w ON w.id = m.vantage_id WHERE c.number > ? ORDER BY c.number LIMI
 """  # noqa: S608 constants only
 
 
-class Exported(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A download."""
-
-    format: Literal["csv", "jsonl", "ooni"]
-    licence: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=selecting.LARGEST)] = selecting.LARGEST
-
-
 class Page(msgspec.Struct, frozen=True):
     lines: list[bytes]
     after: int
     more: bool
-
-
-class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    after: Annotated[int, Meta(ge=0, le=selecting.LARGEST)] = 0
-    limit: Annotated[int, Meta(ge=1, le=selecting.MOST)] = selecting.USUAL
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -86,6 +86,21 @@ class Wanted(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether the whole record comes with each."""
 
 
+class Exported(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A download."""
+
+    format: Literal["csv", "jsonl", "ooni"]
+    licence: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=LARGEST)] = LARGEST
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page of what has no filters."""
+
+    after: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+    limit: Annotated[int, Meta(ge=1, le=MOST)] = USUAL
+
+
 class Found(msgspec.Struct, frozen=True):
     """Rows as QUERY gives them; `after` is where the next begin, `more` whether there are any yet."""
 
