@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,13 +33,24 @@ class NoPort(ValueError):
     """The port is taken, or not ours to take."""
 
 
+FOR_READERS = {
+    "sql_time_limit_ms": 3_000,
+    "facet_time_limit_ms": 500,
+    "max_returned_rows": 1_000,
+    "num_sql_threads": 2,
+    "allow_csv_stream": False,
+}
+"""For a hub's readers, who are many."""
+
+
 class Plugin:
     """What is done with each connection that Datasette opens."""
 
     __name__ = "reachprobe"
 
-    def prepare_connection(self, conn: sqlite3.Connection) -> None:
-        conn.set_authorizer(browsing.without_secrets)
+    def prepare_connection(self, conn: sqlite3.Connection, datasette: Any) -> None:
+        is_for_readers = datasette.setting("base_url") != "/"
+        conn.set_authorizer(browsing.for_readers if is_for_readers else browsing.without_secrets)
 
 
 def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
@@ -49,14 +62,18 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     listening = _listen(port)
     with listening, TemporaryDirectory(prefix="reachprobe-") as folder:
         address = "{}:{}".format(*listening.getsockname())
-        # Datasette puts the path into a URI as it is, where `?`, `#` and `%` mean something else.
-        link = Path(folder, "results.db")
-        link.symlink_to(database.resolve())
-        app = _only_for(_datasette(link).app(), address)
+        app = _only_for(_datasette(_linked(database, folder), SETTINGS, browsing.metadata()).app(), address)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
         tell(f"http://{address}/")
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])
+
+
+def _linked(database: Path, folder: str) -> Path:
+    """By another name: Datasette puts the path into a URI as it is, where `?`, `#` and `%` mean something else."""
+    link = Path(folder, "results.db")
+    link.symlink_to(database.resolve())
+    return link
 
 
 def _listen(port: int) -> socket.socket:
@@ -72,7 +89,33 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _datasette(database: Path) -> Any:
+@contextmanager
+def for_readers(database: Path, base_url: str) -> Iterator[Any | None]:
+    """Datasette as an ASGI application under `base_url`, for the readers of a hub; None where it is not installed.
+
+    It is loaded when it is first asked for: most hubs' readers never do, and it takes a second and 40 MB.
+    """
+    if find_spec("datasette") is None:
+        yield None
+        return
+    settings = {**SETTINGS, **FOR_READERS, "base_url": base_url}
+    with TemporaryDirectory(prefix="reachprobe-") as folder:
+        link, once = _linked(database, folder), asyncio.Lock()
+        made: list[Any] = []
+
+        def load() -> Any:
+            return _datasette(link, settings, browsing.metadata(for_readers=True)).app()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            async with once:
+                if not made:
+                    made.append(await asyncio.to_thread(load))
+            await made[0](scope, receive, send)
+
+        yield app
+
+
+def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any]) -> Any:
     try:
         from datasette import hookimpl  # type: ignore[import-untyped]
         from datasette.app import Datasette  # type: ignore[import-untyped]
@@ -85,7 +128,7 @@ def _datasette(database: Path) -> Any:
     if not pm.has_plugin(Plugin.__name__):
         hookimpl(Plugin.prepare_connection)
         pm.register(Plugin(), Plugin.__name__)
-    made = Datasette(files=[], metadata=browsing.metadata(), settings=SETTINGS)
+    made = Datasette(files=[], metadata=metadata, settings=settings)
     # Not immutable, for a round may be under way; a mutable one is opened read only too.
     made.add_database(Database(made, path=str(database), is_mutable=True), name=browsing.NAME)
     return made

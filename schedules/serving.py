@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from results.hub.doorkeeper import Doorkeeper
 from results.hub.examining import Examiner
 from results.hub.operating import Operating
 from results.hub.page import pages
+from results.hub.page.data import BASE
 from results.hub.read_api import ReadApi
 from results.hub.readers import Readers, Reads
 from results.hub.reading import Reading
@@ -28,6 +29,7 @@ from results.hub.secrets import Hashed, kept_password
 from results.hub.shared import Shared
 from results.plain_records import prepare
 from results.store import Store
+from schedules import browsing
 from schedules.choose import read_list
 from schedules.conclude import judge_again
 from schedules.observing import controls
@@ -120,7 +122,10 @@ async def serve(
     doorkeeper, reading = Doorkeeper(database), Reading(database)
     control = controls(config)
     shared = Shared(database, Path(config.hub.targets) if config.hub.targets else None, _targets)
-    try:
+    with ExitStack() as stack:
+        stack.callback(reading.close)
+        stack.callback(doorkeeper.close)
+        stack.callback(collector.close)
         hub = Hub(
             collector,
             doorkeeper,
@@ -134,7 +139,7 @@ async def serve(
                 *Operating(control).served(),
                 *whereabouts.served(_networks(config)),
             ),
-            pages=pages(),
+            pages=pages(data=stack.enter_context(browsing.for_readers(database, BASE))),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
@@ -150,10 +155,6 @@ async def serve(
             beside.cancel()
             with suppress(asyncio.CancelledError):
                 await beside
-    finally:
-        collector.close()
-        doorkeeper.close()
-        reading.close()
 
 
 async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from results.hub.page.data import Data
 from results.hub.page.finding import utc_now
 from results.hub.page.giving import Giving
 from results.hub.page.list_pages import ListPages
@@ -13,16 +14,19 @@ from results.hub.page.pages import Pages
 from results.hub.page.remembering import Remembering
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from results.hub.routes import PageHandler
 
 LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
 
 
-def pages(now: Callable[[], datetime] | None = None) -> tuple[tuple[str, PageHandler], ...]:
-    """Paths and what answers there, in the order in which they are tried."""
-    remembering, clock = Remembering(), now or utc_now
-    made, lists = Pages(remembering, clock), ListPages(remembering, clock)
-    giving = Giving(remembering, clock)
+def pages(
+    now: Callable[[], datetime] | None = None, data: ASGIApp | None = None
+) -> tuple[tuple[str, PageHandler], ...]:
+    """Paths and what answers there, in the order in which they are tried; `data` is what browses the data itself."""
+    shared = Remembering(), now or utc_now, data is not None
+    made, lists, giving = Pages(*shared), ListPages(*shared), Giving(*shared)
     both: list[tuple[str, PageHandler]] = []
     for name in LISTS:
         both += [(f"/{name}", getattr(lists, name)), (f"/{name}.csv", getattr(lists, name))]
@@ -42,4 +46,10 @@ def pages(now: Callable[[], datetime] | None = None) -> tuple[tuple[str, PageHan
         ("/badge/{name:path}.svg", giving.badge),
         ("/style.css", giving.style),
         ("/icon.svg", giving.icon),
+        *(_data(Data(*shared), data) if data is not None else ()),
     )
+
+
+def _data(made: Data, app: ASGIApp) -> tuple[tuple[str, PageHandler], ...]:
+    made.app = app
+    return (("/data", made.home), ("/data/{rest:path}", made.data))

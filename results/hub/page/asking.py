@@ -29,6 +29,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
     until: str | None
     country: str | None = None
+    has_data: bool = False
+    """Whether the data itself can be browsed here."""
     find: str = ""
     """What a service or target has in its name."""
 
@@ -69,7 +71,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return not self.find or any(self.find in name.casefold() for name in names if name)
 
 
-def asked(request: Request, now: datetime, days: int = DAYS) -> Asked:
+def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = False) -> Asked:
     """What this request asks for; a period of so many days where it says nothing of one."""
     query = request.query_params
     chosen = query.get("lang")
@@ -78,6 +80,7 @@ def asked(request: Request, now: datetime, days: int = DAYS) -> Asked:
     return Asked(
         language=language,
         is_chosen=chosen == language,
+        has_data=has_data,
         path=request.scope["path"].removesuffix(".csv"),
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),

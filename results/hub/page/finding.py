@@ -30,11 +30,11 @@ def utc_now() -> datetime:
 class Asking:
     """Finds for pages. Those that are made with the same Remembering ask the database once for all of them."""
 
-    def __init__(self, remembering: Remembering, now: Callable[[], datetime] = utc_now) -> None:
-        self._remembering, self.now = remembering, now
+    def __init__(self, remembering: Remembering, now: Callable[[], datetime], has_data: bool) -> None:
+        self._remembering, self.now, self._has_data = remembering, now, has_data
 
     def asked(self, request: Request, days: int = DAYS) -> Asked:
-        return asked(request, self.now(), days)
+        return asked(request, self.now(), days, self._has_data)
 
     async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
         """Asked of the database, or found a moment ago."""
