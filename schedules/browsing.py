@@ -128,9 +128,17 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
     if not pm.has_plugin(Plugin.__name__):
         hookimpl(Plugin.prepare_connection)
         pm.register(Plugin(), Plugin.__name__)
+
+    class Quiet(Database):  # type: ignore[misc]
+        """Does not write every mistaken question to standard error, where others' text has no place."""
+
+        async def execute(self, *words: Any, **options: Any) -> Any:
+            return await super().execute(*words, **{**options, "log_sql_errors": False})
+
     made = Datasette(files=[], metadata=metadata, settings=settings)
+    made.remove_database("_memory")
     # Not immutable, for a round may be under way; a mutable one is opened read only too.
-    made.add_database(Database(made, path=str(database), is_mutable=True), name=browsing.NAME)
+    made.add_database(Quiet(made, path=str(database), is_mutable=True), name=browsing.NAME)
     return made
 
 

@@ -46,6 +46,7 @@ def pages(
         ("/badge/{name:path}.svg", giving.badge),
         ("/style.css", giving.style),
         ("/icon.svg", giving.icon),
+        ("/favicon.ico", giving.icon),
         *(_data(Data(*shared), data) if data is not None else ()),
     )
 

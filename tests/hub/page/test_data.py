@@ -57,6 +57,7 @@ async def test_it_is_in_the_menu_and_shows_the_findings(hub: RunningHub) -> None
     assert "cache-control: private, no-store" in head
     status, body = await asked(hub, "select outcome from findings")
     assert json.loads(body)["rows"]
+    assert "ERROR" not in hub.log.read_text()
     status, head, _ = await get(hub, "/data")
     assert "location: /data/" in head
 
