@@ -37,7 +37,7 @@ QUEUE_S = 0.1
 LOST_S = 0.9
 LOST_SHARE = 1 / 3
 QUICKER = 1.25
-SOON, LATER = 10, 3
+SOON, LATER = 20, 3
 """Parts of a step's timeout after which a target is taken to wait."""
 ANSWERS = (None, "connection_refused")
 """How a connect ends that was answered."""
@@ -130,14 +130,14 @@ class Pace:
         earlier = began.halvings != self._halvings
         if facts.connects:
             self._waited = max(self._waited, began.waiting)
-            self._bears = max(self._bears, self._waited + self._waited // 2)
+            self._bears = max(self._bears, self._waited + self._waited // 2 + 2)
             if not earlier and began.doublings == self._doublings:
                 self._take(facts)
         return facts.timed_out and (earlier or self._full)
 
     def alone(self, at_once: int) -> Pace:
-        """A pace for measuring again: so few at once, and half as many waiting as was seen to do no harm."""
-        pace = Pace(at_once, max(at_once, min(self._waited // 2, self._most)))
+        """A pace for measuring again: so few at once, and fewer under way in all than was seen to do no harm."""
+        pace = Pace(at_once, max(at_once, min(3 * self._waited // 4, self._most)))
         pace._allowed = min(at_once, self._allowed)
         pace._bears = pace._most
         pace._best, pace._usually_lost, pace._life_s = self._best, self._usually_lost, self._life_s

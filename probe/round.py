@@ -89,29 +89,29 @@ class _Crew(Generic[T]):
             task.add_done_callback(self.tasks.discard)
 
     async def _measure(self, target: Target) -> None:
-        log = Log(self._means.network.token(), self._means.network)
-        place = _Place(self, log)
         result: tuple[T] | None = None
-        began = self._pace.began(self._waiting)
         try:
-            measurement = await measure(target, self._means, log=log)
-            if self._pace.ended(began, facts_of(measurement)):
-                self._doubtful(measurement)
-            result = (await self._finish(measurement),)
+            result = (await self._finished(target),)
         except Exception as bug:
             self.bug = self.bug or bug
-        finally:
-            place.hold()
         await self.ended.put(result)
         self._loading -= 1
         self.fill()
 
-    def looks_after_s(self) -> float:
-        """How often it is worth a look whether a target waits."""
-        return self._pace.patience_s(self._means.settings.timeout_s, small=True)
+    async def _finished(self, target: Target) -> T:
+        log = Log(self._means.network.token(), self._means.network)
+        place = _Place(self, log)
+        try:
+            began = self._pace.began(self._waiting)
+            measurement = await measure(target, self._means, log=log)
+            if self._pace.ended(began, facts_of(measurement)):
+                self._doubtful(measurement)
+            return await self._finish(measurement)
+        finally:
+            place.hold()
 
-    def has_patience(self, small: bool, quiet_s: float) -> bool:
-        return quiet_s < self._pace.patience_s(self._means.settings.timeout_s, small=small)
+    def patience_s(self, small: bool) -> float:
+        return self._pace.patience_s(self._means.settings.timeout_s, small=small)
 
     def waits(self) -> None:
         """One that loaded the line now waits, and another may begin."""
@@ -131,19 +131,21 @@ class _Place:
     def __init__(self, crew: _Crew[Any], log: Log) -> None:
         self._crew, self._log = crew, log
         self._waits = False
-        self._again()
+        self._timer = self._in_s(crew.patience_s(small=True))
 
-    def _again(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._crew.looks_after_s(), self._look)
+    def _in_s(self, seconds: float) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        waits = not self._crew.has_patience(*self._log.quiet())
-        self._again()
-        if waits and not self._waits:
+        small, quiet_s = self._log.quiet()
+        soon_s = self._crew.patience_s(small=True)
+        left_s = self._crew.patience_s(small=small) - quiet_s
+        self._timer = self._in_s(min(soon_s, left_s) if left_s > 0 else soon_s)
+        if left_s > 0:
+            self._take_back()
+        elif not self._waits:
             self._waits = True
             self._crew.waits()
-        elif not waits:
-            self._take_back()
 
     def _take_back(self) -> None:
         if self._waits:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
-from tests.lab.kernel import GATEWAY, SPARED, inside
+from tests.lab.kernel import CLIENT, GATEWAY, SPARED, inside
 from tests.lab.sites import OVER_QUIC, quic_port
 
 Rule = tuple[str, ...]
@@ -155,6 +155,13 @@ def narrows(rate: str) -> None:
     )
 
 
+def is_thin(kbit_per_s: int, queue_ms: int) -> None:
+    """A thin line, no censor: what comes and what goes has this rate, and a queue that holds so many milliseconds."""
+    shape = ("root", "tbf", "rate", f"{kbit_per_s}kbit", "burst", "3kb", "latency", f"{queue_ms}ms")
+    for place, device in ((GATEWAY, "in0"), (CLIENT, "up0")):
+        inside(place, "tc", "qdisc", "replace", "dev", device, *shape)
+
+
 def allows_connections(most: int) -> None:
     """A router that forgets, no censor: with so many TCP connections open, a new one gets no answer."""
     limit = ("-m", "connlimit", "--connlimit-above", str(most), "--connlimit-mask", "0")
@@ -225,4 +232,5 @@ def forgives() -> None:
         for chain in ("FORWARD", "POSTROUTING"):
             inside(GATEWAY, tool, "-w", "-t", "mangle", "-F", chain)
     inside(GATEWAY, "sh", "-c", "nft delete table inet residue 2>/dev/null || true")
-    inside(GATEWAY, "sh", "-c", "tc qdisc del dev in0 root 2>/dev/null || true")
+    for place, device in ((GATEWAY, "in0"), (CLIENT, "up0")):
+        inside(place, "sh", "-c", f"tc qdisc del dev {device} root 2>/dev/null || true")
