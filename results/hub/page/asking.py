@@ -29,6 +29,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
     until: str | None
     country: str | None = None
+    takes_gzip: bool = False
     has_data: bool = False
     """Whether the data itself can be browsed here."""
     find: str = ""
@@ -81,6 +82,7 @@ def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = Fa
         language=language,
         is_chosen=chosen == language,
         has_data=has_data,
+        takes_gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
         path=request.scope["path"].removesuffix(".csv"),
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,10 @@ class Asking:
 
     async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
         return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
+
+    async def drawn(self, ask: Asked, template: str, given: Callable[[], dict[str, Any]]) -> Response:
+        """A page, put together in a thread, for it may be long, and the loop has others to serve."""
+        return await asyncio.to_thread(lambda: rendering.page(ask, template, **given()))
 
 
 def missing(ask: Asked) -> Response:

@@ -116,14 +116,16 @@ class ListPages(Asking):
         if request.scope["path"].endswith(".csv"):
             return rendering.table(rows, kind, name)  # type: ignore[arg-type]
         countries = await self.found(reading, ("countries",), looking.countries) if filters else None
-        return rendering.page(
+        return await self.drawn(
             ask,
             "list",
-            name=name,
-            lead=ask.words.say(f"lead.{name}", hours=lists.SILENT_H),
-            heads=heads,
-            rows=cells(rows[: lists.MOST], ask),
-            left_out=max(0, len(rows) - lists.MOST),
-            countries=countries,
-            taken_back=taken_back,
+            lambda: {
+                "name": name,
+                "lead": ask.words.say(f"lead.{name}", hours=lists.SILENT_H),
+                "heads": heads,
+                "rows": cells(rows[: lists.MOST], ask),
+                "left_out": max(0, len(rows) - lists.MOST),
+                "countries": countries,
+                "taken_back": taken_back,
+            },
         )

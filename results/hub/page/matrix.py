@@ -15,7 +15,7 @@ from results.service import deciding
 
 ACROSS = 6
 """Networks side by side in one table."""
-MOST_ROWS, MOST_NETWORKS = 200, 120
+MOST_ROWS, MOST_NETWORKS, MOST_CELLS = 200, 60, 4000
 Key = tuple[str | None, str]
 """A service, or None and a target that is in none."""
 
@@ -86,14 +86,18 @@ def matrix(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) -> Ma
     for row in rows:
         key = (row.service, "" if row.service is not None else row.target)
         cells[key][network(row.country, row.asn, row.network_name, row.path)].append(row)
-    networks = {one for found in cells.values() for one in found}
+    networks: dict[Network, int] = {}
+    for found in cells.values():
+        for one, those in found.items():
+            networks[one] = max(networks.get(one, 0), sum(row.vantages for row in those))
+    shown_networks = sorted(networks, key=lambda one: -networks[one])[:MOST_NETWORKS]
     groups: dict[tuple[bool, str | None], list[Network]] = defaultdict(list)
-    for one in in_order(networks)[:MOST_NETWORKS]:
+    for one in in_order(shown_networks):
         by_path = one.path != DIRECT
         groups[by_path, None if by_path else one.country].append(one)
     states = {key: {one: state(those, required) for one, those in found.items()} for key, found in cells.items()}
     order = sorted(states, key=lambda key: (not _is_blocked(states[key].values()), key[0] is None, _name(key)))
-    shown = order[:MOST_ROWS]
+    shown = order[: min(MOST_ROWS, MOST_CELLS // max(1, len(shown_networks)))]
     parts = tuple(
         _part(group, side_by_side, shown, cells, states)
         for group in sorted(groups, key=lambda group: (group[0], group[1] is None, group[1] or ""))

@@ -53,7 +53,7 @@ class Pages(Asking):
         shown = [
             row for row in cells if ask.shows(row.country, row.service, row.target, title(row.service, row.target))
         ]
-        return rendering.page(ask, "matrix", matrix=matrix(shown, required), countries=countries)
+        return await self.drawn(ask, "matrix", lambda: {"matrix": matrix(shown, required), "countries": countries})
 
     async def service(self, request: Request, reading: Reading) -> Response:
         """One service, network by network."""
@@ -80,27 +80,28 @@ class Pages(Asking):
         latest = [row for row in latest if ask.shows(row.country)]
         if request.scope["path"].endswith(".csv"):
             return rendering.table(latest, LatestRow, "service")
-        of_service = {text for name, text in required if service is None or name == service}
-        by_day = strip.by_network((row for row in days if ask.shows(row.country)), of_service)
-        said = _listings(latest, ask)
-        since = min((row.listed_at for row in latest if row.listed and row.listed_at), default=None)
-        return rendering.page(
-            ask,
-            "service",
-            title=title(service, target),
-            service=service,
-            target=target,
-            host=_host(request),
-            listings=said,
-            wide=strip.strip(by_day, strip.WIDE, since),
-            narrow=strip.strip(by_day, strip.NARROW, since),
-            outcomes=strip.outcomes_of(by_day),
-            countries=countries,
-            csv=f"service/{service}",
-            badge=ask.to(f"/badge/{service}.svg"),
-            badge_text=title(service, target),
-            **_latest(latest, ask),
-        )
+
+        def given() -> dict[str, Any]:
+            of_service = {text for name, text in required if service is None or name == service}
+            by_day = strip.by_network((row for row in days if ask.shows(row.country)), of_service)
+            since = min((row.listed_at for row in latest if row.listed and row.listed_at), default=None)
+            return {
+                "title": title(service, target),
+                "service": service,
+                "target": target,
+                "host": _host(request),
+                "listings": _listings(latest, ask),
+                "wide": strip.strip(by_day, strip.WIDE, since),
+                "narrow": strip.strip(by_day, strip.NARROW, since),
+                "outcomes": strip.outcomes_of(by_day),
+                "countries": countries,
+                "csv": f"service/{service}",
+                "badge": ask.to(f"/badge/{service}.svg"),
+                "badge_text": title(service, target),
+                **_latest(latest, ask),
+            }
+
+        return await self.drawn(ask, "service", given)
 
     async def vantage(self, request: Request, reading: Reading) -> Response:
         """One vantage, target by target."""
@@ -119,15 +120,14 @@ class Pages(Asking):
         latest = [row for row in latest if ask.shows(row.country)]
         if request.scope["path"].endswith(".csv"):
             return rendering.table(latest, LatestRow, "vantage")
-        return rendering.page(ask, "vantage", name=name, countries=countries, **_latest(latest, ask))
+        return await self.drawn(ask, "vantage", lambda: {"name": name, "countries": countries, **_latest(latest, ask)})
 
     async def measurement(self, request: Request, reading: Reading) -> Response:
         """The permanent page of a measurement."""
         ask, found = self.asked(request), await self._kept(request, reading)
         if found is None:
             return missing(ask)
-        told = explained.explained(found, ask.words)
-        return rendering.page(ask, "measurement", m=told)
+        return await self.drawn(ask, "measurement", lambda: {"m": explained.explained(found, ask.words)})
 
     async def line(self, request: Request, reading: Reading) -> Response:
         """A measurement as a line of a file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 from collections.abc import Iterable, Sequence
@@ -23,6 +24,8 @@ from results.step_words import safe
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+SHORT = 1400
+"""Bytes that are not worth packing: they go in one packet."""
 SECTIONS = (
     ("matrix", "/"),
     ("changes", "/changes"),
@@ -67,8 +70,16 @@ def page(
         .get_template(f"{template}.html")
         .render(asked=asked, words=asked.words, say=asked.words.say, menu=menu, style_mark=style()[1], **given)
     )
-    headers = {"Content-Security-Policy": POLICY, "Content-Language": asked.language, "Vary": "Accept-Language"}
-    return Response(text, status, headers, "text/html; charset=utf-8")
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Content-Language": asked.language,
+        "Vary": "Accept-Language, Accept-Encoding",
+    }
+    content = text.encode()
+    if asked.takes_gzip and len(content) > SHORT:
+        content = gzip.compress(content, 4)
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, status, headers, "text/html; charset=utf-8")
 
 
 def drawn(template: str, kind: str, **given: Any) -> Response:
