@@ -121,7 +121,7 @@ class ListPages(Asking):
             "list",
             lambda: {
                 "name": name,
-                "lead": ask.words.say(f"lead.{name}", hours=lists.SILENT_H),
+                "lead": ask.words.say(f"intro.{name}", hours=lists.SILENT_H),
                 "heads": heads,
                 "rows": cells(rows[: lists.MOST], ask),
                 "left_out": max(0, len(rows) - lists.MOST),
