@@ -34,18 +34,16 @@ def add(rows: Rows, finished: Finished, round_: Round | None, version: int = 0) 
     day = day_of(main.started_at)
     new = Rows([], [], [])
     blobs: dict[str, bytes] = {}
+    worth = is_worth_its_bodies(finished)
     for measurement in (main, *made):
         place = _place(measurement)
         said = _said(finished, round_) if measurement is main else (None,) * 15
         network = round_.network if round_ else finished.context.network
         new.verdicts.append(_verdict(measurement, day, version, place, finished.round_id, network, said))
         for number, observation in enumerate(measurement.observations):
-            own, named = _own(observation)
-            blobs |= named
+            own, certificates, page = _own(observation)
+            blobs |= certificates | (page if worth else {})
             new.observations.append((measurement.id, number, day, *place, *own))
-    if not is_worth_its_bodies(finished):
-        pages = {o.detail.body_sha256 for m in (main, *made) for o in m.observations if o.step == "http"}
-        blobs = {sha256: content for sha256, content in blobs.items() if sha256 not in pages}
     rows.blobs.extend((sha256, day.replace(day=1), content) for sha256, content in blobs.items())
     rows.observations.extend(new.observations)
     rows.verdicts.extend(new.verdicts)
@@ -89,10 +87,11 @@ def _expected(expected: Expectation | None) -> tuple[Any, ...]:
     return expected.register, listed, expected.listed_at or expected.since, expected.as_of, to_json(plain)
 
 
-def _own(observation: Observation) -> tuple[list[Any], dict[str, bytes]]:
-    """The step's own columns, and the certificates and pages it names, by their SHA-256."""
+def _own(observation: Observation) -> tuple[list[Any], dict[str, bytes], dict[str, bytes]]:
+    """The step's own columns; the certificates, and the page that it names, by their SHA-256."""
     chain: list[bytes] = []
-    named: dict[str, bytes] = {}
+    certificates: dict[str, bytes] = {}
+    page: dict[str, bytes] = {}
 
     def certificate(der: bytes) -> int:
         chain.append(der)
@@ -100,17 +99,17 @@ def _own(observation: Observation) -> tuple[list[Any], dict[str, bytes]]:
 
     def body(content: bytes) -> str:
         sha256 = _sha256(content)
-        named[sha256] = content
+        page[sha256] = content
         return sha256
 
     values = to_values(observation, Keep(certificate, body))
     for name in CHAINS:
         if values.get(name) is not None:
             hashes = [_sha256(chain[place]) for place in msgspec.json.decode(values[name], type=list[int])]
-            named |= dict(zip(hashes, chain, strict=True))
+            certificates |= dict(zip(hashes, chain, strict=True))
             values[name] = to_json(hashes)
     values["started_at"] = time_of(observation.started_at)
-    return [values.get(name) for name in all_columns()], named
+    return [values.get(name) for name in all_columns()], certificates, page
 
 
 def _sha256(content: bytes) -> str:
