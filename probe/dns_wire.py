@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import socket
 
@@ -85,11 +84,13 @@ async def carry(network: Network, host: str, resolver: Resolver, query_type: str
 def waiting(sock: socket.socket, query: Query) -> list[DnsAnswer]:
     """The further answers to `query` that have already arrived on its socket."""
     found: list[DnsAnswer] = []
-    with contextlib.suppress(OSError):
+    try:
         for _ in range(MAX_WAITING):
             answer = _parse(sock.recv(MAX_DATAGRAM), query)
             if answer is not None:
                 found.append(answer)
+    except OSError:
+        pass  # there is no more
     return found
 
 
@@ -106,12 +107,14 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
                 sock.send(wire)
             except (BlockingIOError, InterruptedError):
                 await loop.sock_sendall(sock, wire)
-            with contextlib.suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(settings.timeout_s / SENDINGS):
                     while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
                         garbled = garbled or data[:2] == wire[:2]
                         await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
                     return Reply(answer, query, sending, sock)
+            except TimeoutError:
+                continue
         if garbled:
             raise Malformed("dns_server_misbehaving", "an answer with the right id that is not to this question")
         raise TimeoutError("no answer")
@@ -122,9 +125,10 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
 
 def _parse(data: bytes, query: Query) -> DnsAnswer | None:
     """A datagram as the answer to `query`; None for anything else, which anybody can send."""
-    with contextlib.suppress(Malformed):
+    try:
         return read(data, query.question) if query.is_answered_by(data) else None
-    return None
+    except Malformed:
+        return None
 
 
 async def _over_stream(network: Network, query: Query, resolver: Resolver, settings: Settings) -> DnsAnswer:

@@ -37,12 +37,18 @@ class Stream(Protocol):
 
 
 class SocketStream:
-    """A connected TCP socket of the running event loop."""
+    """A connected TCP socket of the running event loop.
+
+    Once it is read from, the loop watches it until it is closed, or until something comes that nobody waits for.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._loop = asyncio.get_running_loop()
         self._reads = 0
+        self._is_watched = False
+        self._has_come = False
+        self._waiter: asyncio.Future[None] | None = None
 
     async def send(self, data: bytes) -> None:
         try:  # most go out at once, for which the loop need not be asked
@@ -56,9 +62,39 @@ class SocketStream:
         self._reads += 1
         if self._reads % TURNS == 0:
             await asyncio.sleep(0)
-        return await self._loop.sock_recv(self._socket, limit)
+        while True:
+            if self._has_come:
+                self._has_come = False
+                try:
+                    return self._socket.recv(limit)
+                except (BlockingIOError, InterruptedError):
+                    pass
+            await self._until_something_comes()
+
+    async def _until_something_comes(self) -> None:
+        self._waiter = self._loop.create_future()
+        if not self._is_watched:
+            self._loop.add_reader(self._socket, self._comes)
+            self._is_watched = True
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _comes(self) -> None:
+        self._has_come = True
+        if self._waiter is None:
+            self._watch_no_more()
+        elif not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _watch_no_more(self) -> None:
+        if self._is_watched:
+            self._loop.remove_reader(self._socket)
+            self._is_watched = False
 
     def close(self) -> None:
+        self._watch_no_more()
         self._socket.close()
 
 
