@@ -59,7 +59,7 @@ def read_line(line: bytes) -> tuple[Finished, Round | None]:
     value = decode(line)
     if not isinstance(value, dict) or RECORD not in value:
         raise BadRecord(f"not a line of `results export --format jsonl`: no {RECORD!r} in it")
-    return from_plain(value[RECORD])
+    return from_plain(value[RECORD], line)
 
 
 def write_line(finished: Finished, round_: Round | None) -> bytes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from probe import target as targets
 from probe.address import literal
-from probe.model import Measurement, Observation
+from probe.model import Measurement, Observation, Target
 from results.columns import detail_types
 from results.expectation import Expectation
 from results.finished import Finished, Round
@@ -26,9 +27,13 @@ ID = re.compile(r"[0-9A-Za-z._:+-]{4,255}")
 COUNTRY = re.compile(r"[A-Z]{2}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 MOST_STEPS = 5000
+LONGEST_ADDRESS = 100
 MOST_CONTROLS = 16
 MOST_HOPS = 64
 LARGEST = 2**63
+DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+LONG_NUMBER = b"0" * 19
+"""What every number of more than 64 bits is to DIGITS, and now and then a hash."""
 
 
 class Plain(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,9 +66,13 @@ def to_plain(finished: Finished, round_: Round | None) -> dict[str, Any]:
     return plain
 
 
-def from_plain(value: Any) -> tuple[Finished, Round | None]:
-    """What `to_plain` was given. BadRecord says what is wrong with it."""
-    _check_numbers(value)
+def from_plain(value: Any, text: bytes | None = None) -> tuple[Finished, Round | None]:
+    """What `to_plain` was given. BadRecord says what is wrong with it.
+
+    `text` is the JSON that it was read from, where there is such: most say at a glance that no number is too large.
+    """
+    if text is None or LONG_NUMBER in text.translate(DIGITS):
+        _check_numbers(value)
     try:
         plain = msgspec.convert(value, Plain)
         measurement, *controls = (_typed(one) for one in (plain.measurement, *plain.controls))
@@ -168,7 +177,7 @@ def _check(finished: Finished, round_: Round | None) -> None:
 def _check_place(measurement: Measurement) -> None:
     target, vantage = measurement.target, measurement.vantage
     try:
-        read = targets.parse(target.text, service=target.service, required=target.required, allow_private=True)
+        read = _parsed(target.text, target.service, target.required)
     except targets.BadTarget as error:
         raise BadRecord(printable(str(error))) from error
     if read != target or target.service == "":
@@ -179,8 +188,19 @@ def _check_place(measurement: Measurement) -> None:
         raise BadRecord(f"vantage {printable(vantage.name, 60)!r} is in no network that there can be")
 
 
+@lru_cache(maxsize=2048)
+def _parsed(text: str, service: str | None, required: bool) -> Target:
+    """The same targets come again and again."""
+    return targets.parse(text, service=service, required=required, allow_private=True)
+
+
+@lru_cache(maxsize=4096)
+def _is_address(text: str) -> bool:
+    return len(text) < LONGEST_ADDRESS and literal(text) is not None
+
+
 def _check_step(observation: Observation) -> None:
-    if observation.address is not None and literal(observation.address) is None:
+    if observation.address is not None and not _is_address(observation.address):
         raise BadRecord(f"{printable(observation.address, 60)!r} is no address")
     if not 0 <= observation.hop <= MOST_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
         raise BadRecord(f"a step {printable(observation.id, 60)!r} in hop {observation.hop}")
