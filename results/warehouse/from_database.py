@@ -6,7 +6,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from results.comparing.databases import BadDatabase, open_read_only, query_of
 from results.record_lines import printable
 from results.warehouse.batch import Batch, Row, day_of, table_of, time_of, vantage_key
 from results.warehouse.engine import WarehouseError
+from results.warehouse.load import Source, key_of
 from results.warehouse.schema import BLOBS, VERDICTS, observations
 
 if TYPE_CHECKING:
@@ -53,6 +54,19 @@ FROM observations o JOIN measurements m ON m.number = o.measurement
 """  # noqa: S608 constants only
 OWN_ID = "CASE WHEN o.id LIKE '.%' THEN m.id || o.id ELSE o.id END"
 CHAINS = ("tls_chain", "quic_chain")
+
+
+def source(path: Path) -> Source:
+    """The database as a source, known by when it was made, wherever it lies: several hubs' have the same path."""
+    return Source(str(path), key_of(f"{path.name}/{_made_at(path)}", path.name), partial(batches, path))
+
+
+def _made_at(path: Path) -> str:
+    try:
+        with closing(open_read_only(path)) as connection:
+            return str(connection.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
+    except sqlite3.Error:
+        return str(path.resolve())  # none of ours, or one that cannot be read: reading it will say so
 
 
 def batches(path: Path, position: int = 0, mark: str = "") -> Iterator[Batch]:

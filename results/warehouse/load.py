@@ -47,9 +47,10 @@ class Position(msgspec.Struct, frozen=True):
     mark: str = ""
 
 
-def key_of(place: str) -> str:
-    """By what a source is remembered: its own name stays at home but for its last part."""
-    return f"{place.rstrip('/').rpartition('/')[2][:100]}#{hashlib.sha256(place.encode()).hexdigest()[:12]}"
+def key_of(place: str, name: str | None = None) -> str:
+    """By what a source is remembered: of where it lies no more than its name is told."""
+    name = name or place.rstrip("/").rpartition("/")[2]
+    return f"{name[:100]}#{hashlib.sha256(place.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 def load(engine: Engine, source: Source, clock: Callable[[], datetime]) -> Iterator[Loaded]:

@@ -60,6 +60,5 @@ def _source(file: Place, judge: Judge) -> Source:
         return Source(str(file), key_of(str(file)), partial(parquet.batches, file))
     local = Path(file.path) if "file" in file.system.protocol else None
     if local is not None and is_database(local):
-        path = local.resolve()
-        return Source(str(local), key_of(str(path)), partial(from_database.batches, path))
+        return from_database.source(local)
     return Source(str(local or file), key_of(str(file)), partial(from_records.batches, file, judge))
