@@ -30,12 +30,13 @@ def pages(
     both: list[tuple[str, PageHandler]] = []
     for name in LISTS:
         both += [(f"/{name}", getattr(lists, name)), (f"/{name}.csv", getattr(lists, name))]
-    return (
+    every: tuple[tuple[str, PageHandler], ...] = (
         ("/", made.matrix),
         ("/matrix.csv", made.matrix),
         *both,
         ("/service/{name:path}.csv", made.service),
         ("/service/{name:path}", made.service),
+        ("/target.csv", made.target),
         ("/target", made.target),
         ("/vantage/{name:path}.csv", made.vantage),
         ("/vantage/{name:path}", made.vantage),
@@ -49,6 +50,7 @@ def pages(
         ("/favicon.ico", giving.icon),
         *(_data(Data(*shared), data) if data is not None else ()),
     )
+    return tuple((path, made.in_time(handler)) for path, handler in every)
 
 
 def _data(made: Data, app: ASGIApp) -> tuple[tuple[str, PageHandler], ...]:

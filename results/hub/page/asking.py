@@ -65,6 +65,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         }
         return self.to(path or self.path, **{**query, **changed})
 
+    def export(self, form: str, **filters: str | None) -> str:
+        """Where the measurements themselves of this time and country can be had."""
+        period = self.period
+        given = {"format": form, "since": period.since, "until": period.until, "country": self.country, **filters}
+        return "/v1/export?" + urlencode({name: value for name, value in given.items() if value is not None})
+
     def shows(self, country: str | None, *names: str | None) -> bool:
         """Whether a row of this country and these names is asked for."""
         if self.country is not None and country != self.country:

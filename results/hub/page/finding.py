@@ -13,12 +13,14 @@ from results.answers import SqliteAnswers
 from results.hub.page import rendering
 from results.hub.page.asking import DAYS, Asked, asked
 from results.hub.page.remembering import Remembering
+from results.hub.reading import TooSlow
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
     from starlette.requests import Request
 
     from results.hub.reading import Reading
+    from results.hub.routes import PageHandler
     from results.questions import ChangeRow, Period
 
 T = TypeVar("T")
@@ -43,6 +45,17 @@ class Asking:
 
     async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
         return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
+
+    def in_time(self, handler: PageHandler) -> PageHandler:
+        """Says on a page what takes too long."""
+
+        async def handle(request: Request, reading: Reading) -> Response:
+            try:
+                return await handler(request, reading)
+            except TooSlow:
+                return rendering.page(self.asked(request), "slow", status=503)
+
+        return handle
 
     async def drawn(self, ask: Asked, template: str, given: Callable[[], dict[str, Any]]) -> Response:
         """A page, put together in a thread, for it may be long, and the loop has others to serve."""

@@ -95,7 +95,6 @@ class Pages(Asking):
                 "narrow": strip.strip(by_day, strip.NARROW, since),
                 "outcomes": strip.outcomes_of(by_day),
                 "countries": countries,
-                "csv": f"service/{service}",
                 "badge": ask.to(f"/badge/{service}.svg"),
                 "badge_text": title(service, target),
                 **_latest(latest, ask),

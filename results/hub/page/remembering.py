@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from results.hub.reading import Reading
 
 T = TypeVar("T")
-MOST = 100
+MOST_ROWS = 400_000
+"""Of all that is kept: 100 MB or so."""
 LONGEST_S = 60.0
 """What is kept though nothing new was received: a verdict may have been judged again."""
 WORTH = 20
@@ -27,6 +28,8 @@ LONGEST_ANSWER_S = 20.0
 class _Kept:
     def __init__(self, version: int, value: Any, took_s: float, at: float) -> None:
         self.version, self.value, self.took_s, self.at = version, value, took_s, at
+        parts = value if isinstance(value, tuple) else (value,)
+        self.rows = 100 + sum(len(part) for part in parts if isinstance(part, (list, set)))
 
 
 class Remembering:
@@ -49,7 +52,7 @@ class Remembering:
                     value = await reading.ask(question, LONGEST_ANSWER_S)
                     kept = self._kept[key] = _Kept(version, value, self._clock() - begun, self._clock())
                 self._kept.move_to_end(key)
-                while len(self._kept) > MOST:
+                while len(self._kept) > 1 and sum(one.rows for one in self._kept.values()) > MOST_ROWS:
                     self._kept.popitem(last=False)
                 answer: T = kept.value
                 return answer

@@ -12,13 +12,15 @@ import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
 import pytest
 
 from results.finished import Finished
-from results.hub.page import pages
+from results.hub.page import looking, pages
+from results.hub.reading import TooSlow
 from results.store import Store
 from tests.hub.inside import Inside
 from tests.hub.page.conftest import NOW, Ask
@@ -165,6 +167,36 @@ async def test_who_fell_silent_and_for_how_long(weeks: Path, tmp_path: Path, ask
         said = text(await asked(later, "/silent"))
     assert "home RU 21 May 2017, 18:07 UTC 9.25 days 6" in said
     assert "village" in said
+
+
+async def test_what_is_shown_can_be_taken_away_whole(ask: Ask) -> None:
+    for path, count in (
+        ("/?since=2017-05-20&until=2017-05-20", 5 * 6 * 4),
+        ("/?since=2017-05-20&until=2017-05-20&country=NL", 6 * 4),
+        ("/service/wechat?since=2017-05-20", 2 * 2 * 5 * 4),
+        ("/vantage/office?since=2017-05-21", 6 * 4),
+    ):
+        links = [str(one["href"]) for one in Read((await ask(path)).body.decode()).all("a")]
+        exports = [link for link in links if link.startswith("/v1/export?")]
+        assert [link.partition("format=")[2].partition("&")[0] for link in exports] == ["csv", "jsonl", "ooni"]
+        got = await ask(exports[1])
+        assert got.body.count(b"\n") == count, path
+    assert len(rows(await ask("/target.csv?is=https%3A%2F%2Fweb.wechat.com%2F"))) == 5
+
+
+async def test_what_takes_too_long_is_said_on_a_page(
+    weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+
+    def endless(db: Any, period: object) -> None:
+        raise TooSlow
+
+    monkeypatch.setattr(looking, "cells", endless)
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        got = await asked(app, "/?lang=ru")
+    assert got.status == 503
+    assert "Выберите меньший срок" in Read(got.body.decode()).text
 
 
 async def test_a_verdict_that_was_judged_again_is_told_with_what_it_was(weeks: Path, tmp_path: Path) -> None:
