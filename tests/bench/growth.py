@@ -1,6 +1,6 @@
 """How cost grows with the list: time and memory of a whole round, and what a plain success takes in the database.
 
-    python -m tests.bench.growth [--counts 100,1000,10000] [--concurrency 64] [--json FILE]
+    python -m tests.bench.growth [--counts 100,1000,10000,100000] [--concurrency 64] [--json FILE]
 
 One `reachprobe run` for each count, on HTTPS targets with names of their own that a local server answers from memory,
 with an empty database. What one more target costs is the slope from the count before.

@@ -5,7 +5,6 @@ A program is one function from a task to what was spent; None where it cannot do
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -58,8 +57,8 @@ def campaign(task: Task) -> Spent:
     """`reachprobe run` of a campaign of these targets, for lists that are too long for a command line."""
     configuration(task)
     with (task.folder / "config.toml").open("a") as config:
-        targets = json.dumps([job.url for job in task.jobs])
-        config.write(f'[[campaign]]\nname = "all"\nevery = "1d"\ntargets = {targets}\n')
+        config.write(f'[[campaign]]\nname = "all"\nevery = "1d"\nlist = "{task.folder / "targets.txt"}"\n')
+    (task.folder / "targets.txt").write_text("".join(f"{job.url}\n" for job in task.jobs))
     words = ["--config", str(task.folder / "config.toml"), "--db", str(task.folder / "bench.db"), "run", "--json"]
     return _spent([str(Path(sys.executable).with_name("reachprobe")), *words], task, '"outcome":"reachable"')
 
