@@ -14,6 +14,8 @@ class AsnTable(Table, frozen=True, kw_only=True):
     """A database on this machine that tells an address's network: MaxMind's format."""
     country_mmdb: str | None = None
     """Another, for the country, where the first does not tell it."""
+    echo: bool = False
+    """Whether the group's hub is asked which network it sees this vantage in."""
 
 
 class CareTable(Table, frozen=True, kw_only=True):

@@ -68,6 +68,8 @@ def _hubs(config: Config) -> list[tuple[Keys, str]]:
     if config.hub.reading == "password" and config.hub.reading_password is None:
         how = "it needs hub.reading_password: what `reachprobe hub password` prints"
         found.append((("hub", "reading"), how))
+    if config.asn.echo and config.hub.url is None:
+        found.append((("asn", "echo"), "there is no hub to ask: it needs hub.url"))
     if config.hub.targets is not None and not Path(config.hub.targets).is_file():
         found.append((("hub", "targets"), f"there is no file {config.hub.targets}"))
     if config.hub.path not in config.path_names:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,13 @@ import msgspec
 
 from probe import path as paths
 from probe.path import BadPath, Path
-from probe.whereabouts import Whereabouts, look
+from probe.whereabouts import Lookout, Whereabouts
 from results.finished import AsnSource
 from schedules.config import Config, VantageTable
 
 if TYPE_CHECKING:
     from probe.model import Vantage
+    from schedules.echo import Echo
 
 SECRET_BYTES = 32
 SLEPT_S = 2.0
@@ -30,6 +31,8 @@ EVERY_S = 1.0
 Look = Callable[[Path], Whereabouts]
 Told = Callable[[str], tuple[int | None, str | None]]
 """An address's ASN and country."""
+Echoes = Callable[[], Mapping[str, "Echo"]]
+"""What hubs said of this machine's networks, by their keys."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,8 +74,8 @@ class Located(Config, frozen=True, kw_only=True):
 class Here:
     """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
 
-    def __init__(self, secret: bytes, look: Look = look, told: Told | None = None) -> None:
-        self._secret, self._look, self._told = secret, look, told
+    def __init__(self, secret: bytes, look: Look | None = None, told: Told | None = None, echoes: Echoes = dict) -> None:
+        self._secret, self._look, self._told, self._echoes = secret, Lookout() if look is None else look, told, echoes
 
     def locate(self, config: Config) -> Located:
         """The configuration with what is known of this place; of an already located one, as it was declared."""
@@ -98,6 +101,10 @@ class Here:
         seen = self._look(path)
         tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
         vantage, source = _vantage(config, seen, tunnel if config.network.tunnel == "mark" else None, told)
+        if config.asn.echo and tunnel is None and source != "mmdb":
+            echo = self._echoes().get(place.network_key or "")
+            if echo is not None and echo.asn is not None:
+                vantage, source = _as_told(config, echo.asn, echo.country), "echoed"
         return msgspec.structs.replace(place, asn_source=source, tunnel=tunnel, vantage=vantage)
 
 
@@ -154,15 +161,20 @@ def _vantage(
             break
     else:
         return None, "declared" if config.vantage.asn is not None else None
+    source: AsnSource | None = "declared" if config.vantage.asn is not None else None
+    return _as_told(config, asn, country), "mmdb" if asn is not None else source
+
+
+def _as_told(config: Config, asn: int | None, country: str | None) -> VantageTable:
+    """The declared vantage with what somebody else tells of its network."""
     declared = config.vantage
     other = asn is not None and asn != declared.asn
-    found = VantageTable(
+    return VantageTable(
         name=declared.name,
         country=country or declared.country,
         asn=asn or declared.asn,
         network_name=None if other else declared.network_name,
     )
-    return found, "mmdb" if asn is not None else "declared" if declared.asn is not None else None
 
 
 def reader(config: Config) -> Told:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,9 @@ from results.outbox import Hub
 from results.plain_records import prepare
 from results.store import Store, StoreError
 from schedules import hub_client
+from schedules.echo import refresh, remembered
 from schedules.hub_client import HubRefused, Later, Unknown
+from schedules.place import Here, secret_of
 
 if TYPE_CHECKING:
     from probe.asking import Way
@@ -82,9 +85,14 @@ class Sender:
     def _work(self, config: Config, database: Path) -> None:
         try:
             with closing(Store.open(database)) as store:
-                asyncio.run(self.send(config, store))
+                asyncio.run(self._all(config, store))
         except Exception as error:
             self._said.append(f"sending failed and is tried again: {type(error).__name__}: {error}")
+
+    async def _all(self, config: Config, store: Store) -> None:
+        await self.send(config, store)
+        here = Here(secret_of(store.path), echoes=partial(remembered, store.path))
+        await refresh(config, store.path, here, self._clock())
 
     async def send(self, config: Config, store: Store) -> None:
         """Send until nothing waits, or something fails."""

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from results.store import Store
 
-BESIDE = re.compile(r"(-wal|-shm|-journal|\.lock|\.agent\.lock|\.networks|\.fingerprints.*|\.m.*\.backup(\.part)?)?")
+BESIDE = re.compile(
+    r"(-wal|-shm|-journal|\.lock|\.agent\.lock|\.networks|\.echoed|\.shared|\.fingerprints.*|\.m.*\.backup(\.part)?)?"
+)
 """What stands beside a database, behind its name."""
 IN_FOLDERS = {
     "lists": re.compile(r"[0-9a-f]{32}\.(csv|failed)(\.part(\.json)?)?"),

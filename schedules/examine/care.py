@@ -45,4 +45,8 @@ def found(app: App, config: Config, store: Store) -> Iterator[Finding]:
         yield Finding("asn", "fine", f"AS{vantage.asn}, {_WHENCE.get(place.asn_source or '', 'declared')}")
 
 
-_WHENCE = {"mmdb": "by this machine's public address and [asn]", "declared": "as [vantage] declares, wherever it is"}
+_WHENCE = {
+    "mmdb": "by this machine's public address and [asn]",
+    "declared": "as [vantage] declares, wherever it is",
+    "echoed": "as the group's hub sees it",
+}
