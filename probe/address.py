@@ -12,6 +12,7 @@ DOCUMENTATION = IPv6Network("3fff::/20")
 """RFC 9637, which Python does not know before 3.13."""
 
 
+@lru_cache(maxsize=4096)
 def literal(host: str) -> IPv4Address | IPv6Address | None:
     """The address a host is a literal of, or None for a name."""
     if not host or not (host[0].isdigit() or ":" in host):

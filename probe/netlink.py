@@ -19,6 +19,8 @@ UNICAST = 1
 HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 ROUTE, NEIGH, LINK = struct.Struct("=8BI"), struct.Struct("=BBHiHBB"), struct.Struct("=BBHiII")
 LONGEST_S = 1.0
+GROUPS = sum(1 << (group - 1) for group in (1, 3, 5, 7, 8, 9, 11, 19, 32))
+"""RTNLGRP_* of linux/rtnetlink.h: links, neighbours, and each family's addresses, routes and rules, next hops."""
 Attributes = dict[int, bytes]
 
 
@@ -85,6 +87,43 @@ def link_address(index: int, address: str) -> bytes | None:
     head = NEIGH.pack(family, 0, 0, index, 0, 0, 0)
     answer = _ask(GETNEIGH, NEWNEIGH, head + _written([(NEIGHBOUR, parsed.packed)]))
     return _read(answer[NEIGH.size :]).get(LINK_ADDRESS) if answer is not None else None
+
+
+class Changes:
+    """Hears from the kernel whenever a link, an address, a route, a rule or a neighbour changes."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        family = getattr(socket, "AF_NETLINK", None)
+        if family is None:
+            return
+        try:
+            self._socket = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+            self._socket.bind((0, GROUPS))
+        except OSError:
+            self.close()
+
+    def any(self) -> bool:
+        """Whether anything has changed since it was asked last; true where that cannot be known."""
+        if self._socket is None:
+            return True
+        heard = False
+        try:
+            while self._socket.recv(65536):
+                heard = True
+        except BlockingIOError:
+            return heard
+        except OSError:  # ENOBUFS: so much that some was lost
+            pass
+        return True
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _ask(kind: int, answered_by: int, body: bytes) -> bytes | None:

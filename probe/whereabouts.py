@@ -96,6 +96,21 @@ def look(path: Path) -> Whereabouts:
     return Whereabouts(ways=tuple(way for way in ways if way is not None), slept_s=slept_s())
 
 
+class Lookout:
+    """`look`, which asks the kernel again only when that has told of a change."""
+
+    def __init__(self) -> None:
+        self._changes = netlink.Changes()
+        self._seen: dict[Path, Whereabouts] = {}
+
+    def __call__(self, path: Path) -> Whereabouts:
+        if self._changes.any():
+            self._seen.clear()
+        if path not in self._seen:
+            self._seen[path] = look(path)
+        return msgspec.structs.replace(self._seen[path], slept_s=slept_s())
+
+
 def slept_s() -> float:
     """How long this machine has slept since it started; 0 where that is not told."""
     return 0.0 if CLOCK_BOOTTIME is None else time.clock_gettime(CLOCK_BOOTTIME) - time.monotonic()

@@ -8,7 +8,7 @@ ooni/blocking-fingerprints threads and zapret tools, written anew as facts.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
@@ -156,8 +156,25 @@ def is_block_host(host: str | None) -> bool:
 
 
 def match(http: Http) -> tuple[Match, ...]:
-    """Every fingerprint that an answer bears; the work is bounded whatever the answer holds."""
-    return tuple(_found(http))
+    """Every fingerprint that an answer bears; the work is bounded whatever the answer holds.
+
+    An odd answer is judged several times, before and after it was tried again, so the newest answers are remembered.
+    """
+    if http.body is not None and http.body_sha256 is None:
+        return tuple(_found(http))
+    is_kept = http.body is not None
+    key = (http.url, http.status, http.headers, http.location, http.title, http.length, http.body_sha256, is_kept)
+    found = _REMEMBERED.pop(key, None)
+    if found is None:
+        found = tuple(_found(http))
+    _REMEMBERED[key] = found
+    if len(_REMEMBERED) > MOST_REMEMBERED:
+        del _REMEMBERED[next(iter(_REMEMBERED))]
+    return found
+
+
+_REMEMBERED: dict[Hashable, tuple[Match, ...]] = {}
+MOST_REMEMBERED = 256
 
 
 def refusals(http: Http) -> tuple[Match, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from probe import netlink, whereabouts
 from probe.netlink import Link
+from probe.path import Path as AnyPath
 from probe.whereabouts import Way, Whereabouts, tunnel_kind
 
 ROOT = Path(__file__).parents[2]
@@ -166,3 +168,65 @@ def test_a_key_tells_routers_apart_and_neither_family_nor_own_address_matters(
 @given(st.binary(max_size=200))
 def test_whatever_the_kernel_answers_is_read_without_a_crash(answer: bytes) -> None:
     netlink._read(answer)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="the kernel is asked by netlink, on Linux alone")
+def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    monkeypatch.setattr(whereabouts, "look", lambda path: looks.append(path) or Whereabouts())
+    told = iter([True, False, False, True])
+    monkeypatch.setattr(netlink.Changes, "any", lambda _: next(told))
+    lookout = whereabouts.Lookout()
+    for _ in range(4):
+        lookout(AnyPath())
+    assert len(looks) == 2
+
+
+WATCHED = """
+import subprocess, sys
+from probe import whereabouts
+from probe.path import Path
+lookout, looks, look = whereabouts.Lookout(), [], whereabouts.look
+whereabouts.look = lambda path: looks.append(path) or look(path)
+for change in sys.stdin.read().splitlines():
+    subprocess.run(change, shell=True, check=True)
+    now = look(Path())
+    for _ in range(3):
+        seen = lookout(Path())
+        assert (seen.ways, seen.tunnel) == (now.ways, now.tunnel), change
+print(len(looks))
+"""
+CHANGES = f"""
+true
+ip neigh change 192.168.7.1 lladdr {OTHER} dev up0
+ip route add 198.41.0.4/32 via 192.168.7.9
+ip route del 198.41.0.4/32
+ip tuntap add dev vpn0 mode tun; ip addr add 10.9.0.2/24 dev vpn0; ip link set vpn0 up
+ip route add default dev vpn0 table 51820; ip rule add not fwmark 51820 table 51820
+ip rule del not fwmark 51820 table 51820
+ip addr del 192.168.7.5/24 dev up0; ip addr add 192.168.7.99/24 dev up0
+ip route add default via 192.168.7.1
+ip link set up0 down
+true
+"""
+
+
+@pytest.mark.lab
+def test_whatever_changes_the_way_out_is_seen_at_the_next_look() -> None:
+    if os.getuid() or not shutil.which("unshare") or not shutil.which("ip"):
+        pytest.skip("needs root, unshare and ip")
+    script = f"set -e\n{HOME}\nexec {sys.executable} -c '{WATCHED}'"
+    changes = "\n".join(CHANGES.split("\n")[1:-1])
+    words = ["unshare", "-n", "sh", "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, input=changes)
+    if done.returncode and ("Unknown device type" in done.stderr or "not permitted" in done.stderr):
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 2 * len(changes.splitlines())  # of three looks after each change
+
+
+def test_where_the_kernel_tells_nothing_it_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
+    changes = netlink.Changes()
+    assert changes.any()
+    assert changes.any()
