@@ -12,6 +12,7 @@ import uvloop
 
 from probe.means import Means
 from probe.model import Measurement, Target
+from probe.pace import Began, Facts, Pace
 from probe.round import measure_all
 from probe.target import parse
 from schedules.demo import censor, resolver
@@ -183,3 +184,62 @@ async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: 
     got = await at_most(60, _all(targets, means_in(net, timeout_s=2, per_address=64, concurrency=60)))
     ends = {name: {course(m)[-1] for m in got if m.target.host == name} for name in (dead.name, live.name)}
     assert ends == {dead.name: {("tcp", "generic_timeout_error")}, live.name: {("http", None)}}
+
+
+class Watched(Pace):
+    """A pace that keeps what it was asked."""
+
+    def __init__(self, ceiling: int, most: int) -> None:
+        super().__init__(ceiling, most)
+        self.asked: list[tuple[int, int]] = []
+
+    def has_room(self, loading: int, waiting: int) -> bool:
+        self.asked.append((loading, waiting))
+        return super().has_room(loading, waiting)
+
+
+async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: CensoredNetwork) -> None:
+    dead = net.add_site("dead.x.test", connect="unanswered")
+    live = net.add_site("live.x.test", tls=False)
+    targets = [parse(url) for _ in range(12) for url in (dead.url, live.url)]
+    wanted, pace = means_in(net, timeout_s=3, per_address=64, concurrency=2), Watched(2, 20)
+    got = [m.target.host async for m in measure_all(targets, wanted, itself, pace=pace)]
+    assert len(got) == 24
+    assert got[:12] == [live.name] * 12, "one at a time, the silent ones would hold both places for 3 s each"
+    assert all(loading >= 0 and waiting >= 0 and loading + waiting <= 20 for loading, waiting in pace.asked)
+
+
+async def test_a_target_that_goes_on_after_a_wait_is_counted_again(net: CensoredNetwork) -> None:
+    slow = net.add_site("slow.x.test", tls=False, lie=resolver.silence)
+    resumed: list[tuple[int, int]] = []
+    pace = Watched(1, 20)
+
+    async def finish(measured: Measurement) -> str:
+        pace.asked.clear()
+        return measured.target.host
+
+    async for _ in measure_all([parse(slow.url)], means_in(net, timeout_s=0.3), finish, pace=pace):
+        resumed = list(pace.asked)
+    assert resumed == [(0, 0)], "its place was its own again when it ended"
+
+
+async def test_what_timed_out_while_the_line_was_full_is_told_before_it_is_judged(here: Listeners) -> None:
+    class Full(Pace):
+        def ended(self, began: Began, facts: Facts) -> bool:
+            return True
+
+    heard: list[str] = []
+
+    async def finish(measured: Measurement) -> str:
+        heard.append(f"judged {measured.target.service}")
+        return ""
+
+    async for _ in measure_all(
+        endpoints(server(here, forever), 1),
+        means(),
+        finish,
+        pace=Full(1),
+        doubtful=lambda measured: heard.append(f"doubtful {measured.target.service}"),
+    ):
+        pass
+    assert heard == ["doubtful 0", "judged 0"]

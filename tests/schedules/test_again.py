@@ -11,6 +11,7 @@ import pytest
 
 from probe.canary import NetworkReport
 from probe.network import RealNetwork
+from probe.pace import FLOOR, Began, Facts, Pace
 from results.finished import Finished
 from results.store import Store
 from schedules.again import SHARE, Anomalies
@@ -235,3 +236,47 @@ async def test_a_home_router_that_resets_under_load_is_no_censor(lab: Lab, store
     assert {row.verdict.outcome for row in seen.rows} == {"reachable"}
     assert len(seen.rows) == len(sites)
     assert list(store.rows(outcome="blocked")) == []
+
+
+class Full:
+    """Says of the first `times` that are measured that they timed out on a full line, quick as their failures are."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self._left = times
+        monkeypatch.setattr(Pace, "ended", self._ended)
+
+    def _ended(self, began: Began, facts: Facts) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+async def test_what_was_blocked_before_is_measured_again_where_our_own_line_was_full(
+    lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await round_of(config, store, lab.good, lab.reset)
+    Full(monkeypatch, times=2)
+    seen, _ = await round_of(config, store, lab.good, lab.reset, again=lambda: lab.net.censored.clear())
+    assert (seen.outcome(lab.reset), seen.again) == ("reachable", [(1, None)])
+    first = list(store.rows(target=lab.reset.url))[1]
+    assert (first["outcome"], first["rules"]) == ("inconclusive", ["alone.not_blocked"])
+
+
+async def test_a_repeat_that_times_out_on_a_full_line_tells_nothing_and_is_made_once_more(
+    lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("schedules.again.SHARE", 1)
+    sites = [lab.net.add_site(f"reset{n}.x.test", censored=censor.resets) for n in range(2 * FLOOR)]
+    Full(monkeypatch, times=2 * len(sites))
+    handshakes = 0
+
+    def count(seen: censor.Seen) -> censor.Action:
+        nonlocal handshakes
+        handshakes += seen.name == sites[0].name
+        return censor.resets if "reset" in (seen.name or "") else censor.passes
+
+    lab.net.policy = count
+    seen, _ = await round_of(config, store, *sites)
+    assert [row.verdict.outcome for row in seen.rows] == ["blocked"] * len(sites)
+    assert len({row.measurement.repeats for row in seen.rows}) == len(sites)
+    assert len(list(store.rows())) == 2 * len(sites), "what told nothing is not kept"
+    assert handshakes > 0 == handshakes % 3, "it was measured three times all the same"
