@@ -26,5 +26,7 @@ class HubTable(Table, frozen=True, kw_only=True):
     """For `reading = "password"`: what `reachprobe hub password` prints."""
     operator_password: Password | None = None
     """For `/metrics` and `/probe` of this hub, likewise."""
+    store: str | None = None
+    """The URL of a warehouse that what this hub has is loaded into as well, by a process beside it."""
     targets: str | None = None
     """A file of targets that this hub shares with its vantages at `/v1/targets`."""

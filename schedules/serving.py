@@ -34,6 +34,7 @@ from schedules.choose import read_list
 from schedules.conclude import judge_again
 from schedules.observing import controls
 from schedules.place import Told, reader
+from schedules.storing import storing
 
 if TYPE_CHECKING:
     from schedules.config import Config
@@ -115,8 +116,9 @@ async def serve(
     behind_proxy: bool,
     reads: Reads,
     ready: Callable[[], None],
+    store: str | None = None,
 ) -> None:
-    """Serve until cancelled; then answer what is under way, and end."""
+    """Serve until cancelled; then answer what is under way, and end. `store`: a warehouse that is loaded as well."""
     prepare()
     collector = Collector(database, lambda store: judge_again(store, config))
     doorkeeper, reading = Doorkeeper(database), Reading(database)
@@ -143,7 +145,9 @@ async def serve(
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
-        beside = asyncio.create_task(examining(database))
+        beside = [asyncio.create_task(examining(database))]
+        if store is not None:
+            beside.append(asyncio.create_task(storing(database, store)))
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -152,9 +156,9 @@ async def serve(
                 await running
             raise
         finally:
-            beside.cancel()
-            with suppress(asyncio.CancelledError):
-                await beside
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:

@@ -21,9 +21,16 @@ MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
 @click.option("--cert", "certificate", type=FILE, help="TLS: the certificate with its chain, PEM.")
 @click.option("--key", type=FILE, help="TLS: its private key, PEM.")
 @click.option("--behind-proxy", is_flag=True, help="A reverse proxy does TLS, and says in X-Forwarded-For who asks.")
+@click.option("--store", metavar="URL", help="A warehouse that is loaded as well; as [hub] store.")
 @click.pass_context
 def hub(
-    ctx: click.Context, where: str, db: Path | None, certificate: Path | None, key: Path | None, behind_proxy: bool
+    ctx: click.Context,
+    where: str,
+    db: Path | None,
+    certificate: Path | None,
+    key: Path | None,
+    behind_proxy: bool,
+    store: str | None,
 ) -> int | None:
     """Collect what a group's vantages send. Without a sub-command it serves until it is stopped.
 
@@ -35,7 +42,7 @@ def hub(
     if ctx.invoked_subcommand is not None:
         return None
     host, port = _endpoint(where, certificate, key, behind_proxy)
-    return _serve(app, host, port, certificate, key, behind_proxy)
+    return _serve(app, host, port, certificate, key, behind_proxy, store)
 
 
 @hub.command()
@@ -137,7 +144,19 @@ def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_pro
     return host, int(port)
 
 
-def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool) -> int:
+def _warehouse(url: str | None) -> str | None:
+    """The warehouse that is loaded as well, once it could be opened."""
+    if url is None:
+        return None
+    from schedules.cli.warehouse import opened
+
+    with opened(url):
+        return url
+
+
+def _serve(
+    app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool, store: str | None
+) -> int:
     from probe.address import literal
     from schedules import lock, loop
     from schedules.interrupted import Interrupted
@@ -158,6 +177,7 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
         )
     reads = config.hub.reading or ("public" if is_loopback else "members")
     app.store().close()
+    warehouse = _warehouse(store or config.hub.store)
     with lock.held(app.database, "hub"):
         try:
             sock = listen(host, port)
@@ -181,6 +201,7 @@ def _serve(app: App, host: str, port: int, certificate: Path | None, key: Path |
                     behind_proxy=behind_proxy,
                     reads=reads,
                     ready=ready,
+                    store=warehouse,
                 )
             )
         except (KeyboardInterrupt, Interrupted):

@@ -51,7 +51,7 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
     """
     from schedules.cli._warehouse import loaded
 
-    with _opened(url) as engine:
+    with opened(url) as engine:
         loaded(app, engine, places, as_json)
 
 
@@ -68,7 +68,7 @@ def query(app: App, name: str, url: str, since: str | None, until: str | None, f
     from schedules.cli._warehouse import shown
 
     period = _period(since, until)
-    with _opened(url, must_exist=True) as engine:
+    with opened(url, must_exist=True) as engine:
         from results.warehouse.asking import WarehouseAnswers
 
         rows = getattr(WarehouseAnswers(engine), name)(period)
@@ -83,7 +83,7 @@ def status(app: App, url: str, as_json: bool) -> None:
     """Say what the warehouse holds, of which time, how large it is, and how far each source was read."""
     from schedules.cli._warehouse import told
 
-    with _opened(url, must_exist=True) as engine:
+    with opened(url, must_exist=True) as engine:
         told(app, engine, as_json)
 
 
@@ -101,7 +101,7 @@ def archive(app: App, url: str, to: str, since: str | None, until: str | None) -
     """
     from schedules.cli._warehouse import archived
 
-    with _opened(url, must_exist=True) as engine:
+    with opened(url, must_exist=True) as engine:
         archived(app, engine, to, _day("--since", since), _day("--until", until))
 
 
@@ -117,12 +117,12 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
     """
     from schedules.cli._warehouse import reclassified
 
-    with _opened(url, must_exist=True) as engine:
+    with opened(url, must_exist=True) as engine:
         reclassified(app, engine, workers, as_json)
 
 
 @contextmanager
-def _opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
+def opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
     """The warehouse, while something is done with it; what is wrong with it is said in one line."""
     try:
         from results.warehouse.engine import WarehouseError, open_engine
