@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PORT, TLS_PORT = 8123, 8443
 DATABASE = "reachprobe"
-REPLICATED = "ReplicatedReplacingMergeTree"
+REPLICATED = "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')"
 
 
 class ClickhouseEngine:
