@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from results.warehouse.engine import Engine
 
+MOMENTS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
 TOLD = 20
 """Skipped records that are told one by one."""
 RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -168,8 +169,8 @@ def _short(name: str, value: Any) -> str:
         return ""
     if name == "asn":
         return f"AS{value}"
-    if isinstance(value, str) and name.endswith("_at") and len(value) == len("2017-05-06T12:07:01.000Z"):
-        return f"{value[:10]} {value[11:16]}"
+    if isinstance(value, str) and name in MOMENTS and len(value) > len("2017-05-06"):
+        return safe(f"{value[:10]} {value[11:16]}")
     return safe(str(value)).removeprefix("https://") if name == "target" else safe(str(value))
 
 

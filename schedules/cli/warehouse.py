@@ -64,7 +64,10 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
 @click.pass_obj
 def query(app: App, name: str, url: str, since: str | None, until: str | None, form: str | None) -> None:
-    """Ask the warehouse one of its questions; rows come in the same order from every engine."""
+    """Ask the warehouse one of its questions.
+
+    Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
+    """
     from schedules.cli._warehouse import shown
 
     period = _period(since, until)
@@ -80,7 +83,7 @@ def query(app: App, name: str, url: str, since: str | None, until: str | None, f
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @click.pass_obj
 def status(app: App, url: str, as_json: bool) -> None:
-    """Say what the warehouse holds, of which time, how large it is, and how far each source was read."""
+    """Say what the warehouse holds, and how large it is."""
     from schedules.cli._warehouse import told
 
     with opened(url, must_exist=True) as engine:
@@ -94,7 +97,7 @@ def status(app: App, url: str, as_json: bool) -> None:
 @click.option("--until", metavar="DAY", help="Only days before this one.")
 @click.pass_obj
 def archive(app: App, url: str, to: str, since: str | None, until: str | None) -> None:
-    """Write the warehouse as Parquet, in folders by country and date, for keeping and for others.
+    """Write the warehouse as Parquet by country and date.
 
     Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
     gcsfs.
