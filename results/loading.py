@@ -131,12 +131,22 @@ def rows(
     `repeated` False leaves out what was measured again at once, since the later measurement tells.
     """
     given = {name: value for name, value in filters.items() if value is not None}
+    if not _is_place(db, given):
+        return  # or every measurement would be looked at for one of a place that has none
     query = rows_query(given, repeated=repeated, oldest_first=oldest_first)
     values: list[str | int] = list(given.values())
     if limit is not None:
         query, values = query + " LIMIT ?", [*values, limit]
     for row in db.execute(query, values):
         yield line_of(row)
+
+
+def _is_place(db: Database, given: Mapping[str, str]) -> bool:
+    """Whether any vantage has the name and the path that are asked for; true where neither is."""
+    asked = {name: given[name] for name in ("vantage", "path") if name in given}
+    conditions = " AND ".join([FILTERS[name] for name in asked] or ["1"])
+    found = db.execute(f"SELECT 1 FROM vantages w WHERE {conditions} LIMIT 1", list(asked.values())).fetchone()  # noqa: S608
+    return not asked or found is not None
 
 
 def line_of(row: Sequence[Any]) -> dict[str, Any]:

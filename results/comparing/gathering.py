@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ INSERT INTO seen VALUES ({", ".join("?" * (len(FIELDS) + 1))})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
 """  # noqa: S608 constants only
 PLACES = ", ".join(PLACE)
+_place_of = attrgetter(*PLACE)
 SERVICES = """
 CREATE TEMP TABLE services AS
 SELECT target, min(service) AS service, max(required) AS required FROM seen WHERE service IS NOT NULL GROUP BY target
@@ -182,8 +184,7 @@ def _wanted(
 
 
 def _values(seen: Seen) -> tuple[Any, ...]:
-    place = (getattr(seen.vantage, field) for field in PLACE)
     return (
-        seen.id, seen.at, seen.target, seen.service, seen.required, *place, seen.outcome, seen.method,
+        seen.id, seen.at, seen.target, seen.service, seen.required, *_place_of(seen.vantage), seen.outcome, seen.method,
         seen.agreement, seen.confidence, seen.failing, seen.restricted, seen.since, seen.rules_version,
     )  # fmt: skip

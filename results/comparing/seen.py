@@ -32,6 +32,8 @@ FAMILY_SIGNS = {
     "ipv6": ("over IPv6 alone it does not work", "(ipv6)"),
 }
 """How the evidence tells that one family fails where the other works, though this network has both."""
+ONE_FAMILY = "in one family only:"
+FAMILY_WORDS = (ONE_FAMILY, *(alone for alone, _ in FAMILY_SIGNS.values()))
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +101,12 @@ def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:
     """The family that the evidence of a reachable target says fails by itself; None for none, and for both."""
     if outcome != "reachable":
         return None
+    telling = [sentence for sentence in evidence if sentence.startswith(FAMILY_WORDS)]
     failing = {
         family
-        for sentence in evidence
+        for sentence in telling
         for family, (alone, name) in FAMILY_SIGNS.items()
-        if sentence.startswith(alone) or (sentence.startswith("in one family only:") and sentence.endswith(name))
+        if sentence.startswith(alone) or (sentence.startswith(ONE_FAMILY) and sentence.endswith(name))
     }
     return failing.pop() if len(failing) == 1 else None
 

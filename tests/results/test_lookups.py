@@ -136,3 +136,12 @@ def _fits(row: dict[str, Any], filters: dict[str, str]) -> bool:
     has = row | {"vantage": row["vantage"]["name"], "path": row["vantage"]["path"]}
     plain = all(has[name] == value for name, value in filters.items() if name not in ("since", "until"))
     return plain and filters.get("since", "") <= row["started_at"] < filters.get("until", "9")
+
+
+def test_of_a_vantage_or_path_that_nothing_was_measured_from_nothing_is_looked_at(opened: Store) -> None:
+    opened.save([finished()])
+    asked_for: list[str] = []
+    opened.db.conn.set_trace_callback(asked_for.append)
+    assert list(opened.rows(vantage="nobody")) == list(opened.rows(path="nowhere", vantage=HOME.name)) == []
+    assert not [query for query in asked_for if "FROM measurements" in query]
+    assert [row["vantage"]["name"] for row in opened.rows(vantage=HOME.name, path=HOME.path)] == [HOME.name]
