@@ -105,3 +105,11 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "duckdb:///" in said
     assert cli.call(["warehouse", "query", "matrix", "--from", f"duckdb://{tmp_path}/w", "--since", "soon"]) == 2
     assert "--since 'soon'" in capsys.readouterr().err
+
+
+def test_a_hub_that_cannot_store_where_it_should_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.call(["--db", f"{tmp_path}/hub.db", "hub", "--listen", "127.0.0.1:0", "--store", "mysql://x"]) == 2
+
+    assert "'mysql://x' is no warehouse; give duckdb:///" in capsys.readouterr().err
