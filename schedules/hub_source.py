@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -39,6 +40,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Sleep = Callable[[float], Awaitable[None]]
+Say = Callable[[str], None]
 
 
 def files_of(
@@ -56,20 +58,21 @@ def files_of(
         try:
             into = folder / str(number) / f"{server_of(source).host}.jsonl"
             into.parent.mkdir()
-            loop.run(_collect(app, source.rstrip("/"), secret, period, into, whole))
+            say = partial(talk, quiet=app.quiet)
+            loop.run(_collect(app, source.rstrip("/"), secret, period, into, whole, say))
         except (NotAnswered, HubRefused, BadPath, ValueError, OSError) as error:
             raise click.ClickException(str(error)) from error
-        talk(f"{source}: {into.stat().st_size / 1e6:.1f} MB fetched", quiet=app.quiet)
+        talk(f"{source}: {into.stat().st_size / 1e3:.0f} kB fetched", quiet=app.quiet)
         found.append(str(into))
     return tuple(found)
 
 
-async def _collect(app: App, url: str, secret: str | None, period: Period, into: Path, whole: bool) -> None:
+async def _collect(app: App, url: str, secret: str | None, period: Period, into: Path, whole: bool, say: Say) -> None:
     config = app.config()
     usable(config.path_named(config.hub.path))
     way = hub_client.way_of(config)
     try:
-        await collect(url, secret or token_for(app.database, url), way, period, into, whole=whole)
+        await collect(url, secret or token_for(app.database, url), way, period, into, whole=whole, say=say)
     except Unknown as error:
         raise HubRefused(
             f"{url}: only who has its password or a token may read there: give --token-file, or enrol with"
@@ -86,6 +89,7 @@ async def collect(
     *,
     whole: bool = False,
     sleep: Sleep = asyncio.sleep,
+    say: Say = lambda sentence: None,
     most: int = MAX_BYTES,
 ) -> None:
     """Write a hub's measurements of a period into a file, one a line. A page that does not come is asked for again.
@@ -101,7 +105,7 @@ async def collect(
     after, size, more = 0, 0, True
     with into.open("xb") as out:
         while more:
-            lines, then, more = await _page(url, secret, way, {**asked, "after": str(after)}, sleep)
+            lines, then, more = await _page(url, secret, way, {**asked, "after": str(after)}, sleep, say)
             if more and then <= after:
                 raise HubRefused(f"{url}: its pages do not come to an end")
             after, size = then, size + len(lines)
@@ -110,7 +114,9 @@ async def collect(
             out.write(lines)
 
 
-async def _page(url: str, secret: str | None, way: Way, asked: dict[str, str], sleep: Sleep) -> tuple[bytes, int, bool]:
+async def _page(
+    url: str, secret: str | None, way: Way, asked: dict[str, str], sleep: Sleep, say: Say
+) -> tuple[bytes, int, bool]:
     for tried in range(1, TRIES + 1):
         try:
             got = await hub_client.read(url, f"/v1/measurements?{urlencode(asked)}", secret, way, MAX_PAGE_BYTES)
@@ -119,7 +125,9 @@ async def _page(url: str, secret: str | None, way: Way, asked: dict[str, str], s
             if tried == TRIES:
                 raise
             said = error.wait_s if isinstance(error, Later) else None
-            await sleep(min(LONGEST_WAIT_S, said if said is not None else 2.0 ** (tried - 1)))
+            wait = min(LONGEST_WAIT_S, said if said is not None else 2.0 ** (tried - 1))
+            say(f"{error}; tried again in {wait:.0f} s")
+            await sleep(wait)
     after = got.header("reachprobe-after") or ""
     if not (after.isascii() and after.isdigit() and len(after) < 20):
         raise HubRefused(f"{url}: its answer is no hub's")

@@ -114,7 +114,9 @@ def wanted(query: Mapping[str, str], kind: Any = Wanted) -> Any:
     try:
         found = msgspec.convert(dict(query), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise BadQuestion(printable(str(error))) from error
+        raise BadQuestion(
+            printable(str(error).replace("Object contains unknown field", "there is no filter"))
+        ) from error
     for name in ("since", "until"):
         if (text := getattr(found, name, None)) is not None:
             found = msgspec.structs.replace(found, **{name: _bound(name, text)})
