@@ -136,8 +136,8 @@ class Pace:
         return facts.timed_out and (earlier or self._full)
 
     def alone(self, at_once: int) -> Pace:
-        """A pace for measuring again: so few at once, and fewer under way in all than was seen to do no harm."""
-        pace = Pace(at_once, max(at_once, min(3 * self._waited // 4, self._most)))
+        """A pace for measuring again: so few at once, and no more under way in all than waited and did no harm."""
+        pace = Pace(at_once, max(at_once, self._waited))
         pace._allowed = min(at_once, self._allowed)
         pace._bears = pace._most
         pace._best, pace._usually_lost, pace._life_s = self._best, self._usually_lost, self._life_s

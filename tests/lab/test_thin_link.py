@@ -18,10 +18,8 @@ from tests.lab.crowd import config_toml, crowd, name, silent_name
 from tests.lab.standing import Lab, Ran
 
 pytestmark = pytest.mark.lab
-TIMED_OUT = """
-SELECT COUNT(*) FROM observations o JOIN measurements m ON o.measurement = m.number
-WHERE o.failure = 'generic_timeout_error' AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
-"""
+TIMED_OUT = "SELECT COUNT(*) FROM observations WHERE failure = 'generic_timeout_error'"
+"""Of everything, also of what was measured again at the end of the round: that mends it, and hides it."""
 
 
 @pytest.fixture(scope="module")

@@ -170,14 +170,14 @@ def test_more_may_wait_where_those_that_begin_beside_them_are_answered() -> None
     assert not pace.has_room(1, 999)
 
 
-def test_alone_is_few_at_once_and_fewer_in_all_than_did_no_harm() -> None:
+def test_alone_is_few_at_once_and_no_more_in_all_than_waited_and_did_no_harm() -> None:
     pace = Pace(64, 1000)
     calm(pace, 100)
     assert (pace.alone(16).allowed, pace.alone(16).may_wait) == (16, 15)
     pace.ended(Began(0, 0, 100), answered(1, NEAR_S))
     alone = pace.alone(16)
-    assert alone.has_room(1, 73)
-    assert not alone.has_room(1, 74)
+    assert alone.has_room(1, 98)
+    assert not alone.has_room(1, 99)
     full(pace, 6)
     assert pace.alone(16).allowed == FLOOR
 
