@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from results.questions import ChangeRow, Period
 
 T = TypeVar("T")
+MOST_DRAWN = 8
+"""Pages that are kept as they are: the first one, in two languages, and what else is in everybody's mouth."""
 
 
 def utc_now() -> datetime:
@@ -35,6 +37,8 @@ class Asking:
 
     def __init__(self, remembering: Remembering, now: Callable[[], datetime], has_data: bool) -> None:
         self._remembering, self.now, self._has_data = remembering, now, has_data
+        self._drawing = asyncio.Lock()
+        self._drawn: dict[Asked, tuple[tuple[object, ...], Response]] = {}
 
     def asked(self, request: Request, days: int = DAYS) -> Asked:
         return asked(request, self.now(), days, self._has_data)
@@ -57,9 +61,27 @@ class Asking:
 
         return handle
 
-    async def drawn(self, ask: Asked, template: str, given: Callable[[], dict[str, Any]]) -> Response:
-        """A page, put together in a thread, for it may be long, and the loop has others to serve."""
-        return await asyncio.to_thread(lambda: rendering.page(ask, template, **given()))
+    async def drawn(
+        self, ask: Asked, template: str, given: Callable[[], dict[str, Any]], of: tuple[object, ...] | None = None
+    ) -> Response:
+        """A page, put together in a thread, for it may be long, and the loop has others to serve.
+
+        `of` is what it is made of, where nothing but that and `ask` goes into it: while that is the same, so is the page.
+        """
+
+        def put_together() -> Response:
+            return rendering.page(ask, template, **given())
+
+        if of is None:
+            return await asyncio.to_thread(put_together)
+        async with self._drawing:
+            made_of, page = self._drawn.pop(ask, ((), None))
+            if page is None or list(map(id, made_of)) != list(map(id, of)):
+                page = await asyncio.to_thread(put_together)
+            self._drawn[ask] = of, page
+            while len(self._drawn) > MOST_DRAWN:
+                del self._drawn[next(iter(self._drawn))]
+            return page
 
 
 def missing(ask: Asked) -> Response:

@@ -53,7 +53,12 @@ class Pages(Asking):
         shown = [
             row for row in cells if ask.shows(row.country, row.service, row.target, title(row.service, row.target))
         ]
-        return await self.drawn(ask, "matrix", lambda: {"matrix": matrix(shown, required), "countries": countries})
+        return await self.drawn(
+            ask,
+            "matrix",
+            lambda: {"matrix": matrix(shown, required), "countries": countries},
+            of=(cells, required, countries),
+        )
 
     async def service(self, request: Request, reading: Reading) -> Response:
         """One service, network by network."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import hashlib
 import io
@@ -17,9 +18,10 @@ from xml.etree import ElementTree
 
 import msgspec
 import pytest
+from starlette.responses import Response
 
 from results.finished import Finished
-from results.hub.page import looking, pages
+from results.hub.page import looking, pages, rendering
 from results.hub.reading import TooSlow
 from results.store import Store
 from tests.hub.inside import Inside
@@ -182,6 +184,39 @@ async def test_what_is_shown_can_be_taken_away_whole(ask: Ask) -> None:
         got = await ask(exports[1])
         assert got.body.count(b"\n") == count, path
     assert len(rows(await ask("/target.csv?is=https%3A%2F%2Fweb.wechat.com%2F"))) == 5
+
+
+async def test_a_crowd_has_the_matrix_put_together_once_and_anew_when_something_came(
+    weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+    drawn: list[str] = []
+
+    def page(ask: Any, template: str, **given: Any) -> Response:
+        drawn.append(ask.language)
+        return real(ask, template, **given)
+
+    real = rendering.page
+    monkeypatch.setattr(rendering, "page", page)
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        got = await asyncio.gather(*(asked(app, "/") for _ in range(20)), asked(app, "/?lang=ru"))
+        assert sorted(drawn) == ["en", "ru"]
+        assert len({one.body for one in got}) == 2
+        store = Store.open(tmp_path / "hub.db")
+        again = store.finished(BEGAN)
+        there = msgspec.structs.replace(
+            again.measurement, id="brandnew", started_at="2017-05-21T23:00:00.000Z",
+            observations=(), target=msgspec.structs.replace(again.measurement.target, service="brandnew"),
+        )  # fmt: skip
+        store.save([msgspec.structs.replace(again, measurement=there)])
+        store.close()
+        for _ in range(200):
+            if b"brandnew" in (await asked(app, "/")).body:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("what came is not shown")
+    assert len(drawn) == 3
 
 
 async def test_what_takes_too_long_is_said_on_a_page(
