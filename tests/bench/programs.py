@@ -179,6 +179,7 @@ def _spent(command: list[str], task: Task, sign: str, given: str | None = None) 
         "STATE_DIRECTORY": str(task.folder),
         "HOME": str(task.folder),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled once, not at each start
     (task.folder / "in").write_text(given or "")
     with (task.folder / "in").open() as told, (task.folder / "out").open("w+") as out:
         begun = time.monotonic()
