@@ -66,7 +66,7 @@ class Asking:
     ) -> Response:
         """A page, put together in a thread, for it may be long, and the loop has others to serve.
 
-        `of` is what it is made of, where nothing but that and `ask` goes into it: while that is the same, so is the page.
+        `of` is what it is made of, where nothing but that and `ask` goes into it: while it is the same, so is the page.
         """
 
         def put_together() -> Response:
