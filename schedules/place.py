@@ -74,7 +74,9 @@ class Located(Config, frozen=True, kw_only=True):
 class Here:
     """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
 
-    def __init__(self, secret: bytes, look: Look | None = None, told: Told | None = None, echoes: Echoes = dict) -> None:
+    def __init__(
+        self, secret: bytes, look: Look | None = None, told: Told | None = None, echoes: Echoes = dict
+    ) -> None:
         self._secret, self._look, self._told, self._echoes = secret, Lookout() if look is None else look, told, echoes
 
     def locate(self, config: Config) -> Located:
