@@ -28,6 +28,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     since: str | None
     until: str | None
+    target: str | None = None
+    """The one whose page it is."""
     country: str | None = None
     takes_gzip: bool = False
     has_data: bool = False
@@ -56,8 +58,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return f"{quote(path)}?{urlencode(given)}" if given else quote(path)
 
     def again(self, path: str | None = None, **changed: str | None) -> str:
-        """This address, with something changed in it."""
+        """This address, or another, with the same choice but for what is changed."""
         query = {
+            "is": self.target if path is None else None,
             "since": self.since or "",
             "until": self.until or "",
             "country": self.country,
@@ -89,6 +92,7 @@ def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = Fa
         is_chosen=chosen == language,
         has_data=has_data,
         takes_gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
+        target=query.get("is"),
         path=request.scope["path"].removesuffix(".csv"),
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),

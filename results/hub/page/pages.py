@@ -66,7 +66,7 @@ class Pages(Asking):
 
     async def target(self, request: Request, reading: Reading) -> Response:
         """One target, which may be in no service."""
-        return await self._course(request, reading, target=request.query_params.get("is", ""))
+        return await self._course(request, reading, target=self.asked(request).target or "")
 
     async def _course(
         self, request: Request, reading: Reading, *, service: str | None = None, target: str | None = None

@@ -99,6 +99,11 @@ async def test_a_target_has_a_page_like_its_services(ask: Ask) -> None:
     said = text(await ask("/target?is=https%3A%2F%2Fweb.wechat.com%2F"))
     assert "AS12389 Rostelecom" in said
     assert "www.wechat.com" not in said
+    page = (await ask("/target?is=https%3A%2F%2Fweb.wechat.com%2F")).body.decode()
+    (russian,) = [one for one in Read(page).all("a") if one.get("lang") == "ru"]
+    got = await ask(str(russian["href"]))
+    assert got.headers["content-language"] == "ru"
+    assert "AS12389 Rostelecom" in text(got)
 
 
 async def test_what_changed_leaves_out_what_the_next_finding_took_back_and_the_csv_does_not(ask: Ask) -> None:
