@@ -6,8 +6,8 @@ So the delay of those that answer is what counts. Silence does not: a target tha
 line, and thirty in a hundred may be silent on a fast one. (Nor do the times of DNS: what a resolver has to look up
 first, and what it has at hand, differ by more than a queue.)
 
-- A window is so many connects to different addresses. Its lower quartile less that of the round's best window is the
-  queue that we wait in; above QUEUE_S (RFC 6817, LEDBAT, lets others' traffic go first from there on) the line is full.
+- A window is so many connects to different addresses, and its lower quartile is compared with the round's best: more
+  than QUEUE_S above the double of that (RFC 6817, LEDBAT, lets others go first where a queue is longer) it is full.
 - A connect that took LOST_S longer than the best was lost on the way and sent again (RFC 6298 section 2: after a
   second). Where a third of a window was, the line is full too: a short queue loses packets before it delays them.
 - A full line halves what may be under way, down to FLOOR. A calm window doubles it as long as that makes the round
@@ -15,7 +15,7 @@ first, and what it has at hand, differ by more than a queue.)
   is configured. Only what began after the last doubling or halving counts: a connect is a target's first step, so that
   it tells of the load of those before it.
 - At the floor our load is as good as none. What the line is like there is the line's own: a list that goes on with
-  distant countries, somebody else's download. It is what later windows are compared with.
+  distant countries, somebody else's download. Later windows are compared with that, and the doubling begins anew.
 
 A target that only waits loads no line, so its place is another's: soon where it waits for one small packet, else when
 it lasts longer than those that answer. How many may wait is learned as well: half as many again as were waiting when
@@ -158,7 +158,8 @@ class Pace:
         if self._lives:
             self._life_s = sorted(self._lives)[len(self._lives) // 2]
         self._window, self._lives = {}, []
-        best = self._best = lower if self._best is None else min(lower, self._best)
+        # One window with more that is near than others have is not yet the measure for all.
+        best = self._best = lower if self._best is None else min(self._best, (self._best + lower) / 2)
         lost = sum(delay > best + LOST_S for delay in delays) / len(delays)
         self._full = lower > 2 * best + QUEUE_S or lost >= self._usually_lost + LOST_SHARE
         if not self._full:
@@ -169,6 +170,7 @@ class Pace:
             self._steep = False
         else:
             self._best, self._usually_lost, self._full = lower, min(lost, LOST_SHARE), False
+            self._steep, self._per_s = True, 0.0
 
     def _grow(self) -> None:
         per_s = self._allowed / max(self._life_s, 1e-3)
