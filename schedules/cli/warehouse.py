@@ -56,7 +56,7 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 
 
 @warehouse.command()
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(NAMES), metavar="QUESTION")
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
@@ -64,7 +64,8 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
 @click.pass_obj
 def query(app: App, name: str, url: str, since: str | None, until: str | None, form: str | None) -> None:
-    """Ask the warehouse one of its questions.
+    """Ask the warehouse one of its questions: matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
+    collateral, methods_by_network or changes.
 
     Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
     """
