@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -82,41 +82,16 @@ async def once(
     batches = Batches(store, committed, budget)
     anomalies = Anomalies(store, keep.place.network_key)
     pace = Pace(room(means.settings.concurrency), room(MOST_UNDER_WAY))
+    parts = _Parts(means, store, conclusions, keep, budget, batches, anomalies, pace)
     try:
         if report.state in NO_NETWORK:
             for target in choice.targets:
                 batches.add(await conclusions.finish(unmeasured(target, means)))
             return report
-        in_time = affordable(within(choice.targets, means.network.monotonic, choice.until), budget)
-        measuring = measure_all(in_time, means, conclusions.finish, pace=pace, doubtful=anomalies.doubt)
-        async with aclosing(measuring) as measured:
-            async for finished in measured:
-                if keep.moved(finished):
-                    break
-                if anomalies.is_new(finished):
-                    batches.add(conclusions.waiting(finished), told=False)
-                    anomalies.add(finished)
-                else:
-                    batches.add(finished)
+        await _each(choice, parts)
         batches.close()
-        in_time_still = means.network.monotonic() < choice.until
-        if anomalies and in_time_still and keep.why is None and not budget.used_up:
-            now_seen = await look(means, store, conclusions, keep, budget) if anomalies.are_most else None
-            again(len(anomalies), now_seen)
-            report = now_seen or report
-            works = report.state not in NO_NETWORK
-            await measure_again(
-                anomalies,
-                means,
-                conclusions,
-                store,
-                committed,
-                pace=pace,
-                works=works,
-                budget=budget,
-                moved=keep.moved,
-                until=choice.until,
-            )
+        if anomalies and means.network.monotonic() < choice.until and keep.why is None and not budget.used_up:
+            report = await _each_anomaly(choice, parts, report, committed, again)
         for never_again in anomalies.untold:
             committed(store.finished(never_again))
     finally:
@@ -125,6 +100,62 @@ async def once(
         cut(Cut(keep.why, keep.left, goes_on=True))
     elif budget.used_up:
         cut(Cut(budget.sentence, keep.left, goes_on=False))
+    return report
+
+
+class _Parts(NamedTuple):
+    """What both halves of a round work with."""
+
+    means: Means
+    store: Store
+    conclusions: Conclusions
+    keep: _Kept
+    budget: Budget
+    batches: Batches
+    anomalies: Anomalies
+    pace: Pace
+
+
+async def _each(choice: Choice, parts: _Parts) -> None:
+    """The first half: every target once, those with new anomalies told of later."""
+    means, conclusions, anomalies, batches = parts.means, parts.conclusions, parts.anomalies, parts.batches
+    in_time = affordable(within(choice.targets, means.network.monotonic, choice.until), parts.budget)
+    measuring = measure_all(in_time, means, conclusions.finish, pace=parts.pace, doubtful=anomalies.doubt)
+    async with aclosing(measuring) as measured:
+        async for finished in measured:
+            if parts.keep.moved(finished):
+                return
+            if anomalies.is_new(finished):
+                batches.add(conclusions.waiting(finished), told=False)
+                anomalies.add(finished)
+            else:
+                batches.add(finished)
+
+
+async def _each_anomaly(
+    choice: Choice,
+    parts: _Parts,
+    report: NetworkReport,
+    committed: Callable[[Finished], None],
+    again: Callable[[int, NetworkReport | None], None],
+) -> NetworkReport:
+    """The second half: the anomalies once more; where they are most, the canaries first, who may say otherwise."""
+    means, store, conclusions, keep, budget, _, anomalies, pace = parts
+    now_seen = await look(means, store, conclusions, keep, budget) if anomalies.are_most else None
+    again(len(anomalies), now_seen)
+    report = now_seen or report
+    await measure_again(
+        anomalies,
+        means,
+        conclusions,
+        store,
+        committed,
+        pace=pace,
+        works=report.state not in NO_NETWORK,
+        budget=budget,
+        moved=keep.moved,
+        until=choice.until,
+    )
     return report
 
 
