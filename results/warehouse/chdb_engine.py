@@ -65,7 +65,8 @@ class ChdbEngine:
             file.flush()
             name = file.name.replace("\\", "\\\\").replace("'", "\\'")
             columns = ", ".join(map(ddl.quoted, table.names))
-            self.run(f"INSERT INTO {ddl.quoted(table.name)} SELECT {columns} FROM file('{name}', 'ArrowStream')")  # noqa: S608
+            rows = f"SELECT {columns} FROM file('{name}', 'ArrowStream')"  # noqa: S608
+            self.run(f"INSERT INTO {ddl.quoted(table.name)} {rows}")
 
     def ask(self, sql: str) -> pa.Table:
         import pyarrow as pa

@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from results.warehouse.clickhouse_words import READING
+from results.warehouse.clickhouse_words import READING, WRITING
 
 MEMORY = {
     "max_memory_usage": 4_000_000_000,
@@ -31,7 +31,7 @@ def main(folder: str) -> None:
     session: Any = Session(folder)  # type: ignore[no-untyped-call]
     session.query("CREATE DATABASE IF NOT EXISTS reachprobe ENGINE = Atomic")
     session.query("USE reachprobe")
-    session.query("SET " + ", ".join(f"{name} = {value}" for name, value in (READING | MEMORY).items()))
+    session.query("SET " + ", ".join(f"{name} = {value}" for name, value in (READING | WRITING | MEMORY).items()))
     _answer(answers, b"+", b"")
     while (query := _next(asked)) is not None:
         try:

@@ -109,6 +109,6 @@ def _insert(table: Table, *, once: bool) -> str:
 
 def _said(error: Exception) -> str:
     text = str(error).partition("\n")[0]
-    if "lock" in text:
+    if "Could not set lock" in text:
         return "another process has it open; wait for its end, or stop it"
     return "".join(c if c.isprintable() else "\ufffd" for c in text[:300])

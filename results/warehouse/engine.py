@@ -19,6 +19,10 @@ class WarehouseError(ValueError):
     """A warehouse that cannot be used so; the message names it and the way out."""
 
 
+class TooLong(WarehouseError):
+    """A question that takes longer than was given for it."""
+
+
 class Engine(Protocol):
     """One open warehouse, its tables made where there were none."""
 
@@ -42,7 +46,7 @@ class Engine(Protocol):
 
 def open_engine(url: str, *, must_exist: bool = False) -> Engine:
     """The warehouse of a URL, made where there is none unless it must exist. WarehouseError says what is wrong."""
-    kind = urlsplit(url).scheme
+    kind = kind_of(url)
     try:
         if kind == "duckdb":
             from results.warehouse.duckdb_engine import DuckdbEngine
@@ -55,11 +59,19 @@ def open_engine(url: str, *, must_exist: bool = False) -> Engine:
         if kind == "clickhouse":
             from results.warehouse.clickhouse_engine import ClickhouseEngine
 
-            return ClickhouseEngine(url)
+            return ClickhouseEngine(url, must_exist=must_exist)
     except ModuleNotFoundError as error:
         extra = "chdb" if kind == "chdb" else "warehouse"
         raise WarehouseError(f"{kind}: {error.name} is not installed; {EXTRA.format(extra)}") from error
     raise WarehouseError(f"{hidden(url)!r} is no warehouse; give {URLS}")
+
+
+def kind_of(url: str) -> str:
+    """Which engine a URL names. WarehouseError where it is no URL."""
+    try:
+        return urlsplit(url).scheme
+    except ValueError as error:
+        raise WarehouseError(f"{hidden(url)!r}: {error}; give {URLS}") from error
 
 
 def _place(url: str) -> str:

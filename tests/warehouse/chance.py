@@ -14,7 +14,7 @@ from results.expectation import Expectation
 from results.finished import Finished
 from results.store import Store
 from results.verdict import METHODS, Context, Verdict
-from tests.results.records import observation, target
+from tests.results.records import finished, measurement, observation, target
 
 HOSTILE = "'; DROP TABLE verdicts; --"
 WORDS = (HOSTILE, 'a"b\\c', "имя 名前", "%_?", "=1+1", "\x1b[31m", "nul\x00nul", "\u202e", "' OR ''='")
@@ -33,6 +33,15 @@ def make(path: Path, seed: int, many: int = 400) -> Path:
     for number in range(many):
         made.append(_finished(dice, f"id{seed:02d}{dice.randrange(10**6):06d}x{number}", targets, vantages, made))
     store.save(made)
+    store.close()
+    return path
+
+
+def years(path: Path) -> Path:
+    """A database with a measurement in each of 150 months, as a clock that is wrong makes them."""
+    months = [f"{2000 + n // 12}-{n % 12 + 1:02d}" for n in range(150)]
+    store = Store.open(path)
+    store.save([finished(m, measurement=measurement(m, started_at=f"{m}-01T00:00:00.000Z")) for m in months])
     store.close()
     return path
 

@@ -17,7 +17,7 @@ def loaded_in_spite_of_kills(url: str, source: Path, *, seed: int, kills: int) -
     """Load it; so many times the loader, and whatever it started, is killed somewhere on the way."""
     dice, cut = random.Random(seed), 0
     for _ in range(kills):
-        with _loading(url, source) as process:
+        with loading(url, source) as process:
             assert process.stdout is not None
             for _ in range(dice.randrange(1, 5)):
                 process.stdout.readline()
@@ -27,12 +27,13 @@ def loaded_in_spite_of_kills(url: str, source: Path, *, seed: int, kills: int) -
             os.killpg(process.pid, signal.SIGKILL)
             cut += process.wait() == -signal.SIGKILL
     assert cut == kills
-    with _loading(url, source) as process:
+    with loading(url, source) as process:
         _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
 
 
-def _loading(url: str, source: Path) -> subprocess.Popen[bytes]:
+def loading(url: str, source: Path) -> subprocess.Popen[bytes]:
+    """A load that has begun."""
     command = [sys.executable, "-m", "tests.warehouse.killing", url, str(source)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
 
