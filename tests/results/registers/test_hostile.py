@@ -16,7 +16,14 @@ from results.registers import citizenlab, formats, sample_path, schema
 from results.registers.importing import import_register
 from results.registers.records import RegisterError
 
+OURS = b"""{"reachprobe_register":1,"name":"x","country":"RU","updated":"2017-05-08T09:00:00Z"}
+{"key":"1","block_type":"url","names":["a.com"],"urls":["https://a.com/x"],"resolved":["192.0.2.7"]}
+{"key":"2","block_type":"ip","subnets":["192.0.2.0/24"],"listed_on":"2017-05-04"}
+{"entries":2}
+"""
+"""One of our databases gives it to another."""
 WHOLE = {
+    "reachprobe": OURS,
     "zapret-csv": 'Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4 | ::1;a.com;"https://a.com/x;y";суд;1;2016-01-01\n1.2.3.0/24;;;ФНС;1;2016-01-01\n'.encode(
         "cp1251"
     ),

@@ -178,6 +178,7 @@ ns.bad.com.rpz-nsdname CNAME .
 
 def test_every_format_is_told_from_its_content_and_by_no_other(tmp_path: Path):
     samples = {
+        "reachprobe": b'{"reachprobe_register":1,"name":"x","country":"RU","updated":"2017-05-08T09:00:00Z"}\n',
         "zapret-csv": b"Updated: 2016-03-10 07:00:00 +0000\n1.2.3.4;a.com;;x;1;2016-01-01\n",
         "rkn-xml": sample_path().read_bytes(),
         "citizenlab-official": AAMS.encode(),
