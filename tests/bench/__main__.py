@@ -1,6 +1,7 @@
 """reachprobe beside what a user would take instead, on the same targets: one table a case, and all figures as JSON.
 
-    python -m tests.bench [--targets 600] [--concurrency 64] [--runs 3] [--timeout 10] [--case NAME] [--json FILE]
+    python -m tests.bench [--targets 600] [--concurrency 64] [--runs 3] [--timeout 10] [--case NAME]
+        [--without-uvloop] [--json FILE]
 
 Real servers on loopback (nginx; a resolver that answers from memory) on one core, the program on another. CPU is user
 plus system of the whole program; what a target adds is the slope from a sixth of the list to all of it. Ratios are
@@ -59,6 +60,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--timeout", type=float, default=10.0, help="seconds that a step may be silent")
     parser.add_argument("--case", choices=CASES, action="append", help="only this one; may be given again")
+    parser.add_argument("--without-uvloop", action="store_true", help="reachprobe as without the extra `fast`")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.sched_setaffinity(0, {SERVERS_CORE})
@@ -66,7 +68,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as text, servers.serving(Path(text)) as ca_file, servers.silent():
         for name in options.case or CASES:
             jobs = [CASES[name].job(n) for n in range(options.targets)]
-            task = Task(jobs, options.concurrency, options.timeout, Path(text), ca_file)
+            task = Task(jobs, options.concurrency, options.timeout, Path(text), ca_file, not options.without_uvloop)
             runs = [_run(task) for _ in range(options.runs)]
             found[name] = _medians(runs)
             print(_table(CASES[name].said, found[name]), flush=True)

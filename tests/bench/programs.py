@@ -22,6 +22,8 @@ from tests.bench import servers
 EXPORTER = "prometheus-blackbox-exporter"
 EXPORTER_PORT = 9116
 SERVERS_CORE, PROGRAM_CORE = 0, 1
+WITHOUT = "import sys; sys.modules['uvloop'] = None; from schedules.cli import main; main()"
+"""reachprobe where uvloop is not installed."""
 
 
 class Job(NamedTuple):
@@ -40,6 +42,7 @@ class Task(NamedTuple):
     timeout_s: float
     folder: Path
     ca_file: Path
+    uvloop: bool = True
 
 
 class Spent(NamedTuple):
@@ -50,7 +53,8 @@ class Spent(NamedTuple):
 
 def reachprobe(task: Task) -> Spent | None:
     """The whole program: two DNS queries, connect, handshake with the certificate kept, page, rules, store."""
-    return _spent([str(Path(sys.executable).with_name("reachprobe")), *configuration(task)], task, '"outcome"')
+    program = [str(Path(sys.executable).with_name("reachprobe"))] if task.uvloop else [sys.executable, "-c", WITHOUT]
+    return _spent([*program, *configuration(task)], task, '"outcome"')
 
 
 def campaign(task: Task) -> Spent:
