@@ -28,5 +28,7 @@ class HubTable(Table, frozen=True, kw_only=True):
     """For `/metrics` and `/probe` of this hub, likewise."""
     store: str | None = None
     """The URL of a warehouse that what this hub has is loaded into as well, by a process beside it."""
+    pages: Literal["own", "store"] = "own"
+    """Whom the pages ask that count over many vantages: this hub's database, or the `store` that several hubs share."""
     targets: str | None = None
     """A file of targets that this hub shares with its vantages at `/v1/targets`."""

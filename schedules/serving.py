@@ -37,6 +37,7 @@ from schedules.place import Told, reader
 from schedules.storing import storing
 
 if TYPE_CHECKING:
+    from results.hub.page.answers import PageAnswers
     from schedules.config import Config
 
 HEAD_S = 15.0
@@ -125,6 +126,7 @@ async def serve(
     control = controls(config)
     shared = Shared(database, Path(config.hub.targets) if config.hub.targets else None, _targets)
     with ExitStack() as stack:
+        shown = stack.enter_context(_shown(store)) if store is not None and config.hub.pages == "store" else None
         stack.callback(reading.close)
         stack.callback(doorkeeper.close)
         stack.callback(collector.close)
@@ -141,7 +143,7 @@ async def serve(
                 *Operating(control).served(),
                 *whereabouts.served(_networks(config)),
             ),
-            pages=pages(data=stack.enter_context(browsing.for_readers(database, BASE))),
+            pages=pages(data=stack.enter_context(browsing.for_readers(database, BASE)), store=shown),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
@@ -173,6 +175,15 @@ async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:
         with suppress(Exception):  # whatever it met, as a full disk, it is tried again, and the hub serves on
             await asyncio.to_thread(step)
         await asyncio.sleep(every_s)
+
+
+@contextmanager
+def _shown(store: str) -> Iterator[PageAnswers]:
+    """The warehouse, for the pages."""
+    from results.warehouse.for_pages import StoreAnswers, pages_engine
+
+    with closing(pages_engine(store)) as engine:
+        yield StoreAnswers(engine)
 
 
 def _networks(config: Config) -> Told | None:

@@ -28,6 +28,10 @@ class TooSlow(Exception):
     """A question that takes longer to answer than anybody waits."""
 
 
+class Away(Exception):
+    """What is asked elsewhere than in this database, and cannot be reached now."""
+
+
 class Reading:
     """Answers questions about the database. The collector writes meanwhile; each question sees one state of it."""
 

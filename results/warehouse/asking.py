@@ -71,7 +71,7 @@ class WarehouseAnswers:
     def _ask(self, kind: type[Row], query: Any, period: Period) -> list[Row]:
         return ordered(kind(**row) for row in self._rows(query, period))
 
-    def _rows(self, query: Any, period: Period) -> list[dict[str, Any]]:
+    def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
         newest = self._engine.ask(VERSIONS).to_pylist()[0]["newest"] or 0
         found = self._engine.ask(sql(query(newest, period), self._engine.dialect)).to_pylist()
         return [{name: _plain(value) for name, value in row.items()} for row in found]

@@ -38,7 +38,9 @@ class ClickhouseEngine:
 
     dialect = "clickhouse"
 
-    def __init__(self, url: str, *, must_exist: bool = False, longest_s: int = LONGEST_S) -> None:
+    def __init__(
+        self, url: str, *, must_exist: bool = False, longest_s: int = LONGEST_S, connect_s: int = CONNECT_S
+    ) -> None:
         self._url = hidden(url)
         parts, options = self._read(url)
         database = unquote(parts.path.strip("/")) or DATABASE
@@ -52,8 +54,8 @@ class ClickhouseEngine:
                 password=unquote(parts.password or ""),
                 secure=secure,
                 settings=READING | {"max_execution_time": longest_s},
-                connect_timeout=CONNECT_S,
-                send_receive_timeout=longest_s + CONNECT_S,
+                connect_timeout=connect_s,
+                send_receive_timeout=longest_s + connect_s,
                 autogenerate_session_id=False,
             )
         try:

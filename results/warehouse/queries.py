@@ -71,10 +71,34 @@ def _moment(text: str) -> Expression:
 
 def matrix(versions: int, period: Period) -> Expression:
     """Of each target, network and path: how many vantages found it so last."""
+    return _latest(versions, period, ())
+
+
+def cells(versions: int, period: Period) -> Expression:
+    """The matrix told apart by trigger too, and by what the register said."""
+    return _latest(versions, period, ("trigger", "register", "listed", "listed_since")).rename(listed_at="listed_since")
+
+
+def required(versions: int, period: Period) -> Expression:
+    """Services and targets that were required in the period."""
+    rows = unbound(VERDICTS).filter(_.required > 0)
+    if period.since is not None:
+        rows = rows.filter(_.started_at >= _moment(period.since))
+    if period.until is not None:
+        rows = rows.filter(_.started_at < _moment(period.until))
+    return rows.select("service", "target").distinct()
+
+
+def countries(versions: int, period: None) -> Expression:
+    """Those of all vantages, ever."""
+    return unbound(VERDICTS).filter(_.country.notnull()).select("country").distinct()
+
+
+def _latest(versions: int, period: Period, more: tuple[str, ...]) -> Expression:
     untold = _.outcome.isin(UNTOLD)
     latest = ibis.window(group_by=SERIES, order_by=[untold, _.started_at.desc(), _.id.desc()])
     last = _within(versions, period).mutate(place=ibis.row_number().over(latest)).filter(_.place == 0)
-    keys = ("service", "target", *NETWORK, "path", "outcome", "method", "agreement")
+    keys = ("service", "target", *NETWORK, "path", "outcome", "method", "agreement", *more)
     return last.group_by(*keys).agg(vantages=_.vantage.nunique(), last_at=_.started_at.max())
 
 

@@ -144,8 +144,14 @@ def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_pro
     return host, int(port)
 
 
-def _warehouse(url: str | None) -> str | None:
-    """The warehouse that is loaded as well, once it could be opened."""
+def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
+    """The warehouse that is loaded as well, once it could be opened; `is_shown`: the pages ask it too."""
+    if is_shown and (url is None or not url.startswith("clickhouse://")):
+        given = "there is no [hub] store" if url is None else f"{url.partition(':')[0]} lets in one process at a time"
+        raise click.ClickException(
+            f'[hub] pages = "store": {given}, and pages and loader ask it at once; give a store'
+            ' clickhouse://USER@HOST:PORT/DATABASE, or set pages = "own"'
+        )
     if url is None:
         return None
     from schedules.cli.warehouse import opened
@@ -177,7 +183,7 @@ def _serve(
         )
     reads = config.hub.reading or ("public" if is_loopback else "members")
     app.store().close()
-    warehouse = _warehouse(store or config.hub.store)
+    warehouse = _warehouse(store or config.hub.store, is_shown=config.hub.pages == "store")
     with lock.held(app.database, "hub"):
         try:
             sock = listen(host, port)

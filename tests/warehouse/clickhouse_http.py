@@ -2,7 +2,7 @@
 
 It speaks what clickhouse-connect uses (https://clickhouse.com/docs/interfaces/http): queries in address or body,
 `database`, `param_…`, settings, inserts as data behind a query, sessions that are locked while they are used, users,
-compressed bodies, and errors with their code and status. SQL, types, formats and storage are those of chDB, which is
+compressed requests, and errors with their code and status. SQL, types, formats and storage are those of chDB, which is
 ClickHouse. One query runs at a time; a session keeps nothing. It says its port, and ends when its standard input does.
 """
 
@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             code = int(found_code[1]) if (found_code := re.search(r"Code: (\d+)", str(error))) else 1001
             said = f"{error} (version 26.9.2.1)\n".encode()
             return self._send(STATUS.get(code, 500), said, {"X-ClickHouse-Exception-Code": str(code)})
-        return self._send(200, found, {"X-ClickHouse-Format": kind}, params.get("enable_http_compression") == "1")
+        return self._send(200, found, {"X-ClickHouse-Format": kind})
 
     def _user(self, params: dict[str, str]) -> str:
         user, password = params.get("user", "default"), params.get("password", "")
@@ -173,14 +173,12 @@ class Handler(BaseHTTPRequestHandler):
         packing = self.headers.get("Content-Encoding", "identity")
         return {"identity": bytes, "gzip": gzip.decompress, "zstd": zstd.decompress}[packing](read)
 
-    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None, packed: bool = False) -> None:
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         headers = {
             "X-ClickHouse-Server-Display-Name": "loopback",
             "X-ClickHouse-Timezone": "Etc/UTC",
             **(headers or {}),
         }
-        if packed and "zstd" in self.headers.get("Accept-Encoding", ""):
-            body, headers["Content-Encoding"] = zstd.compress(body), "zstd"
         self.send_response(status)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)

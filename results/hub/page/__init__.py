@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from results.hub.page.answers import OwnAnswers
 from results.hub.page.data import Data
 from results.hub.page.finding import utc_now
 from results.hub.page.giving import Giving
@@ -16,16 +17,21 @@ from results.hub.page.remembering import Remembering
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from results.hub.page.answers import PageAnswers
     from results.hub.routes import PageHandler
 
 LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
 
 
 def pages(
-    now: Callable[[], datetime] | None = None, data: ASGIApp | None = None
+    now: Callable[[], datetime] | None = None, data: ASGIApp | None = None, store: PageAnswers | None = None
 ) -> tuple[tuple[str, PageHandler], ...]:
-    """Paths and what answers there, in the order in which they are tried; `data` is what browses the data itself."""
-    shared = Remembering(), now or utc_now, data is not None
+    """Paths and what answers there, in the order in which they are tried; `data` is what browses the data itself.
+
+    `store` answers what is counted over many vantages, where that is not the hub's own database.
+    """
+    answers = OwnAnswers if store is None else lambda db: store
+    shared = Remembering(), now or utc_now, data is not None, answers
     made, lists, giving = Pages(*shared), ListPages(*shared), Giving(*shared)
     both: list[tuple[str, PageHandler]] = []
     for name in LISTS:

@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     takes_gzip: bool = False
     has_data: bool = False
     """Whether the data itself can be browsed here."""
+    is_own: bool = False
+    """Whether this page shows this hub's own database where others show the store of several hubs."""
     find: str = ""
     """What a service or target has in its name."""
 
@@ -81,7 +83,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return not self.find or any(self.find in name.casefold() for name in names if name)
 
 
-def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = False) -> Asked:
+def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = False, is_own: bool = False) -> Asked:
     """What this request asks for; a period of so many days where it says nothing of one."""
     query = request.query_params
     chosen = query.get("lang")
@@ -91,6 +93,7 @@ def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = Fa
         language=language,
         is_chosen=chosen == language,
         has_data=has_data,
+        is_own=is_own,
         takes_gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
         target=query.get("is"),
         path=request.scope["path"].removesuffix(".csv"),

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.responses import Response
 
-from results.answers import SqliteAnswers
 from results.hub.page import rendering
+from results.hub.page.answers import OwnAnswers
 from results.hub.page.asking import DAYS, Asked, asked
 from results.hub.page.remembering import Remembering
-from results.hub.reading import TooSlow
+from results.hub.reading import Away, TooSlow
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
     from starlette.requests import Request
 
+    from results.hub.page.answers import PageAnswers
     from results.hub.reading import Reading
     from results.hub.routes import PageHandler
     from results.questions import ChangeRow, Period
@@ -35,29 +36,38 @@ def utc_now() -> datetime:
 class Asking:
     """Finds for pages. Those that are made with the same Remembering ask the database once for all of them."""
 
-    def __init__(self, remembering: Remembering, now: Callable[[], datetime], has_data: bool) -> None:
-        self._remembering, self.now, self._has_data = remembering, now, has_data
+    def __init__(
+        self,
+        remembering: Remembering,
+        now: Callable[[], datetime],
+        has_data: bool,
+        answers: Callable[[Database], PageAnswers] = OwnAnswers,
+    ) -> None:
+        self._remembering, self.now, self._has_data, self.answers = remembering, now, has_data, answers
         self._drawing = asyncio.Lock()
         self._drawn: dict[Asked, tuple[tuple[object, ...], Response]] = {}
 
-    def asked(self, request: Request, days: int = DAYS) -> Asked:
-        return asked(request, self.now(), days, self._has_data)
+    def asked(self, request: Request, days: int = DAYS, *, own: bool = False) -> Asked:
+        """`own`: what is shown lies in this hub's database, also where the other pages ask a store of several."""
+        return asked(request, self.now(), days, self._has_data, own and self.answers is not OwnAnswers)
 
     async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
         """Asked of the database, or found a moment ago."""
         return await self._remembering.ask(reading, key, question)
 
     async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
-        return await self.found(reading, ("changes", period), lambda db: SqliteAnswers(db.conn).changes(period))
+        return await self.found(reading, ("changes", period), lambda db: self.answers(db).changes(period))
 
     def in_time(self, handler: PageHandler) -> PageHandler:
-        """Says on a page what takes too long."""
+        """Says on a page what takes too long, or is away."""
 
         async def handle(request: Request, reading: Reading) -> Response:
             try:
                 return await handler(request, reading)
             except TooSlow:
                 return rendering.page(self.asked(request), "slow", status=503)
+            except Away:  # what is wrong is said by the loader, each minute
+                return rendering.page(self.asked(request), "away", status=503)
 
         return handle
 

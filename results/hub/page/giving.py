@@ -63,7 +63,7 @@ class Giving(Asking):
         cells, required = await self.found(
             reading,
             ("badge", ask.period),
-            lambda db: (looking.cells(db, ask.period), looking.required(db)),
+            lambda db: (self.answers(db).cells(ask.period), self.answers(db).required(ask.period)),
         )
         rows = [row for row in cells if row.service == name and row.path == DIRECT and ask.shows(row.country)]
         if not rows and not await reading.ask(lambda db: looking.is_known(db, name, None)):

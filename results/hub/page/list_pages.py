@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from results.answers import SqliteAnswers
 from results.hub.page import lists, looking, rendering
 from results.hub.page.finding import Asking
 from results.questions import BlockRow, ChangeRow, Period
@@ -38,13 +37,13 @@ class ListPages(Asking):
     async def unlisted(self, request: Request, reading: Reading) -> Response:
         """Blocks that no register asks for."""
         return await self._blocks(
-            request, reading, "unlisted", lambda db, period: SqliteAnswers(db.conn).unlisted_blocks(period)
+            request, reading, "unlisted", lambda db, period: self.answers(db).unlisted_blocks(period)
         )
 
     async def collateral(self, request: Request, reading: Reading) -> Response:
         """Blocked with an address that is."""
         return await self._blocks(
-            request, reading, "collateral", lambda db, period: SqliteAnswers(db.conn).collateral(period)
+            request, reading, "collateral", lambda db, period: self.answers(db).collateral(period)
         )
 
     async def _blocks(
@@ -58,7 +57,7 @@ class ListPages(Asking):
     async def listed(self, request: Request, reading: Reading) -> Response:
         """What a register began to list."""
         ask = self.asked(request)
-        cells = await self.found(reading, ("listed",), lambda db: looking.cells(db, Period()))
+        cells = await self.found(reading, ("listed",), lambda db: self.answers(db).cells(Period()))
         rows = lists.listed(cells, ask)
         return await self._list(
             request, reading, ask, "listed", rows, lists.Listed, lists.LISTED_HEADS, lists.listed_cells
@@ -66,7 +65,7 @@ class ListPages(Asking):
 
     async def corrections(self, request: Request, reading: Reading) -> Response:
         """Verdicts that became others when they were judged again."""
-        ask = self.asked(request, CORRECTED_DAYS)
+        ask = self.asked(request, CORRECTED_DAYS, own=True)
         found = await self.found(reading, ("corrections", ask.period), lambda db: looking.corrections(db, ask.period))
         rows = [row for row in found if ask.shows(row.country, row.service, row.target)]
         return await self._list(
@@ -76,7 +75,7 @@ class ListPages(Asking):
 
     async def vantages(self, request: Request, reading: Reading) -> Response:
         """Who measures."""
-        ask = self.asked(request)
+        ask = self.asked(request, own=True)
         rows = await self.found(reading, ("vantages",), looking.vantages)
         return await self._list(
             request,
@@ -92,7 +91,7 @@ class ListPages(Asking):
 
     async def silent(self, request: Request, reading: Reading) -> Response:
         """Who measured before and does no more."""
-        ask, now = self.asked(request), self.now()
+        ask, now = self.asked(request, own=True), self.now()
         rows = lists.silent(await self.found(reading, ("vantages",), looking.vantages), now)
         return await self._list(
             request, reading, ask, "silent", rows, looking.VantageRow, lists.SILENT_HEADS,
@@ -115,7 +114,7 @@ class ListPages(Asking):
     ) -> Response:
         if request.scope["path"].endswith(".csv"):
             return rendering.table(rows, kind, name)  # type: ignore[arg-type]
-        countries = await self.found(reading, ("countries",), looking.countries) if filters else None
+        countries = await self._countries(reading, ask) if filters else None
         return await self.drawn(
             ask,
             "list",
@@ -129,3 +128,9 @@ class ListPages(Asking):
                 "taken_back": taken_back,
             },
         )
+
+    async def _countries(self, reading: Reading, ask: Asked) -> list[str]:
+        """To choose from: those of this hub on a page of its own."""
+        if ask.is_own:
+            return await self.found(reading, ("own countries",), looking.countries)
+        return await self.found(reading, ("countries",), lambda db: self.answers(db).countries())

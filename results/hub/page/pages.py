@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from results.answers import SqliteAnswers
 from results.comparing.seen import DIRECT
 from results.hub.page import explained, looking, rendering, strip
 from results.hub.page.asking import Asked
@@ -41,15 +40,16 @@ class Pages(Asking):
         """Services and networks."""
         ask = self.asked(request)
         if request.scope["path"].endswith(".csv"):
-            rows = await self.found(reading, ("rows", ask.period), lambda db: SqliteAnswers(db.conn).matrix(ask.period))
+            rows = await self.found(reading, ("rows", ask.period), lambda db: self.answers(db).matrix(ask.period))
             return rendering.table(
                 [row for row in rows if ask.shows(row.country, row.service, row.target)], MatrixRow, "matrix"
             )
-        cells, required, countries = await self.found(
-            reading,
-            ("cells", ask.period),
-            lambda db: (looking.cells(db, ask.period), looking.required(db), looking.countries(db)),
-        )
+
+        def question(db: Database) -> Any:
+            answers = self.answers(db)
+            return answers.cells(ask.period), answers.required(ask.period), answers.countries()
+
+        cells, required, countries = await self.found(reading, ("cells", ask.period), question)
         shown = [
             row for row in cells if ask.shows(row.country, row.service, row.target, title(row.service, row.target))
         ]
@@ -71,7 +71,7 @@ class Pages(Asking):
     async def _course(
         self, request: Request, reading: Reading, *, service: str | None = None, target: str | None = None
     ) -> Response:
-        ask = self.asked(request, LONG_DAYS)
+        ask = self.asked(request, LONG_DAYS, own=True)
 
         def question(db: Database) -> Any:
             latest = looking.latest(db, ask.period, service=service, target=target)
@@ -109,7 +109,7 @@ class Pages(Asking):
 
     async def vantage(self, request: Request, reading: Reading) -> Response:
         """One vantage, target by target."""
-        ask, name = self.asked(request, LONG_DAYS), request.path_params["name"]
+        ask, name = self.asked(request, LONG_DAYS, own=True), request.path_params["name"]
         latest, countries, is_known = await self.found(
             reading,
             ("vantage", name, ask.period),
@@ -128,7 +128,7 @@ class Pages(Asking):
 
     async def measurement(self, request: Request, reading: Reading) -> Response:
         """The permanent page of a measurement."""
-        ask, found = self.asked(request), await self._kept(request, reading)
+        ask, found = self.asked(request, own=True), await self._kept(request, reading)
         if found is None:
             return missing(ask)
         return await self.drawn(ask, "measurement", lambda: {"m": explained.explained(found, ask.words)})
