@@ -91,7 +91,7 @@ async def test_a_deadline_that_is_no_time_is_refused(
     deadline: str, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await lab.run("--deadline", deadline) == 2
-    assert "such as 30m" in capsys.readouterr().err
+    assert "give a number and s, m, h or d, as 30m" in capsys.readouterr().err
 
 
 async def test_a_path_that_is_not_there_waits_and_the_others_do_not(
