@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from base64 import b64decode
-from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from struct import pack, unpack
@@ -56,18 +55,17 @@ class Chdb:
         self._run("SET " + ", ".join(f"{name} = DEFAULT" for name in READING | WRITING))
 
     def ask(self, query: str, database: str, settings: dict[str, str]) -> bytes:
+        """With these settings, and as if nobody had set any before."""
         given = {name: "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'" for name, value in settings.items()}
         with self._lock:
             self._run(f"USE `{database}`")
+            if given:
+                self._run("SET " + ", ".join(f"{name} = {value}" for name, value in given.items()))
             try:
-                for name, value in given.items():
-                    self._run(f"SET {name} = {value}")
                 return self._run(query)
             finally:
-                for name in given:
-                    if not name.startswith("param_"):
-                        with suppress(Refused):  # one that there is not was refused above
-                            self._run(f"SET {name} = DEFAULT")
+                if others := [name for name in given if not name.startswith("param_")]:
+                    self._run("SET " + ", ".join(f"{name} = DEFAULT" for name in others))
 
     def _run(self, query: str) -> bytes:
         assert self.process.stdin is not None
@@ -213,7 +211,7 @@ class Server(ThreadingHTTPServer):
 
 def main(folder: str, port: str = "0") -> None:
     server = Server(int(port), Chdb(Path(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     print(server.server_address[1], flush=True)
     sys.stdin.read()
     server.shutdown()

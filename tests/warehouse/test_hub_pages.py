@@ -42,7 +42,7 @@ def test_the_store_tells_the_pages_what_the_database_itself_would(
     clickhouse: RunningClickhouse, database: Path, periods: list[Period], tmp_path: Path
 ) -> None:
     by_chance = chance.make(tmp_path / "x.db", seed=1)
-    for name, filled, asked in (("weeks", database, periods), ("chance", by_chance, CHANCES)):
+    for name, filled, asked in (("weeks", database, periods[:1]), ("chance", by_chance, CHANCES)):
         url = clickhouse.url(name)
         fill(url, filled)
         with closing(pages_engine(url)) as engine, closing(sqlite3.connect(filled)) as connection:
