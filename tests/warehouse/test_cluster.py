@@ -17,6 +17,9 @@ from typing import Any
 
 import pytest
 
+from results import exchange
+from results.questions import Period
+from results.store import Store
 from results.warehouse.engine import open_engine
 from results.warehouse.load import reached
 from tests.warehouse import chance
@@ -47,10 +50,10 @@ def url(address: str) -> str:
     return f"{address}/contract_{uuid.uuid4().hex[:12]}"
 
 
-def test_three_weeks_are_answered_as_by_the_database_itself(url: str, database: Path) -> None:
+def test_three_weeks_are_answered_as_by_the_database_itself(url: str, database: Path, periods: list[Period]) -> None:
     fill(url, database)
 
-    assert of_warehouse(url) == of_database(database)
+    assert of_warehouse(url, periods[:2]) == of_database(database, periods[:2])
     assert count(url)["verdicts"] == 2940
     assert fill(url, database) == [0]
     with closing(open_engine(url)) as engine:
@@ -62,7 +65,17 @@ def test_findings_by_chance_are_answered_as_by_the_database_itself(url: str, tmp
 
     fill(url, made)
 
-    assert of_warehouse(url, CHANCES[1:2]) == of_database(made, CHANCES[1:2])
+    assert of_warehouse(url, CHANCES) == of_database(made, CHANCES)
+
+
+def test_a_file_of_records_gives_what_the_database_gives(url: str, three_weeks: list[Path], tmp_path: Path) -> None:
+    lines = tmp_path / "own.jsonl"
+    with closing(Store.open(three_weeks[0])) as store:
+        lines.write_bytes(b"\n".join(exchange.export(store, exchange.write_line)))
+
+    fill(url, lines)
+
+    assert of_warehouse(url) == of_database(three_weeks[0])
 
 
 def test_what_was_loaded_twice_is_read_once(url: str, three_weeks: list[Path]) -> None:
