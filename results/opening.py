@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 BUSY_TIMEOUT_S = 60
+WAL_AGAIN_S = 0.01
 FULL_BYTES = 65536
 SPARE_BYTES = 16 * 1024 * 1024
 """What must be free on the disk beside the copy, before a database is brought up to date."""
@@ -34,7 +36,7 @@ def connect(path: Path) -> Database:
     _for_its_owner_alone(path)
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        _into_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
         db = Database(connection)
@@ -56,6 +58,19 @@ def connect(path: Path) -> Database:
         connection.close()
         raise
     return db
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Asked again while another opens the same new database: SQLite itself waits for no lock on the way into WAL."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(WAL_AGAIN_S)
 
 
 def backups(path: Path) -> list[Path]:
