@@ -47,6 +47,34 @@ def test_many_that_open_a_new_database_at_once_all_find_it_whole(tmp_path: Path)
         assert [(process.communicate()[1], process.returncode) for process in together] == [(b"", 0)] * 6
 
 
+class TakenFor:
+    """A connection to a file that another is on the way into WAL with, so many times that it is asked."""
+
+    def __init__(self, times: int, code: int = sqlite3.SQLITE_BUSY) -> None:
+        self.times, self.code = times, code
+
+    def execute(self, sql: str) -> None:
+        self.times -= 1
+        if self.times >= 0:
+            error = sqlite3.OperationalError("database is locked")
+            error.sqlite_errorcode = self.code
+            raise error
+
+
+def test_who_meets_another_on_the_way_into_wal_asks_again_and_what_is_no_lock_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "WAL_AGAIN_S", 0)
+    taken = TakenFor(3)
+    opening._into_wal(taken)
+    assert taken.times == -1
+    with pytest.raises(sqlite3.OperationalError):
+        opening._into_wal(TakenFor(1, sqlite3.SQLITE_IOERR))
+    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", -1)
+    with pytest.raises(sqlite3.OperationalError):
+        opening._into_wal(TakenFor(1))
+
+
 def test_the_database_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "x.db")
     asked = {
