@@ -86,16 +86,15 @@ class ReadApi:
 
     async def measurement(self, hub: Hub, request: Request, member: Member | None) -> Response:
         """All that is known of one measurement, and the hash of what was seen."""
-        name = _id(request)
-        found = await hub.reading.ask(lambda db: _whole(db, name))
-        if found is None:
-            raise BadBody("there is no such measurement here", 404)
-        return await packed(request, found, "application/json", {})
+        return await self._of_one(hub, request, _whole)
 
     async def seen(self, hub: Hub, request: Request, member: Member | None) -> Response:
         """The very bytes whose SHA-256 is a measurement's hash."""
+        return await self._of_one(hub, request, _seen)
+
+    async def _of_one(self, hub: Hub, request: Request, find: Callable[[Database, str], bytes | None]) -> Response:
         name = _id(request)
-        found = await hub.reading.ask(lambda db: _seen(db, name))
+        found = await hub.reading.ask(lambda db: find(db, name))
         if found is None:
             raise BadBody("there is no such measurement here", 404)
         return await packed(request, found, "application/json", {})

@@ -31,7 +31,7 @@ def new(kind: str) -> tuple[str, Hashed]:
     """A fresh secret, to be shown once, and what to keep of it."""
     identifier, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
     salt = secrets.token_bytes(SALT_BYTES)
-    return f"{kind}_{identifier}_{secret}", Hashed(id=identifier, salt=salt, hash=_hash(secret, salt))
+    return f"{kind}_{identifier}_{secret}", Hashed(id=identifier, salt=salt, hash=_hash(secret, salt, COST))
 
 
 def parts(text: str, kind: str) -> tuple[str, str] | None:
@@ -42,19 +42,13 @@ def parts(text: str, kind: str) -> tuple[str, str] | None:
 
 def fits(secret: str, kept: Hashed | None) -> bool:
     """Whether it is the one; as much work where there is none of that id."""
-    salt, expected = (kept.salt, kept.hash) if kept is not None else (bytes(SALT_BYTES), bytes(COST["dklen"]))
-    alike = hmac.compare_digest(_hash(secret, salt), expected)
-    return alike and kept is not None
-
-
-def _hash(secret: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(secret.encode(), salt=salt, **COST)
+    return _is(secret, kept, COST)
 
 
 def hashed(password: str) -> str:
     """A password as a configuration holds it."""
     salt = secrets.token_bytes(SALT_BYTES)
-    return f"scrypt:{salt.hex()}:{_password_hash(password, salt).hex()}"
+    return f"scrypt:{salt.hex()}:{_hash(password, salt, PASSWORD_COST).hex()}"
 
 
 def kept_password(text: str) -> Hashed:
@@ -67,10 +61,14 @@ def kept_password(text: str) -> Hashed:
 
 def opens(password: str, kept: Hashed | None) -> bool:
     """Whether it is the password; as much work where there is none."""
-    salt, expected = (kept.salt, kept.hash) if kept is not None else (bytes(SALT_BYTES), bytes(COST["dklen"]))
-    alike = hmac.compare_digest(_password_hash(password, salt), expected)
+    return _is(password, kept, PASSWORD_COST)
+
+
+def _is(secret: str, kept: Hashed | None, cost: dict[str, int]) -> bool:
+    salt, expected = (kept.salt, kept.hash) if kept is not None else (bytes(SALT_BYTES), bytes(cost["dklen"]))
+    alike = hmac.compare_digest(_hash(secret, salt, cost), expected)
     return alike and kept is not None
 
 
-def _password_hash(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, **PASSWORD_COST)
+def _hash(secret: str, salt: bytes, cost: dict[str, int]) -> bytes:
+    return hashlib.scrypt(secret.encode(), salt=salt, **cost)
