@@ -23,21 +23,8 @@ SILENT = [f"198.51.100.{number}" for number in range(200, 250)]
 PAGE_BYTES = 8_000
 CANARY = "canary.x.test"
 
-NGINX = """daemon off;
-user root;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/nginx.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  keepalive_timeout 0;
-  default_type text/html;
-  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
-  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
-  ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_cache off;
+SERVER = """  ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_cache off;
   server {{ {listens} root {folder}/www; }}
-}}
 """
 
 
@@ -91,9 +78,8 @@ async def main(folder: Path) -> None:
     (folder / "www").mkdir(exist_ok=True)
     (folder / "www" / "index.html").write_text(f"<html><title>A page</title>{'x' * PAGE_BYTES}</html>")
     listens = " ".join(f"listen {address}:443 ssl backlog=1024;" for address in SERVED)
-    (folder / "nginx.conf").write_text(
-        NGINX.format(folder=folder, listens=listens, pem=authority.pem("*.x.test", "x.test"))
-    )
+    server = SERVER.format(folder=folder, listens=listens, pem=authority.pem("*.x.test", "x.test"))
+    (folder / "nginx.conf").write_text(real.NGINX.format(folder=folder, connections=4096, servers=server))
     zone = {name(n): addresses(SERVED[n % len(SERVED)]) for n in range(2500)} | {CANARY: addresses(SERVED[0])}
     zone |= {silent_name(n): addresses(SILENT[n % len(SILENT)]) for n in range(2500)}
     async with Listeners() as here:

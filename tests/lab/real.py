@@ -38,7 +38,7 @@ user root;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log {folder}/nginx.log;
-events {{ worker_connections 512; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off;
   keepalive_timeout 0;
@@ -72,7 +72,7 @@ def nginx_conf(folder: Path, authority: Authority) -> Path:
         for site in SERVED
     )
     written = folder / "nginx.conf"
-    written.write_text(NGINX.format(folder=folder, servers=servers))
+    written.write_text(NGINX.format(folder=folder, connections=512, servers=servers))
     return written
 
 
