@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
-from probe.means import Means, no_follow_up
 from probe.measure import measure
 from probe.model import Measurement
+from probe.session import Means, no_follow_up
 
 ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
 """Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record. Never raises."""

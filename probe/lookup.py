@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
-from probe import resolver as resolvers
-from probe.address import family_of, is_public, literal
-from probe.log import Attempted, Log
-from probe.means import Means
 from probe.model import Observation, Role
-from probe.resolver import Resolver
+from probe.net import resolver as resolvers
+from probe.net.address_policy import family_of, is_public, literal
+from probe.net.resolver import Resolver
+from probe.recorder import Attempted, Log
+from probe.session import Means
 from probe.settings import Settings
 from probe.steps import dns
 

@@ -8,13 +8,13 @@ from contextlib import closing
 from urllib.parse import urljoin
 
 from probe import target as targets
-from probe.address import family_of
-from probe.attempt import attempt_all
-from probe.log import Log
+from probe.endpoint import attempt_all
 from probe.lookup import addresses, look_up
-from probe.means import Means
 from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme, Target
-from probe.scrub import scrub
+from probe.net.address_policy import family_of
+from probe.recorder import Log
+from probe.redact.scrub import scrub
+from probe.session import Means
 from probe.steps import dns, svcb
 
 MAX_PASSES = 8

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-from probe.log import Log
-from probe.means import Means
 from probe.measure import measure
 from probe.model import Measurement, Target
-from probe.pace import Pace, facts_of
+from probe.net.concurrency import Pace, facts_of
+from probe.recorder import Log
+from probe.session import Means
 
 T = TypeVar("T")
 
@@ -29,8 +29,8 @@ async def measure_all(
 ) -> AsyncGenerator[T, None]:
     """Measure `targets`, at most `concurrency` at once, and yield what `finish` makes of each as it ends.
 
-    `pace` says how many that is now, and how many may wait besides: see `probe.pace`. Without one, no more than the
-    concurrency are under way. `doubtful` hears of what timed out while our own line was full, before `finish` does.
+    `pace` says how many that is now, and how many may wait besides: see `probe.net.concurrency`. Without one, the
+    concurrency is the limit. `doubtful` hears of what timed out while our own line was full, before `finish` does.
     `finish` runs in the target's own place, so that a control measured there is of the same moment. Closing the
     iterator ends what is under way; what was yielded stays with the caller. A bug in a worker is raised here.
     """

@@ -6,8 +6,8 @@ import re
 from typing import cast, get_args
 from urllib.parse import quote, urlsplit
 
-from probe.address import is_public, literal
 from probe.model import Scheme, Target
+from probe.net.address_policy import is_public, literal
 
 DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443, "quic": 443}
 MAX_TEXT = 2048

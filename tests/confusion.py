@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from results.classify import classify
+from results.judge.classify import classify
 from tests.lab import kernel
 from tests.lab.worlds import run_all as run_worlds
 from tests.live.networks import NETWORKS

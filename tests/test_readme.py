@@ -8,8 +8,8 @@ from typing import get_args
 
 import pytest
 
-from results.agreement import Agreement
-from results.verdict import METHODS, Outcome
+from results.judge.agreement import Agreement
+from results.judge.verdict import METHODS, Outcome
 from schedules.cli import group
 
 ROOT = Path(__file__).parents[1]

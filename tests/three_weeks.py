@@ -17,12 +17,12 @@ import msgspec
 
 from probe import target as targets
 from probe.model import Measurement, Target, Vantage
-from results.finished import Finished, Round
+from results.db.store import Store
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, Verdict
 from results.registers.importing import import_register
-from results.store import Store
-from results.verdict import Context, Verdict
-from schedules.conclude import judge_again
-from schedules.config import load
+from schedules.config.schema import load
+from schedules.round.judge import judge_again
 from tests.scenarios.builder import measurement as built
 
 START = datetime(2017, 5, 1, tzinfo=UTC)

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 
 import msgspec
 
-from probe import dns_wire
-from probe.address import is_public
-from probe.dns_answer import MAX_ANSWERS, DnsAnswer
+from probe.dns import client
+from probe.dns.message import MAX_ANSWERS, DnsAnswer
 from probe.failure import RCODE_FAILURES, Malformed
-from probe.log import Attempted, Log
 from probe.model import Answer, Dns, Observation
-from probe.resolver import Resolver
+from probe.net.address_policy import is_public
+from probe.net.resolver import Resolver
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
 
 NAME = "dns"
@@ -28,7 +28,7 @@ class Answered(msgspec.Struct, frozen=True):
 
     about: Attempted
     detail: Dns
-    query: dns_wire.Query
+    query: client.Query
     socket: socket.socket
     until_s: float
 
@@ -45,7 +45,7 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
             async with asyncio.timeout(settings.timeout_s):
                 detail = await _getaddrinfo(log, about.host, detail)
         else:
-            reply = await dns_wire.carry(log.network.lookups, about.host, resolver, query_type, settings)
+            reply = await client.carry(log.network.lookups, about.host, resolver, query_type, settings)
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
                 log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
@@ -68,7 +68,7 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
         for answered in kept:
             if wait and (left := answered.until_s - log.elapsed()) > 0:
                 await asyncio.sleep(left)
-            for answer in dns_wire.waiting(answered.socket, answered.query):
+            for answer in client.waiting(answered.socket, answered.query):
                 _record_late(log, answered, answer, settings)
 
 

@@ -7,11 +7,11 @@ import hashlib
 import html
 import re
 
-from probe.http_transport import REDIRECTS, Exchange, Request, exchange
-from probe.log import Attempted, Log
+from probe.http.exchange import REDIRECTS, Exchange, Request, exchange
 from probe.model import Http, Observation
+from probe.net.streams import Stream, TlsStream
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.stream import Stream, TlsStream
 
 NAME = "http"
 DETAIL = Http

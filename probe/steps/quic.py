@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import certifi
 import msgspec
 
-from probe.address import family_of, is_public, literal
 from probe.failure import Malformed, PrivateAddress, ProxyUnusable
-from probe.log import Attempted, Log
 from probe.model import Observation
+from probe.net.address_policy import family_of, is_public, literal
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe import dns_wire
-from probe import resolver as resolvers
-from probe.address import literal
+from probe.dns import client
 from probe.failure import RCODE_FAILURES, Malformed
-from probe.log import Attempted, Log
 from probe.model import Observation, Svcb
-from probe.resolver import Resolver
+from probe.net import resolver as resolvers
+from probe.net.address_policy import literal
+from probe.net.resolver import Resolver
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
 
 if TYPE_CHECKING:
-    from probe.dns_answer import DnsAnswer
+    from probe.dns.message import DnsAnswer
 
 NAME = "svcb"
 DETAIL = Svcb
@@ -45,7 +45,7 @@ async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, sett
     # RFC 9460 section 9.1: a port of its own is part of the name.
     name = host if port == 443 else f"_{port}._https.{host}"
     try:
-        reply = await dns_wire.carry(log.network, name, resolver, "HTTPS", settings)
+        reply = await client.carry(log.network, name, resolver, "HTTPS", settings)
         if reply.socket is not None:
             reply.socket.close()
         detail = _read(reply.answer, detail)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from probe.address import family_of, is_public, literal
 from probe.failure import PrivateAddress
-from probe.log import Attempted, Log
 from probe.model import Observation, Tcp
+from probe.net.address_policy import family_of, is_public, literal
+from probe.net.streams import Stream
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.stream import Stream
 
 NAME = "tcp"
 DETAIL = Tcp

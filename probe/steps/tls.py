@@ -6,12 +6,12 @@ import asyncio
 import hashlib
 import ssl
 
-from probe.address import literal
-from probe.log import Attempted, Log
 from probe.model import Observation, Tls
+from probe.net.address_policy import literal
+from probe.net.streams import Stream, TlsStream
+from probe.net.tls_context import client_context
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.stream import Stream, TlsStream
-from probe.tls_context import client_context
 
 NAME = "tls"
 DETAIL = Tls

@@ -183,7 +183,7 @@ def refusals(http: Http) -> tuple[Match, ...]:
 
 
 def _found(http: Http) -> Iterator[Match]:
-    from results.course import host_of, leads_to
+    from results.judge.failure_point import host_of, leads_to
 
     for url in (http.url, leads_to(http)):
         if (entry := _block_host(host_of(url))) is not None:

@@ -15,7 +15,7 @@ import msgspec
 
 from probe.model import Http
 from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, match, own
-from results.fingerprints.prints import Print, Ready, Words, digest, ready
+from results.fingerprints.fingerprint import Print, Ready, Words, digest, ready
 
 LOOKED_AT_OF_HEADER = 4_096
 TRIES = 64

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from probe.network import rfc3339
-from results import loading, saving
-from results.exchange import same, with_expectation_of
-from results.finished import Finished, Round
+from probe.net.network import rfc3339
+from results.db import read, write
+from results.db.jsonl import BadRecord
+from results.db.store import Store, StoreError
+from results.export.exchange import same, with_expectation_of
 from results.hub.membership import Member
-from results.record_lines import BadRecord
-from results.store import Store, StoreError
+from results.judge.judged import Finished, Round
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlite_utils import Database
 
-    from results.store import Judge
+    from results.db.store import Judge
 
 MOST_WAITING = 4000
 """Records that may wait for the writer; with more of them it is busy, and says so."""
@@ -141,7 +141,7 @@ class Filing:
 
     def __init__(self, store: Store, judge: Judge, now: datetime) -> None:
         self._db, self._judge, self._now = store.db, judge, rfc3339(now)
-        self._ids = saving.Ids()
+        self._ids = write.Ids()
 
     def file(self, member: Member, number: int, record: Record) -> Answer:
         if isinstance(record, BadRecord):
@@ -164,7 +164,7 @@ class Filing:
         """True where it is new."""
         db, name = self._db, finished.measurement.id
         if (owner := _owner(db, name)) is not None:
-            if owner != member.id or not same(loading.finished(db, name), finished):
+            if owner != member.id or not same(read.finished(db, name), finished):
                 raise BadRecord("another measurement has this id already")
             return False
         for one in (finished.measurement, *finished.controls):
@@ -172,7 +172,7 @@ class Filing:
                 raise BadRecord(f"another measurement has the id {one.id} already")
         self._keep_round(member, round_)
         judged = with_expectation_of(finished, self._judge(finished))
-        saving.save(db, self._ids, [self._repeating_its_own(member, judged)])
+        write.save(db, self._ids, [self._repeating_its_own(member, judged)])
         (number,) = db.execute("SELECT number FROM measurements WHERE id = ?", [name]).fetchone()
         db.execute("INSERT INTO received (measurement, member, at) VALUES (?, ?, ?)", [number, member.id, self._now])
         return True
@@ -181,9 +181,9 @@ class Filing:
         """A round is one member's, and says one thing."""
         if round_ is None:
             return
-        there = loading.round_of(self._db, round_.id)
+        there = read.round_of(self._db, round_.id)
         if there is None:
-            saving.save_round(self._db, round_)
+            write.save_round(self._db, round_)
         elif there != round_:
             raise BadRecord("its round is not what was said of that round before")
 

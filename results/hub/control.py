@@ -12,15 +12,15 @@ import msgspec
 from msgspec import Meta
 
 from probe import target as targets
-from probe.address import literal
 from probe.model import Measurement, Target
-from results.hub.answering import answer
-from results.hub.bodies import BadBody
+from probe.net.address_policy import literal
+from results.db.json_codec import measurement_from_plain, measurement_to_plain
+from results.db.jsonl import printable
+from results.hub.auth import TooMany
 from results.hub.collector import Busy
-from results.hub.doorkeeper import TooMany
-from results.hub.limits import Rates
-from results.plain_records import measurement_from_plain, measurement_to_plain
-from results.record_lines import printable
+from results.hub.rate_limits import Rates
+from results.hub.request_body import BadBody
+from results.hub.responses import answer
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.network import rfc3339
+from probe.net.network import rfc3339
+from results.db.store import StoreError
 from results.hub import secrets
 from results.hub.secrets import INVITATION, TOKEN, Hashed
-from results.store import StoreError
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from results.store import Store
+    from results.db.store import Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 INVITED_DAYS = 7

@@ -12,13 +12,15 @@ from urllib.parse import urlencode
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from results import exchange, loading, ooni, tabular
-from results.hub import selecting
-from results.hub.bodies import BadBody
+from results import ooni
+from results.db import read
+from results.db.json_codec import ID, to_plain
+from results.export import exchange, tabular
+from results.hub import query as selecting
 from results.hub.collector import Busy
+from results.hub.query import NUMBER, BadQuestion, Exported, Paged, Wanted
+from results.hub.request_body import BadBody
 from results.hub.routes import Served
-from results.hub.selecting import NUMBER, BadQuestion, Exported, Paged, Wanted
-from results.plain_records import ID, to_plain
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -190,8 +192,8 @@ def _page(db: Database, asked: Wanted) -> Page:
 def _line(db: Database, row: Sequence[Any], is_whole: bool) -> bytes:
     told = selecting.told(tuple(row))
     if is_whole:
-        finished = loading.finished(db, row[0])
-        told[exchange.RECORD] = to_plain(finished, loading.round_of(db, finished.round_id))
+        finished = read.finished(db, row[0])
+        told[exchange.RECORD] = to_plain(finished, read.round_of(db, finished.round_id))
     return msgspec.json.encode(told) + b"\n"
 
 
@@ -199,14 +201,14 @@ def _whole(db: Database, name: str) -> bytes | None:
     row = selecting.one(db, name)
     if row is None:
         return None
-    finished = loading.finished(db, name)
+    finished = read.finished(db, name)
     sha256 = hashlib.sha256(exchange.told(finished)).hexdigest()
-    record = to_plain(finished, loading.round_of(db, finished.round_id))
+    record = to_plain(finished, read.round_of(db, finished.round_id))
     return msgspec.json.encode({**selecting.told(row), "sha256": sha256, exchange.RECORD: record})
 
 
 def _seen(db: Database, name: str) -> bytes | None:
-    return exchange.told(loading.finished(db, name)) if selecting.one(db, name) is not None else None
+    return exchange.told(read.finished(db, name)) if selecting.one(db, name) is not None else None
 
 
 def _part(asked: Exported, is_first: bool, pack: Any) -> Callable[[Database], Part]:
@@ -225,13 +227,13 @@ def _part(asked: Exported, is_first: bool, pack: Any) -> Callable[[Database], Pa
 
 def _encoded(db: Database, asked: Exported, rows: Sequence[Sequence[Any]], is_first: bool) -> list[bytes]:
     if asked.format == "csv":
-        lines = list(tabular.csv_lines(map(loading.line_of, rows), asked.licence))
+        lines = list(tabular.csv_lines(map(read.line_of, rows), asked.licence))
         return lines if is_first else lines[1:]
     head = [exchange.write_header(asked.licence, None) + b"\n"] if asked.licence and asked.format == "jsonl" else []
     found = head if is_first else []
     for row in rows:
-        finished = loading.finished(db, row[0])
-        round_ = loading.round_of(db, finished.round_id)
+        finished = read.finished(db, row[0])
+        round_ = read.round_of(db, finished.round_id)
         if asked.format == "ooni":
             found.append(ooni.write_line(finished, round_, licence=asked.licence) + b"\n")
         else:

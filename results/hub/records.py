@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from results.exchange import read_line
-from results.finished import Finished, Round
-from results.record_lines import BadRecord, printable
+from results.db.jsonl import BadRecord, printable
+from results.export.exchange import read_line
+from results.judge.judged import Finished, Round
 
 MAX_LINE = 2 * 1024 * 1024
 AHEAD = timedelta(days=1)

@@ -15,19 +15,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from results.hub.answering import answer, refusal, with_headers
-from results.hub.bodies import BadBody, Bodies
+from results.db.jsonl import BadRecord, decode
+from results.db.store import StoreError
+from results.hub.access import BROWSERS, Readers
+from results.hub.auth import Doorkeeper, NotKnown, TooMany
 from results.hub.collector import Answer, Busy, Collector, Record
-from results.hub.describing import description
-from results.hub.doorkeeper import Doorkeeper, NotKnown, TooMany
-from results.hub.limits import Rates, neighbourhood
+from results.hub.decompress import MAX_PACKED, BadPacking, unpack
 from results.hub.membership import Member
-from results.hub.readers import BROWSERS, Readers
-from results.hub.reading import Reading, TooSlow
+from results.hub.openapi import description
+from results.hub.rate_limits import Rates, neighbourhood
+from results.hub.read_pool import Reading, TooSlow
 from results.hub.records import read
-from results.hub.unpacking import MAX_PACKED, BadPacking, unpack
-from results.record_lines import BadRecord, decode
-from results.store import StoreError
+from results.hub.request_body import BadBody, Bodies
+from results.hub.responses import answer, refusal, with_headers
 
 MOST_RECORDS = 500
 """In one batch."""

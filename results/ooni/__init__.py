@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from results.finished import Finished, Round
-from results.ooni import reading, restoring, writing
+from results.db.jsonl import BadRecord, decode, printable
+from results.judge.judged import Finished, Round
+from results.ooni import extension, reading, writing
 from results.ooni.format import Head, Record
-from results.record_lines import BadRecord, decode, printable
 
 
 def read_line(line: bytes) -> tuple[Finished, Round | None]:
@@ -16,7 +16,7 @@ def read_line(line: bytes) -> tuple[Finished, Round | None]:
     if head.test_name != reading.TEST:
         raise BadRecord(f"test_name {printable(head.test_name, 60)!r}: only {reading.TEST} is read")
     if head.test_keys.x_reachprobe is not None:
-        return restoring.restore(decode(line)["test_keys"])
+        return extension.restore(decode(line)["test_keys"])
     return reading.read(decode(line, Record))
 
 

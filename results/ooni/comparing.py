@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from probe.address import literal
 from probe.model import Http, Measurement, Observation
-from results.course import ending
-from results.dns_answers import answers_for, failure_of
-from results.finished import Finished
+from probe.net.address_policy import literal
+from results.judge.dns_answers import answers_for, failure_of
+from results.judge.failure_point import ending
+from results.judge.judged import Finished
 
 ALIKE = 0.7
 """ts-017: bodies match where the shorter has more than this share of the longer one's length."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from probe.address import family_of, literal
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls, Vantage
-from results.course import ending, goal
+from probe.net.address_policy import family_of, literal
+from results.db.jsonl import printable
+from results.judge.failure_point import ending, goal
 from results.ooni.format import Control, ControlHttp
 from results.ooni.steps import VALID, Step, ended_at, likely_step
-from results.ooni.words import endpoint_of, failure_of, identifier, instant, text_of
-from results.record_lines import printable
+from results.ooni.vocabulary import endpoint_of, failure_of, identifier, instant, text_of
 
 HELPER = Vantage(name="ooni-test-helper")
 

@@ -14,9 +14,9 @@ import msgspec
 
 from probe import target as targets
 from probe.model import Target
+from results.db.jsonl import BadRecord
 from results.ooni.format import Connect, Exchange, Handshake, Query, Response, TestKeys
-from results.ooni.words import text_of
-from results.record_lines import BadRecord
+from results.ooni.vocabulary import text_of
 
 DEPTH = re.compile(r"depth=(\d{1,3})")
 MAX_HOPS = 21

@@ -15,20 +15,20 @@ from datetime import datetime
 import msgspec
 
 from probe import target as targets
-from probe.address import literal
 from probe.model import Measurement, Observation, Role, Target, Vantage
-from results.classify import classify
-from results.course import CERTIFICATE, METHOD_OF, STEPS
-from results.dns_answers import share_network
-from results.finished import Finished, Round
+from probe.net.address_policy import literal
+from results.db.json_codec import ID
+from results.db.jsonl import BadRecord, printable
+from results.judge.classify import classify
+from results.judge.dns_answers import share_network
+from results.judge.failure_point import CERTIFICATE, METHOD_OF, STEPS
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context
 from results.ooni import control as controls
 from results.ooni.format import Record, TestKeys
 from results.ooni.hops import Hop, hops, is_tagged
 from results.ooni.steps import Step, connected, ended_at, fetched, implied, is_classic, likely_step, looked_up, shaken
-from results.ooni.words import asn_of, country_of, identifier, instant, time_of
-from results.plain_records import ID
-from results.record_lines import BadRecord, printable
-from results.verdict import Context
+from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
 
 TEST = "web_connectivity"
 LONGEST_ID = 200

@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from probe.address import family_of, literal
 from probe.model import Answer, Dns, Http, Observation, Role, Tcp, Tls
-from results.course import METHOD_OF, STEPS
+from probe.net.address_policy import family_of, literal
+from results.judge.failure_point import METHOD_OF, STEPS
 from results.ooni.format import Connect, Exchange, Handshake, Query
 from results.ooni.hops import headers_of, location_of
-from results.ooni.words import address_of, bytes_of, endpoint_of, failure_of, instant
+from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant
 
 VALID = 0
 GETADDRINFO = ("system", "getaddrinfo", "golang_net_resolver", "go", "unknown", "")

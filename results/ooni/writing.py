@@ -28,11 +28,11 @@ import msgspec
 
 from probe.model import Measurement, Observation
 from probe.target import authority
-from results.finished import Finished, Round
+from results.db.json_codec import to_plain
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Verdict
 from results.ooni.comparing import compared, control_of
-from results.ooni.words import NOWHERE
-from results.plain_records import to_plain
-from results.verdict import Verdict
+from results.ooni.vocabulary import NOWHERE
 
 TEST_VERSION = "0.5.28"
 """The version of Web Connectivity whose shape this is."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from results.registers.finding import entry_id, versions_at
 from results.registers.loader import instant
+from results.registers.lookup import entry_id, versions_at
 from results.registers.names import shown
 from results.registers.records import RegisterError
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from results.expectation import Lookup, MaxAge
-from results.registers import finding, law, names
+from results.registers import law, names
+from results.registers import lookup as finding
+from results.registers.expectation import Lookup, MaxAge
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.registers import formats, names
-from results.registers.entering import Said, enter
+from results.registers import names
+from results.registers.commit import Said, enter
+from results.registers.formats import formats
 from results.registers.loader import Loader
 from results.registers.records import Format, ImportReport, RegisterError, TruncatedRegister
 from results.registers.source import Progress, Source, sources

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from results.registers import names
-from results.registers.finding import versions_at
 from results.registers.loader import instant
+from results.registers.lookup import versions_at
 from results.registers.records import RegisterError
 
 if TYPE_CHECKING:

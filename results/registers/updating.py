@@ -40,7 +40,7 @@ class Fetched(Protocol):
 
 
 Fetch = Callable[..., Awaitable[Fetched]]
-"""`probe.http_transport.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
+"""`probe.http.exchange.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
 
 
 class Signed(NamedTuple):

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from results.report.details import Details, details
+from results.report.evidence import Details, details
 from results.report.summarising import summarise
 from results.report.summary import Summary
 

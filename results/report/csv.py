@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from results.comparing.seen import instant
-from results.report import telling
+from results.compare.observed import instant
+from results.report import narrative
+from results.report.phrases import Words
 from results.report.summary import Course, Summary
-from results.report.words import Words
 
 HEAD = ("section", "row", "place", "what", "value")
 RISKY = ("=", "+", "-", "@", "\t", "\r")
@@ -41,7 +41,7 @@ def _facts(summary: Summary, words: Words) -> Iterator[Fact]:
     for row in summary.rows:
         yield "row", row.name, "", "difference", row.difference
         yield "row", row.name, "", "listed", row.listed
-        for sentence in telling.of_row(summary, row, words):
+        for sentence in narrative.of_row(summary, row, words):
             yield "row", row.name, "", "says", sentence
         for place, cell in zip(summary.places, row.cells, strict=True):
             fields = ("outcome", "method", "agreement", "measurements", "days", "blocked_share", "low", "high")

@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from results.report import tables, telling
+from results.report import narrative, tables
+from results.report.phrases import AGREEMENT_SIGNS, SIGNS, Words
 from results.report.pictures import Pictures, draw
 from results.report.summary import Summary
-from results.report.words import AGREEMENT_SIGNS, SIGNS, Words
 
 
 def render(summary: Summary, words: Words) -> str:
@@ -27,11 +27,11 @@ def render(summary: Summary, words: Words) -> str:
         coded=_coded,
         style=Markup((files("results.report") / "page.css").read_text("utf-8")),  # noqa: S704 a file of our own
         made=words.say("made", when=words.moment(summary.generated_at), version=summary.version),
-        in_short=telling.in_short(summary, words),
-        rows=[{"title": row.title, "sentences": telling.of_row(summary, row, words)} for row in summary.rows],
+        in_short=narrative.in_short(summary, words),
+        rows=[{"title": row.title, "sentences": narrative.of_row(summary, row, words)} for row in summary.rows],
         with_pictures=pictures is not None,
         sections=list(_sections(summary, words, pictures or Pictures())) if summary.rows else [],
-        about=telling.about(summary, words),
+        about=narrative.about(summary, words),
     )
 
 
@@ -45,14 +45,14 @@ def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[di
             tables.timeline(row, summary, words),
             pictures.timelines.get(row.name),
             title=row.title,
-            sentences=[sentence] if (sentence := telling.listing(row, words)) else [],
+            sentences=[sentence] if (sentence := narrative.listing(row, words)) else [],
         )
         for row in summary.rows
     ]
     yield _section("timeline", courses, legend=_outcomes(summary, words))
     if summary.enforcements:
         part = _part(tables.hours(summary, words), pictures.hours)
-        yield _section("hours", [part], sentences=list(telling.delays(summary, words)))
+        yield _section("hours", [part], sentences=list(narrative.delays(summary, words)))
     for name, table, picture in (
         ("methods", tables.methods(summary, words), pictures.methods),
         ("alike", tables.alike(summary, words), pictures.alike),

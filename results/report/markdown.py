@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from results.report import tables, telling
+from results.report import narrative, tables
+from results.report.phrases import Words
 from results.report.summary import Summary
-from results.report.words import Words
 
 SPECIAL = "\\`*_{}[]|#~"
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -23,14 +23,14 @@ def _lines(summary: Summary, words: Words) -> Iterator[str]:
     yield ""
     yield _escaped(words.say("made", when=words.moment(summary.generated_at), version=summary.version))
     yield from _section("summary", words, lead=False)
-    yield from _paragraphs(telling.in_short(summary, words))
+    yield from _paragraphs(narrative.in_short(summary, words))
     for row in summary.rows:
         yield ""
-        yield f"**{_escaped(row.title)}**: {_escaped(' '.join(telling.of_row(summary, row, words)))}"
+        yield f"**{_escaped(row.title)}**: {_escaped(' '.join(narrative.of_row(summary, row, words)))}"
     if summary.rows:
         yield from _tables(summary, words)
     yield from _section("about", words, lead=False)
-    yield from _paragraphs(telling.about(summary, words))
+    yield from _paragraphs(narrative.about(summary, words))
 
 
 def _tables(summary: Summary, words: Words) -> Iterator[str]:
@@ -40,14 +40,14 @@ def _tables(summary: Summary, words: Words) -> Iterator[str]:
     yield from _section("timeline", words, lead=False)
     for row in summary.rows:
         yield f"\n### {_escaped(row.title)}\n"
-        yield _escaped(telling.listing(row, words))
+        yield _escaped(narrative.listing(row, words))
         yield from _table(tables.timeline(row, summary, words), words)
     for name in ("hours", "methods", "alike", "times"):
         table = getattr(tables, name)(summary, words)
         if table.rows:
             yield from _section(name, words)
             if name == "hours":
-                yield from _paragraphs(list(telling.delays(summary, words)))
+                yield from _paragraphs(list(narrative.delays(summary, words)))
             yield from _table(table, words)
     if summary.evidence:
         yield from _section("evidence", words)

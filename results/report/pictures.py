@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import msgspec
 from markupsafe import Markup
 
+from results.report.phrases import Words
 from results.report.summary import Summary
-from results.report.words import Words
 
 SVG = "http://www.w3.org/2000/svg"
 WIDE, NARROW = 940, 350

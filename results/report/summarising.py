@@ -10,18 +10,18 @@ from msgspec.structs import replace
 
 from probe.model import Vantage
 from probe.services import built_in
-from results.changes import Changes
-from results.comparing import compare
-from results.comparing.alike import Alike, alike
-from results.comparing.compare import Cell as ComparedCell
-from results.comparing.compare import Compared
-from results.comparing.gathering import Gathered
-from results.comparing.labels import in_order, labels
-from results.comparing.seen import DIRECT
-from results.comparing.tracks import Track, tracks
-from results.enforcement import Enforcement, by_network
-from results.report.counting import Counted, Labels, proofs, times
-from results.report.details import Details
+from results.aggregate.changes import Changes
+from results.aggregate.enforcement import Enforcement, by_network
+from results.compare import compare
+from results.compare.compare import Cell as ComparedCell
+from results.compare.compare import Compared
+from results.compare.labels import in_order, labels
+from results.compare.merge_sources import Gathered
+from results.compare.observed import DIRECT
+from results.compare.similarity import Alike, alike
+from results.compare.timeline import Track, tracks
+from results.db.json_rows import SCHEMA_VERSION
+from results.report.evidence import Details
 from results.report.summary import (
     Cell,
     Course,
@@ -34,7 +34,7 @@ from results.report.summary import (
     Tally,
     Turn,
 )  # fmt: skip
-from results.rows import SCHEMA_VERSION
+from results.report.tally import Counted, Labels, proofs, times
 
 MOST_ROWS, MOST_ENFORCEMENTS = 60, 400
 MOST_ALIKE = 60

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from results.comparing.alike import Alike
-from results.enforcement import Delay, Enforcement
+from results.aggregate.enforcement import Delay, Enforcement
+from results.compare.similarity import Alike
 
 State = Literal["never", "throughout", "since", "until", "between", "flapping", "nothing"]
 """How blocking went at one place.

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from results.report import telling
+from results.report import narrative
+from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 from results.report.summary import Cell as Found
 from results.report.summary import Course, Evidence, Place, Row, Summary
-from results.report.words import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 
 MOST_HOURS, MOST_PAIRS = 80, 60
 ACROSS = 5
@@ -109,7 +109,7 @@ def timeline(row: Row, summary: Summary, words: Words) -> Table:
         [
             _place(course, summary, words),
             _state(course, words),
-            "; ".join(telling.turn(one, words) for one in course.turns) or "–",
+            "; ".join(narrative.turn(one, words) for one in course.turns) or "–",
         ]
         for course in row.courses
     )
@@ -142,7 +142,7 @@ def hours(summary: Summary, words: Words) -> Table:
             words.when(one.listed_at),
             words.when(one.last_open) if one.last_open else "–",
             words.when(one.first_blocked) if one.first_blocked else "–",
-            telling.hours(one, words),
+            narrative.hours(one, words),
         ]
         for one in sorted(summary.enforcements, key=lambda one: (one.target, one.network or ""))
     )

@@ -13,7 +13,7 @@ from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO
 
 from results.warehouse import ddl
-from results.warehouse.clickhouse_words import STORED, said
+from results.warehouse.clickhouse_errors import STORED, said
 from results.warehouse.engine import WarehouseError
 from results.warehouse.schema import Table, tables
 

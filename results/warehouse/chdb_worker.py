@@ -12,7 +12,7 @@ import struct
 import sys
 from typing import Any, BinaryIO
 
-from results.warehouse.clickhouse_words import READING, WRITING
+from results.warehouse.clickhouse_errors import READING, WRITING
 
 MEMORY = {
     "max_memory_usage": 4_000_000_000,

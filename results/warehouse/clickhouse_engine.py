@@ -12,7 +12,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from results.warehouse import ddl
-from results.warehouse.clickhouse_words import READING, STORED, TOO_LONG, WRITING, code_of, refused
+from results.warehouse.clickhouse_errors import READING, STORED, TOO_LONG, WRITING, code_of, refused
 from results.warehouse.engine import TooLong, WarehouseError, hidden
 from results.warehouse.schema import Table, tables
 

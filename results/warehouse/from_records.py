@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 import msgspec
 
-from results import exchange, ooni
-from results.record_lines import BadFile, BadRecord, decode, printable, records
+from results import ooni
+from results.db.jsonl import BadFile, BadRecord, decode, printable, records
+from results.export import exchange
 from results.warehouse.batch import Batch, table_of
 from results.warehouse.engine import WarehouseError
 from results.warehouse.rows import Rows, add
 from results.warehouse.schema import BLOBS, VERDICTS, observations
 
 if TYPE_CHECKING:
-    from results.store import Judge
+    from results.db.store import Judge
 
 AT_ONCE = 500
 """Records in a batch: a line may be large."""

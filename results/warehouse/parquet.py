@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from results.record_lines import printable
+from results.db.jsonl import printable
 from results.warehouse.batch import Batch
 from results.warehouse.ddl import literal, quoted
 from results.warehouse.engine import WarehouseError
-from results.warehouse.places import Place, reached
+from results.warehouse.filesystem import Place, reached
 from results.warehouse.schema import BLOBS, VERDICTS, Table, arrow_schema, observations
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The questions of results/questions.py as Ibis expressions on the tables of the schema, the same for every engine.
+"""The questions of results/aggregate/questions.py as Ibis expressions, the same for every engine.
 
 Each takes the findings (`findings` makes them) and gives the rows of its answer, in no order; times are times. What
-belongs together is defined in results/questions.py.
+belongs together is defined in results/aggregate/questions.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import ibis
 from ibis import _
 
-from results.questions import SURE, UNTOLD, Period
+from results.aggregate.questions import SURE, UNTOLD, Period
 from results.warehouse.schema import VERDICTS, Kind, Table
 
 Expression = Any

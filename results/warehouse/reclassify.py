@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from results.finished import Finished
+from results.judge.judged import Finished
 from results.warehouse import parquet, queries
-from results.warehouse.asking import sql
 from results.warehouse.batch import table_of
+from results.warehouse.client import sql
 from results.warehouse.ddl import literal, quoted
 from results.warehouse.rows import finished_of
 from results.warehouse.schema import LOADS, VERDICTS, observations
 
 if TYPE_CHECKING:
-    from results.store import Judge
+    from results.db.store import Judge
     from results.warehouse.engine import Engine
 
 AT_ONCE = 2000
@@ -155,7 +155,7 @@ def _keep(engine: Engine, judged: Judged, so_far: Reclassified, clock: Callable[
 
 
 def _rules() -> str:
-    from results.rules import RULES_VERSION
+    from results.judge.rules import RULES_VERSION
 
     return RULES_VERSION
 
@@ -166,8 +166,8 @@ _judge: Judge | None = None
 def _begin(fingerprints: Path | None) -> None:
     """In a judging process, once."""
     global _judge
-    from results.fingerprints.collecting import library_of
-    from results.warehouse.judging import judge_by
+    from results.fingerprints.collection import library_of
+    from results.warehouse.classify import judge_by
 
     _judge = judge_by(library_of(fingerprints) if fingerprints is not None else None)
 
@@ -207,7 +207,7 @@ def _concluded(finished: Finished) -> tuple[Any, ...]:
 
 
 def _new(row: dict[str, Any], new: Finished, version: int) -> dict[str, Any]:
-    from results.saving import sparse, to_json
+    from results.db.write import sparse, to_json
 
     verdict = new.verdict
     return row | {

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from probe.model import Measurement, Observation, Target, Vantage
-from results.columns import Find, Keep, all_columns, from_values, to_values
-from results.expectation import Expectation
-from results.finished import Finished, Round
-from results.saving import is_worth_its_bodies, sparse, to_json
-from results.verdict import Context, Verdict
+from results.db.columns import Find, Keep, all_columns, from_values, to_values
+from results.db.write import is_worth_its_bodies, sparse, to_json
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, Verdict
+from results.registers.expectation import Expectation
 from results.warehouse.batch import Row, day_of, time_of, vantage_key
 
 CHAINS = ("tls_chain", "quic_chain")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from results.columns import all_columns
+from results.db.columns import all_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

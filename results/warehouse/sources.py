@@ -12,14 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.comparing.sources import ENDINGS, PACKED, is_database
+from results.compare.sources import ENDINGS, PACKED, is_database
 from results.warehouse import from_database, from_records, parquet
 from results.warehouse.engine import WarehouseError
+from results.warehouse.filesystem import Place, place, reached
 from results.warehouse.load import Source, key_of
-from results.warehouse.places import Place, place, reached
 
 if TYPE_CHECKING:
-    from results.store import Judge
+    from results.db.store import Judge
 
 DATABASES = (".db", ".sqlite", ".sqlite3")
 RECORDS = tuple(end for end in ENDINGS if end not in DATABASES)

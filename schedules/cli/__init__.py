@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 FOLDER = Path(__file__).parent
 OK, DIFFERENT, USAGE, NO_NETWORK, LOCKED, INTERRUPTED = 0, 1, 2, 69, 75, 130
@@ -18,20 +18,20 @@ OK, DIFFERENT, USAGE, NO_NETWORK, LOCKED, INTERRUPTED = 0, 1, 2, 69, 75, 130
 USER_ERRORS = frozenset(
     {
         "probe.target.BadTarget",
-        "probe.path.BadPath",
-        "probe.resolver.BadResolver",
+        "probe.net.path.BadPath",
+        "probe.net.resolver.BadResolver",
         "probe.services.UnknownService",
-        "results.fingerprints.prints.FingerprintError",
+        "results.fingerprints.fingerprint.FingerprintError",
         "results.registers.names.BadName",
         "results.registers.records.RegisterError",
-        "results.opening.StoreError",
-        "schedules.config_toml.ConfigError",
-        "schedules.consent.NoConsent",
-        "schedules.choose.BadChoice",
-        "schedules.hub_client.HubRefused",
-        "schedules.interrupted.Interrupted",
-        "schedules.lock.Locked",
-        "schedules.units.BadSchedule",
+        "results.db.connect.StoreError",
+        "schedules.config.load.ConfigError",
+        "schedules.round.consent.NoConsent",
+        "schedules.plan.selection.BadChoice",
+        "schedules.hub_client.client.HubRefused",
+        "schedules.runtime.interrupted.Interrupted",
+        "schedules.runtime.lock.Locked",
+        "schedules.install.units.BadSchedule",
     }
 )
 """Exceptions told in one line. By name, so that none of their modules is imported for a start."""
@@ -122,7 +122,7 @@ def _usage(error: click.ClickException) -> str:
 
 def _tell(message: str, code: int) -> int:
     """One line on stderr, whatever a message quotes."""
-    from schedules.show.words import safe
+    from schedules.render.text import safe
 
     print(f"reachprobe: {safe(message)}", file=sys.stderr)
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -16,8 +16,8 @@ def browse(app: App, port: int) -> None:
     Prints the address, and ends on Ctrl-C. Nothing can be changed there, and nobody beyond this machine can look;
     others who are logged in on it can, while it runs. Needs an extra: pip install 'reachprobe[browse]'.
     """
-    from schedules.browsing import NoDatasette, NoPort, serve
-    from schedules.show.output import talk
+    from schedules.datasette_server import NoDatasette, NoPort, serve
+    from schedules.render.output import talk
 
     def tell(address: str) -> None:
         click.echo(address)

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -18,9 +18,9 @@ def enforcement(app: App, as_json: bool) -> None:
     Only what is surely blocked counts (confirmed or probable). The hours are at least and at most so many: what was
     measured seldom, or listed on a day without an hour, is known less exactly.
     """
-    from results.enforcement import by_network, of_database
-    from schedules.show.enforcement import networks, targets
-    from schedules.show.output import out, print_json, talk
+    from results.aggregate.enforcement import by_network, of_database
+    from schedules.render.enforcement import networks, targets
+    from schedules.render.output import out, print_json, talk
 
     with closing(app.store(must_exist=True)) as store:
         found = of_database(store.db)

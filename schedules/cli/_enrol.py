@@ -10,8 +10,8 @@ import click
 import msgspec
 
 if TYPE_CHECKING:
-    from results.store import Store
-    from schedules.config import Config
+    from results.db.store import Store
+    from schedules.config.schema import Config
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 def enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrolment | None:
     """The options, read before anything is done."""
-    from probe.asking import server_of
+    from probe.http.api_client import server_of
 
     if url is None and invitation is None and pin is None:
         return None
@@ -52,23 +52,24 @@ def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     """Enrol, and keep the token in the database, which from then on is for its owner alone. The name given."""
     from datetime import UTC, datetime
 
-    from probe.asking import NotAnswered
-    from results import outbox
-    from schedules import hub_client, loop
-    from schedules.config import Config as Defaults
-    from schedules.hub_client import HubRefused
+    from probe.http.api_client import NotAnswered
+    from results.db import upload_queue
+    from schedules.config.schema import Config as Defaults
+    from schedules.hub_client import client
+    from schedules.hub_client.client import HubRefused
+    from schedules.runtime import event_loop
 
     configured = config or Defaults()
-    way = hub_client.way_of(configured)
+    way = client.way_of(configured)
     if asked.pin is not None:
         way = msgspec.structs.replace(way, pins=(asked.pin,))
     try:
-        given = loop.run(hub_client.enrol(asked.url, asked.invitation, way))
+        given = event_loop.run(client.enrol(asked.url, asked.invitation, way))
     except NotAnswered as error:
         raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
-    except hub_client.Unknown as error:
+    except client.Unknown as error:
         raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
     store.path.chmod(0o600)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    outbox.enrol(store, asked.url, given.name, given.token, now)
+    upload_queue.enrol(store, asked.url, given.name, given.token, now)
     return given.name

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.exchange import Write
-    from results.signing import SecretKey
-    from results.store import Store
+    from results.db.store import Store
+    from results.export.exchange import Write
+    from results.export.signing import SecretKey
 
 FORMATS = ["jsonl", "ooni", "csv", "parquet"]
 LICENCES = [
@@ -75,7 +75,7 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
 @click.argument("file", type=click.Path(path_type=Path))
 def key(file: Path) -> None:
     """Make a key that signs exports: FILE is to be kept secret, FILE.pub is for others. Prints the public key."""
-    from results import signing
+    from results.export import signing
 
     made = signing.new_key()
     try:
@@ -86,7 +86,7 @@ def key(file: Path) -> None:
 
 
 def _secret(file: Path) -> SecretKey:
-    from results import signing
+    from results.export import signing
 
     try:
         return signing.read_secret(file)
@@ -96,10 +96,12 @@ def _secret(file: Path) -> SecretKey:
 
 def _lines(store: Store, format_: str, licence: str | None, count: int) -> Iterator[bytes]:
     """Each line with its line feed, the licence where the format has a place for it."""
-    from results import exchange, loading, ooni, tabular
+    from results import ooni
+    from results.db import read
+    from results.export import exchange, tabular
 
     if format_ == "csv":
-        yield from tabular.csv_lines(loading.rows(store.db, oldest_first=True), licence)
+        yield from tabular.csv_lines(read.rows(store.db, oldest_first=True), licence)
         return
     write: Write = exchange.write_line if format_ == "jsonl" else partial(ooni.write_line, licence=licence)
     if format_ == "jsonl" and licence is not None:
@@ -109,10 +111,11 @@ def _lines(store: Store, format_: str, licence: str | None, count: int) -> Itera
 
 
 def _parquet(store: Store, path: Path, licence: str | None) -> None:
-    from results import loading, tabular
+    from results.db import read
+    from results.export import tabular
 
     try:
-        tabular.write_parquet(loading.rows(store.db, oldest_first=True), path, licence)
+        tabular.write_parquet(read.rows(store.db, oldest_first=True), path, licence)
     except tabular.NoParquet as error:
         raise click.ClickException(str(error)) from error
 
@@ -140,7 +143,7 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
 
 
 def _signed(file: Path, key: SecretKey, comment: str) -> str:
-    from results import signing
+    from results.export import signing
 
     return signing.sign(file, key, comment)
 

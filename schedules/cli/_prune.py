@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -20,9 +20,9 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     Where [store] max_mb is set and the database holds more, the oldest go until it does not, but never the last week.
     Rounds do this by themselves about once a day, for this machine's own vantage alone.
     """
-    from results import prune as pruning
-    from schedules import lock
-    from schedules.show.output import print_json
+    from results.db import retention as pruning
+    from schedules.render.output import print_json
+    from schedules.runtime import lock
 
     kept = app.config().store
     now = datetime.now(UTC)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.show.output import print_json, talk
-from schedules.show.words import age, how_many, safe
+from schedules.render.output import print_json, talk
+from schedules.render.text import age, how_many, safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from results.expectation import Expectation
     from results.registers.differences import Difference
-    from results.registers.finding import Neighbour
+    from results.registers.expectation import Expectation
+    from results.registers.lookup import Neighbour
     from results.registers.records import ImportReport
     from results.registers.sampling import Sample
     from results.registers.source import Progress

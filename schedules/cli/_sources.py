@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.comparing import Gathered
+    from results.compare import Gathered
 
 TOKEN_FILE = click.option(
     "--token-file",
@@ -41,7 +41,7 @@ def at_hand(
         return
     from tempfile import TemporaryDirectory
 
-    from schedules.hub_source import Period, files_of
+    from schedules.hub_client.source import Period, files_of
 
     period = Period(since=moment("--since", since), until=moment("--until", until))
     with TemporaryDirectory(prefix="reachprobe-") as folder:
@@ -53,7 +53,7 @@ def gathered_from(app: App, sources: tuple[str, ...], since: str | None, until: 
     """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
     from datetime import UTC, datetime
 
-    from results.comparing import SourceError, gather
+    from results.compare import SourceError, gather
 
     period = {"since": moment("--since", since), "until": moment("--until", until)}
     try:
@@ -78,8 +78,8 @@ def moment(option: str, text: str | None) -> float | None:
 
 def tell_what_was_read(app: App, gathered: Gathered) -> None:
     """What was read, and what was not, and why."""
-    from schedules.show.output import talk
-    from schedules.show.words import how_many, safe
+    from schedules.render.output import talk
+    from schedules.render.text import how_many, safe
 
     notes = gathered.notes
     for one in notes.told:

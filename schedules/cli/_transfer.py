@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.exchange import Read, Skipped, Taken
+    from results.export.exchange import Read, Skipped, Taken
 
 FORMATS = click.Choice(["jsonl", "ooni"])
 TOLD = 20
@@ -31,11 +31,12 @@ def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | N
 
     Prints one line of JSON for each, also where it was there already. What cannot be read is skipped, and said.
     """
-    from results import exchange, ooni
-    from results.exchange import import_files
-    from results.record_lines import BadFile
-    from schedules import lock
-    from schedules.conclude import judge_again
+    from results import ooni
+    from results.db.jsonl import BadFile
+    from results.export import exchange
+    from results.export.exchange import import_files
+    from schedules.round.judge import judge_again
+    from schedules.runtime import lock
 
     config = app.config()
     for path in files:
@@ -65,11 +66,11 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
     The others are only read. Their order does not matter, and merging again changes nothing. Where two measurements
     have one id, both are kept and it is said.
     """
-    from results.merging import merge as merged
-    from results.store import Store
-    from schedules import lock
-    from schedules.conclude import judge_again
-    from schedules.show.output import print_json
+    from results.compare.merge import merge as merged
+    from results.db.store import Store
+    from schedules.render.output import print_json
+    from schedules.round.judge import judge_again
+    from schedules.runtime import lock
 
     config = app.config()
     target = app.db if app.db is not None else databases[0]
@@ -92,9 +93,9 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
 
 def verified(app: App, files: tuple[Path, ...], public_key: str) -> None:
     """All of them are signed with that key, before anything of them is read; else the command ends."""
-    from results import signing
-    from schedules.show.output import talk
-    from schedules.show.words import safe
+    from results.export import signing
+    from schedules.render.output import talk
+    from schedules.render.text import safe
 
     try:
         key = signing.read_public(public_key)
@@ -119,9 +120,9 @@ class Told:
         return {name: self._counts[counted] for name, counted in names.items()}
 
     def add(self, result: Taken | Skipped) -> None:
-        from results.exchange import Taken
-        from results.rows import row
-        from schedules.show.output import print_json
+        from results.db.json_rows import row
+        from results.export.exchange import Taken
+        from schedules.render.output import print_json
 
         if isinstance(result, Taken):
             self._counts["new" if result.new else "known"] += 1
@@ -144,8 +145,8 @@ class Told:
         self._say(f"{_count(new, 'measurement')} added, {known} there already, {_count(skipped, 'line')} skipped")
 
     def _say(self, message: str) -> None:
-        from schedules.show.output import talk
-        from schedules.show.words import safe
+        from schedules.render.output import talk
+        from schedules.render.text import safe
 
         talk(safe(message), quiet=self._quiet)
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from schedules.app import App
-from schedules.show.output import out, print_json, talk
-from schedules.show.words import how_many, safe
+from schedules.cli.app import App
+from schedules.render.output import out, print_json, talk
+from schedules.render.text import how_many, safe
 
 if TYPE_CHECKING:
     from datetime import date
@@ -38,8 +38,8 @@ FROM loads GROUP BY source ORDER BY source
 
 def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
     """Load every source, with a bar on a terminal, and say what came of each."""
-    from results.fingerprints.collecting import library_of
-    from results.warehouse.judging import judge_by
+    from results.fingerprints.collection import library_of
+    from results.warehouse.classify import judge_by
     from results.warehouse.load import load
     from results.warehouse.sources import sources
 
@@ -81,7 +81,7 @@ def _bar(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
 def archived(app: App, engine: Engine, to: str, since: date | None, until: date | None) -> None:
     """Write every partition, with a bar on a terminal."""
     from results.warehouse import parquet
-    from results.warehouse.places import place
+    from results.warehouse.filesystem import place
 
     there, measurements = place(to), 0
     found = parquet.partitions(engine, since, until)

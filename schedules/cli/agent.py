@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from probe.canary import NetworkReport
-    from results.finished import Finished
-    from results.store import Store
-    from schedules.agent import Agent, Measure, Say
-    from schedules.choose import Choice
-    from schedules.config import Config
-    from schedules.once import Cut
-    from schedules.place import Here
+    from probe.reference_sites import NetworkReport
+    from results.db.store import Store
+    from results.judge.judged import Finished
+    from schedules.agent.agent import Agent, Measure, Say
+    from schedules.config.schema import Config
+    from schedules.location.location import Here
+    from schedules.plan.selection import Choice
+    from schedules.round.run import Cut
 
 
 @click.command()
@@ -30,10 +30,11 @@ def agent(app: App) -> int:
     import logging
     from functools import partial
 
-    from schedules import consent, lock, loop
-    from schedules.agent import Agent
-    from schedules.aside import Aside
-    from schedules.interrupted import Interrupted
+    from schedules.agent.agent import Agent
+    from schedules.agent.side_effects import Aside
+    from schedules.round import consent
+    from schedules.runtime import event_loop, lock
+    from schedules.runtime.interrupted import Interrupted
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
@@ -55,7 +56,7 @@ def agent(app: App) -> int:
         store.close()
     with lock.held(app.database, "agent"):
         try:
-            loop.run(_run(app, made))
+            event_loop.run(_run(app, made))
         except (KeyboardInterrupt, Interrupted):
             say("stopped; what was finished is kept")
     return 0
@@ -66,8 +67,8 @@ async def _run(app: App, made: Agent) -> None:
 
     from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
-    from schedules.agent import run_agent
-    from schedules.service_manager import beat_s, teller
+    from schedules.agent.agent import run_agent
+    from schedules.runtime.sd_notify import beat_s, teller
 
     await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), beat_s(app.environ))
 
@@ -76,8 +77,8 @@ def _measure(say: Say, here: Here) -> Measure:
     """One round, and a line of what it found."""
 
     async def measure(choice: Choice, config: Config, store: Store) -> None:
-        from schedules.once import once
-        from schedules.show.table import counted
+        from schedules.render.table import counted
+        from schedules.round.run import once
 
         outcomes: Counter[str] = Counter()
 
@@ -103,7 +104,7 @@ def _measure(say: Say, here: Here) -> Measure:
 
 def _version(app: App) -> object:
     """What changes whenever the configuration file does, comes or goes."""
-    from schedules.places import config_file
+    from schedules.runtime.paths import config_file
 
     path = config_file(app.environ, app.config_file)
     try:
@@ -114,7 +115,7 @@ def _version(app: App) -> object:
 
 
 def _say(app: App) -> Say:
-    from schedules.show.output import talk
-    from schedules.show.words import safe
+    from schedules.render.output import talk
+    from schedules.render.text import safe
 
     return lambda sentence: talk(safe(sentence), quiet=app.quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -30,10 +30,10 @@ def check(
 
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """
-    from probe.path import usable
-    from schedules.choose import Choice, from_words, refuse, worth_knowing
-    from schedules.cli import _perform
-    from schedules.show.output import talk
+    from probe.net.path import usable
+    from schedules.cli import _rounds
+    from schedules.plan.selection import Choice, from_words, refuse, worth_knowing
+    from schedules.render.output import talk
 
     if path is not None and via is not None:
         raise click.UsageError("give either --path or --via")
@@ -48,8 +48,8 @@ def check(
         usable(config.path_named(name))
     choices = [Choice(found, name) for name in names]
     if dry_run:
-        return _perform.dry_run(config, choices, as_json=as_json)
-    return _perform.perform(
+        return _rounds.dry_run(config, choices, as_json=as_json)
+    return _rounds.perform(
         app, config, choices, as_json=as_json, by_service=by == "service", side_by_side=via is not None
     )
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.app import App
 from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.comparing import Gathered
+    from results.compare import Gathered
 
 BY = ["vantage", "network", "country", "path", "day"]
 DIFFERENT = 1
@@ -51,8 +51,8 @@ def compare(
     a hub. States are
     compared that are close enough in time; what is missing or too old is shown as a gap, never as agreement.
     """
-    from results.comparing import compare as compared
-    from schedules.show import compared as show
+    from results.compare import compare as compared
+    from schedules.render import compare as show
 
     if alike and (by in ("path", "day") or form in ("csv", "markdown")):
         raise click.UsageError("--alike goes with --by vantage, network or country, and with --json")
@@ -69,9 +69,9 @@ def compare(
 
 
 def _alike(app: App, gathered: Gathered, by: Any, rows: Any, within: float, form: str | None) -> int:
-    from results.comparing import compare as compared
-    from results.comparing.alike import alike
-    from schedules.show.alike import alike_as_json, alike_for_a_person
+    from results.compare import compare as compared
+    from results.compare.similarity import alike
+    from schedules.render.similarity import alike_as_json, alike_for_a_person
 
     try:
         found = alike(compared(gathered, by=by, rows=rows, within_s=within))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.store import Store
+    from results.db.store import Store
 
 
 @click.command()
@@ -23,14 +23,14 @@ def demo(app: App, as_json: bool) -> int:
     """
     import msgspec
 
-    from schedules import lock, places
-    from schedules.choose import from_campaigns
-    from schedules.cli import _perform
-    from schedules.config import load
-    from schedules.demo.running import running
-    from schedules.show.output import talk
+    from schedules.cli import _rounds
+    from schedules.config.schema import load
+    from schedules.demo.thread import running
+    from schedules.plan.selection import from_campaigns
+    from schedules.render.output import talk
+    from schedules.runtime import lock, paths
 
-    app = msgspec.structs.replace(app, db=app.db or places.demo_database(app.environ))
+    app = msgspec.structs.replace(app, db=app.db or paths.demo_database(app.environ))
     with running() as network, lock.held(app.database):
         written = network.folder / "config.toml"
         written.write_text(network.config_toml(), encoding="utf-8")
@@ -38,7 +38,7 @@ def demo(app: App, as_json: bool) -> int:
         store = app.store()
         try:
             _import_sample(store)
-            code = _perform.rounds(app, config, from_campaigns(config), store, as_json=as_json, by_service=False)
+            code = _rounds.rounds(app, config, from_campaigns(config), store, as_json=as_json, by_service=False)
         finally:
             store.close()
     talk(f"The database: {app.database}", quiet=app.quiet)

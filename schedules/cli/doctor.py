@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -15,9 +15,9 @@ def doctor(app: App, as_json: bool) -> int:
     """Look at everything a round needs, one line each. Asks the canaries only where consent is recorded."""
     from rich.text import Text
 
-    from schedules.examine import examine
-    from schedules.show.output import out, paragraph, print_json
-    from schedules.show.words import safe
+    from schedules.doctor import examine
+    from schedules.render.output import out, paragraph, print_json
+    from schedules.render.text import safe
 
     code = 0
     console = None if as_json else out()

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from schedules.app import App
-from schedules.show.output import print_json
-from schedules.show.words import safe
+from schedules.cli.app import App
+from schedules.render.output import print_json
+from schedules.render.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from results.fingerprints.collecting import Collection, Gathered
+    from results.fingerprints.collection import Collection, Gathered
 
     Fetch = Callable[..., Any]
 
@@ -40,8 +40,8 @@ def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
     """Read the lists at SOURCE… (files or https URLs), or those that the configuration names, in place of the ones that
     were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
     blockpage_signatures.json and false_positive_signatures.json."""
-    from results.fingerprints.collecting import place, store
-    from schedules.hub_fetch import fetcher
+    from results.fingerprints.collection import place, store
+    from schedules.hub_client.fetch import fetcher
 
     config = app.config()
     with TemporaryDirectory(prefix="reachprobe-") as folder:
@@ -64,7 +64,7 @@ def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
 @click.pass_obj
 def stats(app: App, as_json: bool) -> None:
     """Say how many fingerprints there are, by scope, and which lists they came from."""
-    from results.fingerprints.collecting import load, place
+    from results.fingerprints.collection import load, place
 
     collection = load(place(app.database))
     if collection is None:
@@ -84,7 +84,7 @@ def stats(app: App, as_json: bool) -> None:
 
 def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> Gathered:
     """Each list that has a URL is downloaded first; all are read, or none."""
-    from results.fingerprints.collecting import gather
+    from results.fingerprints.collection import gather
 
     lists = []
     for number, source in enumerate(sources):
@@ -100,8 +100,8 @@ def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> Gathered:
 
 def _refuse_open(url: str) -> None:
     """Whoever blocks could rewrite on the way what tells blocks from other pages."""
-    from probe.address import literal
-    from results.fingerprints.prints import FingerprintError
+    from probe.net.address_policy import literal
+    from results.fingerprints.fingerprint import FingerprintError
 
     try:
         parts = urlsplit(url)
@@ -113,8 +113,8 @@ def _refuse_open(url: str) -> None:
 
 
 async def _download(url: str, into: Path, fetch: Fetch) -> None:
-    from results.fingerprints.collecting import MAX_SOURCE_BYTES
-    from results.fingerprints.prints import FingerprintError
+    from results.fingerprints.collection import MAX_SOURCE_BYTES
+    from results.fingerprints.fingerprint import FingerprintError
 
     try:
         await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
@@ -131,7 +131,7 @@ def _problems(gathered: Gathered) -> None:
 
 
 def _summary(collection: Collection, *, as_json: bool) -> None:
-    from results.fingerprints.prints import digest
+    from results.fingerprints.fingerprint import digest
 
     scopes = Counter(one.scope for one in collection.prints)
     name = digest(collection.prints)

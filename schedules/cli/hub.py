@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from schedules.app import App
+from schedules.cli.app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
@@ -54,7 +54,7 @@ def invite(app: App, name: str) -> None:
 
     from results.hub.membership import INVITED_DAYS
     from results.hub.membership import invite as invited
-    from schedules.show.output import talk
+    from schedules.render.output import talk
 
     store = app.store()
     try:
@@ -110,7 +110,7 @@ def password(app: App) -> None:
 def vantages(app: App, as_json: bool) -> None:
     """List the vantages: since when, how much they sent, and the last time."""
     from results.hub.membership import members
-    from schedules.show.output import print_json
+    from schedules.render.output import print_json
 
     store = app.store(must_exist=True)
     try:
@@ -127,7 +127,7 @@ def vantages(app: App, as_json: bool) -> None:
 
 
 def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> tuple[str, int]:
-    from probe.address import literal
+    from probe.net.address_policy import literal
 
     host, _, port = where.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
@@ -163,13 +163,13 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
 def _serve(
     app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool, store: str | None
 ) -> int:
-    from probe.address import literal
-    from schedules import lock, loop
-    from schedules.interrupted import Interrupted
-    from schedules.show.output import talk
+    from probe.net.address_policy import literal
+    from schedules.render.output import talk
+    from schedules.runtime import event_loop, lock
+    from schedules.runtime.interrupted import Interrupted
 
     try:
-        from schedules.serving import listen, serve
+        from schedules.hub_server.server import listen, serve
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn", "h11"):
             raise
@@ -197,7 +197,7 @@ def _serve(
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            loop.run(
+            event_loop.run(
                 serve(
                     config,
                     app.database,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from schedules.cli._enrol import Enrolment
@@ -37,9 +37,9 @@ def init(
 
     A configuration that is already there is left as it is.
     """
-    from schedules import consent
     from schedules.cli._enrol import enrol, enrolment
-    from schedules.places import config_file, usual_config_file
+    from schedules.round import consent
+    from schedules.runtime.paths import config_file, usual_config_file
 
     asked = enrolment(hub_url, invitation, pin)
     name = name or app.vantage
@@ -80,8 +80,8 @@ def _asked(question: str, default: str) -> str:
 
 def _write(path: Path, name: str | None, country: str | None, asn: int | None, asked: Enrolment | None) -> None:
     """A small configuration that has been read back before it stands there."""
-    from schedules.config import Config
-    from schedules.config_toml import ConfigError, decode
+    from schedules.config.load import ConfigError, decode
+    from schedules.config.schema import Config
 
     text = _text(name, country.upper() if country else None, asn) + (f"\n{asked.toml()}" if asked else "")
     decode(text, path, Config)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from schedules.messenger import Address
+    from schedules.notify.apprise_client import Address
 
 NOT_TAKEN = 69
 
@@ -22,8 +22,8 @@ NOT_TAKEN = 69
 @click.pass_obj
 def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
     """Say of each [[notify]] (or those of NAME) what waits for it, when it was told last, and how often that failed."""
-    from schedules.messenger import addresses
-    from schedules.show.output import talk
+    from schedules.notify.apprise_client import addresses
+    from schedules.render.output import talk
 
     known = addresses(app.config())
     if missing := [name for name in names if name not in known]:
@@ -36,9 +36,9 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
 
 
 def _status(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
-    from results.notices import how_many_wait, receivers
-    from schedules.show.output import print_json
-    from schedules.show.words import how_many, safe
+    from results.db.notification_queue import how_many_wait, receivers
+    from schedules.render.output import print_json
+    from schedules.render.text import how_many, safe
 
     with closing(app.store(must_exist=True)) as store:
         waiting = how_many_wait(store.db)
@@ -56,10 +56,10 @@ def _status(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
 
 
 def _test(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
-    from schedules import consent
-    from schedules.messenger import Message, send
-    from schedules.show.output import print_json
-    from schedules.show.words import safe
+    from schedules.notify.apprise_client import Message, send
+    from schedules.render.output import print_json
+    from schedules.render.text import safe
+    from schedules.round import consent
 
     with closing(app.store()) as store:
         if not consent.agreed(app, store, consent.TELLING):

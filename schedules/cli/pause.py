@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from schedules.app import App
 from schedules.cli._duration import Duration
+from schedules.cli.app import App
 
 
 @click.command()
@@ -18,8 +18,8 @@ def pause(app: App, length: float | None) -> None:
     """
     from datetime import UTC, datetime, timedelta
 
-    from probe.network import rfc3339
-    from results import pause as pauses
+    from probe.net.network import rfc3339
+    from results.db import pause as pauses
 
     until = None
     if length is not None:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from schedules.app import App
 from schedules.cli import _register as say
-from schedules.configured_registers import max_age_days
-from schedules.show.output import print_json, talk
+from schedules.cli.app import App
+from schedules.config.registers import max_age_days
+from schedules.render.output import print_json, talk
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.registers.records import ImportReport
-    from schedules.config import Config, RegisterTable
+    from schedules.config.schema import Config, RegisterTable
 
 CACHE_KIB = 32768
 MAX_SAMPLE = 10_000
@@ -98,7 +98,7 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
     import asyncio
 
     from results.registers.updating import Signed, update_register
-    from schedules.hub_fetch import fetcher
+    from schedules.hub_client.fetch import fetcher
 
     signed = Signed(table.signature, Path(table.signed_by)) if table.signature and table.signed_by else None
     with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
@@ -129,7 +129,7 @@ def lookup(
 ) -> None:
     """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
     register says. Nothing is resolved."""
-    from results.expectation import Lookup, lookup_row
+    from results.registers.expectation import Lookup, lookup_row
 
     wanted = _targets(app, targets)
     with _database(app) as db:
@@ -206,7 +206,7 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: st
 def neighbours(app: App, target: str, name: str | None, country: str | None, at: str | None, as_json: bool) -> None:
     """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
     resolved, and nobody is listed for the company it keeps."""
-    from results.registers import finding
+    from results.registers import lookup as finding
     from results.registers.loader import instant
     from results.registers.names import place
 
@@ -246,7 +246,7 @@ def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], 
 @contextmanager
 def _database(app: App) -> Iterator[Database]:
     """The database while the block runs; what SQLite complains of is told in one line."""
-    from results.store import explained
+    from results.db.store import explained
 
     store = app.store()
     try:
@@ -261,7 +261,7 @@ def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]
     """Every target with the service that it was named by, if any; all are checked before one is answered."""
     from probe.services import named
     from results.registers.names import place
-    from schedules.choose import IS_TARGET, services
+    from schedules.plan.selection import IS_TARGET, services
 
     words: list[str] = []
     for argument in arguments:

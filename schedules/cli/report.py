@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
 from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, moment
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from results.report import Summary
@@ -49,9 +49,9 @@ def report(
     """
     from importlib import import_module
 
-    from results.report.words import Words
-    from schedules.show import whole
-    from schedules.show.output import talk
+    from results.report.phrases import Words
+    from schedules.render.output import talk
+    from schedules.runtime import atomic_write
 
     for option, text in (("--since", since), ("--until", until)):
         moment(option, text)  # usage comes before databases
@@ -65,7 +65,7 @@ def report(
         sys.stdout.buffer.flush()
         return 0
     try:
-        whole.write(output, written.encode())
+        atomic_write.write(output, written.encode())
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror or error}") from error
     talk(f"written to {output}", quiet=app.quiet)
@@ -87,7 +87,7 @@ def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str |
 
 
 def _own(app: App) -> Path:
-    from results.store import Store
+    from results.db.store import Store
 
     Store.open(app.database, must_exist=True).close()
     return app.database

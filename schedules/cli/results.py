@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from schedules.app import App
 from schedules.cli import _browse, _enforcement, _export, _outbox, _prune, _transfer
+from schedules.cli.app import App
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -43,8 +43,8 @@ results.add_command(_transfer.merge)
 @click.pass_obj
 def list_(app: App, /, as_json: bool, limit: int | None, **filters: str | None) -> None:
     """List measurements and their verdicts, newest first."""
-    from schedules.show.output import out, print_json
-    from schedules.show.recent import recent
+    from schedules.render.output import out, print_json
+    from schedules.render.results_list import recent
 
     store = app.store(must_exist=True)
     try:
@@ -66,9 +66,9 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 
     ID is the measurement's, or the first four characters or more of it.
     """
-    from results.fingerprints.collecting import library_of
-    from schedules.show.explain import explain
-    from schedules.show.output import out, print_json
+    from results.fingerprints.collection import library_of
+    from schedules.render.explain import explain
+    from schedules.render.output import out, print_json
 
     store = app.store(must_exist=True)
     try:
@@ -86,11 +86,11 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 @click.pass_obj
 def reclassify(app: App, as_json: bool) -> None:
     """Judge every stored measurement again, by today's rules and registers."""
-    from results.fingerprints.collecting import library_of
-    from results.rows import row
-    from schedules import lock
-    from schedules.conclude import judge_again
-    from schedules.show.output import print_json, talk
+    from results.db.json_rows import row
+    from results.fingerprints.collection import library_of
+    from schedules.render.output import print_json, talk
+    from schedules.round.judge import judge_again
+    from schedules.runtime import lock
 
     config = app.config()
     store = app.store(must_exist=True)
@@ -115,7 +115,7 @@ def reclassify(app: App, as_json: bool) -> None:
 
 
 def _change(short: str, before: Any, after: Any) -> str:
-    from schedules.show.words import safe
+    from schedules.render.text import safe
 
     def said(finished: Any) -> str:
         verdict = finished.verdict
@@ -128,7 +128,7 @@ def _whole(finished: Any) -> dict[str, Any]:
     """The row, and with it the observations of the measurement and its controls; bytes in base64."""
     import msgspec
 
-    from results.rows import row
+    from results.db.json_rows import row
 
     return row(finished) | {
         "observations": msgspec.to_builtins(finished.measurement.observations),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 
 @click.command()
@@ -13,8 +13,8 @@ def resume(app: App) -> None:
     """Measure again what is due, after `reachprobe pause`."""
     from datetime import UTC, datetime
 
-    from probe.network import rfc3339
-    from results import pause as pauses
+    from probe.net.network import rfc3339
+    from results.db import pause as pauses
 
     store = app.store(must_exist=True)
     try:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.app import App
 from schedules.cli._duration import Duration
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from results.store import Store
-    from schedules.choose import Choice
-    from schedules.config import Config
+    from results.db.store import Store
+    from schedules.config.schema import Config
+    from schedules.plan.selection import Choice
 
 NO_NETWORK = 69
 
@@ -30,15 +30,16 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
     from functools import partial
 
-    from results.prune import ensure_room
-    from schedules import consent, lock, loop
-    from schedules.aside import Aside
-    from schedules.choose import from_campaigns, unmeasured
-    from schedules.cli import _perform
-    from schedules.lists import refresh
-    from schedules.show.output import talk
-    from schedules.tidy import tidy
-    from schedules.willing import unwilling
+    from results.db.retention import ensure_room
+    from schedules.agent.side_effects import Aside
+    from schedules.cli import _rounds
+    from schedules.plan.lists import refresh
+    from schedules.plan.selection import from_campaigns, unmeasured
+    from schedules.render.output import talk
+    from schedules.round import consent
+    from schedules.round.preflight import unwilling
+    from schedules.round.retention import tidy
+    from schedules.runtime import event_loop, lock
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
     if dry_run:
@@ -60,12 +61,12 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
                 talk(why, quiet=app.quiet)
                 return 0
             ensure_room(app.database)
-            for sentence in loop.run(refresh(config, app.database, time.time())):
+            for sentence in event_loop.run(refresh(config, app.database, time.time())):
                 talk(sentence, quiet=app.quiet)
             choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:
                 in_time = [choice.ending(until) for choice in choices]
-                code = _perform.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
+                code = _rounds.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
                 _say_what_is_left(app, config, store, until)
                 if said := tidy(config, store, time.time()):
                     talk(said, quiet=app.quiet)
@@ -80,11 +81,11 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 
 def _dry_run(app: App, *, as_json: bool) -> int:
     """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
-    from schedules.choose import from_campaigns, unmeasured
-    from schedules.cli import _perform
-    from schedules.contacts import told
-    from schedules.lists import publishers
-    from schedules.show.output import talk
+    from schedules.cli import _rounds
+    from schedules.plan.lists import publishers
+    from schedules.plan.selection import from_campaigns, unmeasured
+    from schedules.render.output import talk
+    from schedules.round.contacted_hosts import told
 
     config = app.here(leaves_a_trace=False).locate(app.config())
     store = app.store() if app.database.exists() else None
@@ -92,7 +93,7 @@ def _dry_run(app: App, *, as_json: bool) -> int:
         wanted = from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
-        return _perform.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *told(config)])
+        return _rounds.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *told(config)])
     finally:
         if store is not None:
             store.close()
@@ -100,8 +101,8 @@ def _dry_run(app: App, *, as_json: bool) -> int:
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
     """What is due, and the exit code where that is nothing; says why it is nothing, or not all."""
-    from schedules.due import duty
-    from schedules.show.output import talk
+    from schedules.plan.due import duty
+    from schedules.render.output import talk
 
     found = duty(config, store, time.time())
     for sentence in found.missing:
@@ -113,8 +114,8 @@ def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], in
 
 
 def _say_what_is_left(app: App, config: Config, store: Store, until: float) -> None:
-    from schedules.due import duty
-    from schedules.show.output import talk
+    from schedules.plan.due import duty
+    from schedules.render.output import talk
 
     if time.monotonic() >= until and (left := duty(config, store, time.time()).count):
         talk(f"the time is up: {left} still due, with which the next run goes on", quiet=app.quiet)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
-    from schedules.units import File, Kind
+    from schedules.install.units import File, Kind
 
 
 @click.group()
@@ -54,8 +54,9 @@ def show(app: App, kind: Kind | None, agent: bool) -> None:
 @click.pass_obj
 def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
     """Show what would be written, ask, write it and start it."""
-    from schedules import consent, installing
-    from schedules.units import refuse_hidden
+    from schedules.install import install as installing
+    from schedules.install.units import refuse_hidden
+    from schedules.round import consent
 
     chosen = _kind(kind, agent)
     if chosen == "system":
@@ -83,7 +84,7 @@ def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
 @click.pass_obj
 def remove(app: App) -> None:
     """Stop and remove every schedule of ours. What was measured stays."""
-    from schedules import installing
+    from schedules.install import install as installing
 
     gone = installing.remove(_home(app))
     click.echo(f"removed: {', '.join(gone)}" if gone else "there was no schedule")
@@ -98,10 +99,10 @@ def status(app: App, as_json: bool) -> None:
 
     import msgspec
 
-    from results.runs import last_round
-    from schedules import installing
-    from schedules.due import duty
-    from schedules.show.output import print_json
+    from results.db.last_runs import last_round
+    from schedules.install import install as installing
+    from schedules.plan.due import duty
+    from schedules.render.output import print_json
 
     found = installing.installed(_home(app))
     store = app.store(must_exist=True)
@@ -127,10 +128,10 @@ def status(app: App, as_json: bool) -> None:
 def _rendered(app: App, kind: Kind, agent: bool) -> list[File]:
     import shutil
 
-    from schedules import places
-    from schedules.units import Start, program, render
+    from schedules.install.units import Start, program, render
+    from schedules.runtime import paths
 
-    config = places.config_file(app.environ, app.config_file)
+    config = paths.config_file(app.environ, app.config_file)
     start = Start(program(), config.absolute() if config else None, app.database.absolute())
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
         click.echo("a system unit keeps its database in /var/lib/reachprobe; --db is not taken over", err=True)
@@ -139,7 +140,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[File]:
 
 def _seed(app: App) -> str:
     """What gives this machine its own minute: its database, and before there is one the vantage's name."""
-    from results.runs import made_at
+    from results.db.last_runs import made_at
 
     if not app.database.exists():
         return app.config().vantage.name
@@ -151,7 +152,7 @@ def _seed(app: App) -> str:
 
 
 def _kind(kind: Kind | None, agent: bool) -> Kind:
-    from schedules.installing import likely
+    from schedules.install.install import likely
 
     chosen = kind or likely()
     if agent and chosen == "cron":

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from results.questions import Period
+    from results.aggregate.questions import Period
     from results.warehouse.engine import Engine
 
 NAMES = (
@@ -73,7 +73,7 @@ def query(app: App, name: str, url: str, since: str | None, until: str | None, f
 
     period = _period(since, until)
     with opened(url, must_exist=True) as engine:
-        from results.warehouse.asking import WarehouseAnswers
+        from results.warehouse.client import WarehouseAnswers
 
         rows = getattr(WarehouseAnswers(engine), name)(period)
     shown(app, name, rows, form)
@@ -155,7 +155,7 @@ def _day(option: str, text: str | None) -> date | None:
 def _period(since: str | None, until: str | None) -> Period:
     from datetime import UTC, datetime
 
-    from results.questions import Period
+    from results.aggregate.questions import Period
     from schedules.cli._sources import moment
 
     def text(option: str, given: str | None) -> Any:

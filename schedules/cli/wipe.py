@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from schedules.app import App
+from schedules.cli.app import App
 
 PARTS = ("registers", "consent", "schedule", "configuration")
 SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")
@@ -26,7 +26,8 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
 
     With --keep registers or --keep consent the database stays with these alone.
     """
-    from schedules import lock, wiping
+    from schedules import wipe as wiping
+    from schedules.runtime import lock
 
     config, numbers = _configuration(app)
     things = [*wiping.files(app.database), *_of_the_demo(app), *numbers]
@@ -49,7 +50,7 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
 
 
 def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
-    from schedules import wiping
+    from schedules import wipe as wiping
 
     stays = [one for one in ("registers", "consent") if one in keep]
     if stays and app.database.exists():
@@ -66,7 +67,7 @@ def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
 
 
 def _tell(app: App, things: list[str], keep: tuple[str, ...]) -> None:
-    from schedules.show.words import safe
+    from schedules.render.text import safe
 
     click.echo("This removes for good:", err=True)
     for thing in things:
@@ -86,8 +87,8 @@ def _agreed() -> bool:
 
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     """The user's own configuration file, never one that was named; and the file of numbers that it names."""
-    from schedules.config_toml import ConfigError
-    from schedules.places import config_file, usual_config_file
+    from schedules.config.load import ConfigError
+    from schedules.runtime.paths import config_file, usual_config_file
 
     there, usual = config_file(app.environ, app.config_file), usual_config_file()
     try:
@@ -102,25 +103,25 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
 
 def _of_the_demo(app: App) -> list[Path]:
     """What `reachprobe demo` left, unless a database was named."""
-    from schedules import wiping
-    from schedules.places import demo_database
+    from schedules import wipe as wiping
+    from schedules.runtime.paths import demo_database
 
     return wiping.files(demo_database(app.environ)) if app.db is None else []
 
 
 def _installed(app: App) -> list[str]:
-    from schedules import installing
+    from schedules.install import install
 
-    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in installing.installed(_home(app))]
+    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in install.installed(_home(app))]
 
 
 def _remove_schedules(app: App) -> int:
     """0, or 2 where one could not be removed, which is said."""
-    from schedules import installing
-    from schedules.units import BadSchedule
+    from schedules.install import install
+    from schedules.install.units import BadSchedule
 
     try:
-        for gone in installing.remove(_home(app)):
+        for gone in install.remove(_home(app)):
             click.echo(f"removed {gone}")
     except BadSchedule as error:
         click.echo(f"reachprobe: the schedule is not removed: {error}", err=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from schedules.demo import relay
 from schedules.demo.client_hello import MAX_HELLO, server_name
-from schedules.demo.listening import Address, Listeners, reset, tcp_socket
+from schedules.demo.listener import Address, Listeners, reset, tcp_socket
 from schedules.demo.relay import CHUNK
 from schedules.demo.sites import html, parse_request, response
 

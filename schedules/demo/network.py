@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from schedules.demo.authority import Authority
+from schedules.demo.blackhole import leave_unanswered
 from schedules.demo.censor import Action, Policy, Seen, by_name, serve_middlebox
-from schedules.demo.listening import LOCALHOST, Address, Listeners, address_of, can_bind, tcp_socket
+from schedules.demo.listener import LOCALHOST, Address, Listeners, address_of, can_bind, tcp_socket
 from schedules.demo.resolver import Behaviour, Resolver, addresses
 from schedules.demo.sites import Responder, no_content, page, serve_site
 from schedules.demo.socks_server import serve_socks
 from schedules.demo.targets import DemoTarget, demo_sites
-from schedules.demo.unanswered import leave_unanswered
 
 LYING, TRUSTED_DOH, TRUSTED_DOT, CONTROL = "127.77.0.53", "127.77.0.54", "127.77.0.55", "127.77.0.99"
 INNOCENT_NAME = "innocent.x.test"

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from schedules.demo.listening import Address, reset
+from schedules.demo.listener import Address, reset
 
 CHUNK = 65536
 

@@ -19,7 +19,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from schedules.demo.listening import Address, Listeners, Stream, tcp_socket, udp_socket
+from schedules.demo.listener import Address, Listeners, Stream, tcp_socket, udp_socket
 
 Packets = list[dns.message.Message]
 Behaviour = Callable[[dns.message.Message, str], Packets]

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
+from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 
 MAX_HEAD = 65536
 SETTLE_S = 0.05

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 
 from schedules.demo import relay
-from schedules.demo.listening import Address, Listeners, tcp_socket
+from schedules.demo.listener import Address, Listeners, tcp_socket
 
 Lookup = Callable[[str], list[str]]
 """A name -> its addresses, none if it has none."""

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from schedules.config import load
+from schedules.config.schema import load
 from schedules.demo.network import CensoredNetwork
 from tests.bench.large_register import row
 
@@ -52,8 +52,8 @@ def _status(folder: Path, name: str) -> int:
 
 def register(database: Path, folder: Path, entries: int, new: list[str]) -> None:
     """Two versions, a day apart; the second lists `new` as well."""
+    from results.db.store import Store
     from results.registers.importing import import_register
-    from results.store import Store
 
     now = datetime.now(UTC)
     rows = [f"{row(number)}\n" for number in range(entries)]
@@ -70,9 +70,9 @@ def register(database: Path, folder: Path, entries: int, new: list[str]) -> None
 
 def look(database: Path, config: Path) -> tuple[float, int]:
     """CPU milliseconds of one look at what is due, the best of five, and how many targets are wanted."""
-    from results.store import Store
-    from schedules.choose import wanted
-    from schedules.due import duty
+    from results.db.store import Store
+    from schedules.plan.due import duty
+    from schedules.plan.selection import wanted
 
     read = load(config, {}, {})
     with closing(Store.open(database)) as store:

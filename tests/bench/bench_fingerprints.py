@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 from probe.model import Http
 from results.fingerprints import LOOKED_AT
+from results.fingerprints.fingerprint import Print, checked
 from results.fingerprints.library import Library
-from results.fingerprints.prints import Print, checked
 
 DICE = random.Random(1)
 REPEATS = 5

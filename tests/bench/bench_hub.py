@@ -23,9 +23,9 @@ from pathlib import Path
 
 import msgspec
 
+from results.db.store import Store
 from results.hub import membership, secrets
-from results.store import Store
-from schedules.hub_client import zstd
+from schedules.hub_client.client import zstd
 from tests.hub.running import RunningHub, line, statuses
 from tests.results.records import HOME, finished, measurement
 

@@ -71,7 +71,7 @@ def look_up(folder: Path, entries: int) -> object:
     """LOOKUPS expectations at a date."""
     import sqlite_utils
 
-    from results.expectation import Lookup
+    from results.registers.expectation import Lookup
 
     wanted = targets(int(entries), LOOKUPS)
     db = sqlite_utils.Database(folder / "registers.db")

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from probe.model import Target, Vantage
-from results.expectation import Expectation
-from results.finished import Finished, Round
-from results.registers.finding import EntryRef
-from results.store import Store
+from results.db.store import Store
+from results.judge.judged import Finished, Round
+from results.registers.expectation import Expectation
+from results.registers.lookup import EntryRef
 from tests.results.records import finished, measurement, target, verdict
 
 TARGETS, STEPS, EVERY = 2500, 5, timedelta(hours=6)
@@ -174,7 +174,7 @@ class Question(NamedTuple):
 
 def questions(path: Path, store: Store, wanted: int) -> list[Question]:
     """What is asked in the bench, by the command line where there is a command for it."""
-    from results.runs import last_network, last_runs, recent_outcomes
+    from results.db.last_runs import last_network, last_runs, recent_outcomes
     from schedules import cli
 
     def command(*words: str) -> Callable[[], object]:

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 
-from results.questions import Answers, Period
+from results.aggregate.questions import Answers, Period
 
 QUESTIONS = (
     "matrix", "agreement_over_time", "enforcement_delay", "unlisted_blocks", "collateral", "methods_by_network",
@@ -62,8 +62,8 @@ def _batches(folder: Path) -> Any:
 
 
 def _warehouse(store: str, folder: Path) -> dict[str, Any]:
-    from results.warehouse.asking import WarehouseAnswers
     from results.warehouse.batch import table_of
+    from results.warehouse.client import WarehouseAnswers
     from results.warehouse.engine import open_engine
     from results.warehouse.schema import LOADS, VERDICTS, observations
 
@@ -90,7 +90,7 @@ def _schema(table: Any) -> Any:
 
 
 def _sqlite(store: str, folder: Path) -> dict[str, Any]:
-    from results.answers import SqliteAnswers
+    from results.aggregate.sqlite import SqliteAnswers
     from tests.bench.warehouse_others import Sqlite
 
     path = folder / "sqlite.db"

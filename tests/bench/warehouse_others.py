@@ -11,9 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from results import questions
-from results.columns import step_columns
-from results.questions import (
+from results.aggregate import questions
+from results.aggregate.questions import (
     SURE,
     UNTOLD,
     AgreementRow,
@@ -26,7 +25,8 @@ from results.questions import (
     Period,
     ordered,
 )
-from results.store import Store
+from results.db.columns import step_columns
+from results.db.store import Store
 
 NETWORK = ["country", "asn", "network_name"]
 SERIES = ["service", "target", "vantage_key"]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from probe.model import Vantage
-from probe.network import ALPHABET
+from probe.net.network import ALPHABET
 from results.warehouse import from_database
 from results.warehouse.batch import vantage_key
 from results.warehouse.schema import VERDICTS, arrow_schema, observations

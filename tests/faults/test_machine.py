@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from probe import resolver as resolvers
-from probe.network import RealNetwork
-from results import opening
+from probe.net import resolver as resolvers
+from probe.net.network import RealNetwork
+from results.db import connect
 from schedules.demo import resolver
 from tests.faults.whole import fill, kept, small_disk
 from tests.schedules.lab import Lab, rows
@@ -117,7 +117,7 @@ async def test_a_database_that_another_writer_holds_too_long_is_said_and_the_nex
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await lab.call("check", lab.good.url, "--json") == 0
-    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connect, "BUSY_TIMEOUT_S", 0.05)
     capsys.readouterr()
     with closing(sqlite3.connect(lab.db, isolation_level=None)) as holder:
         holder.execute("BEGIN IMMEDIATE")
@@ -131,7 +131,7 @@ async def test_a_database_that_another_writer_holds_too_long_is_said_and_the_nex
 
 async def test_a_reader_that_never_ends_holds_no_round_up(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     assert await lab.call("check", lab.good.url, "--json") == 0
-    monkeypatch.setattr(opening, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(connect, "BUSY_TIMEOUT_S", 0.05)
     with closing(sqlite3.connect(lab.db, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         before = reader.execute("SELECT count(*) FROM measurements").fetchone()

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from results.db.store import Store
+from results.hub.access import Readers, Reads
+from results.hub.auth import Doorkeeper
 from results.hub.collector import Collector
-from results.hub.doorkeeper import Doorkeeper
 from results.hub.read_api import ReadApi
-from results.hub.readers import Readers, Reads
-from results.hub.reading import Reading
+from results.hub.read_pool import Reading
 from results.hub.routes import Hub, PageHandler, Served
 from results.hub.secrets import hashed, kept_password
-from results.store import Store
-from schedules.conclude import judge_again
-from schedules.config import Config
+from schedules.config.schema import Config
+from schedules.round.judge import judge_again
 
 PASSWORD, OPERATOR = "correct horse battery", "the operator's own"
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import msgspec
 
-from results.finished import Finished, Round
-from results.plain_records import to_plain
-from schedules.hub_client import zstd
+from results.db.json_codec import to_plain
+from results.judge.judged import Finished, Round
+from schedules.hub_client.client import zstd
 from tests.results.records import HOME, finished, measurement
 
 ROOT = Path(__file__).parents[2]

@@ -17,13 +17,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from results.db.store import Store
 from results.hub import membership, secrets
-from results.hub.bodies import BadBody, Bodies
-from results.hub.doorkeeper import GUESSES, Doorkeeper, NotKnown, TooMany
-from results.hub.limits import Rates, neighbourhood
-from results.hub.unpacking import MAX_PACKED, MAX_PLAIN, BadPacking, unpack
-from results.store import Store
-from schedules.hub_client import zstd
+from results.hub.auth import GUESSES, Doorkeeper, NotKnown, TooMany
+from results.hub.decompress import MAX_PACKED, MAX_PLAIN, BadPacking, unpack
+from results.hub.rate_limits import Rates, neighbourhood
+from results.hub.request_body import BadBody, Bodies
+from schedules.hub_client.client import zstd
 from tests.hub.running import RunningHub, hang_up, record, statuses
 
 NAME = "home-fibre"

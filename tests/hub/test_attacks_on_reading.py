@@ -11,8 +11,8 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from results.hub import readers
-from results.store import Store
+from results.db.store import Store
+from results.hub import access
 from tests.hub.inside import Inside
 from tests.hub.running import RunningHub, hang_up, record
 from tests.hub.within import asked
@@ -96,8 +96,8 @@ async def test_a_download_that_nobody_reads_on_holds_no_more_than_two_places_and
 async def test_whoever_reads_without_end_is_told_to_wait_and_others_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "READS", 5)
-    monkeypatch.setattr(readers, "READS_PER_S", 1e-6)
+    monkeypatch.setattr(access, "READS", 5)
+    monkeypatch.setattr(access, "READS_PER_S", 1e-6)
     with Inside(tmp_path) as app:
         said = [await asked(app, "/v1/corrections") for _ in range(6)]
         elsewhere = await asked(app, "/v1/corrections", place="198.51.100.9")

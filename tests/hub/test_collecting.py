@@ -8,7 +8,7 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from results.finished import Round
+from results.judge.judged import Round
 from tests.faults.whole import kept
 from tests.hub.running import RunningHub, record, statuses
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from results import exchange
-from results.outbox import line
-from results.store import Store
+from results.db.store import Store
+from results.db.upload_queue import line
+from results.export import exchange
 from tests.hub.inside import PASSWORD
 from tests.hub.running import ROOT, RunningHub
 from tests.three_weeks import make
@@ -95,7 +95,7 @@ def test_a_report_of_a_hub_says_what_one_of_the_databases_says(filled: Filled) -
 def test_who_is_enrolled_needs_no_token_file(filled: Filled) -> None:
     own = filled.folder / "own.db"
     with closing(Store.open(own)) as store:
-        from results.outbox import enrol
+        from results.db.upload_queue import enrol
 
         enrol(store, filled.hub.url, "home", filled.tokens["home"], "2017-05-01T00:00:00Z")
     done = reachprobe(filled.folder, "--db", str(own), "compare", filled.hub.url + "/", "--json")

@@ -20,12 +20,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from results.fingerprints import collecting
-from results.fingerprints.prints import Print
-from results.hub.describing import description
+from results.fingerprints import collection as collecting
+from results.fingerprints.fingerprint import Print
+from results.hub.distribution import Shared
+from results.hub.openapi import description
 from results.hub.secrets import hashed
-from results.hub.shared import Shared
-from schedules.serving import _targets
+from schedules.hub_server.server import _targets
 from tests.hub.inside import OPERATOR, Inside
 from tests.hub.running import RunningHub, record
 from tests.hub.test_shared import with_register
@@ -107,18 +107,18 @@ def test_nothing_that_is_asked_for_breaks_the_hub_or_is_answered_otherwise_than_
 
 
 def test_every_route_is_described_and_nothing_else_is(tmp_path: Path) -> None:
-    from results.hub import whereabouts
-    from results.hub.operating import Operating
+    from results.hub import whoami
+    from results.hub.metrics_api import Operating
     from results.hub.routes import Served as Route
-    from schedules.config import Config
-    from schedules.observing import controls
+    from schedules.config.schema import Config
+    from schedules.hub_server.control import controls
 
     control = controls(Config())
     more = [
         Route("POST", "/v1/control", control.handle),
         *Shared(tmp_path / "hub.db", None, _targets).served(),
         *Operating(control).served(),
-        *whereabouts.served(None),
+        *whoami.served(None),
     ]
     with Inside(tmp_path, more=more) as app:
         there = {(route.path, method) for route in app.routes for method in route.methods - {"HEAD"}}

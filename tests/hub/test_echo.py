@@ -9,12 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results.outbox import enrol
-from results.store import Store
-from schedules.config import Config, load
-from schedules.config_toml import ConfigError
-from schedules.echo import FRESH_S, file_of, refresh, remembered
-from schedules.place import Here
+from results.db.store import Store
+from results.db.upload_queue import enrol
+from schedules.config.load import ConfigError
+from schedules.config.schema import Config, load
+from schedules.hub_client.whoami import FRESH_S, file_of, refresh, remembered
+from schedules.location.location import Here
 from tests.hub.running import RunningHub
 from tests.schedules.test_mmdb import database
 from tests.schedules.test_travel import CAFE, HOME, SECRET, VPN

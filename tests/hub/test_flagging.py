@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.network import rfc3339
-from results.hub.examining import WAITS, Examiner
-from results.hub.flagging import Alone, Held, Thresholds, alone, flags
-from results.store import Store
+from probe.net.network import rfc3339
+from results.db.store import Store
+from results.hub.outlier_job import WAITS, Examiner
+from results.hub.outliers import Alone, Held, Thresholds, alone, flags
 from tests.hub.inside import Inside
 from tests.hub.running import RunningHub
 from tests.hub.test_comparing_by_url import reachprobe

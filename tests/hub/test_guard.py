@@ -16,17 +16,17 @@ from typing import Any
 
 import pytest
 
-from probe.guarded import Guarded, is_own, public_only
-from probe.network import RealNetwork
-from probe.path import Path
-from results.hub.bodies import BadBody
+from probe.net.network import RealNetwork
+from probe.net.path import Path
+from probe.net.restricted import Guarded, is_own, public_only
 from results.hub.control import Asked, Controls
 from results.hub.membership import Member
-from schedules import observing
-from schedules.config import load
+from results.hub.request_body import BadBody
+from schedules.config.schema import load
 from schedules.demo import sites
 from schedules.demo.network import CensoredNetwork
 from schedules.demo.resolver import Behaviour, addresses
+from schedules.hub_server import control
 
 PRIVATE = "127.0.0.1"
 
@@ -66,7 +66,7 @@ def controls(net: CensoredNetwork) -> Controls:
         'trusted_resolvers = []\nfamilies = ["ipv4"]\n'
         f"ca_file = {json.dumps(str(net.authority.ca_file))}\n"
     )
-    return observing.controls(load(file, {}, {}), may=lambda address, port: address.startswith("127.77."))
+    return control.controls(load(file, {}, {}), may=lambda address, port: address.startswith("127.77."))
 
 
 async def ask(controls: Controls, target: str, *seen: str) -> dict[str, Any]:

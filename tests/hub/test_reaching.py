@@ -12,11 +12,11 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from probe.asking import NotAnswered, Way, public_key, server_of
-from probe.network import RealNetwork
-from probe.path import Path as NetworkPath
-from schedules import hub_client
-from schedules.demo.listening import Listeners, Stream, tcp_socket
+from probe.http.api_client import NotAnswered, Way, public_key, server_of
+from probe.net.network import RealNetwork
+from probe.net.path import Path as NetworkPath
+from schedules.demo.listener import Listeners, Stream, tcp_socket
+from schedules.hub_client import client
 from tests.hub.running import RunningHub
 from tests.hub.test_sending import at_hub, enrolled
 from tests.schedules.lab import Lab
@@ -38,12 +38,12 @@ async def test_a_hub_with_certificate_files_is_known_by_its_authority_or_by_its_
     try:
         for way in (plain, msgspec.structs.replace(plain, pins=("0" * 64,))):
             with pytest.raises(NotAnswered, match=r"unknown_authority|not the public key that is pinned"):
-                await hub_client.enrol(url, hub.invite("a"), way)
+                await client.enrol(url, hub.invite("a"), way)
         trusting = msgspec.structs.replace(plain, ca_file=str(tmp_path / "ca.pem"))
         for way in (trusting, msgspec.structs.replace(plain, pins=(key,))):
-            given = await hub_client.enrol(url, hub.invite("a"), way)
-            assert "no 'record' in it" in ((await hub_client.send(url, given.token, [b"{}"], way))[1] or "")
-            assert await hub_client.renew(url, given.token, way)
+            given = await client.enrol(url, hub.invite("a"), way)
+            assert "no 'record' in it" in ((await client.send(url, given.token, [b"{}"], way))[1] or "")
+            assert await client.renew(url, given.token, way)
     finally:
         hub.kill()
 
@@ -81,7 +81,7 @@ NO_HUBS = [
     b"",
     b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
     OK + json.dumps({"answers": [{"line": 7, "status": "stored"}]}).encode(),
-    OK + b"x" * (hub_client.MAX_ANSWER + 10),
+    OK + b"x" * (client.MAX_ANSWER + 10),
     b"HTTP/1.1 500 x\r\n\r\n" + b"\x1b]0;owned\x07" * 99,
 ]
 
@@ -98,8 +98,8 @@ async def test_what_is_no_hub_takes_nothing_and_hurts_nobody(answer: bytes) -> N
         said = ""
         taken: dict[int, str | None] = {}
         try:
-            taken = await hub_client.send(f"http://{host}:{port}", "rpt_x", [b"{}"], way)
-        except (NotAnswered, hub_client.HubRefused) as error:
+            taken = await client.send(f"http://{host}:{port}", "rpt_x", [b"{}"], way)
+        except (NotAnswered, client.HubRefused) as error:
             said = str(error)
     assert taken == {}
     assert said.isprintable()

@@ -19,11 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results import exchange, ooni
-from results.hub import read_api, selecting
-from results.hub.selecting import BadQuestion, Wanted, wanted
-from results.plain_records import from_plain
-from results.store import Store
+from results import ooni
+from results.db.json_codec import from_plain
+from results.db.store import Store
+from results.export import exchange
+from results.hub import query as selecting
+from results.hub import read_api
+from results.hub.query import BadQuestion, Wanted, wanted
 from tests.hub.inside import Inside
 from tests.hub.within import Got, asked
 from tests.results.records import HOME, finished, measurement, target, verdict

@@ -13,9 +13,9 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from results.hub.readers import Reads, secret_of
-from results.hub.reading import Reading, TooSlow
-from results.store import Store
+from results.db.store import Store
+from results.hub.access import Reads, secret_of
+from results.hub.read_pool import Reading, TooSlow
 from tests.hub.inside import PASSWORD, Inside
 from tests.hub.running import RunningHub
 from tests.hub.within import asked

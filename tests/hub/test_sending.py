@@ -9,9 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from results import outbox
-from results.store import Store
-from schedules import consent
+from results.db import upload_queue
+from results.db.store import Store
+from schedules.round import consent
 from tests.hub.running import RunningHub
 from tests.schedules.lab import Lab, rows
 
@@ -131,14 +131,14 @@ async def test_a_revoked_vantage_is_told_so_and_keeps_what_it_has(
 async def test_the_token_is_renewed_and_the_one_before_is_void(lab: Lab, hub: RunningHub) -> None:
     await enrolled(lab, hub)
     with closing(Store.open(lab.db)) as store:
-        (before,) = outbox.hubs(store.db)
+        (before,) = upload_queue.hubs(store.db)
         with store.writing():
             store.db.execute("UPDATE hubs SET token_at = '2026-01-01T00:00:00Z'")
     lab.configure(f'\n[hub]\nurl = "{hub.url}"\n[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n')
     assert await lab.call("run") == 0
     assert len(at_hub(hub)) == 1
     with closing(Store.open(lab.db)) as store:
-        (after,) = outbox.hubs(store.db)
+        (after,) = upload_queue.hubs(store.db)
     assert after.token != before.token
     assert (await hub.send(before.token, [b""]))[0] == 401
     assert (await hub.send(after.token, [b""]))[0] == 200

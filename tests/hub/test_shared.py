@@ -15,17 +15,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from results.fingerprints import collecting
-from results.fingerprints.outside import ours
-from results.fingerprints.prints import Print
-from results.hub.shared import Shared
+from results.db.store import Store
+from results.fingerprints import collection as collecting
+from results.fingerprints.fingerprint import Print
+from results.fingerprints.formats import reachprobe as ours
+from results.hub.distribution import Shared
 from results.registers import sample_path
 from results.registers.importing import import_register
-from results.store import Store
-from schedules.choose import from_campaigns, read_list
-from schedules.config import load
-from schedules.lists import copy_of
-from schedules.serving import _targets
+from schedules.config.schema import load
+from schedules.hub_server.server import _targets
+from schedules.plan.lists import copy_of
+from schedules.plan.selection import from_campaigns, read_list
 from tests.hub.inside import Inside
 from tests.hub.running import RunningHub
 from tests.hub.test_comparing_by_url import reachprobe
@@ -150,7 +150,7 @@ async def test_an_agent_takes_a_register_from_its_hub_as_a_member_and_once(tmp_p
         stranger = reachprobe(tmp_path, *words, "register", "update", "rkn")
         given = await hub.enrol("a")
         with closing(Store.open(tmp_path / "agent.db")) as store:
-            from results.outbox import enrol
+            from results.db.upload_queue import enrol
 
             enrol(store, hub.url, "a", given, "2026-11-24T00:00:00Z")
         done = reachprobe(tmp_path, *words, "register", "update", "rkn", "--json")
@@ -207,7 +207,7 @@ BY: dict[str, Any] = {"authority": "Роскомнадзор", "decision_number"
 
 
 def test_a_register_of_a_hub_s_draws_no_private_host(tmp_path: Path) -> None:
-    from results.registers import ours as format_
+    from results.registers.formats import reachprobe as format_
 
     hosts = ("router.lan", "localhost.localdomain", "a.example.org", "b.example.org")
     lines = [msgspec.json.encode(format_.Line(key=host, block_type="domain", names=(host,), **BY)) for host in hosts]

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from probe.asking import NotAnswered, Way
-from probe.network import RealNetwork
-from probe.path import Path as NetworkPath
-from schedules.hub_client import HubRefused, Unknown
-from schedules.hub_source import TRIES, Period, collect
+from probe.http.api_client import NotAnswered, Way
+from probe.net.network import RealNetwork
+from probe.net.path import Path as NetworkPath
+from schedules.hub_client.client import HubRefused, Unknown
+from schedules.hub_client.source import TRIES, Period, collect
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nReachprobe-After: %d\r\nConnection: close\r\n%b\r\n{}\n"
 NEXT = b'Link: </v1/measurements?after=1>; rel="next"\r\n'

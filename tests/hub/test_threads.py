@@ -9,8 +9,8 @@ from tests.hub.running import ROOT, record
 
 CHILD = """
 import sys, threading
-from results.exchange import read_line
-from results.plain_records import prepare
+from results.export.exchange import read_line
+from results.db.json_codec import prepare
 lines = sys.stdin.buffer.read().splitlines()
 prepare()
 sys.setswitchinterval(0.0005)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Listeners
+from schedules.demo.listener import Listeners
 from schedules.demo.resolver import Resolver, addresses
 from tests.lab import kernel, real
 from tests.lab.servers import listening

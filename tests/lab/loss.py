@@ -18,10 +18,10 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from results.classify import classify
-from results.finished import Finished
-from results.store import Store
-from results.verdict import Verdict
+from results.db.store import Store
+from results.judge.classify import classify
+from results.judge.judged import Finished
+from results.judge.verdict import Verdict
 from tests.lab import censorship
 from tests.lab.sites import ALL
 from tests.lab.situations import DOWN

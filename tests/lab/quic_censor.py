@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 
 from schedules.demo.censor import Seen
-from schedules.demo.listening import Address, Listeners, address_of, udp_socket
+from schedules.demo.listener import Address, Listeners, address_of, udp_socket
 from tests.lab.quic_initial import Hello
 
 MAX_DATAGRAM = 65_535

@@ -15,7 +15,7 @@ from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 
-from schedules.demo.listening import Address, Listeners, address_of, udp_socket
+from schedules.demo.listener import Address, Listeners, address_of, udp_socket
 
 HEAD = [(b":status", b"200"), (b"server", b"three"), (b"content-type", b"text/html; charset=utf-8")]
 

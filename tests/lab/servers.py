@@ -16,7 +16,7 @@ from pathlib import Path
 from schedules.demo import censor, relay, sites
 from schedules.demo import resolver as names
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Address, Listeners
+from schedules.demo.listener import Address, Listeners
 from schedules.demo.resolver import Behaviour, Resolver, addresses
 from schedules.demo.sites import serve_site
 from schedules.demo.socks_server import serve_socks

@@ -13,14 +13,14 @@ from aioquic.quic.connection import QuicConnection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.log import Attempted, Log
 from probe.model import Observation
-from probe.network import RealNetwork
-from probe.path import Path as NetworkPath
+from probe.net.network import RealNetwork
+from probe.net.path import Path as NetworkPath
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
 from probe.steps import quic
 from schedules.demo.authority import Authority
-from schedules.demo.listening import LOCALHOST, Listeners
+from schedules.demo.listener import LOCALHOST, Listeners
 from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
 from tests.lab.quic_initial import Hello
 from tests.lab.quic_site import serve_quic_site

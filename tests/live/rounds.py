@@ -10,18 +10,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from probe.canary import NetworkReport
-from probe.network import rfc3339
-from results.finished import Finished
+from probe.net.network import rfc3339
+from probe.reference_sites import NetworkReport
+from results.db.json_rows import row
+from results.db.store import Store
+from results.judge.judged import Finished
 from results.registers.importing import import_register
-from results.rows import row
-from results.store import Store
-from schedules.choose import Choice, from_words
-from schedules.config import load
+from schedules.config.schema import load
 from schedules.demo import sites
-from schedules.demo.listening import Stream
+from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
-from schedules.once import once
+from schedules.plan.selection import Choice, from_words
+from schedules.round.run import once
 from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
 from tests.situation import Expected, Judged

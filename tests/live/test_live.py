@@ -7,7 +7,7 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from schedules.demo.listening import can_bind
+from schedules.demo.listener import can_bind
 from tests.live.networks import NETWORKS
 from tests.live.rounds import Network, Plan, Round, run_all
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from probe.network import RealNetwork
-from schedules.demo.listening import Listeners
+from probe.net.network import RealNetwork
+from schedules.demo.listener import Listeners
 from schedules.demo.network import CensoredNetwork
 
 

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from probe.limits import AddressLimits
-from probe.log import Attempted, Log
-from probe.means import Means, no_follow_up
 from probe.model import FollowUp, Measurement, Observation, Vantage
-from probe.network import RealNetwork
-from probe.path import Path
+from probe.net.network import RealNetwork
+from probe.net.path import Path
+from probe.net.per_address import AddressLimits
+from probe.recorder import Attempted, Log
+from probe.session import Means, no_follow_up
 from probe.settings import Settings
-from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
+from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork
 
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from probe.canary import NetworkReport, check, state_of
+from probe.reference_sites import NetworkReport, check, state_of
 from probe.target import BadTarget
 from schedules.demo import censor, resolver, sites
-from schedules.demo.listening import can_bind
+from schedules.demo.listener import can_bind
 from schedules.demo.network import CensoredNetwork
 from tests.probe.measuring import QUICK_S, at_most, course, means_in
 

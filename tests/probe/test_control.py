@@ -11,10 +11,10 @@ from probe.control import measure_control
 from probe.failure import is_own_trouble
 from probe.measure import measure
 from probe.model import Attempt, Lookup, Measurement
-from probe.path import BadPath, Path, proxy_of
+from probe.net.path import BadPath, Path, proxy_of
 from probe.target import parse
 from schedules.demo import censor, resolver
-from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
+from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork, Site
 from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, course, forever, means_in, only, server
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.dns_answer import DnsAnswer, by_dnspython, plain
-from probe.dns_wire import query_for
+from probe.dns.client import query_for
+from probe.dns.message import DnsAnswer, by_dnspython, plain
 from probe.failure import Malformed
 
 NAME = "www.site.example"

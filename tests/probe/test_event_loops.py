@@ -12,9 +12,9 @@ import uvloop
 from probe.measure import measure
 from probe.target import parse
 from schedules.demo import censor, resolver, sites
-from schedules.demo.listening import can_bind
+from schedules.demo.blackhole import leave_unanswered
+from schedules.demo.listener import can_bind
 from schedules.demo.network import CensoredNetwork
-from schedules.demo.unanswered import leave_unanswered
 from tests.probe.measuring import QUICK_S, course, means_in
 
 RUNNERS = [asyncio.run, uvloop.run]

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from probe.canary import check
-from probe.facts import Facts, facts
-from probe.network import RealNetwork
-from probe.path import Path
+from probe.interception import Facts, facts
+from probe.net.network import RealNetwork
+from probe.net.path import Path
+from probe.reference_sites import check
 from schedules.demo import resolver
-from schedules.demo.listening import Address, tcp_socket
+from schedules.demo.listener import Address, tcp_socket
 from schedules.demo.network import CensoredNetwork
 from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, means_in
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from probe.http_transport import FetchFailed, fetch
-from probe.partial_download import PartialDownload
+from probe.http.download import PartialDownload
+from probe.http.exchange import FetchFailed, fetch
 from schedules.demo import sites
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Listeners, Stream
+from schedules.demo.listener import Listeners, Stream
 from tests.probe.measuring import LOOPBACK, at_most
 
 

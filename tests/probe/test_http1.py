@@ -10,7 +10,7 @@ import httpcore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.http1 import Http1
+from probe.http.http1 import Http1
 
 GET = (b"GET", b"/a?b", [(b"Host", b"a.example")], b"")
 LINES = (

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.http2_goodbye import WithoutGoodbye
+from probe.http.http2 import WithoutGoodbye
 
 GOAWAY, DATA, HEADERS = 7, 0, 1
 

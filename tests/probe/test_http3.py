@@ -18,9 +18,9 @@ from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import QuicEvent
 
-from probe.attempt import attempt_all
-from probe.log import Log
+from probe.endpoint import attempt_all
 from probe.model import Attempt, Observation
+from probe.recorder import Log
 from tests.probe.measuring import LOOPBACK, NAME, means
 
 Responder = Callable[[H3Connection, int], None]

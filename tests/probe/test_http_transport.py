@@ -18,15 +18,15 @@ import h2.events
 import h2.exceptions
 import pytest
 
-from probe import resolver as resolvers
-from probe.log import Attempted
 from probe.measure import measure
 from probe.model import Measurement, Observation
+from probe.net import resolver as resolvers
+from probe.recorder import Attempted
 from probe.steps import dns as dns_step
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Listeners, Stream, tcp_socket
+from schedules.demo.listener import Listeners, Stream, tcp_socket
 from tests.probe.measuring import LOOPBACK, NAME, QUICK_S, at_most, means, new_log, settings
 
 Act = Callable[[h2.connection.H2Connection, int, Stream], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 
-from probe.ja4 import ja4, ours
+from probe.net.ja4 import ja4, ours
 
 CIPHERS = "2a2a 1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035"
 SIGNATURES = "0403 0804 0401 0503 0805 0501 0806 0601"

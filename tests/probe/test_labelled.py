@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import labelled
-from probe.address import is_public
-from probe.labelled import without_labelled
 from probe.model import Answer, Dns, Http
-from probe.scrub import scrub
+from probe.net.address_policy import is_public
+from probe.redact import visitor_address
+from probe.redact.scrub import scrub
+from probe.redact.visitor_address import without_labelled
 from tests.probe.test_scrub import page, record
 
 OURS4, OURS6 = "8.8.4.4", "2a02:6b8:0:1::7"
@@ -121,13 +121,17 @@ def test_a_hostile_page_takes_bounded_time(kind: bytes) -> None:
     )
 )
 def test_where_to_look_for_an_address_is_never_passed_over(parts: list[str]) -> None:
-    anywhere = tuple(kind._replace(hint=re.compile(r"[.:]")) for kind in labelled.TEXT_KINDS)
+    anywhere = tuple(kind._replace(hint=re.compile(r"[.:]")) for kind in visitor_address.TEXT_KINDS)
     text = "".join(parts)
-    assert list(labelled._candidates(labelled.TEXT_KINDS, text, ())) == list(labelled._candidates(anywhere, text, ()))
+    assert list(visitor_address._candidates(visitor_address.TEXT_KINDS, text, ())) == list(
+        visitor_address._candidates(anywhere, text, ())
+    )
 
 
 @given(
     st.lists(st.lists(st.sampled_from(["ip=", "8.8.8.8", "2a00::1", ".", ":", "1", "\n", "\r", "f", " "])).map("".join))
 )
 def test_texts_that_are_passed_over_together_hold_no_address(texts: list[str]) -> None:
-    assert labelled._may_hold_address(texts) or all(labelled._out_of_text(text, ()) == text for text in texts)
+    assert visitor_address._may_hold_address(texts) or all(
+        visitor_address._out_of_text(text, ()) == text for text in texts
+    )

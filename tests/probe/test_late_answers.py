@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from probe.limits import AddressLimits
-from probe.means import Means
 from probe.measure import measure
 from probe.model import Observation, Vantage
-from probe.network import RealNetwork
-from probe.path import Path
+from probe.net.network import RealNetwork
+from probe.net.path import Path
+from probe.net.per_address import AddressLimits
+from probe.session import Means
 from probe.settings import Settings
 from probe.target import parse
 from schedules.demo.network import CensoredNetwork

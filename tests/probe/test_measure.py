@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from probe import address
 from probe.failure import is_own_trouble
 from probe.measure import MAX_PASSES, measure
 from probe.model import Attempt, Lookup, Measurement
-from probe.path import Path
+from probe.net import address_policy
+from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import censor, resolver, sites
-from schedules.demo.listening import Stream, can_bind
+from schedules.demo.listener import Stream, can_bind
 from schedules.demo.network import CensoredNetwork, Site
 from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, course, means, means_in, only
 
@@ -147,7 +147,7 @@ async def test_an_empty_location_is_the_page_itself(net: CensoredNetwork) -> Non
 def as_if_public(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take this one site's loopback address for a public one."""
     for where in ("probe.steps.tcp.is_public", "probe.lookup.is_public", "probe.steps.dns.is_public"):
-        monkeypatch.setattr(where, lambda a: a == site.address or address.is_public(a))
+        monkeypatch.setattr(where, lambda a: a == site.address or address_policy.is_public(a))
 
 
 async def test_a_redirect_to_a_private_address_is_not_followed(

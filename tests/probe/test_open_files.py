@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.open_files import EACH, RESERVED, room
+from probe.net.open_files import EACH, RESERVED, room
 
 resource = pytest.importorskip("resource")
 

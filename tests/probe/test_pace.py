@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Dns, Tcp
-from probe.pace import FLOOR, LATER, LOST_S, SOON, START, WINDOW, Began, Facts, Pace, facts_of
+from probe.net.concurrency import FLOOR, LATER, LOST_S, SOON, START, WINDOW, Began, Facts, Pace, facts_of
 from tests.results.records import measurement, observation
 
 NEAR_S, FAR_S = 0.02, 0.3

@@ -12,10 +12,10 @@ import trustme
 from aioquic.asyncio import serve
 from aioquic.quic.configuration import QuicConfiguration
 
-from probe.log import Attempted, Log
 from probe.model import Observation
-from probe.network import RealNetwork
-from probe.path import Path as NetworkPath
+from probe.net.network import RealNetwork
+from probe.net.path import Path as NetworkPath
+from probe.recorder import Attempted, Log
 from probe.settings import Settings
 from probe.steps import quic
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from probe import resolver
-from probe.resolver import BadResolver, parse
+from probe.net import resolver
+from probe.net.resolver import BadResolver, parse
 
 
 @pytest.mark.parametrize(

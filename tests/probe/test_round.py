@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import uvloop
 
-from probe.means import Means
 from probe.model import Measurement, Target
-from probe.pace import Began, Facts, Pace
+from probe.net.concurrency import Began, Facts, Pace
 from probe.round import measure_all
+from probe.session import Means
 from probe.target import parse
 from schedules.demo import censor, resolver
-from schedules.demo.listening import Address, Listeners, Stream
+from schedules.demo.listener import Address, Listeners, Stream
 from schedules.demo.network import CensoredNetwork
 from tests.probe.measuring import at_most, course, forever, means, means_in, server
 

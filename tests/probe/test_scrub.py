@@ -12,9 +12,9 @@ from cryptography import x509
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from probe import scrub as scrub_module
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tls, Vantage
-from probe.scrub import SCRUBBED, SECRETS, scrub
+from probe.redact import scrub as scrub_module
+from probe.redact.scrub import SCRUBBED, SECRETS, scrub
 from schedules.demo.authority import Authority
 
 OWN4, OWN6 = "192.168.7.5", "2001:db8:77::5"

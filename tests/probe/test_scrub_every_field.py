@@ -17,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import probe.steps
-from probe import model, own_names
+from probe import model
 from probe.model import Http, Measurement, Observation, Target, Vantage
-from probe.scrub import SCRUBBED, SECRETS, scrub
+from probe.net import host_identity
+from probe.redact.scrub import SCRUBBED, SECRETS, scrub
 from tests.probe.test_scrub import BEFORE, BEHIND, record, spelled, texts
 
 OWN4, OWN6, OWN_MAC, OWN_NAME = "198.51.100.7", "2a02:6b8::7", "02:c0:ff:ee:12:34", "Anns-Laptop-7"
@@ -37,7 +38,7 @@ def details() -> dict[str, type[msgspec.Struct]]:
 
 def filled(kind: Any, text: str, *, depth: int = 0) -> Any:
     """A value of a type, with `text` wherever text or bytes may be. A type that is not known here fails the test: then
-    `probe.scrub` must learn it first."""
+    `probe.redact.scrub` must learn it first."""
     if kind is str:
         return text
     if kind is bytes:
@@ -53,7 +54,7 @@ def filled(kind: Any, text: str, *, depth: int = 0) -> Any:
         return tuple(filled(part, text) for part in (parts[:1] * 2 if parts[-1] is Ellipsis else parts))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return kind(**{name: filled(hint, text) for name, hint in fields(kind)})
-    raise AssertionError(f"probe.scrub does not know what to do with {kind}")
+    raise AssertionError(f"probe.redact.scrub does not know what to do with {kind}")
 
 
 def fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
@@ -145,8 +146,8 @@ def test_hardware_addresses_are_those_of_hardware(tmp_path: Path) -> None:
     ):
         (tmp_path / name / ("device" if hardware else "queues")).mkdir(parents=True)
         (tmp_path / name / "address").write_text(address + "\n")
-    assert own_names.hardware_addresses(tmp_path) == [OWN_MAC]
-    assert own_names.hardware_addresses(tmp_path / "none") == []
+    assert host_identity.hardware_addresses(tmp_path) == [OWN_MAC]
+    assert host_identity.hardware_addresses(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(
@@ -164,8 +165,8 @@ def test_names_that_are_a_common_word_are_left_in_pages(
     monkeypatch.setattr("socket.gethostname", lambda: host)
     monkeypatch.setattr("getpass.getuser", lambda: user)
     monkeypatch.setattr(Path, "home", lambda: Path(home))
-    found = own_names.own_names.__wrapped__()
-    assert {name for name in found if not re.fullmatch(own_names.HARDWARE, name)} == names
+    found = host_identity.own_names.__wrapped__()
+    assert {name for name in found if not re.fullmatch(host_identity.HARDWARE, name)} == names
 
 
 def test_a_user_without_a_name_or_a_home_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,4 +175,4 @@ def test_a_user_without_a_name_or_a_home_is_no_trouble(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("getpass.getuser", fails)
     monkeypatch.setattr(Path, "home", fails)
-    own_names.own_names.__wrapped__()
+    host_identity.own_names.__wrapped__()

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.failure import Malformed
-from probe.http_transport import Exchange, Request, exchange
-from probe.stream import Stream, TlsStream, receive_exactly, receive_until
-from probe.tls_context import BadTrust, client_context
-from schedules.demo.listening import Listeners
-from schedules.demo.listening import Stream as ServerStream
+from probe.http.exchange import Exchange, Request, exchange
+from probe.net.streams import Stream, TlsStream, receive_exactly, receive_until
+from probe.net.tls_context import BadTrust, client_context
+from schedules.demo.listener import Listeners
+from schedules.demo.listener import Stream as ServerStream
 from tests.probe.measuring import about, at_most, new_log, server
 
 

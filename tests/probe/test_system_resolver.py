@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from probe import system_resolver
-from probe.system_resolver import SystemResolver
+from probe.net import system_resolver
+from probe.net.system_resolver import SystemResolver
 
 
 @pytest.fixture

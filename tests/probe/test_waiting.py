@@ -8,8 +8,8 @@ import msgspec
 
 from probe.measure import measure
 from probe.model import Attempt, Lookup, Measurement
-from probe.network import RealNetwork
-from probe.path import Path
+from probe.net.network import RealNetwork
+from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.network import CensoredNetwork

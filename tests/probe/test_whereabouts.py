@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import netlink, whereabouts
-from probe.netlink import Link
-from probe.path import Path as AnyPath
-from probe.whereabouts import Way, Whereabouts, tunnel_kind
+from probe.net import identity, routing
+from probe.net.identity import Way, Whereabouts, tunnel_kind
+from probe.net.path import Path as AnyPath
+from probe.net.routing import Link
 
 ROOT = Path(__file__).parents[2]
 ROUTER, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -32,8 +32,8 @@ ip neigh add 192.168.7.1 lladdr {ROUTER} dev up0
 """
 LOOK = """
 import json
-from probe.path import Path
-from probe.whereabouts import look
+from probe.net.path import Path
+from probe.net.identity import look
 seen = [look(Path(name="p", bind=bind)) for bind in (None, *{binds!r})]
 print(json.dumps([[s.key(b"x" * 32), s.tunnel, list(s.interfaces)] for s in seen]))
 """
@@ -113,14 +113,14 @@ def test_without_a_way_out_nothing_is_known() -> None:
 
 
 def test_a_bound_path_whose_interface_is_gone_leads_nowhere() -> None:
-    from probe.path import Path as NetworkPath
+    from probe.net.path import Path as NetworkPath
 
-    assert whereabouts.look(NetworkPath(name="vpn", bind="no-such-if0")).ways == ()
+    assert identity.look(NetworkPath(name="vpn", bind="no-such-if0")).ways == ()
 
 
 def test_a_system_without_netlink_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("socket.AF_NETLINK", raising=False)
-    assert netlink.route_to("198.41.0.4") is None
+    assert routing.route_to("198.41.0.4") is None
 
 
 @pytest.mark.parametrize(
@@ -167,16 +167,16 @@ def test_a_key_tells_routers_apart_and_neither_family_nor_own_address_matters(
 
 @given(st.binary(max_size=200))
 def test_whatever_the_kernel_answers_is_read_without_a_crash(answer: bytes) -> None:
-    netlink._read(answer)
+    routing._read(answer)
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="the kernel is asked by netlink, on Linux alone")
 def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    monkeypatch.setattr(whereabouts, "look", lambda path: looks.append(path) or Whereabouts())
+    monkeypatch.setattr(identity, "look", lambda path: looks.append(path) or Whereabouts())
     told = iter([True, False, False, True])
-    monkeypatch.setattr(netlink.Changes, "any", lambda _: next(told))
-    lookout = whereabouts.Lookout()
+    monkeypatch.setattr(routing.Changes, "any", lambda _: next(told))
+    lookout = identity.Lookout()
     for _ in range(4):
         lookout(AnyPath())
     assert len(looks) == 2
@@ -185,7 +185,7 @@ def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monk
 WATCHED = """
 import subprocess, sys
 from probe import whereabouts
-from probe.path import Path
+from probe.net.path import Path
 lookout, looks, look = whereabouts.Lookout(), [], whereabouts.look
 whereabouts.look = lambda path: looks.append(path) or look(path)
 for change in sys.stdin.read().splitlines():
@@ -227,6 +227,6 @@ def test_whatever_changes_the_way_out_is_seen_at_the_next_look() -> None:
 
 def test_where_the_kernel_tells_nothing_it_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
-    changes = netlink.Changes()
+    changes = routing.Changes()
     assert changes.any()
     assert changes.any()

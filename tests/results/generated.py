@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls, Vantage
 from probe.steps.quic import Quic
 from probe.target import parse
-from results.classify import classify
-from results.finished import Finished, Round
-from results.ooni.words import FAILURES
-from results.verdict import Context, Earlier
+from results.judge.classify import classify
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, Earlier
+from results.ooni.vocabulary import FAILURES
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 maybe_words = st.none() | words

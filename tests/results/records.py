@@ -6,8 +6,8 @@ import hashlib
 from typing import Any
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
-from results.finished import Finished
-from results.verdict import Context, Verdict
+from results.judge.judged import Finished
+from results.judge.verdict import Context, Verdict
 
 HOME = Vantage(name="home-fibre", country="RU", asn=12389)
 BODY = b"<html><title>Hello</title>" + b"x" * 20_000

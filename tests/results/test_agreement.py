@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from results.agreement import agreement
-from results.expectation import Expectation
-from results.registers.finding import EntryRef
+from results.judge.agreement import agreement
+from results.registers.expectation import Expectation
+from results.registers.lookup import EntryRef
 
 BLOCK = EntryRef(
     id="1", how="subnet", block_type="ip", basis=None, authority=None, decision_number=None, decision_date=None,

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from probe.model import Vantage
-from results import answers
-from results.answers import SqliteAnswers
-from results.comparing.databases import open_read_only
-from results.expectation import Expectation
-from results.questions import Period
-from results.store import Store
+from results.aggregate import sqlite
+from results.aggregate.questions import Period
+from results.aggregate.sqlite import SqliteAnswers
+from results.compare.databases import open_read_only
+from results.db.store import Store
+from results.registers.expectation import Expectation
 from tests.results.records import HOME, finished, measurement, target, verdict
 from tests.three_weeks import make
 
@@ -227,14 +227,14 @@ def test_a_listing_of_a_day_may_have_begun_anywhere_on_earth(opened: Store) -> N
 def test_nothing_large_is_read_from_end_to_end(opened: Store) -> None:
     scanned = re.compile(r"^SCAN [mvo]\b(?!.*USING (COVERING )?INDEX)")
     for query in (
-        answers.MATRIX,
-        answers.BLOCKS,
-        answers.METHODS,
-        answers.COURSES,
-        answers.CHANGES,
-        answers.AGREEMENTS,
+        sqlite.MATRIX,
+        sqlite.BLOCKS,
+        sqlite.METHODS,
+        sqlite.COURSES,
+        sqlite.CHANGES,
+        sqlite.AGREEMENTS,
     ):
-        given = answers.values(Period(since="2026-11-01")) | {"agreement": "collateral"}
+        given = sqlite.values(Period(since="2026-11-01")) | {"agreement": "collateral"}
         steps = [row[3] for row in opened.db.conn.execute(f"EXPLAIN QUERY PLAN {query}", given)]
         assert not [step for step in steps if scanned.match(step)], steps
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.changes import BLOCKED, OPEN, Changes, changes
+from results.aggregate.changes import BLOCKED, OPEN, Changes, changes
 
 HOUR = 3600.0
 WEEKS_H = 21 * 24.0

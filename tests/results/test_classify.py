@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from probe.model import Http, Measurement
-from results.classify import classify, nearly
-from results.rules import RULES_VERSION
-from results.verdict import Context
+from results.judge.classify import classify, nearly
+from results.judge.rules import RULES_VERSION
+from results.judge.verdict import Context
 from tests.scenarios.builder import Scenario, scenarios
 
 BY_NAME = {scenario.name: scenario for scenario in scenarios()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from results.classify import classify
+from results.judge.classify import classify
 from tests.scenarios.builder import scenarios
 
 HOME = next(scenario for scenario in scenarios() if scenario.name == "ipv6_broken_at_home")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from probe import target as targets
 from probe.model import Answer, Attempt, Lookup, Measurement, Observation, Target, Vantage
-from results.case import Case
-from results.classify import classify, nearly
-from results.course import ending
-from results.follow_up import FollowUpSettings, follow_up, wants_control
-from results.rules import rules
-from results.signs import signs_of
-from results.verdict import METHODS, Context, Earlier, Outcome, Rate, Repeat
+from results.judge.classify import classify, nearly
+from results.judge.failure_point import ending
+from results.judge.follow_up import FollowUpSettings, follow_up, wants_control
+from results.judge.input import Case
+from results.judge.rules import rules
+from results.judge.signals import signs_of
+from results.judge.verdict import METHODS, Context, Earlier, Outcome, Rate, Repeat
 from tests.scenarios.builder import Builder
 
 ADDRESSES = ("23.10.1.1", "23.10.1.2", "151.20.2.2", "95.167.13.50", "10.0.0.66", "2606:2800:220:1::1")

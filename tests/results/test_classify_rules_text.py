@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from results.rules import rules
-from results.rules_text import as_markdown
+from results.judge.rules import rules
+from results.judge.rules_docs import as_markdown
 
 DOCS = Path(__file__).parents[2] / "docs" / "rules.md"
 
 
 def test_the_page_is_current() -> None:
-    assert DOCS.read_text("utf-8") == as_markdown() + "\n", "python -m results.rules_text > docs/rules.md"
+    assert DOCS.read_text("utf-8") == as_markdown() + "\n", "python -m results.judge.rules_docs > docs/rules.md"
 
 
 def test_every_rule_stands_in_it() -> None:

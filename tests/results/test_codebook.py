@@ -8,20 +8,21 @@ from typing import get_args
 
 import pytest
 
-from results import codebook, dictionary
-from results.agreement import Agreement
+from results.db import schema_docs
+from results.db.json_rows import SCHEMA_VERSION, row
+from results.db.store import Store
+from results.export.tabular import COLUMNS
+from results.judge.agreement import Agreement
+from results.judge.rules import RULES_VERSION, rules
+from results.judge.verdict import METHODS, Confidence, Outcome
+from results.report import codebook
 from results.report import csv as facts
-from results.rows import SCHEMA_VERSION, row
-from results.rules import RULES_VERSION, rules
-from results.store import Store
-from results.tabular import COLUMNS
-from results.verdict import METHODS, Confidence, Outcome
 from tests.results.records import finished
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize(("name", "module"), [("schema", dictionary), ("codebook", codebook)])
+@pytest.mark.parametrize(("name", "module"), [("schema", schema_docs), ("codebook", codebook)])
 def test_the_page_is_current(name: str, module: object) -> None:
     made = module.page() + "\n"  # type: ignore[attr-defined]
     assert (DOCS / f"{name}.md").read_text("utf-8") == made, f"python -m {module.__name__} > docs/{name}.md"  # type: ignore[attr-defined]
@@ -41,17 +42,17 @@ def test_each_column_of_the_database_has_its_line(tmp_path: Path) -> None:
 
 
 def test_nothing_is_told_that_is_not_there() -> None:
-    there = {table.name: {column.name for column in table.columns} for table in dictionary.tables()}
-    for name, columns in dictionary.words().items():
+    there = {table.name: {column.name for column in table.columns} for table in schema_docs.tables()}
+    for name, columns in schema_docs.words().items():
         assert columns.keys() - {""} <= there[name], name
 
 
 def test_a_column_without_words_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = {name: dict(columns) for name, columns in dictionary.words().items()}
+    told = {name: dict(columns) for name, columns in schema_docs.words().items()}
     del told["verdicts"]["failed_by"]
-    monkeypatch.setattr(dictionary, "words", lambda: told)
+    monkeypatch.setattr(schema_docs, "words", lambda: told)
     with pytest.raises(LookupError, match=r"nothing of verdicts\.failed_by"):
-        dictionary.tables()
+        schema_docs.tables()
 
 
 def test_every_word_of_the_data_is_in_the_codebook() -> None:
@@ -64,7 +65,7 @@ def test_every_word_of_the_data_is_in_the_codebook() -> None:
 
 
 def test_every_key_of_a_row_of_json_is_told(tmp_path: Path) -> None:
-    from results.expectation import Expectation
+    from results.registers.expectation import Expectation
 
     known = {*COLUMNS, *codebook.ONLY_JSON, "name"}
     made = row(finished(expectation=Expectation(target="https://www.example.com/")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Http, Observation
-from results.course import method_of
+from results.judge.failure_point import method_of
 
 
 def cut_short(

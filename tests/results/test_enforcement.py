@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.enforcement import ROWS, Enforcement, Entry, Seen, by_network, enforcement, of_database
-from results.expectation import expectation_for
+from results.aggregate.enforcement import ROWS, Enforcement, Entry, Seen, by_network, enforcement, of_database
+from results.db.store import Store
+from results.registers.expectation import expectation_for
 from results.registers.importing import import_register
-from results.store import Store
 from tests.results.records import HOME, finished, measurement, target, verdict
 
 DAY = "2026-06-10"

@@ -12,15 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results import exchange, ooni
-from results.classify import classify
-from results.exchange import Skipped, Taken
-from results.expectation import Expectation
-from results.finished import Finished, Round
-from results.record_lines import BadRecord
-from results.rows import row
-from results.store import Store
-from results.verdict import Context
+from results import ooni
+from results.db.json_rows import row
+from results.db.jsonl import BadRecord
+from results.db.store import Store
+from results.export import exchange
+from results.export.exchange import Skipped, Taken
+from results.judge.classify import classify
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context
+from results.registers.expectation import Expectation
 from tests.results import generated
 from tests.results.ooni.records import line as ooni_line
 from tests.results.ooni.records import reachable

@@ -12,8 +12,8 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.expectation import BadTarget, Expectation, Lookup, expectation_for, expectations_for, lookup_row
 from results.registers import sample_path, schema
+from results.registers.expectation import BadTarget, Expectation, Lookup, expectation_for, expectations_for, lookup_row
 from results.registers.importing import import_register
 
 NOW = datetime(2017, 5, 9, tzinfo=UTC)

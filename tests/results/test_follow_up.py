@@ -7,9 +7,9 @@ import pytest
 
 from probe import target as targets
 from probe.model import Attempt, Http, Lookup, Measurement, Vantage
-from results.classify import classify
-from results.follow_up import FollowUpSettings, follow_up, may_follow, waits_for, wants_control
-from results.verdict import Context
+from results.judge.classify import classify
+from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for, wants_control
+from results.judge.verdict import Context
 from tests.scenarios.builder import Builder, scenarios
 
 HERE = "23.10.1.1"

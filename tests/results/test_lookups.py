@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from probe.model import Vantage
-from results import enforcement, latest, prune, recorded, runs, store
-from results.comparing.databases import open_read_only
-from results.loading import FILTERS, rows_query
-from results.store import Store
+from results.aggregate import enforcement
+from results.compare.databases import open_read_only
+from results.db import last_runs, latest, retention, store, stored_controls
+from results.db.read import FILTERS, rows_query
+from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target, verdict
 
 SORTED = re.compile(r"USE TEMP B-TREE FOR ORDER BY")
@@ -76,15 +77,23 @@ def test_a_named_target_or_service_is_found_without_reading_others_whatever_else
 
 
 def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_about(opened: Store) -> None:
-    for query in (store.HISTORY, store.RATES, runs.LAST, runs.RECENT, latest.NEWEST, latest.STEPS, enforcement.ROWS):
+    for query in (
+        store.HISTORY,
+        store.RATES,
+        last_runs.LAST,
+        last_runs.RECENT,
+        latest.NEWEST,
+        latest.STEPS,
+        enforcement.ROWS,
+    ):
         assert scans(plan(opened, query)) == [], query
-    for query in (store.HISTORY, runs.RECENT, runs.LAST):
+    for query in (store.HISTORY, last_runs.RECENT, last_runs.LAST):
         assert any("measurements_by_target (target_id=? AND vantage_id=?" in step for step in plan(opened, query)), (
             query
         )
     values = dict.fromkeys(("text", "since", "until", "name", "path", "country")) | {"vantages": "[]"}
-    assert scans(plan(opened, recorded.LATEST, values)) == []
-    (oldest, *_) = plan(opened, prune.OLDEST)
+    assert scans(plan(opened, stored_controls.LATEST, values)) == []
+    (oldest, *_) = plan(opened, retention.OLDEST)
     assert "measurements_by_time (started_at<?)" in oldest
     assert plan(opened, "SELECT max(started_at) FROM rounds") == ["SEARCH rounds USING COVERING INDEX rounds_by_time"]
 

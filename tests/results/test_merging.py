@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from results import exchange
-from results.classify import classify
-from results.exchange import Skipped, Taken
-from results.finished import Finished
-from results.merging import merge
-from results.store import Store, StoreError
+from results.compare.merge import merge
+from results.db.store import Store, StoreError
+from results.export import exchange
+from results.export.exchange import Skipped, Taken
+from results.judge.classify import classify
+from results.judge.judged import Finished
 from tests.results.records import finished, measurement
 
 IDS = ("aaaa", "bbbb", "cccc")

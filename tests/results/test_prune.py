@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from probe.model import Http, Tls
-from results import prune as pruning
-from results.finished import Round
-from results.prune import count_old, cutoff, ensure_room, prune, tidy, used_bytes
-from results.store import Store, StoreError
+from results.db import retention as pruning
+from results.db.retention import count_old, cutoff, ensure_room, prune, tidy, used_bytes
+from results.db.store import Store, StoreError
+from results.judge.judged import Round
 from tests.results.records import HOME, finished, measurement, observation
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results import record_lines
-from results.record_lines import BadFile, BadRecord, records
+from results.db import jsonl
+from results.db.jsonl import BadFile, BadRecord, records
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_damaged_first_line_does_not_take_the_others_with_it(file: Path) -> No
 def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_is_read(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_lines, "MAX_LINE", 1024)
+    monkeypatch.setattr(jsonl, "MAX_LINE", 1024)
     file.write_bytes(b'{"a":1}\n"' + b"x" * 5000 + b'"\n{"a":2}\n')
     assert read(file) == [(1, b'{"a":1}'), (2, "longer than 0 MiB"), (3, b'{"a":2}')]
 
@@ -51,8 +51,8 @@ def test_a_line_that_is_too_long_is_passed_over_and_the_next_one_is_read(
 def test_a_line_without_end_ends_the_reading_before_the_memory_does(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_lines, "MAX_LINE", 1024)
-    monkeypatch.setattr(record_lines, "MAX_OVERLONG", 8192)
+    monkeypatch.setattr(jsonl, "MAX_LINE", 1024)
+    monkeypatch.setattr(jsonl, "MAX_OVERLONG", 8192)
     file.write_bytes(gzip.compress(b'{"a":1}\n' + b"\0" * 100_000_000))
     assert read(file) == [(1, b'{"a":1}'), (2, "a line without end: the rest of the file is not read")]
 
@@ -60,7 +60,7 @@ def test_a_line_without_end_ends_the_reading_before_the_memory_does(
 def test_a_first_line_that_goes_on_too_long_is_told_and_what_follows_it_too(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_lines, "MAX_LINE", 64)
+    monkeypatch.setattr(jsonl, "MAX_LINE", 64)
     file.write_bytes(b'{"a":\n' + b"1\n" * 100)
     found = read(file)
     assert found[0] == (1, b'{"a":')
@@ -77,7 +77,7 @@ def test_a_gzip_file_that_is_cut_short_is_said(file: Path) -> None:
 
 
 def test_a_file_packed_by_zstd_is_read_and_one_that_is_cut_short_is_said(file: Path) -> None:
-    packed = record_lines.zstd.compress(b'{"a":1}\n{"a":2}\n')
+    packed = jsonl.zstd.compress(b'{"a":1}\n{"a":2}\n')
     file.write_bytes(packed)
     assert read(file) == [(1, b'{"a":1}'), (2, b'{"a":2}')]
     file.write_bytes(packed[:-4])

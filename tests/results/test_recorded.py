@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from probe.model import Tcp, Tls, Vantage
-from results.classify import classify
-from results.recorded import recorded_elsewhere
-from results.store import Store
-from results.verdict import Context
+from results.db.store import Store
+from results.db.stored_controls import recorded_elsewhere
+from results.judge.classify import classify
+from results.judge.verdict import Context
 from tests.results.records import finished, measurement, observation, target
 
 HOURS_S = 3600.0

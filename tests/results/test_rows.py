@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from results.expectation import EntryRef, Expectation
-from results.rows import row
-from results.service import deciding
-from results.verdict import Context
+from results.db.json_rows import row
+from results.judge.service import deciding
+from results.judge.verdict import Context
+from results.registers.expectation import EntryRef, Expectation
 from tests.results.records import finished, verdict
 
 KEYS = [

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results.runs import LAST, Run, last_runs, made_at
-from results.store import Store
+from results.db.last_runs import LAST, Run, last_runs, made_at
+from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 
 NOW = "2100-01-01T00:00:00.000Z"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.model import Dns, Tls
-from results.sentences import tells
+from results.judge.evidence_text import tells
 from tests.results.records import observation
 
 

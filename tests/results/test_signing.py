@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results import signing
-from results.signing import PublicKey, SecretKey, SignatureError
+from results.export import signing
+from results.export.signing import PublicKey, SecretKey, SignatureError
 
 # Made by minisign 0.11 (`minisign -G -W`, `minisign -Sm results.jsonl -t "by minisign"`), not by this program.
 THEIR_PUBLIC = "RWSF60dOu5HK98wlCLuFozvuxxobQTmagjqK77odPps4N7s0RXctFi6U"

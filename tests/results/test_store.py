@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls
-from results.finished import Finished, Round
-from results.store import Store, StoreError
-from results.verdict import Context, Earlier, Repeat
+from results.db.store import Store, StoreError
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, Earlier, Repeat
 from tests.results.records import BODY, HOME, finished, measurement, observation, target, verdict
 
 
@@ -275,7 +275,7 @@ def test_the_common_questions_are_answered_by_an_index(store: Store, query: str,
 
 
 def test_a_step_that_is_added_later_brings_its_columns_along(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    from results import columns
+    from results.db import columns
 
     class Ping(msgspec.Struct, frozen=True):
         hops: int | None = None

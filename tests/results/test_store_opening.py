@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results import opening
-from results.migrations import SET, migrations
-from results.store import Store, StoreError
+from results.db import connect as opening
+from results.db.migrations import SET, migrations
+from results.db.store import Store, StoreError
 from tests.results.records import finished
 
 ROOT = Path(__file__).parents[2]
@@ -38,9 +38,7 @@ def test_in_a_folder_that_all_may_read_only_its_owner_reads_the_database(tmp_pat
 
 
 def test_many_that_open_a_new_database_at_once_all_find_it_whole(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from results.store import Store; Store.open(Path(sys.argv[1])).close()"
-    )
+    code = "import sys, pathlib; from results.db.store import Store; Store.open(pathlib.Path(sys.argv[1])).close()"
     for number in range(3):
         opening = [sys.executable, "-c", code, str(tmp_path / f"{number}.db")]
         together = [subprocess.Popen(opening, stderr=subprocess.PIPE) for _ in range(6)]
@@ -225,7 +223,7 @@ def test_a_full_disk_is_called_full_and_what_was_stored_is_there_when_it_has_roo
 @pytest.mark.skipif(find_spec("pandas") is None, reason="pandas is not installed")
 def test_a_database_is_opened_without_pandas_where_that_is_installed_and_it_can_still_be_used(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom pathlib import Path\nfrom results.store import Store\n"
+        "import sys\nfrom pathlib import Path\nfrom results.db.store import Store\n"
         f"Store.open(Path({str(tmp_path / 'x.db')!r})).close()\n"
         "print([name for name in ('numpy', 'pandas') if name in sys.modules])\n"
         "import pandas\nprint(pandas.DataFrame({'a': [1]}).a.sum())\n"

@@ -20,14 +20,14 @@ import pytest
 import sqlite_utils
 from sqlite_utils import Migrations
 
-from results import migrations as schema
-from results import opening
-from results.expectation import Lookup
-from results.opening import StoreError, backups
-from results.store import Store
-from schedules.conclude import judge_again
-from schedules.config import Config
-from schedules.tidy import tidy
+from results.db import connect
+from results.db import migrations as schema
+from results.db.connect import StoreError, backups
+from results.db.store import Store
+from results.registers.expectation import Lookup
+from schedules.config.schema import Config
+from schedules.round.judge import judge_again
+from schedules.round.retention import tidy
 from tests.faults.whole import fill, small_disk
 from tests.results.records import finished
 
@@ -35,12 +35,12 @@ KEPT = Path(__file__).parent / "databases"
 VERSIONS = sorted(int(path.name.removesuffix(".db.gz")[1:]) for path in KEPT.glob("v*.db.gz"))
 KILLS = 200 if os.environ.get("REACHPROBE_LONG") else 15
 CHILD = """
-import sys; from pathlib import Path; from results.store import Store
+import sys; from pathlib import Path; from results.db.store import Store
 print("begun", flush=True)
 Store.open(Path(sys.argv[1])).close()
 """
 STUCK = """
-import sys, time; from pathlib import Path; from results import migrations as schema; from results.store import Store
+import sys, time; from pathlib import Path; from results import migrations as schema; from results.db.store import Store
 def m999_stuck(db):
     db.execute("CREATE TABLE half (done)")
     print("inside", flush=True)
@@ -260,7 +260,7 @@ def test_without_room_for_the_copy_nothing_is_changed_and_the_room_that_it_takes
 ) -> None:
     path = unpack(OLDER[0], tmp_path)
     before = contents(path)
-    monkeypatch.setattr(opening, "SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr(connect, "SPARE_BYTES", 1 << 60)
     with pytest.raises(StoreError, match=r"needs \d+ MB free on its disk; make room, nothing was changed"):
         Store.open(path)
     assert contents(path) == before
@@ -273,7 +273,7 @@ def test_a_disk_that_fills_while_it_is_brought_up_to_date_leaves_it_as_it_was(
     with small_disk(tmp_path, "1m") as disk:
         path = unpack(OLDER[0], disk)
         before = contents(path)
-        monkeypatch.setattr(opening, "SPARE_BYTES", -(1 << 60))
+        monkeypatch.setattr(connect, "SPARE_BYTES", -(1 << 60))
         filling = fill(disk)
         with pytest.raises(StoreError, match="the disk is full; make room, nothing stored was lost"):
             Store.open(path)

@@ -17,9 +17,9 @@ import msgspec
 from probe import target as targets
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
 from probe.steps.quic import Quic
+from results.fingerprints.fingerprint import Print, checked
 from results.fingerprints.library import Library
-from results.fingerprints.prints import Print, checked
-from results.verdict import Context
+from results.judge.verdict import Context
 
 HERE = Path(__file__).parent
 STARTED = "2026-11-24T12:00:00Z"

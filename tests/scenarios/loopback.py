@@ -12,18 +12,18 @@ import dns.rcode
 
 from probe import target as targets
 from probe.control import measure_control
-from probe.means import Means
 from probe.measure import measure
-from results.classify import classify
-from results.follow_up import wants_control
-from results.verdict import Context, Verdict
-from schedules.config import load
-from schedules.controls import means_of_control
+from probe.session import Means
+from results.judge.classify import classify
+from results.judge.follow_up import wants_control
+from results.judge.verdict import Context, Verdict
+from schedules.config.schema import load
 from schedules.demo import censor, sites
-from schedules.demo.listening import Stream
+from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
-from schedules.once import means_of
+from schedules.round.controls import means_of_control
+from schedules.round.run import means_of
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()

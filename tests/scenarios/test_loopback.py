@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from results.verdict import Verdict
+from results.judge.verdict import Verdict
 from tests.scenarios.loopback import SITUATIONS, Wire, judge_all
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.classify import classify
-from results.rules import rules
-from results.verdict import METHODS
+from results.judge.classify import classify
+from results.judge.rules import rules
+from results.judge.verdict import METHODS
 from tests.scenarios.builder import Scenario, scenarios
 
 ALL = scenarios()

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from probe.canary import NetworkReport
-from probe.network import RealNetwork
-from probe.pace import FLOOR, Began, Facts, Pace
-from results.finished import Finished
-from results.store import Store
-from schedules.again import SHARE, Anomalies
-from schedules.choose import Choice, from_words
-from schedules.conclude import judge_again
-from schedules.config import Config, load
+from probe.net.concurrency import FLOOR, Began, Facts, Pace
+from probe.net.network import RealNetwork
+from probe.reference_sites import NetworkReport
+from results.db.store import Store
+from results.judge.judged import Finished
+from schedules.config.schema import Config, load
 from schedules.demo import censor, resolver
 from schedules.demo.network import Site
-from schedules.once import once
+from schedules.plan.selection import Choice, from_words
+from schedules.round.judge import judge_again
+from schedules.round.retest import SHARE, Anomalies
+from schedules.round.run import once
 from tests.results.records import finished, measurement, target
 from tests.schedules.lab import Lab
 
@@ -264,7 +264,7 @@ async def test_what_was_blocked_before_is_measured_again_where_our_own_line_was_
 async def test_a_repeat_that_times_out_on_a_full_line_tells_nothing_and_is_made_once_more(
     lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schedules.again.SHARE", 1)
+    monkeypatch.setattr("schedules.round.retest.SHARE", 1)
     sites = [lab.net.add_site(f"reset{n}.x.test", censored=censor.resets) for n in range(2 * FLOOR)]
     Full(monkeypatch, times=2 * len(sites))
     handshakes = 0

@@ -18,16 +18,16 @@ import time_machine
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from probe.model import Target
-from probe.network import rfc3339
-from probe.path import BadPath
+from probe.net.network import rfc3339
+from probe.net.path import BadPath
+from results.db.store import Store, StoreError
 from results.registers.importing import import_register
-from results.store import Store, StoreError
-from schedules import lock
-from schedules.agent import PAUSE_S, Agent
-from schedules.choose import Choice
-from schedules.config import Config, load
-from schedules.config_toml import ConfigError
-from schedules.wakes import keep_pace, schedule_wakes
+from schedules.agent.agent import PAUSE_S, Agent
+from schedules.agent.ticker import keep_pace, schedule_wakes
+from schedules.config.load import ConfigError
+from schedules.config.schema import Config, load
+from schedules.plan.selection import Choice
+from schedules.runtime import lock
 from tests.results.records import finished, measurement
 
 BEGIN = datetime(2026, 2, 1, tzinfo=UTC)

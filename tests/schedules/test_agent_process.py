@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.db.store import Store
 from schedules.demo.network import CensoredNetwork
-from schedules.service_manager import BEAT_S, beat_s, teller
+from schedules.runtime.sd_notify import BEAT_S, beat_s, teller
 
 ROOT = Path(__file__).parents[2]
 

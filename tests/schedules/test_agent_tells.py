@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import time_machine
 
-from results.store import Store
-from schedules.aside import Aside
+from results.db.store import Store
+from schedules.agent.side_effects import Aside
 from schedules.demo.network import CensoredNetwork
-from schedules.messenger import Address, Message
-from schedules.telling import Teller
+from schedules.notify.apprise_client import Address, Message
+from schedules.notify.notifier import Teller
 from tests.schedules.test_agent import BEGIN, CAMPAIGNS, World
 from tests.schedules.test_metrics import asked, free_port
 from tests.schedules.webhook import Webhook
@@ -130,12 +130,14 @@ async def test_an_agent_that_is_stopped_while_a_receiver_is_silent_ends_soon_and
 
 
 def _something_waits(database: Path) -> None:
-    from results import notices
+    from results.db import notification_queue
 
     store = Store.open(database)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    notices.enrol(store, ["me"], now)
-    notices.post(store, [notices.Notice(key="a", what="open", at=now, said="x")], {"me": ["open"]})
+    notification_queue.enrol(store, ["me"], now)
+    notification_queue.post(
+        store, [notification_queue.Notice(key="a", what="open", at=now, said="x")], {"me": ["open"]}
+    )
     store.close()
 
 

@@ -12,13 +12,13 @@ import pytest
 import time_machine
 from prometheus_client.parser import text_string_to_metric_families
 
-from results import notices
-from results.store import Store
-from schedules import consent
-from schedules.aside import Aside
-from schedules.config import Config
-from schedules.config_tell import MetricsTable, NotifyTable
+from results.db import notification_queue
+from results.db.store import Store
+from schedules.agent.side_effects import Aside
+from schedules.config.notify import MetricsTable, NotifyTable
+from schedules.config.schema import Config
 from schedules.demo import censor
+from schedules.round import consent
 from tests.schedules.lab import Lab
 from tests.schedules.webhook import Webhook
 
@@ -67,8 +67,8 @@ async def test_while_measuring_pauses_nobody_is_told(
 ) -> None:
     await rounds(lab, 0)
     store = Store.open(lab.db)
-    waits = notices.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", said="x")
-    notices.post(store, [waits], {"me": ["open"]})
+    waits = notification_queue.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", said="x")
+    notification_queue.post(store, [waits], {"me": ["open"]})
     store.close()
     await lab.call("pause")
     await rounds(lab, 2)
@@ -150,7 +150,7 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
     assert status == 503
     store = Store.open(tmp_path / "x.db")
     aside.count(config, store, datetime.now(UTC).timestamp())
-    assert notices.how_many_wait(store.db) == {}
+    assert notification_queue.how_many_wait(store.db) == {}
     store.close()
     status, text = await asyncio.to_thread(asked, port)
     assert status == 200

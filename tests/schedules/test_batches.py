@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from results.finished import Finished
-from results.store import Store
-from schedules import batches
-from schedules.batches import MOST, Batches
+from results.db.store import Store
+from results.judge.judged import Finished
+from schedules.round import batches
+from schedules.round.batches import MOST, Batches
 from tests.results.records import finished
 
 

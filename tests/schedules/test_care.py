@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.net.identity import Way, Whereabouts
 from probe.services import built_in
-from probe.whereabouts import Way, Whereabouts
+from results.db.store import Store
 from results.registers.importing import import_register
-from results.store import Store
 from schedules import cli
-from schedules.care import CODES, RISKY, sentences
-from schedules.choose import from_campaigns, unmeasured, wanted
-from schedules.config import CampaignTable, CareTable, Config, ServiceTable, VantageTable, load
-from schedules.config_toml import ConfigError
-from schedules.lists import copy_of
-from schedules.place import Here
+from schedules.config.load import ConfigError
+from schedules.config.schema import CampaignTable, CareTable, Config, ServiceTable, VantageTable, load
+from schedules.location.location import Here
+from schedules.plan.exclusions import CODES, RISKY, sentences
+from schedules.plan.lists import copy_of
+from schedules.plan.selection import from_campaigns, unmeasured, wanted
 from tests.schedules.lab import Lab, rows
 
 LIST = """url,category_code,category_description

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from results import codebook
+from results.report import codebook
 from schedules import cli
 from tests.results.comparing.rows import row, write
 

@@ -11,12 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results.enforcement import Enforcement
-from results.expectation import Expectation
-from results.registers.finding import EntryRef
-from results.store import Store
+from results.aggregate.enforcement import Enforcement
+from results.db.store import Store
+from results.registers.expectation import Expectation
+from results.registers.lookup import EntryRef
 from schedules import cli
-from schedules.show.enforcement import said
+from schedules.render.enforcement import said
 from tests.results.records import finished, measurement, verdict
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.db.store import Store
 from schedules import cli
 from tests.results.records import finished, measurement, target
 

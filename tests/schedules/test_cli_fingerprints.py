@@ -113,7 +113,7 @@ def test_one_source_that_fails_leaves_the_old_collection(
 ) -> None:
     run("update", csv)
     before = run("stats", "--json").lines
-    monkeypatch.setattr("results.fingerprints.collecting.MAX_SOURCE_BYTES", 100_000)
+    monkeypatch.setattr("results.fingerprints.collection.MAX_SOURCE_BYTES", 100_000)
     result = run("update", f"{server}/list.csv", f"{server}{path}")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"reachprobe: {server}{path}: ")

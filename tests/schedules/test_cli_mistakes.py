@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.db.store import Store
 from schedules import cli
-from schedules.lock import held
+from schedules.runtime.lock import held
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results import prune
-from results.store import Store
-from schedules import cli, lock
+from results.db import retention
+from results.db.store import Store
+from schedules import cli
+from schedules.runtime import lock
 from tests.results.records import HOME, finished, measurement
 
 
@@ -59,7 +60,7 @@ def test_the_limit_is_told_where_it_cannot_be_kept(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REACHPROBE_STORE_MAX_MB", "1")
-    monkeypatch.setattr(prune, "used_bytes", lambda _: 2_000_000)
+    monkeypatch.setattr(retention, "used_bytes", lambda _: 2_000_000)
     assert cli.call(["--db", str(database), "results", "prune"]) == 0
     assert "above the limit of 1 MB: what is left is the last week, and registers" in capsys.readouterr().out
     assert left(database) == {"new"}
@@ -80,7 +81,7 @@ def test_a_full_disk_stops_run_before_it_measures(
     database: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REACHPROBE_CONSENT", "yes")
-    monkeypatch.setattr(prune, "NEEDED_BYTES", 2**62)
+    monkeypatch.setattr(retention, "NEEDED_BYTES", 2**62)
     assert cli.call(["--db", str(database), "run"]) == 2
     said = capsys.readouterr()
     assert "so nothing is measured; make room, nothing stored was lost" in said.err

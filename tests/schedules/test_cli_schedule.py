@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
-from schedules import cli, consent, installing, units
+from results.db.store import Store
+from schedules import cli
 from schedules.demo import censor
 from schedules.demo.network import CensoredNetwork
+from schedules.install import install, units
+from schedules.round import consent
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >> "$LOG"
@@ -45,7 +47,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     monkeypatch.setattr(units, "HIDDEN", ())
-    monkeypatch.setattr(installing, "SYSTEM_UNITS", tmp_path / "system")
+    monkeypatch.setattr(install, "SYSTEM_UNITS", tmp_path / "system")
     return tmp_path
 
 
@@ -160,10 +162,10 @@ def test_install_asks_first_and_a_script_has_to_say_yes(home: Path, capsys: pyte
 def test_without_a_word_it_takes_what_the_machine_has(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(installing, "RUNNING_SYSTEMD", home / "nothing")
+    monkeypatch.setattr(install, "RUNNING_SYSTEMD", home / "nothing")
     cli.call(["schedule", "show"])
     assert capsys.readouterr().out.startswith("# crontab\n")
-    monkeypatch.setattr(installing, "RUNNING_SYSTEMD", home)
+    monkeypatch.setattr(install, "RUNNING_SYSTEMD", home)
     for uid, folder in ((0, "/etc/systemd/system"), (1000, str(home / ".config/systemd/user"))):
         monkeypatch.setattr(os, "getuid", lambda uid=uid: uid)
         cli.call(["schedule", "show"])

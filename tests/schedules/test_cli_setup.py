@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
-from schedules import cli, consent
-from schedules.app import App
+from results.db.store import Store
+from schedules import cli
+from schedules.cli.app import App
 from schedules.demo.network import CensoredNetwork
-from schedules.show.header import header
+from schedules.render.header import header
+from schedules.round import consent
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-c", "from schedules.cli import main; main()"]

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from results.finished import Round
-from results.store import Store
+from results.db.store import Store
+from results.judge.judged import Round
 from schedules import cli
 from tests.results.ooni.records import GOOD, line, older, query, reachable, record, request
 from tests.results.records import finished, measurement

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from results.rows import row
-from results.verdict import METHODS, Outcome
-from schedules.show import table as tables
-from schedules.show.output import out
-from schedules.show.paths import sentences, side_by_side
-from schedules.show.words import METHODS as WORDS
-from schedules.show.words import SIGNS, STYLES, how, safe, seconds, what
+from results.db.json_rows import row
+from results.judge.verdict import METHODS, Outcome
+from schedules.render import table as tables
+from schedules.render.output import out
+from schedules.render.paths import sentences, side_by_side
+from schedules.render.text import METHODS as WORDS
+from schedules.render.text import SIGNS, STYLES, how, safe, seconds, what
 from tests.results.records import finished, measurement, target, verdict
 
 

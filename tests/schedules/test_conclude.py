@@ -11,12 +11,12 @@ import pytest
 
 from probe.control import ControlSource
 from probe.model import Dns, Measurement, Tcp, Tls, Vantage
-from results.finished import Finished
+from results.db.store import Store
+from results.judge.judged import Finished
 from results.registers.importing import import_register
-from results.store import Store
-from schedules.conclude import Conclusions, judge_again
-from schedules.config import Config, load
-from schedules.shared import MANY, SharedAddresses
+from schedules.config.schema import Config, load
+from schedules.round.judge import Conclusions, judge_again
+from schedules.round.shared_addresses import MANY, SharedAddresses
 from tests.results.records import HOME, finished, measurement, observation, target, verdict
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

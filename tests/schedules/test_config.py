@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.settings import Settings
-from schedules.choose import services
-from schedules.config import Config, Table, load, variables
-from schedules.config_toml import ConfigError, line_of
+from schedules.config.load import ConfigError, line_of
+from schedules.config.schema import Config, Table, load, variables
+from schedules.plan.selection import services
 
 DESIGNED = """\
 [vantage]

@@ -12,16 +12,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from results import notices
-from results.finished import Round
-from results.store import Store
-from schedules import consent, installing, lock
-from schedules.config import Config, load
+from results.db import notification_queue
+from results.db.store import Store
+from results.judge.judged import Round
+from schedules.config.schema import Config, load
 from schedules.demo import censor
-from schedules.examine import extras, place
-from schedules.examine import schedule as scheduled
-from schedules.examine.finding import Finding
-from schedules.installing import Installed
+from schedules.doctor import extras, storage
+from schedules.doctor import schedule as scheduled
+from schedules.doctor.check_result import Finding
+from schedules.install import install
+from schedules.install.install import Installed
+from schedules.round import consent
+from schedules.runtime import lock
 from tests.schedules.lab import Lab, rows
 from tests.schedules.webhook import Webhook
 
@@ -42,7 +44,7 @@ def says(found: dict[str, list[dict[str, Any]]], about: str) -> str:
 
 @pytest.fixture(autouse=True)
 def _no_schedule_of_this_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("schedules.installing.installed", lambda _: [])
+    monkeypatch.setattr("schedules.install.install.installed", lambda _: [])
 
 
 async def test_in_a_fine_place_everything_is_looked_at_and_has_one_line(
@@ -108,13 +110,13 @@ def test_an_agent_that_runs_is_a_schedule(store: Store) -> None:
 
 def test_a_crontab_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     def fails(_: Path) -> list[Installed]:
-        raise installing.BadSchedule("`crontab -l`: you are not allowed to use this program")
+        raise install.BadSchedule("`crontab -l`: you are not allowed to use this program")
 
     class Here(NamedTuple):
         environ: dict[str, str]
         database: Path
 
-    monkeypatch.setattr("schedules.installing.installed", fails)
+    monkeypatch.setattr("schedules.install.install.installed", fails)
     (found,) = scheduled.found(Here({"HOME": "/tmp"}, store.path), Config(), store)  # type: ignore[arg-type]
     assert found == Finding("schedule", "worth knowing", "`crontab -l`: you are not allowed to use this program")
 
@@ -135,7 +137,7 @@ def test_a_disk_that_fills_up_is_told_before_it_is_full(
     store: Store, monkeypatch: pytest.MonkeyPatch, free: int, state: str, said: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
-    (found,) = place.disk(store, Config())
+    (found,) = storage.disk(store, Config())
     assert (found.state, found.says.startswith(said)) == (state, True)
     assert found.exit_code == (2 if state == "wrong" else 0)
 
@@ -144,9 +146,9 @@ def test_a_database_that_has_outgrown_its_limit_is_told(store: Store) -> None:
     store.db.execute("CREATE TABLE ballast (x BLOB)")
     store.db.execute("INSERT INTO ballast VALUES (zeroblob(1500000))")
     store.db.conn.commit()
-    _, size = place.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
+    _, size = storage.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
     assert (size.state, " of 1 MB that [store] max_mb allows; what is left" in size.says) == ("worth knowing", True)
-    _, size = place.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
+    _, size = storage.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
     assert size.state == "fine"
 
 
@@ -181,9 +183,9 @@ async def test_of_each_receiver_whether_it_can_be_told(lab: Lab, capsys: pytest.
     lab.configure(receivers)
     (lab.folder / "c.toml").chmod(0o644)
     store = Store.open(lab.db)
-    notices.enrol(store, ["me"], "2026-01-02T00:00:00Z")
-    (receiver,) = notices.receivers(store.db)
-    notices.claim(store, receiver, "2026-01-02T00:05:00Z")
+    notification_queue.enrol(store, ["me"], "2026-01-02T00:00:00Z")
+    (receiver,) = notification_queue.receivers(store.db)
+    notification_queue.claim(store, receiver, "2026-01-02T00:05:00Z")
     store.close()
     found = await examined(lab, capsys, 2)
     said = says(found, "notify")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from probe.model import Tcp
-from results.step_words import told
+from results.judge.step_text import told
 from tests.results.records import observation
 
 

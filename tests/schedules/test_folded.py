@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.show.folded import fold
+from schedules.render.wrap import fold
 
 
 @pytest.mark.parametrize(

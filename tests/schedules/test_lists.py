@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
+from results.db.store import Store
 from schedules import cli
-from schedules.choose import from_campaigns
-from schedules.config import Config, load
-from schedules.config_toml import ConfigError
+from schedules.config.load import ConfigError
+from schedules.config.schema import Config, load
 from schedules.demo import sites
-from schedules.demo.listening import Stream
+from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork
-from schedules.lists import FRESH_S, RETRY_S, copy_of, refresh
+from schedules.plan.lists import FRESH_S, RETRY_S, copy_of, refresh
+from schedules.plan.selection import from_campaigns
 
 CSV = b"url,category_code\nhttps://a.example/,NEWS\nno target at all,NEWS\nhttps://b.example/,NEWS\n"
 

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from schedules import messenger
-from schedules.config import Config
-from schedules.config_tell import NotifyTable
-from schedules.messenger import Address, Message, hosts, is_known, masked, send
+from schedules.config.notify import NotifyTable
+from schedules.config.schema import Config
+from schedules.notify import apprise_client
+from schedules.notify.apprise_client import Address, Message, hosts, is_known, masked, send
 from tests.schedules.webhook import Webhook
 
 HELLO = Message("reachprobe at home: 1 thing to tell", "- www.wechat.com is blocked")
@@ -55,14 +55,14 @@ def test_a_url_that_no_service_takes_is_a_failure_that_repeats_nothing_of_it(url
 
 def test_without_apprise_that_is_said_with_the_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    messenger._apprise.cache_clear()
+    apprise_client._apprise.cache_clear()
     try:
-        assert send(to("json://127.0.0.1:9"), HELLO) == messenger.MISSING
-        assert "pip install 'reachprobe[notify]'" in messenger.MISSING
-        assert is_known(to("json://127.0.0.1:9")) == messenger.MISSING
+        assert send(to("json://127.0.0.1:9"), HELLO) == apprise_client.MISSING
+        assert "pip install 'reachprobe[notify]'" in apprise_client.MISSING
+        assert is_known(to("json://127.0.0.1:9")) == apprise_client.MISSING
         assert hosts(to("json://127.0.0.1:9")) == ()
     finally:
-        messenger._apprise.cache_clear()
+        apprise_client._apprise.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_what_stands_in_the_url_is_masked_also_where_it_is_quoted() -> None:
     said = masked("failed for p@ssw0rd and p%40ssw0rd at /abcd1234 with value-of-it\n\x1b[31m", url)
     assert said.startswith("failed for **** and **** at /**** with ****")
     assert "\x1b" not in said
-    assert len(masked("x" * 5000, url)) <= messenger.MAX_REASON
+    assert len(masked("x" * 5000, url)) <= apprise_client.MAX_REASON
 
 
 def test_an_address_shows_no_url() -> None:
@@ -96,4 +96,4 @@ def test_an_address_shows_no_url() -> None:
 
 def test_each_url_of_a_receiver_is_told_on_its_own() -> None:
     config = Config(notify=(NotifyTable(name="me", urls=("json://a", "json://b")),))
-    assert list(messenger.addresses(config)) == ["me", "me 2"]
+    assert list(apprise_client.addresses(config)) == ["me", "me 2"]

@@ -22,14 +22,14 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from probe.model import Target
-from results import notices
-from results.finished import Round
-from results.notices import Notice
+from results.db import notification_queue
+from results.db.notification_queue import Notice
+from results.db.store import Store
+from results.judge.judged import Round
 from results.registers.importing import import_register
-from results.store import Store
-from schedules import metrics
-from schedules.config import CampaignTable, Config, VantageTable
-from schedules.metrics_server import MetricsServer
+from schedules.config.schema import CampaignTable, Config, VantageTable
+from schedules.metrics import metrics
+from schedules.metrics.server import MetricsServer
 from tests.results.records import finished, measurement, observation, target, verdict
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -111,8 +111,10 @@ def test_of_the_agent_its_last_round_its_registers_what_is_due_and_what_waits(st
     store.save_round(Round(id="r", started_at="2026-06-20T11:00:00Z", network="restricted"))
     (tmp_path / "list.txt").write_text("a.test\n")
     import_register(store.db, [tmp_path / "list.txt"], name="rkn", country="RU", format="plain", updated=NOW, now=NOW)
-    notices.enrol(store, ["me"], "2026-06-20T00:00:00Z")
-    notices.post(store, [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", said="x")], {"me": ["open"]})
+    notification_queue.enrol(store, ["me"], "2026-06-20T00:00:00Z")
+    notification_queue.post(
+        store, [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", said="x")], {"me": ["open"]}
+    )
     found = read(store)
     assert found["reachprobe_last_round_timestamp_seconds",] == (NOW - timedelta(hours=1)).timestamp()
     assert found["reachprobe_network_state", "restricted"] == 1

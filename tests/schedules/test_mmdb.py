@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.config import load
-from schedules.config_toml import ConfigError
-from schedules.mmdb import Databases, asn_of, country_of
-from schedules.place import reader
+from schedules.config.load import ConfigError
+from schedules.config.schema import load
+from schedules.location.geoip import Databases, asn_of, country_of
+from schedules.location.location import reader
 
 pytest.importorskip("maxminddb")
 MARK = b"\xab\xcd\xefMaxMind.com"

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
-from results.expectation import Expectation
-from results.notices import SAID, Notice
+from results.db.notification_queue import SAID, Notice
+from results.db.store import Store
+from results.registers.expectation import Expectation
 from results.registers.importing import import_register
-from results.store import Store
-from schedules.choose import Choice
-from schedules.config import Config, VantageTable
-from schedules.news import news, plain
+from schedules.config.schema import Config, VantageTable
+from schedules.notify.events import news, plain
+from schedules.plan.selection import Choice
 from tests.results.records import finished, measurement, target, verdict
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)

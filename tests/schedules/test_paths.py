@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from probe.path import BadPath, Path, usable
-from schedules.config import load
-from schedules.controls import means_of_control
+from probe.net.path import BadPath, Path, usable
+from schedules.config.schema import load
 from schedules.demo import censor
-from schedules.demo.listening import can_bind
+from schedules.demo.listener import can_bind
 from schedules.demo.resolver import nxdomain
+from schedules.round.controls import means_of_control
 from tests.probe.measuring import at_most
 from tests.probe.test_control import http_proxy
 from tests.schedules.lab import Lab, rows
@@ -170,6 +170,6 @@ def test_no_permission_for_an_interface_is_told_with_the_way_out(monkeypatch: py
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("probe.path.bind", refuse)
+    monkeypatch.setattr("probe.net.path.bind", refuse)
     with pytest.raises(BadPath, match=r"path wg: no permission to bind to the interface wg0; .*CAP_NET_RAW"):
         usable(Path("wg", bind="wg0"))

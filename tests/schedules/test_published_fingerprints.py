@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from results.fingerprints import collecting
-from results.fingerprints.collecting import Collection
-from results.fingerprints.prints import Print
-from results.store import Store
+from results.db.store import Store
+from results.fingerprints import collection
+from results.fingerprints.collection import Collection
+from results.fingerprints.fingerprint import Print
 from schedules.cli import call
-from schedules.conclude import Conclusions, judge_again
-from schedules.config import Config, load
+from schedules.config.schema import Config, load
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
+from schedules.round.judge import Conclusions, judge_again
 from tests.results.records import HOME, measurement
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -70,13 +70,13 @@ def config() -> Config:
 
 async def test_judging_again_tells_how_many_verdicts_other_fingerprints_made(store: Store, config: Config) -> None:
     def in_force() -> str | None:
-        return collecting.library_of(store.path).digest
+        return collection.library_of(store.path).digest
 
     concluded = await Conclusions(store, config, HOME, at=NOON).finish(measurement())
     store.save([msgspec.structs.replace(concluded, round_id=None)])
     assert (in_force(), store.judged_with_others(in_force())) == (None, 0)
     one = Print(name="x.1", scope="isp", where="body", how="contains", pattern=PHRASE)
-    collecting.store(Collection(updated="", sources=(), prints=(one,)), collecting.place(store.path))
+    collection.store(Collection(updated="", sources=(), prints=(one,)), collection.place(store.path))
     assert store.judged_with_others(in_force()) == 1
     assert list(store.reclassify(judge_again(store, config))) == [], "the verdict stays"
     assert store.judged_with_others(in_force()) == 0, "and is known to have been made with them"

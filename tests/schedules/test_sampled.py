@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from results.db.store import Store
 from results.registers import samples
 from results.registers.importing import import_register
-from results.store import Store
-from schedules.choose import from_campaigns, wanted
-from schedules.config import CampaignTable, Config
-from schedules.sampled import sampled, waiting
+from schedules.config.schema import CampaignTable, Config
+from schedules.plan.register_sample import sampled, waiting
+from schedules.plan.selection import from_campaigns, wanted
 from tests.schedules.lab import Lab, rows
 
 Import = Callable[..., None]

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from results.store import Store
-from schedules import consent
+from results.db.store import Store
 from schedules.demo import censor
 from schedules.demo.network import CensoredNetwork
-from schedules.units import Start, render
+from schedules.install.units import Start, render
+from schedules.round import consent
 from tests.schedules.booted import HOME, PLACE, PROGRAM, SOMEONE, Booted, booted, until, why_not
 
 AT_ONCE = "[Timer]\nRandomizedDelaySec=0\n"

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results import notices
-from results.notices import Notice, Receiver
-from results.store import Store
-from schedules import messenger
-from schedules.config import Config, VantageTable
-from schedules.config_tell import NotifyTable
-from schedules.messenger import Address, Message
-from schedules.telling import LONGEST_RETRY_S, MAX_LINES, Teller, is_quiet, may_be_told, message, retry_s
+from results.db import notification_queue
+from results.db.notification_queue import Notice, Receiver
+from results.db.store import Store
+from schedules.config.notify import NotifyTable
+from schedules.config.schema import Config, VantageTable
+from schedules.notify import apprise_client
+from schedules.notify.apprise_client import Address, Message
+from schedules.notify.notifier import LONGEST_RETRY_S, MAX_LINES, Teller, is_quiet, may_be_told, message, retry_s
 from tests.schedules.webhook import Webhook
 
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -54,7 +54,9 @@ class World:
         """Something to tell comes about now."""
         at = datetime.fromtimestamp(self.now, UTC).isoformat().replace("+00:00", "Z")
         made = [Notice(key=key, what=what, at=at, said=f"{key} is blocked") for key in keys]
-        notices.post(self.store, made, dict.fromkeys(messenger.addresses(config), config.notify[0].what))
+        notification_queue.post(
+            self.store, made, dict.fromkeys(apprise_client.addresses(config), config.notify[0].what)
+        )
 
     def step(self, config: Config) -> list[str]:
         """One look, and what came of it."""
@@ -152,8 +154,8 @@ def test_a_crash_while_telling_is_a_failure_and_told_again_five_minutes_later(wo
     config = world.config()
     world.step(config)
     world.happens(config, "a")
-    (receiver,) = notices.receivers(world.store.db)
-    assert notices.claim(world.store, receiver, "2026-06-20T12:05:00Z")
+    (receiver,) = notification_queue.receivers(world.store.db)
+    assert notification_queue.claim(world.store, receiver, "2026-06-20T12:05:00Z")
     world.step(config)
     assert world.taken == []
     world.passes(minutes=5)
@@ -165,9 +167,9 @@ def test_two_processes_do_not_tell_the_same(world: World) -> None:
     config = world.config()
     world.step(config)
     world.happens(config, "a")
-    (receiver,) = notices.receivers(world.store.db)
-    assert notices.claim(world.store, receiver, "2026-06-20T12:05:00Z")
-    assert not notices.claim(world.store, receiver, "2026-06-20T12:05:00Z")
+    (receiver,) = notification_queue.receivers(world.store.db)
+    assert notification_queue.claim(world.store, receiver, "2026-06-20T12:05:00Z")
+    assert not notification_queue.claim(world.store, receiver, "2026-06-20T12:05:00Z")
 
 
 def test_in_quiet_hours_it_waits_and_in_the_morning_it_is_told(world: World) -> None:
@@ -201,7 +203,7 @@ def test_a_receiver_that_is_no_longer_configured_keeps_nothing_waiting(world: Wo
     world.happens(config, "a")
     world.step(config)
     world.step(Config())
-    assert notices.how_many_wait(world.store.db) == {}
+    assert notification_queue.how_many_wait(world.store.db) == {}
 
 
 def test_a_clock_that_ran_years_ahead_does_not_silence_anybody_for_years(world: World) -> None:
@@ -268,7 +270,7 @@ def test_a_webhook_that_is_down_is_told_when_it_is_up_again(world: World, capfd:
         world.passes(minutes=5)
         assert world.step(config) == []
         assert [told["message"] for told in hook.told] == ["- www.wechat.com (wechat) is blocked"]
-    assert notices.how_many_wait(world.store.db) == {"me": 0}
+    assert notification_queue.how_many_wait(world.store.db) == {"me": 0}
     assert capfd.readouterr() == ("", "")
 
 

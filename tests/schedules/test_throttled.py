@@ -11,17 +11,17 @@ import msgspec
 import pytest
 
 from probe import target as targets
-from probe.canary import NetworkReport
 from probe.measure import measure
 from probe.model import Measurement
-from results.finished import Finished, Round
-from results.rates import ENOUGH_BYTES, rate_of
-from results.store import Store
-from schedules.conclude import Conclusions
-from schedules.config import load
+from probe.reference_sites import NetworkReport
+from results.db.store import Store
+from results.judge.judged import Finished, Round
+from results.judge.throughput import ENOUGH_BYTES, rate_of
+from schedules.config.schema import load
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
-from schedules.rates import Rates
+from schedules.round.judge import Conclusions
+from schedules.round.throughput_baseline import Rates
 from tests.probe.measuring import means_in
 from tests.results import records
 

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 
-from schedules import consent, messenger
-from schedules.config import Config
-from schedules.config_tell import NotifyTable
-from schedules.contacts import Contact, told
+from schedules.config.notify import NotifyTable
+from schedules.config.schema import Config
+from schedules.notify import apprise_client
+from schedules.round import consent
+from schedules.round.contacted_hosts import Contact, told
 from tests.schedules.lab import Lab, rows
 
 TABLE = '[[notify]]\nname = "family"\nurls = ["jsons://me:hunter2secret@hook.example/tok3n", "tgram://123456789:abcdefghijklmnopqrstuvw/1/"]\n'
@@ -30,12 +31,12 @@ async def test_a_dry_run_lists_who_is_told(lab: Lab, capsys: pytest.CaptureFixtu
 
 def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    messenger._apprise.cache_clear()
+    apprise_client._apprise.cache_clear()
     try:
         config = Config(notify=(NotifyTable(name="family", urls=("json://me:hunter2@h.example/",)),))
         (found,) = told(config)
     finally:
-        messenger._apprise.cache_clear()
+        apprise_client._apprise.cache_clear()
     assert found == Contact("family", None, "told: which host is not known; see `reachprobe doctor`")
 
 

@@ -11,22 +11,22 @@ from pathlib import Path as File
 import msgspec
 import pytest
 
-from probe.path import BadPath, Path
-from probe.whereabouts import Way, Whereabouts
-from results.finished import Finished, Round
-from results.runs import recent_outcomes
-from results.store import Store
-from schedules.agent import Agent
-from schedules.app import App
-from schedules.choose import Choice, from_words
-from schedules.choose import wanted as every
+from probe.net.identity import Way, Whereabouts
+from probe.net.path import BadPath, Path
+from results.db.last_runs import recent_outcomes
+from results.db.store import Store
+from results.judge.judged import Finished, Round
+from schedules.agent.agent import Agent
 from schedules.cli.agent import _measure
-from schedules.config import CampaignTable, Config, load
+from schedules.cli.app import App
+from schedules.config.schema import CampaignTable, Config, load
 from schedules.demo.network import Site
-from schedules.due import duty
-from schedules.once import Cut, once
-from schedules.place import Here, Place, moved, secret_file, secret_of
-from schedules.watched import eager
+from schedules.location.location import Here, Place, moved, secret_file, secret_of
+from schedules.plan.due import duty
+from schedules.plan.priority_data import eager
+from schedules.plan.selection import Choice, from_words
+from schedules.plan.selection import wanted as every
+from schedules.round.run import Cut, once
 from tests.results.records import HOME as VANTAGE
 from tests.results.records import finished, measurement, target
 from tests.schedules.lab import Lab, rows

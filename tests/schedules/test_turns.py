@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.notices import Said
-from schedules.turns import Turn, turn
+from results.db.notification_queue import Said
+from schedules.notify.state_change import Turn, turn
 
 LETTERS = {"r": "reachable", "b": "blocked", "d": "down", "o": "offline", "i": "inconclusive", "x": "denied"}
 

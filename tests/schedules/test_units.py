@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.units import BadSchedule, File, Kind, Start, cron_word, program, refuse_hidden, render, without_block
+from schedules.install.units import (
+    BadSchedule,
+    File,
+    Kind,
+    Start,
+    cron_word,
+    program,
+    refuse_hidden,
+    render,
+    without_block,
+)
 
 EXPOSURE = {"system": 1.3, "user": 6.2}
 """What `systemd-analyze security` said when this was written (0 is best, 10 worst): it may not become worse."""
@@ -107,7 +117,7 @@ def test_a_system_unit_whose_program_or_configuration_it_could_not_see_is_refuse
 
 
 def test_a_link_to_a_program_below_home_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from schedules import units
+    from schedules.install import units
 
     hidden, link = tmp_path / "home" / "reachprobe", tmp_path / "reachprobe"
     hidden.parent.mkdir()

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from results.db.last_runs import RECENT
+from results.db.store import Store
 from results.registers.importing import import_register
-from results.runs import RECENT
-from results.store import Store
-from schedules.config import Config, VantageTable
-from schedules.plan import Wanted
-from schedules.watch import CONFIRM_S, DAY_S, HOUR_S, after_change, after_listing, sooner
-from schedules.watched import NewlyListed, eager
+from schedules.config.schema import Config, VantageTable
+from schedules.plan.due_targets import Wanted
+from schedules.plan.priority import CONFIRM_S, DAY_S, HOUR_S, after_change, after_listing, sooner
+from schedules.plan.priority_data import NewlyListed, eager
 from tests.results.records import finished, measurement, target
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)

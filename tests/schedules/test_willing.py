@@ -13,16 +13,16 @@ import time_machine
 from hypothesis import given
 
 from probe.model import Http, Tcp, Tls
-from results import loading
-from results import pause as pauses
-from results.store import Store
-from results.traffic import bytes_of, month_of, next_month, spent_in
-from schedules import willing
-from schedules.agent import Agent
-from schedules.budget import Budget
-from schedules.config import CareTable, Config, NetworkTable, load
-from schedules.config_toml import ConfigError
-from schedules.willing import by_network_manager, unwilling
+from results.db import pause as pauses
+from results.db import read
+from results.db.store import Store
+from results.judge.traffic import bytes_of, month_of, next_month, spent_in
+from schedules.agent.agent import Agent
+from schedules.config.load import ConfigError
+from schedules.config.schema import CareTable, Config, NetworkTable, load
+from schedules.round import preflight
+from schedules.round.data_cap import Budget
+from schedules.round.preflight import by_network_manager, unwilling
 from tests.results.generated import measurements
 from tests.results.records import finished, measurement, observation
 from tests.schedules.lab import Lab, rows
@@ -147,7 +147,7 @@ async def test_what_a_round_costs_is_in_the_database_with_it_and_what_is_importe
     month = month_of(datetime.now(UTC))
     spent = spent_in(store.db, month)
     ids = [row[0] for row in store.db.execute("SELECT id FROM measurements")]
-    kept = sum(bytes_of(loading.measurement(store.db, one)) for one in ids)
+    kept = sum(bytes_of(read.measurement(store.db, one)) for one in ids)
     assert spent > kept > 5000, "the canaries cost too, and are not kept"
     capsys.readouterr()
     assert await lab.call("results", "export", "--format", "jsonl") == 0
@@ -231,7 +231,7 @@ def test_a_network_manager_that_hangs_or_is_not_there_holds_nothing_up(
     tool = tmp_path / "nmcli"
     tool.write_text("#!/bin/sh\nexec sleep 60\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(willing, "LONGEST_S", 0.2)
+    monkeypatch.setattr(preflight, "LONGEST_S", 0.2)
     assert by_network_manager(["eth0"]) is None
 
 

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Http
-from results.pause import pause
+from results.db.pause import pause
+from results.db.store import Store
 from results.registers.importing import import_register
-from results.store import Store
-from schedules import cli, consent, lock, wiping
-from schedules.place import secret_of
+from schedules import cli, wipe
+from schedules.location.location import secret_of
+from schedules.round import consent
+from schedules.runtime import lock
 from tests.results.records import finished, measurement, observation
 from tests.schedules.test_cli_setup import on_a_terminal
 
@@ -206,4 +208,4 @@ def test_a_broken_configuration_or_database_keeps_nobody_from_it(home: Path, use
 @given(st.text(min_size=1, max_size=20))
 def test_only_names_that_are_surely_ours_are_taken(name: str) -> None:
     known = ("-wal", "-shm", "-journal", ".lock", ".agent.lock", ".networks", ".fingerprints", ".m")
-    assert wiping.BESIDE.fullmatch(name) is None or name.startswith(known)
+    assert wipe.BESIDE.fullmatch(name) is None or name.startswith(known)

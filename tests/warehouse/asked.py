@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from results.answers import SqliteAnswers
-from results.questions import Answers, Period
-from results.warehouse.asking import WarehouseAnswers
+from results.aggregate.questions import Answers, Period
+from results.aggregate.sqlite import SqliteAnswers
+from results.warehouse.classify import judge_by
+from results.warehouse.client import WarehouseAnswers
 from results.warehouse.engine import open_engine
-from results.warehouse.judging import judge_by
 from results.warehouse.load import load
 from results.warehouse.sources import sources
 

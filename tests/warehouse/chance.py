@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
-from results.expectation import Expectation
-from results.finished import Finished
-from results.store import Store
-from results.verdict import METHODS, Context, Verdict
+from results.db.store import Store
+from results.judge.judged import Finished
+from results.judge.verdict import METHODS, Context, Verdict
+from results.registers.expectation import Expectation
 from tests.results.records import finished, measurement, observation, target
 
 HOSTILE = "'; DROP TABLE verdicts; --"

@@ -21,7 +21,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from schedules.hub_client import zstd
+from schedules.hub_client.client import zstd
 
 USERS = {"reachprobe": "right", "default": ""}
 READER = "reader"
@@ -49,7 +49,7 @@ class Chdb:
         command = [sys.executable, "-m", "results.warehouse.chdb_worker", str(folder / "store")]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
-        from results.warehouse.clickhouse_words import READING, WRITING
+        from results.warehouse.clickhouse_errors import READING, WRITING
 
         # What the client wants set it has to say itself.
         self._run("SET " + ", ".join(f"{name} = DEFAULT" for name in READING | WRITING))

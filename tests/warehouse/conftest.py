@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from results.questions import Period
+from results.aggregate.questions import Period
 
 pytest.importorskip("ibis", reason="needs the extra warehouse")
 

@@ -43,8 +43,8 @@ def main(url: str, source: str) -> None:
     from datetime import UTC, datetime
 
     from results.warehouse import from_database, from_records
+    from results.warehouse.classify import judge_by
     from results.warehouse.engine import open_engine
-    from results.warehouse.judging import judge_by
     from results.warehouse.load import load
     from results.warehouse.sources import sources
 

@@ -13,7 +13,7 @@ import pytest
 
 from results.warehouse import parquet
 from results.warehouse.engine import WarehouseError, open_engine
-from results.warehouse.places import place
+from results.warehouse.filesystem import place
 from tests.warehouse import chance
 from tests.warehouse.asked import count, fill, of_database, of_warehouse
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from results.questions import Period
+from results.aggregate.questions import Period
 from results.warehouse.engine import open_engine
 from results.warehouse.load import reached
 from tests.warehouse import chance

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from results.warehouse.clickhouse_words import said
+from results.warehouse.clickhouse_errors import said
 from results.warehouse.engine import TooLong, WarehouseError, open_engine
 from tests.warehouse.asked import count, fill
 from tests.warehouse.clickhouse_process import RunningClickhouse

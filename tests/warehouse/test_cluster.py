@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-from results import exchange
-from results.questions import Period
-from results.store import Store
+from results.aggregate.questions import Period
+from results.db.store import Store
+from results.export import exchange
 from results.warehouse.engine import open_engine
 from results.warehouse.load import reached
 from tests.warehouse import chance

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from results import exchange, ooni
-from results.questions import Period
-from results.store import Store
+from results import ooni
+from results.aggregate.questions import Period
+from results.db.store import Store
+from results.export import exchange
 from tests.warehouse import chance
 from tests.warehouse.asked import QUESTIONS, count, fill, of_database, of_warehouse
 

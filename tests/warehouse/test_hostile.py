@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from results import exchange
-from results.store import Store
+from results.db.store import Store
+from results.export import exchange
+from results.warehouse.classify import judge_by
 from results.warehouse.engine import WarehouseError, hidden, open_engine
-from results.warehouse.judging import judge_by
 from results.warehouse.load import load
 from results.warehouse.sources import sources
 from tests.warehouse import chance

@@ -12,12 +12,12 @@ from typing import Any, cast
 
 import pytest
 
-from results.hub.page.answers import OwnAnswers
-from results.hub.reading import Away, TooSlow
-from results.light_sqlite import Database
-from results.questions import Period, ordered
+from results.aggregate.questions import Period, ordered
+from results.db.sqlite_utils_shim import Database
+from results.hub.read_pool import Away, TooSlow
+from results.hub.web.backend import OwnAnswers
 from results.warehouse.engine import Engine, TooLong, WarehouseError, open_engine
-from results.warehouse.for_pages import AWAY_S, StoreAnswers, pages_engine
+from results.warehouse.hub_backend import AWAY_S, StoreAnswers, pages_engine
 from schedules import cli
 from tests.hub.running import RunningHub, record, statuses
 from tests.warehouse import chance

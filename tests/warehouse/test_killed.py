@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from results import exchange
-from results.store import Store
+from results.db.store import Store
+from results.export import exchange
 from tests.warehouse.asked import count, fill, of_database, of_warehouse
 from tests.warehouse.killing import loaded_in_spite_of_kills
 

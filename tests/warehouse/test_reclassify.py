@@ -7,9 +7,9 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from results.store import Store
+from results.db.store import Store
+from results.warehouse.classify import judge_by
 from results.warehouse.engine import open_engine
-from results.warehouse.judging import judge_by
 from results.warehouse.reclassify import reclassify
 from tests.warehouse.asked import NOW, fill, of_database, of_warehouse
 

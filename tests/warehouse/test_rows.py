@@ -10,8 +10,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.finished import Finished, Round
-from results.saving import is_worth_its_bodies
+from results.db.write import is_worth_its_bodies
+from results.judge.judged import Finished, Round
 from results.warehouse.batch import table_of
 from results.warehouse.rows import Rows, add, finished_of
 from results.warehouse.schema import BLOBS, VERDICTS, observations

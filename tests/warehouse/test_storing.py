@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from results import exchange
-from results.store import Store
-from results.warehouse.judging import judge_by
-from schedules.storing import WHERE, main, storing
+from results.db.store import Store
+from results.export import exchange
+from results.warehouse.classify import judge_by
+from schedules.hub_server.warehouse_sync import WHERE, main, storing
 from tests.warehouse.asked import count, of_database, of_warehouse
 
 

@@ -8,8 +8,8 @@ import altair as alt
 
 from results.report import tables
 from results.report.charts.base import INK, LINE, PAPER, finished, labelled, room, rows_of, values
+from results.report.phrases import Words
 from results.report.summary import Summary
-from results.report.words import Words
 
 MOST_ALIKE = 24
 SHADES = ("#00204d", "#31446b", "#666970", "#958f78", "#cab969", "#ffea46")

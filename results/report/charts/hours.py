@@ -6,10 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from results.report import tables, telling
+from results.report import narrative, tables
 from results.report.charts.base import INK, LETTER, OUTCOMES, finished, labelled, values
+from results.report.phrases import SIGNS, Words
 from results.report.summary import Summary
-from results.report.words import SIGNS, Words
 
 MOST_HOURS = 24
 
@@ -32,7 +32,7 @@ def hours(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
         name = f"{tables.what(one.target)} · {tables.network(one.network, summary, words)}"
         outcome = "reachable" if is_open else "blocked"
         rows.append({"place": name, "from": start / unit, "to": end / unit, "color": OUTCOMES[outcome],
-                     "text": f"{SIGNS[outcome]} {telling.hours(one, words)}"})  # fmt: skip
+                     "text": f"{SIGNS[outcome]} {narrative.hours(one, words)}"})  # fmt: skip
     names = labelled([row["place"] for row in rows], inner)
     for row, name in zip(rows, names, strict=True):
         row["place"] = name

@@ -6,10 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from results.comparing.seen import DIRECT
+from results.compare.observed import DIRECT
 from results.report.charts.base import INK, MOST_PLACES, columns, finished, inner, labelled, panels, room, rows_of
+from results.report.phrases import Words
 from results.report.summary import Summary
-from results.report.words import Words
 
 MOST_METHODS = 12
 PROTOCOLS = {"dns": "#e69f00", "tcp": "#56b4e9", "tls": "#d55e00", "http": "#cc79a7", "quic": "#009e73"}

@@ -8,8 +8,8 @@ import altair as alt
 
 from results.report import tables
 from results.report.charts.base import AGREEMENTS, MOST_PLACES, PAPER, finished, labelled, room, rows_of, values
+from results.report.phrases import AGREEMENT_SIGNS, Words
 from results.report.summary import Summary
-from results.report.words import AGREEMENT_SIGNS, Words
 
 
 def register(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:

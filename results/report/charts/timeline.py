@@ -21,8 +21,8 @@ from results.report.charts.base import (
     rows_of,
     values,
 )  # fmt: skip
+from results.report.phrases import SIGNS, Words
 from results.report.summary import Course, Day, Row, Summary
-from results.report.words import SIGNS, Words
 
 
 def timeline(row: Row, summary: Summary, words: Words, width: int) -> dict[str, Any] | None:

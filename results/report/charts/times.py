@@ -9,8 +9,8 @@ import altair as alt
 from results.report import tables
 from results.report.charts import base
 from results.report.charts.base import INK, MOST_PLACES, SIZE, SOFT
+from results.report.phrases import Words
 from results.report.summary import Summary
-from results.report.words import Words
 
 MARGIN = 3.0
 """How many times smaller and larger than any value the axis goes."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from results.hub.page import pages
+from results.hub.web import pages
 from tests.hub.inside import Inside
 from tests.hub.within import Got, asked
 from tests.three_weeks import make

@@ -18,11 +18,11 @@ import msgspec
 import pytest
 
 from probe.model import Http, Observation, Target, Vantage
-from results.expectation import Expectation
-from results.finished import Finished
-from results.hub.page import pages
-from results.registers.finding import EntryRef
-from results.store import Store
+from results.db.store import Store
+from results.hub.web import pages
+from results.judge.judged import Finished
+from results.registers.expectation import Expectation
+from results.registers.lookup import EntryRef
 from tests.hub.inside import Inside
 from tests.hub.within import Got, asked
 from tests.results.records import HOME, finished, measurement, verdict

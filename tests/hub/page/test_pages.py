@@ -20,10 +20,10 @@ import msgspec
 import pytest
 from starlette.responses import Response
 
-from results.finished import Finished
-from results.hub.page import looking, pages, rendering
-from results.hub.reading import TooSlow
-from results.store import Store
+from results.db.store import Store
+from results.hub.read_pool import TooSlow
+from results.hub.web import pages, queries, rendering
+from results.judge.judged import Finished
 from tests.hub.inside import Inside
 from tests.hub.page.conftest import NOW, Ask
 from tests.hub.within import Got, asked
@@ -232,7 +232,7 @@ async def test_what_takes_too_long_is_said_on_a_page(
     def endless(db: Any, period: object) -> None:
         raise TooSlow
 
-    monkeypatch.setattr(looking, "cells", endless)
+    monkeypatch.setattr(queries, "cells", endless)
     with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
         got = await asked(app, "/?lang=ru")
     assert got.status == 503

@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.comparing.seen import OUTCOMES
-from results.hub.page import words as page_words
-from results.hub.page.looking import CellRow, DayRow
-from results.hub.page.matrix import MOST_CELLS, MOST_NETWORKS, matrix, state
-from results.hub.page.naming import network
-from results.hub.page.remembering import LONGEST_S, WORTH, Remembering
-from results.hub.page.strip import NARROW, WIDE, by_network, strip
-from results.hub.page.words import PageWords, language_of
-from results.report import words as report_words
+from results.compare.observed import OUTCOMES
+from results.hub.web import phrases as page_words
+from results.hub.web.cache import LONGEST_S, WORTH, Remembering
+from results.hub.web.labels import network
+from results.hub.web.matrix import MOST_CELLS, MOST_NETWORKS, matrix, state
+from results.hub.web.phrases import PageWords, language_of
+from results.hub.web.queries import CellRow, DayRow
+from results.hub.web.timeline import NARROW, WIDE, by_network, strip
+from results.report import phrases as report_words
 from tests.hub.page.conftest import Ask
 from tests.results.report.test_words import blanks, sentences
 

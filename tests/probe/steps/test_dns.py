@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe import resolver as resolvers
-from probe.dns_wire import _parse, query_for
-from probe.log import Attempted
-from probe.means import Means
+from probe.dns.client import _parse, query_for
 from probe.measure import measure
 from probe.model import Observation
+from probe.net import resolver as resolvers
+from probe.recorder import Attempted
+from probe.session import Means
 from probe.steps import dns as step
 from probe.target import parse
 from schedules.demo import resolver as zone
-from schedules.demo.listening import Address, Listeners, Stream, udp_socket
+from schedules.demo.listener import Address, Listeners, Stream, udp_socket
 from schedules.demo.network import CensoredNetwork
 from tests.probe.measuring import (
     LOOPBACK,

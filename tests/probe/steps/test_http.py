@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from probe.model import Http, Observation
 from probe.steps import http, tcp
 from schedules.demo import sites
-from schedules.demo.listening import Address, Listeners, Stream
+from schedules.demo.listener import Address, Listeners, Stream
 from schedules.demo.sites import Request, Responder, answers, response
 from tests.probe.measuring import LOOPBACK, NAME, PATIENT_S, QUICK_S, about, at_most, new_log, settings
 

@@ -15,7 +15,7 @@ from probe.measure import measure
 from probe.model import Measurement, Observation
 from probe.steps.svcb import public_name
 from probe.target import parse
-from results.follow_up import FollowUpSettings, follow_up
+from results.judge.follow_up import FollowUpSettings, follow_up
 from schedules.demo import resolver, sites
 from schedules.demo.network import CensoredNetwork, Site
 from tests.probe.measuring import LOOPBACK, QUICK_S, course, means_in

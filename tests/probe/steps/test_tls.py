@@ -12,10 +12,10 @@ import trustme
 from cryptography import x509
 
 from probe.model import Observation
+from probe.net.streams import MAX_HANDSHAKE_BYTES
 from probe.steps import tcp, tls
-from probe.stream import MAX_HANDSHAKE_BYTES
 from schedules.demo.authority import Authority
-from schedules.demo.listening import Address, Listeners, Stream, tcp_socket
+from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from tests.probe.measuring import (
     LOOPBACK,
     NAME,

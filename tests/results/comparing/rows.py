@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from results.comparing import Compared, compare, gather
+from results.compare import Compared, compare, gather
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WECHAT = "https://www.wechat.com/"

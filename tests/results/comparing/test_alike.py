@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.comparing import compare, gather
-from results.comparing.alike import Alike, alike
-from results.comparing.compare import Cell, Compared
+from results.compare import compare, gather
+from results.compare.compare import Cell, Compared
+from results.compare.similarity import Alike, alike
 from tests.results.comparing.rows import row, write
 
 METHODS = (None, "reachable", "tls.reset", "dns.forged")

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from results.classify import classify
-from results.comparing import Compared
-from results.comparing.seen import failing_family
+from results.compare import Compared
+from results.compare.observed import failing_family
+from results.judge.classify import classify
 from tests.results.comparing.rows import only, outcomes, row, write
 from tests.scenarios.builder import scenarios
 

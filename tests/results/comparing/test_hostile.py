@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from results.comparing import SourceError, gather
-from results.comparing.gathering import Notes
-from results.store import Store
+from results.compare import SourceError, gather
+from results.compare.merge_sources import Notes
+from results.db.store import Store
 from tests.results.comparing.rows import compared, only, outcomes, row, write
 from tests.results.records import finished
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from results.comparing import databases, gathering
-from results.report import reading
-from results.store import Store
+from results.compare import databases, merge_sources
+from results.db.store import Store
+from results.report import load
 from tests.results.records import finished, measurement
 
 FIRST = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -38,12 +38,12 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
     begun = FIRST.timestamp()
     period = {name: None if at is None else begun + at * DAY_S for name, at in (("since", since), ("until", until))}
     whole = [day for day in range(DAYS) if (since is None or day >= since) and (until is None or day < until)]
-    with gathering.gather([database], **period) as gathered:
+    with merge_sources.gather([database], **period) as gathered:
         assert gathered.notes.read == len(whole)
         assert gathered.notes.outside == DAYS - len(whole)
         found = [moment.at for row in gathered.rows("target") for one in row.series for moment in one.moments]
     assert found == [begun + day * DAY_S for day in whole]
-    details = {one.at for one in reading.read(database, **period)}
+    details = {one.at for one in load.read(database, **period)}
     assert details >= {begun + day * DAY_S for day in whole}
 
 
@@ -51,7 +51,7 @@ def test_the_period_is_found_by_the_index_of_time(database: Path) -> None:
     with closing(databases.open_read_only(database)) as connection:
         asked = (
             databases.query_of(connection, database) + databases.WITHIN,
-            reading.DETAILS.format(later=databases.WITHIN),
+            load.DETAILS.format(later=databases.WITHIN),
         )
         for query in asked:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ["2026", "2027"])]

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results.comparing.differences import LENS
-from results.comparing.seen import FINDINGS
+from results.compare.differences import LENS
+from results.compare.observed import FINDINGS
 from tests.results.comparing.rows import compared, outcomes, row, write
 
 PLACES = (

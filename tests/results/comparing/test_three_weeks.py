@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from results import exchange, ooni
-from results.comparing import gather
-from results.comparing.alike import Alike, alike
-from results.comparing.compare import compare
-from results.store import Store
+from results import ooni
+from results.compare import gather
+from results.compare.compare import compare
+from results.compare.similarity import Alike, alike
+from results.db.store import Store
+from results.export import exchange
 from tests.results.comparing.rows import compared, outcomes
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from results.fingerprints import collecting
-from results.fingerprints.collecting import Collection, Gathered, gather, library_of, load, place, store
+from results.fingerprints import collection as collecting
+from results.fingerprints.collection import Collection, Gathered, gather, library_of, load, place, store
+from results.fingerprints.fingerprint import FingerprintError
 from results.fingerprints.library import own_library
-from results.fingerprints.prints import FingerprintError
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEADER = (

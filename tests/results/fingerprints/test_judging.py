@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from probe.model import Answer, Dns, Http, Measurement, Tcp
-from results.classify import classify
 from results.fingerprints import Match
+from results.fingerprints.fingerprint import Print
 from results.fingerprints.library import Library
-from results.fingerprints.prints import Print
-from results.verdict import Context
+from results.judge.classify import classify
+from results.judge.verdict import Context
 from tests.results.records import measurement, observation, target
 
 PRINT = Print(

@@ -8,8 +8,8 @@ import pytest
 
 from probe.model import Http
 from results.fingerprints import Match, match
+from results.fingerprints.fingerprint import Print, checked
 from results.fingerprints.library import Library, own_library
-from results.fingerprints.prints import Print, checked
 
 PHRASE = "Access is closed by order of the Example Authority"
 

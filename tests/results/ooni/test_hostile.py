@@ -11,12 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results import exchange, ooni
-from results.exchange import Taken
-from results.finished import Finished
-from results.record_lines import BadRecord
-from results.rows import row
-from results.store import Store
+from results import ooni
+from results.db.json_rows import row
+from results.db.jsonl import BadRecord
+from results.db.store import Store
+from results.export import exchange
+from results.export.exchange import Taken
+from results.judge.judged import Finished
 from tests.results.ooni.records import line, older, reachable, record
 from tests.results.records import finished, measurement
 

@@ -8,8 +8,8 @@ import pytest
 
 from probe.model import Observation
 from results import ooni
-from results.finished import Finished
-from results.record_lines import BadRecord
+from results.db.jsonl import BadRecord
+from results.judge.judged import Finished
 from tests.results.ooni.records import (
     FORGED,
     GOOD,

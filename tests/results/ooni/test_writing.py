@@ -11,12 +11,12 @@ from hypothesis import given, settings
 
 from probe.model import Answer, Dns, Http, Tcp, Tls
 from results import ooni
-from results.classify import classify
-from results.finished import Finished, Round
+from results.db.jsonl import BadRecord
+from results.judge.classify import classify
+from results.judge.judged import Finished, Round
+from results.judge.verdict import METHODS
 from results.ooni import reading, writing
 from results.ooni.format import Record
-from results.record_lines import BadRecord
-from results.verdict import METHODS
 from tests.results import generated
 from tests.results.records import CHAIN, finished, measurement, observation, verdict
 

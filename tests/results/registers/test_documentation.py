@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from results.registers import formats, sampling, schema, updating
+from results.registers import sampling, schema, updating
+from results.registers.formats import formats
 from results.registers.records import Entry
 from schedules.cli.register import register
-from schedules.config import CampaignTable, RegisterTable
-from schedules.configured_registers import MAX_AGE_DAYS
+from schedules.config.registers import MAX_AGE_DAYS
+from schedules.config.schema import CampaignTable, RegisterTable
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/registers.md").read_text("utf-8")
 

@@ -11,8 +11,9 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.expectation import Lookup
-from results.registers import citizenlab, formats, sample_path, schema
+from results.registers import sample_path, schema
+from results.registers.expectation import Lookup
+from results.registers.formats import citizenlab, formats
 from results.registers.importing import import_register
 from results.registers.records import RegisterError
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import formats, loader
+from results.registers import loader
+from results.registers.formats import formats
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.expectation import Lookup
 from results.registers import importing, schema
+from results.registers.expectation import Lookup
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError
 from results.registers.statistics import statistics

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.expectation import expectation_for
-from results.registers import citizenlab, formats, plain, rpz, sample_path, uablacklist
+from results.registers import sample_path
+from results.registers.expectation import expectation_for
 from results.registers.explaining import explain
+from results.registers.formats import citizenlab, formats, plain, rpz, uablacklist
 from results.registers.names import subnet_text
 from results.registers.records import BadRow, ImportReport, RegisterError, TruncatedRegister
 

@@ -13,7 +13,8 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.registers import ours, schema
+from results.registers import schema
+from results.registers.formats import reachprobe
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
 
@@ -45,9 +46,9 @@ def empty() -> sqlite_utils.Database:
 
 
 def written(db: sqlite_utils.Database) -> bytes:
-    version = ours.newest(db, "rkn")
+    version = reachprobe.newest(db, "rkn")
     assert version is not None
-    return b"".join(ours.write(db, version))
+    return b"".join(reachprobe.write(db, version))
 
 
 def test_what_is_said_of_everything_is_the_same_in_the_other_database(

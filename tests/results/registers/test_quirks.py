@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.expectation import expectation_for
-from results.registers import rkn_xml, zapret_csv
+from results.registers.expectation import expectation_for
+from results.registers.formats import rkn_xml, zapret_csv
 from results.registers.names import subnet_text
 from results.registers.records import BadRow, Entry, ImportReport, Raw, RegisterError
 from results.registers.source import Source

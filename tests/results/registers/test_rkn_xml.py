@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import rkn_xml
+from results.registers.formats import rkn_xml
 from results.registers.records import Entry, ImportReport, Raw, RegisterError, TruncatedRegister
 from results.registers.source import Source
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import sqlite_utils
 
-from results.expectation import Lookup
 from results.registers import sample_path
+from results.registers.expectation import Lookup
 from results.registers.records import ImportReport
 from schedules.demo.targets import LISTED
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from probe.http_transport import fetch
+from probe.http.exchange import fetch
 from results.registers.records import ImportReport, RegisterError
 from results.registers.updating import update_register
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.registers import zapret_csv
+from results.registers.formats import zapret_csv
 from results.registers.names import address_text, subnet_text
 from results.registers.records import BadRow, Entry, TruncatedRegister
 

@@ -8,7 +8,7 @@ import pytest
 
 from results.report import Summary
 from results.report.html import render
-from results.report.words import Words
+from results.report.phrases import Words
 from tests.results.report.reports import summary_of
 
 

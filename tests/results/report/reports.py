@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from results.comparing import gather
+from results.compare import gather
 from results.report import Summary, details, summarise
 
 NOW = 1_495_600_000.0

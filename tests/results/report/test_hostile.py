@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from results.report import Summary, html, markdown
 from results.report import csv as facts
 from results.report import pictures as drawing
-from results.report.words import Words
+from results.report.phrases import Words
 from tests.results.comparing.rows import row, write
 from tests.results.report.reports import Read, summary_of
 

@@ -12,8 +12,8 @@ import pytest
 
 from results.report import Summary, html
 from results.report import pictures as drawing
+from results.report.phrases import Words
 from results.report.pictures import NARROW, WIDE, embedded
-from results.report.words import Words
 from tests.results.report.reports import SVG, Read, pictures
 
 SECTIONS = ("register", "hours", "methods", "alike", "times")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from results.report import telling
-from results.report.words import Words
+from results.report import narrative
+from results.report.phrases import Words
 from tests.results.comparing.rows import row, write
 from tests.results.report.reports import summary_of
 
@@ -23,7 +23,7 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Words = EN
         for n, letter in enumerate(letters)
     ]
     found = summary_of(write(tmp_path / "rows.jsonl", rows))
-    return telling.of_row(found, found.rows[0], words)[1:]
+    return narrative.of_row(found, found.rows[0], words)[1:]
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,8 @@ def test_in_russian(tmp_path: Path) -> None:
 
 def test_one_that_nobody_could_measure(tmp_path: Path) -> None:
     found = summary_of(write(tmp_path / "rows.jsonl", [row("inconclusive", hours=n) for n in (0, 6)]))
-    assert telling.of_row(found, found.rows[0], EN) == [
+    assert narrative.of_row(found, found.rows[0], EN) == [
         "Whether a register lists it is not known.",
         "No finding that counts on AS12389.",
     ]
-    assert telling.in_short(found, EN)[1] == "Nothing is blocked."
+    assert narrative.in_short(found, EN)[1] == "Nothing is blocked."

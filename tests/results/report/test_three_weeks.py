@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from results import exchange
-from results.report import Summary, markdown, tables, telling
+from results.db.store import Store
+from results.export import exchange
+from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
 from results.report.charts.base import OUTCOMES
-from results.report.words import Words
-from results.store import Store
+from results.report.phrases import Words
 from tests.results.report.reports import Read, pictures, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
@@ -39,7 +39,7 @@ EN = Words("en")
 
 
 def of(summary: Summary, name: str) -> list[str]:
-    return telling.of_row(summary, next(row for row in summary.rows if row.name == name), EN)
+    return narrative.of_row(summary, next(row for row in summary.rows if row.name == name), EN)
 
 
 def test_the_story_of_wechat(summary: Summary, page: str) -> None:
@@ -73,7 +73,7 @@ def test_the_other_services(summary: Summary) -> None:
 
 
 def test_what_it_comes_to(summary: Summary) -> None:
-    assert telling.in_short(summary, EN) == [
+    assert narrative.in_short(summary, EN) == [
         "2520 measurements from 5 vantages, from 1 May 2017 to 21 May 2017.",
         "Blocked on at least one network: LINE, LinkedIn and WeChat.",
         "Blocked though no register lists it: LINE.",
@@ -115,7 +115,7 @@ def test_hours_from_listing_to_blocking_hold_the_truth(summary: Summary) -> None
         assert high is not None
         assert low <= truth <= high <= low + 6
     assert hours["https://www.wechat.com/", f"AS{VILLAGE.asn}"][1] is None
-    assert list(telling.delays(summary, EN)) == [
+    assert list(narrative.delays(summary, EN)) == [
         "AS12389 Rostelecom blocks 3 of 3 listed targets; the median from listing to block is 22.6 to 28.6 h.",
         "AS25513 MGTS blocks 1 of 3 listed targets, so there is no median yet.",
         "AS3216 Sovam blocks 3 of 3 listed targets; the median from listing to block is 3.94 to 4.19 days.",

@@ -7,13 +7,13 @@ from typing import Any, get_args
 
 import pytest
 
-from results.agreement import Agreement
-from results.comparing.seen import AGREEMENTS, OUTCOMES
+from results.compare.observed import AGREEMENTS, OUTCOMES
+from results.judge.agreement import Agreement
+from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS
 from results.report.charts.base import OUTCOMES as OUTCOME_COLOURS
+from results.report.phrases import AGREEMENT_SIGNS, SIGNS, Words, catalogue, languages
 from results.report.summary import State
-from results.report.words import AGREEMENT_SIGNS, SIGNS, Words, catalogue, languages
-from results.verdict import METHODS, Confidence, Trigger
 
 
 def sentences(table: dict[str, Any], before: str = "") -> dict[str, Any]:

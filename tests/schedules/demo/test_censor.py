@@ -210,7 +210,7 @@ async def test_bytes_that_are_neither_tls_nor_http_reach_the_site(net: CensoredN
 async def test_a_site_has_one_port_on_both_families_and_one_may_be_blocked(
     net: CensoredNetwork, client: Any, ask: Ask
 ) -> None:
-    from schedules.demo.listening import can_bind
+    from schedules.demo.listener import can_bind
 
     if not can_bind("::1"):
         pytest.skip("this machine has no IPv6 loopback")

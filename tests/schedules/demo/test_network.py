@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from schedules.demo import censor, listening
+from schedules.demo import censor, listener
 from schedules.demo.network import CensoredNetwork
 
 Ask = Callable[..., Awaitable[Any]]
@@ -40,7 +40,7 @@ async def test_the_configuration_names_everything_a_round_needs() -> None:
 
 
 async def test_the_program_accepts_the_configuration() -> None:
-    from schedules import config
+    from schedules.config import schema as config
 
     async with CensoredNetwork() as net:
         file = net.folder / "demo.toml"
@@ -109,7 +109,7 @@ async def test_a_bug_in_a_handler_is_raised_at_the_end_and_not_swallowed(client:
 async def test_a_loopback_with_one_address_tells_servers_apart_by_port(
     monkeypatch: pytest.MonkeyPatch, client: Any, ask: Ask
 ) -> None:
-    monkeypatch.setattr("schedules.demo.network.can_bind", lambda host: listening.can_bind(host) and ":" in host)
+    monkeypatch.setattr("schedules.demo.network.can_bind", lambda host: listener.can_bind(host) and ":" in host)
     async with CensoredNetwork() as net:
         assert {site.address for site in net.sites.values()} == {"127.0.0.1"}
         assert len({site.port for site in net.sites.values()}) == len(net.sites)

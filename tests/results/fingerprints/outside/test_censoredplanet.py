@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.fingerprints.outside import Row, censoredplanet, formats
-from results.fingerprints.prints import FingerprintError, Print
+from results.fingerprints.fingerprint import FingerprintError, Print
+from results.fingerprints.formats import Row, censoredplanet, formats
 
 
 def line(fingerprint: str, pattern: str) -> str:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.fingerprints.outside import Row, formats, ooni_csv
-from results.fingerprints.prints import FingerprintError
+from results.fingerprints.fingerprint import FingerprintError
+from results.fingerprints.formats import Row, formats, ooni_csv
 
 HEADER = (
     "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source,"

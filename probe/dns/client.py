@@ -1,0 +1,182 @@
+"""Carries one DNS question to one resolver and brings the answer back: UDP, TCP, DoT (RFC 7858), DoH (RFC 8484)."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+
+import msgspec
+
+from probe.dns.message import DnsAnswer, read
+from probe.failure import Malformed
+from probe.http.exchange import Exchange, Request, exchange
+from probe.net.network import Network
+from probe.net.resolver import Resolver
+from probe.net.streams import Stream, TlsStream, receive_exactly
+from probe.net.tls_context import client_context
+from probe.settings import Settings
+
+SENDINGS = 3
+EDNS_BYTES = 1232
+MAX_DATAGRAM = 65_535
+MAX_WAITING = 16
+QUERY_TYPES = {"A": 1, "AAAA": 28, "HTTPS": 65}
+HEADER_BYTES = 12
+RESPONSE = 0x80
+"""QR set, opcode QUERY (RFC 1035 section 4.1.1)."""
+UNREPEATED = (1, 2, 4, 5)
+"""FORMERR, SERVFAIL, NOTIMP, REFUSED: with these a server may leave the question out."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A question as it is sent. Written here since a message of dnspython's costs ten times as much to make."""
+
+    wire: bytes
+    question: bytes
+    """The question section, in lower case."""
+
+    def is_answered_by(self, data: bytes) -> bool:
+        """Whether a message answers this very question (RFC 5452 section 9.1); a refusal need not repeat it."""
+        if len(data) < HEADER_BYTES or data[:2] != self.wire[:2] or data[2] & 0xF8 != RESPONSE:
+            return False
+        if data[4:6] == b"\x00\x00":
+            return data[3] & 0x0F in UNREPEATED
+        return data[4:6] == b"\x00\x01" and data[HEADER_BYTES:].lower().startswith(self.question)
+
+
+def query_for(host: str, query_type: str, identifier: int) -> Query:
+    """A query with recursion desired and EDNS (RFC 1035 section 4.1, RFC 6891 section 6.1.2)."""
+    name = b"".join(bytes([len(label)]) + label.encode("ascii") for label in host.split("."))
+    question = name + b"\x00" + QUERY_TYPES[query_type].to_bytes(2, "big") + b"\x00\x01"
+    head = identifier.to_bytes(2, "big") + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01"
+    opt = b"\x00\x00\x29" + EDNS_BYTES.to_bytes(2, "big") + bytes(6)
+    return Query(head + question + opt, question.lower())
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The first answer. Over UDP with the query and the socket, on which a second answer may still come."""
+
+    answer: DnsAnswer
+    query: Query
+    sendings: int | None = None
+    socket: socket.socket | None = None
+
+
+async def carry(network: Network, host: str, resolver: Resolver, query_type: str, settings: Settings) -> Reply:
+    """Ask once, over UDP again where nothing comes. The caller closes the reply's socket.
+
+    Raises TimeoutError after `timeout_s` (as long again over TCP for an answer cut short), OSError, EOFError or
+    Malformed.
+    """
+    # RFC 8484 section 4.1: 0 over HTTPS, so that caches along the way can serve it.
+    query = query_for(host, query_type, 0 if resolver.transport == "https" else secrets.randbits(16))
+    if resolver.transport != "udp":
+        return Reply(await _over_stream(network, query, resolver, settings), query)
+    reply = await _over_udp(network, query, resolver, settings)
+    if not reply.answer.truncated:
+        return reply
+    assert reply.socket is not None
+    reply.socket.close()
+    return Reply(await _over_stream(network, query, resolver, settings), query, reply.sendings)
+
+
+def waiting(sock: socket.socket, query: Query) -> list[DnsAnswer]:
+    """The further answers to `query` that have already arrived on its socket."""
+    found: list[DnsAnswer] = []
+    try:
+        for _ in range(MAX_WAITING):
+            answer = _parse(sock.recv(MAX_DATAGRAM), query)
+            if answer is not None:
+                found.append(answer)
+    except OSError:
+        pass  # there is no more
+    return found
+
+
+async def _over_udp(network: Network, query: Query, resolver: Resolver, settings: Settings) -> Reply:
+    """The first datagram that answers this very question."""
+    assert resolver.address is not None
+    loop = asyncio.get_running_loop()
+    wire = query.wire
+    garbled = False
+    sock = await network.datagrams(resolver.address, resolver.port)
+    try:
+        for sending in range(1, SENDINGS + 1):
+            try:
+                sock.send(wire)
+            except (BlockingIOError, InterruptedError):
+                await loop.sock_sendall(sock, wire)
+            try:
+                async with asyncio.timeout(settings.timeout_s / SENDINGS):
+                    while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
+                        garbled = garbled or data[:2] == wire[:2]
+                        await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
+                    return Reply(answer, query, sending, sock)
+            except TimeoutError:
+                continue
+        if garbled:
+            raise Malformed("dns_server_misbehaving", "an answer with the right id that is not to this question")
+        raise TimeoutError("no answer")
+    except BaseException:
+        sock.close()
+        raise
+
+
+def _parse(data: bytes, query: Query) -> DnsAnswer | None:
+    """A datagram as the answer to `query`; None for anything else, which anybody can send."""
+    try:
+        return read(data, query.question) if query.is_answered_by(data) else None
+    except Malformed:
+        return None
+
+
+async def _over_stream(network: Network, query: Query, resolver: Resolver, settings: Settings) -> DnsAnswer:
+    async with asyncio.timeout(settings.timeout_s):
+        data = await _asked(network, query.wire, resolver, settings)
+    answer = read(data, query.question)
+    if not query.is_answered_by(data):
+        raise Malformed("dns_reply_with_wrong_query_id", "the answer is not to this question")
+    return answer
+
+
+async def _asked(network: Network, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+    """The bytes that answer `wire` on a connection of its own."""
+    assert resolver.address is not None
+    stream: Stream = await network.connect(resolver.address, resolver.port)
+    try:
+        if resolver.transport in ("tls", "https"):
+            alpn = ("dot",) if resolver.transport == "tls" else ("h2", "http/1.1")
+            context = client_context(settings.ca_file, verify=True, alpn=alpn)
+            secured = TlsStream(stream, context, resolver.server_name or resolver.address)
+            await secured.handshake()
+            stream = secured
+        send = _post if resolver.transport == "https" else _framed
+        return await send(stream, wire, resolver, settings)
+    finally:
+        stream.close()
+
+
+async def _framed(stream: Stream, wire: bytes, _: Resolver, __: Settings) -> bytes:
+    """RFC 1035 section 4.2.2: two octets of length before the message."""
+    await stream.send(len(wire).to_bytes(2, "big") + wire)
+    return await receive_exactly(stream, int.from_bytes(await receive_exactly(stream, 2), "big"))
+
+
+async def _post(stream: Stream, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+    name = resolver.server_name or ""
+    host = f"[{name}]" if ":" in name else name
+    request = Request(
+        scheme="https",
+        authority=host if resolver.port == 443 else f"{host}:{resolver.port}",
+        path=resolver.request_path,
+        method="POST",
+        headers=(("Content-Type", "application/dns-message"), ("Accept", "application/dns-message")),
+        content=wire,
+    )
+    got = Exchange()
+    http2 = isinstance(stream, TlsStream) and stream.tls.selected_alpn_protocol() == "h2"
+    await exchange(stream, request, got, http2=http2, idle_timeout_s=settings.timeout_s, max_body_bytes=MAX_DATAGRAM)
+    if got.status != 200:
+        raise Malformed("dns_server_misbehaving", f"DoH answered {got.status}")
+    return got.body

@@ -1,0 +1,271 @@
+"""HTTP over a stream we already hold, and fetch(), the bounded download. The only importer of httpx and httpcore."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import Callable
+from contextlib import aclosing
+from functools import cache, partial
+from pathlib import Path as FilePath
+from typing import Any
+
+import h11
+import msgspec
+
+from probe.failure import Malformed
+from probe.http.carrier import Carrier
+from probe.http.carrier import Exchange as Exchange
+from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
+from probe.http.http1 import Headers, Http1
+from probe.http.http2 import WithoutGoodbye
+from probe.net.streams import Stream
+
+MAX_REASON = 200
+HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+REDIRECTS = (301, 302, 303, 307, 308)
+MAX_FETCH_BYTES = 512 * 1024 * 1024
+WIRE_SLACK_BYTES = 256 * 1024
+WIRE_FACTOR = 8
+"""What may come over the wire is bounded too: chunks of one byte, compressed nothing, and frames that carry no body."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One request; `authority` goes out as Host or :authority, wherever the stream leads."""
+
+    scheme: str
+    authority: str
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "GET"
+    content: bytes = b""
+
+
+async def exchange(
+    stream: Stream, request: Request, into: Exchange, *, http2: bool, idle_timeout_s: float, max_body_bytes: int
+) -> None:
+    """Send one request over `stream` and read the answer into `into`.
+
+    The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
+    Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
+    """
+    carrier = Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
+    speaks = _Http2(carrier, request) if http2 else Http1(carrier.send, carrier.receive)
+    headers = [(b"Host", request.authority.encode())]
+    headers += [(key.encode(), value.encode()) for key, value in request.headers]
+    if request.content:
+        headers.append((b"Content-Length", str(len(request.content)).encode()))
+    try:
+        async with asyncio.timeout(idle_timeout_s) as carrier.patience:
+            status, version, found = await speaks.head(
+                request.method.encode(), request.path.encode(), headers, request.content
+            )
+            into.status, into.version = status, _text(version)
+            into.headers = tuple([(_text(key), _text(value)) for key, value in found])
+            await _read_body(speaks, into, max_body_bytes)
+    except Malformed:
+        raise
+    except _not_http(http2) as error:
+        if carrier.ended:
+            raise EOFError("closed before the end of the answer") from error
+        raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON]) from error
+
+
+async def _read_body(speaks: Http1 | _Http2, into: Exchange, max_body_bytes: int) -> None:
+    inflate = _inflater((into.header("content-encoding") or "").strip().lower())
+    into.truncated = False
+    body = bytearray()
+    try:
+        while (chunk := await speaks.chunk()) is not None:
+            body += inflate(chunk, max_body_bytes - len(body) + 1) if inflate else chunk
+            if len(body) > max_body_bytes:
+                into.truncated = True
+                return
+    finally:
+        into.body = bytes(memoryview(body)[:max_body_bytes])
+        await speaks.close()
+
+
+def _inflater(encoding: str) -> Callable[[bytes | bytearray, int], bytes] | None:
+    """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is."""
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
+    begun = False
+
+    def inflate(chunk: bytes | bytearray, limit: int) -> bytes:
+        nonlocal decoder, begun
+        if decoder.eof:
+            return b""  # what stands behind the end is not part of the page, and zlib would keep all of it
+        if not begun:
+            begun = True
+            if encoding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED:
+                decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # without zlib's frame, as browsers take it too
+        try:
+            return decoder.decompress(chunk, limit)
+        except zlib.error as error:
+            raise Malformed("http_request_failed", f"not {encoding}: {error}") from error
+
+    return inflate
+
+
+def _text(value: bytes) -> str:
+    """A header's bytes: UTF-8 where they are that, as browsers read Location, else one character a byte."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class _Http2:
+    """httpcore's HTTP/2 (RFC 9113), which is loaded when a server first wants it; a network stream to it."""
+
+    def __init__(self, carrier: Carrier, request: Request) -> None:
+        import httpcore
+
+        self._carrier, self._sieve = carrier, WithoutGoodbye()
+        url = httpcore.URL(
+            scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
+        )
+        self._asked = partial(httpcore.Request, url=url)
+        self._connection = httpcore.AsyncHTTP2Connection(url.origin, self)  # type: ignore[arg-type]
+        self._chunks: Any = None
+
+    async def head(self, method: bytes, target: bytes, headers: Headers, content: bytes) -> tuple[int, bytes, Headers]:
+        answer = await self._connection.handle_async_request(
+            self._asked(method=method, headers=headers, content=content)
+        )
+        self._chunks = answer.aiter_stream()
+        return answer.status, answer.extensions.get("http_version", b"HTTP/2"), answer.headers
+
+    async def chunk(self) -> bytes | None:
+        return await anext(self._chunks, None)
+
+    async def close(self) -> None:
+        await self._chunks.aclose()
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        while not (data := self._sieve(await self._carrier.receive(max_bytes))) and not self._carrier.ended:
+            pass  # all of it was held back
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer:
+            await self._carrier.send(buffer)
+
+    async def aclose(self) -> None:
+        self._carrier.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return None
+
+
+@cache
+def _not_http(http2: bool) -> tuple[type[Exception], ...]:
+    """What the other end can make whoever reads HTTP raise; of h2's own errors httpcore lets some through, as of a
+    malformed number."""
+    if not http2:
+        return h11.ProtocolError, ValueError
+    import h2.exceptions
+    import httpcore
+
+    theirs = (httpcore.RemoteProtocolError, httpcore.LocalProtocolError, httpcore.ConnectionNotAvailable)
+    return *theirs, h2.exceptions.H2Error, ValueError
+
+
+class Download(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished fetch: `status` 304 means that nothing is newer than what `etag` and `modified` stood for."""
+
+    status: int
+    etag: str | None
+    modified: str | None
+    length: int
+
+
+class FetchFailed(OSError):
+    """A download that did not work, in one line that names the URL."""
+
+
+async def fetch(
+    url: str,
+    into: FilePath,
+    *,
+    etag: str | None = None,
+    modified: str | None = None,
+    max_bytes: int = MAX_FETCH_BYTES,
+    timeout_s: float = 60,
+    ca_file: str | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> Download:
+    """Download `url` into the file `into`, conditional on `etag` and `modified` where given (RFC 9110 section 13).
+
+    The file appears when it is whole. What came of it before an error stays beside it, where the server's answer can be
+    continued, and the next fetch of the same goes on from there. `progress(done, total)` is told in bytes, `total` is
+    None where the server does not say. Raises FetchFailed on any error, also where more than `max_bytes` come, and
+    where a redirect leads from https to http.
+    """
+    import httpx
+
+    from probe.net.tls_context import client_context
+
+    headers = {"If-None-Match": etag} if etag else {}
+    headers |= {"If-Modified-Since": modified} if modified else {}
+    try:
+        with PartialDownload(url, into) as part:
+            headers |= part.asks()
+            async with (
+                httpx.AsyncClient(
+                    verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
+                    trust_env=False,
+                    follow_redirects=True,
+                    timeout=timeout_s,
+                    event_hooks={"request": [_Leads()]},
+                ) as client,
+                client.stream("GET", url, headers=headers) as response,
+            ):
+                return await _take(response, part, max_bytes, progress)
+    except FetchFailed as error:
+        raise FetchFailed(f"{url}: {error}") from error
+    except BadPart as error:
+        raise FetchFailed(f"{url}: {error}") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
+
+
+class _Leads:
+    """Looks at every hop of a download before it is made: to a host, and never from https down to http."""
+
+    def __init__(self) -> None:
+        self._secured_by = ""
+
+    async def __call__(self, request: Any) -> None:
+        if not HOST.fullmatch(request.url.raw_host):  # httpx would ask the resolver for `%5B` too
+            raise FetchFailed(f"{request.url.host!r} is no host")
+        if self._secured_by and request.url.scheme != "https":
+            raise FetchFailed(
+                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anybody on the way"
+                " could change what comes; not followed"
+            )
+        if request.url.scheme == "https":
+            self._secured_by = request.url.host
+
+
+async def _take(
+    response: Any, part: PartialDownload, max_bytes: int, progress: Callable[[int, int | None], None] | None
+) -> Download:
+    status = response.status_code
+    part.begin(status, response.headers, max_bytes)
+    if status != NOT_MODIFIED:
+        async with aclosing(response.aiter_raw()) as chunks:
+            async for chunk in chunks:
+                part.add(chunk)
+                if progress:
+                    progress(part.length, part.total)
+        part.finish()
+    return Download(
+        status=NOT_MODIFIED if status == NOT_MODIFIED else 200,
+        etag=response.headers.get("etag"),
+        modified=response.headers.get("last-modified"),
+        length=0 if status == NOT_MODIFIED else part.length,
+    )

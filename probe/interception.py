@@ -1,0 +1,120 @@
+"""Facts about the network by which nothing is blocked: whether it answers DNS in others' place, and its ways out."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import closing
+
+import msgspec
+
+from probe.failure import ProxyUnusable
+from probe.lookup import look_up
+from probe.net.network import Network
+from probe.net.resolver import parse
+from probe.recorder import Attempted, Log
+from probe.session import Means
+from probe.steps import dns
+
+WINDOW_S = 1.0
+"""How long an answer is waited for that should never come: an interceptor is near."""
+DNS_PORT = 53
+CLOCK_OFF_S = 60.0
+"""Servers' clocks may differ from each other by less."""
+GARBLED = "dns_server_misbehaving"
+ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
+"""Addresses for documentation (RFC 5737, RFC 3849), for which there is a route where there is one to anywhere."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """`interception`: a sentence for each sign that this network answers DNS in others' place.
+
+    `routes`: the families for which there is a way out, of those in use; None where a proxy keeps that to itself.
+    """
+
+    interception: tuple[str, ...] = ()
+    routes: tuple[str, ...] | None = None
+    clock_off_s: float | None = None
+    """By how many seconds this machine's clock is ahead of what the canaries' servers say; None where none says it."""
+
+    @property
+    def clock(self) -> str | None:
+        """A sentence where this machine's clock is wrong."""
+        if self.clock_off_s is None or abs(self.clock_off_s) < CLOCK_OFF_S:
+            return None
+        which = "ahead" if self.clock_off_s > 0 else "behind"
+        says = f"this machine's clock is {_length(abs(self.clock_off_s))} {which}, by what the canaries say"
+        return f"{says}; times and certificates are judged by it: have it set by NTP"
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        said = (*self.interception, *([self.clock] if self.clock is not None else []))
+        if self.routes is None:
+            return said
+        return (*said, f"families with a way out: {', '.join(self.routes) or 'none'}")
+
+
+def _length(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+async def facts(means: Means) -> Facts:
+    """Ask what nobody could answer truly, and look at the routes. Nothing of it where a proxy resolves names."""
+    if means.network.remote_names:
+        return Facts()
+    made_up, intercepted, routes = await asyncio.gather(_made_up(means), _intercepted(means), _routes(means))
+    return Facts(interception=made_up + intercepted, routes=routes)
+
+
+async def _made_up(means: Means) -> tuple[str, ...]:
+    """Whether a name that cannot exist is given addresses."""
+    name = means.settings.no_such_name
+    if not name:
+        return ()
+    quick = _in_haste(means)
+    with closing(Log(means.network.token(), means.network)) as log:
+        answers = await look_up(name, 0, "main", means.settings.resolvers, log, quick)
+    found = dict.fromkeys(address for answer in answers for address in answer.detail.addresses)
+    if not found:
+        return ()
+    return (f"{name} cannot exist, and this network's resolver gives it {', '.join(found)}: it makes up answers",)
+
+
+async def _intercepted(means: Means) -> tuple[str, ...]:
+    """Whether an address that runs no resolver answers a question."""
+    where = means.settings.no_resolver
+    if not where:
+        return ()
+    (resolver,) = parse(f"udp://{where}")
+    about = Attempted(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
+    with closing(Log(means.network.token(), means.network)) as log:
+        answer = await dns.ask(log, about, resolver, "A", _in_haste(means).settings)
+    if answer.detail.rcode is None and answer.failure != GARBLED:
+        return ()
+    return (f"{where} runs no resolver, and a question sent to it is answered: this network intercepts DNS",)
+
+
+async def _routes(means: Means) -> tuple[str, ...] | None:
+    try:
+        return tuple([f for f in means.settings.families if await _has_route(means.network, ABROAD[f])])
+    except ProxyUnusable:
+        return None
+
+
+async def _has_route(network: Network, address: str) -> bool:
+    """Whether the machine would know where to send a packet to; connecting a datagram socket sends none."""
+    try:
+        (await network.datagrams(address, DNS_PORT)).close()
+    except ProxyUnusable:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _in_haste(means: Means) -> Means:
+    wait = min(WINDOW_S, means.settings.timeout_s)
+    settings = msgspec.structs.replace(means.settings, timeout_s=wait, families=("ipv4",))
+    return msgspec.structs.replace(means, settings=settings)

@@ -1,0 +1,96 @@
+"""Reads what the configuration writes for a resolver."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, cast
+from urllib.parse import urlsplit
+
+import msgspec
+
+from probe.net.address_policy import literal
+
+PORTS = {"udp": 53, "tcp": 53, "tls": 853, "https": 443}
+MAX_SYSTEM_NAMESERVERS = 3
+RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+class BadResolver(ValueError):
+    """A resolver that cannot be used; the message names it and says what would do."""
+
+
+class Resolver(msgspec.Struct, frozen=True, kw_only=True):
+    """One resolver. `text` is how records name it; `address` is None for getaddrinfo, which has no address to ask."""
+
+    text: str
+    transport: Literal["udp", "tcp", "tls", "https", "getaddrinfo"]
+    address: str | None = None
+    port: int = 0
+    server_name: str | None = None
+    request_path: str = "/dns-query"
+
+
+GETADDRINFO = Resolver(text="getaddrinfo", transport="getaddrinfo")
+
+
+def parse(text: str) -> tuple[Resolver, ...]:
+    """The resolvers a configuration entry stands for, to be tried in order.
+
+    `system` is the machine's nameservers (resolv.conf), or getaddrinfo where there are none; else one of
+    `udp://ADDR[:PORT]`, `tcp://…`, `tls://…` (RFC 7858), `https://HOST/PATH` (RFC 8484). A host that is a name needs
+    its address pinned behind `#`, so that asking it does not depend on the resolver that it is to check.
+    """
+    if text == "system":
+        return _system(_stamp())
+    if text == GETADDRINFO.text:
+        return (GETADDRINFO,)
+    return _written(text)
+
+
+@lru_cache(maxsize=64)
+def _written(text: str) -> tuple[Resolver, ...]:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise BadResolver(f"resolver {text!r}: {error}") from error
+    if parts.scheme not in PORTS or not parts.hostname:
+        raise BadResolver(
+            f"resolver {text!r}: write system, udp://ADDR, tcp://ADDR, tls://ADDR or https://ADDR/dns-query"
+        )
+    address = parts.fragment or parts.hostname
+    if literal(address) is None:
+        raise BadResolver(f"resolver {text!r}: pin its address, as in {text.split('#')[0]}#192.0.2.1")
+    return (
+        Resolver(
+            text=text,
+            transport=cast(Literal["udp", "tcp", "tls", "https"], parts.scheme),
+            address=address,
+            port=port or PORTS[parts.scheme],
+            server_name=parts.hostname,
+            request_path=parts.path or "/dns-query",
+        ),
+    )
+
+
+def _stamp() -> tuple[int, ...]:
+    """What changes with the machine's resolver configuration: a laptop moves, and a VPN comes and goes."""
+    try:
+        now = RESOLV_CONF.stat()
+    except OSError:
+        return ()
+    return now.st_mtime_ns, now.st_size, now.st_ino, now.st_dev
+
+
+@lru_cache(maxsize=1)
+def _system(_: tuple[int, ...]) -> tuple[Resolver, ...]:
+    import dns.exception
+    import dns.resolver
+
+    try:
+        nameservers = dns.resolver.Resolver(str(RESOLV_CONF)).nameservers
+    except (dns.exception.DNSException, OSError, ValueError):
+        return (GETADDRINFO,)
+    usable = [str(server) for server in nameservers if literal(str(server).split("%")[0])][:MAX_SYSTEM_NAMESERVERS]
+    return tuple(Resolver(text="system", transport="udp", address=a, port=53) for a in usable) or (GETADDRINFO,)

@@ -1,0 +1,112 @@
+"""Gathers the observations of one measurement, each timed with the monotonic clock."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from probe.failure import failure_of
+from probe.model import Observation, Role
+from probe.net.network import Network, rfc3339
+
+SMALL = ("dns", "tcp")
+"""Steps that wait for one small packet."""
+
+
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step is about: the part of the envelope that is known before it begins."""
+
+    role: Role
+    hop: int
+    host: str
+    address: str | None = None
+    port: int | None = None
+
+
+class Closing(Protocol):
+    """Something held open between two steps."""
+
+    def close(self) -> None: ...
+
+
+K = TypeVar("K", bound=Closing)
+
+
+class Log:
+    """The observations of one measurement so far, in the order in which they ended."""
+
+    def __init__(self, measurement_id: str, network: Network) -> None:
+        self.measurement_id = measurement_id
+        self.network = network
+        self.observations: list[Observation] = []
+        self.started_at = rfc3339(network.now())
+        self._zero = network.monotonic()
+        self._begun = 0
+        self._under_way: list[str] = []
+        self._changed = 0.0
+        self._kept: list[Closing] = []
+
+    def elapsed(self) -> float:
+        """Seconds since the measurement began."""
+        return self.network.monotonic() - self._zero
+
+    def quiet(self) -> tuple[bool, float]:
+        """Whether nothing but an answer to a question or a SYN is awaited, and seconds since a step began or ended."""
+        return all(step in SMALL for step in self._under_way), self.elapsed() - self._changed
+
+    def keep(self, held: Closing) -> None:
+        """Hold something open for a later step; `close` sees to what no step took."""
+        self._kept.append(held)
+
+    def take_kept(self, kind: type[K]) -> list[K]:
+        """What was kept of one kind, now the caller's."""
+        taken = [held for held in self._kept if isinstance(held, kind)]
+        self._kept = [held for held in self._kept if not isinstance(held, kind)]
+        return taken
+
+    def close(self) -> None:
+        """Close what is still kept."""
+        for held in self._kept:
+            held.close()
+        self._kept = []
+
+    def begin(self, step: str, about: Attempted) -> Pending:
+        """Start the clock of one step."""
+        self._begun += 1
+        return Pending(self, f"{self.measurement_id}.{self._begun}", step, about)
+
+
+class Pending:
+    """A step under way."""
+
+    def __init__(self, log: Log, identifier: str, step: str, about: Attempted) -> None:
+        self._log, self._id, self._step, self._about = log, identifier, step, about
+        self._started_at = rfc3339(log.network.now())
+        self._offset = log._changed = log.elapsed()
+        log._under_way.append(step)
+
+    def end(self, detail: Any, error: BaseException | None = None, *, code: int | None = None) -> Observation:
+        """Stop the clock and keep the record; `code` stands in where the error carries no number of its own."""
+        failure = failure_of(error) if error is not None else None
+        log = self._log
+        log._under_way.remove(self._step)
+        log._changed = log.elapsed()
+        observation = Observation(
+            id=self._id,
+            step=self._step,
+            role=self._about.role,
+            hop=self._about.hop,
+            started_at=self._started_at,
+            offset_s=round(self._offset, 6),
+            duration_s=round(log._changed - self._offset, 6),
+            host=self._about.host,
+            address=self._about.address,
+            port=self._about.port,
+            failure=failure.word if failure else None,
+            error_code=failure.code if failure and failure.code is not None else code,
+            error=failure.text if failure else None,
+            detail=detail,
+        )
+        log.observations.append(observation)
+        return observation

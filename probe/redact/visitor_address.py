@@ -1,0 +1,149 @@
+"""Takes out addresses that a page or a redirect says are the visitor's: behind NAT we do not know our public one.
+
+`?ip=203.0.113.9`, `Your IP address is 203.0.113.9`, `"client": "203.0.113.9"`: digits become zeros, so that whatever
+knows such a page by its form still does. An address that the measurement itself met, by name or by connecting, stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Any, AnyStr, Generic, NamedTuple
+
+import msgspec
+
+from probe.model import Dns, Http, Measurement, Observation
+from probe.net.address_policy import is_public, literal
+
+WINDOW = 64
+"""How far before an address its label may begin."""
+MOST_MATCHES, MOST_ADDRESSES = 2000, 64
+"""A page that names more addresses is a list of them, and does not tell a visitor's own."""
+CODINGS = ("utf-8", "windows-1251")
+_V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
+_V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
+_V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5})"
+"""What every address has in it, beginning with a sign that is quickly found: the patterns are tried there alone. The
+time in each Date header is no such thing."""
+
+
+class Kind(NamedTuple, Generic[AnyStr]):
+    """One family's addresses in text or in bytes: their pattern, their hint, and what may stand before the hint."""
+
+    pattern: re.Pattern[AnyStr]
+    hint: re.Pattern[AnyStr]
+    before: AnyStr
+    most_before: int
+
+
+TEXT_KINDS = (
+    Kind(re.compile(_V4), re.compile(_V4_HINT), "0123456789", 3),
+    Kind(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), "0123456789abcdefABCDEF:", 40),
+)
+BYTES_KINDS = (
+    Kind(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3),
+    Kind(re.compile(_V6.encode(), re.IGNORECASE), re.compile(_V6_HINT.encode()), b"0123456789abcdefABCDEF:", 40),
+)
+LABEL = re.compile(
+    r"(?:[a-z_-]*ip(?:[ _-]?v[46])?|[a-z_-]*addr(?:ess)?|ip[ _-]*адрес\w{0,2}|адрес\w{0,2}|client|visitor|remote)"
+    r"(?:[\s\"'\]\[>)(:=—–,-]|is|%3a|%3d|%22|%20|&quot;|&nbsp;|<[^<>]{0,40}>){1,12}$",
+    re.IGNORECASE,
+)
+
+
+def without_labelled(measurement: Measurement) -> Measurement:
+    """The measurement without public addresses that an answer over HTTP labels as an address of somebody's."""
+    met = frozenset(_met(measurement))
+    steps = tuple(_clean(step, met) if isinstance(step.detail, Http) else step for step in measurement.observations)
+    if all(new is old for new, old in zip(steps, measurement.observations, strict=True)):
+        return measurement
+    return msgspec.structs.replace(measurement, observations=steps)
+
+
+def _met(measurement: Measurement) -> Collection[str]:
+    found = {measurement.target.host}
+    for step in measurement.observations:
+        found |= {step.host, step.address or ""}
+        if isinstance(step.detail, Dns):
+            found.update(step.detail.addresses)
+    return found
+
+
+def _clean(step: Observation, met: Collection[str]) -> Observation:
+    answer: Http = step.detail
+    changed: dict[str, Any] = {"body": answer.body and _out_of_bytes(answer.body, met)}
+    if _may_hold_address(
+        (answer.url, answer.location or "", answer.title or "", *[value for _, value in answer.headers])
+    ):
+        changed |= {
+            "url": _out_of_text(answer.url, met),
+            "location": answer.location and _out_of_text(answer.location, met),
+            "title": answer.title and _out_of_text(answer.title, met),
+            "headers": tuple((name, _out_of_text(value, met)) for name, value in answer.headers),
+        }
+    changed = {name: new for name, new in changed.items() if new != getattr(answer, name)}
+    if not changed:
+        return step
+    if "body" in changed:  # with the rest of the page known, its hash would tell the address to whoever tries them all
+        changed["body_sha256"] = hashlib.sha256(changed["body"]).hexdigest()
+    return msgspec.structs.replace(step, detail=msgspec.structs.replace(answer, **changed))
+
+
+def _may_hold_address(texts: Iterable[str]) -> bool:
+    """All of them at once: no hint goes over the end of a line."""
+    joined = "\n".join(texts)
+    return any(kind.hint.search(joined) for kind in TEXT_KINDS)
+
+
+def _out_of_text(text: str, met: Collection[str]) -> str:
+    spans = [(at, end) for at, end, before in _candidates(TEXT_KINDS, text, met) if LABEL.search(before)]
+    for at, end in spans:
+        text = text[:at] + re.sub("[0-9a-fA-F]", "0", text[at:end]) + text[end:]
+    return text
+
+
+def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
+    spans = [
+        (at, end)
+        for at, end, before in _candidates(BYTES_KINDS, body, met)
+        if any(LABEL.search(before.decode(coding, "ignore")) for coding in CODINGS)
+    ]
+    for at, end in spans:
+        body = body[:at] + re.sub(b"[0-9a-fA-F]", b"0", body[at:end]) + body[end:]
+    return body
+
+
+def _candidates(
+    kinds: tuple[Kind[AnyStr], ...], data: AnyStr, met: Collection[str]
+) -> Iterator[tuple[int, int, AnyStr]]:
+    """Where public addresses stand that the measurement has not met, and what stands before each."""
+    looked_at = 0
+    for one in (one for kind in kinds for one in _spelled(kind, data)):
+        at, end = one.span()
+        spelled = one[0] if isinstance(one[0], str) else one[0].decode("ascii")
+        parsed = literal(spelled)
+        if parsed is None or str(parsed) in met or not is_public(str(parsed)):
+            continue
+        yield at, end, data[max(0, at - WINDOW) : at]
+        looked_at += 1
+        if looked_at == MOST_ADDRESSES:
+            return
+
+
+def _spelled(kind: Kind[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
+    """Whatever is spelled like an address, once each."""
+    done = 0
+    for hint in islice(kind.hint.finditer(data), MOST_MATCHES):
+        at = hint.start()
+        if at < done:
+            continue
+        earliest = max(done, at - kind.most_before)
+        while at > earliest and data[at - 1 : at] in kind.before:
+            at -= 1
+        tries = (kind.pattern.match(data, start) for start in range(at, hint.start() + 1))
+        found = next((one for one in tries if one is not None), None)
+        if found is not None:
+            done = found.end()
+            yield found

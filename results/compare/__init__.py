@@ -1,0 +1,12 @@
+"""Vantages side by side: read from many sources, gathered once each, and told what kind of difference there is.
+
+`gather` reads sources into a temporary index; `compare` and `alike` are pure over what it hands out, row by row.
+"""
+
+from __future__ import annotations
+
+from results.compare.compare import Cell, Compared, compare
+from results.compare.merge_sources import Gathered, gather
+from results.compare.sources import SourceError
+
+__all__ = ["Cell", "Compared", "Gathered", "SourceError", "compare", "gather"]

@@ -1,0 +1,210 @@
+"""Rows side by side: a cell for each vantage, network, country, path or day, and what differs. Pure.
+
+A cell is the latest confirmed state: the newest finding, where that is close enough in time to the row's newest
+measurement. A cell without one is a gap, and a gap agrees with nothing. Where a cell holds several vantages it says
+what most of them say, of equals the newest; its share says how many do not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, Literal
+
+import msgspec
+
+from probe.model import Vantage
+from results.aggregate.changes import Changes, changes
+from results.compare.differences import Difference, Unit, difference
+from results.compare.labels import in_order, labels
+from results.compare.merge_sources import Gathered, RowsOf
+from results.compare.observed import DIRECT, FINDINGS, instant
+from results.compare.shares import Share, share_of_days
+from results.compare.timeline import Day, Point, Track, tracks
+
+By = Literal["vantage", "network", "country", "path", "day"]
+Names = Mapping[Vantage, str]
+MOST_DAYS = 400
+"""Between the first and the last day so many gaps are shown; of a longer period only days with measurements."""
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One row at one vantage, network, country, path or day; `outcome` None for a gap."""
+
+    by: str
+    outcome: str | None = None
+    method: str | None = None
+    agreement: str | None = None
+    measurements: int = 0
+    vantages: int = 0
+    """How many vantages measured anything."""
+    split: bool = False
+    """Whether they are not all in one state."""
+    share: Share | None = None
+    """Of its vantage-days, how many are blocked."""
+    last: float | None = None
+    """When the last measurement was; seconds since 1970."""
+
+    def plain(self) -> dict[str, Any]:
+        """The documented keys of `compare --json`."""
+        share = self.share
+        return {
+            "by": self.by,
+            "outcome": self.outcome,
+            "method": self.method,
+            "agreement": self.agreement,
+            "measurements": self.measurements,
+            "vantage_days": share.of if share else 0,
+            "blocked_share": round(share.share, 4) if share else None,
+            "interval": [round(share.low, 4), round(share.high, 4)] if share else None,
+            "last": instant(self.last) if self.last is not None else None,
+        }
+
+
+class Course(msgspec.Struct, frozen=True):
+    """How a row changed over time at one vantage."""
+
+    label: str
+    vantage: Vantage
+    changes: Changes
+
+
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """One row, compared."""
+
+    row: str
+    is_service: bool
+    cells: tuple[Cell, ...]
+    difference: Difference
+    kinds: tuple[Difference, ...]
+    """Every kind of difference there is; `difference` is the first."""
+    says: str
+    """The difference in words."""
+    note: str | None
+    """What was left out of the comparison, and what is odd."""
+    courses: tuple[Course, ...]
+    since: str | None
+    """Since when a register lists it, as far as anybody's measurements know."""
+    at: float | None
+    """The newest measurement: what other states have to be close to."""
+
+    def plain(self) -> dict[str, Any]:
+        """The documented line of `compare --json`."""
+        return {
+            "row": self.row,
+            "difference": self.difference,
+            "cells": [cell.plain() for cell in self.cells],
+            "says": self.says,
+            "note": self.note,
+        }
+
+
+def compare(
+    gathered: Gathered, *, by: By = "vantage", rows: RowsOf = "service", within_s: float = 86400.0
+) -> Iterator[Compared]:
+    """Each row, one after the other. States count that are at most `within_s` older than the row's newest one."""
+    vantages = gathered.vantages()
+    every = labels(vantages, by) if by != "day" else {}
+    days = _all_days(gathered.days()) if by == "day" else []
+    names = labels(vantages, "vantage")
+    for row in gathered.rows(rows):
+        found = tracks(row, within_s)
+        at = max((track.last_at for track in found if track.last_at is not None), default=None)
+        newest = at or 0.0
+        units = _units(found, row.is_service, newest, within_s, names)
+        cells = _by_day(found, days) if by == "day" else _by_label(units, every, newest, within_s)
+        told = difference(units, by)
+        yield Compared(
+            row=row.name,
+            is_service=row.is_service,
+            cells=tuple(cells),
+            difference=told.kinds[0],
+            kinds=told.kinds,
+            says=told.says,
+            note=told.note,
+            courses=tuple(Course(unit.label, unit.track.vantage, unit.changes) for unit in units),
+            since=max((track.since for track in found if track.since), default=None),
+            at=at,
+        )
+
+
+def _units(found: Sequence[Track], is_service: bool, at: float, within_s: float, names: Names) -> list[Unit]:
+    """Each track with its state as it is compared: fresh, and for a service of all that anybody had to measure."""
+    oldest = at - within_s
+    required = {target for track in found for target, last in track.targets.items() if last >= oldest}
+    units = []
+    for track in found:
+        point = track.finding if track.finding is not None and track.finding.at >= oldest else None
+        missing = is_service and any(track.targets.get(target, 0.0) < oldest for target in required)
+        partial = point is not None and point.outcome != "blocked" and missing
+        known = None if partial else point
+        doubtful = point is None and track.doubt is not None and track.doubt.at >= oldest
+        course = changes(track.times, track.states)
+        units.append(Unit(track, names[track.vantage], known, course, partial, doubtful))
+    return units
+
+
+def _by_label(units: Sequence[Unit], every: Names, at: float, within_s: float) -> Iterator[Cell]:
+    """A cell for each label that there is, also where the row has nothing to show in it."""
+    groups: dict[str, list[Unit]] = {label: [] for label in in_order(every)}
+    for unit in units:
+        groups[every[unit.vantage]].append(unit)
+    for label, group in groups.items():
+        doubts = [unit.track.doubt for unit in group if unit.track.doubt and unit.track.doubt.at >= at - within_s]
+        yield _cell(
+            label,
+            [unit.point for unit in group if unit.point is not None],
+            [] if any(unit.partial for unit in group) else doubts,
+            [day for unit in group for day in unit.track.days.values()],
+            [unit.track.last_at for unit in group if unit.track.last_at is not None],
+        )
+
+
+def _by_day(found: Sequence[Track], days: Sequence[str]) -> Iterator[Cell]:
+    """A cell for each UTC day. What leaves by another path is left out where anybody's direct path found anything."""
+    direct = [track for track in found if track.vantage.path == DIRECT and track.finding is not None] or found
+    for day in days:
+        there = [track.days[day] for track in direct if day in track.days]
+        last = [one.last for one in there if one.last is not None]
+        yield _cell(
+            day,
+            [point for point in last if point.outcome in FINDINGS],
+            [point for point in last if point.outcome not in FINDINGS],
+            there,
+            [one.last_at for one in there],
+        )
+
+
+def _cell(
+    label: str, points: Sequence[Point], doubts: Sequence[Point], days: Sequence[Day], last: Sequence[float]
+) -> Cell:
+    state = _most(points) or _most(doubts)
+    return Cell(
+        by=label,
+        outcome=state.outcome if state else None,
+        method=state.method if state else None,
+        agreement=state.agreement if state else None,
+        measurements=sum(day.measurements for day in days),
+        vantages=len(last),
+        split=len({point.outcome for point in points}) > 1,
+        share=share_of_days([day.blocked / day.findings for day in days if day.findings]),
+        last=max(last, default=None),
+    )
+
+
+def _most(points: Sequence[Point]) -> Point | None:
+    """The state that most vantages are in, and of these the newest."""
+    counts = Counter(point.outcome for point in points)
+    return max(points, key=lambda point: (counts[point.outcome], point.at, point.outcome == "blocked"), default=None)
+
+
+def _all_days(days: Sequence[str]) -> list[str]:
+    """Every day from the first to the last, for a day without measurements is a gap; of a very long time only those
+    with measurements."""
+    if not days:
+        return []
+    first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    if (last - first).days > MOST_DAYS:
+        return list(days)
+    return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]

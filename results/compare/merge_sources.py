@@ -1,0 +1,190 @@
+"""Many sources as one: each measurement once, in the order in which rows are compared, in bounded memory.
+
+A temporary SQLite file holds the few columns that comparing needs and does the sorting; nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from probe.model import Vantage
+from results.compare.databases import Beside
+from results.compare.observed import PLACE, Seen, day_of
+from results.compare.sources import read
+from results.export.exchange import Skipped
+
+RowsOf = Literal["service", "target"]
+CACHE_KIB = 24 * 1024
+"""What SQLite holds in memory, once for pages and once for sorting, however many rows there are."""
+TOLD = 20
+"""How many skipped lines are kept to be told one by one."""
+FIELDS = ("at", "target", "service", "required", "name", "country", "asn", "network_name", "path", "outcome", "method",
+          "agreement", "confidence", "failing", "restricted", "since", "rules_version")  # fmt: skip
+TABLE = f"CREATE TABLE seen (id TEXT PRIMARY KEY, {', '.join(FIELDS)})"
+BETTER = (
+    "(excluded.agreement <> 'undecided', excluded.rules_version, "
+    + ", ".join(f"ifnull(excluded.{field}, '')" for field in FIELDS)
+    + ") > (agreement <> 'undecided', rules_version, "
+    + ", ".join(f"ifnull({field}, '')" for field in FIELDS)
+    + ")"
+)
+INSERT = f"""
+INSERT INTO seen VALUES ({", ".join("?" * (len(FIELDS) + 1))})
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
+"""  # noqa: S608 constants only
+PLACES = ", ".join(PLACE)
+_place_of = attrgetter(*PLACE)
+SERVICES = """
+CREATE TEMP TABLE services AS
+SELECT target, min(service) AS service, max(required) AS required FROM seen WHERE service IS NOT NULL GROUP BY target
+"""
+BY_SERVICE = f"""
+SELECT coalesce(s.service, o.service, s.target) AS "row", coalesce(s.service, o.service) IS NOT NULL,
+    {PLACES}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
+    at, outcome, method, agreement, confidence, failing, restricted, since
+FROM seen s LEFT JOIN services o ON o.target = s.target
+ORDER BY 2 DESC, 1, {PLACES}, at, s.target, id
+"""  # noqa: S608 constants only
+BY_TARGET = f"""
+SELECT target, 0, {PLACES}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
+FROM seen ORDER BY 1, {PLACES}, at, id
+"""  # noqa: S608 constants only
+
+
+class Moment(msgspec.Struct, frozen=True):
+    """One measurement within a row and a vantage."""
+
+    target: str
+    required: bool
+    at: float
+    outcome: str
+    method: str | None
+    agreement: str
+    confidence: str | None
+    failing: str | None
+    restricted: bool
+    since: str | None
+
+
+class Series(msgspec.Struct, frozen=True):
+    """What one vantage saw of one row, oldest first; read it once, before the next is asked for."""
+
+    vantage: Vantage
+    moments: Iterator[Moment]
+
+
+class RowOf(msgspec.Struct, frozen=True):
+    """One row: a service, or a target that is in none; read its series once, before the next row is asked for."""
+
+    name: str
+    is_service: bool
+    series: Iterator[Series]
+
+
+class Notes(msgspec.Struct):
+    """What was read, and what was left out and why."""
+
+    read: int = 0
+    skipped: int = 0
+    told: list[Skipped] = []
+    twice: int = 0
+    """Records that another source held too, with the same or another verdict."""
+    outside: int = 0
+    """Records before or after the period that was asked for."""
+    future: int = 0
+
+
+class Gathered:
+    """What all sources hold, once each."""
+
+    def __init__(self, connection: sqlite3.Connection, notes: Notes) -> None:
+        self._connection = connection
+        self.notes = notes
+
+    def vantages(self) -> list[Vantage]:
+        """Every vantage that measured anything, in a fixed order."""
+        rows = self._connection.execute(f"SELECT DISTINCT {PLACES} FROM seen ORDER BY {PLACES}")  # noqa: S608
+        return [_vantage(row) for row in rows]
+
+    def days(self) -> list[str]:
+        """Every UTC day on which anything was measured, oldest first."""
+        rows = self._connection.execute("SELECT DISTINCT CAST(at / 86400 AS INTEGER) FROM seen ORDER BY 1")
+        return [day_of(number * 86400) for (number,) in rows]
+
+    def rows(self, of: RowsOf = "service") -> Iterator[RowOf]:
+        """One row after the other. A target that any source names as part of a service counts for that."""
+        found = self._connection.execute(BY_SERVICE if of == "service" else BY_TARGET)
+        for (name, is_service), rows in groupby(found, key=lambda row: row[:2]):
+            yield RowOf(name, bool(is_service), _series(rows))
+
+
+def _series(rows: Iterable[tuple[Any, ...]]) -> Iterator[Series]:
+    for place, moments in groupby(rows, key=lambda row: row[2:7]):
+        yield Series(_vantage(place), (_moment(row[7:]) for row in moments))
+
+
+def _vantage(row: tuple[Any, ...]) -> Vantage:
+    return Vantage(**dict(zip(PLACE, row, strict=True)))
+
+
+def _moment(row: tuple[Any, ...]) -> Moment:
+    target, required, at, outcome, method, agreement, confidence, failing, restricted, since = row
+    return Moment(target, bool(required), at, outcome, method, agreement, confidence, failing, bool(restricted), since)
+
+
+@contextmanager
+def gather(
+    sources: Iterable[Path | str], *, since: float | None = None, until: float | None = None, now: float | None = None
+) -> Iterator[Gathered]:
+    """Read all of `sources`; their order does not matter. Raises SourceError.
+
+    `since` and `until` (seconds since 1970) bound the period; what claims to be from after `now` is left out.
+    """
+    notes = Notes()
+    with closing(sqlite3.connect("")) as connection:
+        connection.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
+            f"PRAGMA temp_store = FILE; {TABLE};"
+        )
+        for source in sources:
+            seen = _wanted(read(source, since=since, until=until), notes, since, until, now)
+            connection.executemany(INSERT, map(_values, seen))
+        held = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
+        notes.twice = notes.read - held
+        connection.execute(SERVICES)
+        connection.execute("CREATE INDEX temp.services_once ON services (target)")
+        yield Gathered(connection, notes)
+
+
+def _wanted(
+    found: Iterable[Seen | Skipped | Beside], notes: Notes, since: float | None, until: float | None, now: float | None
+) -> Iterator[Seen]:
+    for one in found:
+        if isinstance(one, Skipped):
+            notes.skipped += 1
+            if len(notes.told) < TOLD:
+                notes.told.append(one)
+        elif isinstance(one, Beside):
+            notes.outside += one.count
+        elif now is not None and one.at > now:
+            notes.future += 1
+        elif (since is not None and one.at < since) or (until is not None and one.at >= until):
+            notes.outside += 1
+        else:
+            notes.read += 1
+            yield one
+
+
+def _values(seen: Seen) -> tuple[Any, ...]:
+    return (
+        seen.id, seen.at, seen.target, seen.service, seen.required, *_place_of(seen.vantage), seen.outcome, seen.method,
+        seen.agreement, seen.confidence, seen.failing, seen.restricted, seen.since, seen.rules_version,
+    )  # fmt: skip

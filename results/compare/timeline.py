@@ -1,0 +1,143 @@
+"""What one vantage saw of one row over time: its states, its days, its last word. Pure.
+
+A service's state follows from its required targets' latest states, so it is stated anew at the end of each burst: a
+burst is over when a target is measured again, or after an hour without any.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import msgspec
+
+from probe.model import Vantage
+from results.compare.merge_sources import Moment, RowOf, Series
+from results.compare.observed import FINDINGS, day_of
+from results.judge.service import deciding
+
+PAUSE_S = 3600.0
+BLOCKED, OPEN = 1, 0
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The state of a row at a moment."""
+
+    at: float
+    outcome: str
+    method: str | None = None
+    agreement: str = "undecided"
+    confidence: str | None = None
+    failing: str | None = None
+
+
+class Day(msgspec.Struct):
+    """One vantage, one UTC day: how many findings, how many of them blocks, and the last one."""
+
+    findings: int = 0
+    blocked: int = 0
+    measurements: int = 0
+    last: Point | None = None
+    last_at: float = 0.0
+
+
+class Track(msgspec.Struct):
+    """One vantage and one row: all that comparing and drawing need of the series, in a few numbers a point."""
+
+    vantage: Vantage
+    days: dict[str, Day] = msgspec.field(default_factory=dict)
+    """By UTC day."""
+    measurements: int = 0
+    """All that say something: an offline machine's do not."""
+    last_at: float | None = None
+    """When the last of them was."""
+    finding: Point | None = None
+    """The last state that is a finding."""
+    doubt: Point | None = None
+    """The last that is none."""
+    offline_at: float | None = None
+    restricted_at: float | None = None
+    since: str | None = None
+    """Since when the register lists it, as the newest measurement that knows says."""
+    times: array[float] = msgspec.field(default_factory=lambda: array("d"))
+    states: array[int] = msgspec.field(default_factory=lambda: array("b"))
+    """BLOCKED or OPEN (reachable, or denied by the service itself) at each of `times`, oldest first."""
+    targets: dict[str, float] = msgspec.field(default_factory=dict)
+    """Each required target's last finding."""
+
+    def add(self, point: Point) -> None:
+        """The next state."""
+        day = self.days.setdefault(day_of(point.at), Day())
+        if point.outcome not in FINDINGS:
+            self.doubt = point
+            day.last = day.last or point
+            return
+        self.finding = day.last = point
+        day.findings += 1
+        day.blocked += point.outcome == "blocked"
+        if point.outcome != "down":
+            self.times.append(point.at)
+            self.states.append(BLOCKED if point.outcome == "blocked" else OPEN)
+
+    def count(self, moment: Moment) -> None:
+        """One measurement, whatever state follows from it."""
+        if moment.restricted:
+            self.restricted_at = moment.at
+        if moment.outcome == "offline":
+            self.offline_at = moment.at
+            return
+        self.measurements += 1
+        day = self.days.setdefault(day_of(moment.at), Day())
+        day.measurements += 1
+        day.last_at = self.last_at = moment.at
+        self.since = moment.since or self.since
+        if moment.required and moment.outcome in FINDINGS:
+            self.targets[moment.target] = moment.at
+
+
+def tracks(row: RowOf, within_s: float) -> list[Track]:
+    """Each vantage's track of a row, read to its end."""
+    return [_track(series, row.is_service, within_s) for series in row.series]
+
+
+def _track(series: Series, is_service: bool, within_s: float) -> Track:
+    track = Track(series.vantage)
+    moments = _counted(series.moments, track)
+    for point in _of_service(moments, within_s) if is_service else map(_point, moments):
+        track.add(point)
+    return track
+
+
+def _counted(moments: Iterable[Moment], track: Track) -> Iterator[Moment]:
+    for moment in moments:
+        track.count(moment)
+        if moment.outcome != "offline":
+            yield moment
+
+
+def _point(moment: Moment) -> Point:
+    return Point(moment.at, moment.outcome, moment.method, moment.agreement, moment.confidence, moment.failing)
+
+
+def _of_service(moments: Iterable[Moment], within_s: float) -> Iterator[Point]:
+    latest: dict[str, Moment] = {}
+    burst: dict[str, Moment] = {}
+    begun = 0.0
+    for moment in chain(moments, (None,)):
+        if burst and (moment is None or moment.target in burst or moment.at - begun > PAUSE_S):
+            latest = {target: one for target, one in (latest | burst).items() if one.at >= begun - within_s}
+            yield from _decided(latest, max(one.at for one in burst.values()))
+            burst = {}
+        if moment is not None:
+            begun = moment.at
+            burst[moment.target] = moment
+
+
+def _decided(latest: dict[str, Moment], at: float) -> Iterator[Point]:
+    """The service's state, and how it is by the target that decides."""
+    chosen = deciding((one, one.required, one.outcome) for one in latest.values())
+    if chosen is not None:
+        failing = {one.failing for one in latest.values()} - {None}
+        point = msgspec.structs.replace(_point(chosen), at=at)
+        yield msgspec.structs.replace(point, failing=failing.pop() if len(failing) == 1 else None)

@@ -1,0 +1,196 @@
+"""Opening the database's file: made anew, or brought up to date with a copy of it beside; and its errors in words."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+BUSY_TIMEOUT_S = 60
+WAL_AGAIN_S = 0.01
+FULL_BYTES = 65536
+SPARE_BYTES = 16 * 1024 * 1024
+"""What must be free on the disk beside the copy, before a database is brought up to date."""
+BACKUP, UNFINISHED = ".backup", ".part"
+BACKUP_KEPT_DAYS = 30
+
+
+class StoreError(ValueError):
+    """A database that cannot be used, or does not hold what was asked for; the message says what would do."""
+
+
+def connect(path: Path) -> Database:
+    """The database at `path`, made or brought up to date. StoreError for one that is newer, or cannot be."""
+    from results.db.migrations import migrations, missing_columns
+    from results.db.sqlite_utils_shim import Database
+
+    _for_its_owner_alone(path)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+    try:
+        _into_wal(connection)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        db = Database(connection)
+        with closing(Database(memory=True)) as empty:
+            known = [migration.name for migration in migrations.pending(empty)]
+        applied = _applied(db)
+        newer = [name for name in applied if name not in known]
+        if newer:
+            raise StoreError(
+                f"{path}: made by a newer version ({newer[-1]}); upgrade reachprobe, or choose another with --db"
+            )
+        if len(applied) < len(known) or missing_columns(db):
+            with _alone(path):
+                applied = _applied(db)
+                if applied and len(applied) < len(known):
+                    _back_up(connection, path, applied[-1])
+                _bring_up_to_date(db, path)
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def _into_wal(connection: sqlite3.Connection) -> None:
+    """Asked again while another opens the same new database: SQLite itself waits for no lock on the way into WAL."""
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+        time.sleep(WAL_AGAIN_S)
+
+
+def backups(path: Path) -> list[Path]:
+    """The copies beside a database of how it was before it was brought up to date, oldest first."""
+    return sorted(path.parent.glob(f"{path.name}.m*{BACKUP}"), key=lambda copy: copy.stat().st_mtime)
+
+
+def drop_old_backups(path: Path, now: float) -> list[Path]:
+    """Delete the copies that are older than BACKUP_KEPT_DAYS at `now` (Unix time); those that were deleted."""
+    old = [copy for copy in backups(path) if now - copy.stat().st_mtime > BACKUP_KEPT_DAYS * 86400]
+    for copy in old:
+        copy.unlink(missing_ok=True)
+    return old
+
+
+def _applied(db: Database) -> list[str]:
+    from results.db.migrations import migrations
+
+    return [migration.name for migration in migrations.applied(db)]
+
+
+def _bring_up_to_date(db: Database, path: Path) -> None:
+    """All steps in one transaction: the database is as it was, or as it should be, whatever happens in between."""
+    from results.db.migrations import add_columns, migrations
+
+    db.conn.execute("BEGIN IMMEDIATE")
+    try:
+        migrations.apply(db)
+        add_columns(db)
+        for view in db.view_names():
+            db.execute(f"SELECT * FROM {view} LIMIT 0")  # noqa: S608 fails where a column that it needs is missing
+        db.conn.commit()
+    except BaseException as error:
+        db.conn.rollback()
+        if not isinstance(error, Exception) or _way_out(error, path):
+            raise
+        raise StoreError(
+            f"{path}: could not be brought up to date ({type(error).__name__}: {error}); it is as it was, and the "
+            "version of reachprobe that made it can use it; please report this, or choose another with --db"
+        ) from error
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time brings a database up to date; the next finds it done.
+
+    The folder is locked: not the database's file, for SQLite's own locks would go when that is closed here.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
+    """A copy beside the database, as it was before it is changed; under its own name only when it is whole."""
+    pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    whole = path.with_name(f"{path.name}.{version}{BACKUP}")
+    unfinished = whole.with_name(f"{whole.name}{UNFINISHED}")
+    unfinished.unlink(missing_ok=True)
+    needed = pages * size + SPARE_BYTES
+    if shutil.disk_usage(path.parent).free < needed:
+        raise StoreError(
+            f"{path}: is of an older version; a copy of it before it is brought up to date needs {needed / 1e6:.0f} MB "
+            "free on its disk; make room, nothing was changed"
+        )
+    try:
+        _for_its_owner_alone(unfinished)
+        with closing(sqlite3.connect(unfinished)) as copy:
+            connection.backup(copy)
+        shutil.copymode(path, unfinished)
+        _onto_the_disk(unfinished)
+        unfinished.replace(whole)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def _for_its_owner_alone(path: Path) -> None:
+    """Make a new file that nobody else may read, whatever folder it is in; one that is there stays as it is."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError:
+        return  # it is there already, or cannot be made, and SQLite says why
+
+
+def _onto_the_disk(file: Path) -> None:
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turns SQLite's errors about the file into a StoreError with the way out."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        why = _way_out(error, path)
+        if why is None:
+            raise
+        raise StoreError(f"{path}: {why}") from error
+
+
+def _way_out(error: Exception, path: Path) -> str | None:
+    """What to do about an error of SQLite's, None where that is no fault of the file."""
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < FULL_BYTES:
+        code = sqlite3.SQLITE_FULL  # SQLite says so only of the database itself, not of the files beside it
+    return _WAYS_OUT.get(code)
+
+
+_WAYS_OUT = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened: no permission, or no such folder; choose another with --db",
+    sqlite3.SQLITE_READONLY: "cannot be written: no permission; choose another with --db",
+    sqlite3.SQLITE_PERM: "no permission; choose another with --db",
+    sqlite3.SQLITE_NOTADB: "is not a reachprobe database; choose another with --db",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup, or move it away and start anew",
+    sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has ended",
+    sqlite3.SQLITE_FULL: "the disk is full; make room, nothing stored was lost",
+    sqlite3.SQLITE_IOERR: "the disk fails to read or write",
+}

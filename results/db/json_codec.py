@@ -1,0 +1,219 @@
+"""A finished measurement as plain JSON values and back, complete: what goes from one of our databases to another.
+
+What comes back is held to the records' own types, and to what the database and the rules take for granted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from probe import target as targets
+from probe.model import Measurement, Observation, Target
+from probe.net.address_policy import literal
+from results.db.columns import detail_types
+from results.db.jsonl import BadRecord, printable
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, Verdict
+from results.registers.expectation import Expectation
+
+VERSION = 1
+ID = re.compile(r"[0-9A-Za-z._:+-]{4,255}")
+COUNTRY = re.compile(r"[A-Z]{2}")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+MOST_STEPS = 5000
+LONGEST_ADDRESS = 100
+MOST_CONTROLS = 16
+MOST_HOPS = 64
+LARGEST = 2**63
+DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
+LONG_NUMBER = b"0" * 19
+"""What every number of more than 64 bits is to DIGITS, and now and then a hash."""
+
+
+class Plain(msgspec.Struct, frozen=True, kw_only=True):
+    """The record as a whole."""
+
+    version: int
+    measurement: Measurement
+    controls: tuple[Measurement, ...] = ()
+    context: Context
+    verdict: Verdict
+    expectation: Expectation | None = None
+    agreement: str
+    round: Round | None = None
+
+
+def to_plain(finished: Finished, round_: Round | None) -> dict[str, Any]:
+    """Bytes become base64; `round_` is the one that `finished.round_id` names."""
+    plain: dict[str, Any] = msgspec.to_builtins(
+        Plain(
+            version=VERSION,
+            measurement=finished.measurement,
+            controls=finished.controls,
+            context=finished.context,
+            verdict=finished.verdict,
+            expectation=finished.expectation,
+            agreement=finished.agreement,
+            round=round_,
+        )
+    )
+    return plain
+
+
+def from_plain(value: Any, text: bytes | None = None) -> tuple[Finished, Round | None]:
+    """What `to_plain` was given. BadRecord says what is wrong with it.
+
+    `text` is the JSON that it was read from, where there is such: most say at a glance that no number is too large.
+    """
+    if text is None or LONG_NUMBER in text.translate(DIGITS):
+        _check_numbers(value)
+    try:
+        plain = msgspec.convert(value, Plain)
+        measurement, *controls = (_typed(one) for one in (plain.measurement, *plain.controls))
+    except msgspec.ValidationError as error:
+        raise BadRecord(printable(str(error))) from error
+    if plain.version != VERSION:
+        raise BadRecord(f"version {plain.version} of our records; this reachprobe knows version {VERSION}")
+    finished = Finished(
+        measurement=measurement,
+        controls=tuple(controls),
+        context=plain.context,
+        verdict=plain.verdict,
+        expectation=plain.expectation,
+        agreement=plain.agreement,
+        round_id=plain.round.id if plain.round else None,
+    )
+    _check(finished, plain.round)
+    return finished, plain.round
+
+
+def measurement_to_plain(measurement: Measurement) -> dict[str, Any]:
+    """One measurement by itself."""
+    plain: dict[str, Any] = msgspec.to_builtins(measurement)
+    return plain
+
+
+def measurement_from_plain(value: Any) -> Measurement:
+    """What `measurement_to_plain` was given. BadRecord says what is wrong with it."""
+    _check_numbers(value)
+    try:
+        measurement = _typed(msgspec.convert(value, Measurement))
+    except msgspec.ValidationError as error:
+        raise BadRecord(printable(str(error))) from error
+    if not ID.fullmatch(measurement.id):
+        raise BadRecord("an id that is none")
+    _check_place(measurement)
+    _check_time(measurement.started_at)
+    for observation in measurement.observations:
+        _check_step(observation)
+    return measurement
+
+
+def prepare() -> None:
+    """Have msgspec look at every record's type, before there are threads: where two of them are the first to use one at
+    the same moment, msgspec 0.22 crashes the process."""
+    for kind in (Plain, *detail_types().values()):
+        msgspec.json.Decoder(kind)
+
+
+def _typed(measurement: Measurement) -> Measurement:
+    """The measurement with each step's detail as the record of that step."""
+    if len(measurement.observations) > MOST_STEPS:
+        raise BadRecord(f"more than {MOST_STEPS} steps")
+    observations = tuple(
+        msgspec.structs.replace(o, detail=msgspec.convert(o.detail, _detail_type(o.step)))
+        for o in measurement.observations
+    )
+    return msgspec.structs.replace(measurement, observations=observations)
+
+
+def _detail_type(step: str) -> type[msgspec.Struct]:
+    known = detail_types()
+    if step not in known:
+        raise BadRecord(f"a step {printable(step, 40)!r}; known are {', '.join(sorted(known))}")
+    return known[step]
+
+
+def _check_numbers(value: Any) -> None:
+    """The database's integers have 64 bits."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, int) and not -LARGEST <= one < LARGEST:
+            raise BadRecord("a number of more than 64 bits")
+        if isinstance(one, dict):
+            waiting.extend(one.values())
+        elif isinstance(one, (list, tuple)):
+            waiting.extend(one)
+
+
+def _check(finished: Finished, round_: Round | None) -> None:
+    if finished.measurement.control_of is not None:
+        raise BadRecord("a control by itself; it belongs with the measurement that it was made for")
+    if len(finished.controls) > MOST_CONTROLS:
+        raise BadRecord(f"more than {MOST_CONTROLS} controls")
+    recorded, name = finished.context.recorded, finished.measurement.id
+    if any(control.control_of != name and control.id not in recorded for control in finished.controls):
+        raise BadRecord("a control of another measurement")
+    everything = (finished.measurement, *finished.controls)
+    ids = [one.id for one in everything] + ([round_.id] if round_ else [])
+    if not all(ID.fullmatch(one) for one in ids) or len(set(ids)) < len(ids):
+        raise BadRecord("an id that is none, or twice the same")
+    for one in everything:
+        _check_place(one)
+    times = [one.started_at for one in everything] + [earlier.at for earlier in finished.context.earlier]
+    for time in times + ([round_.started_at] if round_ else []):
+        _check_time(time)
+    for observation in (o for one in everything for o in one.observations):
+        _check_step(observation)
+
+
+def _check_place(measurement: Measurement) -> None:
+    target, vantage = measurement.target, measurement.vantage
+    try:
+        read = _parsed(target.text, target.service, target.required)
+    except targets.BadTarget as error:
+        raise BadRecord(printable(str(error))) from error
+    if read != target or target.service == "":
+        raise BadRecord(f"target {printable(target.text, 100)!r} is not what its parts say")
+    if vantage.country is not None and not COUNTRY.fullmatch(vantage.country):
+        raise BadRecord(f"country {printable(vantage.country, 20)!r}")
+    if vantage.network_name == "" or (vantage.asn is not None and not 0 < vantage.asn < 2**32):
+        raise BadRecord(f"vantage {printable(vantage.name, 60)!r} is in no network that there can be")
+
+
+@lru_cache(maxsize=2048)
+def _parsed(text: str, service: str | None, required: bool) -> Target:
+    """The same targets come again and again."""
+    return targets.parse(text, service=service, required=required, allow_private=True)
+
+
+@lru_cache(maxsize=4096)
+def _is_address(text: str) -> bool:
+    return len(text) < LONGEST_ADDRESS and literal(text) is not None
+
+
+def _check_step(observation: Observation) -> None:
+    if observation.address is not None and not _is_address(observation.address):
+        raise BadRecord(f"{printable(observation.address, 60)!r} is no address")
+    if not 0 <= observation.hop <= MOST_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
+        raise BadRecord(f"a step {printable(observation.id, 60)!r} in hop {observation.hop}")
+    body = getattr(observation.detail, "body", None)
+    if body is not None and hashlib.sha256(body).hexdigest() != observation.detail.body_sha256:
+        raise BadRecord("a body that is not the one whose hash is given")
+
+
+def _check_time(text: str) -> None:
+    try:
+        if TIME.fullmatch(text):
+            datetime.fromisoformat(text)
+            return
+    except ValueError:
+        pass
+    raise BadRecord(f"{printable(text, 60)!r} is no UTC time")

@@ -1,0 +1,170 @@
+"""What people are to be told: kept until they are, each change once, through every restart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.db.store import Store
+
+SAID = """
+WITH here AS (
+    SELECT w.id, (SELECT max(started_at) FROM measurements
+        WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
+    FROM targets t CROSS JOIN vantages w WHERE t.text = :target AND w.name = :name AND w.path = :path
+)
+SELECT m.id, m.started_at, v.outcome, v.method, v."trigger", v.confidence,
+    json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
+    json_extract(v.expectation, '$.as_of')
+FROM targets t
+JOIN measurements m ON m.target_id = t.id
+    AND m.vantage_id = (SELECT id FROM here WHERE at IS NOT NULL ORDER BY at DESC LIMIT 1)
+JOIN verdicts v ON v.measurement = m.number
+WHERE t.text = :target AND m.control_of IS NULL AND m.started_at <= :until
+    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+ORDER BY m.started_at DESC LIMIT :limit
+"""
+WAITING = """
+SELECT n.number, n.key, n.what, n.at, n.said FROM untold u JOIN notices n ON n.number = u.notice
+WHERE u.receiver = ? ORDER BY n.at, n.number
+"""
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What was said of a target at one measurement."""
+
+    id: str
+    at: str
+    """UTC, RFC 3339."""
+    outcome: str
+    method: str | None = None
+    trigger: str | None = None
+    confidence: str | None = None
+    register: str | None = None
+    listed: int | None = None
+    """Whether that register listed it then, 0 or 1."""
+    as_of: str | None = None
+    """The register's version that was asked."""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell: `key` by which it is told once, `what` kind of thing, when it came about, and the sentence."""
+
+    key: str
+    what: str
+    at: str
+    """UTC, RFC 3339, to the second."""
+    said: str
+    number: int = 0
+    """The database's own."""
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """Someone who is told, and how that went: since when, told last when, failures in a row, not again before when."""
+
+    name: str
+    since: str
+    told_at: str | None = None
+    failures: int = 0
+    not_before: str | None = None
+
+
+def lately_said(db: Database, target: str, vantage: str, path: str, until: str, limit: int) -> list[Said]:
+    """What was said of a target by one path of a vantage, not after `until`, newest first, on the network that it was
+    on last; what was repeated at once counts once."""
+    values = {"target": target, "name": vantage, "path": path, "until": until, "limit": limit}
+    return [Said(*row) for row in db.execute(SAID, values)]
+
+
+def enrol(store: Store, names: Collection[str], now: str) -> None:
+    """Those of these names who are new are told what comes about from now on; others are struck off, and what waited
+    for them."""
+    known = {row[0] for row in store.db.execute("SELECT name FROM receivers")}
+    if known == set(names):
+        return
+    with store.writing():
+        for name in known - set(names):
+            store.db.execute("DELETE FROM receivers WHERE name = ?", [name])
+        for name in set(names) - known:
+            store.db.execute("INSERT INTO receivers (name, since, failures) VALUES (?, ?, 0)", [name, now])
+
+
+def post(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collection[str]]) -> int:
+    """Keep what is new of these for every receiver that wants its kind and was there by then; how many were new."""
+    since = dict(store.db.execute("SELECT name, since FROM receivers").fetchall())
+    new = 0
+    with store.writing():
+        for notice in notices:
+            cursor = store.db.execute(
+                "INSERT OR IGNORE INTO notices (key, what, at, said) VALUES (?, ?, ?, ?)",
+                [notice.key, notice.what, notice.at, notice.said],
+            )
+            if cursor.rowcount != 1:
+                continue
+            new += 1
+            for name, kinds in wanted.items():
+                if notice.what in kinds and name in since and since[name] <= notice.at:
+                    store.db.execute("INSERT INTO untold VALUES (?, ?)", [name, cursor.lastrowid])
+    return new
+
+
+def known(db: Database, key: str) -> bool:
+    """Whether this has been kept or told before."""
+    return db.execute("SELECT 1 FROM notices WHERE key = ?", [key]).fetchone() is not None
+
+
+def waiting(db: Database, receiver: str) -> list[Notice]:
+    """What a receiver has not been told yet, oldest first."""
+    rows = db.execute(WAITING, [receiver])
+    return [Notice(number=number, key=key, what=what, at=at, said=said) for number, key, what, at, said in rows]
+
+
+def how_many_wait(db: Database) -> dict[str, int]:
+    """Receiver -> how many notices wait."""
+    query = "SELECT r.name, count(u.notice) FROM receivers r LEFT JOIN untold u ON u.receiver = r.name GROUP BY r.name"
+    return dict(db.execute(query).fetchall())
+
+
+def receivers(db: Database) -> list[Receiver]:
+    """Everyone who is told, by name."""
+    rows = db.execute("SELECT name, since, told_at, failures, not_before FROM receivers ORDER BY name")
+    names = Receiver.__struct_fields__
+    return [Receiver(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def claim(store: Store, receiver: Receiver, not_before: str) -> bool:
+    """Before a try: count it as failed until it has succeeded, so that a crash costs no notice and two processes do
+    not tell the same. False where another process was first."""
+    with store.writing():
+        cursor = store.db.execute(
+            "UPDATE receivers SET failures = failures + 1, not_before = ? "
+            "WHERE name = ? AND failures = ? AND not_before IS ? AND told_at IS ?",
+            [not_before, receiver.name, receiver.failures, receiver.not_before, receiver.told_at],
+        )
+        return cursor.rowcount == 1
+
+
+def told(store: Store, receiver: str, notices: Iterable[Notice], now: str) -> None:
+    """These were told."""
+    with store.writing():
+        for notice in notices:
+            store.db.execute("DELETE FROM untold WHERE receiver = ? AND notice = ?", [receiver, notice.number])
+        store.db.execute(
+            "UPDATE receivers SET told_at = ?, failures = 0, not_before = NULL WHERE name = ?", [now, receiver]
+        )
+
+
+def forget(store: Store, before: str) -> int:
+    """Let go of what came about before then, told or not; how many that nobody was told in all that time."""
+    untold = "SELECT count(*) FROM untold u JOIN notices n ON n.number = u.notice WHERE n.at < ?"
+    if store.db.execute("SELECT 1 FROM notices WHERE at < ? LIMIT 1", [before]).fetchone() is None:
+        return 0
+    lost = int(store.db.execute(untold, [before]).fetchone()[0])
+    with store.writing():
+        store.db.execute("DELETE FROM notices WHERE at < ?", [before])
+    return lost

@@ -1,0 +1,246 @@
+"""Reads records back from the database's tables."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.model import Measurement, Target, Vantage
+from results.db.columns import Find, all_columns, from_values
+from results.db.json_rows import line
+from results.judge.judged import Finished, Round
+from results.judge.verdict import Context, NetworkState, Verdict
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.registers.expectation import Expectation
+
+MEASUREMENT = """
+SELECT m.id, m.started_at, m.runtime_s, (SELECT c.id FROM measurements c WHERE c.number = m.control_of),
+    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
+    w.name, w.country, w.asn, w.network_name, w.path, m.number,
+    (SELECT f.id FROM measurements f WHERE f.number = m.repeats)
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+"""
+VERDICT = (
+    'v.outcome, v.method, v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version, v.expectation, '
+    "v.agreement"
+)
+COLUMNS = f"""
+SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
+    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
+    w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network,
+    (SELECT l.id FROM measurements l WHERE l.repeats = m.number)
+"""  # noqa: S608 constants only
+FROM = "JOIN vantages w ON w.id = m.vantage_id LEFT JOIN rounds r ON r.id = m.round_id WHERE m.control_of IS NULL"
+BY_TIME = f"FROM measurements m JOIN verdicts v ON v.measurement = m.number JOIN targets t ON t.id = m.target_id {FROM}"
+BY_VERDICT = (
+    f"FROM verdicts v CROSS JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id {FROM}"
+)
+BY_TARGET = (
+    f"FROM targets t CROSS JOIN measurements m ON m.target_id = t.id "
+    f"CROSS JOIN verdicts v ON v.measurement = m.number {FROM}"
+)
+FILTERS = {
+    "target": "t.text = ?",
+    "service": "t.service = ?",
+    "outcome": "v.outcome = ?",
+    "agreement": "v.agreement = ?",
+    "vantage": "w.name = ?",
+    "path": "w.path = ?",
+    "since": "{at}.started_at >= ?",
+    "until": "{at}.started_at < ?",
+}
+DECIDED = " AND v.agreement <> 'undecided'"
+"""What the index of agreements holds: where there is no register everything is undecided."""
+LATER = " AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
+
+
+def measurement(db: Database, measurement_id: str) -> Measurement:
+    """The measurement of exactly that id, which must be there."""
+    row = db.execute(MEASUREMENT + " WHERE m.id = ?", [measurement_id]).fetchone()
+    return _measurement(db, row)
+
+
+def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
+    """What was measured as its control, in order."""
+    which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
+    rows = db.execute(MEASUREMENT + which, [measurement_id]).fetchall()
+    return tuple(_measurement(db, row) for row in rows)
+
+
+def _recorded(db: Database, ids: Iterable[str]) -> tuple[Measurement, ...]:
+    """The measurements of other vantages that served as controls, as far as they are still there."""
+    found = (db.execute(MEASUREMENT + " WHERE m.id = ?", [one]).fetchone() for one in ids)
+    return tuple(_measurement(db, row) for row in found if row is not None)
+
+
+def context_of(db: Database, measurement_id: str) -> Context:
+    """The stored context that it was judged in."""
+    row = db.execute("SELECT context FROM measurements WHERE id = ?", [measurement_id]).fetchone()
+    return msgspec.json.decode(row[0] or "{}", type=Context)
+
+
+def finished(db: Database, measurement_id: str) -> Finished:
+    """The measurement with its controls, context and current verdict, expectation and agreement."""
+    row = db.execute(
+        f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement = m.number WHERE m.id = ?",  # noqa: S608
+        [measurement_id],
+    ).fetchone()
+    if row is None:
+        raise LookupError(f"{measurement_id} has no verdict: it is a control")
+    context = context_of(db, measurement_id)
+    return Finished(
+        measurement=measurement(db, measurement_id),
+        controls=controls_of(db, measurement_id) + _recorded(db, context.recorded),
+        context=context,
+        verdict=_verdict(row[:8]),
+        expectation=_expectation(row[8]),
+        agreement=row[9],
+        round_id=row[10],
+    )
+
+
+def round_of(db: Database, round_id: str | None) -> Round | None:
+    """The stored round of that id."""
+    query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
+    found = db.execute(query, [round_id]).fetchone()
+    if found is None:
+        return None
+    network: NetworkState = found[2]
+    evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
+    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])
+
+
+def rows(
+    db: Database,
+    *,
+    limit: int | None = None,
+    repeated: bool = True,
+    oldest_first: bool = False,
+    **filters: str | None,
+) -> Iterator[dict[str, Any]]:
+    """The documented line of each measurement, newest first unless `oldest_first`.
+
+    Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
+    `repeated` False leaves out what was measured again at once, since the later measurement tells.
+    """
+    given = {name: value for name, value in filters.items() if value is not None}
+    if not _is_place(db, given):
+        return  # or every measurement would be looked at for one of a place that has none
+    query = rows_query(given, repeated=repeated, oldest_first=oldest_first)
+    values: list[str | int] = list(given.values())
+    if limit is not None:
+        query, values = query + " LIMIT ?", [*values, limit]
+    for row in db.execute(query, values):
+        yield line_of(row)
+
+
+def _is_place(db: Database, given: Mapping[str, str]) -> bool:
+    """Whether any vantage has the name and the path that are asked for; true where neither is."""
+    asked = {name: given[name] for name in ("vantage", "path") if name in given}
+    conditions = " AND ".join([FILTERS[name] for name in asked] or ["1"])
+    found = db.execute(f"SELECT 1 FROM vantages w WHERE {conditions} LIMIT 1", list(asked.values())).fetchone()  # noqa: S608
+    return not asked or found is not None
+
+
+def line_of(row: Sequence[Any]) -> dict[str, Any]:
+    """The documented line from a row of COLUMNS; what stands in the row after these is the caller's."""
+    return line(
+        measurement_id=row[0],
+        started_at=row[1],
+        runtime_s=row[2],
+        target=_target(row[4:11]),
+        vantage=_vantage(row[11:16]),
+        verdict=_verdict(row[16:24]),
+        expectation=_expectation(row[24]),
+        agreement=row[25],
+        network=row[26],
+        repeats=row[3],
+        repeated_by=row[27],
+    )
+
+
+def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:
+    """The query for these filters, which begins where fewest rows have to be looked at: at the few targets that are
+    named, else at the verdicts of one kind, else at the newest."""
+    at, begin = "m", BY_TIME
+    decided = given.get("agreement", "undecided") != "undecided"
+    if "target" in given or "service" in given:
+        begin = BY_TARGET
+    elif "outcome" in given or decided:
+        at, begin = "v", BY_VERDICT
+    conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given)
+    conditions += (DECIDED if decided else "") + (LATER if not repeated else "")
+    number = "v.measurement" if at == "v" else "m.number"
+    order = f"{at}.started_at, m.id" if oldest_first else f"{at}.started_at DESC, {number} DESC"
+    return f"{COLUMNS}{begin}{conditions} ORDER BY {order}"
+
+
+def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
+    names = tuple(all_columns())
+    stored = db.execute(
+        f"SELECT {', '.join(names)} FROM observations WHERE measurement = ? ORDER BY place",  # noqa: S608 our own names
+        [row[16]],
+    ).fetchall()
+    find = Find(partial(_certificate, db), partial(_body, db))
+    return Measurement(
+        id=row[0],
+        started_at=row[1],
+        runtime_s=row[2],
+        control_of=row[3],
+        repeats=row[17],
+        target=_target(row[4:11]),
+        vantage=_vantage(row[11:16]),
+        observations=tuple(from_values(_whole_id(row[0], dict(zip(names, one, strict=True))), find) for one in stored),
+    )
+
+
+def _whole_id(measurement_id: str, values: dict[str, Any]) -> dict[str, Any]:
+    return values | {"id": measurement_id + values["id"]} if values["id"].startswith(".") else values
+
+
+def _target(row: Sequence[Any]) -> Target:
+    values = dict(zip(Target.__struct_fields__, row, strict=True))
+    return Target(**{**values, "required": bool(values["required"])})
+
+
+def _vantage(row: Sequence[Any]) -> Vantage:
+    return Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True)))
+
+
+def _verdict(row: Sequence[Any]) -> Verdict:
+    outcome, method, trigger, confidence, rules, evidence, control, rules_version = row
+    return Verdict(
+        outcome=outcome,
+        method=method,
+        trigger=trigger,
+        confidence=confidence,
+        rules=msgspec.json.decode(rules, type=tuple[str, ...]),
+        evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+        control=control,
+        rules_version=rules_version,
+    )
+
+
+def _expectation(text: str | None) -> Expectation | None:
+    if text is None:
+        return None
+    from results.registers.expectation import Expectation
+
+    return msgspec.json.decode(text, type=Expectation)
+
+
+def _certificate(db: Database, certificate_id: int) -> bytes:
+    der: bytes = db.execute("SELECT der FROM certificates WHERE id = ?", [certificate_id]).fetchone()[0]
+    return der
+
+
+def _body(db: Database, sha256: str) -> bytes | None:
+    row = db.execute("SELECT zlib FROM bodies WHERE sha256 = ?", [sha256]).fetchone()
+    return zlib.decompress(row[0]) if row else None

@@ -1,0 +1,161 @@
+"""Retention: measurements leave with age, or oldest first where the database has outgrown its limit; and a full disk.
+
+Registers, consent and fingerprints are never touched. The space of what is deleted is used again, and given back to
+the disk where a good part of the file is empty and the disk has room for the copy that takes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from results.db.columns import detail_columns, detail_types
+from results.db.store import Store, StoreError, explained
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+BATCH = 500
+NEEDED_BYTES = 16 * 1024 * 1024
+"""What must be free on the disk before a round begins."""
+ALWAYS_KEPT_DAYS = 7
+EMPTY_SHARE = 0.25
+"""From which share of empty pages on the file is written anew."""
+OLDEST = """
+SELECT m.number FROM measurements m JOIN vantages w ON w.id = m.vantage_id
+WHERE m.control_of IS NULL AND m.started_at < ? AND (? IS NULL OR w.name = ?)
+ORDER BY m.started_at LIMIT ?
+"""
+
+
+class Pruned(msgspec.Struct, frozen=True):
+    """How many measurements were deleted for their age and for the size limit, and the file's size after it."""
+
+    old: int
+    above_limit: int
+    bytes: int
+
+
+def ensure_room(database: Path) -> None:
+    """StoreError where the disk is so full that a round's measurements might not find room."""
+    free = shutil.disk_usage(database.parent if database.parent.exists() else "/").free
+    if free < NEEDED_BYTES:
+        raise StoreError(
+            f"{database.parent}: the disk is full ({free / 1e6:.1f} MB are free), so nothing is measured; "
+            "make room, nothing stored was lost"
+        )
+
+
+def cutoff(keep_days: int, now: datetime) -> str:
+    """The moment before which measurements are too old (UTC, RFC 3339)."""
+    try:
+        return (now.astimezone(UTC) - timedelta(days=keep_days)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except OverflowError:
+        return "0001"
+
+
+def count_old(db: Database, before: str, vantage: str | None = None) -> int:
+    """How many measurements are older, without their controls; of every vantage, or of one."""
+    return len(db.execute(OLDEST, [before, vantage, vantage, -1]).fetchall())
+
+
+def used_bytes(db: Database) -> int:
+    """What the database holds, without its empty pages."""
+    pages, empty, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - empty) * size)
+
+
+def prune(
+    store: Store, *, keep_days: int, now: datetime, max_bytes: int | None = None, vantage: str | None = None
+) -> Pruned:
+    """Delete what is older than `keep_days`, then the oldest until no more than `max_bytes` are used.
+
+    Of every vantage, or of `vantage` alone; the limit never takes the last week. The caller holds the lock. It goes in
+    small transactions, so that a crash in between leaves a whole database.
+    """
+    old, above = sum(_delete(store, cutoff(keep_days, now), vantage, BATCH)), 0
+    if old:
+        _drop_unused(store)
+    if max_bytes is not None and used_bytes(store.db) > max_bytes:
+        recent = cutoff(ALWAYS_KEPT_DAYS, now)
+        step = max(BATCH, count_old(store.db, recent, vantage) // 20)
+        for deleted in _delete(store, recent, vantage, step):
+            above += deleted
+            _drop_unused(store)
+            if used_bytes(store.db) <= max_bytes:
+                break
+    if old or above:
+        _give_back(store)
+    return Pruned(old, above, used_bytes(store.db))
+
+
+def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, vantage: str) -> Pruned | None:
+    """What a round does on its way out, about once a day: prune this machine's own measurements, never imported ones.
+
+    None where there was nothing to do.
+    """
+    overdue = store.db.execute(OLDEST, [cutoff(keep_days + 1, now), vantage, vantage, 1]).fetchone()
+    if overdue is None and (max_bytes is None or used_bytes(store.db) <= max_bytes):
+        return None
+    return prune(store, keep_days=keep_days, max_bytes=max_bytes, now=now, vantage=vantage)
+
+
+def _delete(store: Store, before: str, vantage: str | None, batch: int) -> Iterator[int]:
+    """Delete what is older, the oldest first, so many at a time; yields how many."""
+    while True:
+        with store.writing():
+            numbers = store.db.execute(OLDEST, [before, vantage, vantage, batch]).fetchall()
+            # Controls, observations and verdicts go with their measurement.
+            store.db.conn.executemany("DELETE FROM measurements WHERE number = ?", numbers)
+        if not numbers:
+            return
+        yield len(numbers)
+
+
+def _drop_unused(store: Store) -> None:
+    """Certificates, bodies and rounds that no measurement needs any more."""
+    columns = [column for step in detail_types() for column in detail_columns(step)]
+    certificates = " UNION ".join(
+        f"SELECT value FROM observations, json_each({column.name}) WHERE {column.name} IS NOT NULL"  # noqa: S608
+        for column in columns
+        if column.kind == "certificates"
+    )
+    bodies = " UNION ".join(
+        f"SELECT {column.name} FROM observations WHERE {column.name} IS NOT NULL"  # noqa: S608 our records' field names
+        for column in columns
+        if column.kind == "body"
+    )
+    db = store.db
+    # Which rounds are needed is asked here once; SQLite would ask all measurements again for each that goes.
+    db.execute("PRAGMA foreign_keys = OFF")
+    try:
+        with store.writing():
+            db.execute(f"DELETE FROM certificates WHERE id NOT IN ({certificates})")  # noqa: S608
+            db.execute(f"DELETE FROM bodies WHERE sha256 NOT IN ({bodies})")  # noqa: S608
+            db.execute(
+                "DELETE FROM rounds WHERE id NOT IN (SELECT round_id FROM measurements WHERE round_id IS NOT NULL)"
+            )
+    finally:
+        db.execute("PRAGMA foreign_keys = ON")
+    store.forget_ids()
+
+
+def _give_back(store: Store) -> None:
+    """Write the file anew without its empty pages, where that is worth it and the disk has room for it twice."""
+    db = store.db
+    pages, empty = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
+    room = shutil.disk_usage(store.path.parent).free > 2 * used_bytes(db) + NEEDED_BYTES
+    try:
+        with explained(store.path):
+            if empty >= EMPTY_SHARE * pages and room:
+                db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except StoreError:
+        return  # another program reads; the empty pages are used again anyway

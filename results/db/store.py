@@ -1,0 +1,238 @@
+"""The database: measurements and their observations, and what was concluded from them, in one SQLite file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.model import Measurement, Target, Vantage
+from probe.net.network import rfc3339
+from results.db import read, write
+from results.db.connect import StoreError as StoreError
+from results.db.connect import connect
+from results.db.connect import explained as explained
+from results.judge.judged import Finished, Round, Spent
+from results.judge.verdict import Context, Earlier, Rate
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+SHORTEST_PREFIX = 4
+LOOKED_BACK, REMEMBERED = 1000, 12
+EARLIER = """
+FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
+JOIN verdicts v ON v.measurement = m.number
+LEFT JOIN rounds r ON r.id = m.round_id
+WHERE r.network_key IS ? AND w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
+    AND t.text = ? AND m.control_of IS NULL AND m.started_at < ? AND m.id IS NOT ?
+    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+ORDER BY m.started_at DESC LIMIT ?
+"""
+HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER
+RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offline' ORDER BY")
+
+Judge = Callable[[Finished], Finished]
+"""A finished measurement judged again: the same measurement, controls and context, a new verdict."""
+
+
+class Store:
+    """One open database. `open` makes it, brings an older one up to date, and refuses a newer one."""
+
+    def __init__(self, db: Database, path: Path) -> None:
+        self.db = db
+        self.path = path
+        self._ids = write.Ids()
+
+    @classmethod
+    def open(cls, path: Path, *, must_exist: bool = False) -> Store:
+        """Open the database at `path`, or make it. StoreError for one that is newer, damaged or locked."""
+        if must_exist and not path.exists():
+            raise StoreError(
+                f"{path}: there is no database yet; `reachprobe check` or `run` makes it, --db names another"
+            )
+        with explained(path):
+            try:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(f"{path.parent}: {error.strerror}; choose another with --db") from error
+            return cls(connect(path), path)
+
+    def close(self) -> None:
+        self.db.close()
+
+    def save_round(self, round_: Round, *, network_key: str | None = None, spent: Spent | None = None) -> None:
+        """Keep a round; `network_key` names the network that it is on, among those of this machine."""
+        with self.writing():
+            write.save_round(self.db, round_, network_key)
+            write.spend(self.db, spent)
+
+    def save(self, records: Iterable[Finished], *, spent: Spent | None = None) -> None:
+        """Keep these, all or none. When this returns they are committed, and with them what they cost."""
+        try:
+            with self.writing():
+                write.save(self.db, self._ids, list(records))
+                write.spend(self.db, spent)
+        except BaseException:
+            self._ids.forget()
+            raise
+
+    def repeated(self, first: Finished, again: Finished, *, spent: Spent | None = None) -> None:
+        """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
+        try:
+            with self.writing():
+                write.save(self.db, self._ids, [again])
+                write.save_context(self.db, first)
+                write.save_verdicts(self.db, [first])
+                write.spend(self.db, spent)
+        except BaseException:
+            self._ids.forget()
+            raise
+
+    def find(self, prefix: str) -> str:
+        """The one measurement whose id begins so. StoreError where there is none, or more than one."""
+        if len(prefix) < SHORTEST_PREFIX:
+            raise StoreError(f"{prefix!r}: give at least the first {SHORTEST_PREFIX} characters of the id")
+        found = self._beginning(prefix)
+        if not found:
+            raise StoreError(f"no measurement {prefix!r} in {self.path}; `reachprobe results list` shows what is there")
+        if len(found) > 1:
+            raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(found)}")
+        return found[0]
+
+    def short(self, measurement_id: str) -> str:
+        """The shortest beginning of an id that names no other measurement."""
+        for length in range(SHORTEST_PREFIX, len(measurement_id)):
+            prefix = measurement_id[:length]
+            if len(self._beginning(prefix)) < 2:
+                return prefix
+        return measurement_id
+
+    def _beginning(self, prefix: str) -> list[str]:
+        """Ids that begin so, at most three; controls are found by what they control."""
+        rows = self.db.execute(
+            "SELECT id FROM measurements WHERE id >= ? AND id < ? AND control_of IS NULL ORDER BY id LIMIT 3",
+            [prefix, prefix + "\U0010ffff"],
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def measurement(self, id_prefix: str) -> Measurement:
+        return read.measurement(self.db, self.find(id_prefix))
+
+    def controls_of(self, measurement_id: str) -> tuple[Measurement, ...]:
+        return read.controls_of(self.db, measurement_id)
+
+    def context_of(self, measurement_id: str) -> Context:
+        return read.context_of(self.db, measurement_id)
+
+    def finished(self, id_prefix: str) -> Finished:
+        """A measurement with its controls, context and current verdict."""
+        return read.finished(self.db, self.find(id_prefix))
+
+    def rows(self, limit: int | None = None, repeated: bool = True, **filters: str | None) -> Iterator[dict[str, Any]]:
+        """The rows of `results list --json`, newest first: see `loading.rows` for the filters."""
+        return read.rows(self.db, limit=limit, repeated=repeated, oldest_first=False, **filters)
+
+    def latest_outcome(
+        self, target: Target, vantage: Vantage, before: str, *, network: str | None = None
+    ) -> str | None:
+        """What was last said of `target` on this network by this path, before a UTC time."""
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, None, 1]
+        row = self.db.execute(HISTORY, values).fetchone()
+        return row[1] if row else None
+
+    def history(
+        self,
+        target: Target,
+        vantage: Vantage,
+        before: str,
+        *,
+        apart_from: str | None = None,
+        network: str | None = None,
+    ) -> tuple[Earlier, ...]:
+        """How `target` failed on this network by this path since it was last reachable, oldest first, before a UTC
+        time.
+
+        Of many only the newest are told, and the oldest of an unbroken run of the same. What was measured again at once
+        counts once, so a repeat leaves the measurement that it repeats out.
+        """
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
+        rows = self.db.execute(HISTORY, values)
+        since = takewhile(lambda row: row[1] != "reachable", rows)
+        found = [Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None]
+        newest, rest = found[:REMEMBERED], found[REMEMBERED:]
+        run = list(takewhile(lambda earlier: earlier.method == newest[-1].method, rest))
+        return tuple(reversed([*newest, *run[-1:]]))
+
+    def rates(
+        self,
+        target: Target,
+        vantage: Vantage,
+        before: str,
+        *,
+        apart_from: str | None = None,
+        network: str | None = None,
+    ) -> tuple[Rate, ...]:
+        """The run of slow answers that the last measurement of `target` ended here, the newest of many; () for none."""
+        values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
+        row = self.db.execute(RATES, values).fetchone()
+        return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
+
+    def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
+        """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.
+
+        The context is kept as the judge gives it back, for it may say by what the new verdict was made. What changed is
+        noted among the corrections.
+        """
+        judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
+        ids = [row[0] for row in self.db.execute(judged)]
+        at = rfc3339(datetime.now(UTC))
+        for start in range(0, len(ids), 200):
+            changed: list[tuple[Finished, Finished]] = []
+            with self.writing():
+                for measurement_id in ids[start : start + 200]:
+                    old = read.finished(self.db, measurement_id)
+                    new = judge(old)
+                    if new.context != old.context:
+                        write.save_context(self.db, new)
+                    if new != msgspec.structs.replace(old, context=new.context):
+                        write.save_verdicts(self.db, [new])
+                        write.save_correction(self.db, old, new, at)
+                        changed.append((old, new))
+            yield from changed
+
+    def judged_with_others(self, fingerprints: str | None) -> int:
+        """How many verdicts were made with other published fingerprints than those of this digest."""
+        judged = "SELECT count(*) FROM measurements m JOIN verdicts v ON v.measurement = m.number"
+        others = f"{judged} WHERE json_extract(m.context, '$.fingerprints') IS NOT ?"
+        return int(self.db.execute(others, [fingerprints]).fetchone()[0])
+
+    def consent(self) -> int | None:
+        """The version of the newest text that was consented to, None where none was."""
+        row = self.db.execute("SELECT max(text_version) FROM consents").fetchone()
+        return row[0] if row else None
+
+    def forget_ids(self) -> None:
+        """After rows were deleted: ids are looked up again."""
+        self._ids.forget()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction that takes its turn before it reads, so that another writer makes it wait and not fail."""
+        with explained(self.path):
+            self.db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.conn.rollback()
+                raise
+            self.db.conn.commit()
+
+    def record_consent(self, text_version: int, given_at: str) -> None:
+        with self.writing():
+            self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])

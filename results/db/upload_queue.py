@@ -1,0 +1,184 @@
+"""What waits to be sent to a hub: at least once, in its order, and kept where the hub refuses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.net.address_policy import is_public, literal
+from results.db import read
+from results.db.json_codec import to_plain
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.db.store import Store
+
+NEW = """
+SELECT m.number, t.host FROM measurements m JOIN vantages w ON w.id = m.vantage_id JOIN targets t ON t.id = m.target_id
+JOIN verdicts v ON v.measurement = m.number
+WHERE m.number > ? AND m.control_of IS NULL AND w.name = ? ORDER BY m.number
+"""
+WAITING = """
+SELECT o.measurement, m.id FROM outbox o JOIN measurements m ON m.number = o.measurement
+WHERE o.hub = ? AND o.refused IS NULL ORDER BY o.measurement LIMIT ?
+"""
+MAX_SAID = 300
+
+
+class Hub(msgspec.Struct, frozen=True, kw_only=True):
+    """A hub where this vantage is enrolled, and how sending to it goes. Its token is printed nowhere."""
+
+    url: str
+    name: str
+    """By which the hub knows this vantage; what is sent bears it."""
+    token: str
+    token_at: str
+    since: str
+    queued: int
+    sent: int
+    sent_at: str | None
+    failures: int
+    not_before: str | None
+    said: str | None
+
+    def __repr__(self) -> str:
+        return f"Hub({self.url!r}, {self.name!r})"
+
+
+def enrol(store: Store, url: str, name: str, token: str, now: str) -> None:
+    """This vantage may send to `url` from now on: what is measured from here on is sent, and nothing from before."""
+    with store.writing():
+        store.db.execute(
+            "INSERT INTO hubs (url, name, token, token_at, since, queued) "
+            "VALUES (:url, :name, :token, :now, :now, (SELECT ifnull(max(number), 0) FROM measurements)) "
+            "ON CONFLICT (url) DO UPDATE SET name = :name, token = :token, token_at = :now, failures = 0, "
+            "not_before = NULL, said = NULL",
+            {"url": url, "name": name, "token": token, "now": now},
+        )
+
+
+def renew(store: Store, url: str, token: str, now: str) -> None:
+    """The hub has given another token in place of the one before."""
+    with store.writing():
+        store.db.execute("UPDATE hubs SET token = ?, token_at = ? WHERE url = ?", [token, now, url])
+
+
+def hubs(db: Database) -> list[Hub]:
+    """Every hub where this vantage is enrolled."""
+    names = Hub.__struct_fields__
+    rows = db.execute(f"SELECT {', '.join(names)} FROM hubs ORDER BY url")  # noqa: S608 our own record's field names
+    return [Hub(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def hub_at(db: Database, url: str) -> Hub | None:
+    return next((hub for hub in hubs(db) if hub.url == url), None)
+
+
+def queue(store: Store, url: str, vantage: str) -> int:
+    """Put in the outbox what `vantage` has measured since it was last looked at; how many that is.
+
+    What is of this machine's own network, a host without a dot or at a private address, is nobody else's business.
+    """
+    hub = hub_at(store.db, url)
+    if hub is None:
+        return 0
+    with store.writing():
+        found = store.db.execute(NEW, [hub.queued, vantage]).fetchall()
+        numbers = [number for number, host in found if not _is_local(host)]
+        store.db.conn.executemany("INSERT OR IGNORE INTO outbox (hub, measurement) VALUES (?, ?)", _of(url, numbers))
+        store.db.execute(
+            "UPDATE hubs SET queued = max(queued, (SELECT ifnull(max(number), 0) FROM measurements)) WHERE url = ?",
+            [url],
+        )
+    return len(numbers)
+
+
+def waiting(db: Database, url: str, most: int) -> dict[int, str]:
+    """Number and id of what waits for a hub, the oldest first."""
+    return dict(db.execute(WAITING, [url, most]).fetchall())
+
+
+def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
+    """A measurement as it is sent: under the name by which the hub knows this vantage, with nobody else's records."""
+    finished = read.finished(db, measurement_id)
+    made = tuple(control for control in finished.controls if control.control_of == measurement_id)
+    vantage = msgspec.structs.replace(finished.measurement.vantage, name=name)
+    alone = msgspec.structs.replace(
+        finished,
+        measurement=msgspec.structs.replace(finished.measurement, vantage=vantage),
+        controls=made,
+        context=msgspec.structs.replace(finished.context, recorded=()),
+    )
+    return msgspec.json.encode({"record": to_plain(alone, read.round_of(db, finished.round_id))})
+
+
+def claim(store: Store, hub: Hub, not_before: str) -> bool:
+    """Before a try: count it as failed until it has succeeded, so that two processes do not send the same at once.
+    False where another was first."""
+    with store.writing():
+        cursor = store.db.execute(
+            "UPDATE hubs SET failures = failures + 1, not_before = ? WHERE url = ? AND failures = ? "
+            "AND not_before IS ? AND sent = ?",
+            [not_before, hub.url, hub.failures, hub.not_before, hub.sent],
+        )
+        return cursor.rowcount == 1
+
+
+def answered(store: Store, url: str, taken: Iterable[int], refused: Mapping[int, str], now: str) -> None:
+    """The hub has these, and would not have those; both in one transaction."""
+    with store.writing():
+        db = store.db
+        gone = db.conn.executemany("DELETE FROM outbox WHERE hub = ? AND measurement = ?", _of(url, taken)).rowcount
+        db.conn.executemany(
+            "UPDATE outbox SET refused = ? WHERE hub = ? AND measurement = ?",
+            [(why[:MAX_SAID], url, number) for number, why in refused.items()],
+        )
+        db.execute(
+            "UPDATE hubs SET sent = sent + ?, sent_at = ?, failures = 0, not_before = NULL, said = NULL WHERE url = ?",
+            [max(0, gone), now, url],
+        )
+
+
+def failed(store: Store, url: str, why: str, not_before: str | None = None) -> None:
+    """A try came to nothing; all that it was for stays."""
+    with store.writing():
+        store.db.execute(
+            "UPDATE hubs SET said = ?, not_before = ifnull(?, not_before) WHERE url = ?",
+            [why[:MAX_SAID], not_before, url],
+        )
+
+
+def counts(db: Database, url: str) -> tuple[int, int]:
+    """How many wait for a hub, and how many it refused."""
+    query = "SELECT count(*) - count(refused), count(refused) FROM outbox WHERE hub = ?"
+    waits, refused = db.execute(query, [url]).fetchone()
+    return int(waits), int(refused)
+
+
+def refusals(db: Database, url: str, most: int) -> list[tuple[str, str, str]]:
+    """Id and target of what a hub refused, and why, the newest first."""
+    rows = db.execute(
+        "SELECT m.id, t.text, o.refused FROM outbox o JOIN measurements m ON m.number = o.measurement "
+        "JOIN targets t ON t.id = m.target_id WHERE o.hub = ? AND o.refused IS NOT NULL "
+        "ORDER BY o.measurement DESC LIMIT ?",
+        [url, most],
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def retry(store: Store, url: str) -> int:
+    """Let what was refused be sent again, as after an upgrade of either side; how many."""
+    with store.writing():
+        cursor = store.db.execute("UPDATE outbox SET refused = NULL WHERE hub = ? AND refused IS NOT NULL", [url])
+        return int(cursor.rowcount)
+
+
+def _of(url: str, numbers: Iterable[int]) -> list[tuple[str, int]]:
+    return [(url, number) for number in numbers]
+
+
+def _is_local(host: str) -> bool:
+    return not is_public(host) if literal(host) is not None else "." not in host

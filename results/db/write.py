@@ -1,0 +1,248 @@
+"""Writes records into the database's tables. The caller holds the transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.model import Measurement, Observation, Target, Vantage
+from results.db.columns import Keep, step_columns, to_values
+from results.judge.failure_point import ending
+from results.judge.judged import Finished, Round, Spent
+from results.judge.verdict import Context
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+    from results.registers.expectation import Expectation
+
+CORRECTION = (
+    "measurement, at, was_outcome, was_method, was_confidence, was_agreement, was_rules_version, "
+    "outcome, method, confidence, agreement, rules_version"
+)
+
+
+class Ids:
+    """Row ids of the vantages, targets and certificates met so far, so that each is looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Vantage | Target | bytes, int] = {}
+
+    def of(self, db: Database, record: Vantage | Target) -> int:
+        if record not in self._known:
+            self._known[record] = _row_id(db, record)
+        return self._known[record]
+
+    def of_certificate(self, db: Database, der: bytes) -> int:
+        key = hashlib.sha256(der).digest()
+        if key not in self._known:
+            self._known[key] = _certificate_id(db, key.hex(), der)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """After a transaction that was rolled back, for its rows are gone."""
+        self._known.clear()
+
+
+def save_round(db: Database, round_: Round, network_key: str | None = None) -> None:
+    """`network_key` tells this machine's networks apart, and stays in this database."""
+    db.execute(
+        "INSERT INTO rounds (id, started_at, network, evidence, network_key, asn_source) VALUES (?, ?, ?, ?, ?, ?)",
+        [round_.id, round_.started_at, round_.network, to_json(round_.evidence), network_key, round_.asn_source],
+    )
+
+
+def spend(db: Database, spent: Spent | None) -> None:
+    """Add to what a month has cost."""
+    if spent is not None:
+        db.execute(
+            "INSERT INTO traffic VALUES (?, ?) ON CONFLICT (month) DO UPDATE SET bytes = bytes + excluded.bytes", spent
+        )
+
+
+def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
+    """Measurements with their controls, observations, certificates, bodies where something was odd, and verdicts."""
+    number: int = db.execute("SELECT ifnull(max(number), 0) + 1 FROM measurements").fetchone()[0]
+    measurements: list[tuple[Any, ...]] = []
+    observations: defaultdict[str, list[list[Any]]] = defaultdict(list)
+    bodies: dict[str, bytes] = {}
+    for record in records:
+        body = partial(_body_key, bodies) if is_worth_its_bodies(record) else _unkept
+        keep = Keep(partial(ids.of_certificate, db), body)
+        main = number
+        # A recorded measurement that served as a control is there already.
+        made = [control for control in record.controls if control.control_of == record.measurement.id]
+        for measurement in (record.measurement, *made):
+            control_of, context = (main, None) if number > main else (None, sparse(record.context))
+            row = _measurement_row(db, ids, measurement, record.round_id)
+            measurements.append((number, *row, control_of, context, _number(db, measurement.repeats)))
+            for place, observation in enumerate(measurement.observations):
+                observations[observation.step].append(
+                    [number, place, *_observation_row(measurement, observation, keep)]
+                )
+            number += 1
+    connection = db.conn
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
+    for step, rows in observations.items():
+        connection.executemany(_insert_observation(step), rows)
+    connection.executemany(
+        "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
+    )
+    save_verdicts(db, records)
+
+
+def save_context(db: Database, record: Finished) -> None:
+    """What is known of a stored measurement's circumstances by now, in place of what was."""
+    db.execute("UPDATE measurements SET context = ? WHERE id = ?", [sparse(record.context), record.measurement.id])
+
+
+def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
+    """The current verdict of each, in place of any before."""
+    db.conn.executemany(
+        "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, started_at FROM measurements "
+        "WHERE id = ?",
+        [_verdict_row(record) for record in records],
+    )
+
+
+def is_worth_its_bodies(record: Finished) -> bool:
+    """Bodies are kept where something is odd, and where no TLS vouches for them, so that they can be judged again."""
+    return record.verdict.outcome not in ("reachable", "offline") or any(
+        observation.step == "http" and observation.detail.url.startswith("http://") and not observation.detail.location
+        for observation in record.measurement.observations
+    )
+
+
+def to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def sparse(context: Context) -> str:
+    """The context as JSON, without what is as it is by default."""
+    plain = {
+        field: getattr(context, field)
+        for field in Context.__struct_fields__
+        if getattr(context, field) != getattr(_NO_CONTEXT, field)
+    }
+    return to_json(plain)
+
+
+_NO_CONTEXT = Context()
+
+
+def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id: str | None) -> tuple[Any, ...]:
+    return (
+        measurement.id,
+        ids.of(db, measurement.target),
+        ids.of(db, measurement.vantage),
+        round_id,
+        measurement.started_at,
+        measurement.runtime_s,
+    )
+
+
+def _number(db: Database, measurement_id: str | None) -> int | None:
+    if measurement_id is None:
+        return None
+    row = db.execute("SELECT number FROM measurements WHERE id = ?", [measurement_id]).fetchone()
+    return int(row[0]) if row else None
+
+
+def _observation_row(measurement: Measurement, observation: Observation, keep: Keep) -> list[Any]:
+    values = to_values(observation, keep)
+    # Its own id begins with the measurement's, which need not stand in every row.
+    values["id"] = observation.id.removeprefix(measurement.id)
+    return list(values.values())
+
+
+def _insert_observation(step: str) -> str:
+    names = ("measurement", "place", *step_columns(step))
+    marks = ", ".join("?" * len(names))
+    return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
+
+
+def _verdict_row(record: Finished) -> tuple[Any, ...]:
+    verdict = record.verdict
+    return (
+        verdict.outcome,
+        verdict.method,
+        verdict.trigger,
+        verdict.confidence,
+        to_json(verdict.rules),
+        to_json(verdict.evidence),
+        verdict.control,
+        verdict.rules_version,
+        _without_nothing(record.expectation),
+        record.agreement,
+        _failed_by(record),
+        record.measurement.id,
+    )
+
+
+def save_correction(db: Database, was: Finished, now: Finished, at: str) -> None:
+    """Note that a verdict has changed; nothing where it says the same as before, by whatever rules."""
+    before, after = _said(was), _said(now)
+    if before[:-1] == after[:-1]:
+        return
+    marks = ", ".join("?" * 10)
+    db.execute(
+        f"INSERT INTO corrections ({CORRECTION}) SELECT number, ?, {marks} FROM measurements WHERE id = ?",  # noqa: S608
+        [at, *before, *after, now.measurement.id],
+    )
+
+
+def _said(record: Finished) -> tuple[str | None, ...]:
+    verdict = record.verdict
+    return verdict.outcome, verdict.method, verdict.confidence, record.agreement, verdict.rules_version
+
+
+def _failed_by(record: Finished) -> str | None:
+    """How it failed, whatever was concluded: what later failures are held against."""
+    if record.verdict.outcome == "reachable":
+        return None
+    return ending(record.measurement.target, record.measurement.observations).method
+
+
+def _without_nothing(expectation: Expectation | None) -> str | None:
+    if expectation is None:
+        return None
+    plain = msgspec.to_builtins(expectation)
+    return to_json({key: value for key, value in plain.items() if value is not None and value != []})
+
+
+def _body_key(met: dict[str, bytes], body: bytes) -> str:
+    key = hashlib.sha256(body).hexdigest()
+    met[key] = body
+    return key
+
+
+def _unkept(_: bytes) -> None:
+    """The record says its hash itself, which is as well where the body is not kept."""
+
+
+def _certificate_id(db: Database, sha256: str, der: bytes) -> int:
+    found = db.execute("SELECT id FROM certificates WHERE sha256 = ?", [sha256]).fetchone()
+    if found is None:
+        found = db.execute(
+            "INSERT INTO certificates (sha256, der) VALUES (?, ?) RETURNING id", [sha256, der]
+        ).fetchone()
+    return int(found[0])
+
+
+def _row_id(db: Database, record: Vantage | Target) -> int:
+    table = "vantages" if isinstance(record, Vantage) else "targets"
+    fields = record.__struct_fields__
+    values = [getattr(record, field) for field in fields]
+    matches = " AND ".join(f"{field} IS ?" for field in fields)
+    found = db.execute(f"SELECT id FROM {table} WHERE {matches}", values).fetchone()  # noqa: S608 as above
+    if found is not None:
+        return int(found[0])
+    marks = ", ".join("?" * len(fields))
+    inserted = db.execute(f"INSERT INTO {table} ({', '.join(fields)}) VALUES ({marks}) RETURNING id", values)  # noqa: S608
+    return int(inserted.fetchone()[0])

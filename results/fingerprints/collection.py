@@ -1,0 +1,208 @@
+"""An operator's collection of published fingerprints: made from lists, kept in one file beside the database.
+
+The file is written whole and then put in the old one's place, so that a round reads either the old collection or the
+new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from results.fingerprints.fingerprint import FingerprintError, Print, checked
+from results.fingerprints.formats import Format, Row, formats
+from results.fingerprints.library import Library, own_library
+from results.fingerprints.regexp import BadPattern
+
+MAX_SOURCES = 16
+MAX_SOURCE_BYTES = 16 * 1024 * 1024
+MAX_ROWS = 50_000
+"""Rows of one list."""
+MAX_PRINTS = 20_000
+MAX_REGEXPS = 500
+"""Each is tried alone, so there may not be many."""
+MAX_STORED_BYTES = 128 * 1024 * 1024
+MAX_PROBLEMS = 100
+VERSION = 1
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A row that was not taken."""
+
+    source: str
+    line: int
+    why: str
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one list. `rows = kept + skipped`; several rows may give the same print."""
+
+    source: str
+    format: str
+    false_positives: int
+    rows: int
+    kept: int
+    skipped: int
+    sha256: str
+    """Of the file."""
+    reasons: dict[str, int] = {}
+
+
+class Collection(msgspec.Struct, frozen=True, kw_only=True):
+    """What is stored."""
+
+    version: int = VERSION
+    updated: str
+    """UTC, RFC 3339."""
+    sources: tuple[Counts, ...]
+    prints: tuple[Print, ...]
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """A collection, and what of its lists was not taken."""
+
+    collection: Collection
+    problems: tuple[Problem, ...]
+
+
+def place(database: Path) -> Path:
+    """Where a database's collection is kept."""
+    return database.with_name(database.name + ".fingerprints")
+
+
+def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> Gathered:
+    """Read lists, each with the name it is to be called by. FingerprintError where one of them cannot be believed."""
+    if not lists:
+        raise FingerprintError("no list of fingerprints; name files or URLs, or set [fingerprints] sources")
+    if len(lists) > MAX_SOURCES:
+        raise FingerprintError(f"{len(lists)} lists of fingerprints; at most {MAX_SOURCES} are read")
+    prints: dict[tuple[str, str, str, str], Print] = {}
+    problems: list[Problem] = []
+    counts = tuple(_take(name, _content(name, path), prints, problems) for name, path in lists)
+    if len(prints) > MAX_PRINTS:
+        raise FingerprintError(f"{len(prints)} fingerprints; at most {MAX_PRINTS} are kept; leave out a list")
+    if sum(one.how == "regexp" for one in prints.values()) > MAX_REGEXPS:
+        raise FingerprintError(f"more than {MAX_REGEXPS} regular expressions; leave out a list")
+    updated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Gathered(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
+
+
+def store(collection: Collection, path: Path) -> None:
+    """Put the collection at `path`, whole or not at all."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    except OSError as error:
+        raise FingerprintError(f"{path}: {error.strerror}; choose another place with --db") from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(msgspec.json.encode(collection))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise FingerprintError(f"{path}: {error.strerror}; the old collection stays") from error
+
+
+def load(path: Path) -> Collection | None:
+    """The collection at `path`; None where there is none."""
+    again = "run `reachprobe fingerprints update` again, or delete it"
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_STORED_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FingerprintError(f"{path}: {error.strerror}; {again}") from error
+    try:
+        found = msgspec.json.decode(data, type=Collection)
+        for one in found.prints:
+            checked(one)
+    except (msgspec.DecodeError, RecursionError, BadPattern) as error:
+        raise FingerprintError(f"{path} is damaged ({error}); {again}") from error
+    if found.version != VERSION:
+        raise FingerprintError(f"{path} was written by another version of this program; {again}")
+    return found
+
+
+def library_of(database: Path) -> Library:
+    """What is judged by beside this database: our own set, and the stored collection where there is one."""
+    collection = load(place(database))
+    return Library(collection.prints) if collection is not None else own_library()
+
+
+def _content(name: str, path: Path) -> tuple[str, str]:
+    """A list's text and the SHA-256 of its bytes."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SOURCE_BYTES + 1)
+    except OSError as error:
+        raise FingerprintError(f"{name}: {error.strerror}") from error
+    if len(data) > MAX_SOURCE_BYTES:
+        raise FingerprintError(f"{name}: more than {MAX_SOURCE_BYTES} bytes; that is no list of fingerprints")
+    try:
+        return data.decode("utf-8-sig"), hashlib.sha256(data).hexdigest()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FingerprintError(f"{name}:{line}: not UTF-8; is it a list of fingerprints?") from error
+
+
+def _take(
+    name: str, content: tuple[str, str], prints: dict[tuple[str, str, str, str], Print], problems: list[Problem]
+) -> Counts:
+    text, sha256 = content
+    format_ = _format(name, text)
+    rows = kept = false_positives = 0
+    reasons: Counter[str] = Counter()
+    for row in format_.read(name, text):
+        rows += 1
+        if rows > MAX_ROWS:
+            raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; that is no list of fingerprints")
+        found, why = _checked(row)
+        if why is not None:
+            reasons[why.partition(":")[0]] += 1
+            if len(problems) < MAX_PROBLEMS:
+                problems.append(Problem(name, row.line, why))
+            continue
+        kept += 1
+        false_positives += any(one.scope == "fp" for one in found)
+        for one in found:
+            prints.setdefault((one.where, one.how, one.pattern, one.scope), one)
+    if not kept:
+        raise FingerprintError(f"{name}: none of {rows} rows could be read; is it {format_.NAME}?")
+    return Counts(
+        source=name,
+        format=format_.NAME,
+        false_positives=false_positives,
+        rows=rows,
+        kept=kept,
+        skipped=rows - kept,
+        sha256=sha256,
+        reasons=dict(reasons.most_common()),
+    )
+
+
+def _checked(row: Row) -> tuple[Iterable[Print], str | None]:
+    if row.problem is not None:
+        return (), row.problem
+    try:
+        return tuple(checked(one) for one in row.prints), None
+    except BadPattern as error:
+        return (), str(error)
+
+
+def _format(name: str, text: str) -> Format:
+    head = text[:4_096]
+    fitting = [one for one in formats() if one.recognises(head)]
+    if len(fitting) != 1:
+        known = ", ".join(one.NAME for one in formats())
+        raise FingerprintError(f"{name}: no list of fingerprints that is known here ({known})")
+    return fitting[0]

@@ -1,0 +1,303 @@
+"""What an anomaly calls for: which further steps would tell a block from an accident. Pure, and in passes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+
+from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
+from probe.net.address_policy import literal
+from results.fingerprints import is_block_host, match
+from results.judge.dns_answers import Answers, answers_for
+from results.judge.failure_point import (
+    BEGINS,
+    CERTIFICATE,
+    HANDSHAKES,
+    INTERFERED,
+    Ending,
+    attempts,
+    ending,
+    goal,
+    host_of,
+    last_attempt,
+    leads_to,
+    method_of,
+    plain_hops,
+    presented,
+    vouched,
+)
+from results.judge.verdict import Verdict
+
+NAMED: tuple[Role, ...] = ("main", "again")
+"""Roles in which the target's name is sent to its own addresses."""
+ERRORS = 400
+SHORT = 8_192
+PLAIN, SECURE = 80, 443
+H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
+"""HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
+CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
+"""Rules after which a control could add nothing."""
+
+
+class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the A/B steps need. `ab_endpoint` is an address and port that answer handshakes for any name.
+
+    Where that port is 443, port 80 beside it is taken to answer plain requests for any name.
+    """
+
+    innocent_name: str | None = None
+    ab_endpoint: tuple[str, int] | None = None
+    trusted: bool = True
+    """Whether any trusted resolver is configured."""
+    system: bool = False
+    """Whether this network's users ask the system's resolver, so that what getaddrinfo says is of interest."""
+    quic: bool = False
+    """Whether QUIC is tried as well where a service that answered offers it."""
+    waits: tuple[float, ...] = ()
+    """Seconds after the target's name at which an innocent one that failed behind it is tried again: `waits_for`."""
+
+
+def waits_for(timeout_s: float) -> tuple[float, ...]:
+    """When to see whether a censor's residual blocking has passed: three tries within five steps' time."""
+    return timeout_s / 2, 2 * timeout_s, 5 * timeout_s
+
+
+def follow_up(settings: FollowUpSettings) -> FollowUp:
+    """The function that `measure` asks after each pass. It asks for nothing that the measurement already holds."""
+    return partial(_wanted, settings)
+
+
+def wants_control(measurement: Measurement, verdict: Verdict) -> bool:
+    """Whether measuring the whole target through a control could change or support the verdict."""
+    return verdict.outcome != "offline" and not any(rule in CLEARED for rule in verdict.rules)
+
+
+def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lookup | Attempt]:
+    observations = measurement.observations
+    end = ending(measurement.target, observations)
+    if end.complete and vouched(observations, end):
+        return _offered(measurement, end) if settings.quic else ()
+    wanted: list[Lookup | Attempt] = []
+    for hop in sorted({*list(plain_hops(observations))[:1], end.hop}):
+        wanted += _about_names(settings, measurement, hop)
+    if end.observation is not None and not end.complete:
+        wanted += _about_failure(settings, measurement, end, end.observation)
+    elif end.observation is not None:
+        wanted += _about_answer(settings, measurement, end, end.observation)
+    return wanted
+
+
+def may_follow(answer: Http) -> bool:
+    """Whether a redirect may be followed: a known block host is recognised by its name, and not visited."""
+    return not is_block_host(host_of(leads_to(answer)))
+
+
+def _odd(answer: object) -> bool:
+    """Whether an answer in the open is of the kind that a middlebox writes: short, or an error."""
+    return isinstance(answer, Http) and ((answer.status or 0) >= ERRORS or (answer.length or 0) <= SHORT)
+
+
+def _is_block(answer: Observation) -> bool:
+    return isinstance(answer.detail, Http) and any(found.is_block for found in match(answer.detail))
+
+
+def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int) -> list[Lookup | Attempt]:
+    """A second opinion on the addresses, where nothing has proved them yet."""
+    answers = answers_for(measurement.observations, hop)
+    if answers is None or literal(answers.host):
+        return []
+    wanted: list[Lookup | Attempt] = []
+    failed = not answers.main
+    if settings.system and not answers.asked("system") and (failed or answers.contradicted or _unreached(measurement)):
+        wanted.append(Lookup(role="system", hop=hop, host=answers.host))
+    if not answers.asked("trusted"):
+        tried = answers.asked("again") or last_attempt(measurement.observations, "again", hop) is not None
+        roles: list[Role] = ["trusted"] if settings.trusted else []
+        roles += ["again"] if failed else []
+        return wanted + ([] if tried else [Lookup(role=role, hop=hop, host=answers.host) for role in roles])
+    if answers.trusted and (failed or answers.contradicted):
+        if not answers.asked("again"):
+            wanted.append(Lookup(role="again", hop=hop, host=answers.host))
+        if last_attempt(measurement.observations, "trusted", hop) is None:
+            wanted.append(_at_trusted(measurement, hop, answers))
+    return wanted
+
+
+def _at_trusted(measurement: Measurement, hop: int, answers: Answers) -> Attempt:
+    asked = goal(measurement.target, measurement.observations, hop)
+    return Attempt(
+        role="trusted",
+        hop=hop,
+        scheme=asked.scheme,
+        host=answers.host,
+        server_name=answers.host,
+        # IPv4 first: at many homes IPv6 does not work, which would tell nothing of the name.
+        address=min(answers.trusted, key=lambda address: ":" in address),
+        port=asked.port,
+        request_path=asked.path,
+    )
+
+
+def _offered(measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:
+    """A QUIC handshake where the answer's Alt-Svc (RFC 7838), or the name's HTTPS record, offers HTTP/3."""
+    answer, observations = end.observation, measurement.observations
+    if answer is None or not isinstance(answer.detail, Http) or answer.address is None:
+        return []
+    port = h3_port(answer.detail)
+    if port is None and any(
+        isinstance(o.detail, Svcb) and o.host == end.host and "h3" in o.detail.alpn for o in observations
+    ):
+        port = answer.port
+    if port is None or attempts(observations, "offered", end.hop):
+        return []
+    attempt = Attempt(
+        role="offered",
+        hop=end.hop,
+        scheme="quic",
+        host=end.host,
+        server_name=end.host,
+        address=answer.address,
+        port=port,
+        request_path=goal(measurement.target, observations, end.hop).path,
+    )
+    return [attempt]
+
+
+def h3_port(answer: Http) -> int | None:
+    """The UDP port at which an answer offers HTTP/3 on its own host; None where it does not."""
+    for name, value in answer.headers:
+        if name.lower() == "alt-svc" and (found := H3.search(value)) is not None and 0 < int(found.group(1)) < 65536:
+            return int(found.group(1))
+    return None
+
+
+def _unreached(measurement: Measurement) -> bool:
+    """Whether no address of the name could be connected to, or none proved itself: another might have."""
+    end = ending(measurement.target, measurement.observations)
+    failed = end.observation
+    return failed is not None and (failed.step in BEGINS or failed.failure in CERTIFICATE)
+
+
+def _about_answer(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, answer: Observation
+) -> list[Lookup | Attempt]:
+    """An odd answer in the open once more; where it is a known block page, what an innocent name gets there, and
+    what another page of the same name is: the service may quote it.
+    """
+    if attempts(measurement.observations, "again", end.hop):
+        return []
+    block = _is_block(answer)
+    if not block and not _odd(answer.detail):
+        return []
+    roles: list[Role] = ["again"]
+    if block:
+        roles = ["innocent", "other_page", "again"] if settings.innocent_name is not None else ["other_page", "again"]
+    return [_attempt(measurement, end, answer, role, settings) for role in roles]
+
+
+def _about_failure(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
+) -> list[Lookup | Attempt]:
+    """The failure once more; where a name was in what failed, the A/B steps around it."""
+    if failed.step == "dns" or failed.failure is None:
+        return []
+    again = attempts(measurement.observations, "again", end.hop)
+    innocent = attempts(measurement.observations, "innocent", end.hop)
+    named = settings.innocent_name is not None and _names(end, failed)
+    if not again:
+        roles: list[Role] = ["innocent", "again"] if named else ["again"]
+    elif not (named and innocent) or again[-1].failure is None:
+        roles = []
+    elif not presented(innocent[-1]):
+        later = _after_a_wait(settings, measurement, end, failed, innocent)
+        return later or _other_quic(settings, measurement, end, failed)
+    elif len(innocent) > 1 and len(again) == 1:
+        roles = ["again"]  # it must fail also at a time when the innocent name passes
+    else:
+        roles = _elsewhere(settings, measurement, end, failed, again[-1])
+    return [_attempt(measurement, end, failed, role, settings) for role in roles]
+
+
+def _names(end: Ending, failed: Observation) -> bool:
+    """Whether the name in what failed may be why: the SNI of a handshake, the Host of a request in the open.
+
+    A stream that stalled had begun to be answered, and an innocent name's short answer would tell nothing of it.
+    """
+    if failed.step in HANDSHAKES:
+        return failed.failure not in CERTIFICATE
+    return failed.step == "http" and end.scheme == "http" and method_of(failed) in INTERFERED
+
+
+def _after_a_wait(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, innocent: list[Observation]
+) -> list[Lookup | Attempt]:
+    """The innocent name again, until it passes: then it was residual blocking, and how long that lasts is measured."""
+    tries = len(innocent) - 1
+    cut = method_of(failed) in INTERFERED and method_of(innocent[-1]) in (*INTERFERED, "tcp.timeout", "tcp.refused")
+    if not cut or tries >= len(settings.waits):
+        return []
+    observations = measurement.observations
+    ended = [o.offset_s + o.duration_s for role in NAMED for o in attempts(observations, role, end.hop)]
+    passed = max(o.offset_s + o.duration_s for o in observations) - max(ended)
+    attempt = _attempt(measurement, end, failed, "innocent", settings)
+    return [msgspec.structs.replace(attempt, after_s=max(0.0, settings.waits[tries] - passed))]
+
+
+def _elsewhere(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, again: Observation
+) -> list[Role]:
+    """Both names at the address set aside, where a handshake or a plain request fails by name here."""
+    repeats = again.step in ("tcp", *HANDSHAKES) or again.step == failed.step
+    away = _aside(settings, end, failed) is not None
+    if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
+        return []
+    return ["elsewhere_innocent", "elsewhere"]
+
+
+def _other_quic(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
+) -> list[Lookup | Attempt]:
+    """Where QUIC fails for any name: whether this network lets any through, seen at the address set aside."""
+    asked = attempts(measurement.observations, "elsewhere_innocent", end.hop)
+    if failed.step != "quic" or asked or _aside(settings, end, failed) is None:
+        return []
+    return [_attempt(measurement, end, failed, "elsewhere_innocent", settings)]
+
+
+def _aside(settings: FollowUpSettings, end: Ending, failed: Observation) -> tuple[str, int] | None:
+    """The endpoint set aside for what failed; None where there is none, or none but the target's own address."""
+    if settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
+        return None
+    address, port = settings.ab_endpoint
+    if end.scheme != "http":
+        return address, port
+    return (address, PLAIN) if port == SECURE else None
+
+
+def _attempt(
+    measurement: Measurement, end: Ending, failed: Observation, role: Role, settings: FollowUpSettings
+) -> Attempt:
+    asked = goal(measurement.target, measurement.observations, end.hop)
+    away = _aside(settings, end, failed) if role.startswith("elsewhere") else None
+    others = {"other_page": _another(asked.path, measurement.id), "innocent": "/", "elsewhere_innocent": "/"}
+    fetches = role in ("again", "other_page") or asked.scheme == "http"
+    return Attempt(
+        role=role,
+        hop=end.hop,
+        scheme=asked.scheme if fetches or asked.scheme == "quic" else "tls",
+        host=end.host,
+        server_name=settings.innocent_name if role.endswith("innocent") else end.host,
+        address=away[0] if away else failed.address,
+        port=away[1] if away else failed.port or asked.port,
+        request_path=others.get(role, asked.path) if fetches else None,
+    )
+
+
+def _another(path: str | None, measurement_id: str) -> str:
+    """A page of the same name that most likely says something else; a made-up one is never asked for twice."""
+    made_up = "/" + hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
+    return "/" if path not in (None, "/") else made_up

@@ -1,0 +1,46 @@
+"""One measurement with all that was concluded from it: what the store keeps and what a row shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from probe.model import Measurement
+from results.judge.verdict import Context, NetworkState, Verdict
+
+if TYPE_CHECKING:
+    from results.registers.expectation import Expectation
+
+
+AsnSource = Literal["declared", "mmdb", "echoed"]
+"""Whence a vantage's ASN is known: its owner said so, a database on this machine, or a hub that saw the address."""
+
+
+Spent = tuple[str, int]
+"""A month (UTC, `2026-11`), and how many bytes were sent and received in it for what is kept."""
+
+
+class Round(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass over the targets that were due, and what the canaries said of the network then."""
+
+    id: str
+    started_at: str
+    """UTC, RFC 3339."""
+    network: NetworkState
+    evidence: tuple[str, ...] = ()
+    asn_source: AsnSource | None = None
+    """None where the vantage's ASN is not known."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A measurement, its controls, and what the rules and the registers in force say of it."""
+
+    measurement: Measurement
+    controls: tuple[Measurement, ...] = ()
+    context: Context
+    verdict: Verdict
+    expectation: Expectation | None = None
+    """None where no register was held against it."""
+    agreement: str
+    round_id: str | None = None

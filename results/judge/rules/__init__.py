@@ -1,0 +1,23 @@
+"""The rules as data: a table for each protocol file in this folder, read in the order of their tiers.
+
+The tiers are the design's "how a verdict is reached": 1 the network, 2 refusal, 3 reachable, 4 proof, 5 a control got
+through, 6 down, 7 repeated, 8 nothing to tell by. The first rule that applies decides.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import lru_cache
+
+from results.judge.rule import Rule
+
+RULES_VERSION = "2026-11-26"
+
+
+@lru_cache(maxsize=1)
+def rules() -> tuple[Rule, ...]:
+    """Every rule of every table, by tier; within a tier as written, the tables in the order of their names."""
+    names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    tables = [importlib.import_module(f"{__name__}.{name}").RULES for name in names]
+    return tuple(sorted((rule for table in tables for rule in table), key=lambda rule: rule.tier))

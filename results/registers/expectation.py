@@ -1,0 +1,237 @@
+"""What the registers say about a target at a moment.
+
+A look-up asks the database by name, parent names, URL hash, address and subnet; it resolves nothing and holds no
+register in memory. Strongest first: the URL itself, the name, a mask over it, an https URL on its host, an address, a
+subnet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from results.registers import lookup as finding
+from results.registers import names
+from results.registers.loader import instant
+from results.registers.lookup import EntryRef, Version
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+BadTarget = names.BadName
+
+
+MaxAge = float | Callable[[str], float]
+"""How old a version may be to decide anything, in days: of every register, or told of each by its name."""
+
+
+class Other(msgspec.Struct, frozen=True, kw_only=True):
+    """What a register says that was asked too and did not answer; `as_of` is None where none of its versions is old
+    enough, and then `listed` is."""
+
+    register: str
+    listed: bool | None = None
+    since: str | None = None
+    since_source: str | None = None
+    as_of: str | None = None
+    age_days: float | None = None
+    stale: bool = False
+
+
+class Expectation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one register says about one target at one moment.
+
+    `listed` is None when no register, or no version old enough, could say. `since` is a date as the register gives it,
+    `since_source` one of inclusion, decision, first_seen; `as_of` is the version that was asked, `stale` that it was
+    more than max_age_days old. `address_blocks` are entries that block one of the target's addresses as such (no
+    listing of a name). `shares_address_with` are listed names that stood at those addresses: a note, never a listing.
+    `others` are the registers that did not answer.
+    """
+
+    target: str
+    register: str | None = None
+    country: str | None = None
+    listed: bool | None = None
+    since: str | None = None
+    since_source: str | None = None
+    listed_at: str | None = None
+    as_of: str | None = None
+    age_days: float | None = None
+    stale: bool = False
+    basis: str | None = None
+    block_type: str | None = None
+    entries: tuple[EntryRef, ...] = ()
+    address_blocks: tuple[EntryRef, ...] = ()
+    shares_address_with: tuple[str, ...] = ()
+    reason: str = ""
+    others: tuple[Other, ...] = ()
+
+
+class Lookup:
+    """The registers of a country (or the one named) in force at a moment, ready for many look-ups. Of several a fresh
+    one that lists the target answers, else one that is fresh, else the one with the newest version."""
+
+    def __init__(
+        self,
+        db: Database,
+        *,
+        country: str | None = None,
+        register: str | None = None,
+        at: datetime,
+        max_age_days: MaxAge = 3,
+    ) -> None:
+        self._conn = db.conn
+        self._at = int(at.timestamp())
+        self._max_age = max_age_days if callable(max_age_days) else lambda _: max_age_days
+        self._country = country.upper() if country else None
+        self._versions, self._silent = finding.versions_at(db.conn, self._at, self._country, register)
+        self._wanted = register
+
+    def expect(self, target: str, addresses: Sequence[str] = ()) -> Expectation:
+        """The expectation of one target; `addresses` are those it was found at. Raises BadTarget."""
+        place = names.place(target)
+        packed = list(dict.fromkeys(found for text in addresses if (found := names.address(text))))
+        if place.address and place.address not in packed:
+            packed.append(place.address)
+        answers = [self._ask(version, target, place, packed) for version in self._versions]
+        if not answers:
+            return Expectation(target=target, country=self._country, reason=self._why_silent())
+        if len(answers) == 1 and not self._silent:
+            return answers[0]
+        first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
+        others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
+        return msgspec.structs.replace(first, others=others, reason="; ".join([first.reason, *map(_said_by, others)]))
+
+    def _why_silent(self) -> str:
+        if self._silent:
+            return f"register {self._silent[0]} has no version as old as {instant(self._at)}"
+        wanted = f"register {self._wanted}" if self._wanted else f"register of {self._country or 'any country'}"
+        return f"no {wanted} is stored"
+
+    def _ask(self, version: Version, target: str, place: names.Place, addresses: list[bytes]) -> Expectation:
+        conn = self._conn
+        hits, parents = finding.by_name(conn, place)
+        if place.url:
+            hits += finding.by_url(conn, place.url)
+        by_address = {packed: finding.by_address(conn, version, packed) for packed in addresses}
+        if place.address:
+            hits += by_address[place.address]
+        entries = finding.references(conn, version, hits)
+        blocks = finding.references(conn, version, [hit for found in by_address.values() for hit in found])
+        shared = finding.sharing(conn, version, addresses, place.host) if addresses else ()
+        age = (self._at - version.as_of) / 86400
+        head = entries[0] if entries else None
+        since, source = head.since() if head else (None, None)
+        return Expectation(
+            target=target,
+            register=version.name,
+            country=version.country,
+            listed=head is not None,
+            since=since,
+            since_source=source,
+            listed_at=head.listed_at if head else None,
+            as_of=instant(version.as_of),
+            age_days=round(age, 3),
+            stale=age > self._max_age(version.name),
+            basis=head.basis if head else None,
+            block_type=head.block_type if head else None,
+            entries=tuple(entries),
+            address_blocks=tuple(blocks),
+            shares_address_with=shared,
+            reason=_why_listed(head) if head else self._why_not(version, place, parents, shared),
+        )
+
+    def _why_not(
+        self, version: Version, place: names.Place, parents: list[finding.Hit], shared: tuple[str, ...]
+    ) -> str:
+        said = [f"register {version.name} does not list it"]
+        if urls := finding.urls_on_host(self._conn, version, place.host):
+            many = f"{urls} or more" if urls == finding.MANY else str(urls)
+            said.append(f"it lists single http URLs on {place.host} ({many}), and with them no other page")
+        if parents and finding.references(self._conn, version, parents):
+            said.append("it lists a name above it, by that name alone and without what is below")
+        if shared:
+            said.append(f"listed names have stood at the same address ({', '.join(shared[:3])}), which lists nothing")
+        return "; ".join(said)
+
+
+_WHY = {
+    "url": "the register lists this very URL",
+    "name": "the register lists this name",
+    "mask": "the register lists a mask that covers this name",
+    "url-host": "the register lists an https URL on this host; a path cannot be seen in TLS, so it lists the host",
+    "address": "the register lists this address as such",
+    "subnet": "the register lists a subnet that holds this address",
+}
+_WHEN = {"inclusion": "since", "decision": "by a decision of", "first_seen": "first seen on"}
+
+
+def _why_listed(ref: EntryRef) -> str:
+    since, source = ref.since()
+    return f"{_WHY[ref.how]}, {_WHEN[source]} {since}"
+
+
+def _other(answer: Expectation) -> Other:
+    return Other(
+        register=answer.register or "",
+        listed=answer.listed,
+        since=answer.since,
+        since_source=answer.since_source,
+        as_of=answer.as_of,
+        age_days=answer.age_days,
+        stale=answer.stale,
+    )
+
+
+def _silent(register: str) -> Other:
+    return Other(register=register)
+
+
+def _said_by(other: Other) -> str:
+    if other.as_of is None:
+        return f"register {other.register} has no version so old"
+    listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"
+    if not other.stale:
+        return f"register {other.register} {listed}"
+    old = f"register {other.register} of {other.as_of[:10]}"
+    return f"{old} {listed}, but is too old to decide" if other.listed else f"{old} is too old to decide"
+
+
+def expectation_for(
+    db: Database,
+    target: str,
+    *,
+    country: str | None = None,
+    register: str | None = None,
+    at: datetime,
+    addresses: Sequence[str] = (),
+    max_age_days: MaxAge = 3,
+) -> Expectation:
+    """The expectation of one target; `addresses` are those it was found at. Raises BadTarget."""
+    lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
+    return lookup.expect(target, addresses)
+
+
+def expectations_for(
+    db: Database,
+    targets: Iterable[str],
+    *,
+    country: str | None = None,
+    register: str | None = None,
+    at: datetime,
+    max_age_days: MaxAge = 3,
+) -> Iterator[Expectation]:
+    """The expectations of many targets at one moment. Raises BadTarget at the first that is none."""
+    lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
+    return (lookup.expect(target) for target in targets)
+
+
+def lookup_row(expectation: Expectation) -> dict[str, Any]:
+    """The documented line of `register lookup --json`: target, register, listed, since, basis, block_type, entries, and
+    after them the rest."""
+    row: dict[str, Any] = msgspec.to_builtins(expectation)
+    first = ("target", "register", "listed", "since", "basis", "block_type", "entries")
+    return {key: row[key] for key in first} | row

@@ -1,0 +1,87 @@
+"""Citizen Lab's official lists (lists/official/ of test-lists): what an authority ordered blocked, nine columns, UTF-8.
+
+Its other lists (six columns, lists/xx.csv) are targets to measure, not registers, told apart by their first line. Most
+rows are bare hosts, some with a leading dot; `http://host` stands for the host too. Of the two dates the earlier one is
+the order's, the later one is when the list or the row was made.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from results.registers import names
+from results.registers import parse as rows
+from results.registers.lines import MAX_LINE, lines
+from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, TruncatedRegister, Updated
+from results.registers.source import Source
+
+COLUMNS = "url,name,category_code,date_added,date_published,data_format_version,source,authority,notes"
+TEST_LIST = "url,category_code,category_description,date_added,source,notes"
+_WIDTH = COLUMNS.count(",") + 1
+
+
+def recognises(head: bytes) -> bool:
+    """The first line names the columns, of an official list or of a test list (which is refused with a word)."""
+    first = head.removeprefix(b"\xef\xbb\xbf").partition(b"\n")[0].strip()
+    return first in (COLUMNS.encode(), TEST_LIST.encode())
+
+
+def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+    """Rows of one or several official lists. Raises RegisterError for a test list, TruncatedRegister for a cut row."""
+    for source in files:
+        for number, content, ended in lines(source.chunks()):
+            if content is None:
+                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                continue
+            if number == 1:
+                _check(source, content)
+                continue
+            if not ended and content.count(b",") < _WIDTH - 1:
+                raise TruncatedRegister(f"{source.name} is cut short: line {number}, its last; fetch it again")
+            if content.strip():
+                yield Raw(number, source.name, content, partial(parse, content))
+
+
+def _check(source: Source, first: bytes) -> None:
+    columns = first.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "replace")
+    if columns == TEST_LIST:
+        raise RegisterError(f"{source.name} is a test list: targets to measure, no register of what must be blocked")
+    if columns != COLUMNS:
+        raise RegisterError(f"{source.name}: the first line does not name the columns of an official list")
+
+
+def parse(line: bytes) -> Entry:
+    """One row as an entry. Raises BadRow."""
+    csv.field_size_limit(MAX_LINE)
+    try:
+        cells = next(csv.reader([line.decode("utf-8")], strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadRow(f"not readable: {error}") from error
+    if len(cells) != _WIDTH:
+        raise BadRow(f"{len(cells)} columns instead of {_WIDTH}")
+    url, _, category, added, published, _, source, authority, notes = map(str.strip, cells)
+    listed, below = url.lstrip("."), "all subdomains" in notes.casefold()
+    try:
+        parsed = rows.listed_url(listed) if "://" in listed else None
+        host = parsed.host if parsed else rows.listed_name(listed)
+    except names.BadName as error:
+        raise BadRow(f"name: {error}") from error
+    whole = parsed is None or parsed.key.partition("://")[2] == f"{host}/"
+    subnet = names.subnet(host) if whole else None
+    return Entry(
+        key=f"{authority}|{source}|{url}",
+        block_type=("ip" if subnet else "domain-mask" if below else "domain") if whole else "url",
+        names=(host,) if not subnet and not (whole and below) else (),
+        masks=(host,) if whole and below and not subnet else (),
+        urls=(parsed,) if parsed and not whole else (),
+        subnets=(subnet,) if subnet else (),
+        authority=names.clean(authority) or None,
+        decision_number=names.clean(source) or None,
+        decision_date=min(filter(None, map(rows.date, (added, published))), default=None),
+        entry_type=names.clean(category) or None,
+    )
+
+
+FORMAT = Format("citizenlab-official", recognises, read)

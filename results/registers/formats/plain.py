@@ -1,0 +1,97 @@
+"""Lists with one thing a line: names, masks, URLs, addresses, subnets; hosts files; dnsmasq and ad-blocker rules.
+
+`example.org` | `*.example.org` | `.example.org` | `0.0.0.0 example.org` | `local=/example.org/` | `||example.org^` |
+`192.0.2.0/24` | `http://example.org/page`. Comments begin with `#`, `!`, `;` or `//`. There are no dates and
+no decisions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from results.registers import names
+from results.registers import parse as rows
+from results.registers.lines import MAX_LINE, lines
+from results.registers.records import BadRow, Entry, Format, Problem, Raw, Updated
+from results.registers.source import HEAD, Source
+
+_NOWHERE = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 (a hosts file's address, not one to bind)
+_OWN = re.compile(r"(localhost|localhost\.localdomain|local|broadcasthost|ip6-\w+|0\.0\.0\.0)\Z")
+_COMMENT = re.compile(r"(?:^|\s)(?:#|!|;|//).*")
+_DNSMASQ = re.compile(r"(?:local|address|server)=/([^/]+)/[^/]*\Z")
+_ADBLOCK = re.compile(r"\|\|([^/^$*]+)\^\Z")
+_ENOUGH = 50
+
+
+def recognises(head: bytes) -> bool:
+    """Nine in ten of the first lines are such things, or comments."""
+    if b"\0" in head:
+        return False
+    whole = head.split(b"\n") if len(head) < HEAD else head.split(b"\n")[:-1]
+    texts = [text for line in whole if (text := _text(line))][:_ENOUGH]
+    return bool(texts) and sum(map(_readable, texts)) * 10 >= len(texts) * 9
+
+
+def _readable(text: str) -> bool:
+    try:
+        parse(text)
+    except BadRow:
+        return False
+    return True
+
+
+def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+    """Every line that says something."""
+    for source in files:
+        for number, content, ended in lines(source.chunks()):
+            if content is None:
+                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+            elif text := _text(content):
+                if not ended:
+                    yield Problem(source.name, number, "no line feed at the end: this name may be cut short", False)
+                yield Raw(number, source.name, text.encode("utf-8", "replace"), partial(parse, text))
+
+
+def _text(line: bytes) -> str:
+    """What a line says without comment; nothing for a hosts file's own names."""
+    text = _COMMENT.sub("", line.decode("utf-8", "replace").removeprefix("\ufeff")).strip()
+    cells = text.split()
+    if len(cells) > 1 and names.address(cells[0]) and all(_OWN.match(cell) for cell in cells[1:]):
+        return ""
+    return text
+
+
+def parse(text: str) -> Entry:
+    """One line as an entry. Raises BadRow."""
+    cells = text.split()
+    if len(cells) > 1 and cells[0] in _NOWHERE:
+        return _entry(text, rows.things([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
+    if len(cells) != 1:
+        raise BadRow("more than one thing in the line")
+    if rule := _DNSMASQ.match(text) or _ADBLOCK.match(text):
+        return _entry(text, rows.things([f"*.{rule[1]}"], ()))
+    if "://" in text:
+        return _entry(text, rows.things((), [text]))
+    if text.startswith("."):
+        return _entry(text, rows.things([f"*{text}"], ()))
+    if "," in text or ";" in text or ("/" in text and not names.subnet(text)):
+        raise BadRow("neither a name nor an address")
+    return _entry(text, rows.things([text], ()))
+
+
+def _entry(text: str, what: rows.Things) -> Entry:
+    if what.remarks:
+        raise BadRow("; ".join(what.remarks))
+    return Entry(
+        key=text,
+        block_type="url" if what.urls else "domain-mask" if what.masks else "domain" if what.names else "ip",
+        names=what.names,
+        masks=what.masks,
+        urls=what.urls,
+        subnets=what.subnets,
+    )
+
+
+FORMAT = Format("plain", recognises, read)

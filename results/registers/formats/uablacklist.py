@@ -1,0 +1,77 @@
+"""uablacklist.net's domains.json: what Ukraine's sanction decrees list, by domain, with the decree and its term.
+
+`domain -> {urls?, company?, alias?, reason, term}`, the reason an address of the decree, the term `dd.mm.yyyy` or null.
+The domain is what is blocked; the URLs are where it was found. An entry is in force until the end of its term's day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from results.registers import names
+from results.registers import parse as rows
+from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, TruncatedRegister, Updated
+from results.registers.source import Source
+
+MAX_FILE = 64 << 20  # it is 150 KB
+
+
+def recognises(head: bytes) -> bool:
+    """An object whose first member is an object, with a reason or a term soon after."""
+    squeezed = b"".join(head[:4096].split())
+    return squeezed.startswith(b'{"') and b'":{"' in squeezed and (b'"reason":' in squeezed or b'"term":' in squeezed)
+
+
+def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+    """The file's domains; `line` is the place in the file, counted in domains."""
+    for source in files:
+        text = bytearray()
+        for chunk in source.chunks():
+            text += chunk
+            if len(text) > MAX_FILE:
+                raise RegisterError(f"{source.name} is larger than {MAX_FILE >> 20} MiB: not this list")
+        try:
+            listed = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise TruncatedRegister(f"{source.name} is no whole JSON object ({error}); fetch it again") from error
+        for number, (domain, about) in enumerate(listed.items(), 1):
+            content = domain.encode("utf-8", "replace") + b"\0" + bytes(about)
+            yield Raw(number, source.name, content, partial(parse, domain, bytes(about)))
+
+
+def parse(domain: str, about: bytes) -> Entry:
+    """One domain as an entry. Raises BadRow."""
+    try:
+        said: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
+        host = rows.listed_name(domain)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, names.BadName) as error:
+        raise BadRow(f"name: {error}" if isinstance(error, names.BadName) else "not an object") from error
+    until, odd = _until(said.get("term"))
+    reason = said.get("reason")
+    mask = names.is_mask(domain)
+    return Entry(
+        key=domain,
+        block_type="domain-mask" if mask else "domain",
+        names=() if mask else (host,),
+        masks=(host,) if mask else (),
+        until=until,
+        basis=names.clean(reason)[:500] or None if isinstance(reason, str) else None,
+        remarks=odd,
+    )
+
+
+def _until(term: object) -> tuple[str | None, tuple[str, ...]]:
+    if term is None or term == "":
+        return None, ()
+    try:
+        return datetime.strptime(str(term), "%d.%m.%Y").date().isoformat(), ()  # noqa: DTZ007 (a day, not a moment)
+    except ValueError:
+        return None, (f"term: {names.shown(str(term))} is no date",)
+
+
+FORMAT = Format("uablacklist", recognises, read, register="uablacklist", country="UA")

@@ -1,0 +1,217 @@
+"""What a report tells beyond a comparison: the evidence of blocks, when a register listed, how long each step took.
+
+Each measurement is kept once in a temporary SQLite file, whatever the order of the sources, and nothing is believed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import cache, partial
+from math import floor, log10
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe.model import Vantage
+from results.aggregate.enforcement import Enforcement, Entry, Seen, enforcement
+from results.compare.observed import PLACE, instant, place_of
+from results.report.load import Detail, read, versions
+
+CACHE_KIB = 32 * 1024
+BINS = 40
+"""Of a factor of ten: durations are counted by their logarithm, which keeps them within 3%."""
+FIELDS = ("at", "target", "service", *PLACE, "outcome", "method", '"trigger"', "confidence", "rules", "evidence",
+          "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
+PLACES = ", ".join(PLACE)
+TOLD = ("rules_version", "entries", "evidence", "outcome", "at")
+"""Of two records under one id the one that comes later by these counts, whichever was read first."""
+BETTER = "({}) > ({})".format(*(", ".join(f"{side}{field}" for field in TOLD) for side in ("excluded.", "")))
+INSERT = f"""
+INSERT INTO details VALUES ({", ".join("?" * (len(FIELDS) + 1))})
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
+"""  # noqa: S608 constants only
+PROOFS = f"""
+SELECT id, at, target, service, {PLACES}, method, "trigger", confidence, rules, evidence,
+    CASE WHEN listed THEN register END, CASE WHEN listed THEN basis END
+FROM (
+    SELECT *, row_number() OVER (
+        PARTITION BY target, {PLACES} ORDER BY confidence = 'confirmed' DESC, confidence = 'probable' DESC, at DESC, id
+    ) AS place
+    FROM details WHERE outcome = 'blocked'
+) WHERE place = 1 ORDER BY service IS NULL, service, target, asn IS NULL, asn, {PLACES}
+"""  # noqa: S608 constants only
+LISTED = f"""
+SELECT id, target, {PLACES}, at, outcome, confidence, register, listed, as_of, entries FROM details
+WHERE target IN (SELECT target FROM details WHERE listed = 1)
+"""  # noqa: S608 constants only
+NAMES = """
+SELECT asn, network_name FROM details WHERE asn IS NOT NULL AND network_name IS NOT NULL AND path = 'direct'
+GROUP BY 1, 2 ORDER BY 1, count(*), 2 DESC
+"""
+DURATIONS = f"SELECT {PLACES}, step, bin, count(*) FROM steps GROUP BY {PLACES}, step, bin ORDER BY step, bin, {PLACES}"  # noqa: S608
+SERVICES = "SELECT target, min(service) FROM details WHERE service IS NOT NULL GROUP BY target"
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence of a block: the measurement that tells most of it."""
+
+    id: str
+    at: float
+    target: str
+    service: str | None
+    vantage: Vantage
+    method: str | None
+    trigger: str | None
+    confidence: str | None
+    rules: tuple[str, ...]
+    sentences: tuple[str, ...]
+    register: str | None
+    """What listed it then, and on what basis."""
+    basis: str | None
+
+
+class Details:
+    """What all sources hold, once each."""
+
+    def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Sequence[float]]) -> None:
+        self._connection = connection
+        self._known = known
+
+    def proofs(self) -> Iterator[Proof]:
+        """Of each blocked target at each vantage the surest measurement, and of equals the newest."""
+        for row in self._connection.execute(PROOFS):
+            place = Vantage(**dict(zip(PLACE, row[4:9], strict=True)))
+            rules, sentences = (msgspec.json.decode(text, type=tuple[str, ...]) for text in row[12:14])
+            yield Proof(
+                id=row[0],
+                at=row[1],
+                target=row[2],
+                service=row[3],
+                vantage=place_of(place),
+                method=row[9],
+                trigger=row[10],
+                confidence=row[11],
+                rules=rules,
+                sentences=sentences,
+                register=row[14],
+                basis=row[15],
+            )
+
+    def enforcements(self) -> list[Enforcement]:
+        """From listing to blocking, for each target, register and network."""
+        return enforcement(self._listed(), self._known)
+
+    def _listed(self) -> Iterator[Seen]:
+        entries = cache(partial(msgspec.json.decode, type=tuple[Entry, ...]))
+        for id_, target, name, country, asn, network, path, at, outcome, confidence, *said in self._connection.execute(
+            LISTED
+        ):
+            register, listed, as_of, text = said
+            yield Seen(
+                id=id_,
+                target=target,
+                vantage=name,
+                country=country,
+                asn=asn,
+                network_name=network,
+                path=path,
+                at=instant(at),
+                outcome=outcome,
+                confidence=confidence,
+                register=register,
+                listed=None if listed is None else bool(listed),
+                as_of=as_of,
+                entries=entries(text or "[]"),
+            )
+
+    def network_names(self) -> dict[int, str]:
+        """Each ASN's name, as most measurements have it."""
+        return dict(self._connection.execute(NAMES).fetchall())
+
+    def rules_versions(self) -> list[str]:
+        """By which versions of the rules it was judged."""
+        rows = self._connection.execute(
+            "SELECT DISTINCT rules_version FROM details WHERE rules_version <> '' ORDER BY 1"
+        )
+        return [version for (version,) in rows]
+
+    def registers(self) -> list[str]:
+        """The registers that were asked."""
+        return self._every("register")
+
+    def _every(self, field: str) -> list[str]:
+        rows = self._connection.execute(f"SELECT DISTINCT {field} FROM details WHERE {field} <> '' ORDER BY 1")  # noqa: S608
+        return [value for (value,) in rows]
+
+    def durations(self) -> Iterator[tuple[Vantage, str, int, int]]:
+        """Vantage, step, bin (of `seconds_of`), and how many successful steps took so long; bins rising."""
+        for *place, step, bin_, count in self._connection.execute(DURATIONS):
+            yield Vantage(**dict(zip(PLACE, place, strict=True))), step, bin_, count
+
+    def services(self) -> dict[str, str]:
+        """Target -> the service that it belongs to."""
+        return dict(self._connection.execute(SERVICES).fetchall())
+
+
+@contextmanager
+def details(
+    sources: Iterable[Path], *, since: float | None = None, until: float | None = None, now: float | None = None
+) -> Iterator[Details]:
+    """Read all of `sources`; bounds as for `results.compare.gather`, which says what cannot be read."""
+    with closing(sqlite3.connect("")) as connection:
+        connection.executescript(
+            f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
+            f"PRAGMA temp_store = FILE; CREATE TABLE details (id TEXT PRIMARY KEY, {', '.join(FIELDS)});"
+            f"CREATE TABLE steps (id TEXT, place INTEGER, {PLACES}, step TEXT, bin INTEGER, PRIMARY KEY (id, place));"
+        )
+        known: dict[str, set[float]] = defaultdict(set)
+        for source in sources:
+            for register, at in versions(source):
+                known[register].add(at)
+            for one in read(source, since=since, until=until):
+                if _is_wanted(one, since, until, now):
+                    _keep(connection, one)
+        yield Details(connection, {register: sorted(times) for register, times in known.items()})
+
+
+def _is_wanted(one: Detail, since: float | None, until: float | None, now: float | None) -> bool:
+    return (now is None or one.at <= now) and (since is None or one.at >= since) and (until is None or one.at < until)
+
+
+def _keep(connection: sqlite3.Connection, one: Detail) -> None:
+    place = [getattr(one.vantage, field) for field in PLACE]
+    listing = one.listing
+    connection.execute(
+        INSERT,
+        (
+            one.id, one.at, one.target, one.service, *place, one.outcome, one.method, one.trigger, one.confidence,
+            _json(one.rules), _json(one.evidence), listing.register, listing.listed, listing.as_of,
+            listing.basis, _json(listing.entries), one.rules_version,
+        ),
+    )  # fmt: skip
+    known = place_of(one.vantage)
+    connection.executemany(
+        "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (one.id, number, *(getattr(known, field) for field in PLACE), step, bin_of(seconds))
+            for number, (step, seconds) in enumerate(one.steps)
+        ],
+    )
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def bin_of(seconds: float) -> int:
+    """Which bin a duration is counted in."""
+    return floor(BINS * log10(max(seconds, 1e-6)))
+
+
+def seconds_of(bin_: int) -> float:
+    """The middle of a bin."""
+    return float(10 ** ((bin_ + 0.5) / BINS))

@@ -1,0 +1,242 @@
+"""What a source holds of each measurement beyond what comparing needs: its evidence, its register, its steps.
+
+What cannot be read is passed over in silence: `results.compare.gather`, which reads the same sources, says it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from probe.model import Measurement, Vantage
+from results import ooni
+from results.aggregate.enforcement import Entry
+from results.compare import databases, jsonl_source, sources
+from results.compare.observed import LONGEST_TARGET, PLACE, Seen, bounded, epoch, is_sound, seen_of
+from results.db.jsonl import BadFile, BadRecord, decode, printable, records
+from results.export import exchange
+from results.judge.judged import Finished
+
+MOST_SENTENCES, LONGEST_SENTENCE = 20, 400
+MOST_RULES, MOST_ENTRIES, MOST_STEPS = 10, 50, 200
+MOST_VERSIONS = 10_000
+DETAILS = """
+SELECT m.number, m.id, m.started_at, t.text, t.service, w.name, w.country, w.asn, w.network_name, w.path,
+    v.outcome, v.method, v.agreement, v."trigger", v.confidence, v.rules, v.evidence, v.rules_version, v.expectation
+FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
+JOIN verdicts v ON v.measurement = m.number
+WHERE m.control_of IS NULL {later}
+"""
+STEPS = """
+SELECT step, duration_s FROM observations WHERE measurement = ? AND role = 'main' AND failure IS NULL
+ORDER BY place LIMIT ?
+"""
+VERSIONS = """
+SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at DESC LIMIT ?
+"""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a register said of the target then."""
+
+    register: str | None = None
+    listed: bool | None = None
+    as_of: str | None = None
+    basis: str | None = None
+    entries: tuple[Entry, ...] = ()
+
+
+class Detail(msgspec.Struct, frozen=True, kw_only=True):
+    """One measurement, as far as a report tells of it."""
+
+    id: str
+    at: float
+    target: str
+    service: str | None
+    vantage: Vantage
+    outcome: str
+    method: str | None
+    trigger: str | None
+    confidence: str | None
+    rules: tuple[str, ...]
+    evidence: tuple[str, ...]
+    rules_version: str
+    listing: Listing
+    steps: tuple[tuple[str, float], ...]
+    """The successful ones of the ordinary course, each with its seconds."""
+
+
+def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[Detail]:
+    """Every measurement of a source that says something of its own; a database's far from the period are not read."""
+    for file in sources.files_of(source):
+        with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
+            yield from _database(file, since, until) if sources.is_database(file) else _lines(file)
+
+
+def versions(source: Path) -> Iterator[tuple[str, float]]:
+    """Which versions of which register a source holds, in seconds since 1970."""
+    for file in sources.files_of(source):
+        if sources.is_database(file):
+            with suppress(databases.BadDatabase, sqlite3.Error), closing(databases.open_read_only(file)) as connection:
+                for name, at in connection.execute(VERSIONS, [MOST_VERSIONS]):
+                    if isinstance(name, str) and isinstance(at, (int, float)):
+                        yield bounded(name), float(at)
+
+
+def _database(file: Path, since: float | None, until: float | None) -> Iterator[Detail]:
+    with closing(databases.open_read_only(file)) as connection:
+        # The same look at the schema as comparing takes, which refuses what is no database of ours.
+        later = databases.LATER if databases.LATER in databases.query_of(connection, file) else ""
+        ends = databases.bounds(since, until)
+        query = DETAILS.format(later=later) + (databases.WITHIN if ends else "")
+        for row in connection.execute(query, ends):
+            with suppress(ValueError, TypeError, OverflowError, RecursionError):
+                yield _of_row(connection, row)
+
+
+def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
+    number, id_, at, target, service, *place = row[:10]
+    outcome, method, agreement, trigger, confidence, rules, evidence, rules_version, expectation = row[10:]
+    steps = connection.execute(STEPS, [number, MOST_STEPS]).fetchall()
+    return _checked(
+        Seen(
+            id=bounded(id_),
+            at=epoch(at),
+            target=bounded(target, LONGEST_TARGET),
+            service=bounded(service) if service else None,
+            vantage=msgspec.convert(dict(zip(PLACE, place, strict=True)), Vantage),
+            outcome=outcome,
+            method=method,
+            agreement=agreement,
+            confidence=confidence,
+            rules_version=bounded(rules_version),
+        ),
+        trigger=trigger,
+        rules=msgspec.json.decode(rules, type=tuple[str, ...]),
+        evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+        listing=msgspec.json.decode(expectation, type=Listing) if expectation else Listing(),
+        steps=tuple((step, seconds) for step, seconds in steps),
+    )
+
+
+def _lines(file: Path) -> Iterator[Detail]:
+    for _, line in records(file):
+        with suppress(BadRecord, ValueError, TypeError, OverflowError):
+            if isinstance(line, bytes) and (seen := jsonl_source.seen_in(line)) is not None:
+                yield _of_line(line, seen)
+
+
+class Said(msgspec.Struct):
+    """What a row says beside what comparing takes from it."""
+
+    test_name: str | None = None
+    trigger: str | None = None
+    rules: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    expectation: Any = None
+    record: Any = None
+
+
+def _of_line(line: bytes, seen: Seen) -> Detail:
+    said: Said = decode(line, Said)
+    if said.test_name is not None:
+        return _of_finished(ooni.read_line(line)[0])
+    if said.record is not None:
+        return _of_finished(exchange.read_line(line)[0])
+    listing = said.expectation if isinstance(said.expectation, dict) else {}
+    known = {key: listing.get(key) for key in ("register", "listed", "as_of", "basis")}
+    return _checked(
+        seen,
+        trigger=said.trigger,
+        rules=said.rules,
+        evidence=said.evidence,
+        listing=msgspec.convert(known | {"entries": _entries(listing)}, Listing),
+        steps=(),
+    )
+
+
+def _entries(listing: dict[str, Any]) -> list[dict[str, Any]]:
+    """A row names no more of its entries than their ids, but says since when the register lists."""
+    since = listing.get("since")
+    if not listing.get("listed") or not isinstance(since, str):
+        return []
+    dated = {"inclusion": "listed_on", "decision": "decision_date"}.get(str(listing.get("since_source")))
+    entry = {"first_seen": since, "listed_at": listing.get("listed_at")}
+    return [entry | ({dated: since} if dated else {})]
+
+
+def _of_finished(finished: Finished) -> Detail:
+    verdict, expectation = finished.verdict, finished.expectation
+    plain = msgspec.to_builtins(expectation) if expectation is not None else {}
+    return _checked(
+        msgspec.structs.replace(seen_of(finished), vantage=finished.measurement.vantage),
+        trigger=verdict.trigger,
+        rules=verdict.rules,
+        evidence=verdict.evidence,
+        listing=msgspec.convert(plain, Listing),
+        steps=_steps(finished.measurement),
+    )
+
+
+def _steps(measurement: Measurement) -> tuple[tuple[str, float], ...]:
+    return tuple((o.step, o.duration_s) for o in measurement.observations if o.role == "main" and o.failure is None)
+
+
+def _checked(
+    seen: Seen,
+    *,
+    trigger: str | None,
+    rules: tuple[str, ...],
+    evidence: tuple[str, ...],
+    listing: Listing,
+    steps: tuple[tuple[str, float], ...],
+) -> Detail:
+    """Everything bounded, in one line each, and of the closed vocabularies. ValueError for what is not."""
+    if not is_sound(seen) or trigger not in (None, "name", "address"):
+        raise ValueError("an outcome, a method, an agreement or a trigger that there is not")
+    place = seen.vantage
+    return Detail(
+        id=seen.id,
+        at=seen.at,
+        target=seen.target,
+        service=seen.service,
+        vantage=msgspec.structs.replace(
+            place,
+            name=bounded(place.name),
+            network_name=bounded(place.network_name) if place.network_name else None,
+            path=bounded(place.path),
+        ),
+        outcome=seen.outcome,
+        method=seen.method,
+        trigger=trigger,
+        confidence=seen.confidence,
+        rules=tuple(bounded(rule, 60) for rule in rules[:MOST_RULES]),
+        evidence=tuple(printable(sentence, LONGEST_SENTENCE) for sentence in evidence[:MOST_SENTENCES]),
+        rules_version=seen.rules_version,
+        listing=_bounded(listing),
+        steps=tuple((bounded(step, 20), s) for step, s in steps[:MOST_STEPS] if _is_duration(s)),
+    )
+
+
+def _bounded(listing: Listing) -> Listing:
+    """With times that are times: what is none would stop the reckoning later."""
+    times = (listing.as_of, *(text for entry in listing.entries for text in msgspec.structs.astuple(entry)))
+    for text in times:
+        if text is not None:
+            epoch(text if len(text) > 10 else f"{text}T00:00:00Z")
+    return Listing(
+        register=bounded(listing.register) if listing.register else None,
+        listed=listing.listed,
+        as_of=listing.as_of,
+        basis=bounded(listing.basis) if listing.basis else None,
+        entries=listing.entries[:MOST_ENTRIES],
+    )
+
+
+def _is_duration(seconds: Any) -> bool:
+    return isinstance(seconds, (int, float)) and 0 <= seconds < 1e6

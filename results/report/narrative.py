@@ -1,0 +1,167 @@
+"""The sentences of a report. Pure: a summary and words in, plain text out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from results.aggregate.enforcement import Delay, Enforcement
+from results.compare.observed import DIRECT, day_of
+from results.report.phrases import Words
+from results.report.summary import Course, Row, Summary, Turn
+
+DECIDED = ("enforced", "unenforced", "collateral", "unlisted-block", "open")
+LISTED = ("enforced", "unenforced")
+
+
+def in_short(summary: Summary, words: Words) -> list[str]:
+    """What the whole comes to."""
+    if not summary.rows or summary.first_day is None or summary.last_day is None:
+        return [words.say("total.nothing")]
+    period = words.say("period", first=words.day(summary.first_day), last=words.day(summary.last_day))
+    said = [words.say("total.measured", measurements=summary.measurements, vantages=summary.vantages, period=period)]
+    blocked = [row for row in summary.rows if _has(summary, row, "outcome", "blocked")]
+    if not blocked:
+        said.append(words.say("total.none_blocked"))
+    for key, rows in (
+        ("total.blocked", blocked),
+        ("total.unlisted", [row for row in summary.rows if _has(summary, row, "agreement", "unlisted-block")]),
+        ("total.unenforced", [row for row in summary.rows if _has(summary, row, "agreement", "unenforced")]),
+        ("total.down", [row for row in summary.rows if row.is_down]),
+    ):
+        if rows:
+            said.append(words.say(key, names=words.listed([row.title for row in rows])))
+    for path, names in _opened(summary, blocked).items():
+        said.append(words.say("total.by_path", path=path, names=words.listed(names)))
+    if summary.rows_left_out:
+        said.append(words.say("total.rows_left_out", count=summary.rows_left_out))
+    return said
+
+
+def _has(summary: Summary, row: Row, field: str, value: str) -> bool:
+    """Whether any network, by its direct path, is so."""
+    pairs = zip(summary.places, row.cells, strict=True)
+    return any(getattr(cell, field) == value for place, cell in pairs if place.path == DIRECT)
+
+
+def _opened(summary: Summary, blocked: list[Row]) -> dict[str, list[str]]:
+    """Path -> what is blocked without it and open by it."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in blocked:
+        for place, cell in zip(summary.places, row.cells, strict=True):
+            if place.path != DIRECT and cell.outcome == "reachable" and row.title not in found[place.path]:
+                found[place.path].append(row.title)
+    return {path: names for path, names in found.items() if names}
+
+
+def of_row(summary: Summary, row: Row, words: Words) -> list[str]:
+    """One row's story: since when it is listed, and how it went at each place."""
+    said = list(filter(None, [listing(row, words)]))
+    if row.is_down:
+        return [*said, words.say("row.down")]
+    groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    for course in row.courses:
+        groups[course.path, course.state, _day(course)].append(_where(summary, course, words))
+    order = ("since", "throughout", "between", "flapping", "until", "never", "nothing")
+    ranked = sorted(groups, key=lambda key: (key[0] != DIRECT, key[0], order.index(key[1]), key[2]))
+    for path, state, day in ranked:
+        key = f"row.{state}"
+        if path != DIRECT and state in ("never", "throughout", "since"):
+            key += "_path"
+        when = words.day(day) if day else ""
+        said.append(words.say(key, path=path, when=when, places=words.listed(groups[path, state, day])))
+    return said
+
+
+def listing(row: Row, words: Words) -> str:
+    """Since when it is listed; nothing of what nobody could be asked about, for it is down."""
+    if row.listed is not None:
+        return words.say("row.listed", when=words.when(row.listed))
+    if {cell.agreement for cell in row.cells} & set(DECIDED):
+        return words.say("row.not_listed")
+    return "" if row.is_down else words.say("row.unknown")
+
+
+def _day(course: Course) -> str:
+    """The day on which the last block began or ended, for courses that are told by it."""
+    return day_of(course.turns[-1].at) if course.state in ("since", "until") else ""
+
+
+def _where(summary: Summary, course: Course, words: Words) -> str:
+    place = summary.place(course.place)
+    name = words.place(place) if place is not None else course.place
+    if course.path != DIRECT:
+        name = course.place.removesuffix(f" by {course.path}")
+    if course.vantage is not None:
+        name = words.say("at_vantage", place=name, vantage=course.vantage)
+    turns = course.turns if course.state in ("since", "until", "between") else ()
+    if not turns:
+        return name
+    shown = turns[-1:] if course.state in ("since", "until") else turns
+    told = ", ".join(turn(one, words, dated=course.state == "between") for one in shown)
+    return f"{name} ({told})"
+
+
+def turn(one: Turn, words: Words, *, dated: bool = True) -> str:
+    """Between which two measurements a block began or ended; the day is left out where a sentence has it already."""
+    said = words.span(one.earliest, one.latest)
+    if not dated and day_of(one.earliest) == day_of(one.latest):
+        return said.split(", ", 1)[1]
+    return said
+
+
+def delays(summary: Summary, words: Words) -> Iterator[str]:
+    """For each network how long blocking took."""
+    for delay in summary.delays:
+        yield _delay(summary, delay, words)
+
+
+def _delay(summary: Summary, delay: Delay, words: Words) -> str:
+    place = summary.place(delay.network or "")
+    name = words.place(place) if place is not None else delay.network or "?"
+    if not delay.blocked:
+        return words.say("delay.none", place=name, targets=delay.targets)
+    if delay.at_most is None:
+        return words.say("delay.some", place=name, blocked=delay.blocked, targets=delay.targets)
+    span = between(delay.at_least, delay.at_most, words)
+    return words.say("delay.blocked", place=name, blocked=delay.blocked, targets=delay.targets, span=span)
+
+
+def between(at_least: float | None, at_most: float | None, words: Words) -> str:
+    """`24.6 to 30.6 h`."""
+    if at_most is None:
+        return words.say("delay.more_than", low=words.hours(at_least)) if at_least else words.say("delay.not_known")
+    if at_most < 0:
+        return words.say("delay.before", hours=words.hours(-at_most))
+    if not at_least:
+        return words.say("delay.up_to", high=words.hours(at_most))
+    return words.say("delay.between", low=words.bare_hours(at_least, at_most), high=words.hours(at_most))
+
+
+def hours(one: Enforcement, words: Words) -> str:
+    """How long one target took on one network."""
+    at_least, at_most = one.hours
+    if one.first_blocked is None:
+        return words.say("delay.open_for", hours=words.hours(at_least)) if at_least else words.say("delay.unseen")
+    if at_most is None or at_most < 0:
+        return between(at_least, at_most, words)
+    if not at_least:
+        return words.say("delay.blocked_within", high=words.hours(at_most))
+    return words.say("delay.blocked_after", low=words.bare_hours(at_least, at_most), high=words.hours(at_most))
+
+
+def about(summary: Summary, words: Words) -> list[str]:
+    """Of what the numbers are made, and what was left out."""
+    said = [
+        words.say(
+            "about.made_of",
+            registers=words.listed(list(summary.registers)) or words.say("about.no_register"),
+            rules=words.listed(list(summary.rules_versions)) or "–",
+            schema=summary.schema_version,
+            version=summary.version,
+        )
+    ]
+    for key in ("twice", "skipped", "future", "outside"):
+        if count := getattr(summary, key):
+            said.append(words.say(f"about.{key}", count=count))
+    return [*said, words.say("about.shares"), words.say("about.reading")]

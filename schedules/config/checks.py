@@ -1,0 +1,155 @@
+"""What the configuration's keys say that cannot be: unknown paths, names given twice, unreadable targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schedules.config.load import Keys
+from schedules.config.schema import Config
+
+
+def contradictions(config: Config) -> list[tuple[Keys, str]]:
+    """What the keys say that cannot be, key by key: unknown paths, names given twice, unreadable targets."""
+    found: list[tuple[Keys, str]] = []
+    paths = config.path_names
+    for place, path in enumerate(config.path):
+        if (path.bind is None) == (path.proxy is None):
+            found.append((("path", place), "give either bind or proxy"))
+    for table in ("path", "register", "service", "campaign", "notify"):
+        seen: set[str] = set()
+        for place, entry in enumerate(getattr(config, table)):
+            if entry.name in seen:
+                found.append(((table, place, "name"), f"{entry.name!r} is given twice"))
+            seen.add(entry.name)
+    found.extend(_hubs(config))
+    for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
+        found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
+    for place, path in enumerate(config.path):
+        if path.dns == "local" and path.proxy is None:
+            found.append((("path", place, "dns"), "only a path through a proxy has another place to look names up"))
+    for place, campaign in enumerate(config.campaign):
+        if campaign.list is not None and "://" in campaign.list and not campaign.list.startswith("https://"):
+            found.append((("campaign", place, "list"), "a published list is fetched by https:// only"))
+        if campaign.path not in paths:
+            found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
+    if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
+        found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+    if config.metrics.listen is not None and listening(config.metrics.listen) is None:
+        found.append((("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"))
+    found.extend(_categories(config))
+    found.extend(_registers(config))
+    found.extend(_unreadable_addresses(config))
+    found.extend(_unreadable_targets(config))
+    return found
+
+
+def listening(text: str) -> tuple[str, int] | None:
+    """A loopback address and a port; None for anything else."""
+    from probe.net.address_policy import literal
+
+    host, _, port = text.rpartition(":")
+    address = literal(host.strip("[]"))
+    if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        return None
+    return str(address), int(port)
+
+
+def _hubs(config: Config) -> list[tuple[Keys, str]]:
+    from probe.http.api_client import server_of
+
+    found: list[tuple[Keys, str]] = []
+    named: list[tuple[Keys, str]] = [(("control", "hub"), url) for url in config.control.all_hubs]
+    named += [(("hub", "url"), config.hub.url)] if config.hub.url is not None else []
+    for keys, url in named:
+        try:
+            server_of(url)
+        except ValueError as error:
+            found.append((keys, str(error)))
+    if config.hub.reading == "password" and config.hub.reading_password is None:
+        how = "it needs hub.reading_password: what `reachprobe hub password` prints"
+        found.append((("hub", "reading"), how))
+    if config.asn.echo and config.hub.url is None:
+        found.append((("asn", "echo"), "there is no hub to ask: it needs hub.url"))
+    if config.hub.targets is not None and not Path(config.hub.targets).is_file():
+        found.append((("hub", "targets"), f"there is no file {config.hub.targets}"))
+    if config.hub.path not in config.path_names:
+        found.append((("hub", "path"), _no_path(config.hub.path, config.path_names)))
+    return found
+
+
+def _categories(config: Config) -> list[tuple[Keys, str]]:
+    from schedules.plan.exclusions import CODES
+
+    named: list[tuple[Keys, str]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
+    named += [
+        (("service", place, "category"), one.category) for place, one in enumerate(config.service) if one.category
+    ]
+    known = ", ".join(sorted(CODES))
+    return [(keys, f"{code!r} is no category code; known: {known}") for keys, code in named if code not in CODES]
+
+
+def _registers(config: Config) -> list[tuple[Keys, str]]:
+    found: list[tuple[Keys, str]] = []
+    for place, campaign in enumerate(config.campaign):
+        if (campaign.register is None) != (campaign.sample is None):
+            found.append((("campaign", place, "register"), "a register gives a sample: give both register and sample"))
+        if campaign.include and campaign.register is None:
+            found.append((("campaign", place, "include"), "goes with a register"))
+    for place, table in enumerate(config.register):
+        if (table.signature is None) != (table.signed_by is None):
+            found.append((("register", place, "signature"), "give both signature and signed_by"))
+        elif table.signed_by is not None and not Path(table.signed_by).is_file():
+            found.append((("register", place, "signed_by"), f"there is no file {table.signed_by}"))
+    return found
+
+
+def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
+    from probe.net.address_policy import literal
+    from probe.net.path import BadPath, proxy_of
+    from probe.net.resolver import BadResolver, parse
+
+    found: list[tuple[Keys, str]] = []
+    address, _, port = (config.network.ab_address or "192.0.2.1:443").rpartition(":")
+    if literal(address.strip("[]")) is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        found.append((("network", "ab_address"), f"{config.network.ab_address!r} is not ADDRESS:PORT"))
+    for key in ("resolvers", "trusted_resolvers"):
+        for text in getattr(config.network, key):
+            try:
+                if text != "system":
+                    parse(text)
+            except BadResolver as error:
+                found.append((("network", key), str(error)))
+    try:
+        parse(f"udp://{config.network.no_resolver or '192.0.2.1'}")
+    except BadResolver:
+        found.append((("network", "no_resolver"), f"{config.network.no_resolver!r} is not ADDRESS or ADDRESS:PORT"))
+    for place, path in enumerate(config.path):
+        try:
+            proxy_of(config.path_named(path.name))
+        except BadPath as error:
+            found.append((("path", place, "proxy"), str(error)))
+    return found
+
+
+def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
+    from probe.target import BadTarget, parse
+
+    found: list[tuple[Keys, str]] = []
+    groups: list[tuple[Keys, tuple[str, ...]]] = [
+        (("network", key), getattr(config.network, key)) for key in ("canaries", "domestic_canaries")
+    ]
+    for place, service in enumerate(config.service):
+        groups.append((("service", place, "required"), service.required))
+        groups.append((("service", place, "optional"), service.optional))
+    groups += [(("campaign", place, "targets"), campaign.targets) for place, campaign in enumerate(config.campaign)]
+    for keys, texts in groups:
+        for text in texts:
+            try:
+                parse(text, allow_private=config.network.allow_private)
+            except BadTarget as error:
+                found.append((keys, str(error)))
+    return found
+
+
+def _no_path(name: str, known: tuple[str, ...]) -> str:
+    return f"there is no path {name!r}; known: {', '.join(known)}"

@@ -1,0 +1,157 @@
+"""Serves the database to a browser on this machine, read only, by Datasette."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from results import datasette_metadata
+
+LOOPBACK = "127.0.0.1"
+SETTINGS = {
+    "sql_time_limit_ms": 10_000,
+    "facet_time_limit_ms": 2_000,
+    "max_returned_rows": 5_000,
+    "allow_download": False,
+    "suggest_facets": False,
+}
+
+
+class NoDatasette(ValueError):
+    """The extra is missing; the message says how to get it."""
+
+
+class NoPort(ValueError):
+    """The port is taken, or not ours to take."""
+
+
+FOR_READERS = {
+    "sql_time_limit_ms": 3_000,
+    "facet_time_limit_ms": 500,
+    "max_returned_rows": 1_000,
+    "num_sql_threads": 2,
+    "allow_csv_stream": False,
+}
+"""For a hub's readers, who are many."""
+
+
+class Plugin:
+    """What is done with each connection that Datasette opens."""
+
+    __name__ = "reachprobe"
+
+    def prepare_connection(self, conn: sqlite3.Connection, datasette: Any) -> None:
+        is_for_readers = datasette.setting("base_url") != "/"
+        conn.set_authorizer(datasette_metadata.for_readers if is_for_readers else datasette_metadata.without_secrets)
+
+
+def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
+    """Until Ctrl-C; `tell` is handed the address when it can be opened. Raises NoDatasette, NoPort."""
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+    listening = _listen(port)
+    with listening, TemporaryDirectory(prefix="reachprobe-") as folder:
+        address = "{}:{}".format(*listening.getsockname())
+        app = _only_for(_datasette(_linked(database, folder), SETTINGS, datasette_metadata.metadata()).app(), address)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
+        tell(f"http://{address}/")
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+
+
+def _linked(database: Path, folder: str) -> Path:
+    """By another name: Datasette puts the path into a URI as it is, where `?`, `#` and `%` mean something else."""
+    link = Path(folder, "results.db")
+    link.symlink_to(database.resolve())
+    return link
+
+
+def _listen(port: int) -> socket.socket:
+    """On loopback alone."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((LOOPBACK, port))
+    except OSError as error:
+        listening.close()
+        raise NoPort(f"port {port}: {error.strerror or error}; choose another with --port") from error
+    listening.listen(16)
+    return listening
+
+
+@contextmanager
+def for_readers(database: Path, base_url: str) -> Iterator[Any | None]:
+    """Datasette as an ASGI application under `base_url`, for the readers of a hub; None where it is not installed.
+
+    It is loaded when it is first asked for: most hubs' readers never do, and it takes a second and 40 MB.
+    """
+    if find_spec("datasette") is None:
+        yield None
+        return
+    settings = {**SETTINGS, **FOR_READERS, "base_url": base_url}
+    with TemporaryDirectory(prefix="reachprobe-") as folder:
+        link, once = _linked(database, folder), asyncio.Lock()
+        made: list[Any] = []
+
+        def load() -> Any:
+            return _datasette(link, settings, datasette_metadata.metadata(for_readers=True)).app()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            async with once:
+                if not made:
+                    made.append(await asyncio.to_thread(load))
+            await made[0](scope, receive, send)
+
+        yield app
+
+
+def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any]) -> Any:
+    try:
+        from datasette import hookimpl  # type: ignore[import-untyped]
+        from datasette.app import Datasette  # type: ignore[import-untyped]
+        from datasette.database import Database  # type: ignore[import-untyped]
+        from datasette.plugins import pm  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+    # Else it prints every mistaken question on stdout, with all that it knows; it is imported with the plugins.
+    sys.modules["datasette.handle_exception"].rich = None  # type: ignore[attr-defined]
+    if not pm.has_plugin(Plugin.__name__):
+        hookimpl(Plugin.prepare_connection)
+        pm.register(Plugin(), Plugin.__name__)
+
+    class Quiet(Database):  # type: ignore[misc]
+        """Does not write every mistaken question to standard error, where others' text has no place."""
+
+        async def execute(self, *words: Any, **options: Any) -> Any:
+            return await super().execute(*words, **{**options, "log_sql_errors": False})
+
+    made = Datasette(files=[], metadata=metadata, settings=settings)
+    made.remove_database("_memory")
+    # Not immutable, for a round may be under way; a mutable one is opened read only too.
+    made.add_database(Quiet(made, path=str(database), is_mutable=True), name=datasette_metadata.NAME)
+    return made
+
+
+def _only_for(app: Any, address: str) -> Any:
+    """Refuses what is asked for under another name: a page elsewhere could have its own name lead here."""
+    port = address.rsplit(":", 1)[1]
+    names = {address.encode(), f"localhost:{port}".encode()}
+
+    async def asked(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and dict(scope["headers"]).get(b"host") not in names:
+            await send({"type": "http.response.start", "status": 421, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"ask for this by the address that was printed\n"})
+            return
+        await app(scope, receive, send)
+
+    return asked

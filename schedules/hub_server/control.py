@@ -1,0 +1,63 @@
+"""How a hub measures for others: the agent's own steps, on a network that asks at each connect whether it may."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.lookup import look_up
+from probe.measure import measure
+from probe.model import Attempt, FollowUp, Measurement, Target
+from probe.net.restricted import Guarded, May, public_only
+from probe.recorder import Log
+from results.hub.control import Controls
+from schedules.round.run import means_of
+
+if TYPE_CHECKING:
+    from schedules.config.schema import Config
+
+PORTS = (80, 443, 5222, 5223, 8080, 8443)
+"""What services that people know are found at; a hub is nobody's port scanner."""
+
+
+def controls(config: Config, may: May | None = None) -> Controls:
+    """The hub's control. `may` says what may be connected to: public addresses and PORTS, unless the hub's own
+    configuration allows private ones, as in a lab."""
+    allowed = may or ((lambda address, port: True) if config.network.allow_private else public_only(PORTS))
+    means = means_of(config, "direct")
+    means = msgspec.structs.replace(means, network=Guarded(means.network, allowed))
+
+    async def observe(target: Target, addresses: tuple[str, ...]) -> Measurement:
+        return await measure(target, msgspec.structs.replace(means, follow_up=_also_at(target, addresses)))
+
+    async def resolve(host: str) -> tuple[str, ...]:
+        log = Log("resolving", means.network)
+        with closing(log):
+            answers = await look_up(host, 0, "main", means.settings.resolvers, log, means)
+        return tuple(address for answer in answers for address in answer.detail.addresses)
+
+    return Controls(observe, resolve, allowed)
+
+
+def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:
+    """Connects to the addresses that a vantage saw, as far as a handshake, where that was not done anyway."""
+
+    def follow_up(measurement: Measurement) -> list[Attempt]:
+        tried = {o.address for o in measurement.observations if o.step != "dns"}
+        return [
+            Attempt(
+                role="again",
+                hop=0,
+                scheme="tls" if target.scheme in ("https", "tls") else "tcp",
+                host=target.host,
+                server_name=target.host,
+                address=address,
+                port=target.port,
+            )
+            for address in addresses
+            if address not in tried
+        ]
+
+    return follow_up

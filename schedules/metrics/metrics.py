@@ -1,0 +1,162 @@
+"""Numbers for Prometheus, in the manner of blackbox_exporter: of each target, and of the agent itself.
+
+The library keeps its format and its escaping; it is imported only where [metrics] asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from results.db.last_runs import last_round
+from results.db.latest import Newest, newest
+from results.db.notification_queue import how_many_wait
+from results.db.retention import used_bytes
+from results.judge.verdict import NetworkState, Outcome
+from schedules.plan.due import duty
+from schedules.plan.selection import wanted
+from schedules.render.text import safe
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics_core import Metric
+
+    from results.db.store import Store
+    from schedules.config.schema import Config
+
+MISSING = "prometheus-client is not installed, so nothing is counted; `pip install 'reachprobe[metrics]'`"
+MAX_TARGETS = 1000
+"""Of a longer campaign the first so many: a monitoring system is no place for ten thousand sites."""
+MAX_LABEL = 200
+LABELS = ("target", "service", "path")
+REGISTERS = "SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id GROUP BY r.name"
+
+
+def registry(config: Config, store: Store, now: float) -> CollectorRegistry:
+    """Everything that is counted, as it is now. ImportError without the library."""
+    from prometheus_client import CollectorRegistry
+
+    class Once:
+        def collect(self) -> Iterable[Metric]:
+            return found
+
+    found = [*_of_targets(config, store), *_of_agent(config, store, now)]
+    made = CollectorRegistry()
+    made.register(Once())
+    return made
+
+
+def write(path: Path, counted: CollectorRegistry) -> str | None:
+    """Put it in the file's place, whole or not at all; a sentence where that cannot be done."""
+    from prometheus_client import write_to_textfile
+
+    try:
+        write_to_textfile(str(path), counted)
+    except OSError as error:
+        return f"{path}: the metrics cannot be written: {error.strerror}"
+    return None
+
+
+def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    outcome = GaugeMetricFamily(
+        "reachprobe_target_outcome",
+        "1 for what was said of the target last, 0 for the rest.",
+        labels=(*LABELS, "outcome"),
+    )
+    method = GaugeMetricFamily(
+        "reachprobe_target_method", "1 for how a blocked target is blocked.", labels=(*LABELS, "method")
+    )
+    steps = GaugeMetricFamily(
+        "reachprobe_target_step_duration_seconds",
+        "The longest step of its kind that succeeded.",
+        labels=(*LABELS, "step"),
+    )
+    whole = GaugeMetricFamily("reachprobe_target_duration_seconds", "How long the measurement took.", labels=LABELS)
+    at = GaugeMetricFamily("reachprobe_target_measured_timestamp_seconds", "When it was measured.", labels=LABELS)
+    status = GaugeMetricFamily("reachprobe_target_http_status_code", "Of the first answer.", labels=LABELS)
+    expires = GaugeMetricFamily(
+        "reachprobe_target_certificate_not_after_timestamp_seconds",
+        "The end of the certificate presented.",
+        labels=LABELS,
+    )
+    every = wanted(config, store)
+    counted, met = every[:MAX_TARGETS], set[tuple[str, ...]]()
+    for path in dict.fromkeys(one.path for one in counted):
+        texts = [one.target.text for one in counted if one.path == path]
+        for one in newest(store.db, texts, config.vantage.name, path):
+            labels = [_label(one.target), _label(one.service or ""), _label(path)]
+            if tuple(labels) in met:  # shortened to the same; Prometheus refuses all where a series comes twice
+                continue
+            met.add(tuple(labels))
+            for name in get_args(Outcome):
+                outcome.add_metric([*labels, name], one.outcome == name)
+            if one.outcome == "blocked" and one.method is not None:
+                method.add_metric([*labels, _label(one.method)], 1)
+            for step, took in one.steps_s.items():
+                steps.add_metric([*labels, _label(step)], took)
+            whole.add_metric(labels, one.runtime_s)
+            at.add_metric(labels, _epoch(one.at))
+            if one.status is not None:
+                status.add_metric(labels, one.status)
+            if (end := _not_after(one)) is not None:
+                expires.add_metric(labels, end)
+    yield from (outcome, method, steps, whole, at, status, expires)
+    yield GaugeMetricFamily(
+        "reachprobe_targets_left_out", f"Targets beyond the {MAX_TARGETS} counted here.", len(every) - len(counted)
+    )
+
+
+def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
+    from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
+
+    yield InfoMetricFamily("reachprobe_build", "The program.", {"version": version("reachprobe")})
+    yield GaugeMetricFamily("reachprobe_counted_timestamp_seconds", "When these numbers were taken.", now)
+    if (ran := last_round(store.db)) is not None:
+        yield GaugeMetricFamily("reachprobe_last_round_timestamp_seconds", "When the last round began.", _epoch(ran))
+        state = GaugeMetricFamily("reachprobe_network_state", "1 for what the canaries said last.", labels=("state",))
+        last = store.db.execute("SELECT network FROM rounds ORDER BY started_at DESC LIMIT 1").fetchone()[0]
+        for name in get_args(NetworkState):
+            state.add_metric([name], last == name)
+        yield state
+    for table in ("rounds", "measurements"):
+        count = store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the two names above
+        yield GaugeMetricFamily(f"reachprobe_stored_{table}", "How many the database holds.", count)
+    yield GaugeMetricFamily("reachprobe_database_bytes", "What it holds.", used_bytes(store.db))
+    yield GaugeMetricFamily("reachprobe_targets_due", "Targets that are due now.", duty(config, store, now).count)
+    registers = GaugeMetricFamily(
+        "reachprobe_register_version_timestamp_seconds",
+        "Which version of a register is in force.",
+        labels=("register",),
+    )
+    for register, version_at in store.db.execute(REGISTERS):
+        registers.add_metric([_label(register)], version_at)
+    yield registers
+    waiting = GaugeMetricFamily("reachprobe_notices_waiting", "What is not told yet.", labels=("receiver",))
+    for receiver, count in how_many_wait(store.db).items():
+        waiting.add_metric([_label(receiver)], count)
+    yield waiting
+
+
+def _not_after(one: Newest) -> float | None:
+    """When the certificate ends (Unix time); None where there is none, or none that can be read."""
+    if one.certificate is None:
+        return None
+    from cryptography import x509
+
+    try:
+        return x509.load_der_x509_certificate(one.certificate).not_valid_after_utc.timestamp()
+    except ValueError:
+        return None
+
+
+def _label(text: str) -> str:
+    return safe(text, MAX_LABEL)
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).astimezone(UTC).timestamp()

@@ -1,0 +1,127 @@
+"""What there is to tell after a round: what has turned, was listed or taken off, and what is listed and still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from probe.net.network import rfc3339
+from results.db import notification_queue
+from results.db.notification_queue import Notice, Said
+from schedules.notify.state_change import Turn, turn
+from schedules.plan.priority_data import Listing, NewlyListed
+from schedules.render.text import METHODS, what
+
+if TYPE_CHECKING:
+    from probe.model import Target
+    from results.db.store import Store
+    from schedules.config.schema import Config
+    from schedules.plan.selection import Choice
+
+LOOKED_BACK = 40
+OLDEST_S = 30 * 86400
+"""What came about longer ago is no news."""
+STILL_OPEN_S = 86400
+"""A network has had this long to block what was newly listed, before it is told that it does not."""
+HARMLESS = " .,:;/()-_%?&=+~"
+MAX_WORDS = 120
+
+
+def plain(text: str, limit: int = MAX_WORDS) -> str:
+    """Letters, digits and a few marks, the rest as ·: what no program that shows it takes for more than text."""
+    shown = "".join(c if c.isalnum() or c in HARMLESS else "·" for c in text)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -> Iterator[Notice]:
+    """What there is to tell of the targets that a round has measured, also what was told before."""
+    until = datetime.fromtimestamp(now, UTC)
+    registers = NewlyListed(store, config.vantage.country, until)
+    for choice in measured:
+        for target in choice.targets:
+            said = notification_queue.lately_said(
+                store.db, target.text, config.vantage.name, choice.path, rfc3339(until), LOOKED_BACK
+            )
+            found = turn(said)
+            if found is not None and now - _epoch(found.confirmed.at) < OLDEST_S:
+                yield turned(target, choice.path, found)
+            if choice.path == "direct" and (listing := registers.listing(target.text)) is not None:
+                yield from _listed(store, target, listing, said, until)
+            elif choice.path == "direct" and (notice := _taken_off(target, said, now)) is not None:
+                yield notice
+
+
+def turned(target: Target, path: str, found: Turn) -> Notice:
+    """A notice of a change that was confirmed."""
+    by = f" by {plain(path)}" if path != "direct" else ""
+    again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
+    how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
+    said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)}, {found.before} before{how}"
+    return Notice(key=f"changes {found.first.id}", what="changes", at=_second(found.confirmed.at), said=said)
+
+
+def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
+    at = rfc3339(listing.at, "seconds")
+    since = f", since {plain(listing.since)}" if listing.since else ""
+    basis = f" ({plain(listing.basis)})" if listing.basis else ""
+    key = f"listed {listing.register} {at} {target.text}"
+    sentence = f"register {plain(listing.register)} newly lists {_name(target)}{since}{basis}"
+    yield Notice(key=key, what="listed", at=_second(_imported_at(store, listing) or at), said=sentence)
+    hours = (now - listing.at).total_seconds() / 3600
+    last = next((one for one in said if one.outcome != "offline"), None)
+    if hours * 3600 >= STILL_OPEN_S and last is not None and last.outcome == "reachable" and _after(last, listing):
+        sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
+        yield Notice(key=f"open {key}", what="open", at=_second(last.at), said=sentence)
+
+
+def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | None:
+    """Told of the first measurement that found it off the register which listed it at the one before."""
+    asked = [one for one in said if one.listed is not None]
+    found = next(((off, before) for off, before in pairwise(asked) if before.listed), None)
+    if found is None or asked[0].listed:
+        return None
+    off, before = found
+    if off.register is None or off.register != before.register or now - _epoch(off.at) >= OLDEST_S:
+        return None
+    sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
+    key = f"off {off.register} {off.as_of} {target.text}"
+    return Notice(key=key, what="listed", at=_second(off.at), said=sentence)
+
+
+def _after(said: Said, listing: Listing) -> bool:
+    return _epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
+
+
+def _imported_at(store: Store, listing: Listing) -> str | None:
+    """When the version that first lists it came into the database: before that nobody here could know."""
+    query = """SELECT v.imported_at FROM register_versions v JOIN registers r ON r.id = v.register_id
+        WHERE r.name = ? AND v.at = ?"""
+    found = store.db.execute(query, [listing.register, int(listing.at.timestamp())]).fetchone()
+    return rfc3339(datetime.fromtimestamp(found[0], UTC), "seconds") if found else None
+
+
+def _name(target: Target) -> str:
+    return plain(what(target.text)) + (f" ({plain(target.service)})" if target.service else "")
+
+
+def _how(said: Said) -> str:
+    words = [METHODS.get(said.method or "", said.method or "blocked")]
+    if said.trigger is not None:
+        words.append(f"by {said.trigger}")
+    if said.confidence is not None:
+        words.append(said.confidence)
+    return plain(", ".join(words))
+
+
+def _second(text: str) -> str:
+    return rfc3339(datetime.fromisoformat(text), "seconds")
+
+
+def _moment(text: str) -> str:
+    return plain(f"{text[:16].replace('T', ' ')} UTC")
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

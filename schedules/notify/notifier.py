@@ -1,0 +1,184 @@
+"""Tells people what has changed: after rounds, beside them, never in their way; and again until it is taken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.net.network import rfc3339
+from results.db import notification_queue as notices
+from results.db.notification_queue import Notice, Receiver
+from results.db.store import StoreError
+from schedules.notify import apprise_client
+from schedules.notify.apprise_client import Address, Message
+from schedules.notify.events import OLDEST_S, news, plain
+
+if TYPE_CHECKING:
+    from results.db.store import Store
+    from schedules.config.notify import NotifyTable
+    from schedules.config.schema import Config
+    from schedules.plan.selection import Choice
+
+FIRST_RETRY_S, LONGEST_RETRY_S = 300, 6 * 3600
+MAX_LINES = 12
+"""So many sentences in one message, for some services take no long ones."""
+KEPT_S = 2 * OLDEST_S
+
+Send = Callable[[Address, Message], str | None]
+"""Sends a message: None where it was taken, else why not."""
+Say = Callable[[str], None]
+Local = Callable[[float], datetime]
+"""A moment (Unix time) on this machine's clock."""
+
+
+def local(now: float) -> datetime:
+    return datetime.fromtimestamp(now, UTC).astimezone()
+
+
+def is_quiet(hours: str | None, at: datetime) -> bool:
+    """Whether the clock shows a time in `22:00-07:00`, the first minute in and the last out; equal ones are no time."""
+    if hours is None:
+        return False
+    begins, ends = hours.split("-")
+    shows = f"{at:%H:%M}"
+    return begins <= shows < ends if begins <= ends else shows >= begins or shows < ends
+
+
+def retry_s(failures: int) -> float:
+    """How long to wait after so many failures in a row: five minutes, then twice as long each time, up to six hours."""
+    return float(min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(max(0, failures - 1), 20)))
+
+
+def may_be_told(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> bool:
+    """Whether this is a time to tell: not in quiet hours, not so soon after a failure, nor after the last digest.
+
+    What lies further ahead than it ever could was written while the clock was wrong, and holds nothing up.
+    """
+    if is_quiet(table.quiet_hours, at):
+        return False
+    wait = _epoch(receiver.not_before) - now if receiver.not_before is not None else 0.0
+    if 0 < wait <= LONGEST_RETRY_S:
+        return False
+    since = now - _epoch(receiver.told_at) if receiver.told_at is not None else table.digest_s
+    return not 0 <= since < table.digest_s
+
+
+def message(waiting: Sequence[Notice], config: Config) -> Message:
+    """What waits as one message: a title, and a sentence a line; of many the newest."""
+    asn = f" (AS{config.vantage.asn})" if config.vantage.asn is not None else ""
+    count = "1 thing" if len(waiting) == 1 else f"{len(waiting)} things"
+    lines = [f"- {notice.said}" for notice in waiting[-MAX_LINES:]]
+    if len(waiting) > MAX_LINES:
+        lines.append(f"and {len(waiting) - MAX_LINES} more before; reachprobe results list has them")
+    return Message(f"reachprobe at {plain(config.vantage.name)}{asn}: {count} to tell", "\n".join(lines))
+
+
+class _Sending(msgspec.Struct):
+    """A message on its way in a thread of its own, so that nobody waits for it."""
+
+    address: Address
+    notices: Sequence[Notice]
+    thread: threading.Thread
+    outcome: list[str | None]
+
+
+class Teller:
+    """Keeps what there is to tell, and tells it. Only its threads wait for the network, and they touch no database."""
+
+    def __init__(self, send: Send = apprise_client.send, local: Local = local) -> None:
+        self._send, self._local = send, local
+        self._under_way: dict[str, _Sending] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message is on its way."""
+        return bool(self._under_way)
+
+    def hear(self, config: Config, store: Store, measured: Iterable[Choice], now: float) -> str | None:
+        """Keep what a round gives to tell. A sentence where that failed, which is no reason to fail."""
+        if not config.notify:
+            return None
+        try:
+            self._enrol(config, store, now)
+            kinds = {name: table.what for name, table in _tables(config).items()}
+            notices.post(store, list(news(config, store, measured, now)), kinds)
+        except StoreError as error:
+            return f"what there is to tell was not kept: {error}"
+        return None
+
+    def step(self, config: Config, store: Store, now: float) -> list[str]:
+        """Note what was taken and what was not, and send what waits. Returns at once; a sentence for each failure."""
+        try:
+            self._enrol(config, store, now)
+            said = self._collect(store, now)
+            known, tables = apprise_client.addresses(config), _tables(config)
+            if notices.forget(store, _at(now - KEPT_S)):
+                said.append("what nobody could be told for two months is let go")
+            for receiver in notices.receivers(store.db):
+                name = receiver.name
+                if name in self._under_way or not may_be_told(receiver, tables[name], now, self._local(now)):
+                    continue
+                waiting = notices.waiting(store.db, name)
+                if waiting and notices.claim(store, receiver, _at(now + retry_s(receiver.failures + 1))):
+                    self._under_way[name] = self._start(known[name], waiting, message(waiting, config))
+        except StoreError as error:
+            return [f"what there is to tell waits: {error}"]
+        return said
+
+    def finish(self, store: Store, now: float, longest_s: float) -> list[str]:
+        """Wait so long, in all, for what is under way; what is slower than that counts as failed and is told again."""
+        left = longest_s
+        for sending in self._under_way.values():
+            began = _monotonic()
+            sending.thread.join(max(0.0, left))
+            left -= _monotonic() - began
+        try:
+            return self._collect(store, now)
+        except StoreError as error:
+            return [f"what was told may be told again: {error}"]
+
+    def _enrol(self, config: Config, store: Store, now: float) -> None:
+        notices.enrol(store, list(apprise_client.addresses(config)), _at(now))
+
+    def _start(self, address: Address, waiting: Sequence[Notice], what: Message) -> _Sending:
+        outcome: list[str | None] = []
+        thread = threading.Thread(target=lambda: outcome.append(self._send(address, what)), daemon=True)
+        thread.start()
+        return _Sending(address, waiting, thread, outcome)
+
+    def _collect(self, store: Store, now: float) -> list[str]:
+        said = []
+        for name, sending in list(self._under_way.items()):
+            if sending.thread.is_alive():
+                continue
+            del self._under_way[name]
+            why = sending.outcome[0] if sending.outcome else "it ended without a word"
+            if why is None:
+                notices.told(store, name, sending.notices, _at(now))
+            else:
+                said.append(f"{plain(name)} could not be told and is tried again later: {why}")
+        return said
+
+
+def _tables(config: Config) -> dict[str, NotifyTable]:
+    """Receiver -> its table of the configuration."""
+    names = iter(apprise_client.addresses(config))
+    return {next(names): table for table in config.notify for _ in table.urls}
+
+
+def _at(moment: float) -> str:
+    return rfc3339(datetime.fromtimestamp(moment, UTC), "seconds")
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _monotonic() -> float:
+    import time
+
+    return time.monotonic()

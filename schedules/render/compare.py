@@ -1,0 +1,226 @@
+"""A comparison as JSON, CSV, Markdown, and as a table for a person."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from schedules.render.output import out, paragraph, print_json
+from schedules.render.text import METHODS, SIGNS, STYLES, safe, what
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from results.compare import Cell, Compared
+    from results.compare.shares import Share
+
+GAP, SPLIT = "·", "≠"
+WIDE = 13
+"""Columns that a cell in words takes, its space included."""
+NAME = 16
+PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
+MOST_ROWS = 60
+SAME = ("none", "unknown")
+CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
+CSV_FIELDS = ("row", "difference", *CELL_FIELDS, "low", "high", "last", "says", "note")
+RISKY = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+
+class Counted:
+    """The rows as they come, and how many of them differ by then."""
+
+    def __init__(self, rows: Iterator[Compared]) -> None:
+        self._rows = rows
+        self.differing = 0
+        self.kinds: Counter[str] = Counter()
+
+    def __iter__(self) -> Iterator[Compared]:
+        for row in self._rows:
+            self.kinds[row.difference] += 1
+            self.differing += row.difference not in SAME
+            yield row
+
+
+def counted(rows: Iterator[Compared]) -> Counted:
+    return Counted(rows)
+
+
+def as_json(rows: Counted) -> None:
+    """One line a row."""
+    for row in rows:
+        print_json(row.plain())
+
+
+def as_csv(rows: Counted) -> None:
+    """One line a cell."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(CSV_FIELDS)
+    for row in rows:
+        for cell in row.cells:
+            plain = cell.plain()
+            values = (
+                row.row,
+                row.difference,
+                *(plain[field] for field in CELL_FIELDS),
+                *(plain["interval"] or (None, None)),
+                plain["last"],
+                row.says,
+                row.note,
+            )
+            writer.writerow([_harmless(value) for value in values])
+
+
+def _harmless(value: Any) -> Any:
+    """Foreign text that no spreadsheet runs."""
+    if not isinstance(value, str):
+        return value
+    shown = safe(value, 2000)
+    return f"'{shown}" if shown.startswith(RISKY) else shown
+
+
+def as_markdown(rows: Counted) -> None:
+    """One table; its last column says what differs."""
+    head: list[str] | None = None
+    for row in rows:
+        if head is None:
+            head = ["", *(_escaped(cell.by) for cell in row.cells), "difference"]
+            print(f"| {' | '.join(head)} |")
+            print("|" + "---|" * len(head))
+        cells = (" ".join(_lines(cell, full=True)) for cell in row.cells)
+        said = f"{row.says} ({row.note})" if row.note else row.says
+        print("| " + " | ".join(map(_escaped, (row.row, *cells, said))) + " |")
+
+
+def _escaped(text: str) -> str:
+    shown = safe(text, 2000)
+    for letter in "\\`*_[]<>|":
+        shown = shown.replace(letter, f"\\{letter}")
+    return shown
+
+
+def for_a_person(rows: Counted) -> None:
+    """The table, and under it what differs, in words; of very many rows those that differ."""
+    kept: list[Compared] = []
+    for row in rows:
+        kept.append(row)
+        if len(kept) > MOST_ROWS:
+            same = next((n for n, one in enumerate(kept) if one.difference in SAME), len(kept) - 1)
+            del kept[same]
+    console = out()
+    if not kept:
+        console.print("nothing to compare")
+        return
+    width = min(console.width, 200)
+    named = min(NAME, max(len(what(row.row)) for row in kept))
+    fits = max(named, 8) + WIDE * len(kept[0].cells) <= width
+    if fits:
+        console.print(_in_words(kept))
+    else:
+        _in_signs(kept, console, width)
+    _say(kept, console, width)
+    left = sum(rows.kinds.values()) - len(kept)
+    if left:
+        console.print(f"… and {left} more rows: --json, --csv and --markdown give all")
+
+
+def _in_words(rows: list[Compared]) -> Table:
+    """A column for each cell: outcome, method, the blocked share of its vantage-days."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    grid.add_column("", overflow="fold", min_width=8)
+    for cell in rows[0].cells:
+        grid.add_column(safe(cell.by), overflow="fold", min_width=WIDE - 1, max_width=2 * WIDE)
+    for row in rows:
+        cells = []
+        for cell in row.cells:
+            sign, *rest = _lines(cell, full=True)
+            text = Text(sign, style=STYLES[cell.outcome] if cell.outcome else "dim")
+            for line in rest:
+                text.append(f"\n{line}", style="not bold default")
+            cells.append(text)
+        grid.add_row(what(row.row), *cells)
+    return grid
+
+
+def _in_signs(rows: list[Compared], console: Console, width: int) -> None:
+    """Too many columns for words: a sign for each, in the order of the list under it."""
+    from rich.text import Text
+
+    longest = min(max(len(what(row.row)) for row in rows), 30)
+    for row in rows:
+        line = Text(f"{what(row.row)[:longest]:{longest}} ")
+        for cell in row.cells:
+            line.append(_sign(cell), style=STYLES[cell.outcome or "offline"])
+        console.print(line, soft_wrap=False)
+    names = [safe(cell.by) for cell in rows[0].cells]
+    told = f"one sign each: {', '.join(names)}" if len(names) <= 40 else f"{names[0]} … {names[-1]}: {len(names)} signs"
+    if all(len(name) == 10 and name[4::3] == "--" for name in names):
+        told = f"a sign for each day from {names[0]} to {names[-1]}"
+    _paragraph(
+        f"({told}; {', '.join(f'{sign} {word}' for word, sign in SIGNS.items())}, {SPLIT} not all, {GAP} gap)",
+        console,
+        width,
+    )
+
+
+def _lines(cell: Cell, *, full: bool) -> Iterator[str]:
+    """What a cell says, in few letters a line."""
+    if cell.outcome is None:
+        yield f"{GAP} gap"
+        if cell.last is not None:
+            yield f"last {cell.plain()['last'][:10]}"
+        return
+    yield f"{_sign(cell)} {cell.outcome}"
+    if cell.split:
+        yield "(not all)"
+    if cell.method is not None:
+        yield METHODS.get(cell.method, cell.method)
+    if full and cell.share is not None and cell.share.share > 0:
+        yield from _share(cell.share)
+    elif full and cell.share is not None:
+        yield f"0 of {cell.share.of} d"
+
+
+def _sign(cell: Cell) -> str:
+    if cell.outcome is None:
+        return GAP
+    return SPLIT if cell.split else SIGNS[cell.outcome]
+
+
+def _share(share: Share) -> Iterator[str]:
+    """`74% of 21 d`, `52–88%`, and that few are few."""
+    yield f"{share.share:.0%} of {share.of} d"
+    yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
+
+
+def _say(rows: list[Compared], console: Console, width: int) -> None:
+    """What differs in words, row by row; those that agree in one line."""
+    console.print()
+    for row in rows:
+        if row.difference != "none":
+            _paragraph(f"{what(row.row)}: {safe(row.says, 1000)}", console, width)
+    same = [what(row.row) for row in rows if row.difference == "none"]
+    if same:
+        _paragraph(f"no difference: {', '.join(same)}", console, width)
+    noted: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            noted.setdefault(row.note, []).append(what(row.row))
+    for note, names in noted.items():
+        about = "every row" if len(names) == len(rows) else ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
+        _paragraph(f"note on {about}: {safe(note, 1000)}", console, width)
+    if any(cell.share and cell.share.of for row in rows for cell in row.cells):
+        _paragraph(
+            "Percentages: blocked, of the days that vantages measured (d), and their 95% interval", console, width
+        )
+
+
+def _paragraph(text: str, console: Console, width: int) -> None:
+    console.print(paragraph(text, width), soft_wrap=True)

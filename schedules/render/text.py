@@ -1,0 +1,105 @@
+"""Plain words for outcomes and methods, and text from the network made safe for a terminal."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from results.judge.step_text import safe as safe
+
+SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
+STYLES = {
+    "reachable": "green",
+    "blocked": "bold red",
+    "denied": "yellow",
+    "down": "blue",
+    "offline": "dim",
+    "inconclusive": "magenta",
+}
+METHODS = {
+    "dns.nxdomain": "DNS says no such name",
+    "dns.forged": "forged DNS answer",
+    "dns.empty": "empty DNS answer",
+    "dns.refused": "DNS refused",
+    "dns.servfail": "DNS server failure",
+    "dns.timeout": "DNS timeout",
+    "tcp.timeout": "TCP timeout",
+    "tcp.refused": "TCP refused",
+    "tcp.unreachable": "TCP unreachable",
+    "tls.timeout": "TLS timeout",
+    "tls.reset": "TLS reset",
+    "tls.eof": "TLS cut off",
+    "tls.alert": "TLS alert",
+    "tls.mitm": "wrong certificate",
+    "http.blockpage": "block page",
+    "http.timeout": "HTTP timeout",
+    "http.reset": "HTTP reset",
+    "http.eof": "HTTP cut off",
+    "http.stall": "HTTP stalls",
+    "quic.timeout": "QUIC timeout",
+    "quic.reset": "QUIC reset",
+    "quic.refused": "QUIC refused",
+    "throttled": "throttled",
+}
+WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$|^\S+: after [0-9.]+ s (?=the resolver )")
+RESOLVER = re.compile(r"^the resolver \S+ ")
+IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
+
+
+def how(row: dict[str, Any]) -> str:
+    """The method in a few words; for what is neither blocked nor reachable the evidence that tells most."""
+    if row["method"] is not None and row["outcome"] == "blocked":
+        said = [METHODS.get(row["method"], row["method"])]
+        told = row["evidence"] if row["method"] == "http.blockpage" else ()
+        if pages := list(filter(None, map(IN_BRACKETS.search, told))):
+            said = [f"block page ({safe(pages[0][1])})"]
+        if row["trigger"] is not None:
+            said.append(f"by {row['trigger']}")
+        if row["confidence"] == "possible":
+            said.append("possibly")
+        return ", ".join(said)
+    if row["outcome"] == "reachable" or not row["evidence"]:
+        return ""
+    telling = row["evidence"][-1 if row["outcome"] == "denied" else 0]
+    return safe(RESOLVER.sub("the resolver ", WHERE_AND_AFTER.sub("", telling)), 60)
+
+
+def what(target: str) -> str:
+    """A target in few letters: the bare host for an ordinary https URL."""
+    return safe(target.removeprefix("https://").removesuffix("/"))
+
+
+def listing(row: dict[str, Any]) -> str:
+    """What the register says, in few letters."""
+    expectation = row["expectation"]
+    if expectation is None or expectation["listed"] is None:
+        return "no register"
+    if not expectation["listed"]:
+        return "not listed"
+    article = (expectation["basis"] or "").split()[-1:]
+    return " ".join(["since", safe(expectation["since"] or "?"), *map(safe, article)])
+
+
+def seconds(duration: float) -> str:
+    """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
+    if duration < 10:
+        return f"{duration:.1f} s"
+    if duration < 60:
+        return f"{duration:.0f} s"
+    minutes, rest = divmod(round(duration), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def how_many(number: int, one: str, several: str | None = None) -> str:
+    """`1 entry`, `12 entries`; without `several` an s is put at the end."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
+
+
+def age(days: float) -> str:
+    """`3 hours old`, `2 days old`."""
+    hours = days * 24
+    if hours < 1:
+        return "fresh"
+    if hours < 48:
+        return f"{hours:.0f} hours old" if hours >= 1.5 else "1 hour old"
+    return f"{days:.0f} days old"

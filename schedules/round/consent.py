@@ -1,0 +1,108 @@
+"""What a volunteer agrees to before anything is sent, and where that is kept."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from results.db.store import Store
+    from schedules.cli.app import App
+
+TEXT_VERSION = 4
+MEASURING, TELLING, SENDING = 1, 2, 4
+"""Which text first spoke of what: older agreement holds for what it was given for."""
+TEXT = """\
+What reachprobe does, and what it may cost you
+
+It connects from this machine to the services and sites you tell it to
+measure, some of which may be forbidden where you live. It looks up their
+names, connects, and fetches their first page, as a browser would. To tell a
+block from a broken network it also contacts a few well-known sites, and it
+asks resolvers abroad for a second opinion. Sites of VPN services are left out
+where using a VPN may be an offence, if the configuration says which country
+you are in; it may also leave out other kinds of sites, and cap the data that
+a month may cost.
+
+Whoever watches your line (your provider, your employer, the state) can see
+that you contacted these names and addresses, and when, and that many at once
+look like a test. In some countries that can bring you trouble. A VPN or proxy
+that is set as the control carries the same requests by that way. A list or a
+register that the configuration names is fetched from its publisher, who sees
+your address as any web site does.
+
+Stored, on this machine only, in one folder: what was asked and answered,
+times, certificates, and page text where something was odd; lists, registers
+and fingerprints; that you agreed, and when; and a code for each network that
+you measured on, which means nothing elsewhere. Not stored: your address, your
+name, this machine's name. Nothing is sent to anybody.
+
+Only if you name somebody under [[notify]] in the configuration: then what has
+changed is sent there, by this machine's usual way out. Whoever runs that
+service, and whoever watches your line, can see that this program runs here.
+
+Only if you enrol with a group's hub (`init --hub`): then every result from
+then on, as a whole record, is sent there under the name that the group gave
+this vantage, and what seems blocked is asked of it, while the configuration
+names it. Not sent: the code for your network, and hosts of your own network.
+Whoever runs the hub sees your address, and your results, and may publish
+these; whoever watches your line can see that you contact the hub, and when.
+What was sent cannot be taken back.
+
+`reachprobe check --dry-run` and `run --dry-run` list every host that would be
+contacted, and contact none. `reachprobe pause` stops for a while what a
+schedule does; `reachprobe wipe` removes what is stored, but not what others
+have seen.
+"""
+
+
+class NoConsent(ValueError):
+    """Nobody has agreed; the message says how to."""
+
+
+def ensure(app: App, store: Store) -> None:
+    """Return if consent is given, recorded, or given now on a terminal. NoConsent otherwise."""
+    if agreed(app, store):
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise NoConsent("nobody has agreed to measure here; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes")
+    ask(store)
+
+
+def agreed(app: App, store: Store, to: int = MEASURING) -> bool:
+    """Whether a text that spoke of this was agreed to."""
+    return app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
+
+
+def why_not_told(app: App, store: Store) -> str | None:
+    """Why nobody may be told of what has changed; None where that was agreed to and nothing pauses."""
+    if not agreed(app, store, TELLING):
+        return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
+    from results.db.pause import paused
+
+    if paused(store.db, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")) is not None:
+        return "nobody is told while measuring pauses; `reachprobe resume` ends that"
+    return None
+
+
+def why_not_sent(app: App, store: Store) -> str | None:
+    """Why nothing may be sent to a hub, nor asked of one; None where that was agreed to."""
+    if agreed(app, store, SENDING):
+        return None
+    return (
+        "nothing is sent to the hub: what was agreed to did not speak of that yet; `reachprobe init` explains and asks"
+    )
+
+
+def ask(store: Store) -> None:
+    """Explain, ask, and record a yes. NoConsent for anything else."""
+    print(TEXT, file=sys.stderr)
+    print("Do you agree? Type yes: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("yes", "y"):
+        raise NoConsent("not agreed, so nothing was contacted; `reachprobe init` asks again")
+    record(store)
+
+
+def record(store: Store) -> None:
+    store.record_consent(TEXT_VERSION, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))

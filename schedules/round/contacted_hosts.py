@@ -1,0 +1,94 @@
+"""Every host that a round would contact, known without contacting any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from probe.net.path import proxy_of
+from probe.net.resolver import parse as parse_resolver
+from probe.target import parse as parse_target
+from results.judge.follow_up import PLAIN, SECURE
+from schedules.config.schema import Config
+from schedules.plan.selection import Choice
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A host, a port (None where it is the system's own business), and what it is contacted for."""
+
+    host: str
+    port: int | None
+    why: str
+
+
+def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
+    """Targets first. Redirects may add hosts that nobody can know beforehand."""
+    found = [*_targets(choices), *_of_the_round(config)]
+    for choice in choices:
+        found += _proxy(config, choice.path, "path")
+    for path in config.control.all_paths:
+        found += _proxy(config, path, "control")
+    found += _hubs(config)
+    return tuple(dict.fromkeys(found))
+
+
+def _targets(choices: Iterable[Choice]) -> Iterator[Contact]:
+    for choice in choices:
+        for target in choice.targets:
+            yield Contact(target.host, target.port, f"target of {target.service}" if target.service else "target")
+
+
+def _of_the_round(config: Config) -> Iterator[Contact]:
+    network = config.network
+    for url in network.canaries:
+        yield _canary(url, "canary", network.allow_private)
+    for url in network.domestic_canaries:
+        yield _canary(url, "domestic canary", network.allow_private)
+    for kind, texts in (("resolver", network.resolvers), ("trusted resolver", network.trusted_resolvers)):
+        for text in texts:
+            for resolver in parse_resolver(text):
+                yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
+    if network.no_resolver:
+        nobody = parse_resolver(f"udp://{network.no_resolver}")[0]
+        yield Contact(nobody.address or network.no_resolver, nobody.port, "runs no resolver: is DNS intercepted?")
+    if config.ab_endpoint is not None:
+        address, port = config.ab_endpoint
+        yield Contact(address, port, "A/B step, where a handshake fails")
+        if port == SECURE:
+            yield Contact(address, PLAIN, "A/B step, where a plain request fails")
+
+
+def _canary(url: str, why: str, allow_private: bool) -> Contact:
+    target = parse_target(url, allow_private=allow_private)
+    return Contact(target.host, target.port, why)
+
+
+def _hubs(config: Config) -> Iterator[Contact]:
+    from probe.http.api_client import server_of
+
+    named = [(url, "hub: asked for a control") for url in config.control.all_hubs]
+    named += [(config.hub.url, "hub: results are sent there")] if config.hub.url is not None else []
+    for url, why in named:
+        server = server_of(url)
+        yield Contact(server.host, server.port, why)
+    if named:
+        yield from _proxy(config, config.hub.path, "hub")
+
+
+def told(config: Config) -> Iterator[Contact]:
+    """Who is told of changes. Which host that is only apprise knows: a URL may hold a secret in its place."""
+    from schedules.notify.apprise_client import addresses, hosts
+
+    for address in addresses(config).values():
+        known = hosts(address)
+        for host, port in known:
+            yield Contact(host, port, f"told: {address.name}")
+        if not known:
+            yield Contact(address.name, None, "told: which host is not known; see `reachprobe doctor`")
+
+
+def _proxy(config: Config, path: str, why: str) -> Iterator[Contact]:
+    proxy = proxy_of(config.path_named(path))
+    if proxy is not None:
+        yield Contact(proxy.host, proxy.port, f"proxy of {why} {path}")

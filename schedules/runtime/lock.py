@@ -1,0 +1,39 @@
+"""One round at a time: a lock beside the database, which the system lets go of whatever becomes of its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from results.db.store import StoreError
+
+
+class Locked(Exception):
+    """Another round is under way; the message says whose."""
+
+    exit_code = 75
+
+
+@contextmanager
+def held(database: Path, what: str = "round") -> Iterator[None]:
+    """Hold this database's lock for a `what`, or raise Locked at once."""
+    path = database.with_name(f"{database.name}.lock" if what == "round" else f"{database.name}.{what}.lock")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; choose another place with --db") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
+            raise Locked(f"{path}: another {what} is under way (process {holder}); wait until it has ended") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
