@@ -26,7 +26,7 @@ import msgspec
 from results.db.store import Store
 from results.hub import membership, secrets
 from schedules.hub_client.client import zstd
-from tests.hub.running import RunningHub, line, statuses
+from tests.results.hub.hub_process import RunningHub, line, statuses
 from tests.results.records import HOME, finished, measurement
 
 SENDERS = 64

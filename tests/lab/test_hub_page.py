@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.hub.page import photograph
 from tests.lab import kernel
 from tests.lab.standing import ROOT, Lab
 from tests.lab.volunteers import LISTED_ON, URL, Group
+from tests.results.hub.web import screenshots
 
 pytestmark = pytest.mark.lab
 ROUNDS = 2
@@ -25,7 +25,7 @@ OPEN, LYING, WATCHED = "AS64496 Openline", "AS64497 Lyingname", "AS64498 Deepgaz
 
 @pytest.fixture(scope="module")
 def group(standing: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
-    if reason := photograph.why_not():
+    if reason := screenshots.why_not():
         pytest.skip(reason)
     made = Group(standing, tmp_path_factory.mktemp("group"))
     try:

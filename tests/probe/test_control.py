@@ -16,7 +16,7 @@ from probe.target import parse
 from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, course, forever, means_in, only, server
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, means_in, only, server
 
 
 def http_proxy(net: CensoredNetwork, status: int | None = None) -> Address:

@@ -17,7 +17,7 @@ from probe.target import parse
 from schedules.demo import censor, resolver, sites
 from schedules.demo.listener import Stream, can_bind
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.measuring import LOOPBACK, QUICK_S, at_most, course, means, means_in, only
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, means, means_in, only
 
 OTHER, THIRD = "127.77.8.1", "127.77.8.2"
 

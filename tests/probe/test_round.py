@@ -18,7 +18,7 @@ from probe.target import parse
 from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, Stream
 from schedules.demo.network import CensoredNetwork
-from tests.probe.measuring import at_most, course, forever, means, means_in, server
+from tests.probe.loopback import at_most, course, forever, means, means_in, server
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -13,7 +13,7 @@ from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.network import CensoredNetwork
-from tests.probe.measuring import means_in
+from tests.probe.loopback import means_in
 
 
 class Patient(RealNetwork):

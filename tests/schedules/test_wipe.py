@@ -20,7 +20,7 @@ from schedules.location.location import secret_of
 from schedules.round import consent
 from schedules.runtime import lock
 from tests.results.records import finished, measurement, observation
-from tests.schedules.test_cli_setup import on_a_terminal
+from tests.schedules.cli.test_setup import on_a_terminal
 
 SECRET = "no-one-shall-read-this"
 

@@ -27,7 +27,7 @@ from probe.target import parse
 from schedules.demo import resolver as zone
 from schedules.demo.listener import Address, Listeners, Stream, udp_socket
 from schedules.demo.network import CensoredNetwork
-from tests.probe.measuring import (
+from tests.probe.loopback import (
     LOOPBACK,
     NAME,
     QUICK_S,

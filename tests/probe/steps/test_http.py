@@ -17,7 +17,7 @@ from probe.steps import http, tcp
 from schedules.demo import sites
 from schedules.demo.listener import Address, Listeners, Stream
 from schedules.demo.sites import Request, Responder, answers, response
-from tests.probe.measuring import LOOPBACK, NAME, PATIENT_S, QUICK_S, about, at_most, new_log, settings
+from tests.probe.loopback import LOOPBACK, NAME, PATIENT_S, QUICK_S, about, at_most, new_log, settings
 
 CAP = 64 * 1024
 

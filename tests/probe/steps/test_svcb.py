@@ -18,7 +18,7 @@ from probe.target import parse
 from results.judge.follow_up import FollowUpSettings, follow_up
 from schedules.demo import resolver, sites
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.measuring import LOOPBACK, QUICK_S, course, means_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, course, means_in
 
 
 def ech(name: str, version: int = 0xFE0D) -> bytes:

@@ -10,7 +10,7 @@ from probe.model import Observation
 from probe.steps import tcp
 from schedules.demo.blackhole import leave_unanswered
 from schedules.demo.listener import Address, Listeners, can_bind, tcp_socket
-from tests.probe.measuring import LOOPBACK, QUICK_S, about, forever, new_log, server, settings
+from tests.probe.loopback import LOOPBACK, QUICK_S, about, forever, new_log, server, settings
 
 
 async def connect(address: Address, **changed: object) -> Observation:

@@ -16,7 +16,7 @@ from probe.net.streams import MAX_HANDSHAKE_BYTES
 from probe.steps import tcp, tls
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
-from tests.probe.measuring import (
+from tests.probe.loopback import (
     LOOPBACK,
     NAME,
     QUICK_S,

@@ -16,7 +16,7 @@ from results.report import Summary, html, markdown
 from results.report import csv as facts
 from results.report import pictures as drawing
 from results.report.phrases import Words
-from tests.results.comparing.rows import row, write
+from tests.results.compare.rows import row, write
 from tests.results.report.reports import Read, summary_of
 
 EN = Words("en")

@@ -9,7 +9,7 @@ import pytest
 
 from results.report import narrative
 from results.report.phrases import Words
-from tests.results.comparing.rows import row, write
+from tests.results.compare.rows import row, write
 from tests.results.report.reports import summary_of
 
 EN, RU = Words("en"), Words("ru")

@@ -1,0 +1,83 @@
+"""What members send is kept once, answered record by record, and is theirs alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import msgspec
+import pytest
+
+from results.judge.judged import Round
+from tests.faults.whole import kept
+from tests.results.hub.hub_process import RunningHub, record, statuses
+
+NAME = "home-fibre"
+ROUND = Round(id="round0000000", started_at="2026-11-24T18:00:00Z", network="online", evidence=("a works",))
+
+
+@pytest.mark.parametrize("packing", ["zstd", "gzip", "identity"])
+async def test_records_are_kept_however_they_are_packed_and_once(hub: RunningHub, packing: str) -> None:
+    token = await hub.enrol(NAME)
+    lines = [record(f"{n:016d}", round_=ROUND) for n in range(5)]
+    status, said = await hub.send(token, lines, packing)
+    assert (status, statuses(said)) == (200, ["stored"] * 5)
+    assert [answer["id"] for answer in said["answers"]] == [f"{n:016d}" for n in range(5)]
+    status, said = await hub.send(token, [*lines, lines[0]], packing)
+    assert (status, statuses(said)) == (200, ["known"] * 6)
+    assert kept(hub.db) == {f"{n:016d}" for n in range(5)}
+
+
+async def test_each_record_has_its_answer_and_one_that_is_refused_does_not_hurt_the_others(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    other = record("1other1other1111", "somebody-else")
+    deep = b'{"record":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    lines = [record("0000000000000000"), b"{no json", b"", other, deep, b'{"record": 7}', record("9999999999999999")]
+    status, said = await hub.send(token, lines)
+    assert status == 200
+    told = {answer["line"]: answer for answer in said["answers"]}
+    assert [told[n]["status"] for n in (1, 2, 4, 5, 6, 7)] == ["stored", *["refused"] * 4, "stored"]
+    assert "not the one that this token is for" in told[4]["why"]
+    assert "deep" in told[5]["why"]
+    assert kept(hub.db) == {"0000000000000000", "9999999999999999"}
+
+
+async def test_another_measurement_under_a_known_id_is_refused_also_from_its_owner(hub: RunningHub) -> None:
+    token, theirs = await hub.enrol(NAME), await hub.enrol("b")
+    assert statuses((await hub.send(token, [record("a" * 16)]))[1]) == ["stored"]
+    changed = record("a" * 16, runtime_s=9.0)
+    assert statuses((await hub.send(token, [changed]))[1]) == ["refused"]
+    stolen = record("a" * 16, "b")
+    assert statuses((await hub.send(theirs, [stolen]))[1]) == ["refused"]
+    with closing(sqlite3.connect(hub.db)) as db:
+        assert db.execute("SELECT vantage, runtime_s FROM findings").fetchall() == [(NAME, 0.41)]
+
+
+async def test_a_round_says_one_thing_and_a_repeat_belongs_to_its_own_series(hub: RunningHub) -> None:
+    token, theirs = await hub.enrol(NAME), await hub.enrol("b")
+    assert statuses((await hub.send(token, [record("a" * 16, round_=ROUND)]))[1]) == ["stored"]
+    lie = msgspec.structs.replace(ROUND, network="offline")
+    assert statuses((await hub.send(theirs, [record("b" * 16, "b", lie)]))[1]) == ["refused"]
+    assert statuses((await hub.send(theirs, [record("c" * 16, "b", repeats="a" * 16)]))[1]) == ["stored"]
+    assert statuses((await hub.send(token, [record("d" * 16, repeats="a" * 16)]))[1]) == ["stored"]
+    with closing(sqlite3.connect(hub.db)) as db:
+        found = dict(db.execute("SELECT id, repeats FROM findings").fetchall())
+    assert found == {"a" * 16: None, "c" * 16: None, "d" * 16: "a" * 16}
+
+
+async def test_what_is_sent_is_judged_by_the_hubs_own_rules(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    honest = msgspec.json.decode(record("a" * 16))
+    honest["record"]["verdict"] |= {"outcome": "blocked", "method": "tls.reset", "confidence": "confirmed"}
+    assert statuses((await hub.send(token, [msgspec.json.encode(honest)]))[1]) == ["stored"]
+    with closing(sqlite3.connect(hub.db)) as db:
+        assert db.execute("SELECT outcome FROM findings").fetchall() == [("reachable",)]
+
+
+async def test_stopped_it_answers_what_is_under_way_and_leaves_a_whole_database(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    await hub.send(token, [record("a" * 16)])
+    assert hub.stop() == 0
+    assert kept(hub.db) == {"a" * 16}
+    hub.start()
+    assert statuses((await hub.send(token, [record("a" * 16)]))[1]) == ["known"]

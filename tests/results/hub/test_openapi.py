@@ -1,0 +1,132 @@
+"""What /openapi.json says is what there is; and whatever is sent by it or against it, nothing in the hub breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from results.fingerprints import collection as collecting
+from results.fingerprints.fingerprint import Print
+from results.hub.distribution import Shared
+from results.hub.openapi import description
+from results.hub.secrets import hashed
+from schedules.hub_server.server import _targets
+from tests.results.hub.asgi_client import OPERATOR, Inside
+from tests.results.hub.hub_process import RunningHub, record
+from tests.results.hub.test_distribution import with_register
+
+EXAMPLES = 20
+"""For each operation: what a member may ask in a short time has a limit, and beyond it nothing but 429 is learned."""
+CHECKS: list[Any] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
+
+
+class Served:
+    """A hub with something of everything, whose every way to the network leads nowhere."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "targets.csv").write_text("https://a.example/\n")
+        self.hub = RunningHub(
+            folder,
+            '[network]\nresolvers = ["udp://127.0.0.1:9"]\ntrusted_resolvers = []\nno_resolver = ""\ntimeout_s = 0.2\n'
+            f'[hub]\nreading = "members"\noperator_password = "{hashed(OPERATOR)}"\n'
+            f'targets = "{folder}/targets.csv"\n',
+        )
+        with_register(folder)
+        prints = (Print(name="x", scope="nat", where="body", how="contains", pattern="blocked here"),)
+        collection = collecting.Collection(updated="2026-11-24T00:00:00Z", sources=(), prints=prints)
+        collecting.store(collection, collecting.place(self.hub.db))
+        self.hub.start()
+        self.token = asyncio.run(self._filled())
+
+    async def _filled(self) -> str:
+        token = await self.hub.enrol("home-fibre")
+        await self.hub.send(token, [record(f"2kq7aaa{number}") for number in range(5)])
+        # Known from now on, so that wrong invitations from the same place do not keep the operator out.
+        assert (await self.hub.get("/metrics", Authorization=f"Bearer {OPERATOR}"))[0] == 200
+        return token
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    made = Served(tmp_path_factory.mktemp("described"))
+    yield made
+    made.hub.kill()
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines(_: Any, value: Any) -> bytes:
+    """A body of lines goes out as it is drawn."""
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
+
+
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(description()).get_all_operations()]
+KINDS = ("as it is described", "against the description")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method.upper()} {one.path}")
+def test_nothing_that_is_asked_for_breaks_the_hub_or_is_answered_otherwise_than_described(
+    served: Served, operation: Any, kind: str
+) -> None:
+    secret = OPERATOR if operation.path in ("/metrics", "/probe") else served.token
+    mode = GenerationMode.POSITIVE if kind == KINDS[0] else GenerationMode.NEGATIVE
+
+    @given(case=operation.as_strategy(generation_mode=mode))
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+    def whatever_is_sent(case: Any) -> None:
+        case.call_and_validate(
+            base_url=served.hub.url, headers={"Authorization": f"Bearer {secret}"}, checks=CHECKS, timeout=30
+        )
+
+    try:
+        whatever_is_sent()
+    except Unsatisfiable:
+        assert kind == KINDS[1], "what takes nothing cannot be asked for wrongly"
+    assert served.hub.process is not None
+    assert served.hub.process.poll() is None
+
+
+def test_every_route_is_described_and_nothing_else_is(tmp_path: Path) -> None:
+    from results.hub import whoami
+    from results.hub.metrics_api import Operating
+    from results.hub.routes import Served as Route
+    from schedules.config.schema import Config
+    from schedules.hub_server.control import controls
+
+    control = controls(Config())
+    more = [
+        Route("POST", "/v1/control", control.handle),
+        *Shared(tmp_path / "hub.db", None, _targets).served(),
+        *Operating(control).served(),
+        *whoami.served(None),
+    ]
+    with Inside(tmp_path, more=more) as app:
+        there = {(route.path, method) for route in app.routes for method in route.methods - {"HEAD"}}
+    said = {(path, method.upper()) for path, methods in description()["paths"].items() for method in methods}
+    assert said == there
+
+
+async def test_the_description_is_given_to_everybody(hub: RunningHub) -> None:
+    status, _, text = await hub.get("/openapi.json")
+    assert status == 200
+    assert json.loads(text) == description()

@@ -1,0 +1,118 @@
+"""Behind NAT a vantage does not know its own network: the group's hub tells it, where its owner wants that."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import chain, repeat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from results.db.store import Store
+from results.db.upload_queue import enrol
+from schedules.config.load import ConfigError
+from schedules.config.schema import Config, load
+from schedules.hub_client.whoami import FRESH_S, file_of, refresh, remembered
+from schedules.location.location import Here
+from tests.results.hub.hub_process import RunningHub
+from tests.schedules.location.test_geoip import database
+from tests.schedules.location.test_travel import CAFE, HOME, SECRET, VPN
+
+NOW = 1_800_000_000.0
+
+
+class Vantage:
+    """At home, enrolled at a hub that knows the networks."""
+
+    def __init__(self, folder: Path, hub: RunningHub) -> None:
+        self.folder, self.hub, self.db = folder, hub, folder / "agent.db"
+        self.where = HOME
+        self.here = Here(SECRET, look=lambda path: self.where, echoes=lambda: remembered(self.db))
+
+    def config(self, asn: str = "echo = true", hub: str = "") -> Config:
+        file = self.folder / "c.toml"
+        file.write_text(
+            f'[vantage]\ncountry = "BY"\nasn = 64500\n[asn]\n{asn}\n[hub]\nurl = "{self.hub.url}"\n{hub}\n'
+            '[[path]]\nname = "way"\nproxy = "socks5://127.0.0.1:9"\n'
+        )
+        return load(file, {}, {})
+
+    async def enrol(self) -> None:
+        token = await self.hub.enrol("a")
+        with closing(Store.open(self.db)) as store:
+            enrol(store, self.hub.url, "a", token, "2026-11-24T00:00:00Z")
+
+    def told(self, config: Config) -> tuple[int | None, str | None, str | None]:
+        located = self.here.locate(config)
+        vantage = located.vantage_by("direct")
+        return vantage.asn, vantage.country, located.place("direct").asn_source
+
+
+@pytest.fixture
+async def vantage(tmp_path: Path, hub: RunningHub) -> Vantage:
+    hub.kill()
+    file = tmp_path / "asn.mmdb"
+    file.write_bytes(database({"::127.0.0.0/104": {"autonomous_system_number": 12389, "country_code": "RU"}}))
+    hub.config.write_text(f'[asn]\nmmdb = "{file}"\n')
+    hub.start()
+    made = Vantage(tmp_path, hub)
+    await made.enrol()
+    return made
+
+
+async def test_what_the_hub_sees_goes_before_what_is_declared_and_says_whence_it_is_known(vantage: Vantage) -> None:
+    config = vantage.config()
+    assert vantage.told(config) == (64500, "BY", "declared")
+    await refresh(config, vantage.db, vantage.here, NOW)
+    assert vantage.told(config) == (12389, "RU", "echoed")
+    assert b"127.0.0" not in file_of(vantage.db).read_bytes()
+
+
+async def test_on_another_network_it_holds_no_longer(vantage: Vantage) -> None:
+    await refresh(vantage.config(), vantage.db, vantage.here, NOW)
+    vantage.where = CAFE
+    assert vantage.told(vantage.config()) == (64500, "BY", "declared")
+
+
+async def test_behind_a_vpn_the_hub_is_not_asked_and_not_believed(vantage: Vantage) -> None:
+    vantage.where = VPN
+    await refresh(vantage.config(), vantage.db, vantage.here, NOW)
+    assert remembered(vantage.db) == {}
+
+
+async def test_it_is_asked_once_a_day_and_a_hub_that_is_gone_changes_nothing(vantage: Vantage) -> None:
+    config = vantage.config()
+    await refresh(config, vantage.db, vantage.here, NOW)
+    vantage.hub.kill()
+    for later in (1, FRESH_S + 1, -FRESH_S):
+        await refresh(config, vantage.db, vantage.here, NOW + later)
+    assert [echo.at for echo in remembered(vantage.db).values()] == [NOW]
+    assert vantage.told(config) == (12389, "RU", "echoed")
+
+
+@pytest.mark.parametrize(("asn", "by"), [("", ""), ("echo = false", ""), ("echo = true", 'path = "way"')])
+async def test_without_the_owner_s_wish_or_by_another_path_nobody_is_asked(vantage: Vantage, asn: str, by: str) -> None:
+    await refresh(vantage.config(asn, by), vantage.db, vantage.here, NOW)
+    assert not file_of(vantage.db).exists()
+
+
+async def test_a_move_while_it_is_asked_is_noticed(vantage: Vantage) -> None:
+    looks = chain([HOME] * 3, repeat(CAFE))  # each time it looks thrice
+    moving = Here(SECRET, look=lambda path: next(looks))
+    await refresh(vantage.config(), vantage.db, moving, NOW)
+    assert remembered(vantage.db) == {}
+
+
+def test_a_file_that_is_damaged_or_hostile_says_nothing(tmp_path: Path) -> None:
+    for data in (b"", b"{", b"[]", b'{"k": {"asn": -1, "at": 0}}', b'{"k": {"asn": 1, "country": "ru"}}', b"[" * 9999):
+        file_of(tmp_path / "x.db").write_bytes(data)
+        assert remembered(tmp_path / "x.db") == {}
+
+
+def test_without_a_hub_there_is_nobody_to_ask(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text("[asn]\necho = true\n")
+    with pytest.raises(ConfigError, match=r"asn\.echo"):
+        load(file, {}, {})
+    assert msgspec.structs.asdict(Config().asn)["echo"] is False

@@ -1,0 +1,335 @@
+"""What each page says of the three weeks, whose truth is known."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import hashlib
+import io
+import json
+import re
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+from starlette.responses import Response
+
+from results.db.store import Store
+from results.hub.read_pool import TooSlow
+from results.hub.web import pages, queries, rendering
+from results.judge.judged import Finished
+from tests.results.hub.asgi_client import Inside
+from tests.results.hub.in_thread import Got, asked
+from tests.results.hub.web.conftest import NOW, Ask
+from tests.results.report.reports import Read
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+BEGAN = "12389direct06120701x"
+"""The first measurement of the block of WeChat on the first network."""
+LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
+
+
+def text(got: Got) -> str:
+    assert got.status == 200, got.body
+    return Read(got.body.decode()).text
+
+
+def rows(got: Got) -> list[dict[str, str]]:
+    assert got.status == 200, got.body
+    assert got.headers["content-type"].startswith("text/csv")
+    return list(csv.DictReader(io.StringIO(got.body.decode())))
+
+
+async def test_the_matrix_says_what_is_blocked_where_and_how_and_what_the_register_says(ask: Ask) -> None:
+    said = text(await ask("/"))
+    assert (
+        "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: no such name, by name ■ listed, blocked" in said
+    )
+    assert "✓ reachable □ listed, open" in said
+    assert "LINE rkn: not listed ✗ blocked DNS: no such name, by name ▲ unlisted, blocked ✓ reachable" in said
+    assert "BlackBerry Messenger rkn: not listed ~ down ~ down ~ down ~ down" in said
+    assert "AS1136 via vpn (NL)" in said
+    assert "Newest finding: 21 May 2017, 18:07 UTC" in said
+
+
+async def test_it_says_the_same_in_russian_for_whom_asks_or_whose_browser_does(ask: Ask) -> None:
+    for got in (await ask("/?lang=ru"), await ask("/", accept_language="de, ru-RU;q=0.9, en;q=0.1")):
+        assert got.headers["content-language"] == "ru"
+        assert "блокируется DNS: нет такого имени, по имени ■ внесено, блокируется" in text(got)
+    assert (await ask("/?lang=xx", accept_language="xx;q=z,,;q=")).headers["content-language"] == "en"
+    assert 'href="/changes?lang=ru"' in (await ask("/?lang=ru")).body.decode()
+
+
+async def test_the_matrix_of_other_days_and_of_one_country_and_of_some_names(ask: Ask) -> None:
+    before = text(await ask("/?since=2017-05-01&until=2017-05-04"))
+    assert "WeChat rkn: not listed ✓ reachable ○ unlisted, open" in before
+    dutch = text(await ask("/?country=NL"))
+    assert "AS1136" in dutch
+    assert "AS12389" not in dutch
+    some = text(await ask("/?find=LINKED"))
+    assert "LinkedIn" in some
+    assert "WeChat" not in some
+    assert "There is nothing to show" in text(await ask("/?since=2018-01-01"))
+
+
+async def test_a_services_page_marks_the_listing_and_leads_to_measurements(ask: Ask) -> None:
+    got = await ask("/service/wechat")
+    page = got.body.decode()
+    assert "RU: rkn lists it since 5 May 2017, 07:30 UTC." in text(got)
+    drawn = [ElementTree.fromstring(found) for found in re.findall(r"<svg class=.*?</svg>", page, re.DOTALL)]
+    assert len(drawn) == 2
+    for one in drawn:
+        marks = [mark.get("class") for mark in one.iter("rect")]
+        assert len(marks) == 5 * 21
+        assert marks.count("mark blocked") == 13 + 15 + 16
+        one_day = int(one.findall(".//rect")[1].get("x", "")) - 4
+        assert {line.get("x1") for line in one.iter("line")} == {str(4 + 4 * one_day)}
+    links = [found["href"] for found in Read(page).all("a") if str(found.get("href")).startswith("/m/")]
+    assert len(links) == 2 * 5
+    assert text(await ask(str(links[0]))).count("Step by step") >= 1
+
+
+async def test_a_target_has_a_page_like_its_services(ask: Ask) -> None:
+    said = text(await ask("/target?is=https%3A%2F%2Fweb.wechat.com%2F"))
+    assert "AS12389 Rostelecom" in said
+    assert "www.wechat.com" not in said
+    page = (await ask("/target?is=https%3A%2F%2Fweb.wechat.com%2F")).body.decode()
+    (russian,) = [one for one in Read(page).all("a") if one.get("lang") == "ru"]
+    got = await ask(str(russian["href"]))
+    assert got.headers["content-language"] == "ru"
+    assert "AS12389 Rostelecom" in text(got)
+
+
+async def test_what_changed_leaves_out_what_the_next_finding_took_back_and_the_csv_does_not(ask: Ask) -> None:
+    period = "since=2017-05-01"
+    said = text(await ask(f"/changes?{period}"))
+    assert said.count("✓ reachable → ✗ blocked") == 6
+    assert "6 May 2017, between 06:07 and 12:07 UTC" in said
+    assert "28 single findings that the next one took back are not shown" in said
+    assert len(rows(await ask(f"/changes.csv?{period}"))) == 6 + 28
+
+
+async def test_each_list_is_there_in_both_languages_and_as_csv(ask: Ask) -> None:
+    for name in LISTS:
+        assert (await ask(f"/{name}?lang=ru")).status == 200
+        assert rows(await ask(f"/{name}.csv")) is not None
+    assert [row["target"] for row in rows(await ask("/unlisted.csv"))] == ["https://line.example/"]
+    listed = rows(await ask("/listed.csv?since=2017-05-01"))
+    assert {(row["target"], row["blocked"], row["networks"]) for row in listed} == {
+        ("https://www.wechat.com/", "3", "4"), ("https://web.wechat.com/", "3", "4"),
+    }  # fmt: skip
+    assert len(rows(await ask("/matrix.csv"))) == 6 * 5
+    assert len(rows(await ask("/service/wechat.csv"))) == 2 * 5
+    assert len(rows(await ask("/vantage/home.csv"))) == 2 * 6
+
+
+async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cite_it(ask: Ask) -> None:
+    got = await ask(f"/m/{BEGAN}")
+    said = text(got)
+    for part in (
+        "WeChat: blocked TLS: reset, by name, confirmed ■ listed, blocked",
+        "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
+        "rkn: listed since 5 May 2017, 07:30 UTC",
+        "decision 3-1 of 2017-05-05, by Роскомнадзор",
+        "149-FZ 15.4: a messenger or other organiser",
+        "TLS 200 50 23.10.1.1 port 443 for web.wechat.com reset [connection_reset]",
+        "tls.sni_ab The name fails wherever it is sent",
+        f"reachprobe measurement {BEGAN}, https://web.wechat.com/, 6 May 2017, 12:07 UTC, AS12389",
+    ):
+        assert part in said, part
+    seen = await ask(f"/v1/measurements/{BEGAN}/seen")
+    assert f"SHA-256 of what was seen: {hashlib.sha256(seen.body).hexdigest()}" in said
+    assert Read(got.body.decode()).all("a").count({"href": "/rules#tls.sni_ab"}) == 1
+    assert {"id": "tls.sni_ab"} in Read((await ask("/rules")).body.decode()).all("div")
+
+
+@pytest.mark.parametrize(("form", "key"), [("record", "record"), ("ooni", "test_keys")])
+async def test_a_measurement_can_be_taken_away_as_a_line(form: str, key: str, ask: Ask) -> None:
+    got = await ask(f"/m/{BEGAN}/{form}.jsonl")
+    assert key in json.loads(got.body)
+    assert got.body.count(b"\n") == 1
+
+
+async def test_a_control_is_told_with_what_it_controls(ask: Ask, weeks: Path) -> None:
+    with closing(sqlite3.connect(weeks)) as db:
+        query = "SELECT f.id, c.id FROM measurements c JOIN measurements f ON f.number = c.control_of LIMIT 1"
+        name, control = db.execute(query).fetchone()
+    said = text(await ask(f"/m/{name}"))
+    assert "BlackBerry Messenger: down" in said
+    assert "The control: control, control, SE, AS1257" in said
+    assert (await ask(f"/m/{control}")).status == 404
+
+
+async def test_who_fell_silent_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
+    assert "There is nothing to show" in text(await ask("/silent"))
+    assert "home RU 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
+    shutil.copy(weeks, tmp_path / "hub.db")
+    with Inside(tmp_path, pages=pages(lambda: NOW + timedelta(days=9))) as later:
+        said = text(await asked(later, "/silent"))
+    assert "home RU 21 May 2017, 18:07 UTC 9.25 days 6" in said
+    assert "village" in said
+
+
+async def test_what_is_shown_can_be_taken_away_whole(ask: Ask) -> None:
+    for path, count in (
+        ("/?since=2017-05-20&until=2017-05-20", 5 * 6 * 4),
+        ("/?since=2017-05-20&until=2017-05-20&country=NL", 6 * 4),
+        ("/service/wechat?since=2017-05-20", 2 * 2 * 5 * 4),
+        ("/vantage/office?since=2017-05-21", 6 * 4),
+    ):
+        links = [str(one["href"]) for one in Read((await ask(path)).body.decode()).all("a")]
+        exports = [link for link in links if link.startswith("/v1/export?")]
+        assert [link.partition("format=")[2].partition("&")[0] for link in exports] == ["csv", "jsonl", "ooni"]
+        got = await ask(exports[1])
+        assert got.body.count(b"\n") == count, path
+    assert len(rows(await ask("/target.csv?is=https%3A%2F%2Fweb.wechat.com%2F"))) == 5
+
+
+async def test_a_crowd_has_the_matrix_put_together_once_and_anew_when_something_came(
+    weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+    drawn: list[str] = []
+
+    def page(ask: Any, template: str, **given: Any) -> Response:
+        drawn.append(ask.language)
+        return real(ask, template, **given)
+
+    real = rendering.page
+    monkeypatch.setattr(rendering, "page", page)
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        got = await asyncio.gather(*(asked(app, "/") for _ in range(20)), asked(app, "/?lang=ru"))
+        assert sorted(drawn) == ["en", "ru"]
+        assert len({one.body for one in got}) == 2
+        store = Store.open(tmp_path / "hub.db")
+        again = store.finished(BEGAN)
+        there = msgspec.structs.replace(
+            again.measurement, id="brandnew", started_at="2017-05-21T23:00:00.000Z",
+            observations=(), target=msgspec.structs.replace(again.measurement.target, service="brandnew"),
+        )  # fmt: skip
+        store.save([msgspec.structs.replace(again, measurement=there)])
+        store.close()
+        for _ in range(200):
+            if b"brandnew" in (await asked(app, "/")).body:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            pytest.fail("what came is not shown")
+    assert len(drawn) == 3
+
+
+async def test_what_takes_too_long_is_said_on_a_page(
+    weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+
+    def endless(db: Any, period: object) -> None:
+        raise TooSlow
+
+    monkeypatch.setattr(queries, "cells", endless)
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        got = await asked(app, "/?lang=ru")
+    assert got.status == 503
+    assert "Выберите меньший срок" in Read(got.body.decode()).text
+
+
+async def test_a_verdict_that_was_judged_again_is_told_with_what_it_was(weeks: Path, tmp_path: Path) -> None:
+    shutil.copy(weeks, tmp_path / "hub.db")
+    store = Store.open(tmp_path / "hub.db")
+
+    def otherwise(one: Finished) -> Finished:
+        if one.measurement.id != BEGAN:
+            return one
+        return msgspec.structs.replace(
+            one, verdict=msgspec.structs.replace(one.verdict, outcome="inconclusive", method=None, rules_version="next")
+        )
+
+    assert len(list(store.reclassify(otherwise))) == 1
+    store.db.execute("INSERT INTO members (name, since) VALUES ('home', '2017-05-01')")
+    store.db.execute(
+        "INSERT INTO received SELECT number, 1, '2017-05-06T12:08:00Z', 'alone' FROM measurements WHERE id = ?", [BEGAN]
+    )
+    store.db.conn.commit()
+    store.close()
+    with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
+        log = text(await asked(app, "/corrections"))
+        page = text(await asked(app, f"/m/{BEGAN}"))
+        (row,) = rows(await asked(app, "/corrections.csv"))
+    assert "WeChat https://web.wechat.com/ AS12389 Rostelecom home ✗ blocked → ? unclear" in log
+    assert (row["was_outcome"], row["was_method"], row["outcome"], row["rules_version"]) == (
+        "blocked", "tls.reset", "inconclusive", "next",
+    )  # fmt: skip
+    assert "before that it was: blocked, by rules of version" in page
+    assert "Marked by the hub" in page
+    assert "Received 6 May 2017, 12:08 UTC" in page
+
+
+async def test_the_feed_is_atom_with_an_entry_for_each_change_that_lasts(ask: Ask) -> None:
+    got = await ask("/feed.atom")
+    assert got.headers["content-type"].startswith("application/atom+xml")
+    feed = ElementTree.fromstring(got.body)
+    assert feed.tag == f"{ATOM}feed"
+    for required in ("id", "title", "updated"):
+        assert len(feed.findall(f"{ATOM}{required}")) == 1
+    entries = feed.findall(f"{ATOM}entry")
+    assert len(entries) == 6
+    for entry in entries:
+        assert {"id", "title", "updated", "link", "content"} <= {part.tag.removeprefix(ATOM) for part in entry}
+        assert (await ask(f"/{entry.find(f'{ATOM}link').get('href')}")).status == 200  # type: ignore[union-attr]
+    assert entries[0].findtext(f"{ATOM}title") == "WeChat: newly blocked on AS3216"
+    assert len({entry.findtext(f"{ATOM}id") for entry in entries}) == 6
+
+
+async def test_a_badge_says_on_how_many_networks_and_is_a_picture_that_loads_nothing(ask: Ask) -> None:
+    for path, said in (
+        ("/badge/wechat.svg", "blocked on 3 of 4 networks"),
+        ("/badge/wechat.svg?lang=ru", "блокируется в 3 из 4 сетей"),
+        ("/badge/signal.svg", "open on 4 networks"),
+        ("/badge/signal.svg?since=2018-01-01", "no finding this week"),
+    ):
+        got = await ask(path)
+        assert got.headers["content-type"] == "image/svg+xml"
+        drawn = ElementTree.fromstring(got.body)
+        assert said in "".join(drawn.itertext())
+        assert not [one for one in drawn.iter() if one.tag.endswith(("image", "style", "script", "use"))]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/service/nothing", "/service/nothing.csv", "/target", "/target?is=x", "/vantage/nobody", "/m/none", "/m/%00%0a",
+     "/m/12389direct06120701", f"/m/{BEGAN}/other.jsonl", "/badge/nothing.svg"],
+)  # fmt: skip
+async def test_what_is_not_there_is_said_to_be_not_there(path: str, ask: Ask) -> None:
+    got = await ask(path)
+    assert got.status == 404
+    assert "There is no such page here" in Read(got.body.decode()).text
+
+
+@pytest.mark.parametrize(
+    "query", ["since=yesterday", "until=9999-12-31", "since=0001-01-01", "country=%3Cb%3E", "find=%25%27%22--", "lang="]
+)
+async def test_a_filter_that_makes_no_sense_is_passed_over(query: str, ask: Ask) -> None:
+    for path in ("/", "/changes", "/service/wechat", "/unlisted", "/listed"):
+        assert (await ask(f"{path}?{query}")).status == 200
+
+
+async def test_every_page_forbids_what_it_does_not_need(ask: Ask) -> None:
+    for path in ("/", "/service/wechat", f"/m/{BEGAN}", "/rules", "/service/nothing", *(f"/{name}" for name in LISTS)):
+        got = await ask(path)
+        policy = got.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "script" not in policy
+        assert "unsafe" not in policy
+        read = Read(got.body.decode())
+        for attribute in ("href", "src", "action"):
+            for _, attributes in read.elements:
+                assert str(attributes.get(attribute, "/")).startswith(("/", "#")), attributes
+                assert not str(attributes.get(attribute, "")).startswith("//"), attributes
+        assert not read.all("script")
+        assert not [attributes for _, attributes in read.elements if "style" in attributes]

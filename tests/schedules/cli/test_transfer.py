@@ -1,0 +1,189 @@
+"""`results export` and `results import`, as people and scripts use them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from results.db.store import Store
+from results.judge.judged import Round
+from schedules import cli
+from tests.results.ooni.records import GOOD, line, older, query, reachable, record, request
+from tests.results.records import finished, measurement
+
+Call = Callable[..., tuple[int, list[dict[str, Any]], str]]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    """One command line against the database `name`: exit code, the lines on stdout, the talk on stderr."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("REACHPROBE_CONFIG", str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text("")
+
+    def invoke(name: str, *arguments: str | Path) -> tuple[int, list[dict[str, Any]], str]:
+        code = cli.call(["--db", str(tmp_path / f"{name}.db"), *map(str, arguments)])
+        out, err = capfdbinary.readouterr()
+        return code, [json.loads(one) for one in out.splitlines()], err.decode()
+
+    return invoke
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> str:
+    """A database with two measurements, one of them with a control."""
+    control = measurement("control000000000", control_of="2kq7mmmmmmmmmmmm")
+    store = Store.open(tmp_path / "ours.db")
+    store.save_round(Round(id="round1", started_at="2026-11-24T17:59:00.000Z", network="online"))
+    store.save([finished("aaaa000000000000", round_id="round1"), finished(controls=(control,), round_id="round1")])
+    store.close()
+    return "ours"
+
+
+def rows(lines: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(one["measurement_id"], one["outcome"]) for one in lines]
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "ooni"])
+def test_what_is_exported_is_imported_and_each_measurement_is_one_line(
+    call: Call, ours: str, tmp_path: Path, format_: str
+) -> None:
+    file = tmp_path / f"out.{format_}"
+    code, lines, err = call(ours, "results", "export", "--format", format_, "-o", file)
+    assert (code, lines, err) == (0, [], f"2 measurements written to {file}\n")
+    code, first, err = call("theirs", "results", "import", "--format", format_, file)
+    assert (code, err) == (0, "2 measurements added, 0 there already, 0 lines skipped\n")
+    code, again, err = call("theirs", "results", "import", "--format", format_, file)
+    assert (code, err) == (0, "0 measurements added, 2 there already, 0 lines skipped\n")
+    assert first == again
+    assert sorted(rows(first)) == [("2kq7mmmmmmmmmmmm", "reachable"), ("aaaa000000000000", "reachable")]
+    code, listed, _ = call("theirs", "results", "list", "--json")
+    assert sorted(listed, key=str) == sorted(first, key=str)
+
+
+@pytest.mark.parametrize("format_", ["jsonl", "ooni"])
+def test_without_a_file_the_export_is_on_stdout(call: Call, ours: str, format_: str) -> None:
+    code, lines, err = call(ours, "results", "export", "--format", format_)
+    assert (code, len(lines), err) == (0, 2, "")
+
+
+def test_the_whole_demo_goes_out_and_comes_back(call: Call, tmp_path: Path) -> None:
+    code, told, _ = call("demo", "demo", "--json")
+    assert (code, len(told)) == (0, 13)
+    before = call("demo", "results", "list", "--json")[1]
+    for format_ in ("jsonl", "ooni"):
+        file = tmp_path / format_
+        assert call("demo", "results", "export", "--format", format_, "-o", file)[0] == 0
+        code, taken, err = call(format_, "results", "import", "--format", format_, file)
+        assert (code, err) == (0, f"{len(before)} measurements added, 0 there already, 0 lines skipped\n")
+        assert {one["measurement_id"] for one in taken} == {one["measurement_id"] for one in before}
+        assert sorted(call(format_, "results", "list", "--json")[1], key=str) == sorted(before, key=str)
+        again = call(format_, "results", "export", "--format", format_)[1]
+        assert again == [json.loads(one) for one in file.read_bytes().splitlines()]
+
+
+def test_records_of_ooni_s_are_judged_and_listed_under_their_own_network(call: Call, tmp_path: Path) -> None:
+    nxdomain = {"failure": "dns_nxdomain_error", "depth": None}
+    denied = older(
+        queries=[query(engine="system", **nxdomain)], tcp_connect=[], tls_handshakes=[], requests=[request(**nxdomain)]
+    )
+    file = tmp_path / "20261120.jsonl.gz"
+    file.write_bytes(
+        gzip.compress(line(reachable()) + b"\n" + line(denied, "0.4.3", measurement_uid="another") + b"\n")
+    )
+    code, found, err = call("new", "results", "import", file, "--format", "ooni")
+    assert (code, err) == (0, "2 measurements added, 0 there already, 0 lines skipped\n")
+    assert [(one["outcome"], one["method"], one["confidence"]) for one in found] == [
+        ("reachable", None, "confirmed"),
+        ("blocked", "dns.nxdomain", "probable"),
+    ]
+    assert {one["vantage"]["name"] for one in found} == {"ooni-RU-AS12389"}
+    assert found[1]["control"] == "ooni-test-helper"
+    assert found[1]["started_at"] == "2026-11-20T15:37:00.000Z"
+    code, listed, _ = call("new", "results", "list", "--json", "--vantage", "ooni-RU-AS12389", "--outcome", "blocked")
+    assert rows(listed) == rows(found[1:])
+    assert listed[0]["network"] == "online"
+
+
+def test_a_record_over_many_lines_is_read_as_well(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "measurement.json"
+    file.write_text(json.dumps(record(reachable()), indent=2))
+    assert rows(call("new", "results", "import", file, "--format", "ooni")[1])[0][1] == "reachable"
+
+
+def test_what_cannot_be_read_is_told_with_its_line_and_the_rest_is_kept(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "mixed.jsonl"
+    rude = line({"queries": [query(GOOD)], "tcp_connect": [{"ip": "\u001b[2J\u202e", "port": 1, "status": {}}]})
+    file.write_bytes(b"\n".join([b"rubbish", line(reachable()), line({}, test_name="telegram"), rude, b'{"x":' * 9999]))
+    code, lines, err = call("new", "results", "import", file, "--format", "ooni")
+    assert (code, len(lines)) == (0, 1)
+    told = err.splitlines()
+    assert [one.split(": ")[0] for one in told[:-1]] == [f"mixed.jsonl:{number}" for number in (1, 3, 4, 5)]
+    assert "only web_connectivity is read" in told[1]
+    assert "nested too deep" in told[3]
+    assert told[-1] == "1 measurement added, 0 there already, 4 lines skipped"
+    assert all(one.isprintable() for one in told)
+
+
+def test_of_many_bad_lines_the_first_are_told_and_the_others_counted(call: Call, tmp_path: Path) -> None:
+    file = tmp_path / "bad.jsonl"
+    file.write_bytes(b"{}\n" * 50)
+    told = call("new", "results", "import", file, "--format", "jsonl")[2].splitlines()
+    assert len(told) == 22
+    assert told[-2:] == ["30 more lines skipped", "0 measurements added, 0 there already, 50 lines skipped"]
+
+
+def test_two_measurements_with_one_id_are_said(call: Call, ours: str, tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    call(ours, "results", "export", "--format", "jsonl", "-o", file)
+    file.write_text(file.read_text().replace('"runtime_s":0.41', '"runtime_s":9.5'))
+    code, _, err = call(ours, "results", "import", file, "--format", "jsonl")
+    assert code == 0
+    assert "another measurement has this id; both are kept" in err
+    assert len(call(ours, "results", "list", "--json")[1]) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "there is no such file"),
+        (gzip.compress(b"{}\n" * 1000, mtime=0)[:-9], "cut short or damaged"),
+        (b"\x28\xb5\x2f\xfd....", "cut short or damaged"),
+        (b"\x04\x22\x4d\x18....", "lz4 -d"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_a_mistake(call: Call, tmp_path: Path, content: bytes | None, why: str) -> None:
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    code, _, err = call("new", "results", "import", file, "--format", "ooni")
+    assert code == 2
+    assert why in err
+    assert str(file) in err
+
+
+def test_no_database_no_format_and_no_place_for_the_file_are_mistakes(call: Call, ours: str, tmp_path: Path) -> None:
+    assert call("nowhere", "results", "export", "--format", "ooni")[0] == 2
+    assert call(ours, "results", "export")[0] == 2
+    assert call(ours, "results", "import", "--format", "ooni")[0] == 2
+    code, _, err = call(ours, "results", "export", "--format", "ooni", "-o", tmp_path / "no" / "where")
+    assert (code, err.count("\n")) == (2, 1)
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_file_that_cannot_be_finished_leaves_the_old_one(call: Call, ours: str, tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    file.write_text("the old one")
+    assert call("nowhere", "results", "export", "--format", "jsonl", "-o", file)[0] == 2
+    assert file.read_text() == "the old one"
+    assert [one.name for one in tmp_path.glob(".out*")] == []
+
+
+def test_a_pipe_is_written_to_and_not_replaced(call: Call, ours: str) -> None:
+    assert call(ours, "results", "export", "--format", "jsonl", "-o", "/dev/null")[0] == 0
+    assert Path("/dev/null").is_char_device()

@@ -1,0 +1,7 @@
+"""The hub that members upload to."""
+
+from __future__ import annotations
+
+from tests.results.hub.conftest import hub
+
+__all__ = ["hub"]

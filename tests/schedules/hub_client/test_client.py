@@ -1,0 +1,114 @@
+"""How an agent reaches a hub: over TLS that an authority vouches for or that is pinned, and by a path."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from probe.http.api_client import NotAnswered, Way, public_key, server_of
+from probe.net.network import RealNetwork
+from probe.net.path import Path as NetworkPath
+from schedules.demo.listener import Listeners, Stream, tcp_socket
+from schedules.hub_client import client
+from tests.results.hub.hub_process import RunningHub
+from tests.schedules.hub_client.test_upload import at_hub, enrolled
+from tests.schedules.lab import Lab
+
+HOST = "127.0.0.1"
+
+
+async def test_a_hub_with_certificate_files_is_known_by_its_authority_or_by_its_pinned_key(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert(HOST)
+    for name, blobs in (("cert", issued.cert_chain_pems), ("key", [issued.private_key_pem])):
+        (tmp_path / f"{name}.pem").write_bytes(b"".join(blob.bytes() for blob in blobs))
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    hub = RunningHub(tmp_path)
+    hub.start("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem"))
+    url = f"https://{HOST}:{hub.port}"
+    key = public_key(_der(issued.cert_chain_pems[0].bytes()))
+    plain = Way(network=RealNetwork(NetworkPath()), timeout_s=10)
+    try:
+        for way in (plain, msgspec.structs.replace(plain, pins=("0" * 64,))):
+            with pytest.raises(NotAnswered, match=r"unknown_authority|not the public key that is pinned"):
+                await client.enrol(url, hub.invite("a"), way)
+        trusting = msgspec.structs.replace(plain, ca_file=str(tmp_path / "ca.pem"))
+        for way in (trusting, msgspec.structs.replace(plain, pins=(key,))):
+            given = await client.enrol(url, hub.invite("a"), way)
+            assert "no 'record' in it" in ((await client.send(url, given.token, [b"{}"], way))[1] or "")
+            assert await client.renew(url, given.token, way)
+    finally:
+        hub.kill()
+
+
+def _der(pem: bytes) -> bytes:
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+
+
+async def test_a_hub_is_reached_by_the_path_that_is_configured(lab: Lab, hub: RunningHub) -> None:
+    await enrolled(lab, hub)
+    host, port = lab.net.socks
+    lab.configure(
+        f'\n[hub]\nurl = "{hub.url}"\npath = "way"\n[[path]]\nname = "way"\nproxy = "socks5://{host}:{port}"\n'
+        f'[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n'
+    )
+    assert await lab.call("run") == 0
+    assert len(at_hub(hub)) == 1
+    lab.configure(
+        f'\n[hub]\nurl = "{hub.url}"\npath = "way"\n[[path]]\nname = "way"\nproxy = "socks5://127.0.0.1:9"\n'
+        f'[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n'
+    )
+    assert await lab.call("run", "--all") == 0
+    assert len(at_hub(hub)) == 1  # never by another way
+    with closing(sqlite3.connect(lab.db)) as db:
+        assert db.execute("SELECT count(*) FROM outbox").fetchone() == (1,)
+
+
+OK = b"HTTP/1.1 200 OK\r\n\r\n"
+NO_HUBS = [
+    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+    OK + b"nonsense",
+    b"\x00\x01nonsense\r\n\r\n",
+    b"",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+    OK + json.dumps({"answers": [{"line": 7, "status": "stored"}]}).encode(),
+    OK + b"x" * (client.MAX_ANSWER + 10),
+    b"HTTP/1.1 500 x\r\n\r\n" + b"\x1b]0;owned\x07" * 99,
+]
+
+
+@pytest.mark.parametrize("answer", NO_HUBS)
+async def test_what_is_no_hub_takes_nothing_and_hurts_nobody(answer: bytes) -> None:
+    async def serve(stream: Stream) -> None:
+        await stream.reader.readuntil(b"\r\n\r\n")
+        stream.writer.write(answer)
+
+    async with Listeners() as here:
+        host, port = here.serve_stream(tcp_socket(HOST), serve)
+        way = Way(network=RealNetwork(NetworkPath()), timeout_s=5)
+        said = ""
+        taken: dict[int, str | None] = {}
+        try:
+            taken = await client.send(f"http://{host}:{port}", "rpt_x", [b"{}"], way)
+        except (NotAnswered, client.HubRefused) as error:
+            said = str(error)
+    assert taken == {}
+    assert said.isprintable()
+    assert len(said) < 400
+
+
+@pytest.mark.parametrize(
+    "url", ["http://hub.example", "ftp://x", "https://", "https://u:p@h", "https://h/?q", "h", "https://h:x"]
+)
+def test_a_hub_is_asked_over_tls_or_on_loopback(url: str) -> None:
+    with pytest.raises(ValueError):
+        server_of(url)
