@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,24 +31,13 @@ class NoPort(ValueError):
     """The port is taken, or not ours to take."""
 
 
-FOR_READERS = {
-    "sql_time_limit_ms": 3_000,
-    "facet_time_limit_ms": 500,
-    "max_returned_rows": 1_000,
-    "num_sql_threads": 2,
-    "allow_csv_stream": False,
-}
-"""For a hub's readers, who are many."""
-
-
 class Plugin:
     """What is done with each connection that Datasette opens."""
 
     __name__ = "reachprobe"
 
     def prepare_connection(self, conn: sqlite3.Connection, datasette: Any) -> None:
-        is_for_readers = datasette.setting("base_url") != "/"
-        conn.set_authorizer(datasette_metadata.for_readers if is_for_readers else datasette_metadata.without_secrets)
+        conn.set_authorizer(datasette_metadata.without_secrets)
 
 
 def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
@@ -87,32 +74,6 @@ def _listen(port: int) -> socket.socket:
         raise NoPort(f"port {port}: {error.strerror or error}; choose another with --port") from error
     listening.listen(16)
     return listening
-
-
-@contextmanager
-def for_readers(database: Path, base_url: str) -> Iterator[Any | None]:
-    """Datasette as an ASGI application under `base_url`, for the readers of a hub; None where it is not installed.
-
-    It is loaded when it is first asked for: most hubs' readers never do, and it takes a second and 40 MB.
-    """
-    if find_spec("datasette") is None:
-        yield None
-        return
-    settings = {**SETTINGS, **FOR_READERS, "base_url": base_url}
-    with TemporaryDirectory(prefix="reachprobe-") as folder:
-        link, once = _linked(database, folder), asyncio.Lock()
-        made: list[Any] = []
-
-        def load() -> Any:
-            return _datasette(link, settings, datasette_metadata.metadata(for_readers=True)).app()
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            async with once:
-                if not made:
-                    made.append(await asyncio.to_thread(load))
-            await made[0](scope, receive, send)
-
-        yield app
 
 
 def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any]) -> Any:

@@ -31,11 +31,6 @@ HIDDEN = frozenset({
     "_sqlite_migrations",
 })  # fmt: skip
 """Tables that are not on the first page."""
-NOT_FOR_READERS = frozenset({
-    "hubs", "outbox", "members", "invitations", "tokens", "received", "consents", "notices", "receivers", "untold",
-    "pauses", "traffic", "examined", "_sqlite_migrations",
-})  # fmt: skip
-"""Tables of a hub that are nobody's business who reads its results: who sends, and how it is let in."""
 FORBIDDEN_TABLES = frozenset({"sqlite_dbpage", "dbstat"})
 """Through which a file can be read page by page."""
 
@@ -54,9 +49,8 @@ def queries() -> dict[str, Query]:
     return msgspec.convert(read, dict[str, Query])
 
 
-def metadata(*, for_readers: bool = False) -> dict[str, Any]:
-    """What Datasette shows beside the data: titles, canned queries, facets, a line for each column. A hub's readers are
-    not shown NOT_FOR_READERS."""
+def metadata() -> dict[str, Any]:
+    """What Datasette shows beside the data: titles, canned queries, facets, a line for each column."""
     shown: dict[str, dict[str, Any]] = {
         table.name: {
             "description": table.says,
@@ -68,8 +62,6 @@ def metadata(*, for_readers: bool = False) -> dict[str, Any]:
     }
     for name in HIDDEN:
         shown.setdefault(name, {})["hidden"] = True
-    for name in NOT_FOR_READERS if for_readers else ():
-        shown.setdefault(name, {})["allow"] = False
     return {
         "title": "reachprobe",
         "description": "What was measured from here. Begin with a question below, or with the view `findings`.",
@@ -87,10 +79,3 @@ def without_secrets(action: int, first: str | None, second: str | None, *_: str 
     if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH):
         return sqlite3.SQLITE_DENY
     return sqlite3.SQLITE_OK
-
-
-def for_readers(action: int, first: str | None, second: str | None, *more: str | None) -> int:
-    """The same for a hub's readers, who cannot read NOT_FOR_READERS at all, by whatever question."""
-    if action == sqlite3.SQLITE_READ and first in NOT_FOR_READERS:
-        return sqlite3.SQLITE_DENY
-    return without_secrets(action, first, second, *more)

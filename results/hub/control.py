@@ -14,7 +14,7 @@ from msgspec import Meta
 from probe import target as targets
 from probe.model import Measurement, Target
 from probe.net.address_policy import literal
-from results.db.json_codec import measurement_from_plain, measurement_to_plain
+from results.db.json_codec import measurement_to_plain
 from results.db.jsonl import printable
 from results.hub.auth import TooMany
 from results.hub.collector import Busy
@@ -70,16 +70,12 @@ class Controls:
         if wait := self._rates.take(str(member.id)):
             raise TooMany(wait)
         asked: Asked = await hub.asked(request, Asked)
-        return answer({"measurement": msgspec.Raw(await self._encoded(asked, FRESH_S))})
+        return answer({"measurement": msgspec.Raw(await self._encoded(asked))})
 
-    async def measured(self, asked: Asked, fresh_s: float) -> Measurement:
-        """The hub's own measurement, not older than `fresh_s`. BadBody for what is not measured from here; Busy."""
-        return measurement_from_plain(msgspec.json.decode(await self._encoded(asked, fresh_s)))
-
-    async def _encoded(self, asked: Asked, fresh_s: float) -> bytes:
+    async def _encoded(self, asked: Asked) -> bytes:
         target, addresses = self._read(asked)
         key = (target.scheme, target.host, target.port, target.request_path, addresses)
-        measured = self._fresh(key, fresh_s)
+        measured = self._fresh(key)
         return measured if measured is not None else await self._once(key, target, addresses)
 
     def _read(self, asked: Asked) -> tuple[Target, tuple[str, ...]]:
@@ -126,9 +122,9 @@ class Controls:
         self._keep(key, encoded)
         return encoded
 
-    def _fresh(self, key: object, fresh_s: float) -> bytes | None:
+    def _fresh(self, key: object) -> bytes | None:
         at, encoded = self._kept.get(key, (0.0, None))
-        return encoded if encoded is not None and self._clock() - at < fresh_s else None
+        return encoded if encoded is not None and self._clock() - at < FRESH_S else None
 
     def _keep(self, key: object, encoded: bytes) -> None:
         before = self._kept.pop(key, None)

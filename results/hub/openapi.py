@@ -59,7 +59,6 @@ def description() -> dict[str, Any]:
 
 
 def _of_everybody() -> dict[str, Any]:
-    probed = [{"name": "target", "in": "query", "required": True, "schema": {**TEXT, "minLength": 1}}]
     return {
         "/healthz": {"get": _gives("Whether the hub is there.", _object({"status": TEXT}))},
         "/openapi.json": {"get": _gives("This.", {"type": "object"})},
@@ -71,16 +70,6 @@ def _of_everybody() -> dict[str, Any]:
             )
         },
         "/metrics": {"get": _gives("The hub's numbers.", TEXT, kind="text/plain", who=OPERATOR, refused=(501, 503))},
-        "/probe": {
-            "get": _gives(
-                "A target measured from here, in blackbox_exporter's words.",
-                TEXT,
-                kind="text/plain",
-                who=OPERATOR,
-                refused=(422, 501, 503),
-                parameters=probed,
-            )
-        },
     }
 
 

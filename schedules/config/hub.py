@@ -25,7 +25,7 @@ class HubTable(Table, frozen=True, kw_only=True):
     reading_password: Password | None = None
     """For `reading = "password"`: what `reachprobe hub password` prints."""
     operator_password: Password | None = None
-    """For `/metrics` and `/probe` of this hub, likewise."""
+    """For `/metrics` of this hub, likewise."""
     store: str | None = None
     """The URL of a warehouse that what this hub has is loaded into as well, by a process beside it."""
     pages: Literal["own", "store"] = "own"

@@ -16,20 +16,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.db.json_codec import prepare
 from results.db.store import Store
-from results.hub import whoami
+from results.hub import metrics_api, whoami
 from results.hub.access import Readers, Reads
 from results.hub.auth import Doorkeeper
 from results.hub.collector import Collector
 from results.hub.distribution import Shared
-from results.hub.metrics_api import Operating
 from results.hub.outlier_job import Examiner
 from results.hub.read_api import ReadApi
 from results.hub.read_pool import Reading
 from results.hub.routes import Hub, Served
 from results.hub.secrets import Hashed, kept_password
 from results.hub.web import pages
-from results.hub.web.datasette_mount import BASE
-from schedules import datasette_server
 from schedules.hub_server.control import controls
 from schedules.hub_server.warehouse_sync import storing
 from schedules.location.location import Told, reader
@@ -140,10 +137,10 @@ async def serve(
                 Served("POST", "/v1/control", control.handle),
                 *ReadApi().served(),
                 *shared.served(),
-                *Operating(control).served(),
+                Served("GET", "/metrics", metrics_api.metrics, "operator"),
                 *whoami.served(_networks(config)),
             ),
-            pages=pages(data=stack.enter_context(datasette_server.for_readers(database, BASE)), store=shown),
+            pages=pages(store=shown),
         )
         server = _Server(_settings(hub.app, certificate, key), ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))

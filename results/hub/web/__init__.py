@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 from results.hub.web.backend import OwnAnswers
 from results.hub.web.cache import Remembering
 from results.hub.web.context import utc_now
-from results.hub.web.datasette_mount import Data
 from results.hub.web.feeds import Giving
 from results.hub.web.list_pages import ListPages
 from results.hub.web.pages import Pages
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from results.hub.routes import PageHandler
     from results.hub.web.backend import PageAnswers
 
@@ -24,14 +21,14 @@ LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "c
 
 
 def pages(
-    now: Callable[[], datetime] | None = None, data: ASGIApp | None = None, store: PageAnswers | None = None
+    now: Callable[[], datetime] | None = None, store: PageAnswers | None = None
 ) -> tuple[tuple[str, PageHandler], ...]:
-    """Paths and what answers there, in the order in which they are tried; `data` is what browses the data itself.
+    """Paths and what answers there, in the order in which they are tried.
 
     `store` answers what is counted over many vantages, where that is not the hub's own database.
     """
     answers = OwnAnswers if store is None else lambda db: store
-    shared = Remembering(), now or utc_now, data is not None, answers
+    shared = Remembering(), now or utc_now, answers
     made, lists, giving = Pages(*shared), ListPages(*shared), Giving(*shared)
     both: list[tuple[str, PageHandler]] = []
     for name in LISTS:
@@ -54,11 +51,5 @@ def pages(
         ("/style.css", giving.style),
         ("/icon.svg", giving.icon),
         ("/favicon.ico", giving.icon),
-        *(_data(Data(*shared), data) if data is not None else ()),
     )
     return tuple((path, made.in_time(handler)) for path, handler in every)
-
-
-def _data(made: Data, app: ASGIApp) -> tuple[tuple[str, PageHandler], ...]:
-    made.app = app
-    return (("/data", made.home), ("/data/{rest:path}", made.data))

@@ -40,16 +40,15 @@ class Asking:
         self,
         remembering: Remembering,
         now: Callable[[], datetime],
-        has_data: bool,
         answers: Callable[[Database], PageAnswers] = OwnAnswers,
     ) -> None:
-        self._remembering, self.now, self._has_data, self.answers = remembering, now, has_data, answers
+        self._remembering, self.now, self.answers = remembering, now, answers
         self._drawing = asyncio.Lock()
         self._drawn: dict[Asked, tuple[tuple[object, ...], Response]] = {}
 
     def asked(self, request: Request, days: int = DAYS, *, own: bool = False) -> Asked:
         """`own`: what is shown lies in this hub's database, also where the other pages ask a store of several."""
-        return asked(request, self.now(), days, self._has_data, own and self.answers is not OwnAnswers)
+        return asked(request, self.now(), days, own and self.answers is not OwnAnswers)
 
     async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
         """Asked of the database, or found a moment ago."""

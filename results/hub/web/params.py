@@ -32,8 +32,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The one whose page it is."""
     country: str | None = None
     takes_gzip: bool = False
-    has_data: bool = False
-    """Whether the data itself can be browsed here."""
     is_own: bool = False
     """Whether this page shows this hub's own database where others show the store of several hubs."""
     find: str = ""
@@ -83,7 +81,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         return not self.find or any(self.find in name.casefold() for name in names if name)
 
 
-def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = False, is_own: bool = False) -> Asked:
+def asked(request: Request, now: datetime, days: int = DAYS, is_own: bool = False) -> Asked:
     """What this request asks for; a period of so many days where it says nothing of one."""
     query = request.query_params
     chosen = query.get("lang")
@@ -92,7 +90,6 @@ def asked(request: Request, now: datetime, days: int = DAYS, has_data: bool = Fa
     return Asked(
         language=language,
         is_chosen=chosen == language,
-        has_data=has_data,
         is_own=is_own,
         takes_gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
         target=query.get("is"),

@@ -6,15 +6,11 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from results.hub.secrets import hashed
-from schedules.demo.resolver import addresses
 from tests.results.hub.asgi_client import OPERATOR
 from tests.results.hub.hub_process import RunningHub, record
-from tests.results.hub.test_control import hub_in_the_free_world
-from tests.schedules.lab import Lab
 from tests.schedules.location.test_geoip import database
 
 BEARER = {"Authorization": f"Bearer {OPERATOR}"}
@@ -31,59 +27,6 @@ def numbers(text: str) -> dict[tuple[str, str], float]:
 
 def with_operator(hub: RunningHub, more: str = "") -> None:
     hub.config.write_text(f'{hub.config.read_text()}\n[hub]\noperator_password = "{hashed(OPERATOR)}"\n{more}')
-
-
-@pytest.fixture
-def free(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> RunningHub:
-    made = RunningHub(tmp_path_factory.mktemp("hub"))
-    hub_in_the_free_world(lab, made)
-    with_operator(made)
-    made.start()
-    return made
-
-
-async def test_a_target_is_probed_as_blackbox_exporter_does(lab: Lab, free: RunningHub) -> None:
-    dead = lab.net.add_site("dead.x.test", dead=True)
-    try:
-        status, head, text = await free.get(f"/probe?target={lab.good.url}&module=http_2xx", **BEARER)
-        gone = numbers((await free.get(f"/probe?target={dead.url}", **BEARER))[2])
-    finally:
-        free.kill()
-    assert status == 200
-    assert "text/plain; version=0.0.4" in head
-    found = numbers(text)
-    assert found["probe_success", ""] == 1
-    assert found["probe_http_status_code", ""] == 200
-    assert found["probe_ip_protocol", ""] == 4
-    assert found["probe_http_ssl", ""] == 1
-    assert found["probe_ssl_earliest_cert_expiry", ""] > 1_700_000_000
-    assert 0 < found["probe_http_duration_seconds", "connect"] <= found["probe_duration_seconds", ""]
-    assert found["reachprobe_probe_outcome", ",reachable"] == 1
-    assert (gone["probe_success", ""], gone["probe_http_status_code", ""]) == (0, 0)
-
-
-@pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://127.0.0.1:9/", "http://inside.x.test/"])
-async def test_not_even_the_operator_has_what_is_private_probed(lab: Lab, hub: RunningHub, target: str) -> None:
-    hub.kill()
-    lab.net.add_site("inside.x.test", lie=addresses("10.1.2.3"))
-    host, port = lab.net.trusted_plain
-    text = f'[network]\nresolvers = ["udp://{host}:{port}"]\ntrusted_resolvers = []\ntimeout_s = 2\n'
-    hub.config.write_text(text)
-    with_operator(hub)
-    hub.start()
-    status, _, said = await hub.get(f"/probe?target={target}", **BEARER)
-    assert status == 422
-    assert "not measured from here" in said
-
-
-@pytest.mark.parametrize(
-    ("query", "status"), [("", 400), ("target=", 400), ("target=%00", 422), ("target=http://[", 422)]
-)
-async def test_a_probe_of_nothing_is_refused(hub: RunningHub, query: str, status: int) -> None:
-    hub.kill()
-    with_operator(hub)
-    hub.start()
-    assert (await hub.get(f"/probe?{query}", **BEARER))[0] == status
 
 
 async def test_the_hub_s_own_numbers_say_who_sent_when_and_how_much_is_odd(hub: RunningHub) -> None:
@@ -107,10 +50,9 @@ async def test_the_hub_s_own_numbers_say_who_sent_when_and_how_much_is_odd(hub: 
 async def test_nobody_but_the_operator_gets_them_and_without_a_password_nobody_at_all(hub: RunningHub) -> None:
     token = await hub.enrol("home-fibre")
     for header in ({}, BEARER, {"Authorization": f"Bearer {token}"}, {"Authorization": "Bearer "}):
-        for path in ("/metrics", "/probe?target=https://example.org/"):
-            status, _, text = await hub.get(path, **header)
-            assert status == 401
-            assert "reachprobe_" not in text
+        status, _, text = await hub.get("/metrics", **header)
+        assert status == 401
+        assert "reachprobe_" not in text
 
 
 async def test_a_member_is_told_its_network_and_its_address_stays_nowhere(hub: RunningHub, tmp_path: Path) -> None:
