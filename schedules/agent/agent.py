@@ -20,6 +20,7 @@ from results.db.store import Store, StoreError
 from schedules.agent.side_effects import Aside
 from schedules.agent.ticker import keep_pace, schedule_wakes
 from schedules.config.load import ConfigError
+from schedules.hub_client.fetch import fetcher
 from schedules.plan.due import Duty, duty
 from schedules.plan.lists import refresh
 from schedules.plan.selection import BadChoice
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
 
     from schedules.config.schema import Config
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 PAUSE_S = 900
 """How long the agent waits after something failed, so that it does not knock at doors for nothing."""
@@ -147,7 +148,7 @@ class Agent:
                 found = duty(config, store, now)
                 if self._may_not(found, config, store, now):
                     return Duty((), None)
-                for sentence in await refresh(config, self._database, now):
+                for sentence in await refresh(config, self._database, now, fetcher(config, self._database)):
                     self._say(sentence)
                 found = duty(config, store, now)
                 for sentence in found.missing:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
     from schedules.metrics.server import MetricsServer
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 LONGEST_S = 20.0
 """How long `run` waits at its end until what it tells is taken."""

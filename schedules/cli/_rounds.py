@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from schedules.cli.app import App
     from schedules.config.schema import Config
     from schedules.location.location import Here
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
     from schedules.render.progress import Watcher
     from schedules.round.contacted_hosts import Contact
     from schedules.round.run import Cut
@@ -45,7 +45,7 @@ def perform(
     """Measure, judge, store and show; returns the exit code. The configuration and the targets have been read."""
     store = app.store()
     try:
-        consent.ensure(app, store)
+        consent.ensure(app.environ, store)
         with lock.held(app.database):
             if (budget := Budget(config, store, datetime.now(UTC))).used_up:
                 talk(budget.sentence, quiet=app.quiet)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from schedules.agent.agent import Agent, Measure, Say
     from schedules.config.schema import Config
     from schedules.location.location import Here
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
     from schedules.round.run import Cut
 
 
@@ -47,11 +47,15 @@ def agent(app: App) -> int:
         measure=measure,
         say=say,
         locate=here.locate,
-        aside=Aside(say, may_tell=partial(consent.why_not_told, app), may_send=partial(consent.why_not_sent, app)),
+        aside=Aside(
+            say,
+            may_tell=partial(consent.why_not_told, app.environ),
+            may_send=partial(consent.why_not_sent, app.environ),
+        ),
     )
     store = app.store()
     try:
-        consent.ensure(app, store)
+        consent.ensure(app.environ, store)
     finally:
         store.close()
     with lock.held(app.database, "agent"):

@@ -32,7 +32,8 @@ def check(
     """
     from probe.net.path import usable
     from schedules.cli import _rounds
-    from schedules.plan.selection import Choice, from_words, refuse, worth_knowing
+    from schedules.plan.model import Choice
+    from schedules.plan.selection import from_words, refuse, worth_knowing
     from schedules.render.output import talk
 
     if path is not None and via is not None:

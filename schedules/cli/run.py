@@ -14,7 +14,7 @@ from schedules.cli.app import App
 if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 NO_NETWORK = 69
 
@@ -33,6 +33,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from results.db.retention import ensure_room
     from schedules.agent.side_effects import Aside
     from schedules.cli import _rounds
+    from schedules.hub_client.fetch import fetcher
     from schedules.plan.lists import refresh
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk
@@ -47,21 +48,21 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     config = app.here().locate(app.config())
     aside = Aside(
         partial(talk, quiet=app.quiet),
-        may_tell=partial(consent.why_not_told, app),
-        may_send=partial(consent.why_not_sent, app),
+        may_tell=partial(consent.why_not_told, app.environ),
+        may_send=partial(consent.why_not_sent, app.environ),
     )
     store = app.store()
     try:
         from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
-        consent.ensure(app, store)
+        consent.ensure(app.environ, store)
         with lock.held(app.database):
             if (why := unwilling(config, store, time.time())) is not None:
                 talk(why, quiet=app.quiet)
                 return 0
             ensure_room(app.database)
-            for sentence in event_loop.run(refresh(config, app.database, time.time())):
+            for sentence in event_loop.run(refresh(config, app.database, time.time(), fetcher(config, app.database))):
                 talk(sentence, quiet=app.quiet)
             choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:
@@ -82,10 +83,9 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 def _dry_run(app: App, *, as_json: bool) -> int:
     """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
     from schedules.cli import _rounds
-    from schedules.plan.lists import publishers
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk
-    from schedules.round.contacted_hosts import told
+    from schedules.round.contacted_hosts import publishers, told
 
     config = app.here(leaves_a_trace=False).locate(app.config())
     store = app.store() if app.database.exists() else None

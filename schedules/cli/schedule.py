@@ -65,7 +65,7 @@ def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
     app.config()
     store = app.store()
     try:
-        consent.ensure(app, store)
+        consent.ensure(app.environ, store)
         if store.consent() is None:
             consent.record(store)
     finally:

@@ -62,14 +62,14 @@ def _configured(app: App, config: Config, store: Store) -> Iterator[Finding]:
     yield from extras.found(app, config, store)
     yield from hub.found(app, config, store)
     yield from exclusions.found(app, config, store)
-    yield from network.found(config, consent.agreed(app, store))
+    yield from network.found(config, consent.agreed(app.environ, store))
 
 
 def _consent(app: App, store: Store) -> Finding:
     """Whether it is recorded, when it was given, and to which text."""
     row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
     if row is None:
-        if consent.agreed(app, store):
+        if consent.agreed(app.environ, store):
             return Finding("consent", "fine", "by REACHPROBE_CONSENT, not recorded")
         return Finding("consent", "worth knowing", "not recorded; `reachprobe init` explains and asks")
     says = f"given on {row[1][:10]} to text {row[0]}"

@@ -49,7 +49,7 @@ def _notify(app: App, config: Config, store: Store) -> Iterator[Finding]:
         else:
             told = f"told last {receiver.told_at}" if receiver and receiver.told_at else "not told anything yet"
             yield Finding("notify", "fine", f"{name}: {told}")
-    if (why := consent.why_not_told(app, store)) is not None:
+    if (why := consent.why_not_told(app.environ, store)) is not None:
         yield Finding("notify", "worth knowing", why)
     file = config_file(app.environ, app.config_file)
     if file is not None and file.stat().st_mode & FOR_OTHERS:

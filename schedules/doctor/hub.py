@@ -34,5 +34,5 @@ def found(app: App, config: Config, store: Store) -> Iterator[Finding]:
             says += f"; not taken {hub.failures} times in a row: {safe(hub.said)}"
         troubled = hub.failures >= FAILURES or refused > 0
         yield Finding("hub", "worth knowing" if troubled else "fine", says)
-    if named and (why := consent.why_not_sent(app, store)) is not None:
+    if named and (why := consent.why_not_sent(app.environ, store)) is not None:
         yield Finding("hub", "worth knowing", why)

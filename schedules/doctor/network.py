@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def found(config: Config, agreed: bool) -> Iterator[Finding]:
     from probe import reference_sites
     from probe.net.resolver import parse
-    from schedules.round.run import means_of
+    from schedules.round.session import means_of
 
     for text in config.network.resolvers:
         asked = ", ".join(resolver.address or resolver.text for resolver in parse(text))
@@ -77,7 +77,7 @@ def _reached(config: Config, path: str) -> Iterator[Finding]:
     """Whether the canaries answer by a path that is there."""
     from probe import reference_sites
     from probe.net.path import BadPath
-    from schedules.round.run import means_of
+    from schedules.round.session import means_of
 
     about = "control" if path in config.control.all_paths else "path"
     try:
@@ -98,7 +98,7 @@ async def set_aside(config: Config, address: str, port: int) -> Finding:
     from probe.endpoint import attempt_all
     from probe.model import Attempt
     from probe.recorder import Log
-    from schedules.round.run import means_of
+    from schedules.round.session import means_of
 
     means = means_of(config, "direct")
     for name in (config.network.innocent_name, f"{means.network.token()}.invalid"):

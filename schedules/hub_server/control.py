@@ -13,7 +13,7 @@ from probe.model import Attempt, FollowUp, Measurement, Target
 from probe.net.restricted import Guarded, May, public_only
 from probe.recorder import Log
 from results.hub.control import Controls
-from schedules.round.run import means_of
+from schedules.round.session import means_of
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from probe.model import Target
     from results.db.store import Store
     from schedules.config.schema import Config
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 LOOKED_BACK = 40
 OLDEST_S = 30 * 86400

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.notify import NotifyTable
     from schedules.config.schema import Config
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 300, 6 * 3600
 MAX_LINES = 12

@@ -11,8 +11,9 @@ from probe.net.path import BadPath
 from results.db.last_runs import last_runs, made_at
 from schedules.location.location import usable
 from schedules.plan import due_targets
+from schedules.plan.model import Choice
 from schedules.plan.priority_data import eager
-from schedules.plan.selection import Choice, wanted
+from schedules.plan.selection import wanted
 
 if TYPE_CHECKING:
     from probe.model import Target

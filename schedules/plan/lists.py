@@ -7,13 +7,12 @@ others publish must not stop a volunteer's round.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
-    from schedules.round.contacted_hosts import Contact
 
 FOLDER = "lists"
 MAX_BYTES = 32 * 1024 * 1024
@@ -29,24 +28,14 @@ def copy_of(url: str, database: Path) -> Path:
     return database.parent / FOLDER / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.csv"
 
 
-def publishers(config: Config) -> list[Contact]:
-    """Who is asked for the campaigns' published lists."""
-    from schedules.round.contacted_hosts import Contact
+async def refresh(config: Config, database: Path, now: float, fetch: Callable[..., Awaitable[object]]) -> list[str]:
+    """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that could not be had.
 
-    found = []
-    for campaign in config.campaign:
-        if campaign.list is not None and is_published(campaign.list):
-            url = urlsplit(campaign.list)
-            found.append(Contact(url.hostname or "", url.port or 443, f"list of campaign {campaign.name}"))
-    return found
-
-
-async def refresh(config: Config, database: Path, now: float) -> list[str]:
-    """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that could not be had."""
+    `fetch` downloads one as `probe.http.exchange.fetch` does.
+    """
     from probe.http.exchange import FetchFailed
-    from schedules.hub_client.fetch import fetcher
 
-    said, fetch = [], fetcher(config, database)
+    said = []
     for url in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):
         copy = copy_of(url, database)
         failed = copy.with_suffix(".failed")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import csv
-import math
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
@@ -17,6 +14,7 @@ from probe.target import BadTarget, parse
 from schedules.plan.due_targets import Wanted
 from schedules.plan.exclusions import VPN, Left, left_out, sentences, vpn_is_risky
 from schedules.plan.lists import copy_of, is_published
+from schedules.plan.model import Choice
 from schedules.plan.register_sample import sampled, waiting
 
 if TYPE_CHECKING:
@@ -30,17 +28,6 @@ IS_TARGET = re.compile(r"[.:/\[]")
 
 class BadChoice(ValueError):
     """Something that cannot be measured; the message names it and the way out."""
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """Targets to measure by one path. After `until`, a reading of the monotonic clock, no further one is begun."""
-
-    targets: tuple[Target, ...]
-    path: str = "direct"
-    until: float = math.inf
-
-    def ending(self, until: float) -> Choice:
-        return Choice(self.targets, self.path, until)
 
 
 def services(config: Config) -> dict[str, Service]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from results.db.store import Store
-    from schedules.cli.app import App
 
 TEXT_VERSION = 4
 MEASURING, TELLING, SENDING = 1, 2, 4
@@ -61,23 +61,23 @@ class NoConsent(ValueError):
     """Nobody has agreed; the message says how to."""
 
 
-def ensure(app: App, store: Store) -> None:
+def ensure(environ: Mapping[str, str], store: Store) -> None:
     """Return if consent is given, recorded, or given now on a terminal. NoConsent otherwise."""
-    if agreed(app, store):
+    if agreed(environ, store):
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise NoConsent("nobody has agreed to measure here; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes")
     ask(store)
 
 
-def agreed(app: App, store: Store, to: int = MEASURING) -> bool:
+def agreed(environ: Mapping[str, str], store: Store, to: int = MEASURING) -> bool:
     """Whether a text that spoke of this was agreed to."""
-    return app.environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
+    return environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
 
 
-def why_not_told(app: App, store: Store) -> str | None:
+def why_not_told(environ: Mapping[str, str], store: Store) -> str | None:
     """Why nobody may be told of what has changed; None where that was agreed to and nothing pauses."""
-    if not agreed(app, store, TELLING):
+    if not agreed(environ, store, TELLING):
         return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
     from results.db.pause import paused
 
@@ -86,9 +86,9 @@ def why_not_told(app: App, store: Store) -> str | None:
     return None
 
 
-def why_not_sent(app: App, store: Store) -> str | None:
+def why_not_sent(environ: Mapping[str, str], store: Store) -> str | None:
     """Why nothing may be sent to a hub, nor asked of one; None where that was agreed to."""
-    if agreed(app, store, SENDING):
+    if agreed(environ, store, SENDING):
         return None
     return (
         "nothing is sent to the hub: what was agreed to did not speak of that yet; `reachprobe init` explains and asks"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -11,7 +12,8 @@ from probe.net.resolver import parse as parse_resolver
 from probe.target import parse as parse_target
 from results.judge.follow_up import PLAIN, SECURE
 from schedules.config.schema import Config
-from schedules.plan.selection import Choice
+from schedules.plan.lists import is_published
+from schedules.plan.model import Choice
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -74,6 +76,14 @@ def _hubs(config: Config) -> Iterator[Contact]:
         yield Contact(server.host, server.port, why)
     if named:
         yield from _proxy(config, config.hub.path, "hub")
+
+
+def publishers(config: Config) -> Iterator[Contact]:
+    """The hosts that the campaigns' published lists are fetched from."""
+    for campaign in config.campaign:
+        if campaign.list is not None and is_published(campaign.list):
+            url = urlsplit(campaign.list)
+            yield Contact(url.hostname or "", url.port or 443, f"list of campaign {campaign.name}")
 
 
 def told(config: Config) -> Iterator[Contact]:

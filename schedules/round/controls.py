@@ -42,7 +42,7 @@ def _hubs(config: Config, store: Store) -> tuple[ControlSource, ...]:
 
 def means_of_control(config: Config, path: str) -> Means | None:
     """A control's own vantage is called as its path, and stands where the path leaves, as far as that is known."""
-    from schedules.round.run import means_of
+    from schedules.round.session import means_of
 
     try:
         means = means_of(config, path)

@@ -13,26 +13,25 @@ from probe import reference_sites
 from probe.model import Target
 from probe.net import ja4
 from probe.net.concurrency import Pace
-from probe.net.network import RealNetwork, rfc3339
+from probe.net.network import rfc3339
 from probe.net.open_files import room
-from probe.net.per_address import AddressLimits
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.session import Means
-from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from results.judge.judged import Finished, Round
-from schedules.location.location import Here, Place, Still, usable
+from schedules.location.location import Here, Place, Still
 from schedules.plan.due_targets import within
 from schedules.round.batches import Batches
 from schedules.round.controls import sources
 from schedules.round.data_cap import Budget, affordable
 from schedules.round.judge import Conclusions
 from schedules.round.retest import Anomalies, measure_again, unmeasured
+from schedules.round.session import means_of
 
 if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
-    from schedules.plan.selection import Choice
+    from schedules.plan.model import Choice
 
 NO_NETWORK = ("portal", "offline")
 MOST_UNDER_WAY = 1000
@@ -208,27 +207,3 @@ async def look(means: Means, store: Store, conclusions: Conclusions, keep: _Kept
     store.save_round(round_, network_key=place.network_key, spent=budget.take())
     conclusions.enter(round_, report, place.network_key)
     return report
-
-
-def means_of(config: Config, path: str) -> Means:
-    """The real network by one path, with the follow-ups that the rules ask for. BadPath where there is no such way."""
-    settings = config.settings()
-    usable(config, path)
-    way = config.path_named(path)
-    return Means(
-        network=RealNetwork(way),
-        settings=settings,
-        vantage=config.vantage_by(path),
-        limits=AddressLimits(settings.per_address),
-        follow_up=follow_up(
-            FollowUpSettings(
-                innocent_name=config.network.innocent_name,
-                ab_endpoint=config.ab_endpoint,
-                trusted=bool(settings.trusted_resolvers),
-                system="system" in settings.resolvers,
-                quic=config.network.quic,
-                waits=waits_for(settings.timeout_s),
-            )
-        ),
-        follows_redirect=may_follow,
-    )

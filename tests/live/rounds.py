@@ -20,7 +20,8 @@ from schedules.config.schema import load
 from schedules.demo import sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
-from schedules.plan.selection import Choice, from_words
+from schedules.plan.model import Choice
+from schedules.plan.selection import from_words
 from schedules.round.run import once
 from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site

@@ -23,7 +23,7 @@ from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
 from schedules.round.controls import means_of_control
-from schedules.round.run import means_of
+from schedules.round.session import means_of
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()

@@ -26,7 +26,7 @@ from schedules.agent.agent import PAUSE_S, Agent
 from schedules.agent.ticker import keep_pace, schedule_wakes
 from schedules.config.load import ConfigError
 from schedules.config.schema import Config, load
-from schedules.plan.selection import Choice
+from schedules.plan.model import Choice
 from schedules.runtime import lock
 from tests.results.records import finished, measurement
 

@@ -23,8 +23,9 @@ from schedules.config.schema import CampaignTable, Config, load
 from schedules.demo.network import Site
 from schedules.location.location import Here, Place, moved, secret_file, secret_of
 from schedules.plan.due import duty
+from schedules.plan.model import Choice
 from schedules.plan.priority_data import eager
-from schedules.plan.selection import Choice, from_words
+from schedules.plan.selection import from_words
 from schedules.plan.selection import wanted as every
 from schedules.round.run import Cut, once
 from tests.results.records import HOME as VANTAGE

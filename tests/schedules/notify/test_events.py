@@ -18,7 +18,7 @@ from results.registers.expectation import Expectation
 from results.registers.importing import import_register
 from schedules.config.schema import Config, VantageTable
 from schedules.notify.events import news, plain
-from schedules.plan.selection import Choice
+from schedules.plan.model import Choice
 from tests.results.records import finished, measurement, target, verdict
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)

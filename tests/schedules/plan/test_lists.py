@@ -16,6 +16,7 @@ from schedules.config.schema import Config, load
 from schedules.demo import sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork
+from schedules.hub_client.fetch import fetcher
 from schedules.plan.lists import FRESH_S, RETRY_S, copy_of, refresh
 from schedules.plan.selection import from_campaigns
 
@@ -45,7 +46,8 @@ class Publisher:
         """So long after the copy, or the last failure, was written."""
         failed = self.copy.with_suffix(".failed")
         there = [path.stat().st_mtime for path in (self.copy, failed) if path.exists()]
-        return await refresh(self.config, self.folder / "x.db", max(there, default=0.0) + later_s)
+        config, database = self.config, self.folder / "x.db"
+        return await refresh(config, database, max(there, default=0.0) + later_s, fetcher(config, database))
 
     def targets(self) -> list[str]:
         store = Store.open(self.folder / "x.db")

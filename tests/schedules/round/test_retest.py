@@ -17,7 +17,8 @@ from results.judge.judged import Finished
 from schedules.config.schema import Config, load
 from schedules.demo import censor, resolver
 from schedules.demo.network import Site
-from schedules.plan.selection import Choice, from_words
+from schedules.plan.model import Choice
+from schedules.plan.selection import from_words
 from schedules.round.judge import judge_again
 from schedules.round.retest import SHARE, Anomalies
 from schedules.round.run import once
