@@ -18,7 +18,7 @@ import msgspec
 from probe import target as targets
 from probe.model import Measurement, Target, Vantage
 from results.db.store import Store
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.importing import import_register
 from schedules.config.schema import load
@@ -108,7 +108,7 @@ def _fill(store: Store, vantage: Vantage, chance: random.Random) -> None:
     judge = judge_again(store, load(None, {"REACHPROBE_VANTAGE_COUNTRY": "RU"}, {}))
     found = []
     for at in moments():
-        round_ = Round(id=f"{vantage.name}-{vantage.path}-{at:%d%H}", started_at=_instant(at), network="online")
+        round_ = RoundRecord(id=f"{vantage.name}-{vantage.path}-{at:%d%H}", started_at=_instant(at), network="online")
         store.save_round(round_)
         for number, target in enumerate((*WECHAT, LINKEDIN, LINE, SIGNAL, BBM)):
             began = at + timedelta(seconds=number)
@@ -116,14 +116,16 @@ def _fill(store: Store, vantage: Vantage, chance: random.Random) -> None:
     store.save(found)
 
 
-def _finished(target: Target, vantage: Vantage, at: datetime, round_id: str, chance: random.Random) -> Finished:
+def _finished(
+    target: Target, vantage: Vantage, at: datetime, round_id: str, chance: random.Random
+) -> JudgedMeasurement:
     name = f"{vantage.asn}{vantage.path}{at:%d%H%M%S}x"
     what, control = _what_happens(target, vantage, at, chance), []
     if target == BBM:
         control = [_measured(REFUSED, target, CONTROL, at, f"{name}c", name)]
     measured = _measured(what, target, vantage, at, name)
     context = Context(country=vantage.country)
-    return Finished(
+    return JudgedMeasurement(
         measurement=measured,
         controls=tuple(control),
         context=context,

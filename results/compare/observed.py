@@ -12,7 +12,7 @@ import msgspec
 from probe.model import Vantage
 from results.db.json_codec import COUNTRY
 from results.db.jsonl import printable
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import METHODS, Confidence
 
 OUTCOMES = ("reachable", "blocked", "denied", "down", "offline", "inconclusive")
@@ -60,7 +60,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str = ""
 
 
-def seen_of(finished: Finished) -> Seen:
+def seen_of(finished: JudgedMeasurement) -> Seen:
     """A record that was judged here."""
     measurement, verdict, expectation = finished.measurement, finished.verdict, finished.expectation
     return Seen(

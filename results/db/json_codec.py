@@ -18,7 +18,7 @@ from probe.model import Measurement, Observation, Target
 from probe.net.address_policy import literal
 from results.db.columns import detail_types
 from results.db.jsonl import BadRecord, printable
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
 
@@ -46,10 +46,10 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     expectation: Expectation | None = None
     agreement: str
-    round: Round | None = None
+    round: RoundRecord | None = None
 
 
-def to_plain(finished: Finished, round_: Round | None) -> dict[str, Any]:
+def to_plain(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     """Bytes become base64; `round_` is the one that `finished.round_id` names."""
     plain: dict[str, Any] = msgspec.to_builtins(
         Plain(
@@ -66,7 +66,7 @@ def to_plain(finished: Finished, round_: Round | None) -> dict[str, Any]:
     return plain
 
 
-def from_plain(value: Any, text: bytes | None = None) -> tuple[Finished, Round | None]:
+def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """What `to_plain` was given. BadRecord says what is wrong with it.
 
     `text` is the JSON that it was read from, where there is such: most say at a glance that no number is too large.
@@ -80,7 +80,7 @@ def from_plain(value: Any, text: bytes | None = None) -> tuple[Finished, Round |
         raise BadRecord(printable(str(error))) from error
     if plain.version != VERSION:
         raise BadRecord(f"version {plain.version} of our records; this reachprobe knows version {VERSION}")
-    finished = Finished(
+    finished = JudgedMeasurement(
         measurement=measurement,
         controls=tuple(controls),
         context=plain.context,
@@ -153,7 +153,7 @@ def _check_numbers(value: Any) -> None:
             waiting.extend(one)
 
 
-def _check(finished: Finished, round_: Round | None) -> None:
+def _check(finished: JudgedMeasurement, round_: RoundRecord | None) -> None:
     if finished.measurement.control_of is not None:
         raise BadRecord("a control by itself; it belongs with the measurement that it was made for")
     if len(finished.controls) > MOST_CONTROLS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from probe.model import Target, Vantage
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 """Of the line's keys: it grows when one changes its meaning, not when one is added."""
 
 
-def row(finished: Finished) -> dict[str, Any]:
+def row(finished: JudgedMeasurement) -> dict[str, Any]:
     """The documented line of a finished measurement, every key there, absent as None."""
     measurement = finished.measurement
     return line(

@@ -12,7 +12,7 @@ import msgspec
 from probe.model import Measurement, Target, Vantage
 from results.db.columns import Find, all_columns, from_values
 from results.db.json_rows import line
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, NetworkState, Verdict
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def context_of(db: Database, measurement_id: str) -> Context:
     return msgspec.json.decode(row[0] or "{}", type=Context)
 
 
-def finished(db: Database, measurement_id: str) -> Finished:
+def finished(db: Database, measurement_id: str) -> JudgedMeasurement:
     """The measurement with its controls, context and current verdict, expectation and agreement."""
     row = db.execute(
         f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement = m.number WHERE m.id = ?",  # noqa: S608
@@ -95,7 +95,7 @@ def finished(db: Database, measurement_id: str) -> Finished:
     if row is None:
         raise LookupError(f"{measurement_id} has no verdict: it is a control")
     context = context_of(db, measurement_id)
-    return Finished(
+    return JudgedMeasurement(
         measurement=measurement(db, measurement_id),
         controls=controls_of(db, measurement_id) + _recorded(db, context.recorded),
         context=context,
@@ -106,7 +106,7 @@ def finished(db: Database, measurement_id: str) -> Finished:
     )
 
 
-def round_of(db: Database, round_id: str | None) -> Round | None:
+def round_of(db: Database, round_id: str | None) -> RoundRecord | None:
     """The stored round of that id."""
     query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
     found = db.execute(query, [round_id]).fetchone()
@@ -114,7 +114,7 @@ def round_of(db: Database, round_id: str | None) -> Round | None:
         return None
     network: NetworkState = found[2]
     evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
-    return Round(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])
+    return RoundRecord(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])
 
 
 def rows(

@@ -17,7 +17,7 @@ from results.db import read, write
 from results.db.connect import StoreError as StoreError
 from results.db.connect import connect
 from results.db.connect import explained as explained
-from results.judge.judged import Finished, Round, Spent
+from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
 from results.judge.verdict import Context, Earlier, Rate
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ ORDER BY m.started_at DESC LIMIT ?
 HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER
 RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offline' ORDER BY")
 
-Judge = Callable[[Finished], Finished]
+Judge = Callable[[JudgedMeasurement], JudgedMeasurement]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
 
 
@@ -66,13 +66,13 @@ class Store:
     def close(self) -> None:
         self.db.close()
 
-    def save_round(self, round_: Round, *, network_key: str | None = None, spent: Spent | None = None) -> None:
+    def save_round(self, round_: RoundRecord, *, network_key: str | None = None, spent: Spent | None = None) -> None:
         """Keep a round; `network_key` names the network that it is on, among those of this machine."""
         with self.writing():
             write.save_round(self.db, round_, network_key)
             write.spend(self.db, spent)
 
-    def save(self, records: Iterable[Finished], *, spent: Spent | None = None) -> None:
+    def save(self, records: Iterable[JudgedMeasurement], *, spent: Spent | None = None) -> None:
         """Keep these, all or none. When this returns they are committed, and with them what they cost."""
         try:
             with self.writing():
@@ -82,7 +82,7 @@ class Store:
             self._ids.forget()
             raise
 
-    def repeated(self, first: Finished, again: Finished, *, spent: Spent | None = None) -> None:
+    def repeated(self, first: JudgedMeasurement, again: JudgedMeasurement, *, spent: Spent | None = None) -> None:
         """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
         try:
             with self.writing():
@@ -130,7 +130,7 @@ class Store:
     def context_of(self, measurement_id: str) -> Context:
         return read.context_of(self.db, measurement_id)
 
-    def finished(self, id_prefix: str) -> Finished:
+    def finished(self, id_prefix: str) -> JudgedMeasurement:
         """A measurement with its controls, context and current verdict."""
         return read.finished(self.db, self.find(id_prefix))
 
@@ -183,7 +183,7 @@ class Store:
         row = self.db.execute(RATES, values).fetchone()
         return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
-    def reclassify(self, judge: Judge) -> Iterator[tuple[Finished, Finished]]:
+    def reclassify(self, judge: Judge) -> Iterator[tuple[JudgedMeasurement, JudgedMeasurement]]:
         """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.
 
         The context is kept as the judge gives it back, for it may say by what the new verdict was made. What changed is
@@ -193,7 +193,7 @@ class Store:
         ids = [row[0] for row in self.db.execute(judged)]
         at = rfc3339(datetime.now(UTC))
         for start in range(0, len(ids), 200):
-            changed: list[tuple[Finished, Finished]] = []
+            changed: list[tuple[JudgedMeasurement, JudgedMeasurement]] = []
             with self.writing():
                 for measurement_id in ids[start : start + 200]:
                     old = read.finished(self.db, measurement_id)

@@ -14,7 +14,7 @@ import msgspec
 from probe.model import Measurement, Observation, Target, Vantage
 from results.db.columns import Keep, step_columns, to_values
 from results.judge.failure_point import ending
-from results.judge.judged import Finished, Round, Spent
+from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
 from results.judge.verdict import Context
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Ids:
         self._known.clear()
 
 
-def save_round(db: Database, round_: Round, network_key: str | None = None) -> None:
+def save_round(db: Database, round_: RoundRecord, network_key: str | None = None) -> None:
     """`network_key` tells this machine's networks apart, and stays in this database."""
     db.execute(
         "INSERT INTO rounds (id, started_at, network, evidence, network_key, asn_source) VALUES (?, ?, ?, ?, ?, ?)",
@@ -66,7 +66,7 @@ def spend(db: Database, spent: Spent | None) -> None:
         )
 
 
-def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
+def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
     """Measurements with their controls, observations, certificates, bodies where something was odd, and verdicts."""
     number: int = db.execute("SELECT ifnull(max(number), 0) + 1 FROM measurements").fetchone()[0]
     measurements: list[tuple[Any, ...]] = []
@@ -97,12 +97,12 @@ def save(db: Database, ids: Ids, records: Sequence[Finished]) -> None:
     save_verdicts(db, records)
 
 
-def save_context(db: Database, record: Finished) -> None:
+def save_context(db: Database, record: JudgedMeasurement) -> None:
     """What is known of a stored measurement's circumstances by now, in place of what was."""
     db.execute("UPDATE measurements SET context = ? WHERE id = ?", [sparse(record.context), record.measurement.id])
 
 
-def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
+def save_verdicts(db: Database, records: Iterable[JudgedMeasurement]) -> None:
     """The current verdict of each, in place of any before."""
     db.conn.executemany(
         "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, started_at FROM measurements "
@@ -111,7 +111,7 @@ def save_verdicts(db: Database, records: Iterable[Finished]) -> None:
     )
 
 
-def is_worth_its_bodies(record: Finished) -> bool:
+def is_worth_its_bodies(record: JudgedMeasurement) -> bool:
     """Bodies are kept where something is odd, and where no TLS vouches for them, so that they can be judged again."""
     return record.verdict.outcome not in ("reachable", "offline") or any(
         observation.step == "http" and observation.detail.url.startswith("http://") and not observation.detail.location
@@ -167,7 +167,7 @@ def _insert_observation(step: str) -> str:
     return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
 
 
-def _verdict_row(record: Finished) -> tuple[Any, ...]:
+def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
     verdict = record.verdict
     return (
         verdict.outcome,
@@ -185,7 +185,7 @@ def _verdict_row(record: Finished) -> tuple[Any, ...]:
     )
 
 
-def save_correction(db: Database, was: Finished, now: Finished, at: str) -> None:
+def save_correction(db: Database, was: JudgedMeasurement, now: JudgedMeasurement, at: str) -> None:
     """Note that a verdict has changed; nothing where it says the same as before, by whatever rules."""
     before, after = _said(was), _said(now)
     if before[:-1] == after[:-1]:
@@ -197,12 +197,12 @@ def save_correction(db: Database, was: Finished, now: Finished, at: str) -> None
     )
 
 
-def _said(record: Finished) -> tuple[str | None, ...]:
+def _said(record: JudgedMeasurement) -> tuple[str | None, ...]:
     verdict = record.verdict
     return verdict.outcome, verdict.method, verdict.confidence, record.agreement, verdict.rules_version
 
 
-def _failed_by(record: Finished) -> str | None:
+def _failed_by(record: JudgedMeasurement) -> str | None:
     """How it failed, whatever was concluded: what later failures are held against."""
     if record.verdict.outcome == "reachable":
         return None

@@ -21,7 +21,7 @@ from results.db import write as saving
 from results.db.json_codec import from_plain, to_plain
 from results.db.json_rows import row
 from results.db.jsonl import BadRecord, decode, records
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni.vocabulary import identifier
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from results.db.store import Judge, Store
 
-Read = Callable[[bytes], tuple[Finished, Round | None]]
-Write = Callable[[Finished, Round | None], bytes]
+Read = Callable[[bytes], tuple[JudgedMeasurement, RoundRecord | None]]
+Write = Callable[[JudgedMeasurement, RoundRecord | None], bytes]
 Repeats = list[tuple[str, str]]
 """Ids: of a measurement, and of the one that it repeats."""
 RECORD, HEADER = "record", "header"
@@ -39,7 +39,7 @@ RECORD, HEADER = "record", "header"
 class Taken(msgspec.Struct, frozen=True):
     """One record that was read: as it now stands in the database, and whether it is new there."""
 
-    finished: Finished
+    finished: JudgedMeasurement
     new: bool
     conflict: str | None = None
     """The id that it came with, where another measurement has that, or had it until now."""
@@ -55,7 +55,7 @@ class Skipped(msgspec.Struct, frozen=True):
     why: str
 
 
-def read_line(line: bytes) -> tuple[Finished, Round | None]:
+def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """One line of our own. BadRecord says why it is none."""
     value = decode(line)
     if not isinstance(value, dict) or RECORD not in value:
@@ -63,7 +63,7 @@ def read_line(line: bytes) -> tuple[Finished, Round | None]:
     return from_plain(value[RECORD], line)
 
 
-def write_line(finished: Finished, round_: Round | None) -> bytes:
+def write_line(finished: JudgedMeasurement, round_: RoundRecord | None) -> bytes:
     """The documented row, and with it the whole record."""
     line: dict[str, Any] = row(finished) | {RECORD: to_plain(finished, round_)}
     return msgspec.json.encode(line)
@@ -133,7 +133,9 @@ def take(
     _link(store, repeats)
 
 
-def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, repeats: Repeats) -> Taken:
+def _take(
+    store: Store, finished: JudgedMeasurement, round_: RoundRecord | None, judge: Judge, repeats: Repeats
+) -> Taken:
     conflict = moved = None
     found = _stored(store.db, finished.measurement.id)
     if _is_taken(store.db, finished.measurement.id) and (found is None or not same(found, finished)):
@@ -159,7 +161,7 @@ def _take(store: Store, finished: Finished, round_: Round | None, judge: Judge, 
     return Taken(judged, new=True, conflict=conflict, moved=moved)
 
 
-def _move_aside(store: Store, found: Finished, repeats: Repeats) -> str:
+def _move_aside(store: Store, found: JudgedMeasurement, repeats: Repeats) -> str:
     """Give a stored measurement another id, in one transaction; its ties to others are made again by `repeats`."""
     name, db = found.measurement.id, store.db
     renamed = _renamed(found)
@@ -178,7 +180,7 @@ def _move_aside(store: Store, found: Finished, repeats: Repeats) -> str:
     return renamed.measurement.id
 
 
-def _alone(finished: Finished) -> Finished:
+def _alone(finished: JudgedMeasurement) -> JudgedMeasurement:
     """Without the link to what it repeats, which is made once that is there, and only where the two belong together."""
     return msgspec.structs.replace(finished, measurement=msgspec.structs.replace(finished.measurement, repeats=None))
 
@@ -194,7 +196,7 @@ def _link(store: Store, repeats: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def with_expectation_of(finished: Finished, judged: Finished) -> Finished:
+def with_expectation_of(finished: JudgedMeasurement, judged: JudgedMeasurement) -> JudgedMeasurement:
     """Our registers' word where they have one, else what the file says that those of its origin said."""
     if judged.expectation is not None or finished.expectation is None:
         return judged
@@ -205,18 +207,18 @@ def with_expectation_of(finished: Finished, judged: Finished) -> Finished:
     return msgspec.structs.replace(judged, expectation=said, agreement=agreed)
 
 
-def same(stored: Finished, read: Finished) -> bool:
+def same(stored: JudgedMeasurement, read: JudgedMeasurement) -> bool:
     """Whether two records tell of the same observations; what is known and concluded of them may grow."""
     return _seen(stored) == _seen(read)
 
 
-def _seen(finished: Finished) -> tuple[Measurement, ...]:
+def _seen(finished: JudgedMeasurement) -> tuple[Measurement, ...]:
     """A measurement and the controls made for it. A body may not have been kept, but its hash was."""
     controls = sorted(_made(finished), key=lambda control: control.id)
     return tuple(map(_without_bodies, (finished.measurement, *controls)))
 
 
-def _made(finished: Finished) -> tuple[Measurement, ...]:
+def _made(finished: JudgedMeasurement) -> tuple[Measurement, ...]:
     """The controls made for it; the others are measurements in their own right."""
     return tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
 
@@ -229,18 +231,18 @@ def _without_bodies(measurement: Measurement) -> Measurement:
     return msgspec.structs.replace(measurement, observations=observations, repeats=None)
 
 
-def told(finished: Finished) -> bytes:
+def told(finished: JudgedMeasurement) -> bytes:
     """What was seen, the controls made for it too, as JSON: the same bytes wherever the record is, whatever is by now
     concluded of it. A page's text is left out, which is not kept for ever; its hash is in it."""
     return msgspec.json.encode(_seen(finished))
 
 
-def _told(finished: Finished) -> str:
+def _told(finished: JudgedMeasurement) -> str:
     """The same, for telling and ordering."""
     return told(finished).decode()
 
 
-def _renamed(finished: Finished) -> Finished:
+def _renamed(finished: JudgedMeasurement) -> JudgedMeasurement:
     """Under ids made from what it says, so that the same record always gets the same ones."""
     told = _told(finished)
     name = identifier("conflict", told)
@@ -257,7 +259,7 @@ def _renamed(finished: Finished) -> Finished:
     )
 
 
-def _stored(db: Database, measurement_id: str) -> Finished | None:
+def _stored(db: Database, measurement_id: str) -> JudgedMeasurement | None:
     """The measurement of exactly that id; None where there is none, and for a control."""
     known = db.execute("SELECT 1 FROM measurements WHERE id = ? AND control_of IS NULL", [measurement_id]).fetchone()
     return loading.finished(db, measurement_id) if known else None

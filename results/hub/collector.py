@@ -18,7 +18,7 @@ from results.db.jsonl import BadRecord
 from results.db.store import Store, StoreError
 from results.export.exchange import same, with_expectation_of
 from results.hub.membership import Member
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ MOST_WAITING = 4000
 AT_ONCE = 1000
 """Records in one transaction, about."""
 
-Record = tuple[Finished, Round | None] | BadRecord
+Record = tuple[JudgedMeasurement, RoundRecord | None] | BadRecord
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +160,7 @@ class Filing:
             self._db.execute("RELEASE one")
         return Answer(line=number, id=name, status="stored" if new else "known")
 
-    def _keep(self, member: Member, finished: Finished, round_: Round | None) -> bool:
+    def _keep(self, member: Member, finished: JudgedMeasurement, round_: RoundRecord | None) -> bool:
         """True where it is new."""
         db, name = self._db, finished.measurement.id
         if (owner := _owner(db, name)) is not None:
@@ -177,7 +177,7 @@ class Filing:
         db.execute("INSERT INTO received (measurement, member, at) VALUES (?, ?, ?)", [number, member.id, self._now])
         return True
 
-    def _keep_round(self, member: Member, round_: Round | None) -> None:
+    def _keep_round(self, member: Member, round_: RoundRecord | None) -> None:
         """A round is one member's, and says one thing."""
         if round_ is None:
             return
@@ -187,7 +187,7 @@ class Filing:
         elif there != round_:
             raise BadRecord("its round is not what was said of that round before")
 
-    def _repeating_its_own(self, member: Member, finished: Finished) -> Finished:
+    def _repeating_its_own(self, member: Member, finished: JudgedMeasurement) -> JudgedMeasurement:
         """A measurement repeats one of the same member's and of the same target, else it repeats nothing."""
         measurement = finished.measurement
         first = measurement.repeats

@@ -8,14 +8,14 @@ import msgspec
 
 from results.db.jsonl import BadRecord, printable
 from results.export.exchange import read_line
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 
 MAX_LINE = 2 * 1024 * 1024
 AHEAD = timedelta(days=1)
 """How far a vantage's clock may be ahead; a record from the far future would stay the newest for ever."""
 
 
-def read(line: bytes, member: str) -> tuple[Finished, Round | None]:
+def read(line: bytes, member: str) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """A record of the member's own. BadRecord says why it is none.
 
     What others recorded serves no member as a control here: only what was made for the measurement comes with it.

@@ -21,7 +21,7 @@ Spent = tuple[str, int]
 """A month (UTC, `2026-11`), and how many bytes were sent and received in it for what is kept."""
 
 
-class Round(msgspec.Struct, frozen=True, kw_only=True):
+class RoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over the targets that were due, and what the canaries said of the network then."""
 
     id: str
@@ -33,7 +33,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """None where the vantage's ASN is not known."""
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class JudgedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     """A measurement, its controls, and what the rules and the registers in force say of it."""
 
     measurement: Measurement

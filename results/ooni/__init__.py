@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from results.db.jsonl import BadRecord, decode, printable
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni import extension, reading, writing
 from results.ooni.format import Head, Record
 
 
-def read_line(line: bytes) -> tuple[Finished, Round | None]:
+def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """One record: an export of our own as it was, any other judged by our rules. BadRecord says why it is neither."""
     head = decode(line, Head)
     if head.test_name != reading.TEST:
@@ -20,7 +20,7 @@ def read_line(line: bytes) -> tuple[Finished, Round | None]:
     return reading.read(decode(line, Record))
 
 
-def write_line(finished: Finished, round_: Round | None, licence: str | None = None) -> bytes:
+def write_line(finished: JudgedMeasurement, round_: RoundRecord | None, licence: str | None = None) -> bytes:
     """One record, as OONI's own readers take it, with the licence of the data among its annotations."""
     record = writing.write(finished, round_)
     if licence is not None:

@@ -8,13 +8,13 @@ from probe.model import Http, Measurement, Observation
 from probe.net.address_policy import literal
 from results.judge.dns_answers import answers_for, failure_of
 from results.judge.failure_point import ending
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 
 ALIKE = 0.7
 """ts-017: bodies match where the shorter has more than this share of the longer one's length."""
 
 
-def control_of(finished: Finished) -> dict[str, Any] | None:
+def control_of(finished: JudgedMeasurement) -> dict[str, Any] | None:
     """The first control as OONI's test helper would tell it; None where there is none."""
     if not finished.controls:
         return None
@@ -32,7 +32,7 @@ def control_of(finished: Finished) -> dict[str, Any] | None:
     }
 
 
-def compared(finished: Finished) -> dict[str, Any]:
+def compared(finished: JudgedMeasurement) -> dict[str, Any]:
     """`dns_consistency`, the `…_match` keys and the experiment's failures; None where there is nothing to say."""
     measurement = finished.measurement
     end = ending(measurement.target, measurement.observations)
@@ -55,7 +55,7 @@ def compared(finished: Finished) -> dict[str, Any]:
     }
 
 
-def _consistency(finished: Finished) -> str | None:
+def _consistency(finished: JudgedMeasurement) -> str | None:
     measurement, verdict = finished.measurement, finished.verdict
     if literal(measurement.target.host):
         return "consistent"

@@ -8,13 +8,13 @@ from typing import Any
 
 from results.db.json_codec import from_plain
 from results.db.jsonl import BadRecord
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni.writing import CONTROLS, FOLLOW_UPS, KEY, OTHER
 
 LISTS = ("queries", "tcp_connect", "tls_handshakes", "requests", OTHER)
 
 
-def restore(keys: Any) -> tuple[Finished, Round | None]:
+def restore(keys: Any) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """The measurement in an export of our own, from its test keys. BadRecord where these are not as we write them."""
     try:
         plain = dict(keys[KEY])

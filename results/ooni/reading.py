@@ -22,7 +22,7 @@ from results.db.jsonl import BadRecord, printable
 from results.judge.classify import classify
 from results.judge.dns_answers import share_network
 from results.judge.failure_point import CERTIFICATE, METHOD_OF, STEPS
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls
 from results.ooni.format import Record, TestKeys
@@ -35,7 +35,7 @@ LONGEST_ID = 200
 Placed = tuple[Role, Step]
 
 
-def read(record: Record) -> tuple[Finished, Round]:
+def read(record: Record) -> tuple[JudgedMeasurement, RoundRecord]:
     """The record judged, and OONI's report as the round it was part of. BadRecord says why it cannot be read."""
     try:
         target = targets.parse(record.input or "", allow_private=True)
@@ -49,7 +49,7 @@ def read(record: Record) -> tuple[Finished, Round]:
     context = Context(network="online", country=measurement.vantage.country)
     verdict = classify(measurement, seen, context)
     report = _report(record, began)
-    finished = Finished(
+    finished = JudgedMeasurement(
         measurement=measurement,
         controls=seen,
         context=context,
@@ -96,11 +96,11 @@ def _vantage(record: Record) -> Vantage:
     return Vantage(name=f"ooni-{country or 'ZZ'}-AS{asn or 0}", country=country, asn=asn, network_name=network)
 
 
-def _report(record: Record, began: datetime) -> Round:
+def _report(record: Record, began: datetime) -> RoundRecord:
     """OONI's report holds what one probe measured in one go, which is a round."""
     started = time_of(record.test_start_time) if record.test_start_time else began
     name = _as_id(record.report_id)
-    return Round(
+    return RoundRecord(
         id=f"ooni:{name or identifier(*_own_key(record))}",
         started_at=instant(started),
         network="online",

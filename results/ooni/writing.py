@@ -29,7 +29,7 @@ import msgspec
 from probe.model import Measurement, Observation
 from probe.target import authority
 from results.db.json_codec import to_plain
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Verdict
 from results.ooni.comparing import compared, control_of
 from results.ooni.vocabulary import NOWHERE
@@ -43,7 +43,7 @@ ENGINES = {"https": "doh", "tls": "dot", "tcp": "tcp", "udp": "udp"}
 NOTHING_IN_BETWEEN = ("reachable", "down", "denied")
 
 
-def write(finished: Finished, round_: Round | None) -> dict[str, Any]:
+def write(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     """The record as OONI's readers take it."""
     measurement, vantage = finished.measurement, finished.measurement.vantage
     started = datetime.fromisoformat(measurement.started_at)
@@ -82,7 +82,7 @@ def accessible(verdict: Verdict) -> bool | None:
     return None if blocking(verdict) is None else verdict.outcome == "reachable"
 
 
-def _test_keys(finished: Finished, round_: Round | None) -> dict[str, Any]:
+def _test_keys(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     measurement, verdict = finished.measurement, finished.verdict
     course = [(n, o) for n, o in enumerate(measurement.observations) if o.role == "main"]
     others = [(n, o) for n, o in enumerate(measurement.observations) if o.role != "main"]
@@ -257,7 +257,7 @@ def _input(measurement: Measurement) -> str:
     return f"{target.scheme}://{authority(target.scheme, target.host, target.port)}{target.request_path or ''}"
 
 
-def _annotations(finished: Finished) -> dict[str, str]:
+def _annotations(finished: JudgedMeasurement) -> dict[str, str]:
     """What was concluded, for whoever reads OONI's keys alone; all of them text, as OONI has it."""
     verdict, vantage = finished.verdict, finished.measurement.vantage
     told = {

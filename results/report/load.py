@@ -20,7 +20,7 @@ from results.compare import databases, jsonl_source, sources
 from results.compare.observed import LONGEST_TARGET, PLACE, Seen, bounded, epoch, is_sound, seen_of
 from results.db.jsonl import BadFile, BadRecord, decode, printable, records
 from results.export import exchange
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 
 MOST_SENTENCES, LONGEST_SENTENCE = 20, 400
 MOST_RULES, MOST_ENTRIES, MOST_STEPS = 10, 50, 200
@@ -170,7 +170,7 @@ def _entries(listing: dict[str, Any]) -> list[dict[str, Any]]:
     return [entry | ({dated: since} if dated else {})]
 
 
-def _of_finished(finished: Finished) -> Detail:
+def _of_finished(finished: JudgedMeasurement) -> Detail:
     verdict, expectation = finished.verdict, finished.expectation
     plain = msgspec.to_builtins(expectation) if expectation is not None else {}
     return _checked(

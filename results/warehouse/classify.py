@@ -9,7 +9,7 @@ import msgspec
 from results.fingerprints.library import Library, own_library
 from results.judge.agreement import agreement
 from results.judge.classify import classify
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 
 if TYPE_CHECKING:
     from results.db.store import Judge
@@ -20,7 +20,7 @@ def judge_by(library: Library | None = None) -> Judge:
     said is the expectation that came with the measurement."""
     library = library or own_library()
 
-    def judge(finished: Finished) -> Finished:
+    def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         verdict = classify(finished.measurement, finished.controls, finished.context, library)
         return msgspec.structs.replace(
             finished,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.warehouse import parquet, queries
 from results.warehouse.batch import table_of
 from results.warehouse.client import sql
@@ -201,12 +201,12 @@ def judge_piece(piece: Piece) -> Judged:
     return Judged(judged, _bytes(table_of(VERDICTS, made_of)[0]), changes)
 
 
-def _concluded(finished: Finished) -> tuple[Any, ...]:
+def _concluded(finished: JudgedMeasurement) -> tuple[Any, ...]:
     """What a verdict says, by whatever version of the rules."""
     return msgspec.structs.replace(finished.verdict, rules_version=""), finished.agreement
 
 
-def _new(row: dict[str, Any], new: Finished, version: int) -> dict[str, Any]:
+def _new(row: dict[str, Any], new: JudgedMeasurement, version: int) -> dict[str, Any]:
     from results.db.write import sparse, to_json
 
     verdict = new.verdict

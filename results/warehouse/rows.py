@@ -11,7 +11,7 @@ import msgspec
 from probe.model import Measurement, Observation, Target, Vantage
 from results.db.columns import Find, Keep, all_columns, from_values, to_values
 from results.db.write import is_worth_its_bodies, sparse, to_json
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
 from results.warehouse.batch import Row, day_of, time_of, vantage_key
@@ -27,7 +27,7 @@ class Rows(msgspec.Struct):
     verdicts: list[Row] = []
 
 
-def add(rows: Rows, finished: Finished, round_: Round | None, version: int = 0) -> None:
+def add(rows: Rows, finished: JudgedMeasurement, round_: RoundRecord | None, version: int = 0) -> None:
     """A measurement with its own controls. ValueError where a time cannot be kept; then nothing is added."""
     main = finished.measurement
     made = [control for control in finished.controls if control.control_of == main.id]
@@ -71,7 +71,7 @@ def _verdict(
     return (*head, *links, *goal, measurement.runtime_s, context, *said[1:])
 
 
-def _said(finished: Finished, round_: Round | None) -> tuple[Any, ...]:
+def _said(finished: JudgedMeasurement, round_: RoundRecord | None) -> tuple[Any, ...]:
     """The context, and what was concluded in it, as the columns from `context` on."""
     verdict, expected = finished.verdict, finished.expectation
     concluded = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence)
@@ -123,11 +123,11 @@ def finished_of(
     steps: Mapping[str, Sequence[Mapping[str, Any]]],
     controls: Sequence[Mapping[str, Any]],
     blobs: Mapping[str, bytes],
-) -> Finished:
+) -> JudgedMeasurement:
     """The measurement of a row of `verdicts`: `steps` are rows of observations by measurement, in order, `controls`
     the rows of its controls, `blobs` contents by SHA-256."""
     expected = msgspec.json.decode(row["expectation"], type=Expectation) if row["expectation"] else None
-    return Finished(
+    return JudgedMeasurement(
         measurement=measurement_of(row, steps, blobs),
         controls=tuple(measurement_of(control, steps, blobs) for control in controls),
         context=msgspec.json.decode(row["context"] or "{}", type=Context),

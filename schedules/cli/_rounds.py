@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from probe.model import Service, Target
     from probe.reference_sites import NetworkReport
     from results.db.store import Store
-    from results.judge.judged import Finished
+    from results.judge.judged import JudgedMeasurement
     from schedules.cli.app import App
     from schedules.config.schema import Config
     from schedules.location.location import Here
@@ -144,7 +144,7 @@ def _round(
     def begun(report: NetworkReport) -> None:
         watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
 
-    def committed(finished: Finished) -> None:
+    def committed(finished: JudgedMeasurement) -> None:
         line = row(finished)
         watcher.committed(line)
         members.add(finished.measurement.target, line)

@@ -12,7 +12,7 @@ from schedules.cli.app import App
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
     from results.db.store import Store
-    from results.judge.judged import Finished
+    from results.judge.judged import JudgedMeasurement
     from schedules.agent.agent import Agent, Measure, Say
     from schedules.config.schema import Config
     from schedules.location.location import Here
@@ -86,7 +86,7 @@ def _measure(say: Say, here: Here) -> Measure:
 
         outcomes: Counter[str] = Counter()
 
-        def committed(finished: Finished) -> None:
+        def committed(finished: JudgedMeasurement) -> None:
             outcomes[finished.verdict.outcome] += 1
 
         def begun(report: NetworkReport) -> None:

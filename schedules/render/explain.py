@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from probe.model import Measurement
 from results.db.json_rows import row
 from results.judge.classify import nearly
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
 from results.judge.step_text import ROLES, about, told
 from schedules.render.text import METHODS, SIGNS, STYLES, listing, safe, seconds
@@ -26,7 +26,7 @@ machine's resolver. offered: QUIC, where the answer offers it.
 MOST_NEARLY = 5
 
 
-def explain(finished: Finished, console: Console, library: Library | None = None) -> None:
+def explain(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
     """Print one measurement with its reasons; `library` is what pages are known by, our own set where none is given."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [METHODS.get(verdict.method, verdict.method)] if verdict.method else []
@@ -67,7 +67,7 @@ def _of(control: Measurement) -> str:
     return f"{name} ({place}), {safe(control.started_at)}"
 
 
-def _register(finished: Finished, console: Console) -> None:
+def _register(finished: JudgedMeasurement, console: Console) -> None:
     expectation = finished.expectation
     said = listing(row(finished))
     if expectation is not None and expectation.listed is not None:
@@ -100,7 +100,7 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
     console.print(grid)
 
 
-def _rules(finished: Finished, console: Console, library: Library | None) -> None:
+def _rules(finished: JudgedMeasurement, console: Console, library: Library | None) -> None:
     known = {rule.id: rule for rule in rules()}
     console.print(f"\nThe rules (version {finished.verdict.rules_version})", style="bold")
     for name in finished.verdict.rules:

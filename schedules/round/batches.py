@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from schedules.round.data_cap import Budget
 
 MOST = 64
@@ -16,15 +16,17 @@ LONGEST_S = 0.5
 class Batches:
     """At most MOST records or LONGEST_S seconds wait for a commit. Close it, however the round ends."""
 
-    def __init__(self, store: Store, committed: Callable[[Finished], None], budget: Budget | None = None) -> None:
+    def __init__(
+        self, store: Store, committed: Callable[[JudgedMeasurement], None], budget: Budget | None = None
+    ) -> None:
         self._store = store
         self._budget = budget
         self._committed = committed
-        self._waiting: list[tuple[Finished, bool]] = []
+        self._waiting: list[tuple[JudgedMeasurement, bool]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._error: Exception | None = None
 
-    def add(self, finished: Finished, *, told: bool = True) -> None:
+    def add(self, finished: JudgedMeasurement, *, told: bool = True) -> None:
         """Raises what an earlier commit by the clock failed with. What is not to be told is committed all the same."""
         self._raise()
         self._waiting.append((finished, told))

@@ -11,7 +11,7 @@ from results.judge.traffic import bytes_of, month_of, next_month, spent_in
 if TYPE_CHECKING:
     from probe.model import Measurement
     from results.db.store import Store
-    from results.judge.judged import Finished, Spent
+    from results.judge.judged import JudgedMeasurement, Spent
     from schedules.config.schema import Config
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ class Budget:
     def add(self, measurements: Iterable[Measurement]) -> None:
         self._not_taken += sum(map(bytes_of, measurements))
 
-    def finished(self, finished: Finished) -> None:
+    def finished(self, finished: JudgedMeasurement) -> None:
         """A measurement and the controls that were made for it."""
         made = [control for control in finished.controls if control.control_of == finished.measurement.id]
         self.add([finished.measurement, *made])

@@ -15,7 +15,7 @@ from results.fingerprints.collection import library_of
 from results.judge.agreement import agreement
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.throughput import suspected
 from results.judge.verdict import Context, Rate, Repeat, Verdict
 from results.registers.expectation import Lookup
@@ -51,7 +51,7 @@ class Conclusions:
             fingerprints=self._library.digest,
         )
 
-    def enter(self, round_: Round, report: NetworkReport, network_key: str | None = None) -> None:
+    def enter(self, round_: RoundRecord, report: NetworkReport, network_key: str | None = None) -> None:
         """What is finished from now on belongs to this round, and was measured on the network of that report and key:
         only what was measured on the same one before is looked back at."""
         self._round_id = round_.id
@@ -60,7 +60,7 @@ class Conclusions:
         families = report.families or None
         self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
 
-    async def finish(self, measurement: Measurement) -> Finished:
+    async def finish(self, measurement: Measurement) -> JudgedMeasurement:
         """Judge a measurement; where a control could tell more, measure that first."""
         self._shared.add(measurement)
         context = msgspec.structs.replace(
@@ -93,15 +93,15 @@ class Conclusions:
         before = measurement.started_at
         return (*self._store.rates(target, vantage, before, apart_from=apart, network=self._network), slow)
 
-    def waiting(self, finished: Finished) -> Finished:
+    def waiting(self, finished: JudgedMeasurement) -> JudgedMeasurement:
         """What may be said of a new anomaly before it was measured again."""
         return self._known(finished, Repeat())
 
-    def repeated(self, first: Finished, again: Finished) -> Finished:
+    def repeated(self, first: JudgedMeasurement, again: JudgedMeasurement) -> JudgedMeasurement:
         """The first measurement of an anomaly, in the light of what the second was."""
         return self._known(first, Repeat(outcome=again.verdict.outcome, method=again.verdict.method))
 
-    def _known(self, first: Finished, repeat: Repeat) -> Finished:
+    def _known(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
         context = msgspec.structs.replace(first.context, repeat=repeat)
         verdict = classify(first.measurement, first.controls, context, self._library)
         agreed = _agreement(first.expectation, verdict)
@@ -113,9 +113,9 @@ class Conclusions:
 
     def _finished(
         self, measurement: Measurement, controls: tuple[Measurement, ...], context: Context, verdict: Verdict
-    ) -> Finished:
+    ) -> JudgedMeasurement:
         expectation = self._expectations.of(measurement)
-        return Finished(
+        return JudgedMeasurement(
             measurement=measurement,
             controls=controls,
             context=context,
@@ -142,12 +142,12 @@ class Expectations:
         return found if found.register is not None else None
 
 
-def judge_again(store: Store, config: Config) -> Callable[[Finished], Finished]:
+def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], JudgedMeasurement]:
     """A judge for `Store.reclassify`: today's rules and fingerprints, and the registers now stored as they stood at the
     measurement."""
     library = library_of(store.path)
 
-    def judge(finished: Finished) -> Finished:
+    def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         measurement = finished.measurement
         verdict = classify(measurement, finished.controls, finished.context, library)
         at = datetime.fromisoformat(measurement.started_at)

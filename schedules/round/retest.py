@@ -20,7 +20,7 @@ from schedules.round.data_cap import Budget, affordable
 
 if TYPE_CHECKING:
     from results.db.store import Store
-    from results.judge.judged import Finished
+    from results.judge.judged import JudgedMeasurement
     from schedules.round.judge import Conclusions
 
 ODD = ("blocked", "inconclusive")
@@ -46,7 +46,7 @@ class Anomalies:
         """It timed out while our own line was full: whatever it was before, it has to be seen on a calm one."""
         self._doubtful.add(measurement.id)
 
-    def is_new(self, finished: Finished) -> bool:
+    def is_new(self, finished: JudgedMeasurement) -> bool:
         """Asked once of everything that the round measures."""
         self._seen += 1
         measurement, outcome = finished.measurement, finished.verdict.outcome
@@ -59,11 +59,11 @@ class Anomalies:
         )
         return before != outcome
 
-    def add(self, finished: Finished) -> None:
+    def add(self, finished: JudgedMeasurement) -> None:
         self._waiting[finished.measurement.target].append(finished.measurement.id)
         self._untold[finished.measurement.id] = None
 
-    def put_back(self, again: Finished) -> None:
+    def put_back(self, again: JudgedMeasurement) -> None:
         """What was measured again told nothing: it waits as before."""
         self._waiting[again.measurement.target].append(str(again.measurement.repeats))
 
@@ -99,12 +99,12 @@ async def measure_again(
     means: Means,
     conclusions: Conclusions,
     store: Store,
-    committed: Callable[[Finished], None],
+    committed: Callable[[JudgedMeasurement], None],
     *,
     pace: Pace,
     works: bool,
     budget: Budget,
-    moved: Callable[[Finished], bool],
+    moved: Callable[[JudgedMeasurement], bool],
     until: float = math.inf,
 ) -> None:
     """Measure each anomaly again; keep both, say what the later one is. Without a network nothing is measured.
@@ -117,14 +117,14 @@ async def measure_again(
     """
     doubtful: set[str] = set()
 
-    def keep(again: Finished) -> None:
+    def keep(again: JudgedMeasurement) -> None:
         first = store.finished(str(again.measurement.repeats))
         budget.finished(again)
         store.repeated(conclusions.repeated(first, again), again, spent=budget.take())
         anomalies.told(first.measurement.id)
         committed(again)
 
-    async def finish(measurement: Measurement) -> Finished:
+    async def finish(measurement: Measurement) -> JudgedMeasurement:
         repeat = msgspec.structs.replace(measurement, repeats=anomalies.take(measurement.target))
         return await conclusions.finish(repeat)
 

@@ -18,7 +18,7 @@ from probe.net.open_files import room
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.session import Means
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.location.location import Here, Place, Still
 from schedules.plan.due_targets import within
 from schedules.round.batches import Batches
@@ -56,7 +56,7 @@ async def once(
     store: Store,
     *,
     begun: Callable[[NetworkReport], None],
-    committed: Callable[[Finished], None],
+    committed: Callable[[JudgedMeasurement], None],
     again: Callable[[int, NetworkReport | None], None] = _unheard,
     here: Here | None = None,
     cut: Callable[[Cut], None] = _unheard,
@@ -136,7 +136,7 @@ async def _each_anomaly(
     choice: Choice,
     parts: _Parts,
     report: NetworkReport,
-    committed: Callable[[Finished], None],
+    committed: Callable[[JudgedMeasurement], None],
     again: Callable[[int, NetworkReport | None], None],
 ) -> NetworkReport:
     """The second half: the anomalies once more; where they are most, the canaries first, who may say otherwise."""
@@ -176,7 +176,7 @@ class _Kept:
             return self._place
         return msgspec.structs.replace(self._place, network_key=self._still.settle().network_key)
 
-    def moved(self, finished: Finished) -> bool:
+    def moved(self, finished: JudgedMeasurement) -> bool:
         """Whether this was measured while the machine slept or went elsewhere; else it counts as finished."""
         if self._still is not None:
             self.why = self.why or self._still.moved(surely=finished.verdict.outcome != "reachable")
@@ -196,7 +196,7 @@ async def look(means: Means, store: Store, conclusions: Conclusions, keep: _Kept
     place = keep.place
     looks = f"to a censor our TLS handshakes look like {ja4.ours(means.settings.ca_file)} (JA4), which is no browser's"
     evidence = (*report.evidence, *report.facts.sentences, *place.sentences, looks)
-    round_ = Round(
+    round_ = RoundRecord(
         id=means.network.token(),
         started_at=at,
         network=report.state,

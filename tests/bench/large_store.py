@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from probe.model import Target, Vantage
 from results.db.store import Store
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 from tests.results.records import finished, measurement, target, verdict
@@ -114,7 +114,7 @@ def fill(store: Store, observations: int) -> int:
 
 def _by_hand(store: Store) -> dict[tuple[str, bool], int]:
     """A record of each kind, listed and not, through the store; and the number of each. All targets, all vantages."""
-    store.save_round(Round(id="by-hand", started_at="2020-01-01T00:00:00.000Z", network="online"))
+    store.save_round(RoundRecord(id="by-hand", started_at="2020-01-01T00:00:00.000Z", network="online"))
     kinds = [(kind, listed) for kind in KINDS for listed in (False, True)]
     store.save(_record(f"0hand{n:011}", kind, listed) for n, (kind, listed) in enumerate(kinds))
     with store.writing():
@@ -126,7 +126,7 @@ def _by_hand(store: Store) -> dict[tuple[str, bool], int]:
     return {kind: found[f"0hand{n:011}"] for n, kind in enumerate(kinds)}
 
 
-def _record(measurement_id: str, kind: str, listed: bool) -> Finished:
+def _record(measurement_id: str, kind: str, listed: bool) -> JudgedMeasurement:
     entries = (ENTRY,) if listed else ()
     return finished(
         measurement_id,

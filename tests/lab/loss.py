@@ -20,7 +20,7 @@ import msgspec
 
 from results.db.store import Store
 from results.judge.classify import classify
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import Verdict
 from tests.lab import censorship
 from tests.lab.sites import ALL
@@ -89,7 +89,7 @@ def _at_first_sight(store: Store) -> Iterator[str]:
             yield verdict.rules[0]
 
 
-def _alone(finished: Finished) -> Verdict:
+def _alone(finished: JudgedMeasurement) -> Verdict:
     context = msgspec.structs.replace(finished.context, repeat=None)
     return classify(finished.measurement, finished.controls, context)
 

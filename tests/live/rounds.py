@@ -14,7 +14,7 @@ from probe.net.network import rfc3339
 from probe.reference_sites import NetworkReport
 from results.db.json_rows import row
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.registers.importing import import_register
 from schedules.config.schema import load
 from schedules.demo import sites
@@ -131,9 +131,9 @@ async def _rounds(network: Network, plan: Plan, store: Store, looks: asyncio.Loc
     if plan.net.listed:
         import_register(store.db, [plan.net.folder / "register.csv"], name="demo", country="RU")
     targets = from_words((target for target, _ in plan.expects.values()), config)
-    said: dict[str, Finished] = {}
+    said: dict[str, JudgedMeasurement] = {}
 
-    def committed(finished: Finished) -> None:
+    def committed(finished: JudgedMeasurement) -> None:
         said[finished.measurement.target.text] = finished
 
     def begun(_: NetworkReport) -> None:

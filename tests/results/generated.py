@@ -11,7 +11,7 @@ from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls, V
 from probe.steps.quic import Quic
 from probe.target import parse
 from results.judge.classify import classify
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Earlier
 from results.ooni.vocabulary import FAILURES
 
@@ -134,7 +134,7 @@ def measurements(draw: st.DrawFn, name: str, control_of: str | None = None) -> M
 
 
 @st.composite
-def finished(draw: st.DrawFn, name: str = "2kq7mmmmmmmmmmmm") -> tuple[Finished, Round | None]:
+def finished(draw: st.DrawFn, name: str = "2kq7mmmmmmmmmmmm") -> tuple[JudgedMeasurement, RoundRecord | None]:
     """A measurement with up to two controls, judged, and the round it was part of."""
     measurement = draw(measurements(name))
     count = draw(st.integers(0, 2))
@@ -147,8 +147,10 @@ def finished(draw: st.DrawFn, name: str = "2kq7mmmmmmmmmmmm") -> tuple[Finished,
         earlier=tuple(draw(st.lists(st.builds(Earlier, at=instants, method=words), max_size=3))),
         control_countries={control.id: "NL" for control in controls},
     )
-    round_ = draw(st.none() | st.builds(Round, id=st.just("round1"), started_at=instants, network=st.just("online")))
-    made = Finished(
+    round_ = draw(
+        st.none() | st.builds(RoundRecord, id=st.just("round1"), started_at=instants, network=st.just("online"))
+    )
+    made = JudgedMeasurement(
         measurement=measurement,
         controls=controls,
         context=context,

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import Context, Verdict
 
 HOME = Vantage(name="home-fibre", country="RU", asn=12389)
@@ -86,11 +86,11 @@ def verdict(outcome: Any = "reachable", **changes: Any) -> Verdict:
     return Verdict(**{**given, **changes})
 
 
-def finished(measurement_id: str = "2kq7mmmmmmmmmmmm", outcome: Any = "reachable", **changes: Any) -> Finished:
+def finished(measurement_id: str = "2kq7mmmmmmmmmmmm", outcome: Any = "reachable", **changes: Any) -> JudgedMeasurement:
     given = {
         "measurement": measurement(measurement_id),
         "context": Context(country="RU"),
         "verdict": verdict(outcome),
         "agreement": "undecided",
     }
-    return Finished(**{**given, **changes})
+    return JudgedMeasurement(**{**given, **changes})

@@ -17,7 +17,7 @@ from results.hub.web import queries
 from results.hub.web.labels import network, title
 from results.hub.web.matrix import Listing
 from results.hub.web.queries import CorrectionRow
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.rules import rules
 from results.judge.step_text import about, safe, told
 from results.registers import law
@@ -34,8 +34,8 @@ class Kept(msgspec.Struct, frozen=True):
     """A measurement as it is stored, its round, and what is noted of it: what repeats it, since when the hub has it,
     the mark of a finding that contradicts everybody else's, what its verdict was before."""
 
-    finished: Finished
-    round: Round | None
+    finished: JudgedMeasurement
+    round: RoundRecord | None
     repeated_by: str | None
     received_at: str | None
     flag: str | None
@@ -131,7 +131,7 @@ def _of(control: Measurement) -> str:
     return ", ".join(filter(None, (bounded(vantage.name), bounded(vantage.path), *place)))
 
 
-def _listing(finished: Finished) -> Listing | None:
+def _listing(finished: JudgedMeasurement) -> Listing | None:
     said = finished.expectation
     if said is None or said.listed is None:
         return None
@@ -140,7 +140,7 @@ def _listing(finished: Finished) -> Listing | None:
     )
 
 
-def _register(finished: Finished) -> dict[str, Any] | None:
+def _register(finished: JudgedMeasurement) -> dict[str, Any] | None:
     expectation = finished.expectation
     if expectation is None:
         return None

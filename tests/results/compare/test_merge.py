@@ -20,19 +20,19 @@ from results.db.store import Store, StoreError
 from results.export import exchange
 from results.export.exchange import Skipped, Taken
 from results.judge.classify import classify
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from tests.results.records import finished, measurement
 
 IDS = ("aaaa", "bbbb", "cccc")
 
 
-def judge(one: Finished) -> Finished:
+def judge(one: JudgedMeasurement) -> JudgedMeasurement:
     """By the rules of the moment, with no register."""
     verdict = classify(one.measurement, one.controls, one.context)
     return msgspec.structs.replace(one, verdict=verdict, expectation=None, agreement="undecided")
 
 
-def record(name: str, took: float = 1.0, repeats: str | None = None, controls: int = 0) -> Finished:
+def record(name: str, took: float = 1.0, repeats: str | None = None, controls: int = 0) -> JudgedMeasurement:
     """A measurement that says how long it took, so that others of the same id can say otherwise."""
     made = tuple(measurement(f"{name}{took}c{n}", control_of=name) for n in range(controls))
     return judge(finished(measurement=measurement(name, runtime_s=took, repeats=repeats), controls=made))
@@ -47,7 +47,7 @@ def empty() -> bytes:
         return path.read_bytes()
 
 
-def database(path: Path, records: Iterable[Finished]) -> Path:
+def database(path: Path, records: Iterable[JudgedMeasurement]) -> Path:
     """A database that these were imported into, one after the other."""
     path.write_bytes(empty())
     store = Store.open(path)

@@ -16,7 +16,7 @@ from probe.model import Http, Tls
 from results.db import retention as pruning
 from results.db.retention import count_old, cutoff, ensure_room, prune, tidy, used_bytes
 from results.db.store import Store, StoreError
-from results.judge.judged import Round
+from results.judge.judged import RoundRecord
 from tests.results.records import HOME, finished, measurement, observation
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ def keep(store: Store, name: str, days_ago: float, **changed: Any) -> str:
     steps = (observation(name, 1, "tls", tls), observation(name, 2, "http", http))
     made = msgspec.structs.replace(measurement(name, observations=steps), started_at=at, **changed)
     control = measurement(f"c{name[:15]}", control_of=name, started_at=at, observations=())
-    store.save_round(Round(id=f"r{name[:15]}", started_at=at, network="online"))
+    store.save_round(RoundRecord(id=f"r{name[:15]}", started_at=at, network="online"))
     store.save([finished(name, "blocked", measurement=made, controls=(control,), round_id=f"r{name[:15]}")])
     return name
 

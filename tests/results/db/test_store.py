@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls
 from results.db.store import Store, StoreError
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Earlier, Repeat
 from tests.results.records import BODY, HOME, finished, measurement, observation, target, verdict
 
@@ -194,7 +194,7 @@ def test_an_id_is_found_by_its_beginning_and_an_ambiguous_one_is_refused(store: 
         store.find("ab")
 
 
-def failed(at: str, failure: str | None = "connection_reset", outcome: str = "inconclusive") -> Finished:
+def failed(at: str, failure: str | None = "connection_reset", outcome: str = "inconclusive") -> JudgedMeasurement:
     handshake = observation("x", 1, "tls", Tls(server_name="www.example.com"), failure=failure)
     steps = (handshake,) if failure else measurement().observations
     return finished(measurement=measurement(at, started_at=at, observations=steps), outcome=outcome)
@@ -226,7 +226,7 @@ def test_of_many_earlier_failures_the_newest_are_told_and_the_oldest_of_the_run(
 def test_judging_again_replaces_the_verdicts_that_change_and_tells_which(store: Store) -> None:
     store.save([finished("aaaa000000000000"), finished("bbbb000000000000", "blocked")])
 
-    def judge(old: Finished) -> Finished:
+    def judge(old: JudgedMeasurement) -> JudgedMeasurement:
         return msgspec.structs.replace(old, verdict=verdict("down", rules_version="2"))
 
     changed = list(store.reclassify(judge))
@@ -246,7 +246,7 @@ def test_rows_are_filtered_and_the_newest_come_first(store: Store) -> None:
 
 
 def test_the_views_show_names_and_the_newest_finding_of_each_target(store: Store) -> None:
-    store.save_round(Round(id="round1", started_at="2026-11-24T18:00:00.000Z", network="online"))
+    store.save_round(RoundRecord(id="round1", started_at="2026-11-24T18:00:00.000Z", network="online"))
     old = measurement("old0000000000000", started_at="2026-11-01T00:00:00.000Z")
     store.save([finished(measurement=old, outcome="blocked"), finished("new0000000000000", round_id="round1")])
     latest = list(store.db.query("SELECT target, vantage, outcome, network FROM latest"))

@@ -19,7 +19,7 @@ from results.db.store import Store
 from results.export import exchange
 from results.export.exchange import Skipped, Taken
 from results.judge.classify import classify
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.registers.expectation import Expectation
 from tests.results import generated
@@ -28,7 +28,9 @@ from tests.results.ooni.records import reachable
 from tests.results.records import finished, measurement
 
 FORMATS = {"jsonl": (exchange.read_line, exchange.write_line), "ooni": (ooni.read_line, ooni.write_line)}
-ROUND = Round(id="round1", started_at="2026-11-24T17:59:00.000Z", network="online", evidence=("a canary answered",))
+ROUND = RoundRecord(
+    id="round1", started_at="2026-11-24T17:59:00.000Z", network="online", evidence=("a canary answered",)
+)
 CONTROL = measurement("control000000000", control_of="2kq7mmmmmmmmmmmm")
 
 
@@ -46,7 +48,7 @@ def other(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def judge(finished: Finished) -> Finished:
+def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
     """By the rules of the moment, with no register."""
     verdict = classify(finished.measurement, finished.controls, finished.context)
     return msgspec.structs.replace(finished, verdict=verdict, expectation=None, agreement="undecided")
@@ -71,7 +73,7 @@ def test_a_line_is_the_documented_row_with_the_record_beside_it() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(what=generated.finished())
-def test_whatever_was_measured_comes_back_the_same(what: tuple[Finished, Round | None]) -> None:
+def test_whatever_was_measured_comes_back_the_same(what: tuple[JudgedMeasurement, RoundRecord | None]) -> None:
     assert exchange.read_line(exchange.write_line(*what)) == what
 
 
@@ -252,7 +254,7 @@ def test_a_measurement_that_served_as_a_control_is_known_by_its_id(store: Store,
     order=st.randoms(use_true_random=False),
 )
 def test_the_order_in_which_records_arrive_does_not_matter(
-    tmp_path: Path, records: tuple[tuple[Finished, Round | None], ...], order: Any
+    tmp_path: Path, records: tuple[tuple[JudgedMeasurement, RoundRecord | None], ...], order: Any
 ) -> None:
     lines = [exchange.write_line(finished, None) for finished, _ in records]
     shuffled = order.sample(lines, len(lines))

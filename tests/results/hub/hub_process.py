@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from results.db.json_codec import to_plain
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.hub_client.client import zstd
 from tests.results.records import HOME, finished, measurement
 
@@ -131,13 +131,13 @@ async def hang_up(*writers: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
 
 
-def record(identifier: str, vantage: str = "home-fibre", round_: Round | None = None, **changes: Any) -> bytes:
+def record(identifier: str, vantage: str = "home-fibre", round_: RoundRecord | None = None, **changes: Any) -> bytes:
     """A line as an agent sends it; `changes` are those of the measurement."""
     seen = msgspec.structs.replace(HOME, name=vantage)
     return line(finished(identifier, measurement=measurement(identifier, **{"vantage": seen, **changes})), round_)
 
 
-def line(one: Finished, round_: Round | None = None) -> bytes:
+def line(one: JudgedMeasurement, round_: RoundRecord | None = None) -> bytes:
     return msgspec.json.encode({"record": to_plain(one, round_)})
 
 

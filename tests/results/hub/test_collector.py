@@ -8,12 +8,12 @@ from contextlib import closing
 import msgspec
 import pytest
 
-from results.judge.judged import Round
+from results.judge.judged import RoundRecord
 from tests.faults.whole import kept
 from tests.results.hub.hub_process import RunningHub, record, statuses
 
 NAME = "home-fibre"
-ROUND = Round(id="round0000000", started_at="2026-11-24T18:00:00Z", network="online", evidence=("a works",))
+ROUND = RoundRecord(id="round0000000", started_at="2026-11-24T18:00:00Z", network="online", evidence=("a works",))
 
 
 @pytest.mark.parametrize("packing", ["zstd", "gzip", "identity"])

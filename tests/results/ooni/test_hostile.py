@@ -17,7 +17,7 @@ from results.db.jsonl import BadRecord
 from results.db.store import Store
 from results.export import exchange
 from results.export.exchange import Taken
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from tests.results.ooni.records import line, older, reachable, record
 from tests.results.records import finished, measurement
 
@@ -59,7 +59,7 @@ def test_a_record_with_something_else_anywhere_is_read_or_refused(data: st.DataO
     text = json.dumps(sample).encode()
     for read in (ooni.read_line, exchange.read_line):
         with suppress(BadRecord):
-            assert isinstance(read(text)[0], Finished)
+            assert isinstance(read(text)[0], JudgedMeasurement)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
@@ -81,7 +81,7 @@ def test_what_was_read_of_it_can_be_kept_listed_and_written_again(tmp_path: Path
         for read, write in ((ooni.read_line, ooni.write_line), (exchange.read_line, exchange.write_line)):
             written = list(exchange.export(store, write))
             assert len(written) == len(list(store.rows()))
-            assert all(isinstance(read(line)[0], Finished) for line in written)
+            assert all(isinstance(read(line)[0], JudgedMeasurement) for line in written)
     finally:
         store.close()
 

@@ -9,7 +9,7 @@ import pytest
 from probe.model import Observation
 from results import ooni
 from results.db.jsonl import BadRecord
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from tests.results.ooni.records import (
     FORGED,
     GOOD,
@@ -28,19 +28,19 @@ from tests.results.ooni.records import (
 )
 
 
-def read(keys: dict[str, Any], version: str = "0.5.28", **changes: Any) -> Finished:
+def read(keys: dict[str, Any], version: str = "0.5.28", **changes: Any) -> JudgedMeasurement:
     return ooni.read_line(line(keys, version, **changes))[0]
 
 
-def said(finished: Finished) -> tuple[str, str | None, str | None]:
+def said(finished: JudgedMeasurement) -> tuple[str, str | None, str | None]:
     return finished.verdict.outcome, finished.verdict.method, finished.verdict.confidence
 
 
-def steps(finished: Finished) -> list[tuple[str, str, int, str | None]]:
+def steps(finished: JudgedMeasurement) -> list[tuple[str, str, int, str | None]]:
     return [(o.role, o.step, o.hop, o.failure) for o in finished.measurement.observations]
 
 
-def main(finished: Finished, step: str) -> Observation:
+def main(finished: JudgedMeasurement, step: str) -> Observation:
     return next(o for o in finished.measurement.observations if o.role == "main" and o.step == step)
 
 

@@ -13,17 +13,17 @@ from probe.model import Answer, Dns, Http, Tcp, Tls
 from results import ooni
 from results.db.jsonl import BadRecord
 from results.judge.classify import classify
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import METHODS
 from results.ooni import reading, writing
 from results.ooni.format import Record
 from tests.results import generated
 from tests.results.records import CHAIN, finished, measurement, observation, verdict
 
-Written = tuple[Finished, Round | None]
+Written = tuple[JudgedMeasurement, RoundRecord | None]
 
 
-def written(what: Finished, round_: Round | None = None) -> dict[str, Any]:
+def written(what: JudgedMeasurement, round_: RoundRecord | None = None) -> dict[str, Any]:
     record: dict[str, Any] = json.loads(ooni.write_line(what, round_))
     return record
 
@@ -72,7 +72,7 @@ def check(record: dict[str, Any]) -> None:
 
 
 def test_a_record_has_the_head_that_every_measurement_of_ooni_has() -> None:
-    record = written(finished(), Round(id="r1ound", started_at="2026-11-24T17:59:00.000Z", network="online"))
+    record = written(finished(), RoundRecord(id="r1ound", started_at="2026-11-24T17:59:00.000Z", network="online"))
     del record["test_keys"], record["annotations"], record["extensions"], record["software_version"]
     assert record == {
         "data_format_version": "0.2.0",

@@ -11,7 +11,7 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import METHODS, Context, Verdict
 from results.registers.expectation import Expectation
 from tests.results.records import finished, measurement, observation, target
@@ -29,7 +29,7 @@ def make(path: Path, seed: int, many: int = 400) -> Path:
     targets = [_target(dice, number) for number in range(5)]
     vantages = [_vantage(dice) for _ in range(7)]
     store = Store.open(path)
-    made: list[Finished] = []
+    made: list[JudgedMeasurement] = []
     for number in range(many):
         made.append(_finished(dice, f"id{seed:02d}{dice.randrange(10**6):06d}x{number}", targets, vantages, made))
     store.save(made)
@@ -63,8 +63,8 @@ def _vantage(dice: random.Random) -> Vantage:
 
 
 def _finished(
-    dice: random.Random, name: str, targets: list[Target], vantages: list[Vantage], before: list[Finished]
-) -> Finished:
+    dice: random.Random, name: str, targets: list[Target], vantages: list[Vantage], before: list[JudgedMeasurement]
+) -> JudgedMeasurement:
     # Few moments, so that many things happen at the same one, and the ids must tell which is the later.
     at = START + timedelta(hours=dice.randrange(60) * 6, milliseconds=dice.choice((0, 0, 1)))
     goal, place, repeats = dice.choice(targets), dice.choice(vantages), None
@@ -92,7 +92,7 @@ def _finished(
         rules_version="0",
     )
     controls = (_control(measured, at),) if dice.random() < 0.2 else ()
-    return Finished(
+    return JudgedMeasurement(
         measurement=measured,
         controls=controls,
         context=Context(country=place.country),

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.db.write import is_worth_its_bodies
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.warehouse.batch import table_of
 from results.warehouse.rows import Rows, add, finished_of
 from results.warehouse.schema import BLOBS, VERDICTS, observations
@@ -22,7 +22,7 @@ AT = st.integers(800_000_000_000, 7_000_000_000_000).map(
 )
 
 
-def at_times(finished: Finished, at: str) -> Finished:
+def at_times(finished: JudgedMeasurement, at: str) -> JudgedMeasurement:
     """With times that are some, for what has none is not kept; and no certificate that is a page as well."""
 
     def stepped(step: Any) -> Any:
@@ -38,7 +38,7 @@ def at_times(finished: Finished, at: str) -> Finished:
     return msgspec.structs.replace(finished, measurement=timed(finished.measurement), controls=controls)
 
 
-def back(rows: Rows) -> Finished:
+def back(rows: Rows) -> JudgedMeasurement:
     tables = {}
     for table, found in ((BLOBS, rows.blobs), (observations(), rows.observations), (VERDICTS, rows.verdicts)):
         made, unfit = table_of(table, found)
@@ -53,7 +53,7 @@ def back(rows: Rows) -> Finished:
 
 @settings(max_examples=40)
 @given(generated.finished(), AT)
-def test_any_measurement_comes_back_as_it_was(given_: tuple[Finished, Round | None], at: str) -> None:
+def test_any_measurement_comes_back_as_it_was(given_: tuple[JudgedMeasurement, RoundRecord | None], at: str) -> None:
     finished, round_ = at_times(given_[0], at), given_[1]
     rows = Rows([], [], [])
 
@@ -63,7 +63,7 @@ def test_any_measurement_comes_back_as_it_was(given_: tuple[Finished, Round | No
     assert back(rows) == expected
 
 
-def without_pages(finished: Finished) -> Finished:
+def without_pages(finished: JudgedMeasurement) -> JudgedMeasurement:
     def emptied(measurement: Any) -> Any:
         steps = tuple(
             msgspec.structs.replace(o, detail=msgspec.structs.replace(o.detail, body=None)) if o.step == "http" else o

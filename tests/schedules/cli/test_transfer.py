@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from results.db.store import Store
-from results.judge.judged import Round
+from results.judge.judged import RoundRecord
 from schedules import cli
 from tests.results.ooni.records import GOOD, line, older, query, reachable, record, request
 from tests.results.records import finished, measurement
@@ -39,7 +39,7 @@ def ours(tmp_path: Path) -> str:
     """A database with two measurements, one of them with a control."""
     control = measurement("control000000000", control_of="2kq7mmmmmmmmmmmm")
     store = Store.open(tmp_path / "ours.db")
-    store.save_round(Round(id="round1", started_at="2026-11-24T17:59:00.000Z", network="online"))
+    store.save_round(RoundRecord(id="round1", started_at="2026-11-24T17:59:00.000Z", network="online"))
     store.save([finished("aaaa000000000000", round_id="round1"), finished(controls=(control,), round_id="round1")])
     store.close()
     return "ours"

@@ -14,7 +14,7 @@ import pytest
 
 from results.db import notification_queue
 from results.db.store import Store
-from results.judge.judged import Round
+from results.judge.judged import RoundRecord
 from schedules.config.schema import Config, load
 from schedules.demo import censor
 from schedules.doctor import extras, storage
@@ -93,7 +93,7 @@ def store(tmp_path: Path) -> Any:
 def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> None:
     now = time.time()
     began = datetime.fromtimestamp(now, UTC) - timedelta(hours=30)
-    store.save_round(Round(id="r", started_at=began.isoformat().replace("+00:00", "Z"), network="online"))
+    store.save_round(RoundRecord(id="r", started_at=began.isoformat().replace("+00:00", "Z"), network="online"))
     late = scheduled._rounds(Config(), store, now, scheduled=True)
     assert late.state == "worth knowing"
     assert late.says.startswith("the last one 30 hours old, ")

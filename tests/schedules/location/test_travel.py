@@ -15,7 +15,7 @@ from probe.net.identity import Way, Whereabouts
 from probe.net.path import BadPath, Path
 from results.db.last_runs import recent_outcomes
 from results.db.store import Store
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent
 from schedules.cli.agent import _measure
 from schedules.cli.app import App
@@ -71,7 +71,7 @@ def config(lab: Lab) -> Config:
 
 class Told:
     def __init__(self) -> None:
-        self.rows: list[Finished] = []
+        self.rows: list[JudgedMeasurement] = []
         self.again = 0
         self.cut: Cut | None = None
 
@@ -109,7 +109,7 @@ async def test_what_was_blocked_at_home_is_new_in_a_cafe_and_known_again_at_home
 def test_failures_on_two_networks_are_no_run_of_failures(store: Store) -> None:
     for hour, network in enumerate(("home", "cafe", "home")):
         began = f"2026-11-24T0{hour}:00:00.000Z"
-        store.save_round(Round(id=f"round{hour}", started_at=began, network="online"), network_key=network)
+        store.save_round(RoundRecord(id=f"round{hour}", started_at=began, network="online"), network_key=network)
         name = f"m{hour:015d}"
         made = msgspec.structs.replace(measurement(name, observations=()), started_at=began)
         store.save([finished(name, "blocked", measurement=made, round_id=f"round{hour}")])
@@ -298,7 +298,7 @@ def changed_at_home(store: Store, config: Config) -> None:
     for minutes, outcome in ((300, "reachable"), (200, "reachable"), (10, "blocked")):
         began = datetime.fromtimestamp(NOW - 60 * minutes, UTC).isoformat(timespec="milliseconds")
         began, name = began.replace("+00:00", "Z"), f"m{minutes:015d}"
-        store.save_round(Round(id=f"round{minutes}", started_at=began, network="online"), network_key=key)
+        store.save_round(RoundRecord(id=f"round{minutes}", started_at=began, network="online"), network_key=key)
         made = msgspec.structs.replace(measurement(name, observations=()), started_at=began, target=wanted)
         made = msgspec.structs.replace(made, vantage=config.vantage_by("direct"))
         store.save([finished(name, outcome, measurement=made, round_id=f"round{minutes}")])

@@ -25,7 +25,7 @@ from probe.model import Target
 from results.db import notification_queue
 from results.db.notification_queue import Notice
 from results.db.store import Store
-from results.judge.judged import Round
+from results.judge.judged import RoundRecord
 from results.registers.importing import import_register
 from schedules.config.schema import CampaignTable, Config, VantageTable
 from schedules.metrics import metrics
@@ -108,7 +108,7 @@ def test_a_step_that_failed_has_no_duration_and_a_certificate_that_is_none_no_en
 
 
 def test_of_the_agent_its_last_round_its_registers_what_is_due_and_what_waits(store: Store, tmp_path: Path) -> None:
-    store.save_round(Round(id="r", started_at="2026-06-20T11:00:00Z", network="restricted"))
+    store.save_round(RoundRecord(id="r", started_at="2026-06-20T11:00:00Z", network="restricted"))
     (tmp_path / "list.txt").write_text("a.test\n")
     import_register(store.db, [tmp_path / "list.txt"], name="rkn", country="RU", format="plain", updated=NOW, now=NOW)
     notification_queue.enrol(store, ["me"], "2026-06-20T00:00:00Z")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from schedules.round import batches
 from schedules.round.batches import MOST, Batches
 from tests.results.records import finished
@@ -40,7 +40,7 @@ async def test_a_lonely_record_is_committed_by_the_clock(store: Store, monkeypat
     monkeypatch.setattr(batches, "LONGEST_S", 0)
     committed = asyncio.Event()
 
-    def told(_: Finished) -> None:
+    def told(_: JudgedMeasurement) -> None:
         committed.set()
 
     Batches(store, told).add(finished())
@@ -49,7 +49,7 @@ async def test_a_lonely_record_is_committed_by_the_clock(store: Store, monkeypat
 
 
 async def test_what_waits_is_committed_when_the_round_ends(store: Store) -> None:
-    told: list[Finished] = []
+    told: list[JudgedMeasurement] = []
     waiting = Batches(store, told.append)
     waiting.add(finished())
     waiting.close()
@@ -61,7 +61,7 @@ async def test_a_commit_that_fails_by_the_clock_ends_the_round_and_nothing_is_to
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "LONGEST_S", 0)
-    told: list[Finished] = []
+    told: list[JudgedMeasurement] = []
     tried = asyncio.Event()
 
     def fail(*_: object, **__: object) -> None:

@@ -12,7 +12,7 @@ import pytest
 from probe.control import ControlSource
 from probe.model import Dns, Measurement, Tcp, Tls, Vantage
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.registers.importing import import_register
 from schedules.config.schema import Config, load
 from schedules.round.judge import Conclusions, judge_again
@@ -38,7 +38,7 @@ def conclusions(store: Store, config: Config) -> Conclusions:
     return Conclusions(store, config, msgspec.structs.replace(HOME, asn=None), at=NOON)
 
 
-def reset(measurement_id: str, at: str) -> Finished:
+def reset(measurement_id: str, at: str) -> JudgedMeasurement:
     """A handshake that was reset, and once more."""
     steps = (
         observation(measurement_id, 1, "tcp", Tcp(family="ipv4")),

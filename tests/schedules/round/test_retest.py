@@ -13,7 +13,7 @@ from probe.net.concurrency import FLOOR, Began, Facts, Pace
 from probe.net.network import RealNetwork
 from probe.reference_sites import NetworkReport
 from results.db.store import Store
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from schedules.config.schema import Config, load
 from schedules.demo import censor, resolver
 from schedules.demo.network import Site
@@ -42,7 +42,7 @@ class Seen:
     """What a round tells while it runs."""
 
     def __init__(self) -> None:
-        self.rows: list[Finished] = []
+        self.rows: list[JudgedMeasurement] = []
         self.again: list[tuple[int, str | None]] = []
 
     def outcome(self, site: Site) -> str:
@@ -143,11 +143,11 @@ async def test_after_the_deadline_none_is_measured_again_and_each_is_told_as_inc
     lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch, repeats: int
 ) -> None:
     sites = [lab.net.add_site(f"reset{n}.x.test", censored=censor.resets) for n in range(2 * SHARE)]
-    told: list[Finished] = []
+    told: list[JudgedMeasurement] = []
     ahead = [0.0]
     monkeypatch.setattr(RealNetwork, "monotonic", lambda _: time.monotonic() + ahead[0])
 
-    def committed(row: Finished) -> None:
+    def committed(row: JudgedMeasurement) -> None:
         told.append(row)
         if row.measurement.repeats is not None:
             ahead[0] = 10_000.0
@@ -188,7 +188,7 @@ async def test_few_are_measured_again_at_once(lab: Lab, store: Store, config: Co
     lab.net.policy = watch
     told: list[str] = []
 
-    def committed(row: Finished) -> None:
+    def committed(row: JudgedMeasurement) -> None:
         nonlocal most
         most = max(most, len(under_way & set(names) - set(told)))
         told.append(row.measurement.target.host)

@@ -15,7 +15,7 @@ from probe.measure import measure
 from probe.model import Measurement
 from probe.reference_sites import NetworkReport
 from results.db.store import Store
-from results.judge.judged import Finished, Round
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.throughput import ENOUGH_BYTES, rate_of
 from schedules.config.schema import load
 from schedules.demo import censor, sites
@@ -53,7 +53,7 @@ class Day:
         self._store = store
         self._count = 0
 
-    async def round(self, hour: int, curve: Any, control: Any = None) -> Finished:
+    async def round(self, hour: int, curve: Any, control: Any = None) -> JudgedMeasurement:
         self._count += 1
         at = f"2026-11-24T{hour:02}:00:00.000Z"
 
@@ -65,7 +65,7 @@ class Day:
         sources = (by_control,) if control else ()
         when = datetime(2026, 11, 24, hour, tzinfo=UTC)
         conclusions = Conclusions(self._store, config, records.HOME, controls=sources, at=when)
-        round_ = Round(id=f"round{self._count}", started_at=at, network="online")
+        round_ = RoundRecord(id=f"round{self._count}", started_at=at, network="online")
         self._store.save_round(round_)
         conclusions.enter(round_, REPORT)
         concluded = await conclusions.finish(came(curve, id=f"measurement{self._count:05}", started_at=at))

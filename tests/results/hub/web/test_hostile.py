@@ -20,7 +20,7 @@ import pytest
 from probe.model import Http, Observation, Target, Vantage
 from results.db.store import Store
 from results.hub.web import pages
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 from tests.results.hub.asgi_client import Inside
@@ -47,7 +47,7 @@ ELEMENTS = frozenset(
 )
 
 
-def records(evil: str) -> Iterator[Finished]:
+def records(evil: str) -> Iterator[JudgedMeasurement]:
     """A service, a target, a vantage, a network, a path, a register, a page and every sentence of that name: it was
     open, and is blocked."""
     entry = EntryRef(id=evil, how="name", block_type=evil, basis=evil, authority=evil, decision_number=evil,

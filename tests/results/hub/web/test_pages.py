@@ -23,7 +23,7 @@ from starlette.responses import Response
 from results.db.store import Store
 from results.hub.read_pool import TooSlow
 from results.hub.web import pages, queries, rendering
-from results.judge.judged import Finished
+from results.judge.judged import JudgedMeasurement
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.in_thread import Got, asked
 from tests.results.hub.web.conftest import NOW, Ask
@@ -243,7 +243,7 @@ async def test_a_verdict_that_was_judged_again_is_told_with_what_it_was(weeks: P
     shutil.copy(weeks, tmp_path / "hub.db")
     store = Store.open(tmp_path / "hub.db")
 
-    def otherwise(one: Finished) -> Finished:
+    def otherwise(one: JudgedMeasurement) -> JudgedMeasurement:
         if one.measurement.id != BEGAN:
             return one
         return msgspec.structs.replace(
