@@ -20,7 +20,7 @@ from results.db.store import Store, StoreError
 from schedules.agent.side_effects import Aside
 from schedules.agent.ticker import keep_pace, schedule_wakes
 from schedules.config.load import ConfigError
-from schedules.hub_client.fetch import fetcher
+from schedules.hub_client.download import fetcher
 from schedules.plan.due import Duty, duty
 from schedules.plan.lists import refresh
 from schedules.plan.selection import BadChoice

@@ -55,19 +55,18 @@ def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     from probe.http.api_client import NotAnswered
     from results.db import upload_queue
     from schedules.config.schema import Config as Defaults
-    from schedules.hub_client import client
-    from schedules.hub_client.client import HubRefused
+    from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled, way_of
     from schedules.runtime import event_loop
 
     configured = config or Defaults()
-    way = client.way_of(configured)
+    way = way_of(configured)
     if asked.pin is not None:
         way = msgspec.structs.replace(way, pins=(asked.pin,))
     try:
-        given = event_loop.run(client.enrol(asked.url, asked.invitation, way))
+        given = event_loop.run(HubClient(asked.url, way).enrol(asked.invitation))
     except NotAnswered as error:
         raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
-    except client.Unknown as error:
+    except NotEnrolled as error:
         raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
     store.path.chmod(0o600)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

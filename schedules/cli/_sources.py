@@ -13,6 +13,7 @@ from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from results.compare import Gathered
+    from schedules.hub_client.download import DownloadRequest
 
 TOKEN_FILE = click.option(
     "--token-file",
@@ -41,11 +42,43 @@ def at_hand(
         return
     from tempfile import TemporaryDirectory
 
-    from schedules.hub_client.source import Period, files_of
+    from schedules.hub_client.download import DownloadRequest
 
-    period = Period(since=moment("--since", since), until=moment("--until", until))
+    request = DownloadRequest(since=moment("--since", since), until=moment("--until", until), whole=whole)
+    secret = token_file.read_text("utf-8", "replace").strip() if token_file is not None else None
     with TemporaryDirectory(prefix="reachprobe-") as folder:
-        yield files_of(app, sources, period, token_file, Path(folder), whole=whole)
+        yield tuple(
+            str(_downloaded(app, source, secret, request, Path(folder, str(number)))) if "://" in source else source
+            for number, source in enumerate(sources, 1)
+        )
+
+
+def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequest, folder: Path) -> Path:
+    """The file with a hub's measurements. ClickException says what went wrong."""
+    from functools import partial
+
+    from probe.http.api_client import NotAnswered, server_of
+    from probe.net.path import BadPath
+    from schedules.hub_client.client import HubRefused, NotEnrolled
+    from schedules.hub_client.download import MeasurementDownload, hub_for_reading
+    from schedules.render.output import talk
+    from schedules.runtime import event_loop
+
+    say = partial(talk, quiet=app.quiet)
+    try:
+        into = folder / f"{server_of(source).host}.jsonl"
+        folder.mkdir()
+        hub = hub_for_reading(app.config(), app.database, source, secret)
+        event_loop.run(MeasurementDownload(hub, say).write(request, into))
+    except NotEnrolled as error:
+        raise click.ClickException(
+            f"{source.rstrip('/')}: only who has its password or a token may read there: give --token-file, or enrol"
+            " with `reachprobe init --hub`"
+        ) from error
+    except (NotAnswered, HubRefused, BadPath, ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    say(f"{source}: {into.stat().st_size / 1e3:.0f} kB fetched")
+    return into
 
 
 @contextmanager

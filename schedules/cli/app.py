@@ -47,12 +47,12 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         """What looks where on the network this machine is. Without a trace its networks have other keys each time."""
         from functools import partial
 
-        from schedules.hub_client.whoami import remembered
+        from schedules.hub_client.whoami import network_seen
         from schedules.location.location import Here, secret_of
 
         if not leaves_a_trace:
             return Here(b"")
-        return Here(secret_of(self.database), echoes=partial(remembered, self.database))
+        return Here(secret_of(self.database), seen_by_hub=partial(network_seen, self.database))
 
     @property
     def command_line(self) -> str:

@@ -41,7 +41,7 @@ def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
     were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
     blockpage_signatures.json and false_positive_signatures.json."""
     from results.fingerprints.collection import place, store
-    from schedules.hub_client.fetch import fetcher
+    from schedules.hub_client.download import fetcher
 
     config = app.config()
     with TemporaryDirectory(prefix="reachprobe-") as folder:

@@ -98,7 +98,7 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
     import asyncio
 
     from results.registers.updating import Signed, update_register
-    from schedules.hub_client.fetch import fetcher
+    from schedules.hub_client.download import fetcher
 
     signed = Signed(table.signature, Path(table.signed_by)) if table.signature and table.signed_by else None
     with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):

@@ -33,7 +33,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from results.db.retention import ensure_room
     from schedules.agent.side_effects import Aside
     from schedules.cli import _rounds
-    from schedules.hub_client.fetch import fetcher
+    from schedules.hub_client.download import fetcher
     from schedules.plan.lists import refresh
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk

@@ -1,15 +1,25 @@
-"""Talks to a hub: enrols there, renews the token, sends what was measured. What a hub answers is not believed."""
+"""Requests to a hub: enrolment, tokens, uploads and control measurements. Responses are validated before use."""
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 import sys
 from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from probe.http.api_client import Answered, NotAnswered, Way, get, post
+from probe.control import ControlSource
+from probe.http.api_client import Answered, NotAnswered, Way, get, post, server_of
+from probe.model import Measurement, Target, Vantage
+from probe.net import path as paths
 from probe.net.network import RealNetwork
+from probe.net.path import BadPath
+from results.compare.databases import open_read_only
+from results.db.json_codec import measurement_from_plain
 from results.db.jsonl import BadRecord, decode, printable
 
 if sys.version_info >= (3, 14):
@@ -20,50 +30,134 @@ else:
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
-MAX_ANSWER = 8 * 1024 * 1024
-TIMEOUT_S = 60.0
-LEVEL = 6
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+TIMEOUT_S, CONTROL_TIMEOUT_S = 60.0, 60.0
+COMPRESSION_LEVEL = 6
+MAX_CONCURRENT_CONTROLS = 8
+CONTROL_PATH = "hub"
+"""The path name that a verdict shows for a hub's control measurement."""
+RETRY_STATUSES = (408, 429, 500, 502, 503, 504)
 
 
 class HubRefused(ValueError):
-    """A hub that does not do what it was asked to; the message says why."""
+    """The hub rejected a request or sent an invalid response; the message says why."""
 
 
-class Later(NotAnswered):
-    """It is busy, or has heard too much of this vantage: come back in `wait_s` seconds, where it says so."""
+class HubBusy(NotAnswered):
+    """A temporary refusal; `wait_s` is the hub's Retry-After, if any."""
 
     def __init__(self, why: str, wait_s: float | None) -> None:
         super().__init__(why)
         self.wait_s = wait_s
 
 
-class Unknown(HubRefused):
-    """It does not know this vantage, or no longer."""
+class NotEnrolled(HubRefused):
+    """The hub answered 401."""
 
 
-class Given(msgspec.Struct, frozen=True):
-    """What enrolling or renewing gives."""
+class Credentials(msgspec.Struct, frozen=True):
+    """The response to enrolling and to renewing a token."""
 
     token: str
     name: str = ""
 
 
-class One(msgspec.Struct, frozen=True):
+class RecordStatus(msgspec.Struct, frozen=True):
     line: int
     status: Literal["stored", "known", "refused"]
     why: str | None = None
 
 
-class All(msgspec.Struct, frozen=True):
-    answers: tuple[One, ...]
+class UploadResponse(msgspec.Struct, frozen=True):
+    answers: tuple[RecordStatus, ...]
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class ErrorResponse(msgspec.Struct, frozen=True):
     error: str
 
 
+class ControlResponse(msgspec.Struct, frozen=True):
+    measurement: Any
+
+
+class HubClient:
+    """One hub. `secret` is a token, or the hub's reading password.
+
+    Every method raises NotAnswered, HubBusy included, or HubRefused.
+    """
+
+    def __init__(self, url: str, way: Way, secret: str | None = None) -> None:
+        self.url, self._way = url, way
+        authorization = (("Authorization", f"Bearer {secret}"),) if secret is not None else ()
+        self._headers = (*authorization, ("Connection", "close"))
+
+    async def enrol(self, invitation: str) -> Credentials:
+        """Use an invitation up."""
+        given: Credentials = await self.ask("/v1/enrol", {"invitation": invitation}, Credentials)
+        if not given.name:
+            raise HubRefused(f"{self.url}: gave no name")
+        return given
+
+    async def renew(self) -> str:
+        """Another token for this vantage."""
+        given: Credentials = await self.ask("/v1/token", {}, Credentials)
+        return given.token
+
+    async def send(self, lines: Sequence[bytes]) -> dict[int, str | None]:
+        """Upload records: by number from 1, None for one the hub has now, or why it was refused."""
+        packed = zstd.compress(b"\n".join(lines), COMPRESSION_LEVEL)
+        headers = (("Content-Type", "application/x-ndjson"), ("Content-Encoding", "zstd"))
+        response: UploadResponse = await self._post("/v1/measurements", packed, headers, UploadResponse)
+        return {
+            one.line: printable(one.why or "no reason was given") if one.status == "refused" else None
+            for one in response.answers
+            if 1 <= one.line <= len(lines)
+        }
+
+    async def ask(self, path: str, question: Any, kind: Any) -> Any:
+        """POST a JSON body; the response decoded as `kind`."""
+        return await self._post(path, msgspec.json.encode(question), (("Content-Type", "application/json"),), kind)
+
+    async def read(self, path: str, max_bytes: int) -> Answered:
+        """GET `path`."""
+        return self.checked(await self.get(path, (("Accept-Encoding", "gzip"),), max_bytes))
+
+    async def get(self, path: str, headers: tuple[tuple[str, str], ...], max_bytes: int) -> Answered:
+        """GET `path`, whatever the status."""
+        return await get(self.url, path, (*self._headers, *headers), self._way, max_bytes=max_bytes)
+
+    def checked(self, response: Answered) -> Answered:
+        """The response where its status is 200; else HubRefused or HubBusy."""
+        if response.status == 200:
+            return response
+        why = f"{self.url}: {_reason(response)}"
+        if response.status == 401:
+            raise NotEnrolled(why)
+        if response.status in RETRY_STATUSES:
+            wait = response.header("retry-after") or ""
+            raise HubBusy(why, float(wait) if wait.isascii() and wait.isdigit() and len(wait) < 7 else None)
+        raise HubRefused(why)
+
+    async def _post(self, path: str, content: bytes, headers: tuple[tuple[str, str], ...], kind: Any) -> Any:
+        response = await post(
+            self.url, path, content, (*headers, *self._headers), self._way, max_bytes=MAX_RESPONSE_BYTES
+        )
+        try:
+            return decode(self.checked(response).body, kind)
+        except BadRecord as error:
+            raise HubRefused(f"{self.url}: its answer is no hub's: {error}") from error
+
+
+def _reason(response: Answered) -> str:
+    try:
+        refusal: ErrorResponse = decode(response.body, ErrorResponse)
+    except BadRecord:
+        return f"answered {response.status}"
+    return f"answered {response.status}, {printable(refusal.error, 120)}"
+
+
 def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
-    """How hubs are reached. BadPath where there is no such way now."""
+    """How hubs are reached. BadPath where the configured path does not exist."""
     return Way(
         network=RealNetwork(config.path_named(config.hub.path)),
         ca_file=config.network.ca_file,
@@ -72,80 +166,73 @@ def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
     )
 
 
-async def enrol(url: str, invitation: str, way: Way) -> Given:
-    """Use an invitation up. HubRefused, or NotAnswered."""
-    given: Given = await ask(url, "/v1/enrol", {"invitation": invitation}, None, way, Given)
-    if not given.name:
-        raise HubRefused(f"{url}: gave no name")
-    return given
+def usable_way(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
+    """The same; BadPath also where this machine cannot use the path now."""
+    paths.usable(config.path_named(config.hub.path))
+    return way_of(config, timeout_s)
 
 
-async def renew(url: str, token: str, way: Way) -> str:
-    given: Given = await ask(url, "/v1/token", {}, token, way, Given)
-    return given.token
-
-
-async def send(url: str, token: str, lines: Sequence[bytes], way: Way) -> dict[int, str | None]:
-    """Send records: which of them, counted from 1, the hub has now (None), and which it would not have, and why."""
-    packed = zstd.compress(b"\n".join(lines), LEVEL)
-    headers = (("Content-Type", "application/x-ndjson"), ("Content-Encoding", "zstd"))
-    got = await _post(url, "/v1/measurements", packed, headers, token, way)
-    answers: All = _read(url, got, All)
-    return {
-        one.line: printable(one.why or "no reason was given") if one.status == "refused" else None
-        for one in answers.answers
-        if 1 <= one.line <= len(lines)
-    }
-
-
-async def ask(url: str, path: str, question: Any, token: str | None, way: Way, kind: Any) -> Any:
-    """Ask a small question; the answer as a `kind`."""
-    content = msgspec.json.encode(question)
-    return _read(url, await _post(url, path, content, (("Content-Type", "application/json"),), token, way), kind)
-
-
-async def _post(
-    url: str, path: str, content: bytes, headers: tuple[tuple[str, str], ...], token: str | None, way: Way
-) -> Answered:
-    got = await post(url, path, content, (*headers, *always(token)), way, max_bytes=MAX_ANSWER)
-    return good(url, got)
-
-
-async def read(url: str, path: str, secret: str | None, way: Way, max_bytes: int) -> Answered:
-    """What stands at `path` for whoever has this token or password. HubRefused, or NotAnswered."""
-    headers = (*always(secret), ("Accept-Encoding", "gzip"))
-    return good(url, await get(url, path, headers, way, max_bytes=max_bytes))
-
-
-def always(secret: str | None) -> tuple[tuple[str, str], ...]:
-    """Headers of every request of somebody with this token or password."""
-    bearer = (("Authorization", f"Bearer {secret}"),) if secret is not None else ()
-    return (*bearer, ("Connection", "close"))
-
-
-def good(url: str, got: Answered) -> Answered:
-    """The answer, where it is one. HubRefused, or Later, for a refusal."""
-    if got.status == 200:
-        return got
-    why = f"{url}: {_why(got)}"
-    if got.status == 401:
-        raise Unknown(why)
-    if got.status in (408, 429, 500, 502, 503, 504):
-        said = got.header("retry-after") or ""
-        raise Later(why, float(said) if said.isascii() and said.isdigit() and len(said) < 7 else None)
-    raise HubRefused(why)
-
-
-def _why(got: Answered) -> str:
+def token_for(database: Path, url: str) -> str | None:
+    """This vantage's token for the hub at `url`; None where it is not enrolled there."""
+    if not database.exists():
+        return None
     try:
-        said: Refusal = decode(got.body, Refusal)
-    except BadRecord:
-        return f"answered {got.status}"
-    return f"answered {got.status}, {printable(said.error, 120)}"
+        with closing(open_read_only(database)) as connection:
+            row = connection.execute("SELECT token FROM hubs WHERE url IN (?, ?)", [url, f"{url}/"]).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row is not None else None
 
 
-def _read(url: str, got: Answered, kind: Any) -> Any:
-    try:
-        return decode(got.body, kind)
-    except BadRecord as error:
-        raise HubRefused(f"{url}: its answer is no hub's: {error}") from error
+def control_source(config: Config, enrolled: Sequence[tuple[str, str]]) -> ControlSource:
+    """Control measurements by the first hub (URL, token) that answers; one that failed is skipped afterwards."""
+    failed: set[str] = set()
+    slots = asyncio.Semaphore(MAX_CONCURRENT_CONTROLS)
+
+    async def source(measurement: Measurement) -> Sequence[Measurement]:
+        for url, token in enrolled:
+            if url in failed:
+                continue
+            try:
+                async with slots:
+                    if url not in failed:
+                        return (await _control(config, url, token, measurement),)
+            except (HubBusy, BadRecord):
+                continue
+            except (NotAnswered, HubRefused, BadPath):
+                failed.add(url)
+        return ()
+
+    return source
+
+
+async def _control(config: Config, url: str, token: str, measurement: Measurement) -> Measurement:
+    """The hub's measurement of the same target, under an id of its own: a hub may give the same one to several."""
+    hub = HubClient(url, usable_way(config, min(CONTROL_TIMEOUT_S, 6 * config.network.timeout_s)), token)
+    response: ControlResponse = await hub.ask("/v1/control", {"target": measurement.target.text}, ControlResponse)
+    control = measurement_from_plain(response.measurement)
+    if _endpoint(control.target) != _endpoint(measurement.target):
+        raise BadRecord("a control of something else")
+    name = RealNetwork(paths.Path()).token()
+    seen_by = control.vantage
+    return msgspec.structs.replace(
+        control,
+        id=name,
+        target=measurement.target,
+        vantage=Vantage(
+            name=server_of(url).host,
+            country=seen_by.country,
+            asn=seen_by.asn,
+            network_name=seen_by.network_name,
+            path=CONTROL_PATH,
+        ),
+        observations=tuple(
+            msgspec.structs.replace(one, id=f"{name}.{place}") for place, one in enumerate(control.observations, 1)
+        ),
+        control_of=measurement.id,
+        repeats=None,
+    )
+
+
+def _endpoint(target: Target) -> tuple[object, ...]:
+    return target.scheme, target.host, target.port, target.request_path

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.http.api_client import NotAnswered
-from probe.net.path import BadPath, usable
+from probe.net.path import BadPath
 from results.db import upload_queue
 from results.db.json_codec import prepare
 from results.db.store import Store, StoreError
 from results.db.upload_queue import Hub
-from schedules.hub_client import client
-from schedules.hub_client.client import HubRefused, Later, Unknown
-from schedules.hub_client.whoami import refresh, remembered
+from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, usable_way
+from schedules.hub_client.whoami import network_seen, refresh
 from schedules.location.location import Here, secret_of
 
 if TYPE_CHECKING:
@@ -91,7 +90,7 @@ class Sender:
 
     async def _all(self, config: Config, store: Store) -> None:
         await self.send(config, store)
-        here = Here(secret_of(store.path), echoes=partial(remembered, store.path))
+        here = Here(secret_of(store.path), seen_by_hub=partial(network_seen, store.path))
         await refresh(config, store.path, here, self._clock())
 
     async def send(self, config: Config, store: Store) -> None:
@@ -102,8 +101,7 @@ class Sender:
             if not waits or not upload_queue.claim(store, hub, self._at(retry_s(hub.failures + 1, self._chance()))):
                 return
             try:
-                usable(config.path_named(config.hub.path))
-                way = client.way_of(config)
+                way = usable_way(config)
                 hub = await self._with_fresh_token(hub, store, way)
                 await self._batch(hub, waits, store, way)
             except (NotAnswered, HubRefused, BadPath, StoreError) as error:
@@ -125,7 +123,7 @@ class Sender:
             lines.append(line)
             numbers.append(number)
             size += len(line)
-        answers = await client.send(hub.url, hub.token, lines, way) if lines else {}
+        answers = await HubClient(hub.url, way, hub.token).send(lines) if lines else {}
         taken = [numbers[place - 1] for place, why in answers.items() if why is None]
         refused |= {numbers[place - 1]: why for place, why in answers.items() if why is not None}
         if not taken and not refused:
@@ -138,17 +136,17 @@ class Sender:
     async def _with_fresh_token(self, hub: Hub, store: Store, way: Way) -> Hub:
         if 0 <= self._clock() - _epoch(hub.token_at) < TOKEN_DAYS * 86400:
             return hub
-        upload_queue.renew(store, hub.url, await client.renew(hub.url, hub.token, way), self._at(0))
+        upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._at(0))
         return upload_queue.hub_at(store.db, hub.url) or hub
 
     def _failed(self, store: Store, hub: Hub, error: Exception) -> None:
         wait: float | None = None
-        if isinstance(error, Later) and error.wait_s is not None:
+        if isinstance(error, HubBusy) and error.wait_s is not None:
             wait = min(LONGEST_RETRY_S, error.wait_s * (1 + self._chance()))
-        elif isinstance(error, Unknown):
+        elif isinstance(error, NotEnrolled):
             wait = UNKNOWN_S
         upload_queue.failed(store, hub.url, str(error), self._at(wait) if wait is not None else None)
-        if hub.failures == 0 or isinstance(error, Unknown):
+        if hub.failures == 0 or isinstance(error, NotEnrolled):
             self._said.append(f"what waits for the hub is sent later: {error}")
 
     def _at(self, in_s: float) -> str:

@@ -12,8 +12,7 @@ from msgspec import Meta
 from probe.http.api_client import NotAnswered
 from probe.net.path import BadPath
 from results.db.jsonl import BadRecord, decode
-from schedules.hub_client import client
-from schedules.hub_client.client import HubRefused
+from schedules.hub_client.client import HubClient, HubRefused, token_for, way_of
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
@@ -53,6 +52,12 @@ def remembered(database: Path) -> dict[str, Echo]:
     return found
 
 
+def network_seen(database: Path, network_key: str) -> tuple[int | None, str | None]:
+    """The ASN and country that a hub saw for the network of this key."""
+    seen = remembered(database).get(network_key)
+    return (seen.asn, seen.country) if seen is not None else (None, None)
+
+
 async def refresh(config: Config, database: Path, here: Here, now: float) -> None:
     """Ask the group's hub, where the owner wants that and the answer is a day old. What goes wrong is let be, and
     rounds are recorded as is declared.
@@ -62,8 +67,6 @@ async def refresh(config: Config, database: Path, here: Here, now: float) -> Non
     url = config.hub.url
     if not config.asn.echo or url is None or config.hub.path != "direct":
         return
-    from schedules.hub_client.source import token_for
-
     located = here.locate(config).place("direct")
     key, known = located.network_key, remembered(database)
     if key is None or located.tunnel is not None or located.asn_source == "mmdb":
@@ -71,9 +74,8 @@ async def refresh(config: Config, database: Path, here: Here, now: float) -> Non
     if key in known and 0 <= now - known[key].at < FRESH_S:
         return
     try:
-        way = client.way_of(config, TIMEOUT_S)
-        token = token_for(database, url.rstrip("/"))
-        got = await client.read(url, "/v1/whoami", token, way, MAX_BYTES)
+        hub = HubClient(url, way_of(config, TIMEOUT_S), token_for(database, url.rstrip("/")))
+        got = await hub.read("/v1/whoami", MAX_BYTES)
         said: Seen = decode(got.body, Seen)
     except (NotAnswered, HubRefused, BadRecord, BadPath):
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,6 @@ from schedules.config.schema import Config, VantageTable
 
 if TYPE_CHECKING:
     from probe.model import Vantage
-    from schedules.hub_client.whoami import Echo
 
 SECRET_BYTES = 32
 SLEPT_S = 2.0
@@ -31,8 +30,8 @@ EVERY_S = 1.0
 Look = Callable[[Path], Whereabouts]
 Told = Callable[[str], tuple[int | None, str | None]]
 """An address's ASN and country."""
-Echoes = Callable[[], Mapping[str, "Echo"]]
-"""What hubs said of this machine's networks, by their keys."""
+HubSightings = Callable[[str], tuple[int | None, str | None]]
+"""The ASN and country that a hub saw for one of this machine's networks, by its key."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,9 +74,14 @@ class Here:
     """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
 
     def __init__(
-        self, secret: bytes, look: Look | None = None, told: Told | None = None, echoes: Echoes = dict
+        self,
+        secret: bytes,
+        look: Look | None = None,
+        told: Told | None = None,
+        seen_by_hub: HubSightings = lambda network_key: (None, None),
     ) -> None:
-        self._secret, self._look, self._told, self._echoes = secret, Lookout() if look is None else look, told, echoes
+        self._secret, self._look, self._told = secret, Lookout() if look is None else look, told
+        self._seen_by_hub = seen_by_hub
 
     def locate(self, config: Config) -> Located:
         """The configuration with what is known of this place; of an already located one, as it was declared."""
@@ -104,9 +108,9 @@ class Here:
         tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
         vantage, source = _vantage(config, seen, tunnel if config.network.tunnel == "mark" else None, told)
         if config.asn.echo and tunnel is None and source != "mmdb":
-            echo = self._echoes().get(place.network_key or "")
-            if echo is not None and echo.asn is not None:
-                vantage, source = _as_told(config, echo.asn, echo.country), "echoed"
+            asn, country = self._seen_by_hub(place.network_key or "")
+            if asn is not None:
+                vantage, source = _as_told(config, asn, country), "echoed"
         return msgspec.structs.replace(place, asn_source=source, tunnel=tunnel, vantage=vantage)
 
 

@@ -33,11 +33,11 @@ def _hubs(config: Config, store: Store) -> tuple[ControlSource, ...]:
     if not config.control.all_hubs:
         return ()
     from results.db.upload_queue import hubs
-    from schedules.hub_client.control import by_hubs
+    from schedules.hub_client.client import control_source
 
     enrolled = {hub.url: hub.token for hub in hubs(store.db)}
     known = [(url, enrolled[url]) for url in config.control.all_hubs if url in enrolled]
-    return (by_hubs(config, known),) if known else ()
+    return (control_source(config, known),) if known else ()
 
 
 def means_of_control(config: Config, path: str) -> Means | None:

@@ -29,7 +29,7 @@ from schedules.plan.selection import from_campaigns, read_list
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub
 from tests.results.hub.in_thread import asked
-from tests.schedules.hub_client.test_source import reachprobe
+from tests.schedules.hub_client.test_download import reachprobe
 
 LIST = "url,category_code\nhttps://a.example/,NEWS\nhttps://b.example/x?y=1,HUMR\n"
 

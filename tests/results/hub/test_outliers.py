@@ -22,7 +22,7 @@ from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub
 from tests.results.hub.in_thread import asked
 from tests.results.records import HOME, finished, measurement, target, verdict
-from tests.schedules.hub_client.test_source import reachprobe
+from tests.schedules.hub_client.test_download import reachprobe
 
 LIMITS = Thresholds()
 OPEN, SHUT = "reachable", "blocked"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from results.db.store import Store
 from results.db.upload_queue import enrol
 from schedules.config.load import ConfigError
 from schedules.config.schema import Config, load
-from schedules.hub_client.whoami import FRESH_S, file_of, refresh, remembered
+from schedules.hub_client.whoami import FRESH_S, file_of, network_seen, refresh, remembered
 from schedules.location.location import Here
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.location.test_geoip import database
@@ -28,7 +29,7 @@ class Vantage:
     def __init__(self, folder: Path, hub: RunningHub) -> None:
         self.folder, self.hub, self.db = folder, hub, folder / "agent.db"
         self.where = HOME
-        self.here = Here(SECRET, look=lambda path: self.where, echoes=lambda: remembered(self.db))
+        self.here = Here(SECRET, look=lambda path: self.where, seen_by_hub=partial(network_seen, self.db))
 
     def config(self, asn: str = "echo = true", hub: str = "") -> Config:
         file = self.folder / "c.toml"

@@ -38,12 +38,13 @@ async def test_a_hub_with_certificate_files_is_known_by_its_authority_or_by_its_
     try:
         for way in (plain, msgspec.structs.replace(plain, pins=("0" * 64,))):
             with pytest.raises(NotAnswered, match=r"unknown_authority|not the public key that is pinned"):
-                await client.enrol(url, hub.invite("a"), way)
+                await client.HubClient(url, way).enrol(hub.invite("a"))
         trusting = msgspec.structs.replace(plain, ca_file=str(tmp_path / "ca.pem"))
         for way in (trusting, msgspec.structs.replace(plain, pins=(key,))):
-            given = await client.enrol(url, hub.invite("a"), way)
-            assert "no 'record' in it" in ((await client.send(url, given.token, [b"{}"], way))[1] or "")
-            assert await client.renew(url, given.token, way)
+            given = await client.HubClient(url, way).enrol(hub.invite("a"))
+            member = client.HubClient(url, way, given.token)
+            assert "no 'record' in it" in ((await member.send([b"{}"]))[1] or "")
+            assert await member.renew()
     finally:
         hub.kill()
 
@@ -81,7 +82,7 @@ NO_HUBS = [
     b"",
     b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
     OK + json.dumps({"answers": [{"line": 7, "status": "stored"}]}).encode(),
-    OK + b"x" * (client.MAX_ANSWER + 10),
+    OK + b"x" * (client.MAX_RESPONSE_BYTES + 10),
     b"HTTP/1.1 500 x\r\n\r\n" + b"\x1b]0;owned\x07" * 99,
 ]
 
@@ -98,7 +99,7 @@ async def test_what_is_no_hub_takes_nothing_and_hurts_nobody(answer: bytes) -> N
         said = ""
         taken: dict[int, str | None] = {}
         try:
-            taken = await client.send(f"http://{host}:{port}", "rpt_x", [b"{}"], way)
+            taken = await client.HubClient(f"http://{host}:{port}", way, "rpt_x").send([b"{}"])
         except (NotAnswered, client.HubRefused) as error:
             said = str(error)
     assert taken == {}

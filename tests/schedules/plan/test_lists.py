@@ -16,7 +16,7 @@ from schedules.config.schema import Config, load
 from schedules.demo import sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork
-from schedules.hub_client.fetch import fetcher
+from schedules.hub_client.download import fetcher
 from schedules.plan.lists import FRESH_S, RETRY_S, copy_of, refresh
 from schedules.plan.selection import from_campaigns
 

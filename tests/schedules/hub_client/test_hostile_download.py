@@ -12,8 +12,8 @@ import pytest
 from probe.http.api_client import NotAnswered, Way
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
-from schedules.hub_client.client import HubRefused, Unknown
-from schedules.hub_client.source import TRIES, Period, collect
+from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled
+from schedules.hub_client.download import MAX_TRIES, DownloadRequest, MeasurementDownload
 
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nReachprobe-After: %d\r\nConnection: close\r\n%b\r\n{}\n"
 NEXT = b'Link: </v1/measurements?after=1>; rel="next"\r\n'
@@ -43,7 +43,7 @@ async def serving(*answers: bytes) -> AsyncIterator[tuple[Served, str]]:
         yield served, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def fetched(url: str, into: Path, most: int = 100, period: Period | None = None) -> list[float]:
+async def fetched(url: str, into: Path, most: int = 100, request: DownloadRequest | None = None) -> list[float]:
     """How long was waited between tries."""
     waits: list[float] = []
 
@@ -51,7 +51,8 @@ async def fetched(url: str, into: Path, most: int = 100, period: Period | None =
         waits.append(seconds)
 
     way = Way(network=RealNetwork(NetworkPath("direct")), timeout_s=5)
-    await collect(url, None, way, period or Period(), into, sleep=sleep, most=most)
+    download = MeasurementDownload(HubClient(url, way), sleep=sleep, max_bytes=most)
+    await download.write(request or DownloadRequest(), into)
     return waits
 
 
@@ -68,7 +69,7 @@ async def test_a_hub_that_is_gone_for_good_is_given_up(tmp_path: Path) -> None:
     async with serving(PAGE % (1, NEXT), GONE) as (served, url):
         with pytest.raises(NotAnswered, match=r"127\.0\.0\.1"):
             await fetched(url, tmp_path / "got")
-    assert len(served.asked) == 1 + TRIES
+    assert len(served.asked) == 1 + MAX_TRIES
 
 
 @pytest.mark.parametrize(
@@ -98,13 +99,13 @@ async def test_pages_without_end_fill_no_disk(tmp_path: Path) -> None:
 
 async def test_who_has_no_token_is_not_asked_to_try_again(tmp_path: Path) -> None:
     async with serving(b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n") as (served, url):
-        with pytest.raises(Unknown):
+        with pytest.raises(NotEnrolled):
             await fetched(url, tmp_path / "got")
     assert len(served.asked) == 1
 
 
 async def test_a_period_is_asked_for_with_a_day_more_on_both_sides(tmp_path: Path) -> None:
     async with serving(PAGE % (1, b"")) as (served, url):
-        await fetched(url, tmp_path / "got", period=Period(since=1_494_000_000.0, until=1e15))
+        await fetched(url, tmp_path / "got", request=DownloadRequest(since=1_494_000_000.0, until=1e15))
     assert "since=2017-05-04T16%3A00%3A00.000Z" in served.asked[0]
     assert "until=9999-12-31" in served.asked[0]
