@@ -8,7 +8,8 @@ import msgspec
 
 from probe.failure import failure_of
 from probe.model import Observation, Role
-from probe.net.network import Network, rfc3339
+from probe.net.network import Network
+from probe.timestamps import rfc3339
 
 SMALL = ("dns", "tcp")
 """Steps that wait for one small packet."""

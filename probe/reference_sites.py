@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from statistics import median
 from typing import Literal
@@ -16,6 +15,7 @@ from probe.interception import Facts, facts
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
 from probe.session import Means, no_follow_up
+from probe.timestamps import epoch
 
 State = Literal["online", "restricted", "portal", "offline"]
 NOTHING = 204
@@ -77,7 +77,7 @@ def _off(step: Observation) -> float | None:
     answer: Http = step.detail
     said = {name.lower(): value for name, value in answer.headers}
     age = said.get("age", "0").strip()
-    came = datetime.fromisoformat(step.started_at).timestamp() + (answer.curve[0][0] if answer.curve else 0.0)
+    came = epoch(step.started_at) + (answer.curve[0][0] if answer.curve else 0.0)
     try:
         made = parsedate_to_datetime(said.get("date", ""))
         if made.tzinfo is None or not (age.isascii() and age.isdigit() and len(age) < 9):

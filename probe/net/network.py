@@ -169,8 +169,3 @@ class RealNetwork:
 
     async def _proxy_address(self, host: str) -> str:
         return host if literal(host) else (await self.getaddrinfo(host))[0]
-
-
-def rfc3339(moment: datetime, to: str = "milliseconds") -> str:
-    """UTC, with Z, to the unit that `datetime.isoformat` calls `to`."""
-    return moment.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")

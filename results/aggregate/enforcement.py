@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache, partial
 from itertools import groupby
 from statistics import median
@@ -17,6 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from probe.timestamps import epoch, parse_time
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -147,7 +149,7 @@ def enforcement(
     `known` versions tell of an entry without a date that it was not there in the version before its first. `own` are
     the networks of direct measurements; None: those of these rows.
     """
-    ordered = sorted(set(rows), key=lambda row: (_instant(row.at), row.id))
+    ordered = sorted(set(rows), key=lambda row: (epoch(row.at), row.id))
     told: dict[tuple[str, str], list[Seen]] = defaultdict(list)
     for row in ordered:
         if row.register is not None:
@@ -190,18 +192,18 @@ def _listing(said: Sequence[Seen], known: Sequence[float]) -> _Listing | None:
         return None
     first = min(one.first for one in windows.values())
     last, shown = min((one.last, one.shown) for one in windows.values())
-    without = [_instant(row.as_of) for row in said if row.listed is False and row.as_of is not None]
+    without = [epoch(row.as_of) for row in said if row.listed is False and row.as_of is not None]
     return _Listing(max([first, *(at for at in without if at <= last)]), last, shown)
 
 
 def _window(entry: Entry, known: Sequence[float]) -> _Listing:
     if entry.listed_at is not None:
-        at = _instant(entry.listed_at)
+        at = epoch(entry.listed_at)
         return _Listing(at, at, entry.listed_at)
-    appeared = _instant(entry.first_seen)
+    appeared = epoch(entry.first_seen)
     first, last, shown = -math.inf, appeared, entry.first_seen
     if (day := entry.listed_on or entry.decision_date) is not None:
-        begins = datetime.fromisoformat(day[:10]).replace(tzinfo=UTC)
+        begins = parse_time(day[:10])
         first, shown = (begins + FIRST_ZONE).timestamp(), day[:10]
         ends = (begins + timedelta(days=1) + LAST_ZONE).timestamp()
         last = max(first, min(appeared, ends) if entry.listed_on else appeared)
@@ -213,10 +215,10 @@ def _enforced(
 ) -> Enforcement:
     block = _block(measured, listing.first)
     opened = [row for row in measured if row.outcome == "reachable" and (block is None or _before(row, block))]
-    lower = _hours(_instant(opened[-1].at) - listing.last) if opened else None
+    lower = _hours(epoch(opened[-1].at) - listing.last) if opened else None
     upper = None
     if block is not None and listing.first > -math.inf:
-        upper = _hours(_instant(block.at) - listing.first)
+        upper = _hours(epoch(block.at) - listing.first)
     if upper is None or upper >= 0:
         lower = max(0.0, lower or 0.0)
     return Enforcement(
@@ -234,20 +236,14 @@ def _block(measured: Sequence[Seen], listed: float) -> Seen | None:
     """The first measurement of the first block that was not over when the target was listed."""
     runs = [list(same) for _, same in groupby(measured, key=lambda row: row.outcome)]
     for place, run in enumerate(runs):
-        over = place + 1 < len(runs) and _instant(run[-1].at) < listed
+        over = place + 1 < len(runs) and epoch(run[-1].at) < listed
         if run[0].outcome == "blocked" and not over:
             return run[0]
     return None
 
 
 def _before(one: Seen, other: Seen) -> bool:
-    return (_instant(one.at), one.id) < (_instant(other.at), other.id)
-
-
-def _instant(text: str) -> float:
-    """Seconds since the epoch; a time without a zone is UTC."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    return (epoch(one.at), one.id) < (epoch(other.at), other.id)
 
 
 def _hours(seconds: float) -> float:

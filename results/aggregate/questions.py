@@ -17,10 +17,11 @@ same order. What holds of all of them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
+
+from probe.timestamps import epoch
 
 UNTOLD = ("offline", "inconclusive")
 """Outcomes that say that this measurement cannot tell."""
@@ -198,13 +199,13 @@ def delay(target: str, network: Network, listed_at: str, blocks: Sequence[Block]
         (
             block
             for place, block in enumerate(blocks, 1)
-            if block.last_at is not None and (place == len(blocks) or _epoch(block.last_at) >= first)
+            if block.last_at is not None and (place == len(blocks) or epoch(block.last_at) >= first)
         ),
         None,
     )
     opened = (told or blocks[-1]).opened_at
-    at_least = _hours(_epoch(opened) - last) if opened is not None else None
-    at_most = _hours(_epoch(told.first_at) - first) if told is not None and told.first_at is not None else None
+    at_least = _hours(epoch(opened) - last) if opened is not None else None
+    at_most = _hours(epoch(told.first_at) - first) if told is not None and told.first_at is not None else None
     if at_most is None or at_most >= 0:
         at_least = max(0.0, at_least or 0.0)
     return DelayRow(
@@ -222,14 +223,8 @@ def delay(target: str, network: Network, listed_at: str, blocks: Sequence[Block]
 
 def _window(listed_at: str) -> tuple[float, float]:
     """Within which instants a listing came into force, in whatever time zone a day was one."""
-    at = _epoch(listed_at)
+    at = epoch(listed_at)
     return (at, at) if len(listed_at) > len("2017-05-04") else (at - 14 * 3600, at + 36 * 3600)
-
-
-def _epoch(text: str) -> float:
-    """Seconds since 1970; a time without a zone is UTC."""
-    at = datetime.fromisoformat(text)
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _hours(seconds: float) -> float:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 import msgspec
 
 from probe.model import Vantage
+from probe.timestamps import parse_date, rfc3339_of_epoch
 from results.aggregate.changes import Changes, changes
 from results.compare.differences import Difference, Unit, difference
 from results.compare.labels import in_order, labels
 from results.compare.merge_sources import Gathered, RowsOf
-from results.compare.observed import DIRECT, FINDINGS, instant
+from results.compare.observed import DIRECT, FINDINGS
 from results.compare.shares import Share, share_of_days
 from results.compare.timeline import Day, Point, Track, tracks
 
@@ -58,7 +59,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
             "vantage_days": share.of if share else 0,
             "blocked_share": round(share.share, 4) if share else None,
             "interval": [round(share.low, 4), round(share.high, 4)] if share else None,
-            "last": instant(self.last) if self.last is not None else None,
+            "last": rfc3339_of_epoch(self.last, "milliseconds") if self.last is not None else None,
         }
 
 
@@ -204,7 +205,7 @@ def _all_days(days: Sequence[str]) -> list[str]:
     with measurements."""
     if not days:
         return []
-    first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    first, last = parse_date(days[0]), parse_date(days[-1])
     if (last - first).days > MOST_DAYS:
         return list(days)
     return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from probe.model import Vantage
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results.compare.jsonl_source import Listing
 from results.compare.observed import (
     LATEST,
@@ -20,9 +21,7 @@ from results.compare.observed import (
     PLACE,
     Seen,
     bounded,
-    epoch,
     failing_family,
-    instant,
     is_sound,
     place_of,
 )  # fmt: skip
@@ -82,8 +81,8 @@ def bounds(since: float | None, until: float | None) -> list[str]:
     """For WITHIN: a period's ends as text, a day wider on both sides; nothing where there is none."""
     if since is None and until is None:
         return []
-    first = instant(max(since - MARGIN_S, 0)) if since is not None else ""
-    last = instant(max(min(until + MARGIN_S, LATEST), 0)) if until is not None else "9"
+    first = rfc3339_of_epoch(max(since - MARGIN_S, 0), "milliseconds") if since is not None else ""
+    last = rfc3339_of_epoch(max(min(until + MARGIN_S, LATEST), 0), "milliseconds") if until is not None else "9"
     return [first, max(first, last)]
 
 
@@ -142,7 +141,7 @@ def _seen(row: tuple[Any, ...]) -> Seen:
     since = _listed_since(row[16]) if row[16] else None
     seen = Seen(
         id=bounded(row[0]),
-        at=epoch(row[1]),
+        at=epoch(row[1], needs_zone=True),
         target=bounded(row[2], LONGEST_TARGET),
         service=bounded(row[3]) if row[3] else None,
         required=bool(row[4]),

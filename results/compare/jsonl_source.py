@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from probe.model import Vantage
+from probe.timestamps import epoch
 from results import ooni
-from results.compare.observed import LONGEST_TARGET, Seen, bounded, epoch, failing_family, is_sound, place_of, seen_of
+from results.compare.observed import LONGEST_TARGET, Seen, bounded, failing_family, is_sound, place_of, seen_of
 from results.db.jsonl import BadRecord, decode, records
 from results.export.exchange import Skipped
 from results.judge.verdict import Repeat
@@ -116,7 +117,7 @@ def _seen(row: Line) -> Seen:
     listing = row.expectation or Listing()
     seen = Seen(
         id=bounded(row.measurement_id),
-        at=epoch(row.started_at),
+        at=epoch(row.started_at, needs_zone=True),
         target=bounded(row.target, LONGEST_TARGET),
         service=bounded(row.service) if row.service else None,
         required=exported.target.required if exported is not None else row.required,

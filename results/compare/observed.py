@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import cache
 from typing import get_args
 
 import msgspec
 
 from probe.model import Vantage
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db.json_codec import COUNTRY
 from results.db.jsonl import printable
 from results.judge.judged import JudgedMeasurement
@@ -65,7 +65,7 @@ def seen_of(finished: JudgedMeasurement) -> Seen:
     measurement, verdict, expectation = finished.measurement, finished.verdict, finished.expectation
     return Seen(
         id=measurement.id,
-        at=epoch(measurement.started_at),
+        at=epoch(measurement.started_at, needs_zone=True),
         target=bounded(measurement.target.text, LONGEST_TARGET),
         service=measurement.target.service,
         required=measurement.target.required,
@@ -125,19 +125,6 @@ def is_sound(seen: Seen) -> bool:
     )
 
 
-def epoch(text: str) -> float:
-    """Seconds since 1970 of a UTC time. ValueError for what is none."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError(f"{text[:40]!r} has no time zone")
-    return at.timestamp()
-
-
-def instant(at: float) -> str:
-    """The other way, in milliseconds."""
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def day_of(at: float) -> str:
     """The UTC day."""
     return _day(int(at // DAY_S))
@@ -145,4 +132,4 @@ def day_of(at: float) -> str:
 
 @cache
 def _day(number: int) -> str:
-    return instant(number * DAY_S)[:10]
+    return rfc3339_of_epoch(number * DAY_S)[:10]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.model import Target, Vantage
+from probe.timestamps import rfc3339
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -61,7 +62,7 @@ def recent_outcomes(
 ) -> list[str]:
     """What was last said of a target from `vantage` on one `network`, not after `until`, newest first; what was
     repeated at once counts once."""
-    at = until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = rfc3339(until)
     values = [*msgspec.structs.astuple(vantage), target, network, at, limit]
     return [row[0] for row in db.execute(RECENT, values)]
 

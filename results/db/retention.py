@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.timestamps import rfc3339
 from results.db.columns import detail_columns, detail_types
 from results.db.store import Store, StoreError, explained
 
@@ -54,7 +55,7 @@ def ensure_room(database: Path) -> None:
 def cutoff(keep_days: int, now: datetime) -> str:
     """The moment before which measurements are too old (UTC, RFC 3339)."""
     try:
-        return (now.astimezone(UTC) - timedelta(days=keep_days)).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return rfc3339(now - timedelta(days=keep_days), "seconds")
     except OverflowError:
         return "0001"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
-from probe.net.network import rfc3339
+from probe.timestamps import rfc3339
 from results.db import read, write
 from results.db.connect import StoreError as StoreError
 from results.db.connect import connect

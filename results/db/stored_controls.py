@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from probe.model import Measurement
+from probe.timestamps import parse_time, rfc3339
 from results.db import read
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def recorded_elsewhere(
     """
     from results.db.write import to_json
 
-    vantage, now = measurement.vantage, datetime.fromisoformat(measurement.started_at)
-    since = (now - timedelta(seconds=within_s)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    vantage, now = measurement.vantage, parse_time(measurement.started_at)
+    since = rfc3339(now - timedelta(seconds=within_s))
     values = {
         "text": measurement.target.text,
         "since": since,

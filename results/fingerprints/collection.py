@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from probe.timestamps import rfc3339
 from results.fingerprints.fingerprint import FingerprintError, Print, checked
 from results.fingerprints.formats import Format, Row, formats
 from results.fingerprints.library import Library, own_library
@@ -90,7 +91,7 @@ def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> Gathered:
         raise FingerprintError(f"{len(prints)} fingerprints; at most {MAX_PRINTS} are kept; leave out a list")
     if sum(one.how == "regexp" for one in prints.values()) > MAX_REGEXPS:
         raise FingerprintError(f"more than {MAX_REGEXPS} regular expressions; leave out a list")
-    updated = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    updated = rfc3339(now, "seconds")
     return Gathered(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
 
 

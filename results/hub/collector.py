@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from probe.net.network import rfc3339
+from probe.timestamps import rfc3339
 from results.db import read, write
 from results.db.jsonl import BadRecord
 from results.db.store import Store, StoreError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.net.network import rfc3339
+from probe.timestamps import rfc3339
 from results.db.store import StoreError
 from results.hub import secrets
 from results.hub.secrets import INVITATION, TOKEN, Hashed

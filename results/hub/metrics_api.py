@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from probe.timestamps import epoch
 from results.db.retention import used_bytes
 from results.hub.request_body import BadBody
 
@@ -71,7 +71,7 @@ def _families(hub: Hub, counts: tuple[int, int], members: list[tuple[Any, ...]],
     )
     for name, _, last in members:
         if last is not None:
-            at.add_metric([name], datetime.fromisoformat(last).astimezone(UTC).timestamp())
+            at.add_metric([name], epoch(last))
     yield at
     may_send = GaugeMetricFamily("reachprobe_hub_members", "Vantages that may send, and that may not.", labels=("may",))
     for word, is_revoked in (("send", False), ("not", True)):

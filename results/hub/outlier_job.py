@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from probe.net.network import rfc3339
+from probe.timestamps import parse_time, rfc3339
 from results.hub.outliers import Alone, Held, Thresholds, alone, flags
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _held(store: Store, number: int, finding: Sequence[Any]) -> Held | None:
     target, at, outcome, name, country, asn, path = finding
     if outcome not in ("blocked", "reachable") or path != "direct" or country is None:
         return None
-    moment = datetime.fromisoformat(at)
+    moment = parse_time(at)
     ends = rfc3339(moment - BESIDE), rfc3339(moment + BESIDE)
     opposite = "reachable" if outcome == "blocked" else "blocked"
     found: dict[str, tuple[bool, str]] = {}

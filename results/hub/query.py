@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from probe.timestamps import parse_time, rfc3339
 from results.db.jsonl import printable
 from results.db.read import COLUMNS, line_of
 
@@ -126,12 +126,10 @@ def wanted(query: Mapping[str, str], kind: Any = Wanted) -> Any:
 def _bound(name: str, text: str) -> str:
     """A time as stored ones are compared with it: without the Z, so that fractions of its second come after it."""
     try:
-        at = datetime.fromisoformat(text)
-        at = at.astimezone(UTC) if at.tzinfo else at
-    except (ValueError, OverflowError) as error:
+        at = rfc3339(parse_time(text), "microseconds")
+    except ValueError as error:
         raise BadQuestion(f"{name}: give a UTC date or time, as 2017-05-06T12:00:00Z") from error
-    told = at.replace(tzinfo=None).isoformat(timespec="microseconds").rstrip("0")
-    return told.rstrip(".")
+    return at.removesuffix("Z").rstrip("0").rstrip(".")
 
 
 def page(

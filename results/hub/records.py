@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from probe.timestamps import parse_time
 from results.db.jsonl import BadRecord, printable
 from results.export.exchange import read_line
 from results.judge.judged import JudgedMeasurement, RoundRecord
@@ -26,7 +27,7 @@ def read(line: bytes, member: str) -> tuple[JudgedMeasurement, RoundRecord | Non
     vantage = finished.measurement.vantage
     if vantage.name != member:
         raise BadRecord(f"vantage {printable(vantage.name, 64)!r} is not the one that this token is for")
-    if datetime.fromisoformat(finished.measurement.started_at) > datetime.now(UTC) + AHEAD:
+    if parse_time(finished.measurement.started_at) > datetime.now(UTC) + AHEAD:
         raise BadRecord(f"measured at {finished.measurement.started_at}, which is still to come: see to the clock")
     made = tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
     context = msgspec.structs.replace(finished.context, recorded=())

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from probe.net.address_policy import literal
 from probe.net.network import ALPHABET, ID_CHARACTERS
+from probe.timestamps import parse_time, rfc3339
 from results.db.jsonl import BadRecord, printable
 from results.ooni.format import Text
 
@@ -115,7 +116,7 @@ def time_of(text: str) -> datetime:
     found = TIME.fullmatch(text)
     try:
         if found:
-            return datetime.fromisoformat(f"{found[1]}T{found[2]}+00:00")
+            return parse_time(f"{found[1]}T{found[2]}")
     except ValueError:
         pass
     raise BadRecord(f"{printable(text, 60)!r} is no time")
@@ -127,7 +128,7 @@ def instant(began: datetime, offset_s: float = 0.0) -> str:
         moment = began.astimezone(UTC) + timedelta(seconds=offset_s)
     except OverflowError as error:
         raise BadRecord("a time beyond the calendar") from error
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339(moment)
 
 
 def country_of(text: str | None) -> str | None:

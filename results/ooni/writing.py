@@ -28,6 +28,7 @@ import msgspec
 
 from probe.model import Measurement, Observation
 from probe.target import authority
+from probe.timestamps import parse_time
 from results.db.json_codec import to_plain
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Verdict
@@ -46,8 +47,8 @@ NOTHING_IN_BETWEEN = ("reachable", "down", "denied")
 def write(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     """The record as OONI's readers take it."""
     measurement, vantage = finished.measurement, finished.measurement.vantage
-    started = datetime.fromisoformat(measurement.started_at)
-    began = datetime.fromisoformat(round_.started_at) if round_ else started
+    started = parse_time(measurement.started_at)
+    began = parse_time(round_.started_at) if round_ else started
     return {
         "annotations": _annotations(finished),
         "data_format_version": "0.2.0",

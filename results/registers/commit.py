@@ -12,8 +12,9 @@ from datetime import datetime
 
 import msgspec
 
+from probe.timestamps import rfc3339_of_epoch
 from results.registers import history
-from results.registers.loader import Loader, instant, newest_entry
+from results.registers.loader import Loader, newest_entry
 from results.registers.records import ImportReport, RegisterError
 
 
@@ -94,8 +95,8 @@ def enter(conn: sqlite3.Connection, register_id: int, loader: Loader, said: Said
         entries=entries,
         added=added,
         removed=removed,
-        updated=instant(told) if told is not None else None,
-        version=instant(at),
+        updated=rfc3339_of_epoch(told) if told is not None else None,
+        version=rfc3339_of_epoch(at),
         reasons=dict(loader.reasons.most_common()),
         problems=tuple(loader.problems),
     )

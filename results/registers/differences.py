@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from results.registers.loader import instant
+from probe.timestamps import rfc3339_of_epoch
 from results.registers.lookup import entry_id, versions_at
 from results.registers.names import shown
 from results.registers.records import RegisterError
@@ -74,7 +74,7 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
     for moment in (before, after):
         versions, silent = versions_at(db.conn, int(moment.timestamp()), None, name)
         if not versions:
-            why = f"has no version as old as {instant(int(moment.timestamp()))}" if silent else "is not stored"
+            why = f"has no version as old as {rfc3339_of_epoch(int(moment.timestamp()))}" if silent else "is not stored"
             raise RegisterError(f"register {shown(name)} {why}")
         moments.append(versions[0])
     first, second = moments
@@ -82,8 +82,8 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
     come = _only_in(db.conn, first.register_id, second.as_of, first.as_of)
     return Difference(
         register=name,
-        before=instant(first.as_of),
-        after=instant(second.as_of),
+        before=rfc3339_of_epoch(first.as_of),
+        after=rfc3339_of_epoch(second.as_of),
         changes=tuple(_paired(gone, come)),
     )
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.timestamps import rfc3339_of_epoch
 from results.registers import lookup as finding
 from results.registers import names
-from results.registers.loader import instant
 from results.registers.lookup import EntryRef, Version
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Lookup:
 
     def _why_silent(self) -> str:
         if self._silent:
-            return f"register {self._silent[0]} has no version as old as {instant(self._at)}"
+            return f"register {self._silent[0]} has no version as old as {rfc3339_of_epoch(self._at)}"
         wanted = f"register {self._wanted}" if self._wanted else f"register of {self._country or 'any country'}"
         return f"no {wanted} is stored"
 
@@ -133,7 +133,7 @@ class Lookup:
             since=since,
             since_source=source,
             listed_at=head.listed_at if head else None,
-            as_of=instant(version.as_of),
+            as_of=rfc3339_of_epoch(version.as_of),
             age_days=round(age, 3),
             stale=age > self._max_age(version.name),
             basis=head.basis if head else None,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
-from datetime import UTC, datetime
-from functools import lru_cache
+from datetime import datetime
 
 from results.registers import names, schema
 from results.registers.records import BadRow, Entry, Format, Problem, Raw
@@ -181,12 +180,6 @@ class Loader:
 def newest_entry(conn: sqlite3.Connection) -> int:
     """The highest number an entry has; none is ever taken away."""
     return int(conn.execute("SELECT coalesce(max(id), 0) FROM register_entries").fetchone()[0])
-
-
-@lru_cache(maxsize=4096)
-def instant(epoch: int) -> str:
-    """Seconds since the epoch as RFC 3339 UTC."""
-    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _reason(why: str) -> str:

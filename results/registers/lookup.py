@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from probe.timestamps import rfc3339_of_epoch
 from results.registers import names, schema
-from results.registers.loader import hash64, instant
+from results.registers.loader import hash64
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
 MAX_SHARING = 10
@@ -109,7 +110,9 @@ def versions_at(
         rows = conn.execute("SELECT at FROM register_versions WHERE register_id = ? ORDER BY at", (number,))
         versions = [row[0] for row in rows]
         if before := bisect_right(versions, at):
-            found.append(Version(number, name, of, versions, versions[before - 1], instant(at)[:10], _subnets(conn)))
+            found.append(
+                Version(number, name, of, versions, versions[before - 1], rfc3339_of_epoch(at)[:10], _subnets(conn))
+            )
         else:
             silent.append(name)
     return sorted(found, key=lambda version: -version.as_of), silent
@@ -203,9 +206,9 @@ def _reference(version: Version, hit: Hit, row: tuple[Any, ...]) -> EntryRef | N
         decision_number=number or None,
         decision_date=date or None,
         listed_on=listed_on,
-        listed_at=instant(listed_at) if listed_at is not None else None,
-        first_seen=instant(first),
-        last_seen=instant(last) if last is not None else None,
+        listed_at=rfc3339_of_epoch(listed_at) if listed_at is not None else None,
+        first_seen=rfc3339_of_epoch(first),
+        last_seen=rfc3339_of_epoch(last) if last is not None else None,
     )
 
 

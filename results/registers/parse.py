@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from probe.timestamps import parse_date
 from results.registers import names
 from results.registers.records import Subnet, Url
 
@@ -82,9 +82,7 @@ def single_addresses(subnets: Iterable[Subnet]) -> tuple[bytes, ...]:
 @lru_cache(maxsize=8192)
 def date(text: str | None) -> str | None:
     """A day of the calendar as `YYYY-MM-DD`, or None."""
-    if not text or not _DATE.fullmatch(text):
-        return None
     try:
-        return datetime.date.fromisoformat(text).isoformat()
+        return parse_date(text).isoformat() if text else None
     except ValueError:
         return None

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from probe.timestamps import parse_date, rfc3339_of_epoch
 from results.registers import names
-from results.registers.loader import instant
 from results.registers.lookup import versions_at
 from results.registers.records import RegisterError
 
@@ -87,7 +87,7 @@ def sample(
     taken = [pick for stratum, share in shares.items() for pick in sorted(lowest[stratum], reverse=True)[:share]]
     return Sample(
         register=version.name,
-        as_of=instant(version.as_of),
+        as_of=rfc3339_of_epoch(version.as_of),
         seed=seed,
         targets=tuple(f"tls://{host}:443" for _, host in sorted(taken, reverse=True)),
         strata={" / ".join(stratum): (population[stratum], shares[stratum]) for stratum in sorted(population)},
@@ -130,7 +130,7 @@ def _is_left_out(entry: _Listed, leave_out: Collection[str]) -> bool:
 
 
 def _stratum(entry: _Listed, day: date) -> Stratum:
-    age = (day - date.fromisoformat(entry.since)).days if entry.since else None
+    age = (day - parse_date(entry.since)).days if entry.since else None
     named = "unknown" if age is None else next((name for limit, name in _AGES if age < limit), "older")
     return Stratum(
         entry.authority or "no authority", entry.basis or "no article told", entry.entry_type or "no type", named

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.registers.loader import instant
+from probe.timestamps import rfc3339_of_epoch
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -63,11 +63,11 @@ def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]
                 register=name,
                 country=country,
                 format=format_,
-                as_of=instant(at),
+                as_of=rfc3339_of_epoch(at),
                 age_days=round(age, 3),
                 stale=age > max_age_days(name),
                 versions=versions,
-                first_version=instant(first),
+                first_version=rfc3339_of_epoch(first),
                 rows=rows,
                 kept=kept,
                 skipped=skipped,

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from results.compare.observed import instant
+from probe.timestamps import rfc3339_of_epoch
 from results.report import narrative
 from results.report.phrases import Words
 from results.report.summary import Course, Summary
@@ -30,7 +30,7 @@ def render(summary: Summary, words: Words) -> str:
 
 
 def _facts(summary: Summary, words: Words) -> Iterator[Fact]:
-    yield "report", "", "", "generated_at", instant(summary.generated_at)
+    yield "report", "", "", "generated_at", rfc3339_of_epoch(summary.generated_at, "milliseconds")
     for field in ("version", "schema_version", "measurements", "vantages", "first_day", "last_day", "twice", "skipped",
                   "future", "outside"):  # fmt: skip
         yield "report", "", "", field, getattr(summary, field)
@@ -56,8 +56,8 @@ def _course(row: str, course: Course) -> Iterator[Fact]:
     yield "course", row, place, "state", course.state
     for turn in course.turns:
         kind = "block_began" if turn.blocked else "block_ended"
-        yield "course", row, place, f"{kind}_after", instant(turn.earliest)
-        yield "course", row, place, f"{kind}_by", instant(turn.latest)
+        yield "course", row, place, f"{kind}_after", rfc3339_of_epoch(turn.earliest, "milliseconds")
+        yield "course", row, place, f"{kind}_by", rfc3339_of_epoch(turn.latest, "milliseconds")
 
 
 def _rest(summary: Summary) -> Iterator[Fact]:

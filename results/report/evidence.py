@@ -17,8 +17,9 @@ from typing import Any
 import msgspec
 
 from probe.model import Vantage
+from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, Entry, Seen, enforcement
-from results.compare.observed import PLACE, instant, place_of
+from results.compare.observed import PLACE, place_of
 from results.report.load import Detail, read, versions
 
 CACHE_KIB = 32 * 1024
@@ -119,7 +120,7 @@ class Details:
                 asn=asn,
                 network_name=network,
                 path=path,
-                at=instant(at),
+                at=rfc3339_of_epoch(at, "milliseconds"),
                 outcome=outcome,
                 confidence=confidence,
                 register=register,

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from probe.model import Measurement, Vantage
+from probe.timestamps import epoch
 from results import ooni
 from results.aggregate.enforcement import Entry
 from results.compare import databases, jsonl_source, sources
-from results.compare.observed import LONGEST_TARGET, PLACE, Seen, bounded, epoch, is_sound, seen_of
+from results.compare.observed import LONGEST_TARGET, PLACE, Seen, bounded, is_sound, seen_of
 from results.db.jsonl import BadFile, BadRecord, decode, printable, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
@@ -106,7 +107,7 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
     return _checked(
         Seen(
             id=bounded(id_),
-            at=epoch(at),
+            at=epoch(at, needs_zone=True),
             target=bounded(target, LONGEST_TARGET),
             service=bounded(service) if service else None,
             vantage=msgspec.convert(dict(zip(PLACE, place, strict=True)), Vantage),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from probe.timestamps import parse_time
 from results.report.summary import Place
 
 CATALOGUE = "catalogue"
@@ -48,15 +49,14 @@ class Words:
 
     def day(self, text: str) -> str:
         """`6 May 2017` of a date, or of the first ten letters of an instant."""
-        day = date.fromisoformat(text[:10])
+        day = parse_time(text[:10])
         return self.say("day", day=day.day, month=self._catalogue["months"][day.month - 1], year=day.year)
 
     def when(self, text: str) -> str:
         """`5 May 2017, 07:30 UTC`; of a date the day."""
         if len(text) <= 10:
             return self.day(text)
-        at = datetime.fromisoformat(text)
-        at = at.astimezone(UTC) if at.tzinfo else at
+        at = parse_time(text)
         return self.say("instant", date=self.day(at.date().isoformat()), time=f"{at:%H:%M}")
 
     def moment(self, at: float) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.timestamps import parse_time
 from results.warehouse.schema import Table, arrow_schema
 
 if TYPE_CHECKING:
@@ -38,11 +39,10 @@ class Batch(msgspec.Struct):
 
 def time_of(text: str) -> datetime:
     """A record's time, to the millisecond. ValueError where it is none, or none that an engine can keep."""
-    at = datetime.fromisoformat(text)
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = parse_time(text)
     if not FIRST <= at < LAST:
         raise ValueError(f"the time {text[:40]!r}")
-    at = at.astimezone(UTC).replace(tzinfo=None)
+    at = at.replace(tzinfo=None)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import ibis
@@ -11,6 +11,7 @@ import msgspec
 import sqlglot
 from sqlglot import exp
 
+from probe.timestamps import rfc3339
 from results.aggregate import questions
 from results.aggregate.questions import (
     AgreementRow,
@@ -92,5 +93,5 @@ def _exactly(node: exp.Expression) -> exp.Expression:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return rfc3339(value.replace(tzinfo=UTC))
     return value.isoformat() if isinstance(value, date) else value

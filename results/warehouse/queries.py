@@ -6,13 +6,13 @@ belongs together is defined in results/aggregate/questions.py.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 import ibis
 from ibis import _
 
+from probe.timestamps import parse_time, rfc3339
 from results.aggregate.questions import SURE, UNTOLD, Period
 from results.warehouse.schema import VERDICTS, Kind, Table
 
@@ -64,9 +64,7 @@ def _within(versions: int, period: Period) -> Expression:
 
 def _moment(text: str) -> Expression:
     """An end of a period. ValueError where it is no time."""
-    at = datetime.fromisoformat(text)
-    at = at.astimezone(UTC) if at.tzinfo else at
-    return ibis.timestamp(at.replace(tzinfo=None).isoformat(timespec="milliseconds"))
+    return ibis.timestamp(rfc3339(parse_time(text)).removesuffix("Z"))
 
 
 def matrix(versions: int, period: Period) -> Expression:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 
 from probe.model import Measurement, Observation, Target, Vantage
+from probe.timestamps import rfc3339
 from results.db.columns import Find, Keep, all_columns, from_values, to_values
 from results.db.write import is_worth_its_bodies, sparse, to_json
 from results.judge.judged import JudgedMeasurement, RoundRecord
@@ -186,4 +187,4 @@ def _known(hashes: Sequence[str | None], blobs: Mapping[str, bytes]) -> Iterator
 
 def text_of(at: datetime) -> str:
     """A time as records write it."""
-    return at.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return rfc3339(at.replace(tzinfo=UTC))

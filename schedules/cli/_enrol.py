@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from probe.timestamps import rfc3339
+
 if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
@@ -69,6 +71,6 @@ def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     except NotEnrolled as error:
         raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
     store.path.chmod(0o600)
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    now = rfc3339(datetime.now(UTC), "seconds")
     upload_queue.enrol(store, asked.url, given.name, given.token, now)
     return given.name

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.timestamps import rfc3339
 from schedules.cli.app import App
 from schedules.render.output import out, print_json, talk
 from schedules.render.text import how_many, safe
@@ -203,5 +204,5 @@ def told(app: App, engine: Engine, as_json: bool) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return rfc3339(value.replace(tzinfo=UTC))
     return int(value) if value is not None and not isinstance(value, str) else value

@@ -18,7 +18,7 @@ def pause(app: App, length: float | None) -> None:
     """
     from datetime import UTC, datetime, timedelta
 
-    from probe.net.network import rfc3339
+    from probe.timestamps import rfc3339
     from results.db import pause as pauses
 
     until = None

@@ -206,8 +206,8 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: st
 def neighbours(app: App, target: str, name: str | None, country: str | None, at: str | None, as_json: bool) -> None:
     """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
     resolved, and nobody is listed for the company it keeps."""
+    from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
-    from results.registers.loader import instant
     from results.registers.names import place
 
     wanted, moment = _targets(app, [target]), int(_moment(at).timestamp())
@@ -215,7 +215,7 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
         versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
         for (_, each), version in itertools.product(wanted, versions):
             for one in finding.neighbours(db.conn, version, place(each)):
-                row = {"target": each, "register": version.name, "as_of": instant(version.as_of)}
+                row = {"target": each, "register": version.name, "as_of": rfc3339_of_epoch(version.as_of)}
                 if as_json:
                     print_json(row | msgspec.to_builtins(one))
                 else:

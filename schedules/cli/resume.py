@@ -13,7 +13,7 @@ def resume(app: App) -> None:
     """Measure again what is due, after `reachprobe pause`."""
     from datetime import UTC, datetime
 
-    from probe.net.network import rfc3339
+    from probe.timestamps import rfc3339
     from results.db import pause as pauses
 
     store = app.store(must_exist=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.timestamps import rfc3339_of_epoch
 from schedules.cli.app import App
 
 if TYPE_CHECKING:
@@ -153,7 +154,6 @@ def _day(option: str, text: str | None) -> date | None:
 
 
 def _period(since: str | None, until: str | None) -> Period:
-    from datetime import UTC, datetime
 
     from results.aggregate.questions import Period
     from schedules.cli._sources import moment
@@ -162,6 +162,6 @@ def _period(since: str | None, until: str | None) -> Period:
         at = moment(option, given)
         if at is None:
             return None
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return rfc3339_of_epoch(at, "milliseconds")
 
     return Period(since=text("--since", since), until=text("--until", until))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probe.timestamps import epoch
 from schedules.doctor.check_result import Finding
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> Fin
     due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing is due now"
     if ran is None:
         return Finding("rounds", "worth knowing", f"none yet, {due}; `reachprobe run` is one")
-    ago_s = now - datetime.fromisoformat(ran).timestamp()
+    ago_s = now - epoch(ran)
     says = f"the last one {age(max(0.0, ago_s) / 86400)}, {due}"
     if scheduled and waiting and ago_s > LATE_S:
         says += "; the schedule is late, `journalctl -t reachprobe` or cron's mail may say why"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,8 +13,8 @@ import msgspec
 
 from probe.http.api_client import Answered, NotAnswered
 from probe.http.exchange import Download, FetchFailed, fetch
-from probe.net.network import rfc3339
 from probe.net.path import BadPath
+from probe.timestamps import rfc3339_of_epoch
 from results.compare.databases import MARGIN_S
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, token_for, usable_way
 
@@ -101,7 +100,7 @@ class MeasurementDownload:
 
 
 def _timestamp(at: float) -> str:
-    return rfc3339(datetime.fromtimestamp(min(max(at, 0.0), MAX_UNIX_TIME), UTC))
+    return rfc3339_of_epoch(min(max(at, 0.0), MAX_UNIX_TIME), "milliseconds")
 
 
 def hub_for_reading(config: Config, database: Path, url: str, secret: str | None) -> HubClient:

@@ -8,13 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.http.api_client import NotAnswered
 from probe.net.path import BadPath
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import upload_queue
 from results.db.json_codec import prepare
 from results.db.store import Store, StoreError
@@ -78,7 +78,7 @@ class Sender:
 
     def _is_time(self, hub: Hub) -> bool:
         """What lies further ahead than it ever could was written while the clock was wrong, and holds nothing up."""
-        wait = _epoch(hub.not_before) - self._clock() if hub.not_before is not None else 0.0
+        wait = epoch(hub.not_before) - self._clock() if hub.not_before is not None else 0.0
         return not 0 < wait <= 2 * LONGEST_RETRY_S
 
     def _work(self, config: Config, database: Path) -> None:
@@ -134,7 +134,7 @@ class Sender:
             self._said.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
 
     async def _with_fresh_token(self, hub: Hub, store: Store, way: Way) -> Hub:
-        if 0 <= self._clock() - _epoch(hub.token_at) < TOKEN_DAYS * 86400:
+        if 0 <= self._clock() - epoch(hub.token_at) < TOKEN_DAYS * 86400:
             return hub
         upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._at(0))
         return upload_queue.hub_at(store.db, hub.url) or hub
@@ -150,9 +150,4 @@ class Sender:
             self._said.append(f"what waits for the hub is sent later: {error}")
 
     def _at(self, in_s: float) -> str:
-        moment = datetime.fromtimestamp(self._clock() + in_s, UTC)
-        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+        return rfc3339_of_epoch(self._clock() + in_s, "milliseconds")

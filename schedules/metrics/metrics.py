@@ -6,11 +6,11 @@ The library keeps its format and its escaping; it is imported only where [metric
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from probe.timestamps import epoch
 from results.db.last_runs import last_round
 from results.db.latest import Newest, newest
 from results.db.notification_queue import how_many_wait
@@ -100,7 +100,7 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
             for step, took in one.steps_s.items():
                 steps.add_metric([*labels, _label(step)], took)
             whole.add_metric(labels, one.runtime_s)
-            at.add_metric(labels, _epoch(one.at))
+            at.add_metric(labels, epoch(one.at))
             if one.status is not None:
                 status.add_metric(labels, one.status)
             if (end := _not_after(one)) is not None:
@@ -117,7 +117,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
     yield InfoMetricFamily("reachprobe_build", "The program.", {"version": version("reachprobe")})
     yield GaugeMetricFamily("reachprobe_counted_timestamp_seconds", "When these numbers were taken.", now)
     if (ran := last_round(store.db)) is not None:
-        yield GaugeMetricFamily("reachprobe_last_round_timestamp_seconds", "When the last round began.", _epoch(ran))
+        yield GaugeMetricFamily("reachprobe_last_round_timestamp_seconds", "When the last round began.", epoch(ran))
         state = GaugeMetricFamily("reachprobe_network_state", "1 for what the canaries said last.", labels=("state",))
         last = store.db.execute("SELECT network FROM rounds ORDER BY started_at DESC LIMIT 1").fetchone()[0]
         for name in get_args(NetworkState):
@@ -156,7 +156,3 @@ def _not_after(one: Newest) -> float | None:
 
 def _label(text: str) -> str:
     return safe(text, MAX_LABEL)
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).astimezone(UTC).timestamp()

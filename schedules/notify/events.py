@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from probe.net.network import rfc3339
+from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, Said
 from schedules.notify.state_change import Turn, turn
@@ -45,7 +45,7 @@ def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -
                 store.db, target.text, config.vantage.name, choice.path, rfc3339(until), LOOKED_BACK
             )
             found = turn(said)
-            if found is not None and now - _epoch(found.confirmed.at) < OLDEST_S:
+            if found is not None and now - epoch(found.confirmed.at) < OLDEST_S:
                 yield turned(target, choice.path, found)
             if choice.path == "direct" and (listing := registers.listing(target.text)) is not None:
                 yield from _listed(store, target, listing, said, until)
@@ -59,7 +59,12 @@ def turned(target: Target, path: str, found: Turn) -> Notice:
     again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
     how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
     said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)}, {found.before} before{how}"
-    return Notice(key=f"changes {found.first.id}", what="changes", at=_second(found.confirmed.at), said=said)
+    return Notice(
+        key=f"changes {found.first.id}",
+        what="changes",
+        at=rfc3339(parse_time(found.confirmed.at), "seconds"),
+        said=said,
+    )
 
 
 def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
@@ -68,12 +73,14 @@ def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said]
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
     key = f"listed {listing.register} {at} {target.text}"
     sentence = f"register {plain(listing.register)} newly lists {_name(target)}{since}{basis}"
-    yield Notice(key=key, what="listed", at=_second(_imported_at(store, listing) or at), said=sentence)
+    yield Notice(
+        key=key, what="listed", at=rfc3339(parse_time(_imported_at(store, listing) or at), "seconds"), said=sentence
+    )
     hours = (now - listing.at).total_seconds() / 3600
     last = next((one for one in said if one.outcome != "offline"), None)
     if hours * 3600 >= STILL_OPEN_S and last is not None and last.outcome == "reachable" and _after(last, listing):
         sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
-        yield Notice(key=f"open {key}", what="open", at=_second(last.at), said=sentence)
+        yield Notice(key=f"open {key}", what="open", at=rfc3339(parse_time(last.at), "seconds"), said=sentence)
 
 
 def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | None:
@@ -83,15 +90,15 @@ def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | Non
     if found is None or asked[0].listed:
         return None
     off, before = found
-    if off.register is None or off.register != before.register or now - _epoch(off.at) >= OLDEST_S:
+    if off.register is None or off.register != before.register or now - epoch(off.at) >= OLDEST_S:
         return None
     sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
     key = f"off {off.register} {off.as_of} {target.text}"
-    return Notice(key=key, what="listed", at=_second(off.at), said=sentence)
+    return Notice(key=key, what="listed", at=rfc3339(parse_time(off.at), "seconds"), said=sentence)
 
 
 def _after(said: Said, listing: Listing) -> bool:
-    return _epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
+    return epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
 
 
 def _imported_at(store: Store, listing: Listing) -> str | None:
@@ -99,7 +106,7 @@ def _imported_at(store: Store, listing: Listing) -> str | None:
     query = """SELECT v.imported_at FROM register_versions v JOIN registers r ON r.id = v.register_id
         WHERE r.name = ? AND v.at = ?"""
     found = store.db.execute(query, [listing.register, int(listing.at.timestamp())]).fetchone()
-    return rfc3339(datetime.fromtimestamp(found[0], UTC), "seconds") if found else None
+    return rfc3339_of_epoch(found[0]) if found else None
 
 
 def _name(target: Target) -> str:
@@ -115,13 +122,5 @@ def _how(said: Said) -> str:
     return plain(", ".join(words))
 
 
-def _second(text: str) -> str:
-    return rfc3339(datetime.fromisoformat(text), "seconds")
-
-
 def _moment(text: str) -> str:
     return plain(f"{text[:16].replace('T', ' ')} UTC")
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()

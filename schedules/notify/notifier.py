@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.net.network import rfc3339
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import notification_queue as notices
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import StoreError
@@ -60,10 +60,10 @@ def may_be_told(receiver: Receiver, table: NotifyTable, now: float, at: datetime
     """
     if is_quiet(table.quiet_hours, at):
         return False
-    wait = _epoch(receiver.not_before) - now if receiver.not_before is not None else 0.0
+    wait = epoch(receiver.not_before) - now if receiver.not_before is not None else 0.0
     if 0 < wait <= LONGEST_RETRY_S:
         return False
-    since = now - _epoch(receiver.told_at) if receiver.told_at is not None else table.digest_s
+    since = now - epoch(receiver.told_at) if receiver.told_at is not None else table.digest_s
     return not 0 <= since < table.digest_s
 
 
@@ -116,14 +116,14 @@ class Teller:
             self._enrol(config, store, now)
             said = self._collect(store, now)
             known, tables = apprise_client.addresses(config), _tables(config)
-            if notices.forget(store, _at(now - KEPT_S)):
+            if notices.forget(store, rfc3339_of_epoch(now - KEPT_S)):
                 said.append("what nobody could be told for two months is let go")
             for receiver in notices.receivers(store.db):
                 name = receiver.name
                 if name in self._under_way or not may_be_told(receiver, tables[name], now, self._local(now)):
                     continue
                 waiting = notices.waiting(store.db, name)
-                if waiting and notices.claim(store, receiver, _at(now + retry_s(receiver.failures + 1))):
+                if waiting and notices.claim(store, receiver, rfc3339_of_epoch(now + retry_s(receiver.failures + 1))):
                     self._under_way[name] = self._start(known[name], waiting, message(waiting, config))
         except StoreError as error:
             return [f"what there is to tell waits: {error}"]
@@ -142,7 +142,7 @@ class Teller:
             return [f"what was told may be told again: {error}"]
 
     def _enrol(self, config: Config, store: Store, now: float) -> None:
-        notices.enrol(store, list(apprise_client.addresses(config)), _at(now))
+        notices.enrol(store, list(apprise_client.addresses(config)), rfc3339_of_epoch(now))
 
     def _start(self, address: Address, waiting: Sequence[Notice], what: Message) -> _Sending:
         outcome: list[str | None] = []
@@ -158,7 +158,7 @@ class Teller:
             del self._under_way[name]
             why = sending.outcome[0] if sending.outcome else "it ended without a word"
             if why is None:
-                notices.told(store, name, sending.notices, _at(now))
+                notices.told(store, name, sending.notices, rfc3339_of_epoch(now))
             else:
                 said.append(f"{plain(name)} could not be told and is tried again later: {why}")
         return said
@@ -168,14 +168,6 @@ def _tables(config: Config) -> dict[str, NotifyTable]:
     """Receiver -> its table of the configuration."""
     names = iter(apprise_client.addresses(config))
     return {next(names): table for table in config.notify for _ in table.urls}
-
-
-def _at(moment: float) -> str:
-    return rfc3339(datetime.fromtimestamp(moment, UTC), "seconds")
-
-
-def _epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
 
 
 def _monotonic() -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.net.path import BadPath
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db.last_runs import last_runs, made_at
 from schedules.location.location import usable
 from schedules.plan import due_targets
@@ -38,7 +38,7 @@ class Duty(msgspec.Struct, frozen=True):
     @property
     def next_due(self) -> str | None:
         """`later` as RFC 3339."""
-        return f"{datetime.fromtimestamp(self.later, UTC):%Y-%m-%dT%H:%M:%SZ}" if self.later is not None else None
+        return rfc3339_of_epoch(self.later) if self.later is not None else None
 
 
 def duty(config: Config, store: Store, now: float) -> Duty:
@@ -62,11 +62,11 @@ def last(
     config: Config, store: Store, all_wanted: tuple[due_targets.Wanted, ...], now: float
 ) -> dict[tuple[Target, str], due_targets.Last]:
     """When each was measured last, by what the database holds."""
-    until = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    until = rfc3339_of_epoch(now, "milliseconds")
     found: dict[tuple[Target, str], due_targets.Last] = {}
     for path in dict.fromkeys(one.path for one in all_wanted):
         targets = [one.target for one in all_wanted if one.path == path]
         for target, run in last_runs(store.db, targets, config.vantage_by(path), until).items():
-            at = int(datetime.fromisoformat(run.started_at).timestamp())
+            at = int(epoch(run.started_at))
             found[target, path] = due_targets.Last(at, run.outcome == "offline")
     return found

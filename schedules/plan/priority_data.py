@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.timestamps import parse_time
 from results.db.last_runs import last_network, recent_outcomes
 from results.registers.names import BadName
 from schedules.plan.priority import LOOKED_BACK, WATCHED_S, sooner
@@ -69,7 +70,7 @@ class NewlyListed:
             if not found.listed or found.register is None:
                 return None
             since = min(entry.first_seen for entry in found.entries)
-            at = datetime.fromisoformat(since)
+            at = parse_time(since)
             if (self._now - at).total_seconds() >= WATCHED_S:
                 return None
             key = found.register, since

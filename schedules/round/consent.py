@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from probe.timestamps import rfc3339
+
 if TYPE_CHECKING:
     from results.db.store import Store
 
@@ -81,7 +83,7 @@ def why_not_told(environ: Mapping[str, str], store: Store) -> str | None:
         return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
     from results.db.pause import paused
 
-    if paused(store.db, datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")) is not None:
+    if paused(store.db, rfc3339(datetime.now(UTC))) is not None:
         return "nobody is told while measuring pauses; `reachprobe resume` ends that"
     return None
 
@@ -105,4 +107,4 @@ def ask(store: Store) -> None:
 
 
 def record(store: Store) -> None:
-    store.record_consent(TEXT_VERSION, datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
+    store.record_consent(TEXT_VERSION, rfc3339(datetime.now(UTC), "seconds"))

@@ -11,6 +11,7 @@ import msgspec
 
 from probe.control import ControlSource
 from probe.model import Measurement, Vantage
+from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
 from results.judge.agreement import agreement
 from results.judge.classify import classify
@@ -150,7 +151,7 @@ def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], J
     def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         measurement = finished.measurement
         verdict = classify(measurement, finished.controls, finished.context, library)
-        at = datetime.fromisoformat(measurement.started_at)
+        at = parse_time(measurement.started_at)
         expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
         return msgspec.structs.replace(
             finished,

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from probe.net.identity import look
-from probe.net.network import rfc3339
 from probe.net.path import Path
+from probe.timestamps import rfc3339
 from results.db.pause import paused
 from schedules.round.data_cap import Budget
 

@@ -13,9 +13,9 @@ import msgspec
 
 from probe.model import Measurement, Target
 from probe.net.concurrency import FLOOR, Pace
-from probe.net.network import rfc3339
 from probe.round import measure_all
 from probe.session import Means
+from probe.timestamps import rfc3339
 from schedules.round.data_cap import Budget, affordable
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from probe import reference_sites
 from probe.model import Target
 from probe.net import ja4
 from probe.net.concurrency import Pace
-from probe.net.network import rfc3339
 from probe.net.open_files import room
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.session import Means
+from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.location.location import Here, Place, Still
 from schedules.plan.due_targets import within

@@ -10,8 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from probe.net.network import rfc3339
 from probe.reference_sites import NetworkReport
+from probe.timestamps import rfc3339
 from results.db.json_rows import row
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement

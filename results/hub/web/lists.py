@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from probe.timestamps import epoch, parse_time, rfc3339
 from results.aggregate.questions import BlockRow, ChangeRow
-from results.compare.observed import bounded, epoch
+from results.compare.observed import bounded
 from results.hub.web.labels import network, title
 from results.hub.web.measurement_view import how
 from results.hub.web.params import Asked
@@ -178,7 +179,7 @@ def vantage_cells(rows: Sequence[VantageRow], asked: Asked) -> Rows:
 
 def silent(rows: Iterable[VantageRow], now: datetime) -> list[VantageRow]:
     """Those that sent nothing for more than SILENT_H hours, those that fell silent last first."""
-    until = (now - timedelta(hours=SILENT_H)).isoformat(timespec="milliseconds")[:23]
+    until = rfc3339(now - timedelta(hours=SILENT_H)).removesuffix("Z")
     return [row for row in rows if row.last_at < until]
 
 
@@ -188,7 +189,7 @@ def silent_cells(rows: Sequence[VantageRow], asked: Asked, now: datetime) -> Row
             _vantage(row, asked),
             Cell(text=row.country or "–"),
             Cell(when=row.last_at),
-            Cell(text=asked.words.hours((now - datetime.fromisoformat(row.last_at)).total_seconds() / 3600)),
+            Cell(text=asked.words.hours((now - parse_time(row.last_at)).total_seconds() / 3600)),
             Cell(text=str(row.targets)),
         )
         for row in rows

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.requests import Request
 
+from probe.timestamps import parse_date
 from results.aggregate.questions import Period
 from results.compare.observed import bounded
 from results.hub.web.phrases import PageWords, language_of
@@ -106,13 +107,13 @@ def _day(text: str | None, default: date | None) -> str | None:
     if text == "":
         return None
     try:
-        return date.fromisoformat(text or "").isoformat()
+        return parse_date(text or "").isoformat()
     except ValueError:
         return default.isoformat() if default else None
 
 
 def _after(day: str) -> str:
     try:
-        return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+        return (parse_date(day) + timedelta(days=1)).isoformat()
     except OverflowError:
         return day

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 import msgspec
 
+from probe.timestamps import parse_date
 from results.aggregate.questions import UNTOLD
 from results.hub.web.labels import Network, in_order, network
 from results.hub.web.queries import DayRow
@@ -78,7 +79,7 @@ def strip(days: Days, most: int, listed: str | None) -> Strip | None:
     every = sorted({day for those in days.values() for day in those})
     if not every:
         return None
-    first, last = date.fromisoformat(every[0]), date.fromisoformat(every[-1])
+    first, last = parse_date(every[0]), parse_date(every[-1])
     count = (last - first).days + 1
     step = -(-count // most)
     cell = min(WIDEST, most * CELL // -(-count // step))
@@ -103,7 +104,7 @@ def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: 
     bins: dict[int, list[str]] = defaultdict(list)
     counts: dict[str, int] = defaultdict(int)
     for day, outcome in sorted(days.items()):
-        bins[(date.fromisoformat(day) - first).days // step].append(outcome)
+        bins[(parse_date(day) - first).days // step].append(outcome)
         counts[outcome] += 1
     marks = []
     for number, outcomes in sorted(bins.items()):
@@ -130,7 +131,7 @@ def _ticks(first: date, marks: int, step: int, cell: int) -> Iterable[tuple[int,
 def _x_of(listed: str | None, first: date, last: date, a_day: float) -> int | None:
     """Where a listing's day begins."""
     try:
-        day = date.fromisoformat((listed or "")[:10])
+        day = parse_date((listed or "")[:10])
     except ValueError:
         return None
     return round(4 + (day - first).days * a_day) if first <= day <= last else None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import takewhile
 
+from probe.timestamps import parse_time
 from results.judge.input import Case
 
 TOLD = 0
@@ -32,9 +33,5 @@ def _history(case: Case, method: str) -> Iterator[tuple[str, str]]:
     latest_first = sorted(case.context.earlier, key=lambda earlier: earlier.at, reverse=True)
     run = [earlier.at for earlier in takewhile(lambda earlier: earlier.method == method, latest_first)]
     now = case.measurement.started_at
-    if len(run) + 1 >= TIMES and _at(now) - _at(run[-1]) >= OVER:
+    if len(run) + 1 >= TIMES and parse_time(now) - parse_time(run[-1]) >= OVER:
         yield "history.repeats", f"the same failure ({method}) {len(run) + 1} times since {run[-1]}"
-
-
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
+from probe.timestamps import parse_time
 from results.judge.evidence_text import clean
 from results.judge.input import Case, Control
 from results.judge.signals.network import OVER
@@ -28,7 +28,7 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         if not known or any(rate < SHARE * ours for _, rate in known):
             return
         yield "control.fast", _beside(*known[0])
-    elif datetime.fromisoformat(last.at) - datetime.fromisoformat(first.at) >= OVER:
+    elif parse_time(last.at) - parse_time(first.at) >= OVER:
         yield "rate.no_control", f"{len(case.context.rates)} times in a row since {first.at}, and there is no control"
     else:
         return

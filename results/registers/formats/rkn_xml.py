@@ -14,6 +14,7 @@ from xml.parsers import expat  # the handlers below refuse document types and en
 
 import msgspec
 
+from probe.timestamps import parse_time
 from results.registers import law, names
 from results.registers import parse as rows
 from results.registers.records import (
@@ -187,13 +188,12 @@ def _updated(attributes: dict[str, str]) -> Updated:
     moments = []
     for key in ("updateTime", "updateTimeUrgently"):
         try:
-            moments.append(datetime.fromisoformat(attributes[key]))
+            moments.append(parse_time(attributes[key], needs_zone=True))
         except (KeyError, ValueError):
             continue
-    aware = [moment.astimezone(UTC) for moment in moments if moment.tzinfo]
-    if not aware:
+    if not moments:
         raise RegisterError("the dump has no updateTime: its version is not known")
-    return Updated(max(aware))
+    return Updated(max(moments))
 
 
 def moscow(text: str) -> datetime | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from probe.timestamps import parse_date, parse_time
 from results.report import tables
 from results.report.charts.base import (
     INK,
@@ -33,7 +34,7 @@ def timeline(row: Row, summary: Summary, words: Words, width: int) -> dict[str, 
     full = [_course_name(course, summary, words) for course in courses]
     left = room(width, full)
     names = labelled(full, left)
-    first, last = date.fromisoformat(summary.first_day), date.fromisoformat(summary.last_day)
+    first, last = parse_date(summary.first_day), parse_date(summary.last_day)
     most = (width - left) // (9 if is_narrow(width) else 16)
     step = max(1, -(-((last - first).days + 1) // most))
     rows = [mark for course, name in zip(courses, names, strict=True) for mark in _marks(course, name, first, step)]
@@ -62,7 +63,7 @@ def timeline(row: Row, summary: Summary, words: Words, width: int) -> dict[str, 
 
 def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Words) -> list[Any]:
     """A line from top to bottom with its name over it."""
-    at, low, high = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (listed, begin, end))
+    at, low, high = (parse_time(text) for text in (listed, begin, end))
     late = (at - low) > 0.6 * (high - low)
     data = values([{"at": listed if len(listed) > 10 else f"{listed}T00:00:00Z",
                      "text": f"{words.say('picture.listed')} {'▾' if late else ''}".strip() if late
@@ -83,7 +84,7 @@ def _course_name(course: Course, summary: Summary, words: Words) -> str:
 def _marks(course: Course, name: str, first: date, step: int) -> Iterable[dict[str, Any]]:
     groups: dict[int, list[Day]] = {}
     for day in course.days:
-        groups.setdefault((date.fromisoformat(day.day) - first).days // step, []).append(day)
+        groups.setdefault((parse_date(day.day) - first).days // step, []).append(day)
     for number, days in groups.items():
         outcome = _most(days)
         if outcome is None:

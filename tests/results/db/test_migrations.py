@@ -40,7 +40,10 @@ print("begun", flush=True)
 Store.open(Path(sys.argv[1])).close()
 """
 STUCK = """
-import sys, time; from pathlib import Path; from results import migrations as schema; from results.db.store import Store
+import sys, time
+from pathlib import Path
+from results.db import migrations as schema
+from results.db.store import Store
 def m999_stuck(db):
     db.execute("CREATE TABLE half (done)")
     print("inside", flush=True)

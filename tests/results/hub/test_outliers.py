@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.net.network import rfc3339
+from probe.timestamps import rfc3339
 from results.db.store import Store
 from results.hub.outlier_job import WAITS, Examiner
 from results.hub.outliers import Alone, Held, Thresholds, alone, flags

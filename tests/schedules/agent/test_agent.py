@@ -18,8 +18,8 @@ import time_machine
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from probe.model import Target
-from probe.net.network import rfc3339
 from probe.net.path import BadPath
+from probe.timestamps import rfc3339
 from results.db.store import Store, StoreError
 from results.registers.importing import import_register
 from schedules.agent.agent import PAUSE_S, Agent
