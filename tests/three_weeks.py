@@ -21,7 +21,7 @@ from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.importing import import_register
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.round.judge import judge_again
 from tests.scenarios.builder import measurement as built
 

@@ -19,11 +19,11 @@ from results.db.retention import ensure_room
 from results.db.store import Store, StoreError
 from schedules.agent.side_effects import Aside
 from schedules.agent.ticker import keep_pace, schedule_wakes
-from schedules.config.load import ConfigError
+from schedules.config.toml import ConfigError
 from schedules.hub_client.download import fetcher
 from schedules.plan.due import Duty, duty
 from schedules.plan.lists import refresh
-from schedules.plan.selection import BadChoice
+from schedules.plan.model import BadChoice
 from schedules.round.preflight import unwilling
 from schedules.round.retention import tidy
 from schedules.runtime import lock

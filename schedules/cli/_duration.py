@@ -15,6 +15,6 @@ class Duration(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if not re.fullmatch("[1-9][0-9]{0,5}[smhd]", str(value)):
             self.fail(f"{value!r} is no time: give a number and s, m, h or d, as 30m", param, ctx)
-        from schedules.config.types import seconds_of
+        from schedules.config.schema import seconds_of
 
         return seconds_of(str(value))

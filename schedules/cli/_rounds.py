@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from results.judge.judged import JudgedMeasurement
     from schedules.cli.app import App
     from schedules.config.schema import Config
-    from schedules.location.location import Here
+    from schedules.location.location import Locator
     from schedules.plan.model import Choice
     from schedules.render.progress import Watcher
     from schedules.round.contacted_hosts import Contact
@@ -127,7 +127,7 @@ def _to_the_end(
 
 
 def _round(
-    app: App, here: Here, declared: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool
+    app: App, here: Locator, declared: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool
 ) -> tuple[str, Cut | None]:
     """One round, told to `watcher` as it goes; the state of the network at its end, and whether it had to end early."""
     from results.db.json_rows import row

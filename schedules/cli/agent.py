@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from results.judge.judged import JudgedMeasurement
     from schedules.agent.agent import Agent, Measure, Say
     from schedules.config.schema import Config
-    from schedules.location.location import Here
+    from schedules.location.location import Locator
     from schedules.plan.model import Choice
     from schedules.round.run import Cut
 
@@ -77,7 +77,7 @@ async def _run(app: App, made: Agent) -> None:
     await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), beat_s(app.environ))
 
 
-def _measure(say: Say, here: Here) -> Measure:
+def _measure(say: Say, here: Locator) -> Measure:
     """One round, and a line of what it found."""
 
     async def measure(choice: Choice, config: Config, store: Store) -> None:

@@ -13,7 +13,7 @@ from schedules.runtime import paths
 if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
-    from schedules.location.location import Here
+    from schedules.location.location import Locator
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +28,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
     def config(self) -> Config:
         """The configuration in force. ConfigError names the key and the line."""
-        from schedules.config.schema import load
+        from schedules.config.load import load
 
         flags = {"vantage.name": self.vantage} if self.vantage is not None else {}
         return load(paths.config_file(self.environ, self.config_file), self.environ, flags)
@@ -43,16 +43,16 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
         return Store.open(self.database, must_exist=must_exist)
 
-    def here(self, *, leaves_a_trace: bool = True) -> Here:
+    def here(self, *, leaves_a_trace: bool = True) -> Locator:
         """What looks where on the network this machine is. Without a trace its networks have other keys each time."""
         from functools import partial
 
         from schedules.hub_client.whoami import network_seen
-        from schedules.location.location import Here, secret_of
+        from schedules.location.location import Locator, secret_of
 
         if not leaves_a_trace:
-            return Here(b"")
-        return Here(secret_of(self.database), seen_by_hub=partial(network_seen, self.database))
+            return Locator(b"")
+        return Locator(secret_of(self.database), seen_by_hub=partial(network_seen, self.database))
 
     @property
     def command_line(self) -> str:

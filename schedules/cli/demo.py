@@ -24,7 +24,7 @@ def demo(app: App, as_json: bool) -> int:
     import msgspec
 
     from schedules.cli import _rounds
-    from schedules.config.schema import load
+    from schedules.config.load import load
     from schedules.demo.thread import running
     from schedules.plan.selection import from_campaigns
     from schedules.render.output import talk

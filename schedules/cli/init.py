@@ -80,8 +80,8 @@ def _asked(question: str, default: str) -> str:
 
 def _write(path: Path, name: str | None, country: str | None, asn: int | None, asked: Enrolment | None) -> None:
     """A small configuration that has been read back before it stands there."""
-    from schedules.config.load import ConfigError, decode
     from schedules.config.schema import Config
+    from schedules.config.toml import ConfigError, decode
 
     text = _text(name, country.upper() if country else None, asn) + (f"\n{asked.toml()}" if asked else "")
     decode(text, path, Config)

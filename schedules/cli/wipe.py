@@ -87,7 +87,7 @@ def _agreed() -> bool:
 
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     """The user's own configuration file, never one that was named; and the file of numbers that it names."""
-    from schedules.config.load import ConfigError
+    from schedules.config.toml import ConfigError
     from schedules.runtime.paths import config_file, usual_config_file
 
     there, usual = config_file(app.environ, app.config_file), usual_config_file()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from schedules.config.load import Keys
-from schedules.config.schema import Config
+from schedules.config.schema import CODES, Config
+from schedules.config.toml import Keys
 
 
 def contradictions(config: Config) -> list[tuple[Keys, str]]:
@@ -78,8 +78,6 @@ def _hubs(config: Config) -> list[tuple[Keys, str]]:
 
 
 def _categories(config: Config) -> list[tuple[Keys, str]]:
-    from schedules.plan.exclusions import CODES
-
     named: list[tuple[Keys, str]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
     named += [
         (("service", place, "category"), one.category) for place, one in enumerate(config.service) if one.category

@@ -1,117 +1,69 @@
-"""Reads the configuration's TOML, and says of every mistake in it which key it is and on which line."""
+"""Loads the configuration: the file, over it the environment, over that the command line's options."""
 
 from __future__ import annotations
 
-import re
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, get_type_hints
 
 import msgspec
 
-T = TypeVar("T")
-
-MAX_BYTES = 1024 * 1024
-HEADER = re.compile(r"\s*(\[\[?)\s*([^\]#]+?)\s*\]")
-KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""")
-COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?", re.DOTALL)
-UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
-
-Keys = tuple[str | int, ...]
+from schedules.config.checks import contradictions
+from schedules.config.schema import Config, Table
+from schedules.config.toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
 
 
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names the file, the line and the key."""
+def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """The file at `path` (None: no file), over it REACHPROBE_SECTION_KEY of `environ`, over that `flags`.
 
-
-def read(path: Path) -> str:
-    """The file's text. ConfigError where it cannot be read."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: a configuration is at most {MAX_BYTES} bytes long")
-        return path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; name another with --config") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
-
-
-def decode(text: str, path: Path, kind: type[T]) -> T:
-    """TOML text as a struct of `kind`. ConfigError names the first wrong key and its line."""
-    try:
-        return msgspec.convert(tomllib.loads(text), kind)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        what = re.sub(r" \(at .*\)", "", str(error))
-        number = line.group(1) if line else str(text.count("\n") + 1)
-        raise ConfigError(f"{path}:{number}: not TOML: {what}") from error
-    except msgspec.ValidationError as error:
-        what, keys = complaint(error)
-        raise mistake(text, path, keys, what) from error
-
-
-def mistake(text: str, path: Path, keys: Keys, what: str) -> ConfigError:
-    """An error that says `what` of the key at `keys`, with its line."""
-    return ConfigError(f"{path}:{line_of(text, keys)}: {dotted(keys)}: {what}")
-
-
-def complaint(error: msgspec.ValidationError) -> tuple[str, Keys]:
-    """msgspec's message as what is wrong and where."""
-    match = COMPLAINT.fullmatch(str(error))
-    if match is None:
-        return str(error), ()
-    keys: list[str | int] = []
-    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", match["where"] or ""):
-        keys.append(int(index) if index else name)
-    unknown = UNKNOWN.fullmatch(match["what"])
-    if unknown is not None:
-        return "no such key", (*keys, unknown["key"])
-    return match["what"].replace("`", ""), tuple(keys)
-
-
-def dotted(keys: Keys) -> str:
-    """`service[1].name`, with lists counted from one as people do."""
-    return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or "the file"
-
-
-def line_of(text: str, keys: Keys) -> int:
-    """The line, counted from one, of the key at `keys`, or of the nearest table or key around it."""
-    best, best_length = 1, 0
-    for number, at in _keys_by_line(text):
-        common = 0
-        while common < min(len(at), len(keys)) and at[common] == keys[common]:
-            common += 1
-        if common == len(at) and common > best_length:
-            best, best_length = number, common
-    return best
-
-
-def _keys_by_line(text: str) -> Iterator[tuple[int, Keys]]:
-    table: Keys = ()
-    counts: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := HEADER.match(line):
-            name = header[2]
-            table = _split(name)
-            if header[1] == "[[":
-                counts[name] = counts.get(name, -1) + 1
-                table = (*table, counts[name])
-            yield number, table
-        elif key := KEY.match(line):
-            yield number, (*table, *_split(key[1]))
-
-
-def _split(name: str) -> Keys:
-    return tuple(part.strip().strip("\"'") for part in name.split("."))
-
-
-def from_words(text: str, kind: Any) -> Any:
-    """The value of an environment variable as `kind`; lists are separated by commas, an empty one is empty.
-
-    Raises msgspec.ValidationError for a value that is not of that kind.
+    Flags are by dotted key, `{"vantage.name": "home-fibre"}`. ConfigError names the first wrong key and its line.
     """
-    value: Any = text
-    if "tuple" in str(kind):
-        value = [word.strip() for word in text.split(",") if word.strip()]
-    return msgspec.convert(value, kind, strict=False)
+    text = read(path) if path is not None else ""
+    where = path or Path("configuration")
+    config = decode(text, where, Config)
+    for variable, (section, key, kind) in variables().items():
+        if variable in environ:
+            try:
+                value = from_words(environ[variable], kind)
+            except msgspec.ValidationError as error:
+                raise ConfigError(f"{variable}={environ[variable]!r}: {complaint(error)[0]}") from error
+            config = _with(config, section, key, value)
+    _refuse_unknown_variables(environ)
+    for dotted_key, value in flags.items():
+        section, key = dotted_key.split(".")
+        try:
+            value = msgspec.convert(value, get_type_hints(_section(section), include_extras=True)[key])
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{dotted_key} = {value!r}: {complaint(error)[0]}") from error
+        config = _with(config, section, key, value)
+    for keys, what in contradictions(config):
+        raise mistake(text, where, keys, what) if path is not None else ConfigError(f"{dotted(keys)}: {what}")
+    return config
+
+
+def variables() -> dict[str, tuple[str, str, Any]]:
+    """Every environment variable that sets a key: its section, its key, its type."""
+    found: dict[str, tuple[str, str, Any]] = {}
+    for section, kind in get_type_hints(Config, include_extras=True).items():
+        if isinstance(kind, type) and issubclass(kind, Table):
+            for key, key_kind in get_type_hints(kind, include_extras=True).items():
+                found[f"REACHPROBE_{section}_{key}".upper()] = (section, key, key_kind)
+    return found
+
+
+def _section(name: str) -> type[Table]:
+    kind: type[Table] = get_type_hints(Config)[name]
+    return kind
+
+
+def _with(config: Config, section: str, key: str, value: Any) -> Config:
+    table = msgspec.structs.replace(getattr(config, section), **{key: value})
+    return msgspec.structs.replace(config, **{section: table})
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = variables()
+    prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
+    for variable in sorted(environ):
+        if variable.startswith(prefixes) and variable not in known:
+            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")

@@ -1,28 +1,45 @@
-"""The configuration: every key, what it is when nobody says, and where it comes from (file < environment < flags)."""
+"""The configuration's tables: every key, its type and its default."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from schedules.config.care import AsnTable, CareTable
-from schedules.config.hub import HubTable
-from schedules.config.load import ConfigError, complaint, decode, dotted, from_words, mistake, read
-from schedules.config.notify import MetricsTable, NotifyTable
-from schedules.config.types import Asn, Count, Country, Every, Name, Table, seconds_of
+from schedules.config.toml import ConfigError
 
 if TYPE_CHECKING:
     from probe.model import Vantage
     from probe.net.path import Path as NetworkPath
     from probe.settings import Settings
-    from schedules.location.location import Place
+    from results.judge.judged import AsnSource
 
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+Asn = Annotated[int, Meta(ge=1, le=4294967295)]
+Every = Annotated[str, Meta(pattern="^[1-9][0-9]{0,5}[smhd]$")]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+
+# fmt: off
+CODES = frozenset((
+    "ALDR", "REL", "PORN", "PROV", "POLR", "HUMR", "ENV", "MILX", "HATE", "NEWS", "XED", "PUBH", "GMB", "ANON", "DATE",
+    "GRP", "LGBT", "FILE", "HACK", "COMT", "MMED", "HOST", "SRCH", "GAME", "CULTR", "ECON", "GOVT", "COMM", "CTRL",
+    "IGO", "MISC",
+))
+"""Citizen Lab's categories (test-lists/lists/00-LEGEND-new_category_codes.csv)."""
+# fmt: on
 
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+
+
+def seconds_of(every: str) -> float:
+    """`6h` in seconds."""
+    return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all tables share: frozen, every key named, no key unknown."""
 
 
 class VantageTable(Table, frozen=True, kw_only=True):
@@ -175,6 +192,106 @@ class StoreTable(Table, frozen=True, kw_only=True):
         return None if self.max_mb is None else self.max_mb * 1_000_000
 
 
+class AsnTable(Table, frozen=True, kw_only=True):
+    mmdb: str | None = None
+    """A database on this machine that tells an address's network: MaxMind's format."""
+    country_mmdb: str | None = None
+    """Another, for the country, where the first does not tell it."""
+    echo: bool = False
+    """Whether the group's hub is asked which network it sees this vantage in."""
+
+
+class CareTable(Table, frozen=True, kw_only=True):
+    leave_out: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    """Citizen Lab's category codes."""
+    leave_out_listed: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    """Authorities and articles, as a register writes them."""
+    vpn_services_in: Annotated[tuple[Country, ...], Meta(max_length=64)] = ()
+    """Countries where VPN services are measured although using one may be an offence there."""
+    data_cap_mb: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
+    """How much may be sent and received in a month."""
+
+    @property
+    def cap_bytes(self) -> int | None:
+        return None if self.data_cap_mb is None else self.data_cap_mb * 1_000_000
+
+
+What = Literal["changes", "open", "listed"]
+CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+
+
+class NotifyTable(Table, frozen=True, kw_only=True):
+    name: Name
+    urls: Annotated[
+        tuple[Annotated[str, Meta(max_length=2000, pattern=r"^[a-zA-Z0-9]+://")], ...], Meta(min_length=1, max_length=8)
+    ]
+    """As apprise writes them. They hold passwords, and are printed nowhere."""
+    what: Annotated[tuple[What, ...], Meta(min_length=1)] = ("changes", "open", "listed")
+    quiet_hours: Annotated[str, Meta(pattern=f"^{CLOCK}-{CLOCK}$")] | None = None
+    """On this machine's clock."""
+    digest: Every | None = None
+    """Told together, at most once in so long."""
+
+    @property
+    def digest_s(self) -> float:
+        return seconds_of(self.digest) if self.digest is not None else 0.0
+
+
+class MetricsTable(Table, frozen=True, kw_only=True):
+    textfile: Annotated[str, Meta(pattern=r"\.prom$")] | None = None
+    """Written after each round, for node_exporter's textfile collector."""
+    listen: str | None = None
+    """Where the agent answers GET /metrics: an address of this machine's loopback."""
+
+
+Pin = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+Password = Annotated[str, Meta(pattern="^scrypt:[0-9a-f]{32}:[0-9a-f]{64}$")]
+
+
+class HubTable(Table, frozen=True, kw_only=True):
+    url: str | None = None
+    """Where results are sent, once `reachprobe init --hub` has enrolled this vantage there."""
+    path: str = "direct"
+    """By which path hubs are reached."""
+    pins: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
+    """SHA-256 of public keys; a hub's certificate must have one of them, and then no authority is asked."""
+    reading: Literal["public", "password", "members"] | None = None
+    """Who may read what this hub holds; where nothing is said, everybody on this machine's loopback, else members."""
+    reading_password: Password | None = None
+    """For `reading = "password"`: what `reachprobe hub password` prints."""
+    operator_password: Password | None = None
+    """For `/metrics` of this hub, likewise."""
+    store: str | None = None
+    """The URL of a warehouse that what this hub has is loaded into as well, by a process beside it."""
+    pages: Literal["own", "store"] = "own"
+    """Whom the pages ask that count over many vantages: this hub's database, or the `store` that several hubs share."""
+    targets: str | None = None
+    """A file of targets that this hub shares with its vantages at `/v1/targets`."""
+
+
+class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
+    """The network that a path leads through."""
+
+    network_key: str | None = None
+    """Which of this machine's networks; None where it is not known, and behind a proxy, which is the same from all."""
+    line: str | None = None
+    """The same for the machine itself, whatever the path."""
+    asn_source: AsnSource | None = None
+    tunnel: str | None = None
+    """The tunnel that packets leave by, where no path is meant to."""
+    slept_s: float = 0.0
+    vantage: VantageTable | None = None
+    """What is known of the vantage here, in place of what is declared; None: what is declared."""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What is worth knowing of it."""
+        if self.tunnel is None or self.vantage is None:
+            return ()
+        return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
+
+
 class Config(Table, frozen=True, kw_only=True):
     vantage: VantageTable = VantageTable()
     network: NetworkTable = NetworkTable()
@@ -221,11 +338,9 @@ class Config(Table, frozen=True, kw_only=True):
     def path_names(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
 
-    def place(self, path: str) -> Place:
+    def place(self, path: str) -> VantageLocation:
         """What is known of the network behind `path`; nothing unless `schedules.location.location` has looked."""
-        from schedules.location.location import Place
-
-        return Place()
+        return VantageLocation()
 
     def vantage_by(self, path: str) -> Vantage:
         """This vantage, as its packets leave by `path`: what the path says of itself, else what the vantage does.
@@ -244,61 +359,3 @@ class Config(Table, frozen=True, kw_only=True):
             network_name=way.network_name or here.network_name,
             path=path,
         )
-
-
-def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
-    """The file at `path` (None: no file), over it REACHPROBE_SECTION_KEY of `environ`, over that `flags`.
-
-    Flags are by dotted key, `{"vantage.name": "home-fibre"}`. ConfigError names the first wrong key and its line.
-    """
-    text = read(path) if path is not None else ""
-    where = path or Path("configuration")
-    config = decode(text, where, Config)
-    for variable, (section, key, kind) in variables().items():
-        if variable in environ:
-            try:
-                value = from_words(environ[variable], kind)
-            except msgspec.ValidationError as error:
-                raise ConfigError(f"{variable}={environ[variable]!r}: {complaint(error)[0]}") from error
-            config = _with(config, section, key, value)
-    _refuse_unknown_variables(environ)
-    for dotted_key, value in flags.items():
-        section, key = dotted_key.split(".")
-        try:
-            value = msgspec.convert(value, get_type_hints(_section(section), include_extras=True)[key])
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{dotted_key} = {value!r}: {complaint(error)[0]}") from error
-        config = _with(config, section, key, value)
-    from schedules.config.checks import contradictions
-
-    for keys, what in contradictions(config):
-        raise mistake(text, where, keys, what) if path is not None else ConfigError(f"{dotted(keys)}: {what}")
-    return config
-
-
-def variables() -> dict[str, tuple[str, str, Any]]:
-    """Every environment variable that sets a key: its section, its key, its type."""
-    found: dict[str, tuple[str, str, Any]] = {}
-    for section, kind in get_type_hints(Config, include_extras=True).items():
-        if isinstance(kind, type) and issubclass(kind, Table):
-            for key, key_kind in get_type_hints(kind, include_extras=True).items():
-                found[f"REACHPROBE_{section}_{key}".upper()] = (section, key, key_kind)
-    return found
-
-
-def _section(name: str) -> type[Table]:
-    kind: type[Table] = get_type_hints(Config)[name]
-    return kind
-
-
-def _with(config: Config, section: str, key: str, value: Any) -> Config:
-    table = msgspec.structs.replace(getattr(config, section), **{key: value})
-    return msgspec.structs.replace(config, **{section: table})
-
-
-def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
-    known = variables()
-    prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
-    for variable in sorted(environ):
-        if variable.startswith(prefixes) and variable not in known:
-            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from results.db.store import Store, StoreError
 from schedules.cli.app import App
-from schedules.config.load import ConfigError
+from schedules.config.toml import ConfigError
 from schedules.doctor import exclusions, extras, hub, network, registers, schedule, storage
 from schedules.doctor.check_result import BAD_SETUP, Finding
 from schedules.round import consent
@@ -52,7 +52,7 @@ def examine(app: App) -> Iterator[Finding]:
 
 def _configured(app: App, config: Config, store: Store) -> Iterator[Finding]:
     """What there is to look at only where the configuration can be read."""
-    from schedules.plan.selection import BadChoice
+    from schedules.plan.model import BadChoice
 
     try:
         yield from schedule.found(app, config, store)

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def found(app: App, config: Config, store: Store) -> Iterator[Finding]:
     """A pause, the month's data, what is left out, whose network this is, and a tunnel before it."""
     from results.judge.traffic import month_of, spent_in
-    from schedules.config.load import ConfigError
-    from schedules.plan.selection import BadChoice, unmeasured
+    from schedules.config.toml import ConfigError
+    from schedules.plan.model import BadChoice
+    from schedules.plan.selection import unmeasured
     from schedules.round.preflight import unwilling
 
     try:

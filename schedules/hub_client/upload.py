@@ -21,7 +21,7 @@ from results.db.store import Store, StoreError
 from results.db.upload_queue import Hub
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, usable_way
 from schedules.hub_client.whoami import network_seen, refresh
-from schedules.location.location import Here, secret_of
+from schedules.location.location import Locator, secret_of
 
 if TYPE_CHECKING:
     from probe.http.api_client import Way
@@ -90,7 +90,7 @@ class Sender:
 
     async def _all(self, config: Config, store: Store) -> None:
         await self.send(config, store)
-        here = Here(secret_of(store.path), seen_by_hub=partial(network_seen, store.path))
+        here = Locator(secret_of(store.path), seen_by_hub=partial(network_seen, store.path))
         await refresh(config, store.path, here, self._clock())
 
     async def send(self, config: Config, store: Store) -> None:

@@ -16,7 +16,7 @@ from schedules.hub_client.client import HubClient, HubRefused, token_for, way_of
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
-    from schedules.location.location import Here
+    from schedules.location.location import Locator
 
 FRESH_S = 86400.0
 MOST = 16
@@ -58,7 +58,7 @@ def network_seen(database: Path, network_key: str) -> tuple[int | None, str | No
     return (seen.asn, seen.country) if seen is not None else (None, None)
 
 
-async def refresh(config: Config, database: Path, here: Here, now: float) -> None:
+async def refresh(config: Config, database: Path, here: Locator, now: float) -> None:
     """Ask the group's hub, where the owner wants that and the answer is a day old. What goes wrong is let be, and
     rounds are recorded as is declared.
 

@@ -29,7 +29,7 @@ from results.hub.secrets import Hashed, kept_password
 from results.hub.web import pages
 from schedules.hub_server.control import controls
 from schedules.hub_server.warehouse_sync import storing
-from schedules.location.location import Told, reader
+from schedules.location.location import AddressLookup, reader
 from schedules.plan.selection import read_list
 from schedules.round.judge import judge_again
 
@@ -183,7 +183,7 @@ def _shown(store: str) -> Iterator[PageAnswers]:
         yield StoreAnswers(engine)
 
 
-def _networks(config: Config) -> Told | None:
+def _networks(config: Config) -> AddressLookup | None:
     """Tells an address's network by the databases here, the newest of them; None without any."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
         return None

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from schedules.config.load import ConfigError
+from schedules.config.toml import ConfigError
 
 if TYPE_CHECKING:
     from maxminddb import Reader

@@ -18,7 +18,7 @@ from probe.net import path as paths
 from probe.net.identity import Lookout, Whereabouts
 from probe.net.path import BadPath, Path
 from results.judge.judged import AsnSource
-from schedules.config.schema import Config, VantageTable
+from schedules.config.schema import Config, VantageLocation, VantageTable
 
 if TYPE_CHECKING:
     from probe.model import Vantage
@@ -28,93 +28,71 @@ SLEPT_S = 2.0
 """Clocks differ by less than this without the machine having slept."""
 EVERY_S = 1.0
 Look = Callable[[Path], Whereabouts]
-Told = Callable[[str], tuple[int | None, str | None]]
+AddressLookup = Callable[[str], tuple[int | None, str | None]]
 """An address's ASN and country."""
 HubSightings = Callable[[str], tuple[int | None, str | None]]
 """The ASN and country that a hub saw for one of this machine's networks, by its key."""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """The network that a path leads through."""
-
-    network_key: str | None = None
-    """Which of this machine's networks; None where it is not known, and behind a proxy, which is the same from all."""
-    line: str | None = None
-    """The same for the machine itself, whatever the path."""
-    asn_source: AsnSource | None = None
-    tunnel: str | None = None
-    """The tunnel that packets leave by, where no path is meant to."""
-    slept_s: float = 0.0
-    vantage: VantageTable | None = None
-    """What is known of the vantage here, in place of what is declared; None: what is declared."""
-
-    @property
-    def sentences(self) -> tuple[str, ...]:
-        """What is worth knowing of it."""
-        if self.tunnel is None or self.vantage is None:
-            return ()
-        return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
-
-
 class Located(Config, frozen=True, kw_only=True):
     """A configuration as it holds where the machine is now."""
 
-    places: dict[str, Place] = msgspec.field(default_factory=dict)
+    places: dict[str, VantageLocation] = msgspec.field(default_factory=dict)
 
-    def place(self, path: str) -> Place:
-        return self.places.get(path, Place())
+    def place(self, path: str) -> VantageLocation:
+        return self.places.get(path, VantageLocation())
 
     def vantage_by(self, path: str) -> Vantage:
-        here = self.places.get(path, Place()).vantage
+        here = self.places.get(path, VantageLocation()).vantage
         found = self if here is None else msgspec.structs.replace(self, vantage=here, places={})
         return Config.vantage_by(found, path)
 
 
-class Here:
+class Locator:
     """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
 
     def __init__(
         self,
         secret: bytes,
         look: Look | None = None,
-        told: Told | None = None,
+        lookup: AddressLookup | None = None,
         seen_by_hub: HubSightings = lambda network_key: (None, None),
     ) -> None:
-        self._secret, self._look, self._told = secret, Lookout() if look is None else look, told
+        self._secret, self._look, self._lookup = secret, Lookout() if look is None else look, lookup
         self._seen_by_hub = seen_by_hub
 
     def locate(self, config: Config) -> Located:
         """The configuration with what is known of this place; of an already located one, as it was declared."""
-        told = self._told or reader(config)
-        places = {name: self._place(config, name, told) for name in config.path_names}
+        lookup = self._lookup or reader(config)
+        places = {name: self._place(config, name, lookup) for name in config.path_names}
         given = {field: getattr(config, field) for field in Config.__struct_fields__}
         return Located(**given, places=places)
 
-    def keys(self, config: Config, name: str) -> Place:
+    def keys(self, config: Config, name: str) -> VantageLocation:
         """Which network a path leads through, and for how long the machine has slept by now."""
         path, line = config.path_named(name), self._look(Path())
         key = line.key(self._secret)
         if path.proxy is not None:
-            return Place(line=key, slept_s=line.slept_s)
+            return VantageLocation(line=key, slept_s=line.slept_s)
         bound = key if path.bind is None else self._look(path).key(self._secret)
-        return Place(network_key=bound, line=key, slept_s=line.slept_s)
+        return VantageLocation(network_key=bound, line=key, slept_s=line.slept_s)
 
-    def _place(self, config: Config, name: str, told: Told) -> Place:
+    def _place(self, config: Config, name: str, lookup: AddressLookup) -> VantageLocation:
         path, place = config.path_named(name), self.keys(config, name)
         if path.proxy is not None or path.bind is not None:
             source: AsnSource | None = "declared" if config.vantage_by(name).asn is not None else None
             return msgspec.structs.replace(place, asn_source=source)
         seen = self._look(path)
         tunnel = None if config.network.tunnel == "ignore" else seen.tunnel
-        vantage, source = _vantage(config, seen, tunnel if config.network.tunnel == "mark" else None, told)
+        vantage, source = _vantage(config, seen, tunnel if config.network.tunnel == "mark" else None, lookup)
         if config.asn.echo and tunnel is None and source != "mmdb":
             asn, country = self._seen_by_hub(place.network_key or "")
             if asn is not None:
-                vantage, source = _as_told(config, asn, country), "echoed"
+                vantage, source = _observed_vantage(config, asn, country), "echoed"
         return msgspec.structs.replace(place, asn_source=source, tunnel=tunnel, vantage=vantage)
 
 
-def moved(before: Place, now: Place) -> str | None:
+def moved(before: VantageLocation, now: VantageLocation) -> str | None:
     """A sentence where what was measured between two looks cannot be told to be of one network; else None."""
     if abs(now.slept_s - before.slept_s) >= SLEPT_S:
         return "the machine slept"
@@ -125,15 +103,15 @@ def moved(before: Place, now: Place) -> str | None:
     return None
 
 
-class Still:
+class MovementWatch:
     """Asks during a round whether the machine is still where the round began."""
 
-    def __init__(self, here: Here, config: Config, path: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, here: Locator, config: Config, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._here, self._config, self._path, self._clock = here, config, path, clock
         self.place = here.keys(config, path)
         self._asked = clock()
 
-    def settle(self) -> Place:
+    def settle(self) -> VantageLocation:
         """Where the round begins, looked at anew where it was not known yet: a router is met by talking to it."""
         if self.place.network_key is None:
             self.place = self._here.keys(self._config, self._path)
@@ -156,22 +134,22 @@ def usable(config: Config, path: str) -> None:
 
 
 def _vantage(
-    config: Config, seen: Whereabouts, tunnel: str | None, told: Told
+    config: Config, seen: Whereabouts, tunnel: str | None, lookup: AddressLookup
 ) -> tuple[VantageTable | None, AsnSource | None]:
     """What is known of this vantage in place of what is declared, and whence its ASN is known."""
     if tunnel is not None:
         return VantageTable(name=config.vantage.name), None
     for address in seen.public:
-        asn, country = told(address)
+        asn, country = lookup(address)
         if asn is not None or country is not None:
             break
     else:
         return None, "declared" if config.vantage.asn is not None else None
     source: AsnSource | None = "declared" if config.vantage.asn is not None else None
-    return _as_told(config, asn, country), "mmdb" if asn is not None else source
+    return _observed_vantage(config, asn, country), "mmdb" if asn is not None else source
 
 
-def _as_told(config: Config, asn: int | None, country: str | None) -> VantageTable:
+def _observed_vantage(config: Config, asn: int | None, country: str | None) -> VantageTable:
     """The declared vantage with what somebody else tells of its network."""
     declared = config.vantage
     other = asn is not None and asn != declared.asn
@@ -183,7 +161,7 @@ def _as_told(config: Config, asn: int | None, country: str | None) -> VantageTab
     )
 
 
-def reader(config: Config) -> Told:
+def reader(config: Config) -> AddressLookup:
     """Tells an address's ASN and country by the databases of `[asn]`; nothing where none is given."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
         return lambda address: (None, None)

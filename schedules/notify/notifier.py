@@ -19,8 +19,7 @@ from schedules.notify.events import OLDEST_S, news, plain
 
 if TYPE_CHECKING:
     from results.db.store import Store
-    from schedules.config.notify import NotifyTable
-    from schedules.config.schema import Config
+    from schedules.config.schema import Config, NotifyTable
     from schedules.plan.model import Choice
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 300, 6 * 3600

@@ -11,7 +11,7 @@ from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db.last_runs import last_runs, made_at
 from schedules.location.location import usable
 from schedules.plan import due_targets
-from schedules.plan.model import Choice
+from schedules.plan.model import Choice, Wanted
 from schedules.plan.priority_data import eager
 from schedules.plan.selection import wanted
 
@@ -59,7 +59,7 @@ def duty(config: Config, store: Store, now: float) -> Duty:
 
 
 def last(
-    config: Config, store: Store, all_wanted: tuple[due_targets.Wanted, ...], now: float
+    config: Config, store: Store, all_wanted: tuple[Wanted, ...], now: float
 ) -> dict[tuple[Target, str], due_targets.Last]:
     """When each was measured last, by what the database holds."""
     until = rfc3339_of_epoch(now, "milliseconds")

@@ -14,18 +14,11 @@ from typing import TypeVar
 import msgspec
 
 from probe.model import Target
+from schedules.plan.model import Wanted
 
 T = TypeVar("T")
 RETRY_S = 3600
 """A target that was passed over because the network was gone is tried again after at most so long."""
-
-
-class Wanted(msgspec.Struct, frozen=True):
-    """One target by one path, once in every `every_s` seconds."""
-
-    target: Target
-    path: str
-    every_s: int
 
 
 class Last(msgspec.Struct, frozen=True):

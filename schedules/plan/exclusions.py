@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
 
 # fmt: off
-CODES = frozenset((
-    "ALDR", "REL", "PORN", "PROV", "POLR", "HUMR", "ENV", "MILX", "HATE", "NEWS", "XED", "PUBH", "GMB", "ANON", "DATE",
-    "GRP", "LGBT", "FILE", "HACK", "COMT", "MMED", "HOST", "SRCH", "GAME", "CULTR", "ECON", "GOVT", "COMM", "CTRL",
-    "IGO", "MISC",
-))
-"""Citizen Lab's categories (test-lists/lists/00-LEGEND-new_category_codes.csv)."""
 VPN = "ANON"
 RISKY = frozenset(("AE", "BY", "CN", "EG", "IQ", "IR", "KP", "MM", "OM", "PK", "RU", "TM", "TZ"))
 """Countries whose laws forbid VPNs, allow only licensed ones, or count their use against a person. Not legal advice."""

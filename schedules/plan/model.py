@@ -1,4 +1,4 @@
-"""The targets of one round."""
+"""What is to be measured: the targets a campaign wants, and those chosen for a round."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ import msgspec
 from probe.model import Target
 
 
+class BadChoice(ValueError):
+    """A target, service or list that cannot be measured; the message names it and the remedy."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """One target by one path, once in every `every_s` seconds."""
+
+    target: Target
+    path: str
+    every_s: int
+
+
 class Choice(msgspec.Struct, frozen=True):
-    """Targets to measure by one path; none is begun after `until`, a reading of the monotonic clock in seconds."""
+    """Targets to measure by one path; none is begun after `until`, a reading of the monotonic clock."""
 
     targets: tuple[Target, ...]
     path: str = "direct"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from results.registers.expectation import Lookup
     from schedules.config.schema import Config
-    from schedules.plan.due_targets import Wanted
+    from schedules.plan.model import Wanted
 
 
 def eager(config: Config, store: Store, wanted: Sequence[Wanted], now: float) -> tuple[Wanted, ...]:

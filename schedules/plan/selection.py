@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import BadTarget, parse
-from schedules.plan.due_targets import Wanted
 from schedules.plan.exclusions import VPN, Left, left_out, sentences, vpn_is_risky
 from schedules.plan.lists import copy_of, is_published
-from schedules.plan.model import Choice
+from schedules.plan.model import BadChoice, Choice, Wanted
 from schedules.plan.register_sample import sampled, waiting
 
 if TYPE_CHECKING:
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 MAX_LIST_LINES = 1_000_000
 DEFAULT_EVERY_S = 6 * 3600
 IS_TARGET = re.compile(r"[.:/\[]")
-
-
-class BadChoice(ValueError):
-    """Something that cannot be measured; the message names it and the way out."""
 
 
 def services(config: Config) -> dict[str, Service]:
@@ -107,7 +102,7 @@ def left_alone(config: Config, database: Path | None) -> Left:
 
 
 def _wanted(config: Config, store: Store | None, left: Left) -> tuple[Wanted, ...]:
-    from schedules.config.types import seconds_of
+    from schedules.config.schema import seconds_of
 
     known = services(config)
     if not config.campaign:

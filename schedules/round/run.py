@@ -19,7 +19,8 @@ from probe.round import measure_all
 from probe.session import Means
 from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from schedules.location.location import Here, Place, Still
+from schedules.config.schema import VantageLocation
+from schedules.location.location import Locator, MovementWatch
 from schedules.plan.due_targets import within
 from schedules.round.batches import Batches
 from schedules.round.controls import sources
@@ -58,7 +59,7 @@ async def once(
     begun: Callable[[NetworkReport], None],
     committed: Callable[[JudgedMeasurement], None],
     again: Callable[[int, NetworkReport | None], None] = _unheard,
-    here: Here | None = None,
+    here: Locator | None = None,
     cut: Callable[[Cut], None] = _unheard,
 ) -> NetworkReport:
     """Measure the chosen targets and say what is found; gives what the canaries said last.
@@ -74,7 +75,7 @@ async def once(
     means = means_of(config, choice.path)
     now = means.network.now()
     budget = Budget(config, store, now)
-    still = Still(here, config, choice.path) if here is not None else None
+    still = MovementWatch(here, config, choice.path) if here is not None else None
     conclusions = Conclusions(store, config, means.vantage, controls=sources(config, store, choice.path), at=now)
     keep = _Kept(config, choice, still)
     report = await look(means, store, conclusions, keep, budget)
@@ -162,7 +163,7 @@ async def _each_anomaly(
 class _Kept:
     """Which targets of a round are finished, and whether it is still on the network where it began."""
 
-    def __init__(self, config: Config, choice: Choice, still: Still | None) -> None:
+    def __init__(self, config: Config, choice: Choice, still: MovementWatch | None) -> None:
         self._left = Counter(choice.targets)
         self._still = still
         self._place = config.place(choice.path)
@@ -170,7 +171,7 @@ class _Kept:
         """Why the round had to end, where it had to."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VantageLocation:
         """Where it began; asked when the canaries have answered."""
         if self._still is None:
             return self._place

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo.network import CensoredNetwork
 from tests.bench.large_register import row
 

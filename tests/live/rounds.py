@@ -16,7 +16,7 @@ from results.db.json_rows import row
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
 from results.registers.importing import import_register
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo import sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site

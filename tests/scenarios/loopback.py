@@ -17,7 +17,7 @@ from probe.session import Means
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control
 from results.judge.verdict import Context, Verdict
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo import censor, sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site

@@ -22,7 +22,7 @@ from probe.net.restricted import Guarded, is_own, public_only
 from results.hub.control import Asked, Controls
 from results.hub.membership import Member
 from results.hub.request_body import BadBody
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo import sites
 from schedules.demo.network import CensoredNetwork
 from schedules.demo.resolver import Behaviour, addresses

@@ -22,7 +22,7 @@ from results.fingerprints.formats import reachprobe as ours
 from results.hub.distribution import Shared
 from results.registers import sample_path
 from results.registers.importing import import_register
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.hub_server.server import _targets
 from schedules.plan.lists import copy_of
 from schedules.plan.selection import from_campaigns, read_list

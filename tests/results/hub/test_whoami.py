@@ -12,10 +12,11 @@ import pytest
 
 from results.db.store import Store
 from results.db.upload_queue import enrol
-from schedules.config.load import ConfigError
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
+from schedules.config.toml import ConfigError
 from schedules.hub_client.whoami import FRESH_S, file_of, network_seen, refresh, remembered
-from schedules.location.location import Here
+from schedules.location.location import Locator
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.location.test_geoip import database
 from tests.schedules.location.test_travel import CAFE, HOME, SECRET, VPN
@@ -29,7 +30,7 @@ class Vantage:
     def __init__(self, folder: Path, hub: RunningHub) -> None:
         self.folder, self.hub, self.db = folder, hub, folder / "agent.db"
         self.where = HOME
-        self.here = Here(SECRET, look=lambda path: self.where, seen_by_hub=partial(network_seen, self.db))
+        self.here = Locator(SECRET, look=lambda path: self.where, seen_by_hub=partial(network_seen, self.db))
 
     def config(self, asn: str = "echo = true", hub: str = "") -> Config:
         file = self.folder / "c.toml"
@@ -100,7 +101,7 @@ async def test_without_the_owner_s_wish_or_by_another_path_nobody_is_asked(vanta
 
 async def test_a_move_while_it_is_asked_is_noticed(vantage: Vantage) -> None:
     looks = chain([HOME] * 3, repeat(CAFE))  # each time it looks thrice
-    moving = Here(SECRET, look=lambda path: next(looks))
+    moving = Locator(SECRET, look=lambda path: next(looks))
     await refresh(vantage.config(), vantage.db, moving, NOW)
     assert remembered(vantage.db) == {}
 

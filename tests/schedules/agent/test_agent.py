@@ -24,8 +24,9 @@ from results.db.store import Store, StoreError
 from results.registers.importing import import_register
 from schedules.agent.agent import PAUSE_S, Agent
 from schedules.agent.ticker import keep_pace, schedule_wakes
-from schedules.config.load import ConfigError
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
+from schedules.config.toml import ConfigError
 from schedules.plan.model import Choice
 from schedules.runtime import lock
 from tests.results.records import finished, measurement

@@ -15,8 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from results.db import notification_queue
 from results.db.store import Store
 from schedules.agent.side_effects import Aside
-from schedules.config.notify import MetricsTable, NotifyTable
-from schedules.config.schema import Config
+from schedules.config.schema import Config, MetricsTable, NotifyTable
 from schedules.demo import censor
 from schedules.round import consent
 from tests.schedules.lab import Lab

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from probe.net.path import BadPath, Path, usable
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo import censor
 from schedules.demo.listener import can_bind
 from schedules.demo.resolver import nxdomain

@@ -17,7 +17,8 @@ from results.fingerprints import collection
 from results.fingerprints.collection import Collection
 from results.fingerprints.fingerprint import Print
 from schedules.cli import call
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
 from schedules.round.judge import Conclusions, judge_again

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.settings import Settings
-from schedules.config.load import ConfigError, line_of
-from schedules.config.schema import Config, Table, load, variables
+from schedules.config.load import load, variables
+from schedules.config.schema import Config, Table
+from schedules.config.toml import ConfigError, line_of
 from schedules.plan.selection import services
 
 DESIGNED = """\

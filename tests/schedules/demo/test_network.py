@@ -40,7 +40,7 @@ async def test_the_configuration_names_everything_a_round_needs() -> None:
 
 
 async def test_the_program_accepts_the_configuration() -> None:
-    from schedules.config import schema as config
+    from schedules.config import load as config
 
     async with CensoredNetwork() as net:
         file = net.folder / "demo.toml"

@@ -15,7 +15,8 @@ import pytest
 from results.db import notification_queue
 from results.db.store import Store
 from results.judge.judged import RoundRecord
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
 from schedules.demo import censor
 from schedules.doctor import extras, storage
 from schedules.doctor import schedule as scheduled

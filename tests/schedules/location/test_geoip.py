@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.config.load import ConfigError
-from schedules.config.schema import load
+from schedules.config.load import load
+from schedules.config.toml import ConfigError
 from schedules.location.geoip import Databases, asn_of, country_of
 from schedules.location.location import reader
 

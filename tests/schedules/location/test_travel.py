@@ -19,9 +19,10 @@ from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent
 from schedules.cli.agent import _measure
 from schedules.cli.app import App
-from schedules.config.schema import CampaignTable, Config, load
+from schedules.config.load import load
+from schedules.config.schema import CampaignTable, Config, VantageLocation
 from schedules.demo.network import Site
-from schedules.location.location import Here, Place, moved, secret_file, secret_of
+from schedules.location.location import Locator, moved, secret_file, secret_of
 from schedules.plan.due import duty
 from schedules.plan.model import Choice
 from schedules.plan.priority_data import eager
@@ -53,8 +54,8 @@ class Machine:
         return self._then if begun else self._first
 
 
-def at(where: Whereabouts) -> Here:
-    return Here(SECRET, look=lambda path: where)
+def at(where: Whereabouts) -> Locator:
+    return Locator(SECRET, look=lambda path: where)
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ class Told:
         self.cut: Cut | None = None
 
 
-async def round_at(here: Here, config: Config, store: Store, *sites: Site, path: str = "direct") -> Told:
+async def round_at(here: Locator, config: Config, store: Store, *sites: Site, path: str = "direct") -> Told:
     told = Told()
 
     def cut(by: Cut) -> None:
@@ -131,7 +132,7 @@ async def test_a_network_that_changes_in_a_round_ends_it_and_what_was_under_way_
 ) -> None:
     sites = [lab.net.add_site(f"s{number}.x.test", dead=number == 1) for number in range(3)]
     one_at_once = msgspec.structs.replace(config, network=msgspec.structs.replace(config.network, concurrency=1))
-    told = await round_at(Here(SECRET, look=Machine(lab.db, HOME, CAFE)), one_at_once, store, *sites)
+    told = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, CAFE)), one_at_once, store, *sites)
     assert told.cut is not None
     assert told.cut.why == "the network changed"
     kept = {row.measurement.target.text for row in told.rows}
@@ -143,7 +144,7 @@ async def test_a_network_that_changes_in_a_round_ends_it_and_what_was_under_way_
 async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_everything(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    here = Here(SECRET, look=Machine(lab.db, HOME, CAFE))
+    here = Locator(SECRET, look=Machine(lab.db, HOME, CAFE))
     monkeypatch.setattr(App, "here", lambda app, **_: here)
     sites = [lab.net.add_site(f"s{number}.x.test", dead=True).url for number in range(3)]
     assert await lab.call("check", "--json", *sites) == 0
@@ -157,16 +158,16 @@ async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_ev
 
 async def test_a_machine_that_slept_in_a_round_ends_it(lab: Lab, store: Store, config: Config) -> None:
     slept = msgspec.structs.replace(HOME, slept_s=3600.0)
-    told = await round_at(Here(SECRET, look=Machine(lab.db, HOME, slept)), config, store, lab.reset)
+    told = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, slept)), config, store, lab.reset)
     assert told.cut is not None
     assert (told.cut.why, told.rows) == ("the machine slept", [])
     assert keys(store)[0] is not None
 
 
 def test_a_line_that_is_gone_for_a_moment_is_no_other_network() -> None:
-    assert moved(Place(line="a", network_key="a"), Place()) is None
-    assert moved(Place(line="a"), Place(line="b")) == "the network changed"
-    assert moved(Place(line="a", network_key="v"), Place(line="a", network_key="w")) is not None
+    assert moved(VantageLocation(line="a", network_key="a"), VantageLocation()) is None
+    assert moved(VantageLocation(line="a"), VantageLocation(line="b")) == "the network changed"
+    assert moved(VantageLocation(line="a", network_key="v"), VantageLocation(line="a", network_key="w")) is not None
 
 
 async def test_nothing_that_is_kept_tells_the_router_or_our_own_address(lab: Lab, store: Store, config: Config) -> None:
@@ -225,7 +226,7 @@ async def test_a_vpn_that_is_meant_so_is_this_vantage(lab: Lab, store: Store, co
 def test_a_path_that_is_bound_to_a_vpn_is_not_mistaken_for_one(lab: Lab) -> None:
     lab.configure('\n[[path]]\nname = "vpn"\nbind = "wg0"\ncountry = "NL"\n')
     config = with_network(load(lab.folder / "c.toml", {}, {}), tunnel="skip")
-    here = Here(SECRET, look=lambda path: VPN if path.bind == "wg0" else HOME)
+    here = Locator(SECRET, look=lambda path: VPN if path.bind == "wg0" else HOME)
     located = here.locate(config)
     assert located.place("vpn").tunnel is None
     assert located.vantage_by("vpn").country == "NL"
@@ -242,11 +243,11 @@ def test_locating_again_forgets_where_it_was_before(config: Config) -> None:
 def test_a_public_address_tells_the_network_and_goes_before_what_is_declared(config: Config) -> None:
     public = Whereabouts(ways=(Way(interface="eth0", link_address=MAC, own="2a02:6b8::1", ethernet=True),))
     told = {"2a02:6b8::1": (13238, "FI")}
-    here = Here(SECRET, look=lambda path: public, told=lambda address: told[address])
+    here = Locator(SECRET, look=lambda path: public, lookup=lambda address: told[address])
     located = here.locate(config)
     assert (located.vantage_by("direct").asn, located.vantage_by("direct").country) == (13238, "FI")
     assert located.place("direct").asn_source == "mmdb"
-    behind_nat = Here(SECRET, look=lambda path: HOME, told=lambda address: (1, "XX")).locate(config)
+    behind_nat = Locator(SECRET, look=lambda path: HOME, lookup=lambda address: (1, "XX")).locate(config)
     assert behind_nat.vantage_by("direct") == config.vantage_by("direct")
     assert behind_nat.place("direct").asn_source == "declared"
 
@@ -263,7 +264,7 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
     sites = [lab.net.add_site(f"s{number}.x.test", dead=True).url for number in range(3)]
     lab.configure(f'\n[[campaign]]\nname = "m"\nevery = "6h"\ntargets = {sites!r}\n'.replace("'", '"'))
     said: list[str] = []
-    here = Here(SECRET, look=Machine(lab.db, HOME, CAFE))
+    here = Locator(SECRET, look=Machine(lab.db, HOME, CAFE))
     agent = Agent(
         lambda: load(lab.folder / "c.toml", {}, {}),
         lambda: 0,
@@ -327,5 +328,5 @@ async def test_a_router_that_is_first_met_by_the_canaries_is_known_when_the_roun
         looked += 1
         return UNMET if looked < 5 else HOME
 
-    told = await round_at(Here(SECRET, look=look), config, store, lab.good)
+    told = await round_at(Locator(SECRET, look=look), config, store, lab.good)
     assert (told.cut, keys(store)) == (None, [HOME.key(SECRET)])

@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from schedules.config.notify import NotifyTable
-from schedules.config.schema import Config
+from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Address, Message, hosts, is_known, masked, send
 from tests.schedules.webhook import Webhook

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from results.db import notification_queue
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import Store
-from schedules.config.notify import NotifyTable
-from schedules.config.schema import Config, VantageTable
+from schedules.config.schema import Config, NotifyTable, VantageTable
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Address, Message
 from schedules.notify.notifier import LONGEST_RETRY_S, MAX_LINES, Teller, is_quiet, may_be_told, message, retry_s

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
-from schedules.plan.due_targets import Due, Last, Wanted, by_path, due, next_at, share_of, within
+from schedules.plan.due_targets import Due, Last, by_path, due, next_at, share_of, within
+from schedules.plan.model import Wanted
 
 HOUR, DAY = 3600, 86400
 NOW = 1_800_000_000

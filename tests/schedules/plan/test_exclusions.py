@@ -14,10 +14,11 @@ from probe.services import built_in
 from results.db.store import Store
 from results.registers.importing import import_register
 from schedules import cli
-from schedules.config.load import ConfigError
-from schedules.config.schema import CampaignTable, CareTable, Config, ServiceTable, VantageTable, load
-from schedules.location.location import Here
-from schedules.plan.exclusions import CODES, RISKY, sentences
+from schedules.config.load import load
+from schedules.config.schema import CODES, CampaignTable, CareTable, Config, ServiceTable, VantageTable
+from schedules.config.toml import ConfigError
+from schedules.location.location import Locator
+from schedules.plan.exclusions import RISKY, sentences
 from schedules.plan.lists import copy_of
 from schedules.plan.selection import from_campaigns, unmeasured, wanted
 from tests.schedules.lab import Lab, rows
@@ -136,7 +137,7 @@ def test_vpn_services_are_measured_elsewhere(country: str | None) -> None:
 
 def test_a_vpn_that_hides_the_country_changes_nothing_for_the_person_in_it() -> None:
     there = Whereabouts(ways=(Way(interface="wg0", tunnel="a WireGuard tunnel"),))
-    located = Here(b"", look=lambda path: there).locate(Config(vantage=VantageTable(country="IR")))
+    located = Locator(b"", look=lambda path: there).locate(Config(vantage=VantageTable(country="IR")))
     assert located.vantage_by("direct").country is None
     assert VPNS.isdisjoint(hosts(located))
 
@@ -144,7 +145,7 @@ def test_a_vpn_that_hides_the_country_changes_nothing_for_the_person_in_it() -> 
 def test_to_be_opted_in_at_home_does_not_hold_in_another_country() -> None:
     public = Whereabouts(ways=(Way(interface="eth0", own="2a02:6b8::1"),))
     home = Config(vantage=VantageTable(country="RU"), care=CareTable(vpn_services_in=("RU",)))
-    abroad = Here(b"", look=lambda path: public, told=lambda address: (1, "IR")).locate(home)
+    abroad = Locator(b"", look=lambda path: public, lookup=lambda address: (1, "IR")).locate(home)
     assert VPNS.isdisjoint(hosts(abroad))
 
 

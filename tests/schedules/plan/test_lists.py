@@ -11,8 +11,9 @@ import pytest
 
 from results.db.store import Store
 from schedules import cli
-from schedules.config.load import ConfigError
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
+from schedules.config.toml import ConfigError
 from schedules.demo import sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork

@@ -15,7 +15,7 @@ from results.db.last_runs import RECENT
 from results.db.store import Store
 from results.registers.importing import import_register
 from schedules.config.schema import Config, VantageTable
-from schedules.plan.due_targets import Wanted
+from schedules.plan.model import Wanted
 from schedules.plan.priority import CONFIRM_S, DAY_S, HOUR_S, after_change, after_listing, sooner
 from schedules.plan.priority_data import NewlyListed, eager
 from tests.results.records import finished, measurement, target

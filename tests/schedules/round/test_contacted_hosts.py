@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from schedules.config.notify import NotifyTable
-from schedules.config.schema import Config
+from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
 from schedules.round import consent
 from schedules.round.contacted_hosts import Contact, told

@@ -14,7 +14,8 @@ from probe.model import Dns, Measurement, Tcp, Tls, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
 from results.registers.importing import import_register
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
 from schedules.round.judge import Conclusions, judge_again
 from schedules.round.shared_addresses import MANY, SharedAddresses
 from tests.results.records import HOME, finished, measurement, observation, target, verdict

@@ -18,8 +18,9 @@ from results.db import read
 from results.db.store import Store
 from results.judge.traffic import bytes_of, month_of, next_month, spent_in
 from schedules.agent.agent import Agent
-from schedules.config.load import ConfigError
-from schedules.config.schema import CareTable, Config, NetworkTable, load
+from schedules.config.load import load
+from schedules.config.schema import CareTable, Config, NetworkTable
+from schedules.config.toml import ConfigError
 from schedules.round import preflight
 from schedules.round.data_cap import Budget
 from schedules.round.preflight import by_network_manager, unwilling

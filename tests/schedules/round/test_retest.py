@@ -14,7 +14,8 @@ from probe.net.network import RealNetwork
 from probe.reference_sites import NetworkReport
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
-from schedules.config.schema import Config, load
+from schedules.config.load import load
+from schedules.config.schema import Config
 from schedules.demo import censor, resolver
 from schedules.demo.network import Site
 from schedules.plan.model import Choice

@@ -17,7 +17,7 @@ from probe.reference_sites import NetworkReport
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.throughput import ENOUGH_BYTES, rate_of
-from schedules.config.schema import load
+from schedules.config.load import load
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
 from schedules.round.judge import Conclusions
