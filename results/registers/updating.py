@@ -12,10 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from results.registers import signatures
 from results.registers.importing import import_register
 from results.registers.records import ImportReport, RegisterError
 from results.registers.source import Progress
@@ -43,13 +41,6 @@ Fetch = Callable[..., Awaitable[Fetched]]
 """`probe.http.exchange.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
 
 
-class Signed(NamedTuple):
-    """Where a register's detached signature is (a URL or a file), and the certificate that must have made it."""
-
-    signature: str
-    certificate: Path
-
-
 async def update_register(
     db: Database,
     source: Sequence[str],
@@ -58,7 +49,6 @@ async def update_register(
     name: str,
     country: str | None = None,
     format: str | None = None,
-    signed: Signed | None = None,
     force: bool = False,
     now: datetime,
     folder: Path,
@@ -67,8 +57,8 @@ async def update_register(
     """Bring a register up to date from the first of its sources (URLs or files) that works; None: nothing is newer.
 
     `folder` holds downloads under way, and what came of one that broke off. A version that lacks more than a fifth of
-    the entries of the one before is refused unless `force`; one that is not signed as `signed` says, always. Raises
-    RegisterError with what each source said, the register being as it was.
+    the entries of the one before is refused unless `force`. Raises RegisterError with what each source said, the
+    register being as it was.
     """
     how: dict[str, Any] = {
         "name": name, "country": country, "format": format, "now": now, "progress": progress,
@@ -78,17 +68,15 @@ async def update_register(
     for place in source:
         try:
             if "://" in place:
-                return await _from_url(db, place, fetch, folder, signed, force, how)
-            file = _path(place)
-            await _check(file, signed, fetch, folder)
-            return import_register(db, [file], **how)
+                return await _from_url(db, place, fetch, folder, force, how)
+            return import_register(db, [_path(place)], **how)
         except (RegisterError, OSError) as error:
             said.append(str(error))
     raise RegisterError(f"register {name} stays as it was: " + ("; ".join(said) or "it has no source"))
 
 
 async def _from_url(
-    db: Database, url: str, fetch: Fetch, folder: Path, signed: Signed | None, force: bool, how: dict[str, Any]
+    db: Database, url: str, fetch: Fetch, folder: Path, force: bool, how: dict[str, Any]
 ) -> ImportReport | None:
     known = (None, None)
     if not force and _has_versions(db, how["name"]):
@@ -98,7 +86,6 @@ async def _from_url(
         got = await fetch(url, into, etag=known[0], modified=known[1], max_bytes=MAX_DOWNLOAD)
         if got.status == NOT_MODIFIED:
             return None
-        await _check(into, signed, fetch, folder)
         report = import_register(db, [into], **how)
     db.execute(
         "INSERT OR REPLACE INTO register_sources VALUES (?, ?, ?, ?, ?)",
@@ -122,26 +109,8 @@ def _place_for(url: str, folder: Path) -> Iterator[Path]:
             own.rmdir()
 
 
-async def _check(register: Path, signed: Signed | None, fetch: Fetch, folder: Path) -> None:
-    if signed is None:
-        return
-    with _scratch(folder) as scratch:
-        signature = _path(signed.signature)
-        if "://" in signed.signature:
-            signature = scratch / "fetched"
-            await fetch(signed.signature, signature, max_bytes=signatures.MAX_SIGNATURE)
-        signatures.check(register, signature, signed.certificate, scratch)
-
-
 def _path(text: str) -> Path:
     return Path(text).expanduser()
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix="signature-") as scratch:
-        yield Path(scratch)
 
 
 def _has_versions(db: Database, name: str) -> bool:

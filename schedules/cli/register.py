@@ -97,10 +97,9 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
 def _update(app: App, table: RegisterTable, config: Config, force: bool) -> ImportReport | None:
     import asyncio
 
-    from results.registers.updating import Signed, update_register
+    from results.registers.updating import update_register
     from schedules.hub_client.download import fetcher
 
-    signed = Signed(table.signature, Path(table.signed_by)) if table.signature and table.signed_by else None
     with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
         return asyncio.run(
             update_register(
@@ -110,7 +109,6 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
                 name=table.name,
                 country=table.country,
                 format=table.format,
-                signed=signed,
                 force=force,
                 now=datetime.now(UTC),
                 folder=app.database.with_name("downloads"),

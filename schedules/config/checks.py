@@ -93,11 +93,6 @@ def _registers(config: Config) -> list[tuple[Keys, str]]:
             found.append((("campaign", place, "register"), "a register gives a sample: give both register and sample"))
         if campaign.include and campaign.register is None:
             found.append((("campaign", place, "include"), "goes with a register"))
-    for place, table in enumerate(config.register):
-        if (table.signature is None) != (table.signed_by is None):
-            found.append((("register", place, "signature"), "give both signature and signed_by"))
-        elif table.signed_by is not None and not Path(table.signed_by).is_file():
-            found.append((("register", place, "signed_by"), f"there is no file {table.signed_by}"))
     return found
 
 

@@ -138,10 +138,6 @@ class RegisterTable(Table, frozen=True, kw_only=True):
     source: str | None = None
     sources: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     """Mirrors, in their order, after `source`."""
-    signature: str | None = None
-    """Where its detached signature is."""
-    signed_by: str | None = None
-    """A PEM file with the certificate that must have made it, or the one above that."""
     max_age_days: Annotated[float, Meta(gt=0)] = 3.0
 
     @property
