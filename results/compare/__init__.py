@@ -1,6 +1,6 @@
 """Vantages side by side: read from many sources, gathered once each, and told what kind of difference there is.
 
-`gather` reads sources into a temporary index; `compare` and `alike` are pure over what it hands out, row by row.
+`gather` reads sources into a temporary index; `compare` is pure over what it hands out, row by row.
 """
 
 from __future__ import annotations

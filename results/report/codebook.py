@@ -103,9 +103,9 @@ TABLES = {
     },
     "report --format csv": {
         "section": "What the fact is of: `report`, `place`, `row`, `matrix`, `course`, `register`, `hours`, `methods`, "
-        "`alike`, `times` or `evidence`.",
-        "row": "The service, the target, the step, or the first of two networks.",
-        "place": "The network, or the second of two.",
+        "`times` or `evidence`.",
+        "row": "The service, the target or the step.",
+        "place": "The network.",
         "what": "Which fact.",
         "value": "The fact; shares from 0 to 1, durations in seconds, `at_least` and `at_most` in hours.",
     },

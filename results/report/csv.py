@@ -70,8 +70,6 @@ def _rest(summary: Summary) -> Iterator[Fact]:
         yield "hours", one.target, place, "at_most", one.hours[1]
     for method in summary.methods:
         yield "methods", "", method.place, method.method, method.targets
-    for pair in summary.alike.pairs if summary.alike is not None else ():
-        yield from _fields("alike", pair.a, pair.b, pair, ("rows", "agreement", "kappa"))
     for time in summary.times:
         yield from _fields("times", time.step, time.place, time, ("count", "low", "middle", "high"))
     for proof in summary.evidence:

@@ -55,7 +55,6 @@ def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[di
         yield _section("hours", [part], sentences=list(narrative.delays(summary, words)))
     for name, table, picture in (
         ("methods", tables.methods(summary, words), pictures.methods),
-        ("alike", tables.alike(summary, words), pictures.alike),
         ("times", tables.times(summary, words), pictures.times),
     ):
         if table.rows:

@@ -42,7 +42,7 @@ def _tables(summary: Summary, words: Words) -> Iterator[str]:
         yield f"\n### {_escaped(row.title)}\n"
         yield _escaped(narrative.listing(row, words))
         yield from _table(tables.timeline(row, summary, words), words)
-    for name in ("hours", "methods", "alike", "times"):
+    for name in ("hours", "methods", "times"):
         table = getattr(tables, name)(summary, words)
         if table.rows:
             yield from _section(name, words)

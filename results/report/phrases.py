@@ -101,9 +101,5 @@ class Words:
         text = f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
         return text.replace(".", ",") if self.language == "ru" else text
 
-    def hundredths(self, number: float) -> str:
-        text = f"{number:.2f}"
-        return text.replace(".", ",") if self.language == "ru" else text
-
     def percent(self, share: float) -> str:
         return f"{share:.0%}"

@@ -45,7 +45,6 @@ class Pictures(msgspec.Struct, frozen=True, kw_only=True):
     timelines: Mapping[str, Picture] = MappingProxyType({})
     hours: Picture | None = None
     methods: Picture | None = None
-    alike: Picture | None = None
     times: Picture | None = None
 
 
@@ -78,7 +77,6 @@ def draw(summary: Summary, words: Words) -> Pictures | None:
         timelines={name: drawn for name, drawn in timelines.items() if drawn is not None},
         hours=picture("hours", charts.hours),
         methods=picture("methods", charts.methods),
-        alike=picture("alike", charts.alike),
         times=picture("times", charts.times),
     )
 

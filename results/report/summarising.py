@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
@@ -17,8 +17,6 @@ from results.compare.compare import Cell as ComparedCell
 from results.compare.compare import Compared
 from results.compare.labels import in_order, labels
 from results.compare.merge_sources import Gathered
-from results.compare.observed import DIRECT
-from results.compare.similarity import Alike, alike
 from results.compare.timeline import Track, tracks
 from results.db.json_rows import SCHEMA_VERSION
 from results.report.evidence import Details
@@ -34,11 +32,9 @@ from results.report.summary import (
     Tally,
     Turn,
 )  # fmt: skip
-from results.report.tally import Counted, Labels, proofs, times
+from results.report.tally import Labels, TargetCounts, proofs, times
 
 MOST_ROWS, MOST_ENFORCEMENTS = 60, 400
-MOST_ALIKE = 60
-"""Networks in the likeness: of more, nobody reads a picture."""
 
 
 def summarise(gathered: Gathered, details: Details, *, now: float, within_s: float = 86400.0) -> Summary:
@@ -50,8 +46,7 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
     listed, order = _listed_at(enforcements, details), in_order(names)
     rows = [_dated(row, listed.get(row.name)) for row in _rows(gathered, kept, order, within_s)]
     rows.sort(key=lambda row: (not _is_blocked(row), row.title.casefold(), row.name))
-    counted = Counted(compare(gathered, by="network", rows="target", within_s=within_s))
-    likeness = _alike(counted, names)
+    counted = TargetCounts(compare(gathered, by="network", rows="target", within_s=within_s))
     evidence, evidence_left_out = proofs(details, names)
     notes, days = gathered.notes, gathered.days()
     return Summary(
@@ -81,7 +76,6 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
             Method(place=place, method=method, targets=count)
             for (place, method), count in sorted(counted.methods.items())
         ),
-        alike=likeness,
         times=times(details, names),
         evidence=evidence,
         evidence_left_out=evidence_left_out,
@@ -228,13 +222,3 @@ def _places(names: Labels, called: Mapping[int, str]) -> tuple[Place, ...]:
         )
         for label in in_order(names)
     )
-
-
-def _alike(targets: Iterable[Compared], names: Labels) -> Alike | None:
-    """Of the networks themselves: what leaves by another path is in none of them. Reads `targets` to the end."""
-    direct = {label for vantage, label in names.items() if vantage.path == DIRECT}
-    rows = (replace(row, cells=tuple(cell for cell in row.cells if cell.by in direct)) for row in targets)
-    if 2 <= len(direct) <= MOST_ALIKE:
-        return alike(rows)
-    deque(rows, maxlen=0)
-    return None

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import msgspec
 
 from results.aggregate.enforcement import Delay, Enforcement
-from results.compare.similarity import Alike
 
 State = Literal["never", "throughout", "since", "until", "between", "flapping", "nothing"]
 """How blocking went at one place.
@@ -167,7 +166,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     delays: tuple[Delay, ...] = ()
     enforcements: tuple[Enforcement, ...] = ()
     methods: tuple[Method, ...] = ()
-    alike: Alike | None = None
     times: tuple[Time, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     evidence_left_out: int = 0

@@ -11,7 +11,7 @@ from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 from results.report.summary import Cell as Found
 from results.report.summary import Course, Evidence, Place, Row, Summary
 
-MOST_HOURS, MOST_PAIRS = 80, 60
+MOST_HOURS = 80
 ACROSS = 5
 """Networks side by side on a page."""
 STEPS = ("dns", "svcb", "tcp", "tls", "quic", "http")
@@ -167,23 +167,6 @@ def methods(summary: Summary, words: Words) -> Table:
     found = sorted(summary.methods, key=lambda one: (order.get(one.place, len(order)), -one.targets, one.method))
     rows = ([network(one.place, summary, words), words.say(f"method.{one.method}"), one.targets] for one in found)
     return _table("methods", heads, rows)
-
-
-def alike(summary: Summary, words: Words) -> Table:
-    """Pair by pair, like beside like."""
-    heads = [words.say(f"column.{name}") for name in ("network", "other", "rows", "agreement", "kappa")]
-    pairs = summary.alike.pairs if summary.alike is not None else ()
-    rows = (
-        [
-            network(pair.a, summary, words),
-            network(pair.b, summary, words),
-            pair.rows,
-            "–" if pair.agreement is None else words.percent(pair.agreement),
-            "–" if pair.kappa is None else words.hundredths(pair.kappa),
-        ]
-        for pair in pairs
-    )
-    return _table("alike", heads, rows, MOST_PAIRS)
 
 
 def times(summary: Summary, words: Words) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from probe.model import Vantage
@@ -17,22 +17,18 @@ SURENESS = ("confirmed", "probable", "possible", None)
 Labels = Mapping[Vantage, str]
 
 
-class Counted:
-    """Targets as they come, and what is counted of them by then."""
+class TargetCounts:
+    """At each place, how many targets are in each agreement with the register, and are blocked by each method."""
 
     def __init__(self, targets: Iterable[Compared]) -> None:
-        self._targets = targets
         self.agreements: Counter[tuple[str, str]] = Counter()
         self.methods: Counter[tuple[str, str]] = Counter()
-
-    def __iter__(self) -> Iterator[Compared]:
-        for row in self._targets:
+        for row in targets:
             for cell in row.cells:
                 if cell.outcome is not None and cell.agreement is not None:
                     self.agreements[cell.by, cell.agreement] += 1
                 if cell.outcome == "blocked" and cell.method is not None:
                     self.methods[cell.by, cell.method] += 1
-            yield row
 
 
 def times(details: Details, names: Labels) -> tuple[Time, ...]:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
 from schedules.cli.app import App
-
-if TYPE_CHECKING:
-    from results.compare import Gathered
 
 BY = ["vantage", "network", "country", "path", "day"]
 DIFFERENT = 1
@@ -26,7 +23,6 @@ DIFFERENT = 1
 @click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
 @click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
 @TOKEN_FILE
-@click.option("--alike", is_flag=True, help="How alike networks block, instead: pair by pair, like beside like.")
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a cell.")
 @click.option("--markdown", "form", flag_value="markdown", help="A table for a page or a message.")
@@ -41,7 +37,6 @@ def compare(
     since: str | None,
     until: str | None,
     token_file: Path | None,
-    alike: bool,
     form: str | None,
     fail_on_difference: bool,
 ) -> int:
@@ -54,29 +49,11 @@ def compare(
     from results.compare import compare as compared
     from schedules.render import compare as show
 
-    if alike and (by in ("path", "day") or form in ("csv", "markdown")):
-        raise click.UsageError("--alike goes with --by vantage, network or country, and with --json")
     with (
         at_hand(app, sources, since, until, token_file) as files,
         gathered_from(app, files, since, until) as gathered,
     ):
-        if alike:
-            return _alike(app, gathered, by, rows, within, form)
         found = show.counted(compared(gathered, by=by, rows=rows, within_s=within))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
         tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0
-
-
-def _alike(app: App, gathered: Gathered, by: Any, rows: Any, within: float, form: str | None) -> int:
-    from results.compare import compare as compared
-    from results.compare.similarity import alike
-    from schedules.render.similarity import alike_as_json, alike_for_a_person
-
-    try:
-        found = alike(compared(gathered, by=by, rows=rows, within_s=within))
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    (alike_as_json if form == "json" else alike_for_a_person)(found)
-    tell_what_was_read(app, gathered)
-    return 0

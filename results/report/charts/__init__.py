@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from results.report.charts.alike import alike
 from results.report.charts.hours import hours
 from results.report.charts.methods import methods
 from results.report.charts.register import register
 from results.report.charts.timeline import timeline
 from results.report.charts.times import times
 
-__all__ = ["alike", "hours", "methods", "register", "timeline", "times"]
+__all__ = ["hours", "methods", "register", "timeline", "times"]

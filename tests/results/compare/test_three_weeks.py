@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 
 from results import ooni
-from results.compare import gather
-from results.compare.compare import compare
-from results.compare.similarity import Alike, alike
 from results.db.store import Store
 from results.export import exchange
 from tests.results.compare.rows import compared, outcomes
@@ -82,16 +79,6 @@ def test_day_by_day(three_weeks: list[Path]) -> None:
     assert shares[5] == pytest.approx((0.5 + 0.25) / 4), "from 8 and from 15 o'clock on, on two networks of four"
     assert all(0.4 <= share <= 0.75 for share in shares[8:] if share is not None)
     assert [cell.outcome for cell in cells[9:]] == ["blocked"] * 12
-
-
-def test_the_same_box_shows(three_weeks: list[Path]) -> None:
-    with gather(three_weeks) as gathered:
-        found: Alike = alike(compare(gathered, by="network", rows="target"))
-    same = found.pair("AS12389", "AS8402")
-    assert same is not None
-    assert (same.agreement, same.both_blocked, same.same_method) == (1.0, 3, 3)
-    assert abs(found.order.index("AS12389") - found.order.index("AS8402")) == 1
-    assert found.merges[0].distance == 0.0
 
 
 @pytest.mark.parametrize("format_", ["jsonl", "ooni"])

@@ -58,7 +58,7 @@ def test_it_fits_the_window_and_no_label_is_cut(browser: Page, file: Path, width
     browser.open(file, width=width)
     assert browser.ask("document.documentElement.scrollWidth") <= width
     assert browser.ask(BEYOND) == []
-    assert browser.ask(SHOWN) == 10
+    assert browser.ask(SHOWN) == 9
     assert browser.ask(CUT) == []
 
 

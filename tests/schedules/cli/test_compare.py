@@ -100,19 +100,10 @@ def test_markdown_is_a_table_that_no_name_breaks(call: Call, tmp_path: Path) -> 
 def test_nothing_from_a_file_reaches_the_terminal_raw(call: Call, tmp_path: Path) -> None:
     bad = row("blocked", name="\x1b[2Jx", target="https://x\u202e.example/", service="\x1b]0;x\x07")
     file = write(tmp_path / "a.jsonl", [bad, row(name="office", asn=8402)])
-    for form in ((), ("--csv",), ("--markdown",), ("--alike",), ("--by", "day")):
+    for form in ((), ("--csv",), ("--markdown",), ("--by", "day")):
         code, out, err = call(*form, file)
         assert code == 0
         assert not {"\x1b", "\x07", "\u202e"} & set(out + err)
-
-
-def test_which_networks_are_alike(call: Call, file: Path) -> None:
-    code, out, _ = call("--alike", "--by", "network", file)
-    assert code == 0
-    assert "AS12389 and AS8402: 50% of 2 alike" in out
-    lines = [json.loads(line) for line in call("--alike", "--by", "network", "--json", file)[1].splitlines()]
-    assert lines[0]["rows"] == 2
-    assert sorted(lines[-1]["order"]) == ["AS12389", "AS8402"]
 
 
 def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
@@ -128,8 +119,6 @@ def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
         (("--within", "soon", "."), "give a number and s, m, h or d"),
         (("--within", "0h", "."), "give a number and s, m, h or d"),
         (("--since", "yesterday", "."), "give a UTC date or time"),
-        (("--alike", "--by", "day", "."), "--alike goes with"),
-        (("--alike", "--csv", "."), "--alike goes with"),
     ],
 )
 def test_mistakes_name_the_thing_and_the_way_out(call: Call, arguments: tuple[str, ...], why: str) -> None:
