@@ -13,11 +13,14 @@ from functools import lru_cache
 from results.judge.rule import Rule
 
 RULES_VERSION = "2026-11-26"
+FIRST = ("isolated_retest", "dns", "http", "network", "quic", "throughput")
+"""Tables whose rules are tried before those of other tables in the same tier, in this order."""
 
 
 @lru_cache(maxsize=1)
 def rules() -> tuple[Rule, ...]:
-    """Every rule of every table, by tier; within a tier as written, the tables in the order of their names."""
+    """Every rule of every table, by tier; within a tier as written, FIRST and then the other tables by name."""
     names = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    names.sort(key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
     tables = [importlib.import_module(f"{__name__}.{name}").RULES for name in names]
     return tuple(sorted((rule for table in tables for rule in table), key=lambda rule: rule.tier))
