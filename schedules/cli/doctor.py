@@ -18,18 +18,19 @@ def doctor(app: App, as_json: bool) -> int:
     from schedules.doctor import examine
     from schedules.render.output import out, paragraph, print_json
     from schedules.render.text import safe
+    from schedules.runtime.paths import config_file
 
     code = 0
     console = None if as_json else out()
-    for finding in examine(app):
-        code = max(code, finding.exit_code)
+    for result in examine(app.config, config_file(app.environ, app.config_file), app.database, app.environ):
+        code = max(code, result.exit_code)
         if console is None:
-            print_json({key: value for key, value in msgspec.to_builtins(finding).items() if key != "exit_code"})
+            print_json({key: value for key, value in msgspec.to_builtins(result).items() if key != "exit_code"})
             continue
         sign, style = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}[
-            finding.state
+            result.state
         ]
-        said = f"{sign} {finding.about}: {safe(finding.says)}"
+        said = f"{sign} {result.about}: {safe(result.says)}"
         line = Text(paragraph(said, console.width) if console.is_terminal else said)
         line.stylize(style, 0, 1)
         console.print(line, soft_wrap=True)

@@ -1,78 +1,69 @@
-"""What `doctor` looks at: each check says what it found, and for what is wrong the way out."""
+"""The checks that `doctor` runs on the installation, the configuration and the network."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from results.db.store import Store, StoreError
-from schedules.cli.app import App
 from schedules.config.toml import ConfigError
-from schedules.doctor import exclusions, extras, hub, network, registers, schedule, storage
-from schedules.doctor.check_result import BAD_SETUP, Finding
+from schedules.doctor import checks
+from schedules.doctor.checks import BAD_SETUP, CheckResult
+from schedules.doctor.network import network
+from schedules.plan.model import BadChoice
 from schedules.round import consent
-from schedules.runtime.paths import config_file
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
-__all__ = ["Finding", "examine"]
 
-
-def examine(app: App) -> Iterator[Finding]:
-    """All checks, from what everything else needs to what only adds to it."""
-    yield Finding("python", "fine", f"{sys.version.split()[0]}, reachprobe {version('reachprobe')}")
+def examine(
+    load: Callable[[], Config], config_file: Path | None, database: Path, environ: Mapping[str, str]
+) -> Iterator[CheckResult]:
+    """Run all checks, the basic ones first; `load` reads the configuration and may raise ConfigError."""
+    yield CheckResult("python", "fine", f"{sys.version.split()[0]}, reachprobe {version('reachprobe')}")
     config: Config | None = None
     try:
-        config = app.config()
-        where = config_file(app.environ, app.config_file)
-        yield Finding("configuration", "fine", str(where) if where else "none, so everything is as by default")
+        config = load()
+        where = str(config_file) if config_file else "none, so everything is as by default"
+        yield CheckResult("configuration", "fine", where)
     except ConfigError as error:
-        yield Finding("configuration", "wrong", str(error), BAD_SETUP)
-    yield storage.state_folder(app)
+        yield CheckResult("configuration", "wrong", str(error), BAD_SETUP)
+    yield checks.state_folder(database.parent)
     try:
-        store = app.store()
+        store = Store.open(database)
     except StoreError as error:
-        yield Finding("database", "wrong", str(error), BAD_SETUP)
+        yield CheckResult("database", "wrong", str(error), BAD_SETUP)
         return
     try:
-        whole = storage.database(store)
-        yield whole
-        if whole.state == "wrong":
+        integrity = checks.database(store)
+        yield integrity
+        if integrity.state == "wrong":
             return
-        yield from storage.disk(store, config)
-        yield _consent(app, store)
+        yield from checks.disk(store, config)
+        yield checks.recorded_consent(environ, store)
         if config is not None:
-            yield from _configured(app, config, store)
+            yield from _configured(config, config_file, environ, store)
     finally:
         store.close()
 
 
-def _configured(app: App, config: Config, store: Store) -> Iterator[Finding]:
-    """What there is to look at only where the configuration can be read."""
-    from schedules.plan.model import BadChoice
-
+def _configured(
+    config: Config, config_file: Path | None, environ: Mapping[str, str], store: Store
+) -> Iterator[CheckResult]:
+    """The checks that need a readable configuration."""
     try:
-        yield from schedule.found(app, config, store)
+        yield from checks.schedules(environ, config, store)
     except (BadChoice, ValueError) as error:
-        yield Finding("campaigns", "wrong", str(error), BAD_SETUP)
-    yield from registers.found(config, store)
-    yield from extras.found(app, config, store)
-    yield from hub.found(app, config, store)
-    yield from exclusions.found(app, config, store)
-    yield from network.found(config, consent.agreed(app.environ, store))
-
-
-def _consent(app: App, store: Store) -> Finding:
-    """Whether it is recorded, when it was given, and to which text."""
-    row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
-    if row is None:
-        if consent.agreed(app.environ, store):
-            return Finding("consent", "fine", "by REACHPROBE_CONSENT, not recorded")
-        return Finding("consent", "worth knowing", "not recorded; `reachprobe init` explains and asks")
-    says = f"given on {row[1][:10]} to text {row[0]}"
-    if row[0] < consent.TEXT_VERSION:
-        says += f"; text {consent.TEXT_VERSION} speaks of more, `reachprobe init` asks again"
-    return Finding("consent", "fine", says)
+        yield CheckResult("campaigns", "wrong", str(error), BAD_SETUP)
+    yield from checks.registers(config, store)
+    if config.notify:
+        yield from checks.notifications(environ, config, config_file, store)
+    if config.metrics.textfile is not None or config.metrics.listen is not None:
+        yield checks.metrics_output(config)
+    yield from checks.hubs(environ, config, store)
+    yield from checks.limits(config, store)
+    yield from network(config, consent.agreed(environ, store))

@@ -18,9 +18,8 @@ from results.judge.judged import RoundRecord
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.demo import censor
-from schedules.doctor import extras, storage
-from schedules.doctor import schedule as scheduled
-from schedules.doctor.check_result import Finding
+from schedules.doctor import checks
+from schedules.doctor.checks import CheckResult
 from schedules.install import install
 from schedules.install.install import Installed
 from schedules.round import consent
@@ -73,15 +72,15 @@ async def test_an_address_set_aside_that_answers_some_names_only_is_no_use(
 
 def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     units = (Path("/home/me/.config/systemd/user/reachprobe.timer"),)
-    dead = scheduled._one(Installed("user", units, "inactive"))
+    dead = checks._installed_schedule(Installed("user", units, "inactive"))
     assert dead.says.endswith("is inactive; `systemctl --user enable --now reachprobe.timer`")
-    monkeypatch.setattr(scheduled, "_lingers", lambda: False)
-    ends = scheduled._one(Installed("user", units, "active", "Thu 2026-11-26 12:15:00 UTC"))
+    monkeypatch.setattr(checks, "_lingers", lambda: False)
+    ends = checks._installed_schedule(Installed("user", units, "active", "Thu 2026-11-26 12:15:00 UTC"))
     assert (ends.state, "fired last Thu 2026-11-26 12:15:00 UTC" in ends.says) == ("worth knowing", True)
     assert ends.says.endswith("only while you are logged in: `loginctl enable-linger`")
-    monkeypatch.setattr(scheduled, "_lingers", lambda: True)
-    assert scheduled._one(Installed("user", units, "active")).state == "fine"
-    assert scheduled._one(Installed("system", units, "active")).state == "fine"
+    monkeypatch.setattr(checks, "_lingers", lambda: True)
+    assert checks._installed_schedule(Installed("user", units, "active")).state == "fine"
+    assert checks._installed_schedule(Installed("system", units, "active")).state == "fine"
 
 
 @pytest.fixture
@@ -95,31 +94,27 @@ def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> Non
     now = time.time()
     began = datetime.fromtimestamp(now, UTC) - timedelta(hours=30)
     store.save_round(RoundRecord(id="r", started_at=began.isoformat().replace("+00:00", "Z"), network="online"))
-    late = scheduled._rounds(Config(), store, now, scheduled=True)
+    late = checks._rounds(Config(), store, now, scheduled=True)
     assert late.state == "worth knowing"
     assert late.says.startswith("the last one 30 hours old, ")
     assert "the schedule is late" in late.says
-    assert scheduled._rounds(Config(), store, now, scheduled=False).state == "fine"
+    assert checks._rounds(Config(), store, now, scheduled=False).state == "fine"
 
 
 def test_an_agent_that_runs_is_a_schedule(store: Store) -> None:
-    assert scheduled._agent(store.path) is None
+    assert checks._agent(store.path) is None
     with lock.held(store.path, "agent"):
-        assert scheduled._agent(store.path) == "`reachprobe agent` is running"
-    assert scheduled._agent(store.path) is None
+        assert checks._agent(store.path) == "`reachprobe agent` is running"
+    assert checks._agent(store.path) is None
 
 
 def test_a_crontab_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
     def fails(_: Path) -> list[Installed]:
         raise install.BadSchedule("`crontab -l`: you are not allowed to use this program")
 
-    class Here(NamedTuple):
-        environ: dict[str, str]
-        database: Path
-
     monkeypatch.setattr("schedules.install.install.installed", fails)
-    (found,) = scheduled.found(Here({"HOME": "/tmp"}, store.path), Config(), store)  # type: ignore[arg-type]
-    assert found == Finding("schedule", "worth knowing", "`crontab -l`: you are not allowed to use this program")
+    (found,) = checks.schedules({"HOME": "/tmp"}, Config(), store)
+    assert found == CheckResult("schedule", "worth knowing", "`crontab -l`: you are not allowed to use this program")
 
 
 class Usage(NamedTuple):
@@ -138,7 +133,7 @@ def test_a_disk_that_fills_up_is_told_before_it_is_full(
     store: Store, monkeypatch: pytest.MonkeyPatch, free: int, state: str, said: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(free))
-    (found,) = storage.disk(store, Config())
+    (found,) = checks.disk(store, Config())
     assert (found.state, found.says.startswith(said)) == (state, True)
     assert found.exit_code == (2 if state == "wrong" else 0)
 
@@ -147,9 +142,9 @@ def test_a_database_that_has_outgrown_its_limit_is_told(store: Store) -> None:
     store.db.execute("CREATE TABLE ballast (x BLOB)")
     store.db.execute("INSERT INTO ballast VALUES (zeroblob(1500000))")
     store.db.conn.commit()
-    _, size = storage.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
+    _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
     assert (size.state, " of 1 MB that [store] max_mb allows; what is left" in size.says) == ("worth knowing", True)
-    _, size = storage.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
+    _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
     assert size.state == "fine"
 
 
@@ -197,18 +192,18 @@ async def test_of_each_receiver_whether_it_can_be_told(lab: Lab, capsys: pytest.
 
 
 def test_an_extra_that_is_configured_and_not_there_is_wrong(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extras, "find_spec", lambda _: None)
+    monkeypatch.setattr(checks, "find_spec", lambda _: None)
     told = load(None, {"REACHPROBE_METRICS_LISTEN": "127.0.0.1:9877"}, {})
-    (found,) = extras.found(None, told, store)  # type: ignore[arg-type]
+    found = checks.metrics_output(told)
     assert (found.state, "pip install 'reachprobe[metrics]'" in found.says) == ("wrong", True)
 
 
 def test_a_textfile_in_a_folder_that_is_not_there_is_wrong(store: Store, tmp_path: Path) -> None:
     gone = load(None, {"REACHPROBE_METRICS_TEXTFILE": "/nowhere/r.prom"}, {})
-    (found,) = extras.found(None, gone, store)  # type: ignore[arg-type]
+    found = checks.metrics_output(gone)
     assert (found.state, "/nowhere is not there or cannot be written" in found.says) == ("wrong", True)
     there = load(None, {"REACHPROBE_METRICS_TEXTFILE": str(tmp_path / "r.prom")}, {})
-    (found,) = extras.found(None, there, store)  # type: ignore[arg-type]
+    found = checks.metrics_output(there)
     assert found.state == "fine"
 
 
