@@ -28,7 +28,7 @@ from schedules.round.preflight import unwilling
 from schedules.round.retention import tidy
 from schedules.runtime import lock
 from schedules.runtime.lock import Locked
-from schedules.runtime.sd_notify import Tell
+from schedules.runtime.process import Notify
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
@@ -216,7 +216,7 @@ def _again(left: Duty, now: float) -> float:
     return min([*times, *([left.later] if left.later is not None else [])], default=now + PAUSE_S)
 
 
-async def run_agent(agent: Agent, scheduler: BaseScheduler, tell: Tell, beat_s: float) -> None:
+async def run_agent(agent: Agent, scheduler: BaseScheduler, tell: Notify, beat_s: float) -> None:
     """Run until cancelled; then end the round and keep what is finished. Every `beat_s` it tells that it is alive."""
     schedule_wakes(scheduler, agent.wake)
     scheduler.start()

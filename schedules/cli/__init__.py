@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 FOLDER = Path(__file__).parent
 OK, DIFFERENT, USAGE, NO_NETWORK, LOCKED, INTERRUPTED = 0, 1, 2, 69, 75, 130
@@ -29,7 +29,7 @@ USER_ERRORS = frozenset(
         "schedules.round.consent.NoConsent",
         "schedules.plan.model.BadChoice",
         "schedules.hub_client.client.HubRefused",
-        "schedules.runtime.interrupted.Interrupted",
+        "schedules.runtime.process.Interrupted",
         "schedules.runtime.lock.Locked",
         "schedules.install.units.BadSchedule",
     }

@@ -58,14 +58,14 @@ def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     from results.db import upload_queue
     from schedules.config.schema import Config as Defaults
     from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled, way_of
-    from schedules.runtime import event_loop
+    from schedules.runtime import process
 
     configured = config or Defaults()
     way = way_of(configured)
     if asked.pin is not None:
         way = msgspec.structs.replace(way, pins=(asked.pin,))
     try:
-        given = event_loop.run(HubClient(asked.url, way).enrol(asked.invitation))
+        given = process.run_async(HubClient(asked.url, way).enrol(asked.invitation))
     except NotAnswered as error:
         raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
     except NotEnrolled as error:

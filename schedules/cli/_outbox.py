@@ -6,7 +6,7 @@ from contextlib import closing
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 TOLD = 20
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 
 @click.command()

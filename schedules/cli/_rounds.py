@@ -12,15 +12,15 @@ from results.judge.service import deciding
 from schedules.render.output import out, print_json, talk
 from schedules.round import consent
 from schedules.round.data_cap import Budget
-from schedules.runtime import event_loop, lock
-from schedules.runtime.interrupted import Interrupted
+from schedules.runtime import lock, process
+from schedules.runtime.process import Interrupted
 
 if TYPE_CHECKING:
     from probe.model import Service, Target
     from probe.reference_sites import NetworkReport
     from results.db.store import Store
     from results.judge.judged import JudgedMeasurement
-    from schedules.cli.app import App
+    from schedules.cli._app import App
     from schedules.config.schema import Config
     from schedules.location.location import Locator
     from schedules.plan.model import Choice
@@ -160,7 +160,7 @@ def _round(
         cut=cuts.append,
     )
     try:
-        report = event_loop.run(round_)
+        report = process.run_async(round_)
     except KeyboardInterrupt as error:
         raise Interrupted("interrupted; what was finished is kept") from error
     finally:

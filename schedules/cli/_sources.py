@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from results.compare import Gathered
@@ -62,14 +62,14 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
     from schedules.hub_client.client import HubRefused, NotEnrolled
     from schedules.hub_client.download import MeasurementDownload, hub_for_reading
     from schedules.render.output import talk
-    from schedules.runtime import event_loop
+    from schedules.runtime import process
 
     say = partial(talk, quiet=app.quiet)
     try:
         into = folder / f"{server_of(source).host}.jsonl"
         folder.mkdir()
         hub = hub_for_reading(app.config(), app.database, source, secret)
-        event_loop.run(MeasurementDownload(hub, say).write(request, into))
+        process.run_async(MeasurementDownload(hub, say).write(request, into))
     except NotEnrolled as error:
         raise click.ClickException(
             f"{source.rstrip('/')}: only who has its password or a token may read there: give --token-file, or enrol"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from results.export.exchange import Read, Skipped, Taken

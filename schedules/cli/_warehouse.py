@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.timestamps import rfc3339
-from schedules.cli.app import App
+from schedules.cli._app import App
 from schedules.render.output import out, print_json, talk
 from schedules.render.text import how_many, safe
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -33,8 +33,8 @@ def agent(app: App) -> int:
     from schedules.agent.agent import Agent
     from schedules.agent.side_effects import Aside
     from schedules.round import consent
-    from schedules.runtime import event_loop, lock
-    from schedules.runtime.interrupted import Interrupted
+    from schedules.runtime import lock, process
+    from schedules.runtime.process import Interrupted
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
@@ -60,7 +60,7 @@ def agent(app: App) -> int:
         store.close()
     with lock.held(app.database, "agent"):
         try:
-            event_loop.run(_run(app, made))
+            process.run_async(_run(app, made))
         except (KeyboardInterrupt, Interrupted):
             say("stopped; what was finished is kept")
     return 0
@@ -72,9 +72,9 @@ async def _run(app: App, made: Agent) -> None:
     from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
     from schedules.agent.agent import run_agent
-    from schedules.runtime.sd_notify import beat_s, teller
+    from schedules.runtime.process import systemd_notifier, watchdog_s
 
-    await run_agent(made, AsyncIOScheduler(timezone=UTC), teller(app.environ), beat_s(app.environ))
+    await run_agent(made, AsyncIOScheduler(timezone=UTC), systemd_notifier(app.environ), watchdog_s(app.environ))
 
 
 def _measure(say: Say, here: Locator) -> Measure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 
 @click.command()

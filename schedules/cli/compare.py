@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
+from schedules.cli._app import App
 from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
-from schedules.cli.app import App
 
 BY = ["vantage", "network", "country", "path", "day"]
 DIFFERENT = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 
 @click.command()

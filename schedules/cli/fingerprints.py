@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 from schedules.render.output import print_json
 from schedules.render.text import safe
 

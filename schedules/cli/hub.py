@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
@@ -165,8 +165,8 @@ def _serve(
 ) -> int:
     from probe.net.address_policy import literal
     from schedules.render.output import talk
-    from schedules.runtime import event_loop, lock
-    from schedules.runtime.interrupted import Interrupted
+    from schedules.runtime import lock, process
+    from schedules.runtime.process import Interrupted
 
     try:
         from schedules.hub_server.server import listen, serve
@@ -197,7 +197,7 @@ def _serve(
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            event_loop.run(
+            process.run_async(
                 serve(
                     config,
                     app.database,

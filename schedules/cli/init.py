@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from schedules.cli._enrol import Enrolment

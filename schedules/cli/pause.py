@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from schedules.cli._app import App
 from schedules.cli._duration import Duration
-from schedules.cli.app import App
 
 
 @click.command()

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from schedules.cli import _register as say
-from schedules.cli.app import App
+from schedules.cli._app import App
 from schedules.config.registers import max_age_days
 from schedules.render.output import print_json, talk
 

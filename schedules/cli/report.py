@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from schedules.cli._app import App
 from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, moment
-from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from results.report import Summary
@@ -51,7 +51,7 @@ def report(
 
     from results.report.phrases import Words
     from schedules.render.output import talk
-    from schedules.runtime import atomic_write
+    from schedules.runtime import paths
 
     for option, text in (("--since", since), ("--until", until)):
         moment(option, text)  # usage comes before databases
@@ -65,7 +65,7 @@ def report(
         sys.stdout.buffer.flush()
         return 0
     try:
-        atomic_write.write(output, written.encode())
+        paths.write_atomically(output, written.encode())
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror or error}") from error
     talk(f"written to {output}", quiet=app.quiet)

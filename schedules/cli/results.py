@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from schedules.cli import _browse, _enforcement, _export, _outbox, _prune, _transfer
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40

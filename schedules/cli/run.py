@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from schedules.cli._app import App
 from schedules.cli._duration import Duration
-from schedules.cli.app import App
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -40,7 +40,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from schedules.round import consent
     from schedules.round.preflight import unwilling
     from schedules.round.retention import tidy
-    from schedules.runtime import event_loop, lock
+    from schedules.runtime import lock, process
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
     if dry_run:
@@ -62,7 +62,9 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
                 talk(why, quiet=app.quiet)
                 return 0
             ensure_room(app.database)
-            for sentence in event_loop.run(refresh(config, app.database, time.time(), fetcher(config, app.database))):
+            for sentence in process.run_async(
+                refresh(config, app.database, time.time(), fetcher(config, app.database))
+            ):
                 talk(sentence, quiet=app.quiet)
             choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:

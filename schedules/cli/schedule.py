@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from schedules.install.units import File, Kind

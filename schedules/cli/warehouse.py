@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from probe.timestamps import rfc3339_of_epoch
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from datetime import date

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from schedules.cli.app import App
+from schedules.cli._app import App
 
 PARTS = ("registers", "consent", "schedule", "configuration")
 SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")

@@ -14,7 +14,7 @@ from probe.net.resolver import parse
 from probe.recorder import Log
 from schedules.doctor.checks import NO_NETWORK, CheckResult, State
 from schedules.round.session import means_of
-from schedules.runtime import event_loop
+from schedules.runtime import process
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -32,13 +32,13 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
     if not agreed:
         yield CheckResult("network", "worth knowing", "not asked: without consent nothing is contacted")
         return
-    report = event_loop.run(reference_sites.check(means_of(config, "direct")))
+    report = process.run_async(reference_sites.check(means_of(config, "direct")))
     yield from _reported(config, report)
     for path in config.path_names:
         if path != "direct":
             yield from _path_state(config, path)
     if config.ab_endpoint is not None:
-        yield event_loop.run(_ab_server(config, *config.ab_endpoint))
+        yield process.run_async(_ab_server(config, *config.ab_endpoint))
 
 
 def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
@@ -80,7 +80,7 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
     """Whether the reference sites answer via an available path."""
     about = "control" if path in config.control.all_paths else "path"
     try:
-        report = event_loop.run(reference_sites.check(means_of(config, path)))
+        report = process.run_async(reference_sites.check(means_of(config, path)))
     except BadPath:
         return  # already reported
     if report.state == "online":

@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # signals are the business of schedules.runtime.event_loop
+        yield  # signals are the business of schedules.runtime.process
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,7 +1,8 @@
-"""Where this machine keeps the program's things: the state folder, the database in it, the configuration file."""
+"""Where the program's files are: state folder, database, configuration; and atomic writing."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +10,7 @@ NAME = "reachprobe"
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """$STATE_DIRECTORY as systemd sets it (the first, where it names several), else the user's state folder."""
+    """The first folder of $STATE_DIRECTORY, which systemd sets, else the user's state folder."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     if given:
         return Path(given)
@@ -25,12 +26,12 @@ def database(environ: Mapping[str, str], flag: Path | None) -> Path:
 
 
 def demo_database(environ: Mapping[str, str]) -> Path:
-    """Where `demo` keeps what it measured, unless it is told where."""
+    """The database of `demo` where --db names none."""
     return state_folder(environ) / "demo.db"
 
 
 def config_file(environ: Mapping[str, str], flag: Path | None) -> Path | None:
-    """The configuration: --config, else REACHPROBE_CONFIG, else the user's own where there is one, else None."""
+    """The configuration: --config, else REACHPROBE_CONFIG, else the user's own if it exists, else None."""
     given = flag or environ.get("REACHPROBE_CONFIG")
     if given:
         return Path(given)
@@ -39,7 +40,21 @@ def config_file(environ: Mapping[str, str], flag: Path | None) -> Path | None:
 
 
 def usual_config_file() -> Path:
-    """Where a user's configuration is looked for, and where `init` writes it."""
+    """The user's configuration file, which `init` writes."""
     import platformdirs
 
     return platformdirs.user_config_path(NAME, appauthor=False) / "config.toml"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a temporary file and rename it to `path`; a pipe or device is written directly. Raises OSError."""
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("xb") as out:
+            out.write(content)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ import pytest
 
 from results.db.store import Store
 from schedules import cli
-from schedules.cli.app import App
+from schedules.cli._app import App
 from schedules.demo.network import CensoredNetwork
 from schedules.render.header import header
 from schedules.round import consent

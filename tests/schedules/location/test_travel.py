@@ -17,8 +17,8 @@ from results.db.last_runs import recent_outcomes
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent
+from schedules.cli._app import App
 from schedules.cli.agent import _measure
-from schedules.cli.app import App
 from schedules.config.load import load
 from schedules.config.schema import CampaignTable, Config, VantageLocation
 from schedules.demo.network import Site
