@@ -6,16 +6,16 @@ another, else a network, else the machine. A path is held against the direct pat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from probe.model import Vantage
 from results.aggregate.changes import Changes
-from results.compare import text
-from results.compare.labels import network_of
-from results.compare.observed import DIRECT
+from results.compare.observed import DIRECT, day_of, network_of
+from results.compare.shares import FEW
 from results.compare.timeline import Point, Track
 
 Difference = Literal["none", "machine", "network", "country", "everywhere", "path", "family", "time", "unknown"]
@@ -27,6 +27,10 @@ LENS: dict[str, Difference] = {
     "day": "time",
 }
 """What is laid side by side is told first, where it differs."""
+NAMED = 6
+"""How many places a sentence names before it counts the rest."""
+FAMILIES = {"ipv4": ("IPv6", "IPv4"), "ipv6": ("IPv4", "IPv6")}
+PLURAL = {"country": "countries", "network": "networks", "machine": "machines", "vantage": "vantages"}
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -65,25 +69,25 @@ def difference(units: Sequence[Unit], by: str) -> Told:
         found.append(_place(base))
     if paths := _paths(base, [unit for unit in decided if unit not in base]):
         found.append(("path", paths))
-    if families := text.families(base):
+    if families := _families_text(base):
         found.append(("family", families))
-    if times := text.times([unit for unit in units if unit.vantage.path == DIRECT] or units):
+    if times := _times_text([unit for unit in units if unit.vantage.path == DIRECT] or units):
         found.append(("time", times))
     found.sort(key=lambda one: one[0] != LENS[by])
     if not found:
         found.append(_nothing(base, decided, by))
     elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
-        found.insert(0, (found[0][0], text.same(base)))
+        found.insert(0, (found[0][0], _same_text(base)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
-    return Told(kinds, "; ".join(says for _, says in found), text.note(units))
+    return Told(kinds, "; ".join(says for _, says in found), _note_text(units))
 
 
 def _nothing(base: Sequence[Unit], decided: Sequence[Unit], by: str) -> tuple[Difference, str]:
     """No difference was found: because there is none, or because there was nothing to hold it against."""
     if len(decided) > 1 or (by == "day" and base and sum(day.findings > 0 for day in base[0].track.days.values()) > 1):
-        return "none", f"no difference: {text.same(base)}"
+        return "none", f"no difference: {_same_text(base)}"
     if decided:
-        return "unknown", f"{text.same(base)}; nothing else to compare it with"
+        return "unknown", f"{_same_text(base)}; nothing else to compare it with"
     return "unknown", "nothing to compare"
 
 
@@ -94,12 +98,12 @@ def _outcomes(units: Sequence[Unit]) -> set[str]:
 def _place(base: Sequence[Unit]) -> tuple[Difference, str]:
     """The coarsest place that explains who sees what."""
     if _explains(base, lambda vantage: vantage.country):
-        return "country", text.places(base, "country", lambda unit: str(unit.vantage.country))
+        return "country", _places_text(base, "country", lambda unit: str(unit.vantage.country))
     if _explains(base, _network):
-        return "network", text.places(base, "network", lambda unit: network_of(unit.vantage))
+        return "network", _places_text(base, "network", lambda unit: network_of(unit.vantage))
     if all(_network(unit.vantage) for unit in base):
-        return "machine", text.places(base, "machine", lambda unit: unit.label)
-    return "unknown", text.places(base, "vantage", lambda unit: unit.label)
+        return "machine", _places_text(base, "machine", lambda unit: unit.label)
+    return "unknown", _places_text(base, "vantage", lambda unit: unit.label)
 
 
 def _network(vantage: Vantage) -> str | None:
@@ -127,4 +131,92 @@ def _paths(base: Sequence[Unit], others: Sequence[Unit]) -> str | None:
         if len(_outcomes(own)) != 1 or _outcomes(own) == _outcomes([unit]):
             continue
         (opening if _outcomes([unit]) == {"reachable"} else closed).add(unit.vantage.path)
-    return text.paths(sorted(opening), sorted(closed - opening))
+    return _paths_text(sorted(opening), sorted(closed - opening))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """`a, b and 3 more`."""
+    every = list(dict.fromkeys(names))
+    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
+    return ", ".join(every[:NAMED]) + more
+
+
+def _places_text(units: Sequence[Unit], level: str, label: Callable[[Unit], str]) -> str:
+    """`this network only: blocked on AS1; reachable on AS2, AS3`."""
+    by_outcome: dict[str, set[str]] = defaultdict(set)
+    for unit in units:
+        if unit.point is not None:
+            by_outcome[unit.point.outcome].add(label(unit))
+    odd = {outcome: names for outcome, names in by_outcome.items() if outcome != "reachable"}
+    alone = len(odd) == 1 and len(next(iter(odd.values()))) == 1
+    head = f"this {level} only" if alone else f"some {PLURAL[level]}"
+    preposition = {"country": "in", "network": "on"}.get(level, "at")
+    order = sorted(by_outcome, key=lambda outcome: (outcome == "reachable", outcome))
+    said = [f"{outcome} {preposition} {_listed(sorted(by_outcome[outcome]))}" for outcome in order]
+    return f"{head}: {'; '.join(said)}"
+
+
+def _paths_text(opening: Sequence[str], closed: Sequence[str]) -> str | None:
+    """`a VPN or proxy opens it: vpn`."""
+    said = [f"a VPN or proxy opens it: {_listed(opening)}"] if opening else []
+    said += [f"it does not open by {_listed(closed)}"] if closed else []
+    return "; ".join(said) or None
+
+
+def _families_text(units: Sequence[Unit]) -> str | None:
+    """`IPv6 only: over IPv4 it does not work at home`."""
+    where: dict[str, list[str]] = defaultdict(list)
+    for unit in units:
+        if unit.point is not None and unit.point.failing is not None:
+            where[unit.point.failing].append(unit.label)
+    said = [
+        f"{FAMILIES[failing][0]} only: over {FAMILIES[failing][1]} it does not work at {_listed(names)}"
+        for failing, names in sorted(where.items())
+    ]
+    return "; ".join(said) or None
+
+
+def _times_text(units: Sequence[Unit]) -> str | None:
+    """`since 2017-05-06 at home, office (within 6 h)`; blocks that ended; what flaps."""
+    dated: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
+    for unit in units:
+        if unit.changes.flapping:
+            dated["", "flapping"].append((unit.label, 0.0))
+        elif unit.changes.changes:
+            last = unit.changes.changes[-1]
+            word = "since" if last.blocked else "blocked until"
+            dated[day_of(last.at), word].append((unit.label, last.hours))
+    said = []
+    for (day, word), found in sorted(dated.items()):
+        within = f" (within {max(hours for _, hours in found):.0f} h)" if day else ""
+        said.append(f"{word}{day and ' ' + day} at {_listed(label for label, _ in found)}{within}")
+    return "; ".join(said) or None
+
+
+def _same_text(units: Sequence[Unit]) -> str:
+    """`reachable at all 4 vantages`."""
+    outcomes = sorted({unit.point.outcome for unit in units if unit.point is not None})
+    where = f"at all {len(units)} vantages" if len(units) > 2 else f"at {_listed(unit.label for unit in units)}"
+    return f"{' and '.join(outcomes)} {where}"
+
+
+def _note_text(units: Sequence[Unit]) -> str | None:
+    """What was left out and why, and what makes the rest weak."""
+    old = [f"{u.label} (last {day_of(u.track.last_at)})" for u in units if _is_old(u) and u.track.last_at]
+    said = [
+        ("no finding close enough in time", old),
+        ("not everything required was measured", [u.label for u in units if u.partial]),
+        ("nothing clear", [u.label for u in units if u.doubtful]),
+        ("no working network", [u.label for u in units if u.track.last_at is None and u.track.offline_at]),
+        ("cut off from abroad", [u.label for u in units if u.track.restricted_at]),
+        (f"fewer than {FEW} days, so the numbers are small", [u.label for u in units if 0 < _days(u) < FEW]),
+    ]
+    return "; ".join(f"{what}: {_listed(names)}" for what, names in said if names) or None
+
+
+def _is_old(unit: Unit) -> bool:
+    return unit.point is None and not unit.partial and not unit.doubtful
+
+
+def _days(unit: Unit) -> int:
+    return sum(day.findings > 0 for day in unit.track.days.values())

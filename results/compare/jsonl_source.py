@@ -77,7 +77,7 @@ class Line(msgspec.Struct, kw_only=True):
     """A header's, which is no row."""
 
 
-def read(path: Path) -> Iterator[Seen | Skipped]:
+def read_records(path: Path) -> Iterator[Seen | Skipped]:
     """Every record of a file, plain or packed, whatever it is of. Raises BadFile."""
     for number, line in records(path):
         try:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from probe.model import Vantage
-from results.compare.observed import DIRECT
+from results.compare.observed import DIRECT, NOT_KNOWN, network_of
 
 Label = str
 Dimension = Literal["vantage", "network", "country", "path"]
-NOT_KNOWN = "not known"
 
 
 def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
@@ -45,13 +44,6 @@ def _natural(label: Label) -> list[tuple[int, str]]:
         (int(part), "") if part.isdecimal() and part.isascii() else (-1, part)
         for part in re.split(r"([0-9]{1,18})", label)
     ]
-
-
-def network_of(vantage: Vantage) -> str:
-    """`AS12389`, else the network's name, else that it is not known."""
-    if vantage.asn is not None:
-        return f"AS{vantage.asn}"
-    return vantage.network_name or f"network {NOT_KNOWN}"
 
 
 def _names(vantages: Sequence[Vantage]) -> dict[Vantage, str]:

@@ -20,6 +20,7 @@ AGREEMENTS = ("enforced", "unenforced", "collateral", "unlisted-block", "open", 
 FINDINGS = frozenset({"reachable", "blocked", "denied", "down"})
 """Outcomes that say how a target fares; the others say that this measurement cannot tell."""
 DIRECT = "direct"
+NOT_KNOWN = "not known"
 PLACE = ("name", "country", "asn", "network_name", "path")
 """What tells one vantage from another."""
 LONGEST_NAME, LONGEST_TARGET = 200, 2048
@@ -90,6 +91,13 @@ def place_of(vantage: Vantage) -> Vantage:
         network_name=bounded(vantage.network_name) if vantage.asn is None and vantage.network_name else None,
         path=bounded(vantage.path),
     )
+
+
+def network_of(vantage: Vantage) -> str:
+    """`AS12389`, else the network's name, else that it is not known."""
+    if vantage.asn is not None:
+        return f"AS{vantage.asn}"
+    return vantage.network_name or f"network {NOT_KNOWN}"
 
 
 def bounded(text: str, limit: int = LONGEST_NAME) -> str:

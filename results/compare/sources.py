@@ -40,7 +40,7 @@ def read(
                 if is_database(file):
                     yield from databases.read(file, since=since, until=until)
                 else:
-                    yield from jsonl_source.read(file)
+                    yield from jsonl_source.read_records(file)
             except (BadFile, databases.BadDatabase) as error:
                 if file == source:
                     raise SourceError(str(error)) from error
