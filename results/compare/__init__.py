@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from results.compare.compare import Cell, Compared, compare
-from results.compare.merge_sources import Gathered, gather
+from results.compare.index import Gathered, gather
 from results.compare.sources import SourceError
 
 __all__ = ["Cell", "Compared", "Gathered", "SourceError", "compare", "gather"]

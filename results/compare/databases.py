@@ -14,11 +14,11 @@ import msgspec
 
 from probe.model import Vantage
 from probe.timestamps import epoch, rfc3339_of_epoch
-from results.compare.jsonl_source import Listing
-from results.compare.observed import (
+from results.compare.record import (
     LATEST,
     LONGEST_TARGET,
     PLACE,
+    Listing,
     Seen,
     bounded,
     failing_family,

@@ -14,9 +14,8 @@ import msgspec
 
 from probe.model import Vantage
 from results.aggregate.changes import Changes
-from results.compare.observed import DIRECT, day_of, network_of
-from results.compare.shares import FEW
-from results.compare.timeline import Point, Track
+from results.compare.record import DIRECT, day_of, network_of
+from results.compare.timeline import FEW, Point, Track
 
 Difference = Literal["none", "machine", "network", "country", "everywhere", "path", "family", "time", "unknown"]
 LENS: dict[str, Difference] = {

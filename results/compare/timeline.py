@@ -9,12 +9,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from math import sqrt
 
 import msgspec
 
 from probe.model import Vantage
-from results.compare.merge_sources import Moment, RowOf, Series
-from results.compare.observed import FINDINGS, day_of
+from results.compare.index import Moment, RowOf, Series
+from results.compare.record import FINDINGS, day_of
 from results.judge.service import deciding
 
 PAUSE_S = 3600.0
@@ -141,3 +142,49 @@ def _decided(latest: dict[str, Moment], at: float) -> Iterator[Point]:
         failing = {one.failing for one in latest.values()} - {None}
         point = msgspec.structs.replace(_point(chosen), at=at)
         yield msgspec.structs.replace(point, failing=failing.pop() if len(failing) == 1 else None)
+
+
+Z95 = 1.959963984540054
+"""The normal quantile of a two-sided interval of 95%."""
+FEW = 10
+"""Below so many vantage-days a number is called small."""
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A share of `of` vantage-days; both ends of the interval are shares too."""
+
+    of: int
+    share: float
+    low: float
+    high: float
+
+    @property
+    def is_small(self) -> bool:
+        return self.of < FEW
+
+
+def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
+    """The score interval of a binomial share (E. B. Wilson, JASA 22, 1927); `count` may be a sum of parts of days.
+
+    ValueError for a count that is more than all, or of nothing.
+    """
+    if of < 1 or not 0 <= count <= of:
+        raise ValueError(f"{count} of {of}")
+    share = count / of
+    middle = share + z * z / (2 * of)
+    spread = z * sqrt(share * (1 - share) / of + z * z / (4 * of * of))
+    scale = 1 + z * z / of
+    return max(0.0, min(share, (middle - spread) / scale)), min(1.0, max(share, (middle + spread) / scale))
+
+
+def share_of_days(days: list[float]) -> Share | None:
+    """The mean of each vantage-day's own share, 0 to 1; None without days.
+
+    Measurements of one vantage on one day see the same network in the same state, so together they count as one: with
+    many a day, their number would feign a certainty that is not there.
+    """
+    if not days:
+        return None
+    count = min(sum(days), float(len(days)))
+    low, high = wilson(count, len(days))
+    return Share(len(days), count / len(days), low, high)

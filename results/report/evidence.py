@@ -19,7 +19,7 @@ import msgspec
 from probe.model import Vantage
 from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, Entry, Seen, enforcement
-from results.compare.observed import PLACE, place_of
+from results.compare.record import PLACE, place_of
 from results.report.load import Detail, read, versions
 
 CACHE_KIB = 32 * 1024

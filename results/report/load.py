@@ -17,8 +17,8 @@ from probe.model import Measurement, Vantage
 from probe.timestamps import epoch
 from results import ooni
 from results.aggregate.enforcement import Entry
-from results.compare import databases, jsonl_source, sources
-from results.compare.observed import LONGEST_TARGET, PLACE, Seen, bounded, is_sound, seen_of
+from results.compare import databases, sources
+from results.compare.record import LONGEST_TARGET, PLACE, Seen, bounded, is_sound, seen_of
 from results.db.jsonl import BadFile, BadRecord, decode, printable, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
@@ -128,7 +128,7 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
 def _lines(file: Path) -> Iterator[Detail]:
     for _, line in records(file):
         with suppress(BadRecord, ValueError, TypeError, OverflowError):
-            if isinstance(line, bytes) and (seen := jsonl_source.seen_in(line)) is not None:
+            if isinstance(line, bytes) and (seen := sources.seen_in(line)) is not None:
                 yield _of_line(line, seen)
 
 

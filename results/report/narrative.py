@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from results.aggregate.enforcement import Delay, Enforcement
-from results.compare.observed import DIRECT, day_of
+from results.compare.record import DIRECT, day_of
 from results.report.phrases import Words
 from results.report.summary import Course, Row, Summary, Turn
 

@@ -14,9 +14,8 @@ from results.aggregate.changes import Changes
 from results.aggregate.enforcement import Enforcement, by_network
 from results.compare import compare
 from results.compare.compare import Cell as ComparedCell
-from results.compare.compare import Compared
-from results.compare.labels import in_order, labels
-from results.compare.merge_sources import Gathered
+from results.compare.compare import Compared, in_order, labels
+from results.compare.index import Gathered
 from results.compare.timeline import Track, tracks
 from results.db.json_rows import SCHEMA_VERSION
 from results.report.evidence import Details

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from probe.model import Vantage
-from results.compare.compare import Compared
-from results.compare.labels import labels
+from results.compare.compare import Compared, labels
 from results.report.evidence import Details, Proof, seconds_of
 from results.report.summary import Evidence, Time
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from results.compare import Cell, Compared
-    from results.compare.shares import Share
+    from results.compare.timeline import Share
 
 GAP, SPLIT = "·", "≠"
 WIDE = 13

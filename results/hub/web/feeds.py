@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from results.aggregate.questions import ChangeRow, Period
-from results.compare.observed import DIRECT, bounded
+from results.compare.record import DIRECT, bounded
 from results.hub.web import lists, measurement_view, queries, rendering
 from results.hub.web.context import Asking, missing
 from results.hub.web.labels import network, title

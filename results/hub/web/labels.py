@@ -8,7 +8,7 @@ from functools import cache
 
 import msgspec
 
-from results.compare.observed import DIRECT, bounded
+from results.compare.record import DIRECT, bounded
 from results.report.phrases import Words
 from results.report.tables import what
 

@@ -14,7 +14,7 @@ import msgspec
 
 from probe.timestamps import epoch, parse_time, rfc3339
 from results.aggregate.questions import BlockRow, ChangeRow
-from results.compare.observed import bounded
+from results.compare.record import bounded
 from results.hub.web.labels import network, title
 from results.hub.web.measurement_view import how
 from results.hub.web.params import Asked

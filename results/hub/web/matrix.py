@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 import msgspec
 
 from results.aggregate.questions import UNTOLD
-from results.compare.observed import DIRECT, bounded
+from results.compare.record import DIRECT, bounded
 from results.hub.web.labels import Network, in_order, names_of, natural, network, title
 from results.hub.web.queries import CellRow, LatestRow
 from results.judge.service import deciding

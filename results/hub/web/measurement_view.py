@@ -10,7 +10,7 @@ import msgspec
 from probe.model import Measurement
 from results import ooni
 from results.aggregate.questions import Period
-from results.compare.observed import bounded
+from results.compare.record import bounded
 from results.db import read
 from results.export import exchange
 from results.hub.web import queries

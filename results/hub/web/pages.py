@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from results.aggregate.questions import MatrixRow
-from results.compare.observed import DIRECT
+from results.compare.record import DIRECT
 from results.db.json_codec import ID
 from results.hub.web import measurement_view, queries, rendering, timeline
 from results.hub.web.context import Asking, missing

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from probe.timestamps import parse_date
 from results.aggregate.questions import Period
-from results.compare.observed import bounded
+from results.compare.record import bounded
 from results.hub.web.phrases import PageWords, language_of
 
 DAYS = 7

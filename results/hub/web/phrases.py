@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from results.compare.observed import bounded
+from results.compare.record import bounded
 from results.report import phrases
 from results.report.phrases import Words, languages
 

@@ -15,7 +15,7 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
-from results.compare.observed import DIRECT, bounded
+from results.compare.record import DIRECT, bounded
 from results.hub.web.params import Asked
 from results.judge.step_text import safe
 from results.report.csv import harmless

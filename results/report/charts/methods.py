@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from results.compare.observed import DIRECT
+from results.compare.record import DIRECT
 from results.report.charts.base import INK, MOST_PLACES, columns, finished, inner, labelled, panels, room, rows_of
 from results.report.phrases import Words
 from results.report.summary import Summary

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from results.compare.shares import wilson
+from results.compare.timeline import wilson
 from tests.results.compare.rows import compared, only, outcomes, row, write
 from tests.results.ooni.records import line as ooni_line
 from tests.results.ooni.records import reachable

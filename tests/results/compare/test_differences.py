@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from results.compare import Compared
-from results.compare.observed import failing_family
+from results.compare.record import failing_family
 from results.judge.classify import classify
 from tests.results.compare.rows import only, outcomes, row, write
 from tests.scenarios.builder import scenarios

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from results.compare import SourceError, gather
-from results.compare.merge_sources import Notes
+from results.compare.index import Notes
 from results.db.store import Store
 from tests.results.compare.rows import compared, only, outcomes, row, write
 from tests.results.records import finished

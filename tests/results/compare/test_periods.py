@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.compare import databases, merge_sources
+from results.compare import databases, index
 from results.db.store import Store
 from results.report import load
 from tests.results.records import finished, measurement
@@ -38,7 +38,7 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
     begun = FIRST.timestamp()
     period = {name: None if at is None else begun + at * DAY_S for name, at in (("since", since), ("until", until))}
     whole = [day for day in range(DAYS) if (since is None or day >= since) and (until is None or day < until)]
-    with merge_sources.gather([database], **period) as gathered:
+    with index.gather([database], **period) as gathered:
         assert gathered.notes.read == len(whole)
         assert gathered.notes.outside == DAYS - len(whole)
         found = [moment.at for row in gathered.rows("target") for one in row.series for moment in one.moments]

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results.compare.differences import LENS
-from results.compare.observed import FINDINGS
+from results.compare.record import FINDINGS
 from tests.results.compare.rows import compared, outcomes, row, write
 
 PLACES = (

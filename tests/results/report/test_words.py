@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from results.compare.observed import AGREEMENTS, OUTCOMES
+from results.compare.record import AGREEMENTS, OUTCOMES
 from results.judge.agreement import Agreement
 from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS

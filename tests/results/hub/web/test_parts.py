@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.compare.observed import OUTCOMES
+from results.compare.record import OUTCOMES
 from results.hub.web import phrases as page_words
 from results.hub.web.cache import LONGEST_S, WORTH, Remembering
 from results.hub.web.labels import network

@@ -37,6 +37,11 @@ ONE_FAMILY = "in one family only:"
 FAMILY_WORDS = (ONE_FAMILY, *(alone for alone, _ in FAMILY_SIGNS.values()))
 
 
+class Listing(msgspec.Struct):
+    listed: bool | None = None
+    since: str | None = None
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """One target, one vantage, one moment, and what was concluded."""
 

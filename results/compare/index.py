@@ -17,7 +17,7 @@ import msgspec
 
 from probe.model import Vantage
 from results.compare.databases import Beside
-from results.compare.observed import PLACE, Seen, day_of
+from results.compare.record import PLACE, Seen, day_of
 from results.compare.sources import read
 from results.export.exchange import Skipped
 
