@@ -20,7 +20,7 @@ from probe.timestamps import rfc3339
 from results.fingerprints.fingerprint import FingerprintError, Print, checked
 from results.fingerprints.formats import Format, Row, formats
 from results.fingerprints.library import Library, own_library
-from results.fingerprints.regexp import BadPattern
+from results.fingerprints.regexp import BadPattern, NoRegexpEngine
 
 MAX_SOURCES = 16
 MAX_SOURCE_BYTES = 16 * 1024 * 1024
@@ -125,13 +125,21 @@ def load(path: Path) -> Collection | None:
         raise FingerprintError(f"{path}: {error.strerror}; {again}") from error
     try:
         found = msgspec.json.decode(data, type=Collection)
-        for one in found.prints:
-            checked(one)
+        found = msgspec.structs.replace(found, prints=tuple(one for one in found.prints if _is_usable(one)))
     except (msgspec.DecodeError, RecursionError, BadPattern) as error:
         raise FingerprintError(f"{path} is damaged ({error}); {again}") from error
     if found.version != VERSION:
         raise FingerprintError(f"{path} was written by another version of this program; {again}")
     return found
+
+
+def _is_usable(given: Print) -> bool:
+    """Whether it can be matched on this machine. BadPattern where it can be on none."""
+    try:
+        checked(given)
+    except NoRegexpEngine:
+        return False
+    return True
 
 
 def library_of(database: Path) -> Library:

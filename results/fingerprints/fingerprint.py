@@ -12,11 +12,11 @@ import binascii
 import hashlib
 import ipaddress
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from results.fingerprints.regexp import BadPattern, Regexp, compile_safe
+from results.fingerprints.regexp import BadPattern, compile_regexp
 
 Scope = Literal["nat", "isp", "prod", "inst", "vbw", "fp", "unknown"]
 How = Literal["full", "prefix", "contains", "regexp"]
@@ -89,7 +89,7 @@ def checked(given: Print) -> Print:
     if len(given.pattern) > MAX_PATTERN:
         raise BadPattern(f"a pattern that is too long: {len(given.pattern)} characters, at most {MAX_PATTERN}")
     if given.how == "regexp":
-        compile_safe(given.pattern)
+        compile_regexp(given.pattern)
     return given
 
 
@@ -153,19 +153,19 @@ class Ready(msgspec.Struct, frozen=True):
     """A print made ready for matching."""
 
     print: Print
-    forms: tuple[Form, ...]
-    regexp: Regexp | None = None
+    forms: tuple[Form, ...] = ()
+    regexp: Any = None
 
     def in_value(self, value: bytes) -> bool:
         """Whether a header's value bears it."""
         if self.regexp is not None:
-            return self.regexp.found(value, len(value))
+            return self.regexp.search(value) is not None
         return any(self._is(form, value) for form in self.forms)
 
-    def in_body(self, body: bytes, words: Words, tries: int) -> bool:
-        """Whether a body's beginning bears it; a regexp is tried in no more than `tries` places."""
+    def in_body(self, body: bytes, words: Words) -> bool:
+        """Whether a body's beginning bears it."""
         if self.regexp is not None:
-            return all(form.is_possible(words) for form in self.forms) and self.regexp.found(body, tries)
+            return self.regexp.search(body) is not None
         return any(form.is_possible(words) and self._is(form, body) for form in self.forms)
 
     def _is(self, form: Form, data: bytes) -> bool:
@@ -179,8 +179,7 @@ class Ready(msgspec.Struct, frozen=True):
 def ready(given: Print) -> Ready:
     """Make a checked print ready."""
     if given.how == "regexp":
-        regexp = compile_safe(given.pattern)
-        return Ready(given, tuple(map(_form, regexp.texts)), regexp)
+        return Ready(given, regexp=compile_regexp(given.pattern))
     return Ready(given, tuple(map(_form, forms(given.pattern))))
 
 

@@ -18,8 +18,6 @@ from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match
 from results.fingerprints.fingerprint import Print, Ready, Words, digest, ready
 
 LOOKED_AT_OF_HEADER = 4_096
-TRIES = 64
-"""Places in a page at which one regular expression is tried."""
 MANY = 64
 """Prints that are looked for in one answer; an honest list finds one or two."""
 OF = {
@@ -74,7 +72,7 @@ class Library:
                     yield one.print
         words = Words.of(body)
         for one in self._bodies:
-            if one.in_body(body, words, TRIES):
+            if one.in_body(body, words):
                 yield one.print
 
     @cached_property

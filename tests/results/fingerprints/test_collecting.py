@@ -56,13 +56,13 @@ def test_the_same_pattern_twice_is_one_print(tmp_path: Path) -> None:
 
 
 def test_an_unsafe_regexp_is_refused_with_its_line_and_the_reason(tmp_path: Path) -> None:
-    unsafe = "x.2,isp,,body,regexp,blocked (a+)+b,5,RU,x,,"
+    unsafe = r"x.2,isp,,body,regexp,blocked (a+)\1,5,RU,x,,"
     found = gathered(ooni(tmp_path / "http.csv", GOOD, unsafe, "x.3,isp,,body,regexp,blocked [by,5,RU,x,,"))
-    assert [(p.source, p.line, p.why.partition(":")[0]) for p in found.problems] == [
-        ("http.csv", 3, "a regexp with groups or alternatives; write one line for each"),
-        ("http.csv", 4, "no valid regexp"),
+    assert [(p.source, p.line, p.why) for p in found.problems] == [
+        ("http.csv", 3, r"no valid regexp: invalid escape sequence: \1"),
+        ("http.csv", 4, "no valid regexp: missing ]: [by"),
     ]
-    assert found.collection.sources[0].reasons["no valid regexp"] == 1
+    assert found.collection.sources[0].reasons["no valid regexp"] == 2
     assert (found.collection.sources[0].kept, found.collection.sources[0].skipped) == (1, 2)
 
 
@@ -154,6 +154,15 @@ def test_a_damaged_collection_is_said_in_one_line_with_the_way_out(tmp_path: Pat
     path.write_bytes(content)
     with pytest.raises(FingerprintError, match=r"damaged.*fingerprints update"):
         load(path)
+
+
+def test_without_google_re2_a_stored_regexp_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    regexp = "x.2,isp,,body,regexp,blocked .* order,5,RU,x,,"
+    store(gathered(ooni(tmp_path / "http.csv", GOOD, regexp)).collection, tmp_path / "stored")
+    monkeypatch.setattr("results.fingerprints.regexp.re2", None)
+    found = load(tmp_path / "stored")
+    assert found is not None
+    assert [one.name for one in found.prints] == ["x.1"]
 
 
 def test_a_collection_of_another_version_is_not_guessed_at(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ HEADER = (
 ROWS = (
     "x.1,isp,,body,contains,Closed by the Example Authority,5,RU,x,,",
     "x.2,fp,,body,contains,Welcome to nginx!,5,,x,,",
-    "x.3,isp,,body,regexp,blocked (a+)+b,5,RU,x,,",
+    r"x.3,isp,,body,regexp,blocked (a+)\1,5,RU,x,,",
 )
 LIST = "\n".join([HEADER, *ROWS, ""])
 
@@ -87,7 +87,7 @@ def test_an_update_tells_its_counts_on_stdout_and_its_problems_by_line_on_stderr
         "format": "ooni-csv", "rows": 3, "kept": 2, "skipped": 1, "false_positives": 1,
     }  # fmt: skip
     assert (summary["sources"], summary["prints"], summary["scopes"]) == (1, 2, {"isp": 1, "fp": 1})
-    assert result.stderr == f"{csv}:4: a regexp with groups or alternatives; write one line for each (skipped)\n"
+    assert result.stderr == f"{csv}:4: no valid regexp: invalid escape sequence: \\1 (skipped)\n"
 
 
 def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path) -> None:
