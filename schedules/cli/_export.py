@@ -15,9 +15,11 @@ import click
 from schedules.cli._app import App
 
 if TYPE_CHECKING:
+    from minisign import SecretKey
+
     from results.db.store import Store
     from results.export.exchange import Write
-    from results.export.signing import SecretKey
+
 
 FORMATS = ["jsonl", "ooni", "csv", "parquet"]
 LICENCES = [
@@ -82,7 +84,7 @@ def key(file: Path) -> None:
         signing.write_keys(made, file)
     except OSError as error:
         raise click.ClickException(f"{error.filename or file}: {error.strerror or error}") from error
-    click.echo(signing.public(made).text)
+    click.echo(signing.public_text(made))
 
 
 def _secret(file: Path) -> SecretKey:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from minisign import PublicKey, SecretKey
 
 from results.export import signing
-from results.export.signing import PublicKey, SecretKey, SignatureError
+from results.export.signing import SignatureError
 
 # Made by minisign 0.11 (`minisign -G -W`, `minisign -Sm results.jsonl -t "by minisign"`), not by this program.
 THEIR_PUBLIC = "RWSF60dOu5HK98wlCLuFozvuxxobQTmagjqK77odPps4N7s0RXctFi6U"
@@ -24,6 +25,23 @@ THEIR_SIGNATURE = """untrusted comment: signature from minisign secret key
 RUSF60dOu5HK998JdUQqd7qlM72Sgyfbt5Lx07vqdwVKZEVaMPSZ0tow/FKsxTlDbiFY3aNUm0p7ZPhPX9RT8gZ2YJRmnrX65AY=
 trusted comment: by minisign
 SzPs70I4QJ2ywxuA8SAxglHrFV2nqFDgJ1EybMkwOh9BbWWOqHPI0DtPVOpEpRet3dsbJ/dKSxdO8t8exvNLAQ==
+"""
+
+
+# Made by this program before it used py-minisign.
+EARLIER_SECRET = (
+    "RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAcmVhY2hwcmIAAQIDBAUGBwgJCgsMDQ4PEBESEx"
+    "QVFhcYGRobHB0eHwOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+)
+EARLIER_PUBLIC = """untrusted comment: minisign public key 6272706863616572
+RWRyZWFjaHByYgOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4
+"""
+EARLIER_FILE = b'{"kind":"header"}\n'
+EARLIER_COMMENT = "1 measurement of reachprobe; format jsonl; licence not stated"
+EARLIER_SIGNATURE = f"""untrusted comment: signed with reachprobe
+RURyZWFjaHByYgvv5vM6llaY8W06mH0HQwXIUhqUa08qzz4MPs2rezZskKhZPMPDft/ba3JnxzewamXjfpwNLNMM/wHOnSKU+AU=
+trusted comment: {EARLIER_COMMENT}
+wA7O2qek155sKvyz2qJ9x6hB66qspdngA7XYGiu+hfrlkcyWRY+z3pASTtXuqQ7TA0jD/kxttYGTze4XTEqLCg==
 """
 
 
@@ -47,7 +65,7 @@ def sign(file: Path, key: SecretKey, comment: str = "two measurements") -> Path:
 
 def test_a_signed_file_verifies_and_tells_the_comment(file: Path, key: SecretKey) -> None:
     sign(file, key)
-    assert signing.verify(file, signing.public(key)) == "two measurements"
+    assert signing.verify(file, key.get_public_key()) == "two measurements"
 
 
 def test_minisign_s_own_keys_and_signatures_are_read(tmp_path: Path) -> None:
@@ -57,7 +75,18 @@ def test_minisign_s_own_keys_and_signatures_are_read(tmp_path: Path) -> None:
     public = signing.read_public(THEIR_PUBLIC)
     assert signing.verify(file, public) == "by minisign"
     (tmp_path / "secret").write_text(f"untrusted comment: minisign secret key\n{THEIR_SECRET}\n")
-    assert signing.public(signing.read_secret(tmp_path / "secret")) == public
+    assert signing.read_secret(tmp_path / "secret").get_public_key() == public
+
+
+def test_keys_and_signatures_of_earlier_versions_stay_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "results.jsonl"
+    file.write_bytes(EARLIER_FILE)
+    (tmp_path / "secret").write_text(f"untrusted comment: reachprobe secret key\n{EARLIER_SECRET}\n")
+    earlier = signing.read_secret(tmp_path / "secret")
+    assert signing.sign(file, earlier, EARLIER_COMMENT) == EARLIER_SIGNATURE
+    assert signing.write_keys(earlier, tmp_path / "written").read_text() == EARLIER_PUBLIC
+    sign(file, earlier, EARLIER_COMMENT)
+    assert signing.verify(file, signing.read_public(str(tmp_path / "written.pub"))) == EARLIER_COMMENT
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -77,23 +106,24 @@ def test_no_bit_of_the_file_or_the_signature_can_be_turned(file: Path, key: Secr
     )
     try:
         with pytest.raises(SignatureError):
-            signing.verify(file, signing.public(key))
+            signing.verify(file, key.get_public_key())
     finally:
         file.write_bytes(whole)
 
 
 def test_what_is_cut_short_or_unsigned_or_signed_by_another_is_refused(file: Path, key: SecretKey) -> None:
     with pytest.raises(SignatureError, match=r"is not signed: there is no out\.jsonl\.minisig"):
-        signing.verify(file, signing.public(key))
+        signing.verify(file, key.get_public_key())
     sign(file, key)
     with pytest.raises(SignatureError, match="another key"):
-        signing.verify(file, signing.public(signing.new_key()))
-    impostor = PublicKey(key.id, signing.public(signing.new_key()).key)
+        signing.verify(file, signing.new_key().get_public_key())
+    number, other = (base64.b64decode(signing.public_text(one)) for one in (key, signing.new_key()))
+    impostor = PublicKey.from_base64(base64.b64encode(number[:10] + other[10:]))
     with pytest.raises(SignatureError, match="not what was signed"):
         signing.verify(file, impostor)
     file.write_bytes(file.read_bytes()[:-8])
     with pytest.raises(SignatureError, match="changed, or cut short"):
-        signing.verify(file, signing.public(key))
+        signing.verify(file, key.get_public_key())
 
 
 def test_keys_are_written_for_their_owner_alone_and_replace_none(tmp_path: Path, key: SecretKey) -> None:
@@ -101,7 +131,7 @@ def test_keys_are_written_for_their_owner_alone_and_replace_none(tmp_path: Path,
     public = signing.write_keys(key, secret)
     assert secret.stat().st_mode & 0o777 == 0o600
     assert signing.read_secret(secret) == key
-    assert signing.read_public(str(public)) == signing.read_public(signing.public(key).text) == signing.public(key)
+    assert signing.read_public(str(public)) == signing.read_public(signing.public_text(key)) == key.get_public_key()
     with pytest.raises(FileExistsError):
         signing.write_keys(signing.new_key(), secret)
     secret.unlink()
@@ -129,7 +159,10 @@ def test_what_is_no_secret_key_is_said(tmp_path: Path, text: bytes, why: str) ->
         signing.read_public(str(tmp_path / "key"))
 
 
+KEY = signing.new_key()
+
+
 @given(st.text(max_size=100))
 def test_a_comment_comes_back_in_one_line(comment: str) -> None:
-    text = signing.sign(Path(__file__), SecretKey(bytes(8), bytes(32)), comment)
+    text = signing.sign(Path(__file__), KEY, comment)
     assert text.count("\n") == 4
