@@ -13,7 +13,7 @@ from probe.http.exchange import Request
 from probe.model import Attempt, Observation, Scheme
 from probe.net.streams import Stream
 from probe.recorder import Attempted, Log
-from probe.session import Means
+from probe.session import Session
 from probe.steps import http, quic, tcp, tls
 from probe.target import authority
 
@@ -21,7 +21,7 @@ ENDPOINTS = ("tcp", "tls", "quic")
 """Schemes that are answered without a fetch."""
 
 
-async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Observation | None:
+async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -> Observation | None:
     """Connect and handshake with all of `attempts` at once, then fetch over the first that holds.
 
     Gives the observation that got furthest in success, None where none got through.
@@ -29,14 +29,14 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, means: Means) -> Ob
     async with AsyncExitStack() as held:
         # In one order everywhere, so that two targets never wait for each other's places.
         for key in sorted({attempt.address or attempt.host for attempt in attempts}):
-            await held.enter_async_context(means.limits.hold(key))
-        opened = await _open_all(attempts, log, means, held)
+            await held.enter_async_context(session.limits.hold(key))
+        opened = await _open_all(attempts, log, session, held)
         for attempt, (observation, stream) in zip(attempts, opened, strict=True):
             if observation.failure is not None:
                 continue
             if stream is None or attempt.scheme in ENDPOINTS:
                 return observation
-            fetched = await _fetch(attempt, stream, log, means)
+            fetched = await _fetch(attempt, stream, log, session)
             if fetched.failure is None:
                 return fetched
     return None
@@ -46,42 +46,42 @@ Opened = tuple[Observation, Stream | None]
 """How far an attempt got before HTTP, and what it holds open; QUIC holds nothing open."""
 
 
-async def _open_all(attempts: Sequence[Attempt], log: Log, means: Means, held: AsyncExitStack) -> Sequence[Opened]:
+async def _open_all(attempts: Sequence[Attempt], log: Log, session: Session, held: AsyncExitStack) -> Sequence[Opened]:
     if len(attempts) == 1:  # a task of its own is not free, and most targets have one address
-        return [await _open(attempts[0], log, means, held)]
-    return await asyncio.gather(*(_open(attempt, log, means, held) for attempt in attempts))
+        return [await _open(attempts[0], log, session, held)]
+    return await asyncio.gather(*(_open(attempt, log, session, held) for attempt in attempts))
 
 
-async def _open(attempt: Attempt, log: Log, means: Means, held: AsyncExitStack) -> Opened:
+async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitStack) -> Opened:
     """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
     about, name = _about(attempt), attempt.server_name or attempt.host
     if attempt.scheme == "quic":
-        then = partial(_fetch_over_quic, attempt, log, means) if attempt.request_path is not None else None
-        return await quic.handshake(log, about, name, means.settings, then), None
-    observation, stream = await tcp.connect(log, about, means.settings)
+        then = partial(_fetch_over_quic, attempt, log, session) if attempt.request_path is not None else None
+        return await quic.handshake(log, about, name, session.settings, then), None
+    observation, stream = await tcp.connect(log, about, session.settings)
     if stream is not None:
         held.callback(stream.close)
     if stream is not None and attempt.scheme in ("https", "tls"):
-        observation, stream = await tls.handshake(log, about, stream, name, means.settings)
+        observation, stream = await tls.handshake(log, about, stream, name, session.settings)
     return observation, stream
 
 
-async def _fetch(attempt: Attempt, stream: Stream, log: Log, means: Means) -> Observation:
-    url, request = _request(attempt, attempt.scheme, means)
-    return await http.get(log, _about(attempt), stream, url, request, means.settings)
+async def _fetch(attempt: Attempt, stream: Stream, log: Log, session: Session) -> Observation:
+    url, request = _request(attempt, attempt.scheme, session)
+    return await http.get(log, _about(attempt), stream, url, request, session.settings)
 
 
 async def _fetch_over_quic(
-    attempt: Attempt, log: Log, means: Means, driven: quic.Driven, sock: socket.socket, peer: tuple[str, int]
+    attempt: Attempt, log: Log, session: Session, driven: quic.Driven, sock: socket.socket, peer: tuple[str, int]
 ) -> None:
-    url, request = _request(attempt, "https", means)
-    await http3.get(log, _about(attempt), driven, (sock, peer), url, request, means.settings)
+    url, request = _request(attempt, "https", session)
+    await http3.get(log, _about(attempt), driven, (sock, peer), url, request, session.settings)
 
 
-def _request(attempt: Attempt, scheme: Scheme, means: Means) -> tuple[str, Request]:
+def _request(attempt: Attempt, scheme: Scheme, session: Session) -> tuple[str, Request]:
     name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
     host = authority(scheme, name, attempt.port)
-    return f"{scheme}://{host}{path}", http.request_for(scheme, host, path, means.settings)
+    return f"{scheme}://{host}{path}", http.request_for(scheme, host, path, session.settings)
 
 
 def _about(attempt: Attempt) -> Attempted:

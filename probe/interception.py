@@ -12,7 +12,7 @@ from probe.lookup import look_up
 from probe.net.network import Network
 from probe.net.resolver import parse
 from probe.recorder import Attempted, Log
-from probe.session import Means
+from probe.session import Session
 from probe.steps import dns
 
 WINDOW_S = 1.0
@@ -60,45 +60,45 @@ def _length(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-async def facts(means: Means) -> Facts:
+async def facts(session: Session) -> Facts:
     """Ask what nobody could answer truly, and look at the routes. Nothing of it where a proxy resolves names."""
-    if means.network.remote_names:
+    if session.network.remote_names:
         return Facts()
-    made_up, intercepted, routes = await asyncio.gather(_made_up(means), _intercepted(means), _routes(means))
+    made_up, intercepted, routes = await asyncio.gather(_made_up(session), _intercepted(session), _routes(session))
     return Facts(interception=made_up + intercepted, routes=routes)
 
 
-async def _made_up(means: Means) -> tuple[str, ...]:
+async def _made_up(session: Session) -> tuple[str, ...]:
     """Whether a name that cannot exist is given addresses."""
-    name = means.settings.no_such_name
+    name = session.settings.no_such_name
     if not name:
         return ()
-    quick = _in_haste(means)
-    with closing(Log(means.network.token(), means.network)) as log:
-        answers = await look_up(name, 0, "main", means.settings.resolvers, log, quick)
+    quick = _in_haste(session)
+    with closing(Log(session.network.token(), session.network)) as log:
+        answers = await look_up(name, 0, "main", session.settings.resolvers, log, quick)
     found = dict.fromkeys(address for answer in answers for address in answer.detail.addresses)
     if not found:
         return ()
     return (f"{name} cannot exist, and this network's resolver gives it {', '.join(found)}: it makes up answers",)
 
 
-async def _intercepted(means: Means) -> tuple[str, ...]:
+async def _intercepted(session: Session) -> tuple[str, ...]:
     """Whether an address that runs no resolver answers a question."""
-    where = means.settings.no_resolver
+    where = session.settings.no_resolver
     if not where:
         return ()
     (resolver,) = parse(f"udp://{where}")
     about = Attempted(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
-    with closing(Log(means.network.token(), means.network)) as log:
-        answer = await dns.ask(log, about, resolver, "A", _in_haste(means).settings)
+    with closing(Log(session.network.token(), session.network)) as log:
+        answer = await dns.ask(log, about, resolver, "A", _in_haste(session).settings)
     if answer.detail.rcode is None and answer.failure != GARBLED:
         return ()
     return (f"{where} runs no resolver, and a question sent to it is answered: this network intercepts DNS",)
 
 
-async def _routes(means: Means) -> tuple[str, ...] | None:
+async def _routes(session: Session) -> tuple[str, ...] | None:
     try:
-        return tuple([f for f in means.settings.families if await _has_route(means.network, ABROAD[f])])
+        return tuple([f for f in session.settings.families if await _has_route(session.network, ABROAD[f])])
     except ProxyUnusable:
         return None
 
@@ -114,7 +114,7 @@ async def _has_route(network: Network, address: str) -> bool:
     return True
 
 
-def _in_haste(means: Means) -> Means:
-    wait = min(WINDOW_S, means.settings.timeout_s)
-    settings = msgspec.structs.replace(means.settings, timeout_s=wait, families=("ipv4",))
-    return msgspec.structs.replace(means, settings=settings)
+def _in_haste(session: Session) -> Session:
+    wait = min(WINDOW_S, session.settings.timeout_s)
+    settings = msgspec.structs.replace(session.settings, timeout_s=wait, families=("ipv4",))
+    return msgspec.structs.replace(session, settings=settings)

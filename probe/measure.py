@@ -14,7 +14,7 @@ from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme,
 from probe.net.address_policy import family_of
 from probe.recorder import Log
 from probe.redact.scrub import scrub
-from probe.session import Means
+from probe.session import Session
 from probe.steps import dns, svcb
 
 MAX_PASSES = 8
@@ -22,23 +22,23 @@ MAX_PASSES = 8
 
 
 async def measure(
-    target: Target, means: Means, *, control_of: str | None = None, log: Log | None = None
+    target: Target, session: Session, *, control_of: str | None = None, log: Log | None = None
 ) -> Measurement:
     """Measure one target to its end, follow-ups included. Failures are in the record, never raised.
 
     `log` is a new one, for a caller who wants to look at it meanwhile.
     """
-    log = log or Log(means.network.token(), means.network)
+    log = log or Log(session.network.token(), session.network)
     with closing(log):
-        await _course(target, log, means)
-        await dns.hear_late(log, means.settings, wait=_is_odd(log))
+        await _course(target, log, session)
+        await dns.hear_late(log, session.settings, wait=_is_odd(log))
         for _ in range(MAX_PASSES):
-            wanted = means.follow_up(_record(target, log, means, control_of))
+            wanted = session.follow_up(_record(target, log, session, control_of))
             if not wanted:
                 break
             for more in wanted:
-                await _follow(more, log, means)
-    return scrub(_record(target, log, means, control_of), means.network.own_addresses())
+                await _follow(more, log, session)
+    return scrub(_record(target, log, session, control_of), session.network.own_addresses())
 
 
 def _is_odd(log: Log) -> bool:
@@ -46,11 +46,11 @@ def _is_odd(log: Log) -> bool:
     return any(o.failure not in (None, "dns_no_answer") for o in log.observations)
 
 
-def _record(target: Target, log: Log, means: Means, control_of: str | None) -> Measurement:
+def _record(target: Target, log: Log, session: Session, control_of: str | None) -> Measurement:
     return Measurement(
         id=log.measurement_id,
         target=target,
-        vantage=means.vantage,
+        vantage=session.vantage,
         started_at=log.started_at,
         runtime_s=round(log.elapsed(), 6),
         observations=tuple(log.observations),
@@ -58,42 +58,42 @@ def _record(target: Target, log: Log, means: Means, control_of: str | None) -> M
     )
 
 
-async def _course(target: Target, log: Log, means: Means) -> None:
+async def _course(target: Target, log: Log, session: Session) -> None:
     """The target and every redirect behind it, each a hop; a loop or a redirect that leads nowhere ends it."""
     known: dict[str, tuple[str | None, ...]] = {}
     visited: set[tuple[str, str, int, str | None]] = set()
     goal: Target | None = target
-    for hop in range(means.settings.max_redirects + 1):
+    for hop in range(session.settings.max_redirects + 1):
         if goal is None or (where := (goal.scheme, goal.host, goal.port, goal.request_path)) in visited:
             return
         visited.add(where)
         if goal.host not in known:
-            known[goal.host] = await _look_up(goal, hop, log, means)
-        reached = await _endpoints(goal, hop, known[goal.host], log, means)
-        goal = _next(reached, means) if reached is not None else None
+            known[goal.host] = await _look_up(goal, hop, log, session)
+        reached = await _endpoints(goal, hop, known[goal.host], log, session)
+        goal = _next(reached, session) if reached is not None else None
 
 
-async def _look_up(goal: Target, hop: int, log: Log, means: Means) -> tuple[str | None, ...]:
-    if not means.settings.https_records or goal.scheme != "https" or means.network.remote_names:
-        return await addresses(goal.host, hop, log, means)
+async def _look_up(goal: Target, hop: int, log: Log, session: Session) -> tuple[str | None, ...]:
+    if not session.settings.https_records or goal.scheme != "https" or session.network.remote_names:
+        return await addresses(goal.host, hop, log, session)
     found, _ = await asyncio.gather(
-        addresses(goal.host, hop, log, means), svcb.ask_each(log, goal.host, hop, goal.port, means.settings)
+        addresses(goal.host, hop, log, session), svcb.ask_each(log, goal.host, hop, goal.port, session.settings)
     )
     return found
 
 
 async def _endpoints(
-    goal: Target, hop: int, where: tuple[str | None, ...], log: Log, means: Means
+    goal: Target, hop: int, where: tuple[str | None, ...], log: Log, session: Session
 ) -> Observation | None:
     """First the leading address of each family, in full; then the others, as far as is still in question."""
     if not where:
         return None
     leaders = tuple({family_of(a) if a else "": a for a in reversed(where)}.values())[::-1]
-    reached = await attempt_all(_attempts(goal, hop, leaders, goal.scheme), log, means)
+    reached = await attempt_all(_attempts(goal, hop, leaders, goal.scheme), log, session)
     others = tuple(address for address in where if address not in leaders)
     if others:
         scheme: Scheme = goal.scheme if reached is None or goal.scheme == "quic" else "tcp"
-        reached_there = await attempt_all(_attempts(goal, hop, others, scheme), log, means)
+        reached_there = await attempt_all(_attempts(goal, hop, others, scheme), log, session)
         reached = reached or reached_there
     return reached
 
@@ -114,26 +114,26 @@ def _attempts(goal: Target, hop: int, where: Sequence[str | None], scheme: Schem
     ]
 
 
-def _next(reached: Observation, means: Means) -> Target | None:
+def _next(reached: Observation, session: Session) -> Target | None:
     """The target a redirect leads to; None where there is none, or where it leads nowhere that can be measured."""
     answer = reached.detail
-    if not isinstance(answer, Http) or answer.location is None or not means.follows_redirect(answer):
+    if not isinstance(answer, Http) or answer.location is None or not session.follows_redirect(answer):
         return None
     try:
         found = targets.parse(
-            urljoin(answer.url, answer.location.strip()).split("#")[0], allow_private=means.settings.allow_private
+            urljoin(answer.url, answer.location.strip()).split("#")[0], allow_private=session.settings.allow_private
         )
     except ValueError:
         return None
     return found if found.scheme in ("http", "https") else None
 
 
-async def _follow(more: Lookup | Attempt, log: Log, means: Means) -> None:
+async def _follow(more: Lookup | Attempt, log: Log, session: Session) -> None:
     if isinstance(more, Attempt):
         if more.after_s:
-            await means.network.sleep(more.after_s)
-        await attempt_all([more], log, means)
+            await session.network.sleep(more.after_s)
+        await attempt_all([more], log, session)
         return
-    settings = means.settings
+    settings = session.settings
     texts = {"trusted": settings.trusted_resolvers, "system": ("getaddrinfo",)}.get(more.role, settings.resolvers)
-    await look_up(more.host, more.hop, more.role, texts, log, means)
+    await look_up(more.host, more.hop, more.role, texts, log, session)

@@ -14,7 +14,7 @@ from probe import target as targets
 from probe.interception import Facts, facts
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
-from probe.session import Means, no_follow_up
+from probe.session import Session, no_follow_up
 from probe.timestamps import epoch
 
 State = Literal["online", "restricted", "portal", "offline"]
@@ -39,19 +39,19 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted({o.detail.family for o in connected} - {None}))
 
 
-async def check(means: Means) -> NetworkReport:
+async def check(session: Session) -> NetworkReport:
     """Measure every canary once. Without any configured the network counts as online, and the report says so."""
-    foreign, domestic = means.settings.canaries, means.settings.domestic_canaries
+    foreign, domestic = session.settings.canaries, session.settings.domestic_canaries
     if not foreign and not domestic:
         said = "no canaries are configured, so the network is taken for fine"
-        return NetworkReport(state="online", evidence=(said,), facts=await facts(means))
+        return NetworkReport(state="online", evidence=(said,), facts=await facts(session))
     urls = foreign + domestic
-    plain = msgspec.structs.replace(means, follow_up=no_follow_up, follows_redirect=_never)
+    plain = msgspec.structs.replace(session, follow_up=no_follow_up, follows_redirect=_never)
     measured, seen = await asyncio.gather(
         asyncio.gather(
             *(measure(targets.parse(url, allow_private=plain.settings.allow_private), plain) for url in urls)
         ),
-        facts(means),
+        facts(session),
     )
     answers = [answer_of(measurement) for measurement in measured]
     working = [measurement for measurement, answer in zip(measured, answers, strict=True) if answer == "works"]

@@ -10,7 +10,7 @@ from probe.measure import measure
 from probe.model import Measurement, Target
 from probe.net.concurrency import Pace, facts_of
 from probe.recorder import Log
-from probe.session import Means
+from probe.session import Session
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ def _unheard(_: Measurement) -> None:
 
 async def measure_all(
     targets: Iterable[Target],
-    means: Means,
+    session: Session,
     finish: Callable[[Measurement], Awaitable[T]],
     *,
     pace: Pace | None = None,
@@ -34,7 +34,7 @@ async def measure_all(
     `finish` runs in the target's own place, so that a control measured there is of the same moment. Closing the
     iterator ends what is under way; what was yielded stays with the caller. A bug in a worker is raised here.
     """
-    crew = _Crew(iter(targets), means, finish, pace or Pace(means.settings.concurrency), doubtful)
+    crew = _Crew(iter(targets), session, finish, pace or Pace(session.settings.concurrency), doubtful)
     try:
         crew.fill()
         while crew.owed:
@@ -56,17 +56,17 @@ class _Crew(Generic[T]):
     def __init__(
         self,
         targets: Iterator[Target],
-        means: Means,
+        session: Session,
         finish: Callable[[Measurement], Awaitable[T]],
         pace: Pace,
         doubtful: Callable[[Measurement], None],
     ) -> None:
-        self._targets, self._means, self._finish = targets, means, finish
+        self._targets, self._means, self._finish = targets, session, finish
         self._pace, self._doubtful = pace, doubtful
         self._loop = asyncio.get_running_loop()
         self._loading = self._waiting = 0
         self._more = True
-        self.ended: asyncio.Queue[tuple[T] | None] = asyncio.Queue(maxsize=means.settings.concurrency)
+        self.ended: asyncio.Queue[tuple[T] | None] = asyncio.Queue(maxsize=session.settings.concurrency)
         self.tasks: set[asyncio.Task[None]] = set()
         self.owed = 0
         """How many results are still to come out of `ended`."""

@@ -22,7 +22,7 @@ def follow_all(_: Http) -> bool:
     return True
 
 
-class Means(msgspec.Struct, frozen=True, kw_only=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True):
     """The network and how to use it. `follows_redirect` keeps us off hosts that only a censor leads to."""
 
     network: Network

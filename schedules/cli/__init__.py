@@ -29,7 +29,7 @@ USER_ERRORS = frozenset(
         "schedules.round.consent.NoConsent",
         "schedules.plan.model.BadChoice",
         "schedules.hub_client.client.HubRefused",
-        "schedules.runtime.process.Interrupted",
+        "schedules.runtime.process.StoppedBySignal",
         "schedules.runtime.lock.Locked",
         "schedules.install.units.BadSchedule",
     }

@@ -13,7 +13,7 @@ from schedules.render.output import out, print_json, talk
 from schedules.round import consent
 from schedules.round.data_cap import Budget
 from schedules.runtime import lock, process
-from schedules.runtime.process import Interrupted
+from schedules.runtime.process import StoppedBySignal
 
 if TYPE_CHECKING:
     from probe.model import Service, Target
@@ -162,7 +162,7 @@ def _round(
     try:
         report = process.run_async(round_)
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted; what was finished is kept") from error
+        raise StoppedBySignal("interrupted; what was finished is kept") from error
     finally:
         said = members.rows(services(config)) if by_service else []
         watcher.ended(said, _hint(app, store))

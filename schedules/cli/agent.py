@@ -34,7 +34,7 @@ def agent(app: App) -> int:
     from schedules.agent.side_effects import Aside
     from schedules.round import consent
     from schedules.runtime import lock, process
-    from schedules.runtime.process import Interrupted
+    from schedules.runtime.process import StoppedBySignal
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
@@ -61,7 +61,7 @@ def agent(app: App) -> int:
     with lock.held(app.database, "agent"):
         try:
             process.run_async(_run(app, made))
-        except (KeyboardInterrupt, Interrupted):
+        except (KeyboardInterrupt, StoppedBySignal):
             say("stopped; what was finished is kept")
     return 0
 

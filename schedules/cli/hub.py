@@ -166,7 +166,7 @@ def _serve(
     from probe.net.address_policy import literal
     from schedules.render.output import talk
     from schedules.runtime import lock, process
-    from schedules.runtime.process import Interrupted
+    from schedules.runtime.process import StoppedBySignal
 
     try:
         from schedules.hub_server.server import listen, serve
@@ -210,6 +210,6 @@ def _serve(
                     store=warehouse,
                 )
             )
-        except (KeyboardInterrupt, Interrupted):
+        except (KeyboardInterrupt, StoppedBySignal):
             talk("stopped; what was acknowledged is kept", quiet=app.quiet)
     return 0

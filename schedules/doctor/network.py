@@ -13,7 +13,7 @@ from probe.net.path import BadPath, usable
 from probe.net.resolver import parse
 from probe.recorder import Log
 from schedules.doctor.checks import NO_NETWORK, CheckResult, State
-from schedules.round.session import means_of
+from schedules.round.session import session_of
 from schedules.runtime import process
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
     if not agreed:
         yield CheckResult("network", "worth knowing", "not asked: without consent nothing is contacted")
         return
-    report = process.run_async(reference_sites.check(means_of(config, "direct")))
+    report = process.run_async(reference_sites.check(session_of(config, "direct")))
     yield from _reported(config, report)
     for path in config.path_names:
         if path != "direct":
@@ -80,7 +80,7 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
     """Whether the reference sites answer via an available path."""
     about = "control" if path in config.control.all_paths else "path"
     try:
-        report = process.run_async(reference_sites.check(means_of(config, path)))
+        report = process.run_async(reference_sites.check(session_of(config, path)))
     except BadPath:
         return  # already reported
     if report.state == "online":
@@ -92,13 +92,13 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
 
 async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
     """Whether the server of `network.ab_address` completes a handshake for any name."""
-    means = means_of(config, "direct")
-    for name in (config.network.innocent_name, f"{means.network.token()}.invalid"):
+    session = session_of(config, "direct")
+    for name in (config.network.innocent_name, f"{session.network.token()}.invalid"):
         attempt = Attempt(
             role="elsewhere_innocent", hop=0, scheme="tls", host=address, server_name=name, address=address, port=port
         )
-        with closing(Log(means.network.token(), means.network)) as log:
-            if await attempt_all([attempt], log, means) is None:
+        with closing(Log(session.network.token(), session.network)) as log:
+            if await attempt_all([attempt], log, session) is None:
                 says = (
                     f"{address}:{port} does not answer a handshake for {name}; [network] ab_address needs one that does"
                 )

@@ -13,7 +13,7 @@ from probe.model import Attempt, FollowUp, Measurement, Target
 from probe.net.restricted import Guarded, May, public_only
 from probe.recorder import Log
 from results.hub.control import Controls
-from schedules.round.session import means_of
+from schedules.round.session import session_of
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
@@ -26,16 +26,16 @@ def controls(config: Config, may: May | None = None) -> Controls:
     """The hub's control. `may` says what may be connected to: public addresses and PORTS, unless the hub's own
     configuration allows private ones, as in a lab."""
     allowed = may or ((lambda address, port: True) if config.network.allow_private else public_only(PORTS))
-    means = means_of(config, "direct")
-    means = msgspec.structs.replace(means, network=Guarded(means.network, allowed))
+    session = session_of(config, "direct")
+    session = msgspec.structs.replace(session, network=Guarded(session.network, allowed))
 
     async def observe(target: Target, addresses: tuple[str, ...]) -> Measurement:
-        return await measure(target, msgspec.structs.replace(means, follow_up=_also_at(target, addresses)))
+        return await measure(target, msgspec.structs.replace(session, follow_up=_also_at(target, addresses)))
 
     async def resolve(host: str) -> tuple[str, ...]:
-        log = Log("resolving", means.network)
+        log = Log("resolving", session.network)
         with closing(log):
-            answers = await look_up(host, 0, "main", means.settings.resolvers, log, means)
+            answers = await look_up(host, 0, "main", session.settings.resolvers, log, session)
         return tuple(address for answer in answers for address in answer.detail.addresses)
 
     return Controls(observe, resolve, allowed)

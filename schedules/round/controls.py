@@ -10,7 +10,7 @@ import msgspec
 from probe.control import ControlSource, by_path
 from probe.model import Measurement, Vantage
 from probe.net.path import BadPath
-from probe.session import Means
+from probe.session import Session
 from results.db.stored_controls import recorded_elsewhere
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def sources(config: Config, store: Store, measured_by: str) -> tuple[ControlSour
     """Where controls come from. A path that is not there now is none, and one is no control of itself."""
     paths = (path for path in config.control.all_paths if path != measured_by)
     return (
-        *(by_path(means) for path in paths if (means := means_of_control(config, path))),
+        *(by_path(session) for path in paths if (session := control_session(config, path))),
         *_hubs(config, store),
         _recorded(config, store),
     )
@@ -40,12 +40,12 @@ def _hubs(config: Config, store: Store) -> tuple[ControlSource, ...]:
     return (control_source(config, known),) if known else ()
 
 
-def means_of_control(config: Config, path: str) -> Means | None:
+def control_session(config: Config, path: str) -> Session | None:
     """A control's own vantage is called as its path, and stands where the path leaves, as far as that is known."""
-    from schedules.round.session import means_of
+    from schedules.round.session import session_of
 
     try:
-        means = means_of(config, path)
+        session = session_of(config, path)
     except BadPath:
         return None
     table = next((table for table in config.path if table.name == path), None)
@@ -56,7 +56,7 @@ def means_of_control(config: Config, path: str) -> Means | None:
         network_name=table.network_name if table else None,
         path=path,
     )
-    return msgspec.structs.replace(means, vantage=elsewhere)
+    return msgspec.structs.replace(session, vantage=elsewhere)
 
 
 def _recorded(config: Config, store: Store) -> ControlSource:

@@ -14,7 +14,7 @@ import msgspec
 from probe.model import Measurement, Target
 from probe.net.concurrency import FLOOR, Pace
 from probe.round import measure_all
-from probe.session import Means
+from probe.session import Session
 from probe.timestamps import rfc3339
 from schedules.round.data_cap import Budget, affordable
 
@@ -96,7 +96,7 @@ class Anomalies:
 
 async def measure_again(
     anomalies: Anomalies,
-    means: Means,
+    session: Session,
     conclusions: Conclusions,
     store: Store,
     committed: Callable[[JudgedMeasurement], None],
@@ -130,14 +130,14 @@ async def measure_again(
 
     if not works:
         for target in anomalies.targets:
-            keep(await finish(unmeasured(target, means)))
+            keep(await finish(unmeasured(target, session)))
         return
-    for at_once in (_few(means, len(anomalies)), FLOOR):
-        in_time = takewhile(lambda _: means.network.monotonic() < until, anomalies.targets)
+    for at_once in (_few(session, len(anomalies)), FLOOR):
+        in_time = takewhile(lambda _: session.network.monotonic() < until, anomalies.targets)
         paid = affordable(in_time, budget)
         calmer = pace.alone(at_once)
         async with aclosing(
-            measure_all(paid, means, finish, pace=calmer, doubtful=lambda measured: doubtful.add(measured.id))
+            measure_all(paid, session, finish, pace=calmer, doubtful=lambda measured: doubtful.add(measured.id))
         ) as measured:
             async for finished in measured:
                 if moved(finished):
@@ -149,17 +149,17 @@ async def measure_again(
                     keep(finished)
 
 
-def unmeasured(target: Target, means: Means) -> Measurement:
+def unmeasured(target: Target, session: Session) -> Measurement:
     """The record of a target that was due while there was no network."""
     return Measurement(
-        id=means.network.token(),
+        id=session.network.token(),
         target=target,
-        vantage=means.vantage,
-        started_at=rfc3339(means.network.now()),
+        vantage=session.vantage,
+        started_at=rfc3339(session.network.now()),
         runtime_s=0.0,
         observations=(),
     )
 
 
-def _few(means: Means, count: int) -> int:
-    return min(-(-count // SHARE), max(1, means.settings.concurrency // CALMER))
+def _few(session: Session, count: int) -> int:
+    return min(-(-count // SHARE), max(1, session.settings.concurrency // CALMER))

@@ -16,7 +16,7 @@ from probe.net.concurrency import Pace
 from probe.net.open_files import room
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
-from probe.session import Means
+from probe.session import Session
 from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.config.schema import VantageLocation
@@ -27,7 +27,7 @@ from schedules.round.controls import sources
 from schedules.round.data_cap import Budget, affordable
 from schedules.round.judge import Conclusions
 from schedules.round.retest import Anomalies, measure_again, unmeasured
-from schedules.round.session import means_of
+from schedules.round.session import session_of
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -72,26 +72,26 @@ async def once(
     Where `here` finds that the machine slept or went to another network, or where the month's data are used up, the
     round ends: `cut` hears of it. What was under way then is no record of either network.
     """
-    means = means_of(config, choice.path)
-    now = means.network.now()
+    session = session_of(config, choice.path)
+    now = session.network.now()
     budget = Budget(config, store, now)
     still = MovementWatch(here, config, choice.path) if here is not None else None
-    conclusions = Conclusions(store, config, means.vantage, controls=sources(config, store, choice.path), at=now)
+    conclusions = Conclusions(store, config, session.vantage, controls=sources(config, store, choice.path), at=now)
     keep = _Kept(config, choice, still)
-    report = await look(means, store, conclusions, keep, budget)
+    report = await look(session, store, conclusions, keep, budget)
     begun(report)
     batches = Batches(store, committed, budget)
     anomalies = Anomalies(store, keep.place.network_key)
-    pace = Pace(room(means.settings.concurrency), room(MOST_UNDER_WAY))
-    parts = _Parts(means, store, conclusions, keep, budget, batches, anomalies, pace)
+    pace = Pace(room(session.settings.concurrency), room(MOST_UNDER_WAY))
+    parts = _Parts(session, store, conclusions, keep, budget, batches, anomalies, pace)
     try:
         if report.state in NO_NETWORK:
             for target in choice.targets:
-                batches.add(await conclusions.finish(unmeasured(target, means)))
+                batches.add(await conclusions.finish(unmeasured(target, session)))
             return report
         await _each(choice, parts)
         batches.close()
-        if anomalies and means.network.monotonic() < choice.until and keep.why is None and not budget.used_up:
+        if anomalies and session.network.monotonic() < choice.until and keep.why is None and not budget.used_up:
             report = await _each_anomaly(choice, parts, report, committed, again)
         for never_again in anomalies.untold:
             committed(store.finished(never_again))
@@ -107,7 +107,7 @@ async def once(
 class _Parts(NamedTuple):
     """What both halves of a round work with."""
 
-    means: Means
+    session: Session
     store: Store
     conclusions: Conclusions
     keep: _Kept
@@ -119,9 +119,9 @@ class _Parts(NamedTuple):
 
 async def _each(choice: Choice, parts: _Parts) -> None:
     """The first half: every target once, those with new anomalies told of later."""
-    means, conclusions, anomalies, batches = parts.means, parts.conclusions, parts.anomalies, parts.batches
-    in_time = affordable(within(choice.targets, means.network.monotonic, choice.until), parts.budget)
-    measuring = measure_all(in_time, means, conclusions.finish, pace=parts.pace, doubtful=anomalies.doubt)
+    session, conclusions, anomalies, batches = parts.session, parts.conclusions, parts.anomalies, parts.batches
+    in_time = affordable(within(choice.targets, session.network.monotonic, choice.until), parts.budget)
+    measuring = measure_all(in_time, session, conclusions.finish, pace=parts.pace, doubtful=anomalies.doubt)
     async with aclosing(measuring) as measured:
         async for finished in measured:
             if parts.keep.moved(finished):
@@ -141,13 +141,13 @@ async def _each_anomaly(
     again: Callable[[int, NetworkReport | None], None],
 ) -> NetworkReport:
     """The second half: the anomalies once more; where they are most, the canaries first, who may say otherwise."""
-    means, store, conclusions, keep, budget, _, anomalies, pace = parts
-    now_seen = await look(means, store, conclusions, keep, budget) if anomalies.are_most else None
+    session, store, conclusions, keep, budget, _, anomalies, pace = parts
+    now_seen = await look(session, store, conclusions, keep, budget) if anomalies.are_most else None
     again(len(anomalies), now_seen)
     report = now_seen or report
     await measure_again(
         anomalies,
-        means,
+        session,
         conclusions,
         store,
         committed,
@@ -190,15 +190,16 @@ class _Kept:
         return tuple(self._left.elements())
 
 
-async def look(means: Means, store: Store, conclusions: Conclusions, keep: _Kept, budget: Budget) -> NetworkReport:
+async def look(session: Session, store: Store, conclusions: Conclusions, keep: _Kept, budget: Budget) -> NetworkReport:
     """Ask the canaries, and keep what they say as that of the measurements that follow."""
-    at = rfc3339(means.network.now())
-    report = await reference_sites.check(means)
+    at = rfc3339(session.network.now())
+    report = await reference_sites.check(session)
     place = keep.place
-    looks = f"to a censor our TLS handshakes look like {ja4.ours(means.settings.ca_file)} (JA4), which is no browser's"
+    own_ja4 = ja4.ours(session.settings.ca_file)
+    looks = f"to a censor our TLS handshakes look like {own_ja4} (JA4), which is no browser's"
     evidence = (*report.evidence, *report.facts.sentences, *place.sentences, looks)
     round_ = RoundRecord(
-        id=means.network.token(),
+        id=session.network.token(),
         started_at=at,
         network=report.state,
         evidence=evidence,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from probe.net.network import RealNetwork
 from probe.net.per_address import AddressLimits
-from probe.session import Means
+from probe.session import Session
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from schedules.location.location import usable
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
 
 
-def means_of(config: Config, path: str) -> Means:
+def session_of(config: Config, path: str) -> Session:
     """The real network by one path, with the follow-ups that the rules ask for. BadPath where there is no such way."""
     settings = config.settings()
     usable(config, path)
     way = config.path_named(path)
-    return Means(
+    return Session(
         network=RealNetwork(way),
         settings=settings,
         vantage=config.vantage_by(path),

@@ -16,13 +16,13 @@ MAX_WATCHDOG_S = 240.0
 Notify = Callable[[str], None]
 
 
-class Interrupted(Exception):
+class StoppedBySignal(Exception):
     """The run was ended by Ctrl-C; finished measurements are in the database."""
 
     exit_code = 130
 
 
-class Terminated(Interrupted):
+class Terminated(StoppedBySignal):
     """The run was ended by SIGTERM, as a service manager sends it."""
 
     exit_code = 143

@@ -11,7 +11,7 @@ from probe.net.network import RealNetwork
 from probe.net.path import Path
 from probe.net.per_address import AddressLimits
 from probe.recorder import Attempted, Log
-from probe.session import Means, no_follow_up
+from probe.session import Session, no_follow_up
 from probe.settings import Settings
 from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork
@@ -32,8 +32,10 @@ def settings(**changed: Any) -> Settings:
     return Settings(**(wanted | changed))
 
 
-def means(follow_up: FollowUp | None = None, path: Path | None = None, per_address: int = 2, **changed: Any) -> Means:
-    return Means(
+def session(
+    follow_up: FollowUp | None = None, path: Path | None = None, per_address: int = 2, **changed: Any
+) -> Session:
+    return Session(
         network=RealNetwork(path or Path()),
         settings=settings(**changed),
         vantage=Vantage(name="test"),
@@ -42,7 +44,7 @@ def means(follow_up: FollowUp | None = None, path: Path | None = None, per_addre
     )
 
 
-def means_in(net: CensoredNetwork, **changed: Any) -> Means:
+def session_in(net: CensoredNetwork, **changed: Any) -> Session:
     """The means of a vantage behind the censor of `net`."""
     host, port = net.system_resolver
     doh, dot = (f"{a}:{p}" for a, p in (net.doh, net.dot))
@@ -51,7 +53,7 @@ def means_in(net: CensoredNetwork, **changed: Any) -> Means:
         "trusted_resolvers": (f"https://{doh}/dns-query", f"tls://{dot}"),
         "ca_file": str(net.authority.ca_file),
     }
-    return means(**(there | changed))
+    return session(**(there | changed))
 
 
 def about(address: Address, host: str = NAME) -> Attempted:

@@ -16,7 +16,7 @@ from probe.target import parse
 from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, means_in, only, server
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, only, server, session_in
 
 
 def http_proxy(net: CensoredNetwork, status: int | None = None) -> Address:
@@ -61,9 +61,9 @@ async def controlled(net: CensoredNetwork, site: Site | str, proxy: str, **chang
     """The control of a measurement of `site` by way of `proxy`."""
     target = parse(site if isinstance(site, str) else site.url, allow_private=True)
     first = Measurement(
-        id="first", target=target, vantage=means_in(net).vantage, started_at="", runtime_s=0, observations=()
+        id="first", target=target, vantage=session_in(net).vantage, started_at="", runtime_s=0, observations=()
     )
-    control = means_in(net, path=Path("control", proxy=proxy), **changed)
+    control = session_in(net, path=Path("control", proxy=proxy), **changed)
     return await at_most(60, measure_control(first, control))
 
 
@@ -73,7 +73,7 @@ async def test_the_far_end_resolves_and_reaches_what_is_blocked_here(
     net: CensoredNetwork, kind: str, tls: bool
 ) -> None:
     site = net.add_site("site.x.test", lie=resolver.nxdomain, censored=censor.resets, tls=tls)
-    assert course(await measure(parse(site.url), means_in(net)))[-1] == ("dns", "dns_nxdomain_error")
+    assert course(await measure(parse(site.url), session_in(net)))[-1] == ("dns", "dns_nxdomain_error")
     control = await controlled(net, site, proxies(net)[kind])
     assert control.control_of == "first"
     assert course(control) == [("tcp", None), *([("tls", None)] if tls else []), ("http", None)]
@@ -228,7 +228,7 @@ async def test_what_a_proxied_path_cannot_carry_is_no_anomaly(net: CensoredNetwo
         return [Lookup(role="again", hop=0, host="site.x.test")] if len(so_far.observations) < 2 else []
 
     path = Path("control", proxy=proxies(net)["socks5"])
-    measured = await measure(parse("tcp://nowhere.x.test:9"), means_in(net, path=path, follow_up=wanted))
+    measured = await measure(parse("tcp://nowhere.x.test:9"), session_in(net, path=path, follow_up=wanted))
     assert [is_own_trouble(o.failure) for o in measured.observations if o.step == "dns"] == [True]
 
 

@@ -15,13 +15,13 @@ from probe.reference_sites import check
 from schedules.demo import resolver
 from schedules.demo.listener import Address, tcp_socket
 from schedules.demo.network import CensoredNetwork
-from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, means_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, session_in
 
 NOWHERE = "nowhere.invalid"
 
 
 async def seen(net: CensoredNetwork, **changed: Any) -> Facts:
-    return await at_most(60, facts(means_in(net, timeout_s=QUICK_S, **changed)))
+    return await at_most(60, facts(session_in(net, timeout_s=QUICK_S, **changed)))
 
 
 def nobody(net: CensoredNetwork) -> str:
@@ -56,7 +56,7 @@ async def test_an_answer_from_where_no_resolver_runs_is_an_interception(net: Cen
 
 
 async def test_it_is_a_fact_of_the_canaries_report_and_no_state_of_the_network(net: CensoredNetwork) -> None:
-    wanted = means_in(net, canaries=(net.canary.url,), no_resolver=written(net.system_resolver))
+    wanted = session_in(net, canaries=(net.canary.url,), no_resolver=written(net.system_resolver))
     report = await at_most(60, check(wanted))
     assert report.state == "online"
     assert len(report.facts.interception) == 1
@@ -70,7 +70,7 @@ async def test_nothing_is_asked_that_is_not_configured(net: CensoredNetwork) -> 
 
 async def test_through_a_proxy_that_resolves_names_nothing_can_be_seen_of_it(net: CensoredNetwork) -> None:
     socks = Path("vpn", proxy="socks5://{}:{}".format(*net.socks))
-    wanted = means_in(net, path=socks, no_such_name=NOWHERE, no_resolver=written(net.system_resolver))
+    wanted = session_in(net, path=socks, no_such_name=NOWHERE, no_resolver=written(net.system_resolver))
     assert await at_most(60, facts(wanted)) == Facts()
 
 

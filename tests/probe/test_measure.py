@@ -17,14 +17,14 @@ from probe.target import parse
 from schedules.demo import censor, resolver, sites
 from schedules.demo.listener import Stream, can_bind
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, means, means_in, only
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, only, session, session_in
 
 OTHER, THIRD = "127.77.8.1", "127.77.8.2"
 
 
 async def seen(net: CensoredNetwork, site: Site | str, **changed: Any) -> Measurement:
     url = site if isinstance(site, str) else site.url
-    return await at_most(60, measure(parse(url, allow_private=True), means_in(net, **changed)))
+    return await at_most(60, measure(parse(url, allow_private=True), session_in(net, **changed)))
 
 
 async def test_the_course_of_an_https_target(net: CensoredNetwork) -> None:
@@ -261,20 +261,20 @@ async def test_own_addresses_are_scrubbed_from_what_a_page_echoes(
     net: CensoredNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = net.add_site("site.x.test", sites.page("Your address is 192.0.2.77"), tls=False)
-    wanted = means_in(net)
+    wanted = session_in(net)
     monkeypatch.setattr(wanted.network, "own_addresses", lambda: frozenset({"192.0.2.77"}))
     measured = await measure(parse(site.url), wanted)
     assert only(measured, "http").detail.title == "Your address is [scrubbed]"
 
 
 async def test_a_path_bound_to_one_family_cannot_reach_the_other() -> None:
-    wanted = means(path=Path("wg0", bind="127.0.0.1"), families=("ipv4", "ipv6"))
+    wanted = session(path=Path("wg0", bind="127.0.0.1"), families=("ipv4", "ipv6"))
     measured = await measure(parse("tcp://[::1]:9", allow_private=True), wanted)
     assert course(measured) == [("tcp", "network_unreachable")]
 
 
 async def test_a_path_bound_to_an_interface_that_is_not_there_is_no_anomaly() -> None:
 
-    wanted = means(path=Path("vpn", bind="wg-gone0"))
+    wanted = session(path=Path("vpn", bind="wg-gone0"))
     measured = await measure(parse("tcp://127.0.0.1:9", allow_private=True), wanted)
     assert is_own_trouble(only(measured, "tcp").failure)

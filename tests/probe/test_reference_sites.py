@@ -13,12 +13,12 @@ from probe.target import BadTarget
 from schedules.demo import censor, resolver, sites
 from schedules.demo.listener import can_bind
 from schedules.demo.network import CensoredNetwork
-from tests.probe.loopback import QUICK_S, at_most, course, means_in
+from tests.probe.loopback import QUICK_S, at_most, course, session_in
 
 
 async def report(net: CensoredNetwork, *foreign: str, domestic: tuple[str, ...] = (), **changed: Any) -> NetworkReport:
     wanted = {"canaries": foreign, "domestic_canaries": domestic, "timeout_s": QUICK_S} | changed
-    return await at_most(60, check(means_in(net, **wanted)))
+    return await at_most(60, check(session_in(net, **wanted)))
 
 
 async def test_a_canary_that_works_means_online(net: CensoredNetwork) -> None:

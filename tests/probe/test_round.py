@@ -13,12 +13,12 @@ import uvloop
 from probe.model import Measurement, Target
 from probe.net.concurrency import Began, Facts, Pace
 from probe.round import measure_all
-from probe.session import Means
+from probe.session import Session
 from probe.target import parse
 from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, Stream
 from schedules.demo.network import CensoredNetwork
-from tests.probe.loopback import at_most, course, forever, means, means_in, server
+from tests.probe.loopback import at_most, course, forever, server, session, session_in
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -36,14 +36,14 @@ def test_every_target_is_yielded_exactly_once(run: Run) -> None:
     async def situation() -> list[str | None]:
         async with Listeners() as here:
             targets = endpoints(server(here, forever), 300)
-            wanted = means(concurrency=16, per_address=4)
+            wanted = session(concurrency=16, per_address=4)
             return [m.target.service async for m in measure_all(targets, wanted, itself)]
 
     assert sorted(run(situation()), key=lambda name: int(name or -1)) == [str(n) for n in range(300)]
 
 
 async def test_no_targets_are_a_round_too() -> None:
-    assert [m async for m in measure_all([], means(), itself)] == []
+    assert [m async for m in measure_all([], session(), itself)] == []
 
 
 async def test_no_more_than_the_concurrency_are_under_way_and_an_address_bears_no_more_than_its_share(
@@ -70,7 +70,7 @@ async def test_no_more_than_the_concurrency_are_under_way_and_an_address_bears_n
         under_way.discard(measured.target.service or "")
         return measured.target.service
 
-    got = [name async for name in measure_all(targets(), means(concurrency=8, per_address=3), finish)]
+    got = [name async for name in measure_all(targets(), session(concurrency=8, per_address=3), finish)]
     assert len(set(got)) == 60
     assert most <= 8
     assert most_there <= 2 * 3, "those that we have closed may not have noticed yet"
@@ -85,7 +85,7 @@ async def test_targets_are_taken_as_they_are_needed(here: Listeners) -> None:
             taken += 1
             yield endpoints(address, 1)[0]
 
-    async with aclosing(measure_all(endless(), means(concurrency=2), itself)) as measured:
+    async with aclosing(measure_all(endless(), session(concurrency=2), itself)) as measured:
         got = [await anext(measured) for _ in range(10)]
     assert len(got) == 10
     assert taken < 20
@@ -96,7 +96,7 @@ async def test_closing_the_iterator_ends_what_is_under_way(net: CensoredNetwork)
     slow = [net.add_site(f"slow{n}.x.test", censored=censor.drops) for n in range(5)]
     silent = net.add_site("silent.x.test", lie=resolver.silence)
     targets = [parse(site.url) for site in [*slow, silent, quick]]
-    wanted = means_in(net)
+    wanted = session_in(net)
     async with aclosing(measure_all(targets, wanted, itself)) as measured:
         assert (await anext(measured)).target.host == quick.name
     assert wanted.limits._slots == {}
@@ -107,7 +107,7 @@ async def test_a_reader_that_is_cancelled_leaves_nothing(net: CensoredNetwork) -
     got: list[Measurement] = []
 
     async def read() -> None:
-        async with aclosing(measure_all(targets, means_in(net), itself)) as measured:
+        async with aclosing(measure_all(targets, session_in(net), itself)) as measured:
             got.extend([m async for m in measured])
 
     task = asyncio.create_task(read())
@@ -127,7 +127,7 @@ async def test_a_bug_in_a_worker_is_raised_after_what_the_others_found(here: Lis
     got: list[str | None] = []
 
     async def read() -> None:
-        async for name in measure_all(endpoints(server(here, forever), 20), means(concurrency=4), finish):
+        async for name in measure_all(endpoints(server(here, forever), 20), session(concurrency=4), finish):
             got.append(name)
 
     with pytest.raises(ZeroDivisionError):
@@ -142,7 +142,7 @@ async def test_targets_that_cannot_be_listed_are_an_error_here(here: Listeners) 
 
     address = server(here, forever)
     with pytest.raises(ZeroDivisionError):
-        await _all(broken(), means(concurrency=1))
+        await _all(broken(), session(concurrency=1))
 
 
 async def test_a_slow_reader_is_waited_for(here: Listeners) -> None:
@@ -153,7 +153,7 @@ async def test_a_slow_reader_is_waited_for(here: Listeners) -> None:
         finished += 1
         return finished
 
-    async with aclosing(measure_all(endpoints(server(here, forever), 100), means(concurrency=4), finish)) as measured:
+    async with aclosing(measure_all(endpoints(server(here, forever), 100), session(concurrency=4), finish)) as measured:
         await anext(measured)
         for _ in range(2000):
             await asyncio.sleep(0)
@@ -166,14 +166,14 @@ async def test_addresses_shared_by_many_names_never_lock_up(net: CensoredNetwork
     for n in range(1, 40):
         net.honest_zone[f"site{n}.x.test"] = resolver.addresses(*(at[(n + k) % 4] for k in range(3)))
     targets = [parse(f"http://site{n}.x.test:{first.port}/") for n in range(40)]
-    wanted = means_in(net, per_address=1, concurrency=40)
+    wanted = session_in(net, per_address=1, concurrency=40)
     got = await at_most(60, _all(targets, wanted))
     assert len(got) == 40
     assert {course(m)[-1][1] for m in got} == {None}
     assert wanted.limits._slots == {}
 
 
-async def _all(targets: Iterable[Target], wanted: Means) -> list[Measurement]:
+async def _all(targets: Iterable[Target], wanted: Session) -> list[Measurement]:
     return [m async for m in measure_all(targets, wanted, itself)]
 
 
@@ -181,7 +181,7 @@ async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: 
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)
     targets = [parse(url) for _ in range(30) for url in (dead.url, live.url)]
-    got = await at_most(60, _all(targets, means_in(net, timeout_s=2, per_address=64, concurrency=60)))
+    got = await at_most(60, _all(targets, session_in(net, timeout_s=2, per_address=64, concurrency=60)))
     ends = {name: {course(m)[-1] for m in got if m.target.host == name} for name in (dead.name, live.name)}
     assert ends == {dead.name: {("tcp", "generic_timeout_error")}, live.name: {("http", None)}}
 
@@ -202,7 +202,7 @@ async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: C
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)
     targets = [parse(url) for _ in range(12) for url in (dead.url, live.url)]
-    wanted, pace = means_in(net, timeout_s=3, per_address=64, concurrency=2), Watched(2, 20)
+    wanted, pace = session_in(net, timeout_s=3, per_address=64, concurrency=2), Watched(2, 20)
     got = [m.target.host async for m in measure_all(targets, wanted, itself, pace=pace)]
     assert len(got) == 24
     assert got[:12] == [live.name] * 12, "one at a time, the silent ones would hold both places for 3 s each"
@@ -218,7 +218,7 @@ async def test_a_target_that_goes_on_after_a_wait_is_counted_again(net: Censored
         pace.asked.clear()
         return measured.target.host
 
-    async for _ in measure_all([parse(slow.url)], means_in(net, timeout_s=0.3), finish, pace=pace):
+    async for _ in measure_all([parse(slow.url)], session_in(net, timeout_s=0.3), finish, pace=pace):
         resumed = list(pace.asked)
     assert resumed == [(0, 0)], "its place was its own again when it ended"
 
@@ -236,7 +236,7 @@ async def test_what_timed_out_while_the_line_was_full_is_told_before_it_is_judge
 
     async for _ in measure_all(
         endpoints(server(here, forever), 1),
-        means(),
+        session(),
         finish,
         pace=Full(1),
         doubtful=lambda measured: heard.append(f"doubtful {measured.target.service}"),

@@ -13,7 +13,7 @@ from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.network import CensoredNetwork
-from tests.probe.loopback import means_in
+from tests.probe.loopback import session_in
 
 
 class Patient(RealNetwork):
@@ -53,7 +53,7 @@ async def test_an_attempt_waits_on_the_networks_clock_and_sends_the_innocent_nam
         return (attempt,)
 
     patient = Patient()
-    how = msgspec.structs.replace(means_in(net), network=patient, follow_up=later)
+    how = msgspec.structs.replace(session_in(net), network=patient, follow_up=later)
     measured = await measure(parse(site.url, allow_private=True), how)
     innocent = [o for o in measured.observations if o.role == "innocent"]
     assert patient.waited == [30.0]

@@ -13,7 +13,7 @@ import dns.rcode
 from probe import target as targets
 from probe.control import measure_control
 from probe.measure import measure
-from probe.session import Means
+from probe.session import Session
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control
 from results.judge.verdict import Context, Verdict
@@ -22,8 +22,8 @@ from schedules.demo import censor, sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
-from schedules.round.controls import means_of_control
-from schedules.round.session import means_of
+from schedules.round.controls import control_session
+from schedules.round.session import session_of
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
@@ -238,21 +238,21 @@ async def judge_all(timeout_s: float = 1.0) -> dict[str, Verdict]:
         path = Path(net.folder) / "situations.toml"
         path.write_text(net.config_toml(), "utf-8")
         config = load(path, {}, {})
-        means = means_of(config, "direct")
-        control = means_of_control(config, "control")
+        session = session_of(config, "direct")
+        control = control_session(config, "control")
         assert control is not None
         many = asyncio.Semaphore(24)
 
         async def judge(wire: Wire) -> Verdict:
             async with many:
-                return await _judge(urls[wire.name], means, control if wire.control else None)
+                return await _judge(urls[wire.name], session, control if wire.control else None)
 
         found = await asyncio.gather(*(judge(wire) for wire in SITUATIONS))
         return {wire.name: verdict for wire, verdict in zip(SITUATIONS, found, strict=True)}
 
 
-async def _judge(url: str, means: Means, control: Means | None) -> Verdict:
-    measurement = await measure(targets.parse(url, allow_private=True), means)
+async def _judge(url: str, session: Session, control: Session | None) -> Verdict:
+    measurement = await measure(targets.parse(url, allow_private=True), session)
     context = Context(country="RU", allow_private=True)
     verdict = classify(measurement, (), context)
     if control is None or not wants_control(measurement, verdict):

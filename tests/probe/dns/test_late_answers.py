@@ -7,7 +7,7 @@ from probe.model import Observation, Vantage
 from probe.net.network import RealNetwork
 from probe.net.path import Path
 from probe.net.per_address import AddressLimits
-from probe.session import Means
+from probe.session import Session
 from probe.settings import Settings
 from probe.target import parse
 from schedules.demo.network import CensoredNetwork
@@ -21,13 +21,13 @@ async def answers_to(behaviour: Behaviour) -> list[Observation]:
     async with CensoredNetwork(populate=None) as net:
         net.lies["site.x.test"] = behaviour
         host, port = net.system_resolver
-        means = Means(
+        session = Session(
             network=RealNetwork(Path()),
             settings=Settings(resolvers=(f"udp://{host}:{port}",), families=("ipv4",), allow_private=True, timeout_s=1),
             vantage=Vantage(name="test"),
             limits=AddressLimits(2),
         )
-        measured = await measure(parse("tcp://site.x.test:9"), means)
+        measured = await measure(parse("tcp://site.x.test:9"), session)
     return [o for o in measured.observations if o.step == "dns"]
 
 

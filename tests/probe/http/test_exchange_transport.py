@@ -27,7 +27,7 @@ from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Listeners, Stream, tcp_socket
-from tests.probe.loopback import LOOPBACK, NAME, QUICK_S, at_most, means, new_log, settings
+from tests.probe.loopback import LOOPBACK, NAME, QUICK_S, at_most, new_log, session, settings
 
 Act = Callable[[h2.connection.H2Connection, int, Stream], Awaitable[None]]
 CAP = 64 * 1024
@@ -67,7 +67,7 @@ async def answered(here: Listeners, authority: Authority, act: Act, **changed: o
     context.set_alpn_protocols(["h2"])
     _, port = here.serve_stream(tcp_socket(LOOPBACK), speaking_h2(act), context)
     wanted: dict[str, Any] = {"ca_file": str(authority.ca_file), "max_body_bytes": CAP} | changed
-    return await at_most(60, measure(parse(f"https://{LOOPBACK}:{port}/a?b", allow_private=True), means(**wanted)))
+    return await at_most(60, measure(parse(f"https://{LOOPBACK}:{port}/a?b", allow_private=True), session(**wanted)))
 
 
 def exchange_of(measured: Measurement) -> Observation:
@@ -231,7 +231,7 @@ async def test_bytes_that_are_no_tls_in_the_middle_of_a_page_end_it(here: Listen
         await stream.gone()
 
     _, port = here.serve_stream(tcp_socket(LOOPBACK), injected, authority.context(LOOPBACK))
-    wanted = means(ca_file=str(authority.ca_file))
+    wanted = session(ca_file=str(authority.ca_file))
     measured = await measure(parse(f"https://{LOOPBACK}:{port}/", allow_private=True), wanted)
     seen = measured.observations[-1]
     assert (seen.step, seen.failure, seen.detail.status, seen.detail.body) == (

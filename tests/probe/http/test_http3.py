@@ -21,7 +21,7 @@ from aioquic.quic.events import QuicEvent
 from probe.endpoint import attempt_all
 from probe.model import Attempt, Observation
 from probe.recorder import Log
-from tests.probe.loopback import LOOPBACK, NAME, means
+from tests.probe.loopback import LOOPBACK, NAME, session
 
 Responder = Callable[[H3Connection, int], None]
 OK = [(b":status", b"200"), (b"server", b"three"), (b"content-type", b"text/html")]
@@ -93,7 +93,7 @@ async def serving(folder: Path, respond: Responder) -> AsyncIterator[tuple[int, 
 
 async def fetched(folder: Path, respond: Responder, **changed: Any) -> list[Observation]:
     async with serving(folder, respond) as (port, ca_file):
-        how = means(ca_file=ca_file, **changed)
+        how = session(ca_file=ca_file, **changed)
         log = Log("m", how.network)
         attempt = Attempt(
             role="offered",

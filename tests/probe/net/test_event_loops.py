@@ -15,7 +15,7 @@ from schedules.demo import censor, resolver, sites
 from schedules.demo.blackhole import leave_unanswered
 from schedules.demo.listener import can_bind
 from schedules.demo.network import CensoredNetwork
-from tests.probe.loopback import QUICK_S, course, means_in
+from tests.probe.loopback import QUICK_S, course, session_in
 
 RUNNERS = [asyncio.run, uvloop.run]
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -36,7 +36,7 @@ def test_every_event_loop_sees_the_same(run: Run) -> None:
         async with CensoredNetwork(populate=None) as net:
             made = {name: net.add_site(f"{name}.x.test", **how) for name, (how, _) in CENSORED.items()}
             measured = await asyncio.gather(
-                *(measure(parse(site.url), means_in(net, timeout_s=QUICK_S)) for site in made.values())
+                *(measure(parse(site.url), session_in(net, timeout_s=QUICK_S)) for site in made.values())
             )
             await asyncio.sleep(0)
         return {name: course(m)[-1] for name, m in zip(made, measured, strict=True)}
@@ -59,7 +59,7 @@ def test_a_measurement_can_be_cancelled_anywhere_and_leaves_nothing(run: Run, ki
                 net.honest_zone[site.name] = resolver.addresses(site.address, "::1")
                 if can_bind("::1"):
                     leave_unanswered(net.here, "::1", site.port)
-            wanted = means_in(net, families=("ipv4", "ipv6"))
+            wanted = session_in(net, families=("ipv4", "ipv6"))
             task = asyncio.create_task(measure(parse(site.url, allow_private=True), wanted))
             await asyncio.sleep(0.15)
             task.cancel()

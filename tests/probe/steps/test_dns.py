@@ -21,7 +21,7 @@ from probe.measure import measure
 from probe.model import Observation
 from probe.net import resolver as resolvers
 from probe.recorder import Attempted
-from probe.session import Means
+from probe.session import Session
 from probe.steps import dns as step
 from probe.target import parse
 from schedules.demo import resolver as zone
@@ -33,9 +33,9 @@ from tests.probe.loopback import (
     QUICK_S,
     at_most,
     forever,
-    means_in,
     new_log,
     server,
+    session_in,
     settings,
 )
 
@@ -308,7 +308,7 @@ def test_a_query_is_what_dnspython_would_write(query_type: str, identifier: int,
 
 
 async def test_getaddrinfo_is_asked_for_a_name_without_a_dot(net: CensoredNetwork) -> None:
-    measured = await measure(parse("tcp://localhost:9"), means_in(net))
+    measured = await measure(parse("tcp://localhost:9"), session_in(net))
     first = measured.observations[0]
     assert (first.detail.resolver, first.detail.query_type, first.failure) == ("getaddrinfo", "ANY", None)
     assert "127.0.0.1" in first.detail.addresses
@@ -344,8 +344,8 @@ async def test_the_next_nameserver_is_asked_where_one_gives_no_answer(
     net.honest_zone[NAME] = zone.addresses(LOOPBACK)
     host, port = net.trusted_plain
     await two_nameservers(silent_or_dead(net, kind), host, port)
-    means: Means = means_in(net, resolvers=("system",), timeout_s=QUICK_S)
-    measured = await measure(parse(f"tcp://{NAME}:9"), means)
+    session: Session = session_in(net, resolvers=("system",), timeout_s=QUICK_S)
+    measured = await measure(parse(f"tcp://{NAME}:9"), session)
     first, second = [o for o in measured.observations if o.step == "dns"]
     assert first.failure == {"silent": "generic_timeout_error", "dead": "connection_refused"}[kind]
     assert second.failure is None
@@ -357,5 +357,5 @@ async def test_the_next_nameserver_is_not_asked_where_one_says_no(
 ) -> None:
     host, port = net.trusted_plain
     await two_nameservers(host, host, port)
-    measured = await measure(parse(f"tcp://{NAME}:9"), means_in(net, resolvers=("system",)))
+    measured = await measure(parse(f"tcp://{NAME}:9"), session_in(net, resolvers=("system",)))
     assert [o.failure for o in measured.observations] == ["dns_nxdomain_error"]

@@ -18,7 +18,7 @@ from probe.target import parse
 from results.judge.follow_up import FollowUpSettings, follow_up
 from schedules.demo import resolver, sites
 from schedules.demo.network import CensoredNetwork, Site
-from tests.probe.loopback import LOOPBACK, QUICK_S, course, means_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, course, session_in
 
 
 def ech(name: str, version: int = 0xFE0D) -> bytes:
@@ -34,7 +34,7 @@ def listed(*configurations: bytes) -> bytes:
 
 
 async def seen(net: CensoredNetwork, site: Site, **changed: Any) -> Measurement:
-    return await measure(parse(site.url, allow_private=True), means_in(net, **changed))
+    return await measure(parse(site.url, allow_private=True), session_in(net, **changed))
 
 
 def record_of(measured: Measurement) -> Observation:
@@ -93,7 +93,7 @@ async def test_quic_is_tried_where_the_answer_or_the_record_offers_it(net: Censo
     offers = sites.answers(sites.response(200, b"page", Alt_Svc=f'h3=":{port}"; ma=60'))
     answer, record = net.add_site("answer.x.test", offers), net.add_site("record.x.test")
     publish(net, record, resolver.with_https_record('1 . alpn="h3"', resolver.empty))
-    how = means_in(net, https_records=True, timeout_s=QUICK_S)
+    how = session_in(net, https_records=True, timeout_s=QUICK_S)
     for site, where in ((answer, port), (record, record.port)):
         for wanted in (True, False):
             asking = msgspec.structs.replace(how, follow_up=follow_up(FollowUpSettings(quic=wanted)))

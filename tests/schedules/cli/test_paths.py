@@ -9,7 +9,7 @@ from schedules.config.load import load
 from schedules.demo import censor
 from schedules.demo.listener import can_bind
 from schedules.demo.resolver import nxdomain
-from schedules.round.controls import means_of_control
+from schedules.round.controls import control_session
 from tests.probe.loopback import at_most
 from tests.probe.test_control import http_proxy
 from tests.schedules.lab import Lab, rows
@@ -106,7 +106,7 @@ async def test_a_control_whose_path_is_not_there_is_left_out(lab: Lab, capsys: p
     text = lab.net.config_toml().replace('path = "control"', 'paths = ["gone", "control"]')
     (lab.folder / "c.toml").write_text(text + '\n[[path]]\nname = "gone"\nbind = "wg99nosuch"\n')
     config = load(lab.folder / "c.toml", {}, {})
-    assert means_of_control(config, "gone") is None
+    assert control_session(config, "gone") is None
     assert await lab.call("check", lab.reset.url, "--json") == 0
     assert rows(capsys.readouterr().out)[0]["outcome"] == "blocked"
 

@@ -22,7 +22,7 @@ from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
 from schedules.round.judge import Conclusions
 from schedules.round.throughput_baseline import Rates
-from tests.probe.loopback import means_in
+from tests.probe.loopback import session_in
 from tests.results import records
 
 FAST, SLOW = ((0.1, 1400), (0.3, 200_000)), ((0.1, 1400), (12.1, 200_000))
@@ -124,7 +124,7 @@ async def test_a_throttled_stream_is_slow_and_an_open_one_is_not() -> None:
         open_ = net.add_site("open.x.test", sites.page("Page", kib=size))
         short = net.add_site("short.x.test", sites.page("Page", kib=8))
         measured = [
-            await measure(targets.parse(site.url, allow_private=True), means_in(net))
+            await measure(targets.parse(site.url, allow_private=True), session_in(net))
             for site in (throttled, open_, short)
         ]
     slow, fast, nothing = map(rate_of, measured)
