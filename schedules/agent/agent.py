@@ -21,7 +21,7 @@ from schedules.agent.side_effects import Aside
 from schedules.agent.ticker import keep_pace, schedule_wakes
 from schedules.config.toml import ConfigError
 from schedules.hub_client.download import fetcher
-from schedules.plan.due import Duty, duty
+from schedules.plan.due import DueRound, due_now
 from schedules.plan.lists import refresh
 from schedules.plan.model import BadChoice
 from schedules.round.preflight import unwilling
@@ -73,7 +73,7 @@ class Agent:
         self._config = load()
         self._database, self._measure, self._say, self._clock = database, measure, say, clock
         self._looked_at, self._look_again = 0.0, 0.0
-        self._round: asyncio.Task[Duty] | None = None
+        self._round: asyncio.Task[DueRound] | None = None
         self._left: tuple[object, ...] | None = None
         """How the database was left, None while something is wrong with it."""
         self._aside = aside or Aside(say)
@@ -138,19 +138,19 @@ class Agent:
         finally:
             self._aside.close()
 
-    async def _measure_due(self, now: float) -> Duty:
+    async def _measure_due(self, now: float) -> DueRound:
         """What is left to do, and when."""
         with lock.held(self._database):
             ensure_room(self._database)
             store = Store.open(self._database)
             try:
                 config = self._locate(self._config)
-                found = duty(config, store, now)
+                found = due_now(config, store, now)
                 if self._may_not(found, config, store, now):
-                    return Duty((), None)
+                    return DueRound((), None)
                 for sentence in await refresh(config, self._database, now, fetcher(config, self._database)):
                     self._say(sentence)
-                found = duty(config, store, now)
+                found = due_now(config, store, now)
                 for sentence in found.missing:
                     self._say(f"{sentence}; what is due by it waits")
                 await self._rounds(found, config, store)
@@ -158,11 +158,11 @@ class Agent:
                     self._aside.measured(config, store, found.choices, self._clock())
                 if said := tidy(config, store, self._clock()):
                     self._say(said)
-                return duty(self._locate(self._config), store, self._clock()) if found.choices else found
+                return due_now(self._locate(self._config), store, self._clock()) if found.choices else found
             finally:
                 store.close()
 
-    def _may_not(self, found: Duty, config: Config, store: Store, now: float) -> bool:
+    def _may_not(self, found: DueRound, config: Config, store: Store, now: float) -> bool:
         """Whether all that is due must wait, by its owner's wish; why is said once."""
         why = unwilling(config, store, now)
         if why is not None and why != self._unwilling and found.choices:
@@ -172,7 +172,7 @@ class Agent:
             self._unwilling = ""
         return why is not None
 
-    async def _rounds(self, found: Duty, config: Config, store: Store) -> None:
+    async def _rounds(self, found: DueRound, config: Config, store: Store) -> None:
         until = time.monotonic() + DEADLINE_S
         for choice in found.choices:
             try:
@@ -208,7 +208,7 @@ def _written(database: Path) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _again(left: Duty, now: float) -> float:
+def _again(left: DueRound, now: float) -> float:
     """When to look again: at once where a round was cut, after a pause where a path is missing, else when due."""
     if left.choices:
         return now

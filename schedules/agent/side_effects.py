@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schedules.hub_client.upload import Sender
-from schedules.notify.notifier import Teller
+from schedules.notify.notifier import Notifier
 from schedules.round.preflight import unwilling
 
 if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
-    from schedules.metrics.server import MetricsServer
+    from schedules.metrics.metrics import MetricsServer
     from schedules.plan.model import Choice
 
 LONGEST_S = 20.0
@@ -37,12 +37,12 @@ class Aside:
         *,
         may_tell: Callable[[Store], str | None] = lambda _: None,
         may_send: Callable[[Store], str | None] = lambda _: None,
-        teller: Teller | None = None,
+        teller: Notifier | None = None,
         sender: Sender | None = None,
     ) -> None:
         """`may_tell` gives the sentence why people may not be told, None where they may; `may_send` the same of a
         hub."""
-        self._say, self._may_tell, self._teller = say, may_tell, teller or Teller()
+        self._say, self._may_tell, self._teller = say, may_tell, teller or Notifier()
         self._may_send, self._sender = may_send, sender or Sender()
         self._said: dict[str, str] = {}
         self._server: MetricsServer | None = None
@@ -98,7 +98,7 @@ class Aside:
         self.close()
         with self._no_matter("metrics"):
             if wanted is not None:
-                from schedules.metrics.server import serve
+                from schedules.metrics.metrics import serve
 
                 self._server, self._looked_at = serve(wanted), 0.0
             self._listens = wanted

@@ -45,7 +45,7 @@ def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | N
     if public_key is not None:
         verified(app, files, public_key)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
-    told = Told(app.quiet)
+    told = ImportLog(app.quiet)
     with closing(app.store()) as store, lock.held(app.database):
         try:
             for result in import_files(store, files, read, judge_again(store, config)):
@@ -80,7 +80,7 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
     for path in others:
         if not path.is_file():
             raise click.ClickException(f"{path}: there is no such database")
-    told = Told(app.quiet, each=False)
+    told = ImportLog(app.quiet, each=False)
     with closing(Store.open(target, must_exist=app.db is None)) as store, lock.held(target):
         try:
             for result in merged(store, others, judge_again(store, config)):
@@ -105,7 +105,7 @@ def verified(app: App, files: tuple[Path, ...], public_key: str) -> None:
         raise click.ClickException(str(error)) from error
 
 
-class Told:
+class ImportLog:
     """Says what became of each line, and counts them."""
 
     def __init__(self, quiet: bool, *, each: bool = True) -> None:

@@ -33,7 +33,7 @@ def check(
     from probe.net.path import usable
     from schedules.cli import _rounds
     from schedules.plan.model import Choice
-    from schedules.plan.selection import from_words, refuse, worth_knowing
+    from schedules.plan.selection import from_words, refuse_excluded, vpn_warning
     from schedules.render.output import talk
 
     if path is not None and via is not None:
@@ -42,8 +42,8 @@ def check(
     names = _via(via) if via is not None else [path or "direct"]
     found = from_words(targets, config)
     if not anyway:
-        refuse(found, config, app.database)
-    if said := worth_knowing(found, config):
+        refuse_excluded(found, config, app.database)
+    if said := vpn_warning(found, config):
         talk(said, quiet=app.quiet)
     for name in names:
         usable(config.path_named(name))

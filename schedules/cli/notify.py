@@ -10,7 +10,7 @@ import click
 from schedules.cli._app import App
 
 if TYPE_CHECKING:
-    from schedules.notify.apprise_client import Address
+    from schedules.notify.apprise_client import NotifyUrl
 
 NOT_TAKEN = 69
 
@@ -22,10 +22,10 @@ NOT_TAKEN = 69
 @click.pass_obj
 def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
     """Say of each [[notify]] (or those of NAME) what waits for it, when it was told last, and how often that failed."""
-    from schedules.notify.apprise_client import addresses
+    from schedules.notify.apprise_client import notify_urls
     from schedules.render.output import talk
 
-    known = addresses(app.config())
+    known = notify_urls(app.config())
     if missing := [name for name in names if name not in known]:
         raise click.UsageError(f"there is no [[notify]] {missing[0]!r}; known: {', '.join(known) or 'none'}")
     chosen = {name: known[name] for name in names or known}
@@ -35,7 +35,7 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
     return _test(app, chosen, as_json=as_json) if test else _status(app, chosen, as_json=as_json)
 
 
-def _status(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
+def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from results.db.notification_queue import how_many_wait, receivers
     from schedules.render.output import print_json
     from schedules.render.text import how_many, safe
@@ -55,7 +55,7 @@ def _status(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
     return 0
 
 
-def _test(app: App, chosen: dict[str, Address], *, as_json: bool) -> int:
+def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from schedules.notify.apprise_client import Message, send
     from schedules.render.output import print_json
     from schedules.render.text import safe

@@ -103,10 +103,10 @@ def _dry_run(app: App, *, as_json: bool) -> int:
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
     """What is due, and the exit code where that is nothing; says why it is nothing, or not all."""
-    from schedules.plan.due import duty
+    from schedules.plan.due import due_now
     from schedules.render.output import talk
 
-    found = duty(config, store, time.time())
+    found = due_now(config, store, time.time())
     for sentence in found.missing:
         talk(f"{sentence}; what is due by it waits", quiet=app.quiet)
     if not found.choices and not found.missing:
@@ -116,8 +116,8 @@ def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], in
 
 
 def _say_what_is_left(app: App, config: Config, store: Store, until: float) -> None:
-    from schedules.plan.due import duty
+    from schedules.plan.due import due_now
     from schedules.render.output import talk
 
-    if time.monotonic() >= until and (left := duty(config, store, time.time()).count):
+    if time.monotonic() >= until and (left := due_now(config, store, time.time()).count):
         talk(f"the time is up: {left} still due, with which the next run goes on", quiet=app.quiet)

@@ -13,7 +13,7 @@ import click
 from schedules.cli._app import App
 
 if TYPE_CHECKING:
-    from schedules.install.units import File, Kind
+    from schedules.install.units import Kind, UnitFile
 
 
 @click.group()
@@ -101,13 +101,13 @@ def status(app: App, as_json: bool) -> None:
 
     from results.db.last_runs import last_round
     from schedules.install import install as installing
-    from schedules.plan.due import duty
+    from schedules.plan.due import due_now
     from schedules.render.output import print_json
 
     found = installing.installed(_home(app))
     store = app.store(must_exist=True)
     try:
-        waiting = duty(app.here().locate(app.config()), store, time.time())
+        waiting = due_now(app.here().locate(app.config()), store, time.time())
         ran = last_round(store.db)
     finally:
         store.close()
@@ -125,7 +125,7 @@ def status(app: App, as_json: bool) -> None:
     click.echo(f"last round: {ran or 'none'}; due now: {waiting.count}; next: {waiting.next_due or 'now'}")
 
 
-def _rendered(app: App, kind: Kind, agent: bool) -> list[File]:
+def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     import shutil
 
     from schedules.install.units import Start, program, render

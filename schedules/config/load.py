@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from schedules.config.checks import contradictions
-from schedules.config.schema import Config, Table
+from schedules.config.schema import Config, ConfigTable
 from schedules.config.toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
 
 
@@ -45,14 +45,14 @@ def variables() -> dict[str, tuple[str, str, Any]]:
     """Every environment variable that sets a key: its section, its key, its type."""
     found: dict[str, tuple[str, str, Any]] = {}
     for section, kind in get_type_hints(Config, include_extras=True).items():
-        if isinstance(kind, type) and issubclass(kind, Table):
+        if isinstance(kind, type) and issubclass(kind, ConfigTable):
             for key, key_kind in get_type_hints(kind, include_extras=True).items():
                 found[f"REACHPROBE_{section}_{key}".upper()] = (section, key, key_kind)
     return found
 
 
-def _section(name: str) -> type[Table]:
-    kind: type[Table] = get_type_hints(Config)[name]
+def _section(name: str) -> type[ConfigTable]:
+    kind: type[ConfigTable] = get_type_hints(Config)[name]
     return kind
 
 

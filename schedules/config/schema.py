@@ -38,11 +38,11 @@ def seconds_of(every: str) -> float:
     return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ConfigTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What all tables share: frozen, every key named, no key unknown."""
 
 
-class VantageTable(Table, frozen=True, kw_only=True):
+class VantageTable(ConfigTable, frozen=True, kw_only=True):
     name: Name = "home"
     country: Country | None = None
     """Which registers apply."""
@@ -50,7 +50,7 @@ class VantageTable(Table, frozen=True, kw_only=True):
     network_name: Name | None = None
 
 
-class NetworkTable(Table, frozen=True, kw_only=True):
+class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     resolvers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = ("system",)
     """What this network's users use."""
     trusted_resolvers: Annotated[tuple[str, ...], Meta(max_length=8)] = (
@@ -95,7 +95,7 @@ class NetworkTable(Table, frozen=True, kw_only=True):
     """Whether `run` and the agent measure on a network that is paid for by the byte."""
 
 
-class ControlTable(Table, frozen=True, kw_only=True):
+class ControlTable(ConfigTable, frozen=True, kw_only=True):
     hub: str | Annotated[tuple[str, ...], Meta(max_length=4)] | None = None
     """A group's hub, or several: each is asked where those before it do not answer."""
     path: str | None = None
@@ -119,7 +119,7 @@ class ControlTable(Table, frozen=True, kw_only=True):
         return seconds_of(self.recorded_within)
 
 
-class PathTable(Table, frozen=True, kw_only=True):
+class PathTable(ConfigTable, frozen=True, kw_only=True):
     name: Name
     bind: str | None = None
     proxy: str | None = None
@@ -131,7 +131,7 @@ class PathTable(Table, frozen=True, kw_only=True):
     """Where names are looked up on a path through a proxy: at its far end, or here."""
 
 
-class RegisterTable(Table, frozen=True, kw_only=True):
+class RegisterTable(ConfigTable, frozen=True, kw_only=True):
     name: Name
     country: Country | None = None
     format: str | None = None
@@ -145,7 +145,7 @@ class RegisterTable(Table, frozen=True, kw_only=True):
         return tuple(dict.fromkeys((*([self.source] if self.source is not None else []), *self.sources)))
 
 
-class ServiceTable(Table, frozen=True, kw_only=True):
+class ServiceTable(ConfigTable, frozen=True, kw_only=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
     title: Name | None = None
     category: Annotated[str, Meta(pattern="^[A-Z]{2,8}$")] | None = None
@@ -157,7 +157,7 @@ class ServiceTable(Table, frozen=True, kw_only=True):
     note: Annotated[str, Meta(max_length=300)] | None = None
 
 
-class CampaignTable(Table, frozen=True, kw_only=True):
+class CampaignTable(ConfigTable, frozen=True, kw_only=True):
     name: Name
     services: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
@@ -173,12 +173,12 @@ class CampaignTable(Table, frozen=True, kw_only=True):
     path: str = "direct"
 
 
-class FingerprintsTable(Table, frozen=True, kw_only=True):
+class FingerprintsTable(ConfigTable, frozen=True, kw_only=True):
     sources: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     """Published lists of block pages, files or URLs: what `fingerprints update` reads."""
 
 
-class StoreTable(Table, frozen=True, kw_only=True):
+class StoreTable(ConfigTable, frozen=True, kw_only=True):
     keep_days: Annotated[int, Meta(ge=1, le=36500)] = 400
     max_mb: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
     """The oldest measurements leave where the database holds more."""
@@ -188,7 +188,7 @@ class StoreTable(Table, frozen=True, kw_only=True):
         return None if self.max_mb is None else self.max_mb * 1_000_000
 
 
-class AsnTable(Table, frozen=True, kw_only=True):
+class AsnTable(ConfigTable, frozen=True, kw_only=True):
     mmdb: str | None = None
     """A database on this machine that tells an address's network: MaxMind's format."""
     country_mmdb: str | None = None
@@ -197,7 +197,7 @@ class AsnTable(Table, frozen=True, kw_only=True):
     """Whether the group's hub is asked which network it sees this vantage in."""
 
 
-class CareTable(Table, frozen=True, kw_only=True):
+class CareTable(ConfigTable, frozen=True, kw_only=True):
     leave_out: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
     """Citizen Lab's category codes."""
     leave_out_listed: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
@@ -216,7 +216,7 @@ What = Literal["changes", "open", "listed"]
 CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
 
 
-class NotifyTable(Table, frozen=True, kw_only=True):
+class NotifyTable(ConfigTable, frozen=True, kw_only=True):
     name: Name
     urls: Annotated[
         tuple[Annotated[str, Meta(max_length=2000, pattern=r"^[a-zA-Z0-9]+://")], ...], Meta(min_length=1, max_length=8)
@@ -233,7 +233,7 @@ class NotifyTable(Table, frozen=True, kw_only=True):
         return seconds_of(self.digest) if self.digest is not None else 0.0
 
 
-class MetricsTable(Table, frozen=True, kw_only=True):
+class MetricsTable(ConfigTable, frozen=True, kw_only=True):
     textfile: Annotated[str, Meta(pattern=r"\.prom$")] | None = None
     """Written after each round, for node_exporter's textfile collector."""
     listen: str | None = None
@@ -245,7 +245,7 @@ Pin = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
 Password = Annotated[str, Meta(pattern="^scrypt:[0-9a-f]{32}:[0-9a-f]{64}$")]
 
 
-class HubTable(Table, frozen=True, kw_only=True):
+class HubTable(ConfigTable, frozen=True, kw_only=True):
     url: str | None = None
     """Where results are sent, once `reachprobe init --hub` has enrolled this vantage there."""
     path: str = "direct"
@@ -288,7 +288,7 @@ class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
         return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
 
 
-class Config(Table, frozen=True, kw_only=True):
+class Config(ConfigTable, frozen=True, kw_only=True):
     vantage: VantageTable = VantageTable()
     network: NetworkTable = NetworkTable()
     control: ControlTable = ControlTable()

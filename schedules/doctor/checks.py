@@ -28,7 +28,7 @@ from schedules.install.units import BadSchedule
 from schedules.location.location import Locator
 from schedules.metrics import metrics
 from schedules.notify import apprise_client
-from schedules.plan.due import duty
+from schedules.plan.due import due_now
 from schedules.plan.model import BadChoice
 from schedules.plan.selection import unmeasured
 from schedules.render.text import age, how_many, safe
@@ -172,7 +172,7 @@ def _agent(database: Path) -> str | None:
 
 
 def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> CheckResult:
-    waiting, ran = duty(config, store, now).count, last_round(store.db)
+    waiting, ran = due_now(config, store, now).count, last_round(store.db)
     due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing is due now"
     if ran is None:
         return CheckResult("rounds", "worth knowing", f"none yet, {due}; `reachprobe run` is one")
@@ -215,9 +215,9 @@ def notifications(
         return
     known = {receiver.name: receiver for receiver in receivers(store.db)}
     waiting = how_many_wait(store.db)
-    for name, address in apprise_client.addresses(config).items():
+    for name, address in apprise_client.notify_urls(config).items():
         receiver = known.get(name)
-        if (why := apprise_client.is_known(address)) is not None:
+        if (why := apprise_client.problem_of(address)) is not None:
             yield CheckResult("notify", "wrong", f"{name}: {why}; its URL is in [[notify]]", BAD_SETUP)
         elif receiver is not None and receiver.failures:
             often = how_many(receiver.failures, "time")

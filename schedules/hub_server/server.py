@@ -30,7 +30,7 @@ from results.hub.web import pages
 from schedules.hub_server.control import controls
 from schedules.hub_server.warehouse_sync import storing
 from schedules.location.location import AddressLookup, reader
-from schedules.plan.selection import read_list
+from schedules.plan.lists import read_list
 from schedules.round.judge import judge_again
 
 if TYPE_CHECKING:

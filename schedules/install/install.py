@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from schedules.install.units import CRONTAB, SYSTEM_UNITS, USER_UNITS, BadSchedule, File, Kind, without_block
+from schedules.install.units import CRONTAB, SYSTEM_UNITS, USER_UNITS, BadSchedule, Kind, UnitFile, without_block
 
 NAMES = ("reachprobe.timer", "reachprobe.service")
 LONGEST_S = 60
@@ -47,7 +47,7 @@ def likely() -> Kind:
     return "user" if os.getuid() else "system"
 
 
-def install(kind: Kind, files: Sequence[File], tool: Tool = run_tool) -> None:
+def install(kind: Kind, files: Sequence[UnitFile], tool: Tool = run_tool) -> None:
     """Write the files in place of any before, and start the schedule."""
     if kind == "cron":
         tool(["crontab", "-"], without_block(_crontab(tool)) + files[0].text)
@@ -132,7 +132,7 @@ def _crontab(tool: Tool) -> str:
         raise
 
 
-def _write(file: File) -> None:
+def _write(file: UnitFile) -> None:
     unfinished = file.path.with_name(f".{file.path.name}.new")
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from schedules.plan.due_targets import share_of
+from schedules.plan.due import period_share
 
 Kind = Literal["user", "system", "cron"]
 HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
@@ -44,7 +44,7 @@ class Start(msgspec.Struct, frozen=True):
         return [str(self.program), *(word for flag, path in told if path for word in (flag, str(path)))]
 
 
-class File(msgspec.Struct, frozen=True):
+class UnitFile(msgspec.Struct, frozen=True):
     """A file of the schedule: where it belongs, and what stands in it."""
 
     path: Path
@@ -59,7 +59,9 @@ def program(prefix: Path | None = None) -> Path:
     return path
 
 
-def render(kind: Kind, start: Start, *, home: Path, seed: str, agent: bool = False, flock: str = "flock") -> list[File]:
+def render(
+    kind: Kind, start: Start, *, home: Path, seed: str, agent: bool = False, flock: str = "flock"
+) -> list[UnitFile]:
     """The files that make `start` run on a schedule: a round every 15 minutes, or with `agent` the agent all the time.
 
     `home` is the user's, for user units; `seed` gives cron this machine's own minute.
@@ -67,14 +69,14 @@ def render(kind: Kind, start: Start, *, home: Path, seed: str, agent: bool = Fal
     if any(ord(letter) < 32 or ord(letter) == 127 for word in start.words for letter in word):
         raise BadSchedule(f"{start.words!r}: a control character in a path; no schedule can hold it")
     if kind == "cron":
-        return [File(CRONTAB, _crontab(start, seed, flock))]
+        return [UnitFile(CRONTAB, _crontab(start, seed, flock))]
     if kind == "system":
         refuse_hidden([start.program, start.program.resolve(), *([start.config] if start.config else [])])
         start = Start(start.program, start.config)
     folder = SYSTEM_UNITS if kind == "system" else home / USER_UNITS
     name = "agent.service" if agent else "round.service"
-    service = File(folder / "reachprobe.service", _service(name, kind, start))
-    return [service] if agent else [service, File(folder / "reachprobe.timer", _read("systemd/reachprobe.timer"))]
+    service = UnitFile(folder / "reachprobe.service", _service(name, kind, start))
+    return [service] if agent else [service, UnitFile(folder / "reachprobe.timer", _read("systemd/reachprobe.timer"))]
 
 
 def _service(name: str, kind: Kind, start: Start) -> str:
@@ -94,7 +96,7 @@ def _service(name: str, kind: Kind, start: Start) -> str:
 
 def _crontab(start: Start, seed: str, flock: str) -> str:
     database = start.database or Path("reachprobe.db")
-    first = int(share_of(seed) * PERIOD_MINUTES)
+    first = int(period_share(seed) * PERIOD_MINUTES)
     return Template(_read("cron/crontab")).substitute(
         minutes=",".join(str(minute) for minute in range(first, 60, PERIOD_MINUTES)),
         flock=cron_word(flock),

@@ -5,10 +5,12 @@ The library keeps its format and its escaping; it is imported only where [metric
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from probe.timestamps import epoch
 from results.db.last_runs import last_round
@@ -16,8 +18,9 @@ from results.db.latest import Newest, newest
 from results.db.notification_queue import how_many_wait
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome
-from schedules.plan.due import duty
-from schedules.plan.selection import wanted
+from schedules.config.checks import listening
+from schedules.plan.due import due_now
+from schedules.plan.selection import planned_targets
 from schedules.render.text import safe
 
 if TYPE_CHECKING:
@@ -84,7 +87,7 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
         "The end of the certificate presented.",
         labels=LABELS,
     )
-    every = wanted(config, store)
+    every = planned_targets(config, store)
     counted, met = every[:MAX_TARGETS], set[tuple[str, ...]]()
     for path in dict.fromkeys(one.path for one in counted):
         texts = [one.target.text for one in counted if one.path == path]
@@ -127,7 +130,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
         count = store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the two names above
         yield GaugeMetricFamily(f"reachprobe_stored_{table}", "How many the database holds.", count)
     yield GaugeMetricFamily("reachprobe_database_bytes", "What it holds.", used_bytes(store.db))
-    yield GaugeMetricFamily("reachprobe_targets_due", "Targets that are due now.", duty(config, store, now).count)
+    yield GaugeMetricFamily("reachprobe_targets_due", "Targets that are due now.", due_now(config, store, now).count)
     registers = GaugeMetricFamily(
         "reachprobe_register_version_timestamp_seconds",
         "Which version of a register is in force.",
@@ -156,3 +159,86 @@ def _not_after(one: Newest) -> float | None:
 
 def _label(text: str) -> str:
     return safe(text, MAX_LABEL)
+
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from prometheus_client import CollectorRegistry
+
+READ_S = 10
+NAMES = ("127.0.0.1", "::1", "localhost")
+
+
+class MetricsServer:
+    """Serves in threads of its own until closed. OSError where the port is taken."""
+
+    def __init__(self, address: str, port: int) -> None:
+        from prometheus_client.exposition import ThreadingWSGIServer
+
+        self._counted: CollectorRegistry | None = None
+        kind: Any = type("LoopbackServer", (ThreadingWSGIServer,), {"address_family": _family(address)})
+        self._server = make_server(address, port, self._answer, kind, _Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    def show(self, counted: CollectorRegistry) -> None:
+        """From now on these numbers are given."""
+        self._counted = counted
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        from prometheus_client import make_wsgi_app
+
+        # A web page that a browser on this machine shows may have its own name led here; it is told nothing.
+        if _host(environ.get("HTTP_HOST", "")) not in NAMES:
+            return _no("403 Forbidden", start)
+        if environ.get("PATH_INFO") != "/metrics":
+            return _no("404 Not Found", start)
+        if self._counted is None:
+            return _no("503 Service Unavailable", start)
+        app: Callable[..., Iterable[bytes]] = make_wsgi_app(self._counted)
+        return app(environ, start)
+
+
+class _Quiet(WSGIRequestHandler):
+    """Logs nothing, and waits for no request for ever."""
+
+    timeout = READ_S
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def _no(status: str, start: StartResponse) -> Iterable[bytes]:
+    start(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [f"{status}\n".encode()]
+
+
+def _host(header: str) -> str:
+    """The host of a Host header, without port and brackets."""
+    if header.startswith("["):
+        return header[1:].partition("]")[0]
+    return header.partition(":")[0]
+
+
+def _family(address: str) -> int:
+    import socket
+
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def serve(listen: str) -> MetricsServer:
+    """A server at `listen`, which the configuration has found to be on the loopback."""
+    place = listening(listen)
+    if place is None:
+        raise ValueError(listen)
+    return MetricsServer(*place)

@@ -25,7 +25,7 @@ MAX_REASON = 120
 PARTS = re.compile(r"[:/@?&=#,;+\s]+")
 
 
-class Address(msgspec.Struct, frozen=True, kw_only=True):
+class NotifyUrl(msgspec.Struct, frozen=True, kw_only=True):
     """One URL of a [[notify]]: the name it is spoken of by, and the URL, which is printed nowhere."""
 
     name: str
@@ -40,17 +40,17 @@ class Message(msgspec.Struct, frozen=True):
     body: str
 
 
-def addresses(config: Config) -> dict[str, Address]:
+def notify_urls(config: Config) -> dict[str, NotifyUrl]:
     """Every URL of every [[notify]] by its name; the second of one is `name 2`."""
     found = {}
     for table in config.notify:
         for place, url in enumerate(table.urls):
             name = table.name + (f" {place + 1}" if place else "")
-            found[name] = Address(name=name, url=url)
+            found[name] = NotifyUrl(name=name, url=url)
     return found
 
 
-def send(address: Address, message: Message) -> str | None:
+def send(address: NotifyUrl, message: Message) -> str | None:
     """Send it, now, for as long as that takes. None where it was taken; else why not, without a secret."""
     try:
         apprise = _apprise()
@@ -71,7 +71,7 @@ def send(address: Address, message: Message) -> str | None:
     return masked(said[-1], address.url) if said else "it was not taken"
 
 
-def hosts(address: Address) -> tuple[tuple[str, int | None], ...]:
+def hosts(address: NotifyUrl) -> tuple[tuple[str, int | None], ...]:
     """Where a message would be sent, as far as that can be known without asking; () where not even the service is."""
     try:
         service = _apprise().Apprise.instantiate(address.url)
@@ -108,7 +108,7 @@ def masked(text: str, url: str) -> str:
     return safe(text, MAX_REASON)
 
 
-def is_known(address: Address) -> str | None:
+def problem_of(address: NotifyUrl) -> str | None:
     """None where apprise can read the URL, else what is wrong, without a secret."""
     try:
         service = _apprise().Apprise.instantiate(address.url)

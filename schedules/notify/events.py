@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, Said
-from schedules.notify.state_change import Turn, turn
-from schedules.plan.priority_data import Listing, NewlyListed
+from schedules.plan.due import MAX_OUTCOMES, MIN_STABLE_RUN, NewListing, NewlyListed
 from schedules.render.text import METHODS, what
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
     from schedules.plan.model import Choice
 
-LOOKED_BACK = 40
+MAX_RESULTS_READ = 40
 OLDEST_S = 30 * 86400
 """What came about longer ago is no news."""
 STILL_OPEN_S = 86400
@@ -35,25 +36,25 @@ def plain(text: str, limit: int = MAX_WORDS) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def news(config: Config, store: Store, measured: Iterable[Choice], now: float) -> Iterator[Notice]:
+def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: float) -> Iterator[Notice]:
     """What there is to tell of the targets that a round has measured, also what was told before."""
     until = datetime.fromtimestamp(now, UTC)
     registers = NewlyListed(store, config.vantage.country, until)
     for choice in measured:
         for target in choice.targets:
             said = notification_queue.lately_said(
-                store.db, target.text, config.vantage.name, choice.path, rfc3339(until), LOOKED_BACK
+                store.db, target.text, config.vantage.name, choice.path, rfc3339(until), MAX_RESULTS_READ
             )
-            found = turn(said)
+            found = state_change(said)
             if found is not None and now - epoch(found.confirmed.at) < OLDEST_S:
-                yield turned(target, choice.path, found)
+                yield change_notice(target, choice.path, found)
             if choice.path == "direct" and (listing := registers.listing(target.text)) is not None:
                 yield from _listed(store, target, listing, said, until)
             elif choice.path == "direct" and (notice := _taken_off(target, said, now)) is not None:
                 yield notice
 
 
-def turned(target: Target, path: str, found: Turn) -> Notice:
+def change_notice(target: Target, path: str, found: StateChange) -> Notice:
     """A notice of a change that was confirmed."""
     by = f" by {plain(path)}" if path != "direct" else ""
     again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
@@ -67,7 +68,7 @@ def turned(target: Target, path: str, found: Turn) -> Notice:
     )
 
 
-def _listed(store: Store, target: Target, listing: Listing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
+def _listed(store: Store, target: Target, listing: NewListing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
     at = rfc3339(listing.at, "seconds")
     since = f", since {plain(listing.since)}" if listing.since else ""
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
@@ -97,11 +98,11 @@ def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | Non
     return Notice(key=key, what="listed", at=rfc3339(parse_time(off.at), "seconds"), said=sentence)
 
 
-def _after(said: Said, listing: Listing) -> bool:
+def _after(said: Said, listing: NewListing) -> bool:
     return epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
 
 
-def _imported_at(store: Store, listing: Listing) -> str | None:
+def _imported_at(store: Store, listing: NewListing) -> str | None:
     """When the version that first lists it came into the database: before that nobody here could know."""
     query = """SELECT v.imported_at FROM register_versions v JOIN registers r ON r.id = v.register_id
         WHERE r.name = ? AND v.at = ?"""
@@ -124,3 +125,37 @@ def _how(said: Said) -> str:
 
 def _moment(text: str) -> str:
     return plain(f"{text[:16].replace('T', ' ')} UTC")
+
+
+CONFIRMED = 2
+"""So many times the same in a row: the second was measured to confirm the first."""
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """What it was, the measurement that first saw it changed, and the one that confirmed that."""
+
+    before: str
+    first: Said
+    confirmed: Said
+
+
+def state_change(said: Sequence[Said]) -> StateChange | None:
+    """The last confirmed change of what was said, newest first; None where what holds now held before.
+
+    Only `reachable` and `blocked` count. What is unsteady by nature does not turn.
+    """
+    known = [one for one in said if one.outcome in ("reachable", "blocked")]
+    runs = [list(same) for _, same in groupby(known, key=lambda one: one.outcome)]
+    if len(runs) < 2 or len(runs[0]) < CONFIRMED or _unsteady(known):
+        return None
+    # Of the oldest run only the end may be in sight.
+    before = next((run for run in runs[1:] if len(run) >= CONFIRMED), runs[-1])
+    now = runs[0]
+    if before[0].outcome == now[0].outcome:
+        return None
+    return StateChange(before[0].outcome, now[-1], now[-CONFIRMED])
+
+
+def _unsteady(known: Sequence[Said]) -> bool:
+    newest = [one.outcome for one in known[:MAX_OUTCOMES]]
+    return len(newest) == MAX_OUTCOMES and max(len(list(same)) for _, same in groupby(newest)) < MIN_STABLE_RUN

@@ -14,8 +14,8 @@ from results.db import notification_queue as notices
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import StoreError
 from schedules.notify import apprise_client
-from schedules.notify.apprise_client import Address, Message
-from schedules.notify.events import OLDEST_S, news, plain
+from schedules.notify.apprise_client import Message, NotifyUrl
+from schedules.notify.events import OLDEST_S, notices_of, plain
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -27,7 +27,7 @@ MAX_LINES = 12
 """So many sentences in one message, for some services take no long ones."""
 KEPT_S = 2 * OLDEST_S
 
-Send = Callable[[Address, Message], str | None]
+Send = Callable[[NotifyUrl, Message], str | None]
 """Sends a message: None where it was taken, else why not."""
 Say = Callable[[str], None]
 Local = Callable[[float], datetime]
@@ -52,7 +52,7 @@ def retry_s(failures: int) -> float:
     return float(min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(max(0, failures - 1), 20)))
 
 
-def may_be_told(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> bool:
+def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> bool:
     """Whether this is a time to tell: not in quiet hours, not so soon after a failure, nor after the last digest.
 
     What lies further ahead than it ever could was written while the clock was wrong, and holds nothing up.
@@ -79,13 +79,13 @@ def message(waiting: Sequence[Notice], config: Config) -> Message:
 class _Sending(msgspec.Struct):
     """A message on its way in a thread of its own, so that nobody waits for it."""
 
-    address: Address
+    address: NotifyUrl
     notices: Sequence[Notice]
     thread: threading.Thread
     outcome: list[str | None]
 
 
-class Teller:
+class Notifier:
     """Keeps what there is to tell, and tells it. Only its threads wait for the network, and they touch no database."""
 
     def __init__(self, send: Send = apprise_client.send, local: Local = local) -> None:
@@ -104,7 +104,7 @@ class Teller:
         try:
             self._enrol(config, store, now)
             kinds = {name: table.what for name, table in _tables(config).items()}
-            notices.post(store, list(news(config, store, measured, now)), kinds)
+            notices.post(store, list(notices_of(config, store, measured, now)), kinds)
         except StoreError as error:
             return f"what there is to tell was not kept: {error}"
         return None
@@ -114,12 +114,12 @@ class Teller:
         try:
             self._enrol(config, store, now)
             said = self._collect(store, now)
-            known, tables = apprise_client.addresses(config), _tables(config)
+            known, tables = apprise_client.notify_urls(config), _tables(config)
             if notices.forget(store, rfc3339_of_epoch(now - KEPT_S)):
                 said.append("what nobody could be told for two months is let go")
             for receiver in notices.receivers(store.db):
                 name = receiver.name
-                if name in self._under_way or not may_be_told(receiver, tables[name], now, self._local(now)):
+                if name in self._under_way or not is_due(receiver, tables[name], now, self._local(now)):
                     continue
                 waiting = notices.waiting(store.db, name)
                 if waiting and notices.claim(store, receiver, rfc3339_of_epoch(now + retry_s(receiver.failures + 1))):
@@ -141,9 +141,9 @@ class Teller:
             return [f"what was told may be told again: {error}"]
 
     def _enrol(self, config: Config, store: Store, now: float) -> None:
-        notices.enrol(store, list(apprise_client.addresses(config)), rfc3339_of_epoch(now))
+        notices.enrol(store, list(apprise_client.notify_urls(config)), rfc3339_of_epoch(now))
 
-    def _start(self, address: Address, waiting: Sequence[Notice], what: Message) -> _Sending:
+    def _start(self, address: NotifyUrl, waiting: Sequence[Notice], what: Message) -> _Sending:
         outcome: list[str | None] = []
         thread = threading.Thread(target=lambda: outcome.append(self._send(address, what)), daemon=True)
         thread.start()
@@ -165,7 +165,7 @@ class Teller:
 
 def _tables(config: Config) -> dict[str, NotifyTable]:
     """Receiver -> its table of the configuration."""
-    names = iter(apprise_client.addresses(config))
+    names = iter(apprise_client.notify_urls(config))
     return {next(names): table for table in config.notify for _ in table.urls}
 
 

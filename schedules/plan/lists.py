@@ -1,21 +1,31 @@
-"""Target lists that are published: a copy beside the database, fetched anew about once a day.
+"""Target lists: files, copies of published lists next to the database, and samples drawn from registers.
 
-A list that cannot be fetched is told, and its old copy serves on. A line that cannot be read is passed over: what
-others publish must not stop a volunteer's round.
+A published list that cannot be fetched is reported and its old copy stays in use.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probe.http.exchange import FetchFailed
+from probe.target import BadTarget, parse
+from results.registers.records import RegisterError
+from results.registers.samples import drawn
+from schedules.plan.model import BadChoice
+
 if TYPE_CHECKING:
-    from schedules.config.schema import Config
+    from probe.model import Target
+    from results.db.store import Store
+    from schedules.config.schema import CampaignTable, Config
 
 FOLDER = "lists"
 MAX_BYTES = 32 * 1024 * 1024
+MAX_LIST_LINES = 1_000_000
 FRESH_S, RETRY_S = 86400, 3600
 
 
@@ -24,18 +34,16 @@ def is_published(list_: str) -> bool:
 
 
 def copy_of(url: str, database: Path) -> Path:
-    """Where the copy of a published list is kept, fetched or not."""
+    """The file for the copy of a published list, which need not exist yet."""
     return database.parent / FOLDER / f"{hashlib.sha256(url.encode()).hexdigest()[:32]}.csv"
 
 
 async def refresh(config: Config, database: Path, now: float, fetch: Callable[..., Awaitable[object]]) -> list[str]:
-    """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that could not be had.
+    """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that failed.
 
-    `fetch` downloads one as `probe.http.exchange.fetch` does.
+    `fetch` downloads as `probe.http.exchange.fetch` does.
     """
-    from probe.http.exchange import FetchFailed
-
-    said = []
+    failures = []
     for url in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):
         copy = copy_of(url, database)
         failed = copy.with_suffix(".failed")
@@ -47,10 +55,91 @@ async def refresh(config: Config, database: Path, now: float, fetch: Callable[..
             failed.unlink(missing_ok=True)
         except FetchFailed as error:
             failed.touch()
-            said.append(f"{error}; {'the copy from before serves' if copy.exists() else 'the campaign waits for it'}")
-    return said
+            rest = "the copy from before serves" if copy.exists() else "the campaign waits for it"
+            failures.append(f"{error}; {rest}")
+    return failures
 
 
 def _younger(path: Path, seconds: float, now: float) -> bool:
-    """One that lies in the future is not, for a clock was wrong."""
+    """Whether a file is younger than this; one from the future is not, since a clock was wrong."""
     return path.exists() and 0 <= now - path.stat().st_mtime < seconds
+
+
+def targets_of_list(list_: str, config: Config, database: Path | None) -> list[tuple[Target, str]]:
+    """The targets of a file or of the copy of a published list, each with its category; none without a copy."""
+    private = config.network.allow_private
+    if not is_published(list_):
+        return read_list(Path(list_), allow_private=private)
+    copy = copy_of(list_, database) if database is not None else None
+    return read_list(copy, allow_private=private, lenient=True) if copy is not None and copy.exists() else []
+
+
+def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[tuple[Target, str]]:
+    """One target a line, or a CSV with a column `url` and optionally `category_code` ("" if it has none).
+
+    Empty lines and those beginning with # are skipped. A line that is no target raises BadChoice, or is skipped if
+    `lenient`.
+    """
+    found: list[tuple[Target, str]] = []
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = csv.reader(lines)
+            url_column, code_column = 0, -1
+            for number, row in enumerate(rows, 1):
+                if number > MAX_LIST_LINES:
+                    raise BadChoice(f"{path}: more than {MAX_LIST_LINES} lines")
+                if number == 1 and "url" in row:
+                    url_column = row.index("url")
+                    code_column = row.index("category_code") if "category_code" in row else -1
+                elif len(row) > url_column and (text := row[url_column].strip()) and not text.startswith("#"):
+                    code = row[code_column].strip().upper() if -1 < code_column < len(row) else ""
+                    try:
+                        found.append((parse(text, allow_private=allow_private), code))
+                    except BadTarget:
+                        if not lenient:
+                            raise
+    except OSError as error:
+        raise BadChoice(f"{path}: cannot be read: {error.strerror}") from error
+    except (BadTarget, csv.Error, UnicodeDecodeError) as error:
+        raise BadChoice(f"{path}:{rows.line_num}: {error}") from error
+    return found
+
+
+def sampled(campaign: CampaignTable, store: Store, leave_out: Collection[str] = ()) -> Iterator[Target]:
+    """The endpoints (never pages) that a campaign draws from its register today; none if no version is stored.
+
+    `leave_out` names authorities and articles whose hosts are not drawn.
+    """
+    if campaign.register is None or campaign.sample is None:
+        return
+    try:
+        found = drawn(
+            store.db,
+            campaign.register,
+            size=campaign.sample,
+            seed=campaign.seed,
+            include=campaign.include,
+            leave_out=leave_out,
+            now=datetime.now(UTC),
+        )
+    except RegisterError:
+        return
+    for text in found.targets:
+        try:
+            target = parse(text)
+        except BadTarget:
+            continue  # registers list names that no client can request
+        if target.scheme == "tls" and target.request_path is None:
+            yield target
+
+
+def waiting(config: Config, store: Store | None) -> list[str]:
+    """A sentence for each campaign whose register is not stored yet."""
+    stored = "SELECT name FROM registers WHERE id IN (SELECT register_id FROM register_versions)"
+    known = {row[0] for row in store.db.execute(stored)} if store is not None else set()
+    return [
+        f"campaign {campaign.name} waits: no version of register {campaign.register} is stored;"
+        " `reachprobe register update` fetches it"
+        for campaign in config.campaign
+        if campaign.register is not None and campaign.register not in known
+    ]

@@ -13,7 +13,7 @@ class BadChoice(ValueError):
     """A target, service or list that cannot be measured; the message names it and the remedy."""
 
 
-class Wanted(msgspec.Struct, frozen=True):
+class PlannedTarget(msgspec.Struct, frozen=True):
     """One target by one path, once in every `every_s` seconds."""
 
     target: Target

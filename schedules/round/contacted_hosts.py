@@ -88,9 +88,9 @@ def publishers(config: Config) -> Iterator[Contact]:
 
 def told(config: Config) -> Iterator[Contact]:
     """Who is told of changes. Which host that is only apprise knows: a URL may hold a secret in its place."""
-    from schedules.notify.apprise_client import addresses, hosts
+    from schedules.notify.apprise_client import hosts, notify_urls
 
-    for address in addresses(config).values():
+    for address in notify_urls(config).values():
         known = hosts(address)
         for host, port in known:
             yield Contact(host, port, f"told: {address.name}")

@@ -21,7 +21,7 @@ from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.config.schema import VantageLocation
 from schedules.location.location import Locator, MovementWatch
-from schedules.plan.due_targets import within
+from schedules.plan.due import within
 from schedules.round.batches import Batches
 from schedules.round.controls import sources
 from schedules.round.data_cap import Budget, affordable

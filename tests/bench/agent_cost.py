@@ -71,17 +71,17 @@ def register(database: Path, folder: Path, entries: int, new: list[str]) -> None
 def look(database: Path, config: Path) -> tuple[float, int]:
     """CPU milliseconds of one look at what is due, the best of five, and how many targets are wanted."""
     from results.db.store import Store
-    from schedules.plan.due import duty
-    from schedules.plan.selection import wanted
+    from schedules.plan.due import due_now
+    from schedules.plan.selection import planned_targets
 
     read = load(config, {}, {})
     with closing(Store.open(database)) as store:
         took = []
         for _ in range(5):
             begun = time.process_time()
-            duty(read, store, time.time())
+            due_now(read, store, time.time())
             took.append(time.process_time() - begun)
-        return min(took) * 1000, len(wanted(read, store))
+        return min(took) * 1000, len(planned_targets(read, store))
 
 
 async def main() -> None:
@@ -112,10 +112,10 @@ async def _agent(database: Path, config: Path, folder: Path, minutes: float) -> 
     finally:
         agent.terminate()
         await agent.wait()
-    took, wanted = await asyncio.to_thread(look, database, config)
+    took, planned_targets = await asyncio.to_thread(look, database, config)
     an_hour = 60 / minutes
     print(
-        f"{wanted} targets: start and round {before.cpu_s:.2f} s CPU; left alone "
+        f"{planned_targets} targets: start and round {before.cpu_s:.2f} s CPU; left alone "
         f"{(after.cpu_s - before.cpu_s) * an_hour:.2f} s CPU and {(after.wakes - before.wakes) * an_hour:.0f} wake-ups "
         f"an hour, {after.rss_mb:.1f} MB of which {after.own_mb:.1f} its own; a look {took:.2f} ms CPU"
     )

@@ -24,8 +24,8 @@ from results.registers import sample_path
 from results.registers.importing import import_register
 from schedules.config.load import load
 from schedules.hub_server.server import _targets
-from schedules.plan.lists import copy_of
-from schedules.plan.selection import from_campaigns, read_list
+from schedules.plan.lists import copy_of, read_list
+from schedules.plan.selection import from_campaigns
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub
 from tests.results.hub.in_thread import asked

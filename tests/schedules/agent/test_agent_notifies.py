@@ -16,8 +16,8 @@ import time_machine
 from results.db.store import Store
 from schedules.agent.side_effects import Aside
 from schedules.demo.network import CensoredNetwork
-from schedules.notify.apprise_client import Address, Message
-from schedules.notify.notifier import Teller
+from schedules.notify.apprise_client import Message, NotifyUrl
+from schedules.notify.notifier import Notifier
 from tests.schedules.agent.test_agent import BEGIN, CAMPAIGNS, World
 from tests.schedules.metrics.test_metrics import asked, free_port
 from tests.schedules.webhook import Webhook
@@ -35,7 +35,7 @@ class Hearing:
         self.trouble: str | None = None
         self.tries = 0
 
-    def send(self, address: Address, what: Message) -> str | None:
+    def send(self, address: NotifyUrl, what: Message) -> str | None:
         self.tries += 1
         if self.trouble is None:
             self.lines += what.body.splitlines()
@@ -53,7 +53,7 @@ def world(tmp_path: Path, hearing: Hearing) -> Iterator[World]:
         made = World(tmp_path, clock)
         made.file.write_text(HOURLY + RECEIVER)
         made.agent._config = made.agent._load()
-        teller = Teller(hearing.send, lambda now: datetime.fromtimestamp(now, UTC))
+        teller = Notifier(hearing.send, lambda now: datetime.fromtimestamp(now, UTC))
         made.agent._aside = Aside(made.said.append, teller=teller)
         yield made
 

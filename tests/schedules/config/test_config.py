@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from probe.settings import Settings
 from schedules.config.load import load, variables
-from schedules.config.schema import Config, Table
+from schedules.config.schema import Config, ConfigTable
 from schedules.config.toml import ConfigError, line_of
 from schedules.plan.selection import services
 
@@ -276,11 +276,11 @@ def test_every_single_key_has_a_variable() -> None:
     assert all(name.startswith("REACHPROBE_") for name in variables())
 
 
-def _table(kind: Any) -> type[Table]:
-    return kind if isinstance(kind, type) and issubclass(kind, Table) else kind.__args__[0]
+def _table(kind: Any) -> type[ConfigTable]:
+    return kind if isinstance(kind, type) and issubclass(kind, ConfigTable) else kind.__args__[0]
 
 
-def _default(table: type[Table], field: str) -> Any:
+def _default(table: type[ConfigTable], field: str) -> Any:
     defaults = table.__struct_defaults__
     place = table.__struct_fields__.index(field) - len(table.__struct_fields__) + len(defaults)
     fallback = defaults[place] if place >= 0 else None

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from schedules.install.units import (
     BadSchedule,
-    File,
     Kind,
     Start,
+    UnitFile,
     cron_word,
     program,
     refuse_hidden,
@@ -36,12 +36,12 @@ def start(tmp_path: Path) -> Start:
     return Start(there, tmp_path / "config.toml", tmp_path / "x.db")
 
 
-def rendered(kind: Kind, start: Start, *, agent: bool = False) -> dict[str, File]:
+def rendered(kind: Kind, start: Start, *, agent: bool = False) -> dict[str, UnitFile]:
     files = render(kind, start, home=Path("/home/someone"), seed="a", agent=agent)
     return {file.path.name: file for file in files}
 
 
-def write(files: dict[str, File], folder: Path) -> list[str]:
+def write(files: dict[str, UnitFile], folder: Path) -> list[str]:
     for name, file in files.items():
         (folder / name).write_text(file.text)
     return [str(folder / name) for name in files]

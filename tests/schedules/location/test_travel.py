@@ -23,11 +23,10 @@ from schedules.config.load import load
 from schedules.config.schema import CampaignTable, Config, VantageLocation
 from schedules.demo.network import Site
 from schedules.location.location import Locator, moved, secret_file, secret_of
-from schedules.plan.due import duty
+from schedules.plan.due import due_now, with_priority
 from schedules.plan.model import Choice
-from schedules.plan.priority_data import eager
 from schedules.plan.selection import from_words
-from schedules.plan.selection import wanted as every
+from schedules.plan.selection import planned_targets as every
 from schedules.round.run import Cut, once
 from tests.results.records import HOME as VANTAGE
 from tests.results.records import finished, measurement, target
@@ -213,9 +212,9 @@ async def test_a_round_behind_a_vpn_is_skipped_where_that_is_wanted_and_the_rest
     with pytest.raises(BadPath, match=r"by a WireGuard tunnel \(wg0\), and \[network\] tunnel says to skip"):
         await round_at(at(VPN), skipping, store, lab.good)
     assert at(VPN).locate(skipping).place("direct").sentences == (), "what is not measured is not recorded either"
-    found = duty(at(VPN).locate(skipping), store, 1_800_000_000)
+    found = due_now(at(VPN).locate(skipping), store, 1_800_000_000)
     assert (found.choices, len(found.missing)) == ((), 1)
-    assert duty(at(HOME).locate(skipping), store, 1_800_000_000).choices != ()
+    assert due_now(at(HOME).locate(skipping), store, 1_800_000_000).choices != ()
 
 
 async def test_a_vpn_that_is_meant_so_is_this_vantage(lab: Lab, store: Store, config: Config) -> None:
@@ -314,7 +313,7 @@ def test_a_changed_verdict_is_confirmed_soon_on_its_own_network_also_where_the_r
 ) -> None:
     config = Config(campaign=(CampaignTable(name="m", targets=("https://www.example.com/",)),))
     changed_at_home(store, config)
-    (often,) = eager(at(where).locate(config), store, every(config), NOW)
+    (often,) = with_priority(at(where).locate(config), store, every(config), NOW)
     assert often.every_s == 60 * minutes
 
 

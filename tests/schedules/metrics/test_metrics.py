@@ -29,7 +29,7 @@ from results.judge.judged import RoundRecord
 from results.registers.importing import import_register
 from schedules.config.schema import CampaignTable, Config, VantageTable
 from schedules.metrics import metrics
-from schedules.metrics.server import MetricsServer
+from schedules.metrics.metrics import MetricsServer
 from tests.results.records import finished, measurement, observation, target, verdict
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)

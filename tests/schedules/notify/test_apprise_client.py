@@ -8,15 +8,15 @@ import pytest
 
 from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
-from schedules.notify.apprise_client import Address, Message, hosts, is_known, masked, send
+from schedules.notify.apprise_client import Message, NotifyUrl, hosts, masked, problem_of, send
 from tests.schedules.webhook import Webhook
 
 HELLO = Message("reachprobe at home: 1 thing to tell", "- www.wechat.com is blocked")
 SECRETS = ("hunter2secret", "tok3n")
 
 
-def to(url: str) -> Address:
-    return Address(name="me", url=url)
+def to(url: str) -> NotifyUrl:
+    return NotifyUrl(name="me", url=url)
 
 
 def test_a_webhook_is_told_title_and_body() -> None:
@@ -47,7 +47,7 @@ def test_a_server_that_is_gone_is_a_failure_and_no_secret_is_said(capsys: pytest
 
 @pytest.mark.parametrize("url", ["nosuch://tok3n", "json://", "tgram://tok3n", "mailto://hunter2secret"])
 def test_a_url_that_no_service_takes_is_a_failure_that_repeats_nothing_of_it(url: str) -> None:
-    for said in (send(to(url), HELLO), is_known(to(url))):
+    for said in (send(to(url), HELLO), problem_of(to(url))):
         assert said is not None
         assert not [secret for secret in SECRETS if secret in said]
 
@@ -58,7 +58,7 @@ def test_without_apprise_that_is_said_with_the_way_out(monkeypatch: pytest.Monke
     try:
         assert send(to("json://127.0.0.1:9"), HELLO) == apprise_client.MISSING
         assert "pip install 'reachprobe[notify]'" in apprise_client.MISSING
-        assert is_known(to("json://127.0.0.1:9")) == apprise_client.MISSING
+        assert problem_of(to("json://127.0.0.1:9")) == apprise_client.MISSING
         assert hosts(to("json://127.0.0.1:9")) == ()
     finally:
         apprise_client._apprise.cache_clear()
@@ -95,4 +95,4 @@ def test_an_address_shows_no_url() -> None:
 
 def test_each_url_of_a_receiver_is_told_on_its_own() -> None:
     config = Config(notify=(NotifyTable(name="me", urls=("json://a", "json://b")),))
-    assert list(apprise_client.addresses(config)) == ["me", "me 2"]
+    assert list(apprise_client.notify_urls(config)) == ["me", "me 2"]

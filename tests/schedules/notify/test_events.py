@@ -17,7 +17,7 @@ from results.db.store import Store
 from results.registers.expectation import Expectation
 from results.registers.importing import import_register
 from schedules.config.schema import Config, VantageTable
-from schedules.notify.events import news, plain
+from schedules.notify.events import notices_of, plain
 from schedules.plan.model import Choice
 from tests.results.records import finished, measurement, target, verdict
 
@@ -53,7 +53,7 @@ def publish(store: Store, folder: Path, hours_ago: float, *names: str, imported:
 
 
 def told(store: Store, *targets: Target, path: str = "direct", now: datetime = NOW) -> list[Notice]:
-    return list(news(CONFIG, store, [Choice(targets or (WECHAT,), path)], now.timestamp()))
+    return list(notices_of(CONFIG, store, [Choice(targets or (WECHAT,), path)], now.timestamp()))
 
 
 def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Store) -> None:

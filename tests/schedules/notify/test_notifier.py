@@ -18,8 +18,8 @@ from results.db.notification_queue import Notice, Receiver
 from results.db.store import Store
 from schedules.config.schema import Config, NotifyTable, VantageTable
 from schedules.notify import apprise_client
-from schedules.notify.apprise_client import Address, Message
-from schedules.notify.notifier import LONGEST_RETRY_S, MAX_LINES, Teller, is_quiet, may_be_told, message, retry_s
+from schedules.notify.apprise_client import Message, NotifyUrl
+from schedules.notify.notifier import LONGEST_RETRY_S, MAX_LINES, Notifier, is_due, is_quiet, message, retry_s
 from tests.schedules.webhook import Webhook
 
 NOON = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -37,10 +37,10 @@ class World:
         self.trouble: str | None = None
         self.teller = self.new()
 
-    def new(self) -> Teller:
-        return Teller(self.send, lambda now: datetime.fromtimestamp(now, UTC))
+    def new(self) -> Notifier:
+        return Notifier(self.send, lambda now: datetime.fromtimestamp(now, UTC))
 
-    def send(self, address: Address, what: Message) -> str | None:
+    def send(self, address: NotifyUrl, what: Message) -> str | None:
         if self.trouble is None:
             self.taken.append((address.name, what))
         return self.trouble
@@ -54,7 +54,7 @@ class World:
         at = datetime.fromtimestamp(self.now, UTC).isoformat().replace("+00:00", "Z")
         made = [Notice(key=key, what=what, at=at, said=f"{key} is blocked") for key in keys]
         notification_queue.post(
-            self.store, made, dict.fromkeys(apprise_client.addresses(config), config.notify[0].what)
+            self.store, made, dict.fromkeys(apprise_client.notify_urls(config), config.notify[0].what)
         )
 
     def step(self, config: Config) -> list[str]:
@@ -236,12 +236,12 @@ def test_what_nobody_could_be_told_for_two_months_is_let_go_and_that_is_said(wor
 def test_a_service_that_never_answers_holds_nobody_up(world: World) -> None:
     config, held = world.config(), threading.Event()
 
-    def send(_: Address, what: Message) -> str | None:
+    def send(_: NotifyUrl, what: Message) -> str | None:
         held.wait(10)
         world.taken.append(("me", what))
         return None
 
-    world.teller = Teller(send, lambda now: datetime.fromtimestamp(now, UTC))
+    world.teller = Notifier(send, lambda now: datetime.fromtimestamp(now, UTC))
     world.step(config)
     world.happens(config, "a")
     assert world.teller.step(config, world.store, world.now) == []
@@ -257,7 +257,7 @@ def test_a_webhook_that_is_down_is_told_when_it_is_up_again(world: World, capfd:
     with Webhook() as hook:
         config = world.config(hook.url)
         port = hook.port
-    world.teller = Teller(local=lambda now: datetime.fromtimestamp(now, UTC))
+    world.teller = Notifier(local=lambda now: datetime.fromtimestamp(now, UTC))
     world.step(config)
     world.happens(config, "www.wechat.com (wechat)")
     (said,) = world.step(config)
@@ -301,7 +301,7 @@ def test_everybody_is_told_in_the_end(waited: int, failures: int, digest: Any) -
     now = NOON.timestamp()
     text = datetime.fromtimestamp(now - waited, UTC).isoformat().replace("+00:00", "Z")
     receiver = Receiver(name="me", since=text, told_at=text, failures=failures, not_before=text)
-    ever = [may_be_told(receiver, table, now + hour * 3600, NOON + timedelta(hours=hour)) for hour in range(49)]
+    ever = [is_due(receiver, table, now + hour * 3600, NOON + timedelta(hours=hour)) for hour in range(49)]
     assert any(ever)
 
 

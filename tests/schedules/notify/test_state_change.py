@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.db.notification_queue import Said
-from schedules.notify.state_change import Turn, turn
+from schedules.notify.events import StateChange, state_change
 
 LETTERS = {"r": "reachable", "b": "blocked", "d": "down", "o": "offline", "i": "inconclusive", "x": "denied"}
 
@@ -18,7 +18,7 @@ def history(letters: str) -> list[Said]:
 
 def turned(letters: str) -> tuple[str, str, str] | None:
     """What it was before, the place that first saw it changed, and the one that confirmed it."""
-    found = turn(history(letters))
+    found = state_change(history(letters))
     return (found.before, found.first.id, found.confirmed.id) if found else None
 
 
@@ -59,10 +59,10 @@ def test_what_is_unsteady_by_nature_does_not_turn() -> None:
 
 @given(st.text(alphabet="rbdoix", max_size=30))
 def test_a_turn_is_from_one_to_the_other_and_was_confirmed(letters: str) -> None:
-    found = turn(history(letters))
+    found = state_change(history(letters))
     if found is None:
         return
-    assert isinstance(found, Turn)
+    assert isinstance(found, StateChange)
     assert {found.before, found.first.outcome} == {"reachable", "blocked"}
     assert found.confirmed.outcome == found.first.outcome
     assert int(found.first.id) < int(found.confirmed.id)
@@ -70,9 +70,9 @@ def test_a_turn_is_from_one_to_the_other_and_was_confirmed(letters: str) -> None
 
 @given(st.text(alphabet="rbdoix", max_size=30))
 def test_the_same_turn_is_found_for_as_long_as_it_holds(letters: str) -> None:
-    found = turn(history(letters))
+    found = state_change(history(letters))
     if found is not None:
         last = "r" if found.first.outcome == "reachable" else "b"
-        again = turn(history(letters + last))
+        again = state_change(history(letters + last))
         assert again is not None
         assert again.first.id == found.first.id

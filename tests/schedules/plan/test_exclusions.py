@@ -18,9 +18,9 @@ from schedules.config.load import load
 from schedules.config.schema import CODES, CampaignTable, CareTable, Config, ServiceTable, VantageTable
 from schedules.config.toml import ConfigError
 from schedules.location.location import Locator
-from schedules.plan.exclusions import RISKY, sentences
+from schedules.plan.exclusions import RISKY, exclusion_sentences
 from schedules.plan.lists import copy_of
-from schedules.plan.selection import from_campaigns, unmeasured, wanted
+from schedules.plan.selection import from_campaigns, planned_targets, unmeasured
 from tests.schedules.lab import Lab, rows
 
 LIST = """url,category_code,category_description
@@ -51,7 +51,7 @@ def config_of(folder: Path, *codes: str, country: str | None = "NL", **campaign:
 
 
 def hosts(config: Config, store: Store | None = None) -> set[str]:
-    return {one.target.host for one in wanted(config, store)}
+    return {one.target.host for one in planned_targets(config, store)}
 
 
 def test_a_category_of_a_list_is_left_out(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_registers_samples_leave_out_hosts_of_a_category_and_of_an_authority(tmp
         more = (CampaignTable(name="list", list=str(tmp_path / "list.csv")),)
         care = CareTable(leave_out=codes, leave_out_listed=listed)
         found = Config(vantage=config.vantage, care=care, campaign=(*config.campaign, *more))
-        return {one.target.host for one in wanted(found, store) if one.target.scheme == "tls"}
+        return {one.target.host for one in planned_targets(found, store) if one.target.scheme == "tls"}
 
     everything = {"adult.example", "bets.example2.com", "other.example3.com"}
     assert drawn() == everything
@@ -115,7 +115,7 @@ def test_an_article_leaves_out_its_parts(basis: str) -> None:
 @given(st.sets(st.sampled_from(sorted(CODES))))
 def test_no_service_of_a_category_that_is_left_out_is_ever_wanted(codes: set[str]) -> None:
     config = Config(care=CareTable(leave_out=tuple(codes)))
-    measured = {one.target.service for one in wanted(config)}
+    measured = {one.target.service for one in planned_targets(config)}
     assert measured == {name for name, one in built_in().items() if one.category not in codes}
 
 
@@ -166,8 +166,8 @@ def test_a_service_of_ones_own_has_the_category_it_is_given_or_that_of_the_one_i
 
 def test_what_is_left_out_is_said_in_numbers() -> None:
     config = Config(care=CareTable(leave_out=("PORN", "GMB")))
-    assert sentences(config, ["PORN", "GMB", "PORN"]) == ["left out, as [care] says: GMB 1, PORN 2"]
-    assert sentences(config, []) == []
+    assert exclusion_sentences(config, ["PORN", "GMB", "PORN"]) == ["left out, as [care] says: GMB 1, PORN 2"]
+    assert exclusion_sentences(config, []) == []
 
 
 def test_a_code_that_is_none_is_refused_with_those_that_are(tmp_path: Path) -> None:

@@ -15,9 +15,17 @@ from results.db.last_runs import RECENT
 from results.db.store import Store
 from results.registers.importing import import_register
 from schedules.config.schema import Config, VantageTable
-from schedules.plan.model import Wanted
-from schedules.plan.priority import CONFIRM_S, DAY_S, HOUR_S, after_change, after_listing, sooner
-from schedules.plan.priority_data import NewlyListed, eager
+from schedules.plan.due import (
+    CONFIRM_INTERVAL_S,
+    DAY_S,
+    HOUR_S,
+    NewlyListed,
+    after_change,
+    after_listing,
+    shortest_interval_s,
+    with_priority,
+)
+from schedules.plan.model import PlannedTarget
 from tests.results.records import finished, measurement, target
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -46,7 +54,7 @@ def test_a_new_listing_is_measured_hourly_for_two_days_then_daily_for_two_weeks(
 def test_a_change_is_confirmed_then_looked_at_hourly_until_it_holds() -> None:
     was = ["reachable"] * 5
     found = [after_change(["blocked"] * times + was) for times in range(4)]
-    assert found == [None, CONFIRM_S, HOUR_S, None]
+    assert found == [None, CONFIRM_INTERVAL_S, HOUR_S, None]
 
 
 def test_what_was_never_anything_else_has_not_changed() -> None:
@@ -59,7 +67,7 @@ def test_a_missing_network_is_no_change() -> None:
 
 
 def test_what_never_holds_goes_back_to_its_campaign() -> None:
-    assert after_change(["blocked", "reachable"] * 3) == CONFIRM_S
+    assert after_change(["blocked", "reachable"] * 3) == CONFIRM_INTERVAL_S
     assert after_change(["blocked", "reachable"] * 6) is None
 
 
@@ -67,7 +75,7 @@ def test_what_never_holds_goes_back_to_its_campaign() -> None:
 def test_nothing_is_ever_measured_more_seldom_for_being_watched(
     every: int, listed: int | None, said: list[str]
 ) -> None:
-    assert min(every, CONFIRM_S) <= sooner(every, listed, said) <= every
+    assert min(every, CONFIRM_INTERVAL_S) <= shortest_interval_s(every, listed, said) <= every
 
 
 def test_what_the_second_version_lists_and_the_first_did_not_is_new(store: Store, tmp_path: Path) -> None:
@@ -88,17 +96,17 @@ def test_a_second_entry_for_a_name_already_listed_is_not_news(store: Store, tmp_
 
 def test_a_changed_verdict_and_a_new_listing_hasten_the_campaign(store: Store, tmp_path: Path) -> None:
     config = Config(vantage=VantageTable(name="home", country="RU"))
-    one = Wanted(target(), "direct", 6 * HOUR_S)
-    assert eager(config, store, [one], NOW.timestamp()) == (one,)
+    one = PlannedTarget(target(), "direct", 6 * HOUR_S)
+    assert with_priority(config, store, [one], NOW.timestamp()) == (one,)
     publish(store, tmp_path, 3, "old.test")
     publish(store, tmp_path, 1, "old.test", target().host)
-    assert eager(config, store, [one], NOW.timestamp())[0].every_s == HOUR_S
+    assert with_priority(config, store, [one], NOW.timestamp())[0].every_s == HOUR_S
     for number, outcome in enumerate(["reachable", "blocked"]):
         at = f"2026-06-20T0{number}:00:00.000Z"
         name = f"m{number}00000000000000"
         made = msgspec.structs.replace(measurement(name), started_at=at, vantage=config.vantage_by("direct"))
         store.save([finished(name, outcome, measurement=made)])
-    assert eager(config, store, [one], NOW.timestamp())[0].every_s == CONFIRM_S
+    assert with_priority(config, store, [one], NOW.timestamp())[0].every_s == CONFIRM_INTERVAL_S
 
 
 def test_no_table_is_scanned_for_the_last_verdicts(store: Store) -> None:

@@ -15,8 +15,8 @@ from results.db.store import Store
 from results.registers import samples
 from results.registers.importing import import_register
 from schedules.config.schema import CampaignTable, Config
-from schedules.plan.register_sample import sampled, waiting
-from schedules.plan.selection import from_campaigns, wanted
+from schedules.plan.lists import sampled, waiting
+from schedules.plan.selection import from_campaigns, planned_targets
 from tests.schedules.lab import Lab, rows
 
 Import = Callable[..., None]
@@ -56,7 +56,7 @@ def test_no_sampled_target_is_ever_a_page(dump: list[str], include: set[str]) ->
         store = Store.open(Path(folder) / "reachprobe.db")
         imported(store, Path(folder), *listed(1), *dump)
         campaign = CampaignTable(name="x", register="rkn", sample=100, include=tuple(include))
-        found = [one.target for one in wanted(Config(campaign=(campaign,)), store)]
+        found = [one.target for one in planned_targets(Config(campaign=(campaign,)), store)]
         store.close()
     assert {(target.scheme, target.request_path, target.port) for target in found} <= {("tls", None, 443)}
 
@@ -102,7 +102,7 @@ def test_a_campaign_whose_register_is_not_stored_waits_and_says_so(store: Store)
 def test_a_test_list_keeps_its_pages(store: Store, tmp_path: Path) -> None:
     path = tmp_path / "ru.csv"
     path.write_text("url,category_code\nhttps://a.com/page,NEWS\n", encoding="utf-8")
-    (one,) = wanted(Config(campaign=(CampaignTable(name="list", list=str(path)),)), store)
+    (one,) = planned_targets(Config(campaign=(CampaignTable(name="list", list=str(path)),)), store)
     assert one.target.request_path == "/page"
 
 
