@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from functools import partial
 
-from probe.http import http3
-from probe.http.exchange import Request
-from probe.model import Attempt, Observation, Scheme
+from probe.model import Attempt, Observation
 from probe.net.streams import Stream
 from probe.recorder import Attempted, Log
 from probe.session import Session
-from probe.steps import http, quic, tcp, tls
-from probe.target import authority
-
-ENDPOINTS = ("tcp", "tls", "quic")
-"""Schemes that are answered without a fetch."""
+from probe.steps import http, schemes, tcp, tls
 
 
 async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -> Observation | None:
@@ -34,7 +26,7 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -
         for attempt, (observation, stream) in zip(attempts, opened, strict=True):
             if observation.failure is not None:
                 continue
-            if stream is None or attempt.scheme in ENDPOINTS:
+            if stream is None or attempt.scheme not in http.SPEC.schemes:
                 return observation
             fetched = await _fetch(attempt, stream, log, session)
             if fetched.failure is None:
@@ -43,7 +35,7 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -
 
 
 Opened = tuple[Observation, Stream | None]
-"""How far an attempt got before HTTP, and what it holds open; QUIC holds nothing open."""
+"""How far an attempt got before HTTP, and what it holds open; a step without TCP holds nothing open."""
 
 
 async def _open_all(attempts: Sequence[Attempt], log: Log, session: Session, held: AsyncExitStack) -> Sequence[Opened]:
@@ -55,9 +47,8 @@ async def _open_all(attempts: Sequence[Attempt], log: Log, session: Session, hel
 async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitStack) -> Opened:
     """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
     about, name = _about(attempt), attempt.server_name or attempt.host
-    if attempt.scheme == "quic":
-        then = partial(_fetch_over_quic, attempt, log, session) if attempt.request_path is not None else None
-        return await quic.handshake(log, about, name, session.settings, then), None
+    if (run := schemes()[attempt.scheme].attempt) is not None:
+        return await run(log, about, attempt, session.settings), None
     observation, stream = await tcp.connect(log, about, session.settings)
     if stream is not None:
         held.callback(stream.close)
@@ -67,21 +58,8 @@ async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitSta
 
 
 async def _fetch(attempt: Attempt, stream: Stream, log: Log, session: Session) -> Observation:
-    url, request = _request(attempt, attempt.scheme, session)
+    url, request = http.request_for(attempt, session.settings)
     return await http.get(log, _about(attempt), stream, url, request, session.settings)
-
-
-async def _fetch_over_quic(
-    attempt: Attempt, log: Log, session: Session, driven: quic.Driven, sock: socket.socket, peer: tuple[str, int]
-) -> None:
-    url, request = _request(attempt, "https", session)
-    await http3.get(log, _about(attempt), driven, (sock, peer), url, request, session.settings)
-
-
-def _request(attempt: Attempt, scheme: Scheme, session: Session) -> tuple[str, Request]:
-    name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
-    host = authority(scheme, name, attempt.port)
-    return f"{scheme}://{host}{path}", http.request_for(scheme, host, path, session.settings)
 
 
 def _about(attempt: Attempt) -> Attempted:

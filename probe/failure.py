@@ -62,6 +62,7 @@ GETADDRINFO_FAILURES = {
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "dns_no_answer",
 }
 
+CERTIFICATE_FAILURES = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 UNKNOWN = "unknown_failure"
 MAX_ERROR_TEXT = 200
 LITERAL = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}")

@@ -10,12 +10,12 @@ from urllib.parse import urljoin
 from probe import target as targets
 from probe.endpoint import attempt_all
 from probe.lookup import addresses, look_up
-from probe.model import Attempt, Http, Lookup, Measurement, Observation, Scheme, Target
+from probe.model import Attempt, Http, Lookup, Measurement, Observation, Target
 from probe.net.address_policy import family_of
 from probe.recorder import Log
 from probe.redact.scrub import scrub
 from probe.session import Session
-from probe.steps import dns, svcb
+from probe.steps import dns, schemes, svcb
 
 MAX_PASSES = 8
 """Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
@@ -92,13 +92,13 @@ async def _endpoints(
     reached = await attempt_all(_attempts(goal, hop, leaders, goal.scheme), log, session)
     others = tuple(address for address in where if address not in leaders)
     if others:
-        scheme: Scheme = goal.scheme if reached is None or goal.scheme == "quic" else "tcp"
+        scheme = goal.scheme if reached is None or schemes()[goal.scheme].attempt is not None else "tcp"
         reached_there = await attempt_all(_attempts(goal, hop, others, scheme), log, session)
         reached = reached or reached_there
     return reached
 
 
-def _attempts(goal: Target, hop: int, where: Sequence[str | None], scheme: Scheme) -> list[Attempt]:
+def _attempts(goal: Target, hop: int, where: Sequence[str | None], scheme: str) -> list[Attempt]:
     return [
         Attempt(
             role="main",

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgspec
 
-Scheme = Literal["https", "http", "tls", "tcp", "quic"]
+Scheme = str
+"""One of `probe.steps.schemes()`."""
 Role = Literal[
     "main",
     "again",

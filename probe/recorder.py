@@ -9,10 +9,8 @@ import msgspec
 from probe.failure import failure_of
 from probe.model import Observation, Role
 from probe.net.network import Network
+from probe.steps import StepSpec
 from probe.timestamps import rfc3339
-
-SMALL = ("dns", "tcp")
-"""Steps that wait for one small packet."""
 
 
 class Attempted(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +42,7 @@ class Log:
         self.started_at = rfc3339(network.now())
         self._zero = network.monotonic()
         self._begun = 0
-        self._under_way: list[str] = []
+        self._under_way: list[StepSpec] = []
         self._changed = 0.0
         self._kept: list[Closing] = []
 
@@ -54,7 +52,7 @@ class Log:
 
     def quiet(self) -> tuple[bool, float]:
         """Whether nothing but an answer to a question or a SYN is awaited, and seconds since a step began or ended."""
-        return all(step in SMALL for step in self._under_way), self.elapsed() - self._changed
+        return all(step.one_packet for step in self._under_way), self.elapsed() - self._changed
 
     def keep(self, held: Closing) -> None:
         """Hold something open for a later step; `close` sees to what no step took."""
@@ -72,7 +70,7 @@ class Log:
             held.close()
         self._kept = []
 
-    def begin(self, step: str, about: Attempted) -> Pending:
+    def begin(self, step: StepSpec, about: Attempted) -> Pending:
         """Start the clock of one step."""
         self._begun += 1
         return Pending(self, f"{self.measurement_id}.{self._begun}", step, about)
@@ -81,7 +79,7 @@ class Log:
 class Pending:
     """A step under way."""
 
-    def __init__(self, log: Log, identifier: str, step: str, about: Attempted) -> None:
+    def __init__(self, log: Log, identifier: str, step: StepSpec, about: Attempted) -> None:
         self._log, self._id, self._step, self._about = log, identifier, step, about
         self._started_at = rfc3339(log.network.now())
         self._offset = log._changed = log.elapsed()
@@ -95,7 +93,7 @@ class Pending:
         log._changed = log.elapsed()
         observation = Observation(
             id=self._id,
-            step=self._step,
+            step=self._step.name,
             role=self._about.role,
             hop=self._about.hop,
             started_at=self._started_at,

@@ -15,12 +15,12 @@ from probe.interception import Facts, facts
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
 from probe.session import Session, no_follow_up
+from probe.steps import schemes, specs
 from probe.timestamps import epoch
 
 State = Literal["online", "restricted", "portal", "offline"]
 NOTHING = 204
 SUCCESS = b"success"
-CONNECTS = ("tcp", "quic")
 
 
 class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def families(self) -> tuple[str, ...]:
         """The families in which a canary was connected to: these are shown to work, of the others nothing is known."""
-        connected = [o for m in self.measurements for o in m.observations if o.step in CONNECTS and o.failure is None]
+        connected = [o for m in self.measurements for o in m.observations if _connected(o)]
         return tuple(sorted({o.detail.family for o in connected} - {None}))
 
 
@@ -92,11 +92,15 @@ Answer = Literal["works", "something else answers", "no answer"]
 
 def answer_of(canary: Measurement) -> Answer:
     """Whether the very canary answered, at any address: over valid TLS, or with the body that only it gives."""
-    last_step = "http" if canary.target.scheme == "https" else canary.target.scheme
+    last_step = schemes()[canary.target.scheme].name
     reached = [o for o in canary.observations if o.step == last_step and o.failure is None]
     if any(canary.target.scheme != "http" or _is_genuine(o.detail) for o in reached):
         return "works"
     return "something else answers" if reached or any(map(_is_forged, canary.observations)) else "no answer"
+
+
+def _connected(step: Observation) -> bool:
+    return step.failure is None and specs()[step.step].begins == "address"
 
 
 def _is_genuine(answer: Http) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import cast, get_args
 from urllib.parse import quote, urlsplit
 
-from probe.model import Scheme, Target
+from probe.model import Target
 from probe.net.address_policy import is_public, literal
+from probe.steps import default_port, schemes
 
-DEFAULT_PORTS = {"https": 443, "http": 80, "tls": 443, "quic": 443}
 MAX_TEXT = 2048
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
@@ -23,8 +22,7 @@ class BadTarget(ValueError):
 
 
 def parse(text: str, *, service: str | None = None, required: bool = True, allow_private: bool = False) -> Target:
-    """Read `https://host/path`, `http://…`, `tls://host:port`, `quic://host:port`, `tcp://host:port`,
-    `host` or `host:port`.
+    """Read `https://host/path`, `scheme://host:port` with one of `probe.steps.schemes()`, `host` or `host:port`.
 
     A bare host means https; `host:port` means tls, except ports 80 (http) and 443 (https).
     Raises BadTarget for anything else, and for a literal of a private address unless `allow_private`.
@@ -39,8 +37,9 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     except ValueError as error:
         raise BadTarget(f"{text!r} is not a URL: {error}") from error
     scheme = parts.scheme or {None: "https", 443: "https", 80: "http"}.get(port, "tls")
-    if scheme not in get_args(Scheme):
-        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use https, http, tls, quic or tcp")
+    if scheme not in schemes():
+        *others, last = schemes()
+        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use {', '.join(others)} or {last}")
     if parts.username is not None or parts.password is not None:
         raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
     if "[" in parts.netloc and literal(parts.hostname or "") is None:
@@ -48,12 +47,12 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     host = host_of(parts.hostname or "", text)
     if literal(host) and not allow_private and not is_public(host):
         raise BadTarget(f"{text!r}: {host} is not a public address; [network] allow_private = true lets it be measured")
-    port = port if port is not None else DEFAULT_PORTS.get(scheme)
+    port = port if port is not None else default_port(scheme)
     if not port:
-        raise BadTarget(f"{text!r}: a tcp target needs a port, as in tcp://host:5222")
+        raise BadTarget(f"{text!r}: a {scheme} target needs a port, as in {scheme}://host:5222")
     return Target(
         text=text,
-        scheme=cast(Scheme, scheme),
+        scheme=scheme,
         host=host,
         port=port,
         request_path=_request_path(parts.path, parts.query) if scheme in ("http", "https") else None,
@@ -86,7 +85,7 @@ def host_of(host: str, text: str) -> str:
 def authority(scheme: str, host: str, port: int) -> str:
     """The Host header's value: the port only where it is not the scheme's own (RFC 9110 section 7.2)."""
     name = f"[{host}]" if ":" in host else host
-    return name if DEFAULT_PORTS.get(scheme) == port else f"{name}:{port}"
+    return name if default_port(scheme) == port else f"{name}:{port}"
 
 
 def _request_path(path: str, query: str) -> str:

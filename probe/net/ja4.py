@@ -1,4 +1,4 @@
-"""What our TLS handshakes look like: the JA4 fingerprint (FoxIO) of the ClientHello that we send.
+"""The JA4 fingerprint (FoxIO) of a TLS ClientHello.
 
 `t13d1516h2_8daaf6152771_e5627efa2ab1`: transport, highest version, whether a name is sent, how many ciphers and
 extensions, the first ALPN's ends; then hashes of the ciphers, and of the extensions with the signature algorithms.
@@ -8,29 +8,11 @@ Values that are there to be ignored (GREASE, RFC 8701) are left out.
 from __future__ import annotations
 
 import hashlib
-import ssl
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-
-from probe.net.tls_context import client_context
-from probe.steps.tls import ALPN
 
 SERVER_NAME, SIGNATURE_ALGORITHMS, APPLICATION_PROTOCOLS, SUPPORTED_VERSIONS = 0x0000, 0x000D, 0x0010, 0x002B
 VERSIONS = {0x0304: "13", 0x0303: "12", 0x0302: "11", 0x0301: "10", 0x0300: "s3"}
 NONE = "0" * 12
-
-
-@lru_cache(maxsize=4)
-def ours(ca_file: str | None) -> str:
-    """The fingerprint of the handshakes that targets are measured with, read from the bytes that would be sent."""
-    outgoing = ssl.MemoryBIO()
-    context = client_context(ca_file, verify=True, alpn=ALPN)
-    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="www.example.com")
-    try:
-        tls.do_handshake()
-    except ssl.SSLWantReadError:
-        return ja4(outgoing.read())
-    raise AssertionError("a handshake without an answer")
 
 
 def ja4(record: bytes) -> str:

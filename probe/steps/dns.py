@@ -16,11 +16,58 @@ from probe.net.address_policy import is_public
 from probe.net.resolver import Resolver
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import Method, StepSpec
+from probe.steps.tcp import CONNECTION_BYTES
+from probe.steps.tls import HANDSHAKE_BYTES
 
-NAME = "dns"
-DETAIL = Dns
 LATE_S = 0.3
 """How long after the question a second answer is still waited for: an injector's comes before the honest one."""
+QUESTION_BYTES, RECORD_BYTES = 80, 16
+ENCRYPTED_BYTES = CONNECTION_BYTES + HANDSHAKE_BYTES + 4000
+"""A connection of its own to a resolver over TLS or HTTPS, its certificates included."""
+
+
+def _traffic_bytes(detail: Dns) -> int:
+    if detail.resolver == "getaddrinfo":
+        return 2 * QUESTION_BYTES
+    records = sum(RECORD_BYTES + len(answer.value) for answer in detail.answers)
+    encrypted = ENCRYPTED_BYTES if detail.resolver.startswith(("https://", "tls://")) else 0
+    return encrypted + (max(detail.sendings or 1, 1) + 1) * QUESTION_BYTES + records
+
+
+SPEC = StepSpec(
+    name="dns",
+    order=10,
+    detail=Dns,
+    begins="name",
+    failures={
+        "dns_nxdomain_error": "dns.nxdomain",
+        "dns_no_answer": "dns.empty",
+        "dns_refused_error": "dns.refused",
+        "dns_servfail_error": "dns.servfail",
+        "dns_server_misbehaving": "dns.servfail",
+        "dns_non_recoverable_failure": "dns.servfail",
+        "dns_bogon_error": "dns.forged",
+        "dns_reply_with_wrong_query_id": "dns.forged",
+        "dns_temporary_failure": "dns.timeout",
+        "generic_timeout_error": "dns.timeout",
+        "connection_refused": "dns.timeout",
+        "connection_reset": "dns.timeout",
+        "eof_error": "dns.timeout",
+        "host_unreachable": "dns.timeout",
+    },
+    methods=(
+        Method(name="dns.nxdomain", says="says that the name does not exist", short="DNS says no such name"),
+        Method(name="dns.forged", says="gives an address that cannot be right", short="forged DNS answer"),
+        Method(name="dns.empty", says="gives no address", short="empty DNS answer"),
+        Method(name="dns.refused", says="refuses to answer", short="DNS refused"),
+        Method(name="dns.servfail", says="says that it failed", short="DNS server failure"),
+        Method(name="dns.timeout", says="does not answer", short="DNS timeout"),
+    ),
+    passes="the name resolves",
+    traffic_bytes=_traffic_bytes,
+    one_packet=True,
+)
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -38,7 +85,7 @@ class Answered(msgspec.Struct, frozen=True):
 
 async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, settings: Settings) -> Observation:
     """Ask `resolver` for `about.host`; the failure is None only where an address came that may be connected to."""
-    pending = log.begin(NAME, about)
+    pending = log.begin(SPEC, about)
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
         if resolver.transport == "getaddrinfo":
@@ -73,7 +120,7 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
 
 
 def _record_late(log: Log, answered: Answered, answer: DnsAnswer, settings: Settings) -> None:
-    pending = log.begin(NAME, msgspec.structs.replace(answered.about, role="late"))
+    pending = log.begin(SPEC, msgspec.structs.replace(answered.about, role="late"))
     detail = _read(answer, answered.detail)
     try:
         _check(detail, settings)

@@ -8,13 +8,14 @@ import html
 import re
 
 from probe.http.exchange import REDIRECTS, Exchange, Request, exchange
-from probe.model import Http, Observation
+from probe.model import Attempt, Http, Observation
 from probe.net.streams import Stream, TlsStream
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import Method, StepSpec
+from probe.steps.tcp import PACKET_BYTES
+from probe.target import authority
 
-NAME = "http"
-DETAIL = Http
 MAX_HEADERS = 200
 MAX_HEADER_VALUE = 4096
 TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
@@ -31,13 +32,55 @@ ACCEPT = (
     ("Accept-Language", "en-US,en;q=0.5"),
     ("Accept-Encoding", "gzip, deflate"),
 )
+REQUEST_BYTES, SEGMENT_BYTES = 700, 1400
+
+
+def _traffic_bytes(detail: Http) -> int:
+    received = max([0, detail.received or 0, *(count for _, count in detail.curve)])
+    return REQUEST_BYTES + received + (received // SEGMENT_BYTES) * (PACKET_BYTES + PACKET_BYTES // 2)
+
+
+SPEC = StepSpec(
+    name="http",
+    order=40,
+    detail=Http,
+    begins="stream",
+    schemes={"https": 443, "http": 80},
+    answer="complete",
+    failures={
+        "generic_timeout_error": "http.timeout",
+        "connection_reset": "http.reset",
+        "connection_aborted": "http.reset",
+        "eof_error": "http.eof",
+    },
+    methods=(
+        Method(name="http.blockpage", says="a block page is served", short="block page"),
+        Method(
+            name="http.timeout",
+            says="the request is not answered",
+            short="HTTP timeout",
+            by_name=True,
+            is_silence=True,
+        ),
+        Method(name="http.reset", says="the connection is reset on the request", short="HTTP reset", by_name=True),
+        Method(
+            name="http.eof",
+            says="the connection is closed before the answer's end",
+            short="HTTP cut off",
+            by_name=True,
+        ),
+        Method(name="http.stall", says="the answer stands still before its end", short="HTTP stalls", is_silence=True),
+    ),
+    passes="the answer comes",
+    traffic_bytes=_traffic_bytes,
+)
 
 
 async def get(
     log: Log, about: Attempted, stream: Stream, url: str, request: Request, settings: Settings
 ) -> Observation:
     """Send `request` and read the answer up to the size cap; the stream is closed whatever comes."""
-    pending = log.begin(NAME, about)
+    pending = log.begin(SPEC, about)
     got = Exchange()
     error: BaseException | None = None
     try:
@@ -58,11 +101,13 @@ async def get(
     return pending.end(detail_of(url, got), error)
 
 
-def request_for(scheme: str, authority: str, path: str, settings: Settings) -> Request:
-    """The GET a browser would send."""
-    return Request(
-        scheme=scheme, authority=authority, path=path, headers=(("User-Agent", settings.user_agent), *ACCEPT)
-    )
+def request_for(attempt: Attempt, settings: Settings) -> tuple[str, Request]:
+    """The URL of an attempt, https where its scheme is no web page's, and the GET that a browser would send for it."""
+    scheme = attempt.scheme if attempt.scheme in SPEC.schemes else "https"
+    name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
+    host = authority(scheme, name, attempt.port)
+    headers = (("User-Agent", settings.user_agent), *ACCEPT)
+    return f"{scheme}://{host}{path}", Request(scheme=scheme, authority=host, path=path, headers=headers)
 
 
 def detail_of(url: str, got: Exchange) -> Http:

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Any
 import certifi
 import msgspec
 
-from probe.failure import Malformed, PrivateAddress, ProxyUnusable
-from probe.model import Observation
+from probe.failure import CERTIFICATE_FAILURES, Malformed, PrivateAddress, ProxyUnusable
+from probe.http import http3
+from probe.http.exchange import Exchange
+from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public, literal
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import Method, StepSpec, http
 
 if TYPE_CHECKING:
     from aioquic.quic.connection import QuicConnection
@@ -29,13 +32,14 @@ if TYPE_CHECKING:
 logging.getLogger("quic").addHandler(logging.NullHandler())
 """aioquic's warnings of what a peer did wrong would go to the volunteer's terminal; the record says it."""
 
-NAME = "quic"
 ALPN = ("h3",)
 MAX_DATAGRAM = 65_535
 CRYPTO_ERROR = 0x100
 """RFC 9001 section 4.8: a transport error in 0x100 to 0x1ff carries the TLS alert in its low byte."""
 CERTIFICATE_ALERTS = {42: "ssl_invalid_certificate", 45: "ssl_invalid_certificate", 48: "ssl_unknown_authority"}
 VERSION_NEGOTIATION_FAILED = 0x11
+TRAFFIC_BYTES = 8 * 1250
+"""Handshakes in padded datagrams, certificates included."""
 
 
 class Quic(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,23 +58,17 @@ class Quic(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
 
 
-DETAIL = Quic
-Then = Callable[["Driven", socket.socket, tuple[str, int]], Awaitable[None]]
+async def attempt(log: Log, about: Attempted, wanted: Attempt, settings: Settings) -> Observation:
+    """Handshake with `about.address`, and fetch where the attempt has a path; the connection is closed after.
 
-
-async def handshake(
-    log: Log, about: Attempted, server_name: str, settings: Settings, then: Then | None = None
-) -> Observation:
-    """Handshake with `about.address`, verified where `server_name` is `about.host`; the connection is closed after.
-
-    `then` is what to do with it before; it raises nothing.
+    The certificate is verified where the name that is sent is `about.host`. Returns the handshake's observation.
     """
+    server_name = wanted.server_name or wanted.host
     where = about.address or about.host
-    pending = log.begin(NAME, about)
+    pending = log.begin(SPEC, about)
     detail = Quic(family=family_of(where), server_name=None if literal(server_name) else server_name)
     verify = server_name == about.host
-    connection = _connection(server_name, verify, settings)
-    attempt = Driven(connection)
+    client = Client(_connection(server_name, verify, settings))
     error: BaseException | None = None
     try:
         if about.address is None:
@@ -79,15 +77,31 @@ async def handshake(
             raise PrivateAddress("not a public address")
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
             async with asyncio.timeout(settings.timeout_s):
-                await attempt.shake_hands(sock, (where, about.port))
-            seen = pending.end(attempt.describe(detail, verify, None))
-            if then is not None:
-                await then(attempt, sock, (where, about.port))
-            await attempt.close(sock)
-            return seen
+                await client.handshake(sock, (where, about.port))
+            observation = pending.end(client.describe(detail, verify, None))
+            if wanted.request_path is not None:
+                await _fetch(log, about, wanted, client, settings)
+            await client.close()
+            return observation
     except (OSError, TimeoutError, ValueError) as caught:
         error = caught
-    return pending.end(attempt.describe(detail, verify, error), error, code=attempt.transport_error)
+    return pending.end(client.describe(detail, verify, error), error, code=client.transport_error)
+
+
+async def _fetch(log: Log, about: Attempted, wanted: Attempt, client: Client, settings: Settings) -> None:
+    """Record one exchange over the connection as an `http` step; its body is cut at the size cap."""
+    url, request = http.request_for(wanted, settings)
+    pending = log.begin(http.SPEC, about)
+    got = Exchange()
+    error: BaseException | None = None
+    try:
+        async with asyncio.timeout(settings.exchange_timeout_s):
+            await http3.exchange(
+                client, request, got, idle_timeout_s=settings.timeout_s, max_body_bytes=settings.max_body_bytes
+            )
+    except (OSError, TimeoutError, EOFError, ValueError) as caught:
+        error = caught
+    pending.end(http.detail_of(url, got), error)
 
 
 def _connection(server_name: str, verify: bool, settings: Settings) -> QuicConnection:
@@ -111,46 +125,49 @@ def _read_trust(ca_file: str) -> bytes:
     return Path(ca_file).read_bytes()
 
 
-class Driven:
-    """aioquic's connection, which does no input or output of its own, driven over a socket."""
+class Client:
+    """aioquic's connection, which does no input or output of its own, with the socket that carries it."""
 
     def __init__(self, connection: QuicConnection) -> None:
         self.connection = connection
+        self._socket: socket.socket
+        self._peer: tuple[str, int]
         self._received = 0
         self._alpn: str | None = None
         self.transport_error: int | None = None
 
-    async def shake_hands(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+    async def handshake(self, sock: socket.socket, peer: tuple[str, int]) -> None:
+        self._socket, self._peer = sock, peer
         self.connection.connect(peer, now=asyncio.get_running_loop().time())
-        await self.until(sock, peer, self._settles)
+        await self.run_until(self._completes)
 
-    async def until(self, sock: socket.socket, peer: tuple[str, int], done: Callable[[QuicEvent], bool]) -> None:
-        """Send and receive until one of the connection's events is what was waited for."""
+    async def run_until(self, done: Callable[[QuicEvent], bool]) -> None:
+        """Send and receive until `done` is true for one of the connection's events."""
         loop = asyncio.get_running_loop()
         while not self._any(done):
-            await self.send(sock)
+            await self._send()
             timer = self.connection.get_timer()
             try:
                 async with asyncio.timeout_at(timer):
-                    data = await loop.sock_recv(sock, MAX_DATAGRAM)
+                    data = await loop.sock_recv(self._socket, MAX_DATAGRAM)
             except TimeoutError:
                 if timer is None or loop.time() < timer:
                     raise
                 self.connection.handle_timer(now=loop.time())
             else:
                 self._received += 1
-                self.connection.receive_datagram(data, peer, now=loop.time())
+                self.connection.receive_datagram(data, self._peer, now=loop.time())
                 await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
 
-    async def send(self, sock: socket.socket) -> None:
+    async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         for data, _ in self.connection.datagrams_to_send(now=loop.time()):
-            await loop.sock_sendall(sock, data)
+            await loop.sock_sendall(self._socket, data)
 
-    async def close(self, sock: socket.socket) -> None:
+    async def close(self) -> None:
         self.connection.close()
         with contextlib.suppress(OSError):
-            await self.send(sock)
+            await self._send()
 
     def _any(self, done: Callable[[QuicEvent], bool]) -> bool:
         while (event := self.connection.next_event()) is not None:
@@ -158,8 +175,8 @@ class Driven:
                 return True
         return False
 
-    def _settles(self, event: QuicEvent) -> bool:
-        """Whether this completes the handshake; how it was ended otherwise is raised."""
+    def _completes(self, event: QuicEvent) -> bool:
+        """Whether this completes the handshake; raises where it ends otherwise."""
         from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted
 
         if isinstance(event, HandshakeCompleted):
@@ -197,3 +214,35 @@ class Driven:
             chain=chain,
             fingerprint=hashlib.sha256(chain[0]).hexdigest() if chain else None,
         )
+
+
+SPEC = StepSpec(
+    name="quic",
+    order=50,
+    detail=Quic,
+    begins="address",
+    schemes={"quic": 443},
+    answer="handshake",
+    failures={
+        "generic_timeout_error": "quic.timeout",
+        "connection_refused": "quic.refused",
+        "connection_reset": "quic.reset",
+        "ssl_failed_handshake": "quic.reset",
+        **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
+    },
+    methods=(
+        Method(
+            name="quic.timeout",
+            says="the QUIC handshake is not answered",
+            short="QUIC timeout",
+            by_name=True,
+            is_silence=True,
+        ),
+        Method(name="quic.reset", says="the QUIC handshake is ended by the other side", short="QUIC reset"),
+        Method(name="quic.refused", says="QUIC is refused", short="QUIC refused"),
+    ),
+    passes="the handshake passes",
+    passed="the handshake completed",
+    traffic_bytes=lambda _: TRAFFIC_BYTES,
+    attempt=attempt,
+)

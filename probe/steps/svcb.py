@@ -19,15 +19,23 @@ from probe.net.address_policy import literal
 from probe.net.resolver import Resolver
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import StepSpec
+from probe.steps.dns import QUESTION_BYTES
 
 if TYPE_CHECKING:
     from probe.dns.message import DnsAnswer
 
-NAME = "svcb"
-DETAIL = Svcb
 ALPN_PARAMETER, ECH_PARAMETER = 1, 5
 ECH_VERSION = 0xFE0D
 MAX_PROTOCOLS = 16
+
+SPEC = StepSpec(
+    name="svcb",
+    order=15,
+    detail=Svcb,
+    begins="name",
+    traffic_bytes=lambda _: 2 * QUESTION_BYTES,
+)
 
 
 async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings) -> None:
@@ -40,7 +48,7 @@ async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings)
 
 async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, settings: Settings) -> Observation:
     """Ask `resolver` for the HTTPS record of `host`; the failure is None also where there is no such record."""
-    pending = log.begin(NAME, Attempted(role="main", hop=hop, host=host))
+    pending = log.begin(SPEC, Attempted(role="main", hop=hop, host=host))
     detail = Svcb(resolver=resolver.text)
     # RFC 9460 section 9.1: a port of its own is part of the name.
     name = host if port == 443 else f"_{port}._https.{host}"

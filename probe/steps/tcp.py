@@ -8,16 +8,46 @@ from probe.net.address_policy import family_of, is_public, literal
 from probe.net.streams import Stream
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import Method, StepSpec
 
-NAME = "tcp"
-DETAIL = Tcp
+PACKET_BYTES = 60
+"""An empty packet with its headers."""
+CONNECTION_BYTES = 7 * PACKET_BYTES
+"""Three packets to open a connection, four to close it."""
+
+SPEC = StepSpec(
+    name="tcp",
+    order=20,
+    detail=Tcp,
+    begins="address",
+    schemes={"tcp": None},
+    answer="connected",
+    failures={
+        "generic_timeout_error": "tcp.timeout",
+        "connection_refused": "tcp.refused",
+        "connection_reset": "tcp.refused",
+        "connection_aborted": "tcp.refused",
+        "host_unreachable": "tcp.unreachable",
+        "network_unreachable": "tcp.unreachable",
+    },
+    methods=(
+        Method(name="tcp.timeout", says="the connect is not answered", short="TCP timeout"),
+        Method(name="tcp.refused", says="the connect is refused", short="TCP refused"),
+        Method(name="tcp.unreachable", says="the address cannot be reached", short="TCP unreachable"),
+    ),
+    passes="the connect succeeds",
+    passed="the connect succeeded",
+    result="connected",
+    traffic_bytes=lambda _: CONNECTION_BYTES,
+    one_packet=True,
+)
 
 
 async def connect(log: Log, about: Attempted, settings: Settings) -> tuple[Observation, Stream | None]:
     """Connect to `about.address` (None: to `about.host` by name); the stream is None where that failed."""
     where = about.address or about.host
     detail = Tcp(family=family_of(where) if literal(where) else None)
-    pending = log.begin(NAME, about)
+    pending = log.begin(SPEC, about)
     try:
         if about.port is None or (about.address and not settings.allow_private and not is_public(about.address)):
             raise PrivateAddress("not a public address")

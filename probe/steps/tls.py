@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ssl
+from functools import lru_cache
 
+from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Observation, Tls
 from probe.net.address_policy import literal
 from probe.net.streams import Stream, TlsStream
 from probe.net.tls_context import client_context
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
+from probe.steps import Method, StepSpec
 
-NAME = "tls"
-DETAIL = Tls
 ALPN = ("h2", "http/1.1")
 VALID = 0
+HANDSHAKE_BYTES = 2600
+"""Both hellos with key shares, Finished and tickets, without certificates."""
+
+SPEC = StepSpec(
+    name="tls",
+    order=30,
+    detail=Tls,
+    begins="stream",
+    schemes={"tls": 443},
+    answer="handshake",
+    failures={
+        "generic_timeout_error": "tls.timeout",
+        "connection_reset": "tls.reset",
+        "connection_aborted": "tls.reset",
+        "eof_error": "tls.eof",
+        "ssl_failed_handshake": "tls.alert",
+        **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
+    },
+    methods=(
+        Method(
+            name="tls.timeout",
+            says="the handshake is not answered",
+            short="TLS timeout",
+            by_name=True,
+            is_silence=True,
+        ),
+        Method(name="tls.reset", says="the handshake is reset", short="TLS reset", by_name=True),
+        Method(name="tls.eof", says="the handshake is cut off", short="TLS cut off", by_name=True),
+        Method(name="tls.alert", says="the handshake fails with an alert", short="TLS alert"),
+        Method(name="tls.mitm", says="the certificate is not valid for the name", short="wrong certificate"),
+    ),
+    passes="the handshake passes",
+    passed="the handshake completed",
+    traffic_bytes=lambda detail: HANDSHAKE_BYTES + sum(map(len, detail.chain)),
+)
 
 
 async def handshake(
@@ -27,7 +64,7 @@ async def handshake(
     The stream is closed, and None given, where that failed.
     """
     verify = server_name == about.host
-    pending = log.begin(NAME, about)
+    pending = log.begin(SPEC, about)
     secured = TlsStream(stream, client_context(settings.ca_file, verify=verify, alpn=ALPN), server_name)
     error: BaseException | None = None
     try:
@@ -41,6 +78,17 @@ async def handshake(
         raise
     detail = _detail(secured, server_name, verify, error)
     return pending.end(detail, error, code=detail.alert), None if error else secured
+
+
+@lru_cache(maxsize=4)
+def client_hello(ca_file: str | None) -> bytes:
+    """The TLS record that a handshake with a target begins with."""
+    outgoing = ssl.MemoryBIO()
+    context = client_context(ca_file, verify=True, alpn=ALPN)
+    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="www.example.com")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
 
 
 def _detail(secured: TlsStream, server_name: str, verify: bool, error: BaseException | None) -> Tls:

@@ -6,10 +6,8 @@ are stored as they are, nested values as JSON; certificates and bodies stand in 
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from importlib import import_module
 from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,6 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from probe.model import Observation
+from probe.steps import specs
 
 Kind = Literal["plain", "bool", "json", "certificates", "body"]
 SQL = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
@@ -51,17 +50,8 @@ ENVELOPE = tuple(field for field in Observation.__struct_fields__ if field != "d
 
 @cache
 def detail_types() -> dict[str, type[msgspec.Struct]]:
-    """Step -> its detail's record: `Dns` of probe.model for dns, else the DETAIL that probe/steps/<step>.py names.
-
-    The steps themselves are imported only for a record that the model lacks, for they bring the network's libraries.
-    """
-    import probe.steps
-
-    found: dict[str, type[msgspec.Struct]] = {}
-    for module in pkgutil.iter_modules(probe.steps.__path__):
-        kind = getattr(probe.model, module.name.capitalize(), None)
-        found[module.name] = kind or import_module(f"probe.steps.{module.name}").DETAIL
-    return found
+    """Step -> the record of its detail, by name."""
+    return {name: spec.detail for name, spec in sorted(specs().items())}
 
 
 @cache
@@ -78,6 +68,13 @@ def all_columns() -> dict[str, str]:
     """Column -> its SQLite type."""
     details = (column for step in detail_types() for column in detail_columns(step))
     return {column.name: column.sql for column in (*envelope_columns(), *details)}
+
+
+@cache
+def chain_columns() -> tuple[str, ...]:
+    """The columns that hold certificates."""
+    details = (column for step in detail_types() for column in detail_columns(step))
+    return tuple(column.name for column in details if column.kind == "certificates")
 
 
 @cache

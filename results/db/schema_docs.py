@@ -6,11 +6,13 @@ The columns come from the schema itself, the words from columns.toml; a column w
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 
 import msgspec
+
+from probe.steps import schemes, specs
 
 HEAD = """# The database
 
@@ -60,7 +62,13 @@ class Table(msgspec.Struct, frozen=True):
 @cache
 def words() -> dict[str, dict[str, str]]:
     """Table -> column -> what it holds; the table itself stands under the empty name."""
-    return tomllib.loads((files("results.db") / "columns.toml").read_text("utf-8"))
+    text = (files("results.db") / "columns.toml").read_text("utf-8")
+    return tomllib.loads(text.replace("{steps}", _alternatives(specs())).replace("{schemes}", _alternatives(schemes())))
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    *others, last = (f"`{name}`" for name in names)
+    return f"{', '.join(others)} or {last}"
 
 
 def tables() -> list[Table]:

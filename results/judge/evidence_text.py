@@ -3,31 +3,9 @@
 from __future__ import annotations
 
 from probe.model import Http, Observation, Tls
+from results.judge.failure_point import METHOD_SPECS
 
-HOW = {
-    "dns.nxdomain": "says that the name does not exist",
-    "dns.forged": "gives an address that cannot be right",
-    "dns.empty": "gives no address",
-    "dns.refused": "refuses to answer",
-    "dns.servfail": "says that it failed",
-    "dns.timeout": "does not answer",
-    "tcp.timeout": "the connect is not answered",
-    "tcp.refused": "the connect is refused",
-    "tcp.unreachable": "the address cannot be reached",
-    "tls.timeout": "the handshake is not answered",
-    "tls.reset": "the handshake is reset",
-    "tls.eof": "the handshake is cut off",
-    "tls.alert": "the handshake fails with an alert",
-    "tls.mitm": "the certificate is not valid for the name",
-    "http.timeout": "the request is not answered",
-    "http.reset": "the connection is reset on the request",
-    "http.eof": "the connection is closed before the answer's end",
-    "quic.timeout": "the QUIC handshake is not answered",
-    "quic.refused": "QUIC is refused",
-    "quic.reset": "the QUIC handshake is ended by the other side",
-    "http.stall": "the answer stands still before its end",
-}
-
+HOW = {name: method.says for name, method in METHOD_SPECS.items()}
 CERTIFICATES = {
     "ssl_invalid_hostname": "the certificate is for another name",
     "ssl_unknown_authority": "the certificate is by nobody we trust",

@@ -7,72 +7,25 @@ from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
-from probe.model import Http, Observation, Role, Scheme, Target
+from probe.model import Http, Observation, Role, Target
+from probe.steps import default_port, schemes, specs
 
-FINAL: dict[str, str] = {"https": "http", "http": "http", "tls": "tls", "tcp": "tcp", "quic": "quic"}
+FINAL = {scheme: spec.name for scheme, spec in schemes().items()}
 """The step whose success is the answer, for each scheme."""
-
-STEPS = ("dns", "tcp", "tls", "http", "quic")
-"""In the order in which a course takes them; QUIC stands in the place of all after the name."""
-HANDSHAKES = ("tls", "quic")
-BEGINS = ("tcp", "quic")
+STEPS = tuple(spec.name for spec in specs().values() if spec.failures)
+"""The steps that a verdict can rest on, in the order in which a measurement takes them."""
+BEGINS = tuple(spec.name for spec in specs().values() if spec.begins == "address")
 """The steps that a connection begins with."""
-INTERFERED = ("tls.reset", "tls.timeout", "tls.eof", "quic.timeout", "http.reset", "http.timeout", "http.eof")
-"""Ways for a name to fail on a connection that stood, none of which is an answer; an alert is one."""
+ENDPOINT_STEPS = tuple(spec.name for spec in specs().values() if spec.begins != "name")
+HANDSHAKES = tuple(spec.name for spec in specs().values() if spec.answer == "handshake")
+METHOD_SPECS = {method.name: method for spec in specs().values() for method in spec.methods}
+INTERFERED = tuple(method.name for method in METHOD_SPECS.values() if method.by_name)
+"""Ways for a name to fail on a connection that stood, none of which is an answer."""
 TICKETS = 4096
 """More bytes than a server sends unasked behind a handshake: session tickets and HTTP/2 settings."""
 STOPS_WITHIN = 4096
 """Bytes that two answers cut at one mark may differ by."""
 OWN_NETWORK = ("network_unreachable", "network_down")
-CERTIFICATE = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
-
-METHOD_OF: dict[str, dict[str, str]] = {
-    "dns": {
-        "dns_nxdomain_error": "dns.nxdomain",
-        "dns_no_answer": "dns.empty",
-        "dns_refused_error": "dns.refused",
-        "dns_servfail_error": "dns.servfail",
-        "dns_server_misbehaving": "dns.servfail",
-        "dns_non_recoverable_failure": "dns.servfail",
-        "dns_bogon_error": "dns.forged",
-        "dns_reply_with_wrong_query_id": "dns.forged",
-        "dns_temporary_failure": "dns.timeout",
-        "generic_timeout_error": "dns.timeout",
-        "connection_refused": "dns.timeout",
-        "connection_reset": "dns.timeout",
-        "eof_error": "dns.timeout",
-        "host_unreachable": "dns.timeout",
-    },
-    "tcp": {
-        "generic_timeout_error": "tcp.timeout",
-        "connection_refused": "tcp.refused",
-        "connection_reset": "tcp.refused",
-        "connection_aborted": "tcp.refused",
-        "host_unreachable": "tcp.unreachable",
-        "network_unreachable": "tcp.unreachable",
-    },
-    "tls": {
-        "generic_timeout_error": "tls.timeout",
-        "connection_reset": "tls.reset",
-        "connection_aborted": "tls.reset",
-        "eof_error": "tls.eof",
-        "ssl_failed_handshake": "tls.alert",
-        **dict.fromkeys(CERTIFICATE, "tls.mitm"),
-    },
-    "http": {
-        "generic_timeout_error": "http.timeout",
-        "connection_reset": "http.reset",
-        "connection_aborted": "http.reset",
-        "eof_error": "http.eof",
-    },
-    "quic": {
-        "generic_timeout_error": "quic.timeout",
-        "connection_refused": "quic.refused",
-        "connection_reset": "quic.reset",
-        "ssl_failed_handshake": "quic.reset",
-        **dict.fromkeys(CERTIFICATE, "tls.mitm"),
-    },
-}
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +33,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
     hop: int
     host: str
-    scheme: Scheme
+    scheme: str
     observation: Observation | None = None
     complete: bool = False
 
@@ -97,7 +50,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """What one hop of a course asked for."""
 
-    scheme: Scheme
+    scheme: str
     host: str
     port: int
     path: str | None
@@ -107,10 +60,14 @@ def method_of(observation: Observation) -> str | None:
     """The closed list's word for a failed step; None where there is none."""
     if observation.failure is None:
         return None
-    method = METHOD_OF.get(observation.step, {}).get(observation.failure)
+    method = _method_of(observation.step, observation.failure)
     if method == "http.timeout" and isinstance(observation.detail, Http) and _had_begun(observation.detail):
         return "http.stall" if _stood_still(observation, observation.detail) else None
     return method
+
+
+def _method_of(step: str, failure: str) -> str | None:
+    return specs()[step].failures.get(failure) if step in specs() else None
 
 
 def _had_begun(answer: Http) -> bool:
@@ -168,9 +125,9 @@ def goal(target: Target, observations: Sequence[Observation], hop: int) -> Goal:
                 url = leads_to(answer)
     try:
         parts = urlsplit(url or "")
-        scheme: Scheme = "http" if parts.scheme == "http" else "https"
+        scheme = "http" if parts.scheme == "http" else "https"
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        port = parts.port or (80 if scheme == "http" else 443)
+        port = parts.port or default_port(scheme) or 0
         return Goal(scheme=scheme, host=parts.hostname or target.host, port=port, path=path)
     except ValueError:
         return Goal(scheme="https", host=target.host, port=443, path="/")
@@ -180,7 +137,7 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
     """The failure that decides a hop: that of the address that got furthest, the first of equals."""
     by_address: dict[tuple[str | None, int | None], Observation] = {}
     for observation in here:
-        if observation.step in STEPS[1:]:
+        if observation.step in ENDPOINT_STEPS:
             by_address[observation.address, observation.port] = observation
     if by_address:
         # An address that got as far without failing, and then stopped, leaves the course unfinished, not failed.
@@ -201,7 +158,7 @@ def attempts(observations: Iterable[Observation], role: Role, hop: int) -> list[
     """The step at which each follow-up attempt with this role ended, in order."""
     ended: list[Observation] = []
     for observation in observations:
-        if observation.role == role and observation.hop == hop and observation.step in STEPS[1:]:
+        if observation.role == role and observation.hop == hop and observation.step in ENDPOINT_STEPS:
             if ended and observation.step not in BEGINS:
                 ended.pop()
             ended.append(observation)
@@ -215,7 +172,7 @@ def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> O
 
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:
     """Whether an exchange went over TLS that was valid for its name."""
-    if answer.step == "quic":
+    if hasattr(answer.detail, "verified"):
         return answer.failure is None and answer.detail.verified is True
     return any(
         o.step == "tls"

@@ -9,13 +9,14 @@ from functools import partial
 
 import msgspec
 
+from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
 from probe.net.address_policy import literal
+from probe.steps import schemes
 from results.fingerprints import is_block_host, match
 from results.judge.dns_answers import Answers, answers_for
 from results.judge.failure_point import (
     BEGINS,
-    CERTIFICATE,
     HANDSHAKES,
     INTERFERED,
     Ending,
@@ -179,7 +180,7 @@ def _unreached(measurement: Measurement) -> bool:
     """Whether no address of the name could be connected to, or none proved itself: another might have."""
     end = ending(measurement.target, measurement.observations)
     failed = end.observation
-    return failed is not None and (failed.step in BEGINS or failed.failure in CERTIFICATE)
+    return failed is not None and (failed.step in BEGINS or failed.failure in CERTIFICATE_FAILURES)
 
 
 def _about_answer(
@@ -228,7 +229,7 @@ def _names(end: Ending, failed: Observation) -> bool:
     A stream that stalled had begun to be answered, and an innocent name's short answer would tell nothing of it.
     """
     if failed.step in HANDSHAKES:
-        return failed.failure not in CERTIFICATE
+        return failed.failure not in CERTIFICATE_FAILURES
     return failed.step == "http" and end.scheme == "http" and method_of(failed) in INTERFERED
 
 
@@ -288,7 +289,7 @@ def _attempt(
     return Attempt(
         role=role,
         hop=end.hop,
-        scheme=asked.scheme if fetches or asked.scheme == "quic" else "tls",
+        scheme=asked.scheme if fetches or schemes()[asked.scheme].attempt is not None else "tls",
         host=end.host,
         server_name=settings.innocent_name if role.endswith("innocent") else end.host,
         address=away[0] if away else failed.address,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 
 from probe.model import Dns, Http, Observation, Svcb, Tls
+from probe.steps import specs
 
 ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
 """What a step's role is called where it is not called by its own name."""
@@ -31,6 +33,16 @@ def safe(text: str, limit: int = MAX_SHOWN) -> str:
     """One line without control, format or bidirectional characters, at most `limit` long: fit to be shown."""
     shown = "".join(c if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029" else "\ufffd" for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+@cache
+def _method_texts() -> dict[str, str]:
+    return {method.name: method.short for spec in specs().values() for method in spec.methods}
+
+
+def method_text(method: str) -> str:
+    """A method of the closed list in a few words."""
+    return _method_texts().get(method, method)
 
 
 def about(observation: Observation) -> str:
@@ -72,4 +84,4 @@ def _came_back(observation: Observation) -> str:
         said += [f"“{safe(detail.title, 60)}”" if detail.title else None]
         said += [f"leads to {safe(detail.location)}" if detail.location else None]
         return ", ".join(filter(None, said))
-    return "connected" if observation.step == "tcp" else "done"
+    return specs()[observation.step].result

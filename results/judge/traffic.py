@@ -10,45 +10,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from probe.model import Dns, Http, Measurement, Observation, Tls
+from probe.model import Measurement
+from probe.steps import specs
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-PACKET, SEGMENT = 60, 1400
-"""Bytes of an empty packet with its heads, and of the payload that one carries."""
-QUESTION, ENTRY = 80, 16
-TCP = 7 * PACKET
-"""Three packets to open, four to close."""
-HANDSHAKE = 2600
-"""Both hellos with key shares, Finished, tickets; the certificates come on top."""
-REQUEST = 700
-"""With the acknowledgements of what is small."""
-ENCRYPTED_DNS = TCP + HANDSHAKE + 4000
-"""A question to a resolver over TLS or HTTPS, on a connection of its own, its certificates included."""
-QUIC = 8 * 1250
-"""Handshakes in padded datagrams, certificates included."""
-
 
 def bytes_of(measurement: Measurement) -> int:
     """About how many bytes were sent and received for it, heads of packets included."""
-    return sum(map(_of_step, measurement.observations))
-
-
-def _of_step(step: Observation) -> int:
-    detail = step.detail
-    if isinstance(detail, Dns):
-        if detail.resolver == "getaddrinfo":
-            return 2 * QUESTION
-        answers = sum(ENTRY + len(answer.value) for answer in detail.answers)
-        encrypted = detail.resolver.startswith(("https://", "tls://"))
-        return (ENCRYPTED_DNS if encrypted else 0) + (max(detail.sendings or 1, 1) + 1) * QUESTION + answers
-    if isinstance(detail, Tls):
-        return HANDSHAKE + sum(map(len, detail.chain))
-    if isinstance(detail, Http):
-        received = max([0, detail.received or 0, *(count for _, count in detail.curve)])
-        return REQUEST + received + (received // SEGMENT) * (PACKET + PACKET // 2)
-    return {"tcp": TCP, "quic": QUIC}.get(step.step, 2 * QUESTION)
+    return sum([specs()[step.step].traffic_bytes(step.detail) for step in measurement.observations])
 
 
 def month_of(moment: datetime) -> str:

@@ -6,19 +6,15 @@ from typing import Literal
 
 import msgspec
 
+from probe.steps import specs
+
 Outcome = Literal["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 Confidence = Literal["confirmed", "probable", "possible"]
 Trigger = Literal["name", "address"]
 NetworkState = Literal["online", "restricted", "portal", "offline"]
 
-METHODS = (
-    "dns.nxdomain", "dns.forged", "dns.empty", "dns.refused", "dns.servfail", "dns.timeout",
-    "tcp.timeout", "tcp.refused", "tcp.unreachable",
-    "tls.timeout", "tls.reset", "tls.eof", "tls.alert", "tls.mitm",
-    "http.blockpage", "http.timeout", "http.reset", "http.eof", "http.stall",
-    "quic.timeout", "quic.reset", "quic.refused",
-    "throttled",
-)  # fmt: skip
+METHODS = (*(method.name for spec in specs().values() for method in spec.methods), "throttled")
+"""The closed list of ways to be blocked."""
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):

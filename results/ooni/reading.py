@@ -15,13 +15,15 @@ from datetime import datetime
 import msgspec
 
 from probe import target as targets
+from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Measurement, Observation, Role, Target, Vantage
 from probe.net.address_policy import literal
+from probe.steps import specs
 from results.db.json_codec import ID
 from results.db.jsonl import BadRecord, printable
 from results.judge.classify import classify
 from results.judge.dns_answers import share_network
-from results.judge.failure_point import CERTIFICATE, METHOD_OF, STEPS
+from results.judge.failure_point import STEPS
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls
@@ -180,7 +182,8 @@ def _attempts(hop: Hop, known: frozenset[str] | None, strayed: bool) -> list[Pla
     for step in sorted(steps, key=lambda step: step.offset_s):
         role = _role(step.address, known, strayed)
         # A wrong certificate beside an answer in the open tells who gave that; a right one vouches for its port alone.
-        if role == "main" and step.port not in (goal.port, None) and not (answered and step.failure in CERTIFICATE):
+        forged = answered and step.failure in CERTIFICATE_FAILURES
+        if role == "main" and step.port not in (goal.port, None) and not forged:
             role = "elsewhere"
         placed.append((role, step))
     return placed
@@ -216,7 +219,7 @@ def _failed_fetch(step: Step, before: list[Step]) -> Placed:
     furthest = _furthest(before) if before else None
     if furthest is None:
         return "main", ended_at(step, likely_step(failure))
-    if failure not in METHOD_OF[furthest.step]:
+    if failure not in specs()[furthest.step].failures:
         return "again", ended_at(step, likely_step(failure))
     again = ended_at(step, furthest.step)
     return "again", msgspec.structs.replace(again, address=furthest.address, port=furthest.port, detail=furthest.detail)

@@ -10,7 +10,7 @@ import msgspec
 
 from probe.model import Answer, Dns, Http, Observation, Role, Tcp, Tls
 from probe.net.address_policy import family_of, literal
-from results.judge.failure_point import METHOD_OF, STEPS
+from probe.steps import specs
 from results.ooni.format import Connect, Exchange, Handshake, Query
 from results.ooni.hops import headers_of, location_of
 from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant
@@ -138,9 +138,10 @@ def ended_at(step: Step, name: str) -> Step:
 
 def likely_step(failure: str) -> str:
     """The step at which an exchange failed, by the failure alone: the earliest that no other shares, else http."""
-    if failure in METHOD_OF["http"]:
+    known = specs()
+    if failure in known["http"].failures:
         return "http"
-    return next((step for step in STEPS if failure in METHOD_OF[step]), "http")
+    return next((step for step, spec in known.items() if failure in spec.failures), "http")
 
 
 def fetched(exchange: Exchange, host: str, port: int, address: str | None) -> Step:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from probe.steps import specs
 from results.report import narrative
 from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 from results.report.summary import Cell as Found
@@ -14,7 +15,9 @@ from results.report.summary import Course, Evidence, Place, Row, Summary
 MOST_HOURS = 80
 ACROSS = 5
 """Networks side by side on a page."""
-STEPS = ("dns", "svcb", "tcp", "tls", "quic", "http")
+ANSWER_ORDER = (None, "connected", "handshake", "responded", "complete")
+STEPS = tuple(spec.name for spec in sorted(specs().values(), key=lambda spec: ANSWER_ORDER.index(spec.answer)))
+"""Lookups, connects, handshakes, replies, pages."""
 AGREEMENTS = tuple(AGREEMENT_SIGNS)
 
 

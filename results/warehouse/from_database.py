@@ -14,7 +14,7 @@ import msgspec
 
 from probe.model import Vantage
 from results.compare.databases import BadDatabase, open_read_only, query_of
-from results.db.columns import all_columns
+from results.db.columns import all_columns, chain_columns
 from results.db.jsonl import printable
 from results.warehouse.batch import Batch, Row, day_of, table_of, time_of, vantage_key
 from results.warehouse.engine import WarehouseError
@@ -53,7 +53,6 @@ FROM observations o JOIN measurements m ON m.number = o.measurement
 {JOINED} ORDER BY o.measurement, o.place
 """  # noqa: S608 constants only
 OWN_ID = "CASE WHEN o.id LIKE '.%' THEN m.id || o.id ELSE o.id END"
-CHAINS = ("tls_chain", "quic_chain")
 
 
 def source(path: Path) -> Source:
@@ -130,7 +129,7 @@ class _Reader:
         """The rows of a query, with what stands otherwise in the warehouse brought into its form."""
         rows: list[Row] = []
         why: list[str] = []
-        chains = [place for place, name in enumerate(table.names) if name in CHAINS]
+        chains = [place for place, name in enumerate(table.names) if name in chain_columns()]
         for found in self._connection.execute(query, between):
             row = list(found)
             try:
@@ -165,11 +164,11 @@ class _Reader:
 
         named: set[tuple[str, str]] = set()
         months = [f"{day:%Y-%m}-01" for day in observed["day"].to_pylist()]
-        for column in (*CHAINS, "http_body_sha256"):
+        for column in (*chain_columns(), "http_body_sha256"):
             values = observed[column].to_pylist() if isinstance(observed, pa.Table) else []
             for value, month in zip(values, months, strict=True):
                 if value is not None:
-                    hashes = [value] if column not in CHAINS else msgspec.json.decode(value)
+                    hashes = [value] if column not in chain_columns() else msgspec.json.decode(value)
                     named.update((sha256, month) for sha256 in hashes if sha256)
         for sha256, month in sorted(named - self._sent):
             content = self._content(sha256)

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from results.db.columns import chain_columns
 from results.db.jsonl import printable
 from results.warehouse.batch import Batch
 from results.warehouse.ddl import literal, quoted
@@ -75,7 +76,7 @@ def _blobs(engine: Engine, steps: pa.Table, day: date) -> pa.Table:
 
 def named(steps: pa.Table) -> set[str]:
     """The certificates and pages that steps name, by SHA-256; foreign words are none."""
-    chains = [text for column in ("tls_chain", "quic_chain") for text in pc.unique(steps[column]).to_pylist() if text]
+    chains = [text for column in chain_columns() for text in pc.unique(steps[column]).to_pylist() if text]
     pages = [text for text in pc.unique(steps["http_body_sha256"]).to_pylist() if text]
     return {found for text in (*chains, *pages) for found in re.findall(r"[0-9a-f]{64}", text)}
 

@@ -10,14 +10,12 @@ import msgspec
 
 from probe.model import Measurement, Observation, Target, Vantage
 from probe.timestamps import rfc3339
-from results.db.columns import Find, Keep, all_columns, from_values, to_values
+from results.db.columns import Find, Keep, all_columns, chain_columns, from_values, to_values
 from results.db.write import is_worth_its_bodies, sparse, to_json
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
 from results.warehouse.batch import Row, day_of, time_of, vantage_key
-
-CHAINS = ("tls_chain", "quic_chain")
 
 
 class Rows(msgspec.Struct):
@@ -104,7 +102,7 @@ def _own(observation: Observation) -> tuple[list[Any], dict[str, bytes], dict[st
         return sha256
 
     values = to_values(observation, Keep(certificate, body))
-    for name in CHAINS:
+    for name in chain_columns():
         if values.get(name) is not None:
             hashes = [_sha256(chain[place]) for place in msgspec.json.decode(values[name], type=list[int])]
             certificates |= dict(zip(hashes, chain, strict=True))
@@ -170,7 +168,7 @@ def measurement_of(
 def _observation(row: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Observation:
     chain: list[bytes] = []
     values = {name: row[name] for name in all_columns()}
-    for name in CHAINS:
+    for name in chain_columns():
         if values.get(name) is not None:
             known = list(_known(msgspec.json.decode(values[name], type=list[str | None]), blobs))
             values[name] = to_json(list(range(len(chain), len(chain) + len(known))))

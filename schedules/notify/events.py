@@ -13,7 +13,7 @@ from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, Said
 from schedules.plan.due import MAX_OUTCOMES, MIN_STABLE_RUN, NewListing, NewlyListed
-from schedules.render.text import METHODS, what
+from schedules.render.text import method_text, what
 
 if TYPE_CHECKING:
     from probe.model import Target
@@ -115,7 +115,7 @@ def _name(target: Target) -> str:
 
 
 def _how(said: Said) -> str:
-    words = [METHODS.get(said.method or "", said.method or "blocked")]
+    words = [method_text(said.method or "blocked")]
     if said.trigger is not None:
         words.append(f"by {said.trigger}")
     if said.confidence is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from schedules.render.output import out, paragraph, print_json
-from schedules.render.text import METHODS, SIGNS, STYLES, safe, what
+from schedules.render.text import SIGNS, STYLES, method_text, safe, what
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -181,7 +181,7 @@ def _lines(cell: Cell, *, full: bool) -> Iterator[str]:
     if cell.split:
         yield "(not all)"
     if cell.method is not None:
-        yield METHODS.get(cell.method, cell.method)
+        yield method_text(cell.method)
     if full and cell.share is not None and cell.share.share > 0:
         yield from _share(cell.share)
     elif full and cell.share is not None:

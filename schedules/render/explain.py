@@ -10,7 +10,7 @@ from results.judge.classify import nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
 from results.judge.step_text import ROLES, about, told
-from schedules.render.text import METHODS, SIGNS, STYLES, listing, safe, seconds
+from schedules.render.text import SIGNS, STYLES, listing, method_text, safe, seconds
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +29,7 @@ MOST_NEARLY = 5
 def explain(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
     """Print one measurement with its reasons; `library` is what pages are known by, our own set where none is given."""
     measurement, verdict = finished.measurement, finished.verdict
-    how = [METHODS.get(verdict.method, verdict.method)] if verdict.method else []
+    how = [method_text(verdict.method)] if verdict.method else []
     how += [f"by {verdict.trigger}"] if verdict.trigger else []
     how += [verdict.confidence] if verdict.confidence else []
     sign = f"{SIGNS[verdict.outcome]} {verdict.outcome}"

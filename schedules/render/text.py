@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from results.judge.step_text import method_text as method_text
 from results.judge.step_text import safe as safe
 
 SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
@@ -16,31 +17,6 @@ STYLES = {
     "offline": "dim",
     "inconclusive": "magenta",
 }
-METHODS = {
-    "dns.nxdomain": "DNS says no such name",
-    "dns.forged": "forged DNS answer",
-    "dns.empty": "empty DNS answer",
-    "dns.refused": "DNS refused",
-    "dns.servfail": "DNS server failure",
-    "dns.timeout": "DNS timeout",
-    "tcp.timeout": "TCP timeout",
-    "tcp.refused": "TCP refused",
-    "tcp.unreachable": "TCP unreachable",
-    "tls.timeout": "TLS timeout",
-    "tls.reset": "TLS reset",
-    "tls.eof": "TLS cut off",
-    "tls.alert": "TLS alert",
-    "tls.mitm": "wrong certificate",
-    "http.blockpage": "block page",
-    "http.timeout": "HTTP timeout",
-    "http.reset": "HTTP reset",
-    "http.eof": "HTTP cut off",
-    "http.stall": "HTTP stalls",
-    "quic.timeout": "QUIC timeout",
-    "quic.reset": "QUIC reset",
-    "quic.refused": "QUIC refused",
-    "throttled": "throttled",
-}
 WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$|^\S+: after [0-9.]+ s (?=the resolver )")
 RESOLVER = re.compile(r"^the resolver \S+ ")
 IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
@@ -49,7 +25,7 @@ IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
 def how(row: dict[str, Any]) -> str:
     """The method in a few words; for what is neither blocked nor reachable the evidence that tells most."""
     if row["method"] is not None and row["outcome"] == "blocked":
-        said = [METHODS.get(row["method"], row["method"])]
+        said = [method_text(row["method"])]
         told = row["evidence"] if row["method"] == "http.blockpage" else ()
         if pages := list(filter(None, map(IN_BRACKETS.search, told))):
             said = [f"block page ({safe(pages[0][1])})"]

@@ -11,12 +11,13 @@ import msgspec
 
 from probe import reference_sites
 from probe.model import Target
-from probe.net import ja4
 from probe.net.concurrency import Pace
+from probe.net.ja4 import ja4
 from probe.net.open_files import room
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.session import Session
+from probe.steps.tls import client_hello
 from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.config.schema import VantageLocation
@@ -195,8 +196,8 @@ async def look(session: Session, store: Store, conclusions: Conclusions, keep: _
     at = rfc3339(session.network.now())
     report = await reference_sites.check(session)
     place = keep.place
-    own_ja4 = ja4.ours(session.settings.ca_file)
-    looks = f"to a censor our TLS handshakes look like {own_ja4} (JA4), which is no browser's"
+    fingerprint = ja4(client_hello(session.settings.ca_file))
+    looks = f"to a censor our TLS handshakes look like {fingerprint} (JA4), which is no browser's"
     evidence = (*report.evidence, *report.facts.sentences, *place.sentences, looks)
     round_ = RoundRecord(
         id=session.network.token(),

@@ -13,7 +13,7 @@ from aioquic.quic.connection import QuicConnection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.model import Observation
+from probe.model import Attempt, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from probe.recorder import Attempted, Log
@@ -83,7 +83,10 @@ async def behind(folder: Path, drops: Judge, exempt: tuple[str, ...] = ()) -> As
 async def handshake(authority: Authority, port: int, server_name: str = SITE) -> Observation:
     settings = Settings(timeout_s=0.5, allow_private=True, ca_file=str(authority.ca_file))
     about = Attempted(role="main", hop=0, host=SITE, address=LOCALHOST, port=port)
-    return await quic.handshake(Log("m", RealNetwork(NetworkPath())), about, server_name, settings)
+    attempt = Attempt(
+        role="main", hop=0, scheme="quic", host=SITE, server_name=server_name, address=LOCALHOST, port=port
+    )
+    return await quic.attempt(Log("m", RealNetwork(NetworkPath())), about, attempt, settings)
 
 
 async def test_a_listed_name_is_dropped_and_an_innocent_one_passes_at_the_same_address(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from probe.model import Http, Observation
 from probe.net.address_policy import family_of
+from probe.steps import schemes
 from results.fingerprints import Match, refusals
 from results.judge.evidence_text import clean, place, tells
 from results.judge.failure_point import (
     BEGINS,
-    HANDSHAKES,
+    ENDPOINT_STEPS,
     OWN_NETWORK,
-    STEPS,
     last_attempt,
     method_of,
     plain_hops,
@@ -44,10 +44,9 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield "answer.complete", f"{where}: status {answer.status}, {size}{cut}"
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
         yield from _strayed(case)
-    elif end.scheme in HANDSHAKES:
-        yield "answer.handshake", f"{where}: the handshake completed in {end.observation.duration_s:.2f} s"
     else:
-        yield "answer.connected", f"{where}: the connect succeeded in {end.observation.duration_s:.2f} s"
+        spec = schemes()[end.scheme]
+        yield f"answer.{spec.answer}", f"{where}: {spec.passed} in {end.observation.duration_s:.2f} s"
     beside = last_attempt(observations, "offered", end.hop)
     if beside is not None and beside.failure is not None:
         says = f"QUIC to the same host, which it offers, fails: {method_of(beside) or clean(beside.failure)}"
@@ -101,7 +100,7 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[tuple[str, st
 
     A family of which the canaries showed another alone to work is no anomaly: this network has none.
     """
-    last = {o.address: o for o in here if o.step in STEPS[1:] and o.address}
+    last = {o.address: o for o in here if o.step in ENDPOINT_STEPS and o.address}
     reached = {family_of(address) for address, o in last.items() if address and o.failure is None}
     shown = case.context.families
     for o in here:
@@ -110,7 +109,7 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[tuple[str, st
         if o.step == "dns" and o.failure != "dns_no_answer":
             family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
             yield f"family.{family}_name_fails", f"in one family only: {tells(o, method_of(o))} ({family})"
-        elif o.step in STEPS[1:] and o.address:
+        elif o.step in ENDPOINT_STEPS and o.address:
             family = family_of(o.address)
             if family in reached or shown is None:
                 own = " (this network may have none)" if o.failure in OWN_NETWORK else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.model import Http, Observation
+from probe.steps import specs
 from results.fingerprints import match
 from results.judge.evidence_text import clean, tells
 from results.judge.failure_point import FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
@@ -72,7 +73,7 @@ def _got(control: Control, here: Ending) -> str:
         return "in full"
     if isinstance(best.detail, Http):
         return f"status {best.detail.status}, {best.detail.length or 0} bytes"
-    return {"dns": "the name resolves", "tcp": "the connect succeeds"}.get(best.step, "the handshake passes")
+    return specs()[best.step].passes
 
 
 def _fails_same(case: Case, control: Control) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Observation, Tls
 from probe.net.address_policy import is_public, literal
 from results.judge.dns_answers import SAYS, Answers, by_resolver, comparable, failure_of, share_network, word_of
 from results.judge.evidence_text import HOW, clean, listed, place
-from results.judge.failure_point import CERTIFICATE, HANDSHAKES, last_attempt, method_of, secured
+from results.judge.failure_point import HANDSHAKES, last_attempt, method_of, secured
 from results.judge.input import Case
 
 TOLD = 3
@@ -124,7 +125,7 @@ def _at_the_addresses(case: Case, answers: Answers) -> Iterator[tuple[str, str]]
     hop = next(o.hop for o in answers.observations if o.role == "main")
     hop = case.end.hop if case.end.host == answers.host else hop
     for o in observations:
-        if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE:
+        if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE_FAILURES:
             subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
             yield "dns.answer_has_no_certificate", f"{place(o)} presents a certificate by {subject} for {clean(o.host)}"
     trusted = last_attempt(observations, "trusted", hop)

@@ -10,6 +10,7 @@ from results.judge.evidence_text import clean, place, tells
 from results.judge.failure_point import (
     HANDSHAKES,
     INTERFERED,
+    METHOD_SPECS,
     OWN_NETWORK,
     STEPS,
     attempts,
@@ -23,7 +24,7 @@ from results.judge.input import Case
 from results.judge.signals.controls import alike
 
 TOLD = 2
-SILENCES = ("tls.timeout", "quic.timeout", "http.timeout", "http.stall")
+SILENCES = tuple(method.name for method in METHOD_SPECS.values() if method.is_silence)
 """What a lossy line does too, once here and once there; what stops a name stops it at one step."""
 ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
 """Closing without an answer is how servers turn away a Host that they do not know."""

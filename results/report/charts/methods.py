@@ -6,13 +6,17 @@ from typing import Any
 
 import altair as alt
 
+from probe.steps import specs
 from results.compare.record import DIRECT
 from results.report.charts.base import INK, MOST_PLACES, columns, finished, inner, labelled, panels, room, rows_of
 from results.report.phrases import Words
 from results.report.summary import Summary
 
 MOST_METHODS = 12
-PROTOCOLS = {"dns": "#e69f00", "tcp": "#56b4e9", "tls": "#d55e00", "http": "#cc79a7", "quic": "#009e73"}
+COLOURS = ("#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#009e73", "#0072b2", "#f0e442")
+"""Okabe and Ito's, which colour-blind readers tell apart."""
+OTHER_COLOUR = "#b8b8b8"
+STEP_COLOURS = dict(zip((spec.name for spec in specs().values() if spec.methods), COLOURS, strict=False))
 
 
 def methods(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
@@ -29,7 +33,7 @@ def methods(summary: Summary, words: Words, width: int) -> dict[str, Any] | None
     counts = {(one.place, one.method): one.targets for one in summary.methods}
     rows: list[dict[str, Any]] = [
         {"panel": name, "order": number, "place": head, "count": counts.get((label, method), 0),
-         "text": str(counts.get((label, method), 0)), "color": PROTOCOLS.get(method.split(".")[0], "#b8b8b8")}
+         "text": str(counts.get((label, method), 0)), "color": STEP_COLOURS.get(method.split(".")[0], OTHER_COLOUR)}
         for number, (label, name) in enumerate(names.items())
         for method, head in zip(there, heads, strict=True)
     ]  # fmt: skip

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from types import NoneType, UnionType
@@ -16,24 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import probe.steps
-from probe import model
 from probe.model import Http, Measurement, Observation, Target, Vantage
 from probe.net import host_identity
 from probe.redact.scrub import SCRUBBED, SECRETS, scrub
+from probe.steps import specs
 from tests.probe.redact.test_scrub import BEFORE, BEHIND, record, spelled, texts
 
 OWN4, OWN6, OWN_MAC, OWN_NAME = "198.51.100.7", "2a02:6b8::7", "02:c0:ff:ee:12:34", "Anns-Laptop-7"
 OWN = frozenset((OWN4, OWN6, OWN_MAC, OWN_NAME, "/home/ann"))
-
-
-def details() -> dict[str, type[msgspec.Struct]]:
-    """The record of every step that there is."""
-    found = {}
-    for module in pkgutil.iter_modules(probe.steps.__path__):
-        named = getattr(model, module.name.capitalize(), None)
-        found[module.name] = named or import_module(f"probe.steps.{module.name}").DETAIL
-    return found
 
 
 def filled(kind: Any, text: str, *, depth: int = 0) -> Any:
@@ -65,9 +53,9 @@ def fields(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
 def whole(text: str) -> Measurement:
     """A measurement with every kind of step, every field of which holds `text`."""
     steps = []
-    for step, detail in details().items():
+    for step, spec in specs().items():
         envelope = {name: filled(hint, text) for name, hint in fields(Observation)}
-        steps.append(Observation(**envelope | {"step": step, "detail": filled(detail, text)}))
+        steps.append(Observation(**envelope | {"step": step, "detail": filled(spec.detail, text)}))
     target = Target(text="http://a.example/", scheme="http", host="a.example", port=80, request_path="/")
     return Measurement(
         id="m", target=target, vantage=Vantage(name="v"), started_at="x", runtime_s=1.0, observations=tuple(steps)

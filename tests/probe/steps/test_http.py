@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.model import Http, Observation
+from probe.model import Attempt, Http, Observation
 from probe.steps import http, tcp
 from schedules.demo import sites
 from schedules.demo.listener import Address, Listeners, Stream
@@ -27,8 +27,17 @@ async def fetch(address: Address, path: str = "/", **changed: object) -> tuple[O
     wanted = settings(**({"max_body_bytes": CAP} | changed))
     _, stream = await tcp.connect(log, whom, wanted)
     assert stream is not None
-    request = http.request_for("http", f"{NAME}:{address[1]}", path, wanted)
-    seen = await http.get(log, whom, stream, f"http://{NAME}:{address[1]}{path}", request, wanted)
+    attempt = Attempt(
+        role="main",
+        hop=0,
+        scheme="http",
+        host=NAME,
+        server_name=NAME,
+        address=LOOPBACK,
+        port=address[1],
+        request_path=path,
+    )
+    seen = await http.get(log, whom, stream, *http.request_for(attempt, wanted), wanted)
     assert isinstance(seen.detail, Http)
     return seen, seen.detail
 

@@ -12,7 +12,7 @@ import trustme
 from aioquic.asyncio import serve
 from aioquic.quic.configuration import QuicConfiguration
 
-from probe.model import Observation
+from probe.model import Attempt, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from probe.recorder import Attempted, Log
@@ -48,7 +48,8 @@ async def handshake(port: int, folder: Path, authority: trustme.CA, server_name:
     settings = Settings(timeout_s=1, allow_private=True, ca_file=str(ca_file))
     log = Log("m", RealNetwork(NetworkPath()))
     about = Attempted(role="main", hop=0, host=NAME, address=HOST, port=port)
-    return await quic.handshake(log, about, server_name, settings)
+    attempt = Attempt(role="main", hop=0, scheme="quic", host=NAME, server_name=server_name, address=HOST, port=port)
+    return await quic.attempt(log, about, attempt, settings)
 
 
 async def test_an_honest_server_completes_and_its_certificate_is_kept(tmp_path: Path) -> None:
