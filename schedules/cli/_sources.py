@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from schedules.cli._app import App
+from schedules.cli._times import epoch_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from results.compare import Gathered
     from schedules.hub_client.download import DownloadRequest
 
@@ -27,8 +30,8 @@ TOKEN_FILE = click.option(
 def at_hand(
     app: App,
     sources: tuple[str, ...],
-    since: str | None,
-    until: str | None,
+    since: datetime | None,
+    until: datetime | None,
     token_file: Path | None,
     *,
     whole: bool = False,
@@ -44,7 +47,7 @@ def at_hand(
 
     from schedules.hub_client.download import DownloadRequest
 
-    request = DownloadRequest(since=moment("--since", since), until=moment("--until", until), whole=whole)
+    request = DownloadRequest(since=epoch_of(since), until=epoch_of(until), whole=whole)
     secret = token_file.read_text("utf-8", "replace").strip() if token_file is not None else None
     with TemporaryDirectory(prefix="reachprobe-") as folder:
         yield tuple(
@@ -82,31 +85,20 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
 
 
 @contextmanager
-def gathered_from(app: App, sources: tuple[str, ...], since: str | None, until: str | None) -> Iterator[Gathered]:
+def gathered_from(
+    app: App, sources: tuple[str, ...], since: datetime | None, until: datetime | None
+) -> Iterator[Gathered]:
     """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
-    from datetime import UTC, datetime
+    from time import time
 
     from results.compare import SourceError, gather
 
-    period = {"since": moment("--since", since), "until": moment("--until", until)}
+    period = {"since": epoch_of(since), "until": epoch_of(until)}
     try:
-        with gather(sources, **period, now=datetime.now(UTC).timestamp() + 86400) as gathered:
+        with gather(sources, **period, now=time() + 86400) as gathered:
             yield gathered
     except SourceError as error:
         raise click.ClickException(str(error)) from error
-
-
-def moment(option: str, text: str | None) -> float | None:
-    """A UTC date or time that an option gives, in seconds since 1970."""
-    from datetime import UTC, datetime
-
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise click.UsageError(f"{option} {text!r}: give a UTC date or time, as 2017-05-06T12:00") from error
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def tell_what_was_read(app: App, gathered: Gathered) -> None:

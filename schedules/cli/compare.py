@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from schedules.cli._app import App
-from schedules.cli._duration import Duration
 from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
+from schedules.cli._times import Duration, Moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 BY = ["vantage", "network", "country", "path", "day"]
 DIFFERENT = 1
@@ -20,8 +23,8 @@ DIFFERENT = 1
 @click.option("--by", type=click.Choice(BY), default="vantage", help="What is laid side by side.")
 @click.option("--rows", type=click.Choice(["service", "target"]), default="service", help="What each row is.")
 @click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
-@click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
 @TOKEN_FILE
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a cell.")
@@ -34,8 +37,8 @@ def compare(
     by: Any,
     rows: Any,
     within: float,
-    since: str | None,
-    until: str | None,
+    since: datetime | None,
+    until: datetime | None,
     token_file: Path | None,
     form: str | None,
     fail_on_difference: bool,

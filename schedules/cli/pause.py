@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from schedules.cli._app import App
-from schedules.cli._duration import Duration
+from schedules.cli._times import Duration
 
 
 @click.command()

@@ -6,7 +6,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import msgspec
 
 from schedules.cli import _register as say
 from schedules.cli._app import App
+from schedules.cli._times import Moment
 from schedules.config.registers import max_age_days
 from schedules.render.output import print_json, talk
 
@@ -26,12 +27,18 @@ if TYPE_CHECKING:
 
 CACHE_KIB = 32768
 MAX_SAMPLE = 10_000
+AT = click.option(
+    "--at",
+    type=Moment(end_of_day=True),
+    metavar="DATE",
+    help="As it stood then: a date (the end of that day) or a moment, UTC.",
+)
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which register is asked, and as it stood when."""
     for option in (
-        click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC."),
+        AT,
         click.option("--country", metavar="CC", help="Ask this country's registers only."),
         click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only."),
     ):
@@ -123,7 +130,7 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a target.")
 @click.pass_obj
 def lookup(
-    app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: str | None, as_json: bool
+    app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: datetime | None, as_json: bool
 ) -> None:
     """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
     register says. Nothing is resolved."""
@@ -131,7 +138,7 @@ def lookup(
 
     wanted = _targets(app, targets)
     with _database(app) as db:
-        asked = Lookup(db, country=country, register=name, at=_moment(at), max_age_days=max_age_days(app.config()))
+        asked = Lookup(db, country=country, register=name, at=_or_now(at), max_age_days=max_age_days(app.config()))
         for service, target in wanted:
             found = asked.expect(target)
             if as_json:
@@ -159,17 +166,17 @@ def stats(app: App, as_json: bool) -> None:
 
 
 @register.command(short_help="What changed between two versions.")
-@click.argument("before", metavar="A")
-@click.argument("after", metavar="B")
+@click.argument("before", metavar="A", type=Moment(end_of_day=True))
+@click.argument("after", metavar="B", type=Moment(end_of_day=True))
 @click.option("--as", "--register", "name", metavar="NAME", help="Which register; needed where several are stored.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a change.")
 @click.pass_obj
-def diff(app: App, before: str, after: str, name: str | None, as_json: bool) -> None:
+def diff(app: App, before: datetime, after: datetime, name: str | None, as_json: bool) -> None:
     """Compare the versions in force at A and at B: dates (the end of that day) or moments, UTC."""
     from results.registers.differences import difference
 
     with _database(app) as db:
-        found = difference(db, _moment(before), _moment(after), name)
+        found = difference(db, before, after, name)
     if not as_json:
         say.changes(found)
         return
@@ -181,13 +188,13 @@ def diff(app: App, before: str, after: str, name: str | None, as_json: bool) -> 
 @click.argument("target", metavar="TARGET")
 @_which
 @click.pass_obj
-def explain(app: App, target: str, name: str | None, country: str | None, at: str | None) -> None:
+def explain(app: App, target: str, name: str | None, country: str | None, at: datetime | None) -> None:
     """Tell what the register says of TARGET (URL, host, address or service): dates, authority, decision, article, and
     what it said before."""
     from results.registers import explaining
 
     ages = max_age_days(app.config())
-    wanted, moment = _targets(app, [target]), _moment(at)
+    wanted, moment = _targets(app, [target]), _or_now(at)
     with _database(app) as db:
         for number, (_, each) in enumerate(wanted):
             if number:
@@ -201,14 +208,16 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: st
 @_which
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON an address.")
 @click.pass_obj
-def neighbours(app: App, target: str, name: str | None, country: str | None, at: str | None, as_json: bool) -> None:
+def neighbours(
+    app: App, target: str, name: str | None, country: str | None, at: datetime | None, as_json: bool
+) -> None:
     """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
     resolved, and nobody is listed for the company it keeps."""
     from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
     from results.registers.names import place
 
-    wanted, moment = _targets(app, [target]), int(_moment(at).timestamp())
+    wanted, moment = _targets(app, [target]), int(_or_now(at).timestamp())
     with _database(app) as db:
         versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
         for (_, each), version in itertools.product(wanted, versions):
@@ -225,16 +234,18 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
 @click.option("--as", "--register", "name", metavar="NAME", default="rkn", show_default=True, help="Of this register.")
 @click.option("--seed", type=click.IntRange(0, 2**53), default=1, show_default=True, help="The same draws the same.")
 @click.option("--include", multiple=True, metavar="AUTHORITY", help="Its hosts too, whatever harm they may do.")
-@click.option("--at", metavar="DATE", help="As it stood then: a date (the end of that day) or a moment, UTC.")
+@AT
 @click.option("--json", "as_json", is_flag=True, help="The sample as one line of JSON.")
 @click.pass_obj
-def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: str | None, as_json: bool) -> None:
+def sample(
+    app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: datetime | None, as_json: bool
+) -> None:
     """Draw SIZE hosts as a campaign with this seed would, and measure none. Hosts listed for drugs, suicide or child
     abuse, and those that cannot be told from them, are left out."""
     from results.registers import sampling
 
     with _database(app) as db:
-        drawn = sampling.sample(db, name, size=size, seed=seed, at=_moment(at), include=include)
+        drawn = sampling.sample(db, name, size=size, seed=seed, at=_or_now(at), include=include)
     if as_json:
         print_json(msgspec.to_builtins(drawn))
     else:
@@ -274,13 +285,5 @@ def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]
     return found
 
 
-def _moment(text: str | None) -> datetime:
-    if text is None:
-        return datetime.now(UTC)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(f"{text!r} is no date; write 2017-05-04 or 2017-05-04T12:00:00Z") from None
-    if len(text) == len("2017-05-04"):
-        moment = datetime.combine(moment.date(), time(23, 59, 59))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+def _or_now(at: datetime | None) -> datetime:
+    return at or datetime.now(UTC)

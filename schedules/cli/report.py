@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from schedules.cli._app import App
-from schedules.cli._duration import Duration
-from schedules.cli._sources import TOKEN_FILE, at_hand, moment
+from schedules.cli._sources import TOKEN_FILE, at_hand
+from schedules.cli._times import Duration, Moment, epoch_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from results.report import Summary
 
 RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
@@ -26,8 +28,8 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="English, or Russian.")
 @click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
-@click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
 @TOKEN_FILE
 @click.pass_obj
 def report(
@@ -37,8 +39,8 @@ def report(
     format_: str,
     language: str,
     within: float,
-    since: str | None,
-    until: str | None,
+    since: datetime | None,
+    until: datetime | None,
     token_file: Path | None,
 ) -> int:
     """Write what was found so that it can be read: in sentences, tables and pictures.
@@ -53,8 +55,6 @@ def report(
     from schedules.render.output import talk
     from schedules.runtime import paths
 
-    for option, text in (("--since", since), ("--until", until)):
-        moment(option, text)  # usage comes before databases
     named = sources or (str(_own(app)),)
     with at_hand(app, named, since, until, token_file, whole=True) as files:
         summary = _summary(app, files, since, until, within)
@@ -72,14 +72,16 @@ def report(
     return 0
 
 
-def _summary(app: App, sources: tuple[str, ...], since: str | None, until: str | None, within: float) -> Summary:
+def _summary(
+    app: App, sources: tuple[str, ...], since: datetime | None, until: datetime | None, within: float
+) -> Summary:
     from time import time
 
     from results.report import details, summarise
     from schedules.cli._sources import gathered_from, tell_what_was_read
 
     now = time()
-    period = {"since": moment("--since", since), "until": moment("--until", until), "now": now + 86400}
+    period = {"since": epoch_of(since), "until": epoch_of(until), "now": now + 86400}
     with gathered_from(app, sources, since, until) as gathered, details(map(Path, sources), **period) as more:
         summary = summarise(gathered, more, now=now, within_s=within)
         tell_what_was_read(app, gathered)

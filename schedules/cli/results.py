@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from schedules.cli import _browse, _enforcement, _export, _outbox, _prune, _transfer
 from schedules.cli._app import App
+from schedules.cli._times import Moment, text_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -37,15 +41,24 @@ results.add_command(_transfer.merge)
 @click.option("--agreement", type=click.Choice(AGREEMENTS), help="Only this agreement.")
 @click.option("--vantage", help="Only this vantage.")
 @click.option("--path", help="Only what left by this path.")
-@click.option("--since", metavar="TIME", help="Only from this UTC date or time on.")
-@click.option("--until", metavar="TIME", help="Only before this UTC date or time.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only from this UTC date or time on.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Only before this UTC date or time.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many, the newest; 40 without --json.")
 @click.pass_obj
-def list_(app: App, /, as_json: bool, limit: int | None, **filters: str | None) -> None:
+def list_(
+    app: App,
+    /,
+    as_json: bool,
+    limit: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    **filters: str | None,
+) -> None:
     """List measurements and their verdicts, newest first."""
     from schedules.render.output import out, print_json
     from schedules.render.results_list import recent
 
+    filters |= {"since": text_of(since), "until": text_of(until)}
     store = app.store(must_exist=True)
     try:
         if as_json:

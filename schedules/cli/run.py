@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from schedules.cli._app import App
-from schedules.cli._duration import Duration
+from schedules.cli._times import Duration
 
 if TYPE_CHECKING:
     from results.db.store import Store

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from probe.timestamps import rfc3339_of_epoch
 from schedules.cli._app import App
+from schedules.cli._times import Moment, text_of
 
 if TYPE_CHECKING:
-    from datetime import date
+    from datetime import datetime
 
-    from results.aggregate.questions import Period
     from results.warehouse.engine import Engine
 
 NAMES = (
@@ -59,20 +58,21 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 @warehouse.command()
 @click.argument("name", type=click.Choice(NAMES), metavar="QUESTION")
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--since", metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", metavar="TIME", help="Only what was measured before this UTC date or time.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
 @click.pass_obj
-def query(app: App, name: str, url: str, since: str | None, until: str | None, form: str | None) -> None:
+def query(app: App, name: str, url: str, since: datetime | None, until: datetime | None, form: str | None) -> None:
     """Ask the warehouse one of its questions: matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
     collateral, methods_by_network or changes.
 
     Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
     """
+    from results.aggregate.questions import Period
     from schedules.cli._warehouse import shown
 
-    period = _period(since, until)
+    period = Period(since=text_of(since), until=text_of(until))
     with opened(url, must_exist=True) as engine:
         from results.warehouse.client import WarehouseAnswers
 
@@ -95,10 +95,10 @@ def status(app: App, url: str, as_json: bool) -> None:
 @warehouse.command()
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
 @click.option("--to", "to", required=True, metavar="PLACE", help="A folder, or file://, s3://, gs://.")
-@click.option("--since", metavar="DAY", help="Only days from this one on.")
-@click.option("--until", metavar="DAY", help="Only days before this one.")
+@click.option("--since", type=Moment(), metavar="DAY", help="Only days from this one on.")
+@click.option("--until", type=Moment(), metavar="DAY", help="Only days before this one.")
 @click.pass_obj
-def archive(app: App, url: str, to: str, since: str | None, until: str | None) -> None:
+def archive(app: App, url: str, to: str, since: datetime | None, until: datetime | None) -> None:
     """Write the warehouse as Parquet by country and date.
 
     Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
@@ -107,7 +107,7 @@ def archive(app: App, url: str, to: str, since: str | None, until: str | None) -
     from schedules.cli._warehouse import archived
 
     with opened(url, must_exist=True) as engine:
-        archived(app, engine, to, _day("--since", since), _day("--until", until))
+        archived(app, engine, to, since and since.date(), until and until.date())
 
 
 @warehouse.command()
@@ -142,26 +142,3 @@ def opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
         if (error.name or "").partition(".")[0] not in ("ibis", "sqlglot", "pyarrow", "fsspec", "duckdb"):
             raise
         raise click.ClickException(MISSING.format(error.name)) from error
-
-
-def _day(option: str, text: str | None) -> date | None:
-    from datetime import UTC, datetime
-
-    from schedules.cli._sources import moment
-
-    at = moment(option, text)
-    return datetime.fromtimestamp(at, UTC).date() if at is not None else None
-
-
-def _period(since: str | None, until: str | None) -> Period:
-
-    from results.aggregate.questions import Period
-    from schedules.cli._sources import moment
-
-    def text(option: str, given: str | None) -> Any:
-        at = moment(option, given)
-        if at is None:
-            return None
-        return rfc3339_of_epoch(at, "milliseconds")
-
-    return Period(since=text("--since", since), until=text("--until", until))

@@ -118,7 +118,7 @@ def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
         (("nothing.db",), "there is no such file"),
         (("--within", "soon", "."), "give a number and s, m, h or d"),
         (("--within", "0h", "."), "give a number and s, m, h or d"),
-        (("--since", "yesterday", "."), "give a UTC date or time"),
+        (("--since", "tomorrow", "."), "give a UTC date or time"),
     ],
 )
 def test_mistakes_name_the_thing_and_the_way_out(call: Call, arguments: tuple[str, ...], why: str) -> None:

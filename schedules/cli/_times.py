@@ -1,0 +1,80 @@
+"""The types of options that take a time or a length of time."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+import click
+
+from probe.timestamps import parse_time, rfc3339
+
+LENGTH = re.compile("[1-9][0-9]{0,5}[smhd]", re.ASCII)
+LAST_SECOND = time(23, 59, 59)
+
+
+class Duration(click.ParamType[float]):
+    """A length of time such as `30m`, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if not LENGTH.fullmatch(str(value)):
+            self.fail(f"{value!r} is no time: give a number and s, m, h or d, as 30m", param, ctx)
+        return _seconds(str(value))
+
+
+class Moment(click.ParamType[datetime]):
+    """A UTC time: a date, an RFC 3339 time, `today`, `yesterday`, or `7d` for seven days ago.
+
+    A day stands for its first second, or with `end_of_day` for its last one.
+    """
+
+    name = "time"
+
+    def __init__(self, *, end_of_day: bool = False) -> None:
+        self._end_of_day = end_of_day
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return self._read(str(value))
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{str(value)[:80]!r} is no time: give a UTC date or time, as 2017-05-04 or 2017-05-04T12:00:00Z,"
+                " or today, yesterday, or 7d for seven days ago",
+                param,
+                ctx,
+            )
+
+    def _read(self, text: str) -> datetime:
+        now = datetime.now(UTC)
+        if LENGTH.fullmatch(text):
+            return now - timedelta(seconds=_seconds(text))
+        if text in ("today", "yesterday"):
+            return self._of_day(now.date() - timedelta(days=text == "yesterday"))
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            return parse_time(text)
+        return self._of_day(day)
+
+    def _of_day(self, day: date) -> datetime:
+        return datetime.combine(day, LAST_SECOND if self._end_of_day else time(), UTC)
+
+
+def text_of(moment: datetime | None) -> str | None:
+    """RFC 3339 with milliseconds, as the database holds times."""
+    return rfc3339(moment) if moment is not None else None
+
+
+def epoch_of(moment: datetime | None) -> float | None:
+    """Seconds since 1970."""
+    return moment.timestamp() if moment is not None else None
+
+
+def _seconds(length: str) -> float:
+    from schedules.config.schema import seconds_of
+
+    return seconds_of(length)
