@@ -38,7 +38,9 @@ async def measure(
                 break
             for more in wanted:
                 await _follow(more, log, session)
-    return scrub(_record(target, log, session, control_of), session.network.own_addresses())
+    connected = {observation.address for observation in log.observations}
+    own = session.network.own_addresses() | (log.own_addresses - connected)
+    return scrub(_record(target, log, session, control_of), own)
 
 
 def _is_odd(log: Log) -> bool:

@@ -45,6 +45,8 @@ class Log:
         self._under_way: list[StepSpec] = []
         self._changed = 0.0
         self._kept: list[Closing] = []
+        self.own_addresses: set[str] = set()
+        """Addresses of the volunteer that answers contained: to be removed from the whole measurement."""
 
     def elapsed(self) -> float:
         """Seconds since the measurement began."""

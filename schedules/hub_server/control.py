@@ -12,20 +12,22 @@ from probe.measure import measure
 from probe.model import Attempt, FollowUp, Measurement, Target
 from probe.net.restricted import Guarded, May, public_only
 from probe.recorder import Log
+from probe.steps import specs
 from results.hub.control import Controls
 from schedules.round.session import session_of
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
-PORTS = (80, 443, 5222, 5223, 8080, 8443)
+PORTS = frozenset((80, 443, 5222, 5223, 8080, 8443))
 """What services that people know are found at; a hub is nobody's port scanner."""
 
 
 def controls(config: Config, may: May | None = None) -> Controls:
     """The hub's control. `may` says what may be connected to: public addresses and PORTS, unless the hub's own
     configuration allows private ones, as in a lab."""
-    allowed = may or ((lambda address, port: True) if config.network.allow_private else public_only(PORTS))
+    permitted = public_only(PORTS | _default_ports())
+    allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
     session = session_of(config, "direct")
     session = msgspec.structs.replace(session, network=Guarded(session.network, allowed))
 
@@ -39,6 +41,10 @@ def controls(config: Config, may: May | None = None) -> Controls:
         return tuple(address for answer in answers for address in answer.detail.addresses)
 
     return Controls(observe, resolve, allowed)
+
+
+def _default_ports() -> frozenset[int]:
+    return frozenset(port for spec in specs().values() for port in spec.schemes.values() if port is not None)
 
 
 def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import msgspec
 
 from probe import target as targets
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
+from probe.steps import specs
 from probe.steps.quic import Quic
 from results.fingerprints.fingerprint import Print, checked
 from results.fingerprints.library import Library
@@ -113,7 +115,7 @@ class Builder:
             self.address, _, port = word[1:].partition("#")
             self.port = int(port or self.port)
         result = plain[0] if plain else "ok"
-        failure, detail = getattr(self, f"_{step}")(role, result, plain, options)
+        failure, detail = getattr(self, f"_{step}", partial(self._endpoint, step))(role, result, plain, options)
         if step == "dns":
             addresses = [word for word in plain if word[0].isdigit() or ":" in word]
             if addresses and failure is None and self.address is None:
@@ -152,6 +154,11 @@ class Builder:
     def _tcp(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         family = None if self.address is None else "ipv6" if ":" in self.address else "ipv4"
         return WIRE[result], Tcp(family=family)  # type: ignore[arg-type]
+
+    def _endpoint(
+        self, step: str, role: str, result: str, plain: list[str], options: dict[str, str]
+    ) -> tuple[str | None, Any]:
+        return WIRE[result], specs()[step].detail(family="ipv6" if ":" in (self.address or "") else "ipv4")
 
     def _tls(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         presented = result == "ok" or result in VERIFY
