@@ -132,7 +132,7 @@ def _round(
     """One round, told to `watcher` as it goes; the state of the network at its end, and whether it had to end early."""
     from results.db.json_rows import row
     from schedules.plan.selection import services
-    from schedules.render.header import header
+    from schedules.render.tables import header
     from schedules.round.run import once
 
     config = here.locate(declared)

@@ -81,7 +81,7 @@ def _measure(say: Say, here: Locator) -> Measure:
     """One round, and a line of what it found."""
 
     async def measure(choice: Choice, config: Config, store: Store) -> None:
-        from schedules.render.table import counted
+        from schedules.render.tables import counted
         from schedules.round.run import once
 
         outcomes: Counter[str] = Counter()

@@ -56,7 +56,7 @@ def list_(
 ) -> None:
     """List measurements and their verdicts, newest first."""
     from schedules.render.output import out, print_json
-    from schedules.render.results_list import recent
+    from schedules.render.tables import recent_table
 
     filters |= {"since": text_of(since), "until": text_of(until)}
     store = app.store(must_exist=True)
@@ -65,7 +65,7 @@ def list_(
             for row in store.rows(limit, True, **filters):
                 print_json(row)
         else:
-            out().print(recent(store.rows(limit or FOR_A_PERSON, False, **filters), store.short))
+            out().print(recent_table(store.rows(limit or FOR_A_PERSON, False, **filters), store.short))
     finally:
         store.close()
 
@@ -80,7 +80,7 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
     ID is the measurement's, or the first four characters or more of it.
     """
     from results.fingerprints.collection import library_of
-    from schedules.render.explain import explain
+    from schedules.render.explain import print_explanation
     from schedules.render.output import out, print_json
 
     store = app.store(must_exist=True)
@@ -89,7 +89,7 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
         if as_json:
             print_json(_whole(finished))
         else:
-            explain(finished, out(), library_of(app.database))
+            print_explanation(finished, out(), library_of(app.database))
     finally:
         store.close()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from schedules.render.tables import Folded
 from schedules.render.text import safe, what
-from schedules.render.wrap import Folded
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -26,7 +26,7 @@ machine's resolver. offered: QUIC, where the answer offers it.
 MOST_NEARLY = 5
 
 
-def explain(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
+def print_explanation(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
     """Print one measurement with its reasons; `library` is what pages are known by, our own set where none is given."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [method_text(verdict.method)] if verdict.method else []

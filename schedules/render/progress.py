@@ -9,9 +9,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from schedules.render.output import out, print_json, talk
-from schedules.render.paths import paths_table, sentences, side_by_side
-from schedules.render.paths import worth_showing as lines_worth_showing
-from schedules.render.table import counted, most_telling, summary, table, worth_showing
+from schedules.render.tables import (
+    counted,
+    most_relevant,
+    path_sentences,
+    paths_table,
+    results_table,
+    rows_worth_showing,
+    side_by_side,
+    summary,
+)
+from schedules.render.tables import paths_worth_showing as lines_worth_showing
 from schedules.render.text import safe
 
 if TYPE_CHECKING:
@@ -97,10 +105,10 @@ class Person:
         if not self._begun:
             return
         rows = self.rows()
-        shown = service_rows or worth_showing(rows)
+        shown = service_rows or rows_worth_showing(rows)
         console = out()
         console.print()
-        console.print(table(shown, console.width))
+        console.print(results_table(shown, console.width))
         if len(shown) < len(rows) and not service_rows:
             console.print(f"… and {len(rows) - len(shown)} reachable as expected")
         self._sum_up(rows, hint)
@@ -112,7 +120,7 @@ class Person:
     def _sum_up(self, rows: list[dict[str, Any]], hint: Callable[[str], str], paths: int = 1) -> None:
         console = out()
         console.print()
-        told = most_telling(rows)
+        told = most_relevant(rows)
         said = summary(rows, time.monotonic() - self._started, paths)
         if told is not None:
             why = f"Why: {hint(told['measurement_id'])}"
@@ -150,7 +158,7 @@ class SideBySide(Person):
         if len(shown) < len(lines):
             console.print(f"… and {len(lines) - len(shown)} reachable by every path")
         console.print()
-        for sentence in sentences(lines, paths):
+        for sentence in path_sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
         self._sum_up(self._all, hint, len(paths))
 

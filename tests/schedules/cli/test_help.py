@@ -13,9 +13,9 @@ from rich.console import Console
 
 from results.db.json_rows import row
 from results.judge.verdict import METHODS, Outcome
-from schedules.render import table as tables
+from schedules.render import tables
 from schedules.render.output import out
-from schedules.render.paths import sentences, side_by_side
+from schedules.render.tables import path_sentences, side_by_side
 from schedules.render.text import SIGNS, STYLES, how, method_text, safe, seconds, what
 from tests.results.records import finished, measurement, target, verdict
 
@@ -74,7 +74,7 @@ def test_durations_are_said_as_people_say_them(duration: float, said: str) -> No
 def test_the_table_fits_80_columns_and_cuts_no_outcome_or_agreement(hosts: list[str]) -> None:
     rows = [line(f"https://{host}/", method="http.blockpage", trigger="address") for host in hosts]
     file = io.StringIO()
-    Console(file=file, width=80, markup=False, highlight=False).print(tables.table(rows, 80))
+    Console(file=file, width=80, markup=False, highlight=False).print(tables.results_table(rows, 80))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     assert file.getvalue().count("unlisted-block") == len(rows)
@@ -84,7 +84,9 @@ def test_in_a_pipe_no_line_ends_in_blanks_and_those_between_words_stay(capsys: p
     console = out()
     console.print("✓ ", end="")
     console.print("fine")
-    console.print(tables.table([line(method="tls.reset"), line("https://a.example/", method="http.blockpage")], 400))
+    console.print(
+        tables.results_table([line(method="tls.reset"), line("https://a.example/", method="http.blockpage")], 400)
+    )
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "✓ fine"
     assert [said for said in printed if said != said.rstrip()] == []
@@ -93,13 +95,13 @@ def test_in_a_pipe_no_line_ends_in_blanks_and_those_between_words_stay(capsys: p
 def test_paths_open_nothing_and_close_nothing_where_the_network_was_offline() -> None:
     offline = line(outcome="offline") | {"method": None}
     lines = side_by_side({"direct": [offline], "vpn": [offline]})
-    assert list(sentences(lines, ["direct", "vpn"])) == []
+    assert list(path_sentences(lines, ["direct", "vpn"])) == []
 
 
 def test_of_many_rows_only_the_odd_ones_are_shown() -> None:
     usual = line(outcome="reachable") | {"agreement": "open"}
     odd = line(method="tls.reset")
-    assert tables.worth_showing([usual] * 20 + [odd]) == [usual] * 20 + [odd]
-    assert tables.worth_showing([usual] * 100 + [odd]) == [odd]
-    assert tables.most_telling([usual, odd]) == odd
+    assert tables.rows_worth_showing([usual] * 20 + [odd]) == [usual] * 20 + [odd]
+    assert tables.rows_worth_showing([usual] * 100 + [odd]) == [odd]
+    assert tables.most_relevant([usual, odd]) == odd
     assert tables.summary([usual, odd], 4.2) == "2 targets in 4.2 s: 1 reachable, 1 blocked."

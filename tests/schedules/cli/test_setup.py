@@ -18,7 +18,7 @@ from results.db.store import Store
 from schedules import cli
 from schedules.cli._app import App
 from schedules.demo.network import CensoredNetwork
-from schedules.render.header import header
+from schedules.render.tables import header
 from schedules.round import consent
 
 ROOT = Path(__file__).parents[3]

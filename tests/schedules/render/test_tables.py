@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.render.wrap import fold
+from schedules.render.tables import fold
 
 
 @pytest.mark.parametrize(
