@@ -20,7 +20,7 @@ from probe.model import Measurement, Target, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.round.judge import judge_again
 from tests.scenarios.builder import measurement as built
@@ -165,7 +165,7 @@ def _import_registers(store: Store, folder: Path) -> None:
         updated = START + timedelta(days=day, hours=9)
         file = folder / "dump.xml"
         file.write_bytes(_dump(updated).encode("cp1251"))
-        import_register(store.db, [file], name="rkn", country="RU", now=updated)
+        import_register(store.db, [file], ImportOptions(name="rkn", country="RU", now=updated))
     file.unlink()
 
 

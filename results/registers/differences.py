@@ -12,7 +12,7 @@ import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
 from results.registers.lookup import entry_id, versions_at
-from results.registers.names import shown
+from results.registers.names import quoted
 from results.registers.records import RegisterError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True):
+class RegisterChange(msgspec.Struct, frozen=True, kw_only=True):
     """One row that came, went, or stands with other content. Lists are texts joined as they are stored: names,
     subnets and resolved addresses by spaces, URLs by line feeds. `was` has a changed entry's fields as they were."""
 
@@ -52,7 +52,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     register: str
     before: str
     after: str
-    changes: tuple[Change, ...]
+    changes: tuple[RegisterChange, ...]
 
 
 _ONLY_IN = """SELECT e.key, e.ref, e.block_type, e.names, e.urls, e.subnets, e.resolved, e.basis, e.entry_type,
@@ -75,7 +75,7 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
         versions, silent = versions_at(db.conn, int(moment.timestamp()), None, name)
         if not versions:
             why = f"has no version as old as {rfc3339_of_epoch(int(moment.timestamp()))}" if silent else "is not stored"
-            raise RegisterError(f"register {shown(name)} {why}")
+            raise RegisterError(f"register {quoted(name)} {why}")
         moments.append(versions[0])
     first, second = moments
     gone = _only_in(db.conn, first.register_id, first.as_of, second.as_of)
@@ -106,7 +106,7 @@ def _only_in(conn: sqlite3.Connection, register_id: int, here: int, there: int) 
     return found
 
 
-def _paired(gone: dict[int, list[_Row]], come: dict[int, list[_Row]]) -> Iterator[Change]:
+def _paired(gone: dict[int, list[_Row]], come: dict[int, list[_Row]]) -> Iterator[RegisterChange]:
     for key, rows in come.items():
         before = gone.get(key, [])
         for number, (ref, fields) in enumerate(rows):
@@ -126,5 +126,5 @@ def _change(
     ref: str,
     fields: dict[str, str | None],
     was: dict[str, str | None] | None = None,
-) -> Change:
-    return msgspec.convert({"change": kind, "id": ref, "was": was, **fields}, Change)
+) -> RegisterChange:
+    return msgspec.convert({"change": kind, "id": ref, "was": was, **fields}, RegisterChange)

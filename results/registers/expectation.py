@@ -7,28 +7,25 @@ subnet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
+from results.registers import law, names
 from results.registers import lookup as finding
-from results.registers import names
-from results.registers.lookup import EntryRef, Version
+from results.registers.lookup import EntryRef, IndexHit, VersionInForce
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
-
-BadTarget = names.BadName
-
 
 MaxAge = float | Callable[[str], float]
 """How old a version may be to decide anything, in days: of every register, or told of each by its name."""
 
 
-class Other(msgspec.Struct, frozen=True, kw_only=True):
+class OtherRegister(msgspec.Struct, frozen=True, kw_only=True):
     """What a register says that was asked too and did not answer; `as_of` is None where none of its versions is old
     enough, and then `listed` is."""
 
@@ -67,10 +64,10 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     address_blocks: tuple[EntryRef, ...] = ()
     shares_address_with: tuple[str, ...] = ()
     reason: str = ""
-    others: tuple[Other, ...] = ()
+    others: tuple[OtherRegister, ...] = ()
 
 
-class Lookup:
+class RegisterLookup:
     """The registers of a country (or the one named) in force at a moment, ready for many look-ups. Of several a fresh
     one that lists the target answers, else one that is fresh, else the one with the newest version."""
 
@@ -91,12 +88,12 @@ class Lookup:
         self._wanted = register
 
     def expect(self, target: str, addresses: Sequence[str] = ()) -> Expectation:
-        """The expectation of one target; `addresses` are those it was found at. Raises BadTarget."""
-        place = names.place(target)
+        """The expectation of one target; `addresses` are those it was found at. Raises BadName."""
+        key = names.lookup_key(target)
         packed = list(dict.fromkeys(found for text in addresses if (found := names.address(text))))
-        if place.address and place.address not in packed:
-            packed.append(place.address)
-        answers = [self._ask(version, target, place, packed) for version in self._versions]
+        if key.address and key.address not in packed:
+            packed.append(key.address)
+        answers = [self._ask(version, target, key, packed) for version in self._versions]
         if not answers:
             return Expectation(target=target, country=self._country, reason=self._why_silent())
         if len(answers) == 1 and not self._silent:
@@ -105,23 +102,35 @@ class Lookup:
         others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
         return msgspec.structs.replace(first, others=others, reason="; ".join([first.reason, *map(_said_by, others)]))
 
+    def past_entries(self, target: str, register: str) -> tuple[EntryRef, ...]:
+        """The entries of earlier versions of a register that no longer bear on the target. Raises BadName."""
+        key = names.lookup_key(target)
+        version = next(version for version in self._versions if version.name == register)
+        hits, _ = self._hits(version, key)
+        return tuple(finding.earlier(self._conn, version, hits))
+
     def _why_silent(self) -> str:
         if self._silent:
             return f"register {self._silent[0]} has no version as old as {rfc3339_of_epoch(self._at)}"
         wanted = f"register {self._wanted}" if self._wanted else f"register of {self._country or 'any country'}"
         return f"no {wanted} is stored"
 
-    def _ask(self, version: Version, target: str, place: names.Place, addresses: list[bytes]) -> Expectation:
+    def _hits(self, version: VersionInForce, key: names.LookupKey) -> tuple[list[IndexHit], list[IndexHit]]:
+        """Hits on the target; and hits on listed parents, which do not cover it."""
+        hits, parents = finding.by_name(self._conn, key)
+        if key.url:
+            hits += finding.by_url(self._conn, key.url)
+        if key.address:
+            hits += finding.by_address(self._conn, version, key.address)
+        return hits, parents
+
+    def _ask(self, version: VersionInForce, target: str, key: names.LookupKey, addresses: list[bytes]) -> Expectation:
         conn = self._conn
-        hits, parents = finding.by_name(conn, place)
-        if place.url:
-            hits += finding.by_url(conn, place.url)
+        hits, parents = self._hits(version, key)
         by_address = {packed: finding.by_address(conn, version, packed) for packed in addresses}
-        if place.address:
-            hits += by_address[place.address]
         entries = finding.references(conn, version, hits)
         blocks = finding.references(conn, version, [hit for found in by_address.values() for hit in found])
-        shared = finding.sharing(conn, version, addresses, place.host) if addresses else ()
+        shared = finding.sharing(conn, version, addresses, key.host) if addresses else ()
         age = (self._at - version.as_of) / 86400
         head = entries[0] if entries else None
         since, source = head.since() if head else (None, None)
@@ -141,16 +150,16 @@ class Lookup:
             entries=tuple(entries),
             address_blocks=tuple(blocks),
             shares_address_with=shared,
-            reason=_why_listed(head) if head else self._why_not(version, place, parents, shared),
+            reason=_why_listed(head) if head else self._why_not(version, key, parents, shared),
         )
 
     def _why_not(
-        self, version: Version, place: names.Place, parents: list[finding.Hit], shared: tuple[str, ...]
+        self, version: VersionInForce, key: names.LookupKey, parents: list[IndexHit], shared: tuple[str, ...]
     ) -> str:
         said = [f"register {version.name} does not list it"]
-        if urls := finding.urls_on_host(self._conn, version, place.host):
+        if urls := finding.urls_on_host(self._conn, version, key.host):
             many = f"{urls} or more" if urls == finding.MANY else str(urls)
-            said.append(f"it lists single http URLs on {place.host} ({many}), and with them no other page")
+            said.append(f"it lists single http URLs on {key.host} ({many}), and with them no other page")
         if parents and finding.references(self._conn, version, parents):
             said.append("it lists a name above it, by that name alone and without what is below")
         if shared:
@@ -174,8 +183,8 @@ def _why_listed(ref: EntryRef) -> str:
     return f"{_WHY[ref.how]}, {_WHEN[source]} {since}"
 
 
-def _other(answer: Expectation) -> Other:
-    return Other(
+def _other(answer: Expectation) -> OtherRegister:
+    return OtherRegister(
         register=answer.register or "",
         listed=answer.listed,
         since=answer.since,
@@ -186,11 +195,11 @@ def _other(answer: Expectation) -> Other:
     )
 
 
-def _silent(register: str) -> Other:
-    return Other(register=register)
+def _silent(register: str) -> OtherRegister:
+    return OtherRegister(register=register)
 
 
-def _said_by(other: Other) -> str:
+def _said_by(other: OtherRegister) -> str:
     if other.as_of is None:
         return f"register {other.register} has no version so old"
     listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"
@@ -200,38 +209,78 @@ def _said_by(other: Other) -> str:
     return f"{old} {listed}, but is too old to decide" if other.listed else f"{old} is too old to decide"
 
 
-def expectation_for(
-    db: Database,
-    target: str,
-    *,
-    country: str | None = None,
-    register: str | None = None,
-    at: datetime,
-    addresses: Sequence[str] = (),
-    max_age_days: MaxAge = 3,
-) -> Expectation:
-    """The expectation of one target; `addresses` are those it was found at. Raises BadTarget."""
-    lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
-    return lookup.expect(target, addresses)
-
-
-def expectations_for(
-    db: Database,
-    targets: Iterable[str],
-    *,
-    country: str | None = None,
-    register: str | None = None,
-    at: datetime,
-    max_age_days: MaxAge = 3,
-) -> Iterator[Expectation]:
-    """The expectations of many targets at one moment. Raises BadTarget at the first that is none."""
-    lookup = Lookup(db, country=country, register=register, at=at, max_age_days=max_age_days)
-    return (lookup.expect(target) for target in targets)
-
-
 def lookup_row(expectation: Expectation) -> dict[str, Any]:
     """The documented line of `register lookup --json`: target, register, listed, since, basis, block_type, entries, and
     after them the rest."""
     row: dict[str, Any] = msgspec.to_builtins(expectation)
     first = ("target", "register", "listed", "since", "basis", "block_type", "entries")
     return {key: row[key] for key in first} | row
+
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+MAX_TOLD = 20
+MAX_IDS = 3
+_BLOCKS = {
+    "url": "single URLs",
+    "domain": "the name itself, not what is below it",
+    "domain-mask": "the name and all names below it",
+    "ip": "addresses as such",
+}
+
+
+def explain(lookup: RegisterLookup, target: str) -> Iterator[str]:
+    """Sentences, one a line: the answer, the entries in force with authority, decision and article, and entries of
+    earlier versions. Raises BadName."""
+    found = lookup.expect(target)
+    if found.listed is None:
+        yield f"{target}: nothing is known. {_sentence(found.reason)}"
+        return
+    listed = "listed" if found.listed else "not listed"
+    yield f"{target} is {listed} in {found.register} ({found.country}), version {found.as_of}."
+    if found.stale:
+        yield f"That version was {found.age_days:.0f} days old at the moment asked about: too old to decide anything."
+    yield _sentence(found.reason)
+    yield from _entries(found.entries, "in force")
+    yield from _entries(found.address_blocks if not found.entries else (), "on its address")
+    yield from _entries(lookup.past_entries(target, found.register or ""), "no longer in force")
+    if found.shares_address_with:
+        yield f"Names that stood at the same address: {', '.join(found.shares_address_with)}. That lists nothing."
+
+
+def _entries(entries: tuple[EntryRef, ...], which: str) -> Iterator[str]:
+    """Each entry, those of one decision that say the same together."""
+    alike: dict[tuple[str, ...], list[EntryRef]] = {}
+    for ref in entries:
+        alike.setdefault((_decided(ref), ref.basis or "", ref.block_type, _dates(ref)), []).append(ref)
+    for (decided, basis, block_type, dates), refs in list(alike.items())[:MAX_TOLD]:
+        yield f"  {_named(refs)} ({which}): {decided}"
+        if about := law.meaning(basis):
+            yield f"    {basis}: {about}"
+        yield f"    blocks {_BLOCKS.get(block_type, block_type)}; {dates}"
+    if more := sum(map(len, list(alike.values())[MAX_TOLD:])):
+        yield f"  ... and {more} more"
+
+
+def _named(refs: list[EntryRef]) -> str:
+    ids = [ref.id for ref in refs]
+    if len(ids) == 1:
+        return f"entry {ids[0]}"
+    return f"{len(ids)} entries {', '.join(ids[:MAX_IDS])}{', ...' if len(ids) > MAX_IDS else ''}"
+
+
+def _decided(ref: EntryRef) -> str:
+    number = f"decision {ref.decision_number}" if ref.decision_number else "a decision without a number"
+    day = f" of {ref.decision_date}" if ref.decision_date else ""
+    return f"{number}{day} by {ref.authority or 'an authority that is not named'}"
+
+
+def _dates(ref: EntryRef) -> str:
+    included = f"included {ref.listed_at or ref.listed_on}, " if ref.listed_on else "inclusion date not given, "
+    last = f", last seen {ref.last_seen}" if ref.last_seen else ", still there in the newest version"
+    return f"{included}first seen {ref.first_seen}{last}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,73 +1,96 @@
-"""A register's files into the database, all of them or nothing."""
+"""Importing a register: from files, or from where it is published. A version is stored whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from results.registers import names
-from results.registers.commit import Said, enter
-from results.registers.formats import formats
-from results.registers.loader import Loader
-from results.registers.records import Format, ImportReport, RegisterError, TruncatedRegister
-from results.registers.source import Progress, Source, sources
+from results.registers.formats import RegisterFormat, formats
+from results.registers.records import ImportReport, RegisterError, TruncatedRegister
+from results.registers.source import Progress, RegisterFile, register_files
+from results.registers.staging import StagedVersion, VersionInfo, store_version
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+MAX_DOWNLOAD_BYTES = 512 << 20
+MAX_SHRINK = 0.2
+"""The share of a register's entries that an update may drop: sources have served truncated files."""
+NOT_MODIFIED = 304
 
-def import_register(
-    db: Database,
-    paths: Sequence[Path | str],
-    *,
-    name: str | None = None,
-    country: str | None = None,
-    format: str | None = None,
-    updated: datetime | None = None,
-    now: datetime | None = None,
-    max_shrink: float | None = None,
-    progress: Progress | None = None,
-) -> ImportReport:
-    """Read one version of a register from its files and store it.
 
-    `updated` stands in for the moment the files say; without either, `now` is the version's moment. With
-    `max_shrink` a version that lacks more than that share of the entries of the one before is refused. Raises
-    RegisterError (also TruncatedRegister) and leaves the database as it was.
+class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a register version is imported. None: name, country and format as the file or the database says.
+
+    `updated` replaces the time that the file states; without either, `now` is the version's time. A version that lacks
+    more than `max_shrink` of the entries of the one before is refused.
     """
+
+    name: str | None = None
+    country: str | None = None
+    format: str | None = None
+    updated: datetime | None = None
+    now: datetime | None = None
+    max_shrink: float | None = None
+    progress: Progress | None = None
+
+
+class DownloadResult(Protocol):
+    """What a download returns: the HTTP status (304: nothing newer) and the validators for the next request."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def etag(self) -> str | None: ...
+    @property
+    def modified(self) -> str | None: ...
+
+
+Fetch = Callable[..., Awaitable[DownloadResult]]
+"""`probe.http.exchange.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
+
+
+def import_register(db: Database, paths: Sequence[Path | str], options: ImportOptions | None = None) -> ImportReport:
+    """Store one version of a register from its files. Raises RegisterError and leaves the database as it was."""
+    options = options or ImportOptions()
     if not paths:
         raise RegisterError("no file to import")
-    files = sources([Path(path) for path in paths], progress)
-    chosen = _format(files[0], format)
-    name, country = _whose(db, chosen, name, country)
-    said = Said(
+    files = register_files([Path(path) for path in paths], options.progress)
+    chosen = _format(files[0], options.format)
+    name, country = _name_and_country(db, chosen, options)
+    info = VersionInfo(
         name=name,
         country=country,
         format=chosen.name,
         files=[file.name for file in files],
-        updated=updated,
-        now=now or datetime.now(UTC),
-        max_shrink=max_shrink,
+        updated=options.updated,
+        now=options.now or datetime.now(UTC),
+        max_shrink=options.max_shrink,
     )
-    loader = Loader(db.conn, _known(db.conn, name, country))
+    staged = StagedVersion(db.conn, _known_id(db.conn, name, country))
     try:
         with _in_transaction(db, "DEFERRED"):  # other writers go on while the rows are read and staged
-            loader.load(chosen, files)
+            staged.load(chosen.read(files))
         with _in_transaction(db, "IMMEDIATE"):
-            return enter(db.conn, _register_id(db.conn, name, country), loader, said)
+            return store_version(db.conn, _register_id(db.conn, name, country), staged, info)
     finally:
-        loader.close()
+        staged.close()
 
 
-def _format(first: Source, wanted: str | None) -> Format:
+def _format(first: RegisterFile, wanted: str | None) -> RegisterFormat:
     known = formats()
     if wanted is not None:
         if wanted not in known:
-            raise RegisterError(f"no register format {names.shown(wanted)}; known: {', '.join(sorted(known))}")
+            raise RegisterError(f"no register format {names.quoted(wanted)}; known: {', '.join(sorted(known))}")
         return known[wanted]
     head = first.head()
     if not head:
@@ -82,7 +105,7 @@ def _format(first: Source, wanted: str | None) -> Format:
 
 @contextmanager
 def _in_transaction(db: Database, kind: str) -> Iterator[None]:
-    """A transaction of its own (IMMEDIATE takes its turn before it reads); inside another one, a part of that."""
+    """A transaction of this kind; inside another transaction, a savepoint."""
     if db.conn.in_transaction:
         with db.atomic():
             yield
@@ -96,32 +119,97 @@ def _in_transaction(db: Database, kind: str) -> Iterator[None]:
     db.conn.commit()
 
 
-def _whose(db: Database, chosen: Format, name: str | None, country: str | None) -> tuple[str, str]:
-    """The register's name and country: as told, else as stored under that name, else as the format says."""
-    name = name or chosen.register
+def _name_and_country(db: Database, chosen: RegisterFormat, options: ImportOptions) -> tuple[str, str]:
+    """As the options say, else as stored under that name, else as the format says."""
+    name, country = options.name or chosen.register, options.country
     if not name:
         raise RegisterError(f"{chosen.name} is not one register's own format: name the register with --as")
     if country is None:
         stored = db.conn.execute("SELECT country FROM registers WHERE name = ?", (name,)).fetchone()
         country = stored[0] if stored else chosen.country
     if country is None or not re.fullmatch("[A-Za-z]{2}", country):
-        raise RegisterError(f"register {names.shown(name)} needs a country of two letters: --country RU")
+        raise RegisterError(f"register {names.quoted(name)} needs a country of two letters: --country RU")
     return name, country.upper()
 
 
-def _known(conn: sqlite3.Connection, name: str, country: str) -> int | None:
+def _known_id(conn: sqlite3.Connection, name: str, country: str) -> int | None:
     found = conn.execute("SELECT id, country FROM registers WHERE name = ?", (name,)).fetchone()
     if found is None:
         return None
     if found[1] != country:
         raise RegisterError(
-            f"register {names.shown(name)} is of {found[1]}, not {country}; import it under another name"
+            f"register {names.quoted(name)} is of {found[1]}, not {country}; import it under another name"
         )
     return int(found[0])
 
 
 def _register_id(conn: sqlite3.Connection, name: str, country: str) -> int:
-    if (found := _known(conn, name, country)) is not None:
+    if (found := _known_id(conn, name, country)) is not None:
         return found
     cursor = conn.execute("INSERT INTO registers (name, country) VALUES (?, ?)", (name, country))
     return int(cursor.lastrowid or 0)
+
+
+async def update_register(
+    db: Database, sources: Sequence[str], fetch: Fetch, folder: Path, options: ImportOptions, *, force: bool = False
+) -> ImportReport | None:
+    """Import the newest version from the first of the sources (URLs or files) that works; None: nothing is newer.
+
+    `folder` holds partial downloads. `force` ignores validators and takes a version that shrank by more than
+    MAX_SHRINK. Raises RegisterError with the error of each source; the register is then unchanged.
+    """
+    options = msgspec.structs.replace(options, max_shrink=None if force else MAX_SHRINK)
+    errors = []
+    for source in sources:
+        try:
+            if "://" in source:
+                return await _import_url(db, source, fetch, folder, options, force=force)
+            return import_register(db, [_path(source)], options)
+        except (RegisterError, OSError) as error:
+            errors.append(str(error))
+    raise RegisterError(f"register {options.name} stays as it was: " + ("; ".join(errors) or "it has no source"))
+
+
+async def _import_url(
+    db: Database, url: str, fetch: Fetch, folder: Path, options: ImportOptions, *, force: bool
+) -> ImportReport | None:
+    etag = modified = None
+    if not force:
+        etag, modified = _validators(db, options.name, url)
+    with _download_file(url, folder) as file:
+        got = await fetch(url, file, etag=etag, modified=modified, max_bytes=MAX_DOWNLOAD_BYTES)
+        if got.status == NOT_MODIFIED:
+            return None
+        report = import_register(db, [file], options)
+    fetched_at = int((options.now or datetime.now(UTC)).timestamp())
+    db.execute(
+        "INSERT OR REPLACE INTO register_sources VALUES (?, ?, ?, ?, ?)",
+        (options.name, url, got.etag, got.modified, fetched_at),
+    )
+    return report
+
+
+def _validators(db: Database, name: str | None, url: str) -> tuple[str | None, str | None]:
+    """ETag and Last-Modified of the last download; none while no version of the register is stored."""
+    query = """SELECT etag, modified FROM register_sources s WHERE s.register = ? AND s.url = ? AND EXISTS (
+        SELECT 1 FROM register_versions v JOIN registers r ON r.id = v.register_id WHERE r.name = s.register)"""
+    return db.conn.execute(query, (name, url)).fetchone() or (None, None)
+
+
+@contextmanager
+def _download_file(url: str, folder: Path) -> Iterator[Path]:
+    """The file that a URL is downloaded to: always the same, in a folder of its own, removed afterwards."""
+    own = folder / hashlib.blake2b(url.encode(), digest_size=8).hexdigest()
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    last = url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    file = own / (re.sub(r"[^A-Za-z0-9._-]", "_", last).lstrip(".")[-100:] or "register")
+    try:
+        yield file
+    finally:
+        file.unlink(missing_ok=True)
+        if not any(own.iterdir()):  # a partial download stays
+            own.rmdir()
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()

@@ -11,7 +11,7 @@ import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
 from results.registers import names, schema
-from results.registers.loader import hash64
+from results.registers.staging import hash64
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
 MAX_SHARING = 10
@@ -57,7 +57,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     blocked_as_such: tuple[EntryRef, ...]
 
 
-class Hit(NamedTuple):
+class IndexHit(NamedTuple):
     """An index row that points at an entry; whether that entry is in force is not known yet."""
 
     strength: int
@@ -65,7 +65,7 @@ class Hit(NamedTuple):
     url: str | None = None
 
 
-class Version(NamedTuple):
+class VersionInForce(NamedTuple):
     """A register as it was in force: `as_of` is the newest version not later than the moment `day` falls on."""
 
     register_id: int
@@ -101,7 +101,7 @@ _URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i
 
 def versions_at(
     conn: sqlite3.Connection, at: int, country: str | None, register: str | None
-) -> tuple[list[Version], list[str]]:
+) -> tuple[list[VersionInForce], list[str]]:
     """The registers of a country, or the one of that name, as in force at `at`, newest first; and the names of those
     that have no version so old."""
     query = "SELECT id, name, country FROM registers WHERE (:n IS NULL OR name = :n) AND (:c IS NULL OR country = :c)"
@@ -111,7 +111,9 @@ def versions_at(
         versions = [row[0] for row in rows]
         if before := bisect_right(versions, at):
             found.append(
-                Version(number, name, of, versions, versions[before - 1], rfc3339_of_epoch(at)[:10], _subnets(conn))
+                VersionInForce(
+                    number, name, of, versions, versions[before - 1], rfc3339_of_epoch(at)[:10], _subnets(conn)
+                )
             )
         else:
             silent.append(name)
@@ -130,7 +132,7 @@ def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:
     return found[::-1]
 
 
-def by_name(conn: sqlite3.Connection, place: names.Place) -> tuple[list[Hit], list[Hit]]:
+def by_name(conn: sqlite3.Connection, place: names.LookupKey) -> tuple[list[IndexHit], list[IndexHit]]:
     """Hits on the host and on masks over it; and hits on parents that are listed by name alone, which do not
     cover it."""
     above = names.suffixes(place.host)[1:-1] if place.address is None else []  # no register lists a top-level name
@@ -140,21 +142,21 @@ def by_name(conn: sqlite3.Connection, place: names.Place) -> tuple[list[Hit], li
         f" WHERE name IN ({','.join('?' * len(above))}) AND how <= {schema.MASK}",
         (place.host, *above),
     )
-    hits: list[Hit] = []
-    parents: list[Hit] = []
+    hits: list[IndexHit] = []
+    parents: list[IndexHit] = []
     for how, name, entry in rows:
         covers = how == schema.MASK or name == place.host
-        (hits if covers else parents).append(Hit(_OF_NAME[how], entry))
+        (hits if covers else parents).append(IndexHit(_OF_NAME[how], entry))
     return hits, parents
 
 
-def by_url(conn: sqlite3.Connection, url: str) -> list[Hit]:
+def by_url(conn: sqlite3.Connection, url: str) -> list[IndexHit]:
     """Hits on one plain-HTTP URL."""
     rows = conn.execute("SELECT entry_id FROM register_urls WHERE hash = ?", (hash64(url),))
-    return [Hit(_URL, entry, url) for (entry,) in rows]
+    return [IndexHit(_URL, entry, url) for (entry,) in rows]
 
 
-def by_address(conn: sqlite3.Connection, version: Version, packed: bytes) -> list[Hit]:
+def by_address(conn: sqlite3.Connection, version: VersionInForce, packed: bytes) -> list[IndexHit]:
     """Hits on entries that block this address, or a subnet that holds it, as such."""
     hits = []
     for family, prefix in version.subnets:
@@ -163,11 +165,11 @@ def by_address(conn: sqlite3.Connection, version: Version, packed: bytes) -> lis
                 "SELECT entry_id FROM register_subnets WHERE family = ? AND prefix = ? AND network = ?",
                 (family, prefix, names.network(packed, prefix)),
             )
-            hits += [Hit(_ADDRESS if prefix == family * 8 else _SUBNET, entry) for (entry,) in rows]
+            hits += [IndexHit(_ADDRESS if prefix == family * 8 else _SUBNET, entry) for (entry,) in rows]
     return hits
 
 
-def references(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
+def references(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable[IndexHit]) -> list[EntryRef]:
     """The hits that are in force, one an entry, strongest first and among equals the longest listed."""
     waiting = sorted(hits)
     if not waiting:
@@ -182,7 +184,7 @@ def references(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) 
     return sorted(list(found.values())[:MAX_ENTRIES], key=lambda ref: (HOW.index(ref.how), ref.since()[0], ref.id))
 
 
-def _stored(conn: sqlite3.Connection, version: Version, entries: list[int]) -> dict[int, tuple[Any, ...]]:
+def _stored(conn: sqlite3.Connection, version: VersionInForce, entries: list[int]) -> dict[int, tuple[Any, ...]]:
     """The rows of those entries that are in force, at most the last of _AT_ONCE of them."""
     size = next(size for size in _AT_ONCE if size >= len(entries))
     query = _ENTRIES.format(marks=",".join("?" * size))
@@ -190,7 +192,7 @@ def _stored(conn: sqlite3.Connection, version: Version, entries: list[int]) -> d
     return {row[0]: row[1:] for row in conn.execute(query, known)}
 
 
-def _reference(version: Version, hit: Hit, row: tuple[Any, ...]) -> EntryRef | None:
+def _reference(version: VersionInForce, hit: IndexHit, row: tuple[Any, ...]) -> EntryRef | None:
     urls, ref, key, block_type, basis, authority, number, date, listed_on, listed_at, until, gone, first = row
     if hit.url is not None and not _holds(urls, hit.url):
         return None
@@ -212,12 +214,12 @@ def _reference(version: Version, hit: Hit, row: tuple[Any, ...]) -> EntryRef | N
     )
 
 
-def _in_force(conn: sqlite3.Connection, version: Version, hit: Hit) -> EntryRef | None:
+def _in_force(conn: sqlite3.Connection, version: VersionInForce, hit: IndexHit) -> EntryRef | None:
     row = _stored(conn, version, [hit.entry]).get(hit.entry)
     return _reference(version, hit, row) if row else None
 
 
-def earlier(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> list[EntryRef]:
+def earlier(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable[IndexHit]) -> list[EntryRef]:
     """What the same look-up found in versions before this one and no longer does; `last_seen` says until when."""
     found = []
     for hit in sorted(set(hits))[:MAX_ENTRIES]:
@@ -230,7 +232,7 @@ def earlier(conn: sqlite3.Connection, version: Version, hits: Iterable[Hit]) -> 
     return found
 
 
-def neighbours(conn: sqlite3.Connection, version: Version, place: names.Place) -> list[Neighbour]:
+def neighbours(conn: sqlite3.Connection, version: VersionInForce, place: names.LookupKey) -> list[Neighbour]:
     """Who stands at the target's addresses, as the register's own rows give them; at most MAX_ADDRESSES of these."""
     packed = [place.address] if place.address else []
     if not packed:
@@ -240,7 +242,7 @@ def neighbours(conn: sqlite3.Connection, version: Version, place: names.Place) -
     return [_neighbour(conn, version, address, place.host) for address in packed]
 
 
-def _neighbour(conn: sqlite3.Connection, version: Version, packed: bytes, host: str) -> Neighbour:
+def _neighbour(conn: sqlite3.Connection, version: VersionInForce, packed: bytes, host: str) -> Neighbour:
     known = {"a": packed, "r": version.register_id, "v": version.as_of}
     count = conn.execute(f"SELECT count(*) FROM ({_SHARING})", known | {"limit": -1}).fetchone()[0]  # noqa: S608
     return Neighbour(
@@ -260,7 +262,9 @@ def _holds(urls: str | None, key: str) -> bool:
     return any(names.url(text).key == key for text in (urls or "").split("\n") if text)
 
 
-def sharing(conn: sqlite3.Connection, version: Version, addresses: Iterable[bytes], host: str) -> tuple[str, ...]:
+def sharing(
+    conn: sqlite3.Connection, version: VersionInForce, addresses: Iterable[bytes], host: str
+) -> tuple[str, ...]:
     """Listed names, other than the host, whose entries give one of these addresses as what the name resolved to."""
     shared: dict[str, None] = {}
     for packed in addresses:
@@ -270,7 +274,7 @@ def sharing(conn: sqlite3.Connection, version: Version, addresses: Iterable[byte
     return tuple(shared)[:MAX_SHARING]
 
 
-def urls_on_host(conn: sqlite3.Connection, version: Version, host: str) -> int:
+def urls_on_host(conn: sqlite3.Connection, version: VersionInForce, host: str) -> int:
     """How many entries in force list single http URLs on a host; MANY stands for that many or more."""
     known = {"n": host, "r": version.register_id, "v": version.as_of}
     return int(conn.execute(_URLS_ON_HOST, known).fetchone()[0])

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import socket
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from probe.timestamps import parse_date
 from results.registers.records import Subnet, Url
 
 _PLAIN_NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]{0,62}\.)*[a-z0-9_-]{0,62}[a-z0-9_]\Z")
@@ -29,7 +31,7 @@ class BadName(ValueError):
     """Text that is not a name, URL or address."""
 
 
-class Place(NamedTuple):
+class LookupKey(NamedTuple):
     """What a target is to a register: its host, the URL when it is a plain-HTTP one, the address when it is one."""
 
     host: str
@@ -54,7 +56,7 @@ def name(text: str) -> str:
     labels = [_label(label) for label in text.split(".")]
     joined = ".".join(labels)
     if len(joined) > 253:
-        raise BadName(f"{shown(text)} is longer than a name can be")
+        raise BadName(f"{quoted(text)} is longer than a name can be")
     return joined
 
 
@@ -69,15 +71,15 @@ def _label(label: str) -> str:
     if _LABEL.match(lower):
         return lower
     if lower.isascii():
-        raise BadName(f"{shown(label)} is not part of a name")
+        raise BadName(f"{quoted(label)} is not part of a name")
     import idna
 
     try:
         encoded = idna.encode(lower, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError) as error:
-        raise BadName(f"{shown(label)} is not part of a name") from error
+        raise BadName(f"{quoted(label)} is not part of a name") from error
     if not _LABEL.match(encoded):
-        raise BadName(f"{shown(label)} is not part of a name")
+        raise BadName(f"{quoted(label)} is not part of a name")
     return encoded
 
 
@@ -155,7 +157,7 @@ def url(text: str) -> Url:
     text = text.strip()
     match = _SCHEME.match(text)
     if match is None:
-        raise BadName(f"{shown(text)} is no URL")
+        raise BadName(f"{quoted(text)} is no URL")
     scheme = match[1].lower()
     rest = text[match.end() :]
     cut = re.search(r"[/\\?#]", rest)
@@ -177,7 +179,7 @@ def _host_and_port(authority: str) -> tuple[str, int | None]:
     bare = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::(\d*))?", authority) or re.fullmatch(r"([^:]*):(\d*)", authority)
     host, digits = (bare[1], bare[2]) if bare else (authority, None)
     if digits and (len(digits) > 5 or int(digits) > 65535):
-        raise BadName(f"{shown(digits)} is no port")
+        raise BadName(f"{quoted(digits)} is no port")
     packed = address(host)
     return (address_text(packed) if packed else name(host)), int(digits) if digits else None
 
@@ -202,15 +204,15 @@ def _one_spelling(match: re.Match[str]) -> str:
     return char if char in _UNRESERVED else match[0].upper()
 
 
-def place(text: str) -> Place:
+def lookup_key(text: str) -> LookupKey:
     """What a target (a URL, `host`, `host:port`, `host/path`, an address) is to a register. Raises BadName."""
     text = text.strip()
     if not text or len(text) > MAX_TEXT:
         raise BadName("an empty target" if not text else "a target of more than 64 KiB")
     if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        raise BadName(f"{shown(text)} is not UTF-8 text")
+        raise BadName(f"{quoted(text)} is not UTF-8 text")
     if packed := address(text):
-        return Place(address_text(packed), None, None, packed)
+        return LookupKey(address_text(packed), None, None, packed)
     if _SCHEME.match(text):
         parsed = url(text)
     elif re.search(r"[/?#]", text):
@@ -220,8 +222,8 @@ def place(text: str) -> Place:
         parsed = Url(text, "", host, "")
     packed = address(parsed.host)
     if packed is None and "." not in parsed.host:
-        raise BadName(f"{shown(text)} is no URL, host or address")
-    return Place(parsed.host, parsed.scheme or None, parsed.key if parsed.scheme == "http" else None, packed)
+        raise BadName(f"{quoted(text)} is no URL, host or address")
+    return LookupKey(parsed.host, parsed.scheme or None, parsed.key if parsed.scheme == "http" else None, packed)
 
 
 def clean(text: str) -> str:
@@ -232,6 +234,83 @@ def clean(text: str) -> str:
     return "".join(kept).strip()
 
 
-def shown(text: str) -> str:
+def quoted(text: str) -> str:
     """Hostile text for a message: quoted, escaped, cut."""
     return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+MAX_ITEMS = 100_000  # names, URLs or addresses in one row; the most seen is 370
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class ListedItems(NamedTuple):
+    """The names, masks, URLs and address ranges of a row, and what could not be read in it."""
+
+    names: tuple[str, ...]
+    masks: tuple[str, ...]
+    urls: tuple[Url, ...]
+    subnets: tuple[Subnet, ...]
+    remarks: tuple[str, ...]
+
+
+def listed_items(domains: Iterable[str], urls: Iterable[str]) -> ListedItems:
+    """Parse the names and URLs of one row; an address in a name's place is an address."""
+    exact, masks, parsed, subnets, remarks = [], [], [], [], []
+    for text in domains:
+        try:
+            if found := subnet(text):
+                subnets.append(found)
+            elif is_mask(text):
+                masks.append(listed_name(text))
+            else:
+                exact.append(listed_name(text))
+        except BadName as error:
+            remarks.append(f"name: {error}")
+    for text in urls:
+        try:
+            parsed.append(listed_url(text))
+        except BadName as error:
+            remarks.append(f"URL: {error}")
+    return ListedItems(tuple(exact), tuple(masks), tuple(parsed), tuple(subnets), tuple(remarks))
+
+
+def listed_name(text: str) -> str:
+    """A name that a register can list: one under a top-level name (lists in the wild hold `.com` and `.info`)."""
+    found = name(text)
+    if "." not in found:
+        raise BadName(f"{quoted(text)} is a whole top-level name")
+    return found
+
+
+def listed_url(text: str) -> Url:
+    """A URL that a register can list: on a host under a top-level name, or on an address; without a scheme it is
+    http's, as `example.org/page` is."""
+    found = url(text if has_scheme(text) or "/" not in text else f"http://{text.strip()}")
+    if "." not in found.host and ":" not in found.host:
+        raise BadName(f"{quoted(text)} is on no host")
+    return found
+
+
+def listed_ranges(texts: Iterable[str]) -> tuple[tuple[Subnet, ...], tuple[str, ...]]:
+    """Addresses and subnets of one row, and remarks on those that are neither."""
+    found, remarks = [], []
+    for text in texts:
+        if net := subnet(text):
+            found.append(net)
+        else:
+            remarks.append(f"address: {quoted(text)} is not one")
+    return tuple(found), tuple(remarks)
+
+
+def single_addresses(subnets: Iterable[Subnet]) -> tuple[bytes, ...]:
+    """The ranges that are one address."""
+    return tuple(net.packed for net in subnets if net.prefix == len(net.packed) * 8)
+
+
+@lru_cache(maxsize=8192)
+def calendar_date(text: str | None) -> str | None:
+    """A day of the calendar as `YYYY-MM-DD`, or None."""
+    try:
+        return parse_date(text).isoformat() if text else None
+    except ValueError:
+        return None

@@ -1,15 +1,12 @@
-"""What a register format yields, and what an import reports."""
+"""Rows of a register as a format yields them, and the report of an import."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-
-if TYPE_CHECKING:
-    from results.registers.source import Source
 
 
 class RegisterError(Exception):
@@ -17,7 +14,7 @@ class RegisterError(Exception):
 
 
 class TruncatedRegister(RegisterError):
-    """The file ends before it is whole. What was stored before stays."""
+    """A file that ends before it is complete; what was stored before stays."""
 
 
 class BadRow(ValueError):
@@ -25,7 +22,7 @@ class BadRow(ValueError):
 
 
 class Url(NamedTuple):
-    """A listed URL: as written, and what it is compared by."""
+    """A listed URL as written, and the key it is compared by."""
 
     text: str
     scheme: str
@@ -34,17 +31,17 @@ class Url(NamedTuple):
 
 
 class Subnet(NamedTuple):
-    """An address range: network address packed (4 or 16 bytes), prefix length in bits."""
+    """An address range: packed network address (4 or 16 bytes) and prefix length in bits."""
 
     packed: bytes
     prefix: int
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class RegisterEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One row of a register.
 
-    `names`, `masks`, `urls` and `subnets` are what it blocks; `resolved` are addresses that stand beside a name and
-    are not blocked as such. `key` is the same for the same entry in successive versions, whatever else changes.
+    `names`, `masks`, `urls` and `subnets` are blocked; the addresses in `resolved` only accompany a name. `key` is the
+    same for the same entry in successive versions, whatever else changes.
     """
 
     key: str
@@ -61,23 +58,23 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entry_type: str | None = None
     urgency: str | None = None
     listed_on: str | None = None  # the inclusion date as the register gives it
-    listed_at: int | None = None  # the inclusion instant, seconds since the epoch, UTC
+    listed_at: int | None = None  # the inclusion time, seconds since 1970
     until: str | None = None  # the last day it is in force, where the register names one
     basis: str | None = None
-    remarks: tuple[str, ...] = ()  # what was odd but could be read
+    remarks: tuple[str, ...] = ()  # oddities that did not prevent reading
 
 
-class Raw(NamedTuple):
-    """A row not yet parsed. `content` identifies it: equal content is the same row, and need not be parsed again."""
+class RawRow(NamedTuple):
+    """A row not yet parsed; equal `content` is the same row and need not be parsed again."""
 
     line: int
     source: str
     content: bytes
-    parse: Callable[[], Entry]
+    parse: Callable[[], RegisterEntry]
 
 
-class Problem(NamedTuple):
-    """A row that was skipped (`skipped`), or kept with something odd in it."""
+class RowProblem(NamedTuple):
+    """A row that was skipped (`skipped`), or read with something odd in it."""
 
     source: str
     line: int
@@ -85,26 +82,17 @@ class Problem(NamedTuple):
     skipped: bool = True
 
 
-class Updated(NamedTuple):
-    """The moment the register says this version is from."""
+class VersionTime(NamedTuple):
+    """The time that the register states for this version."""
 
     at: datetime
 
 
-class Format(msgspec.Struct, frozen=True):
-    """A register format. `recognises` sees the first 64 KiB; `read` streams rows and raises RegisterError for a file
-    that is not whole. `register` and `country` are whose it is, where only one register is written so."""
-
-    name: str
-    recognises: Callable[[bytes], bool]
-    read: Callable[[Iterable[Source]], Iterator[Raw | Problem | Updated]]
-    register: str | None = None
-    country: str | None = None
-
-
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of one import: rows = kept + skipped; `entries` are the distinct rows; `added` and `removed` are against
-    the version before. `reasons` counts every problem; `problems` are the first of them."""
+    """Counts of one import: rows = kept + skipped, `entries` are distinct rows, changes are against the version before.
+
+    `reasons` counts every problem; `problems` are the first of them.
+    """
 
     register: str
     country: str
@@ -118,4 +106,4 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     updated: str | None
     version: str
     reasons: dict[str, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[RowProblem, ...]

@@ -40,6 +40,16 @@ class Stratum(NamedTuple):
     age: str
 
 
+class SampleRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """`include`: authorities whose hosts may be drawn although they may be harmful; `leave_out`: authorities and
+    articles whose hosts may not, whatever else lists them."""
+
+    size: int
+    seed: int
+    include: Collection[str] = ()
+    leave_out: Collection[str] = ()
+
+
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """`targets` in random order; the same register version, size, seed and names give the same. `strata` has for each
     stratum how many hosts it has and how many were taken; `left_out` counts the hosts that were not to be asked."""
@@ -52,43 +62,30 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-def sample(
-    db: Database,
-    register: str,
-    *,
-    size: int,
-    seed: int,
-    at: datetime,
-    include: Collection[str] = (),
-    leave_out: Collection[str] = (),
-) -> Sample:
-    """Draw up to `size` hosts in force at `at`.
-
-    `include` names authorities whose hosts may be drawn in spite of the harm; `leave_out` authorities and articles
-    whose hosts may not, whatever else lists them. Raises RegisterError where the register has no version so old.
-    """
+def sample(db: Database, register: str, request: SampleRequest, at: datetime) -> Sample:
+    """Draw up to `size` hosts in force at `at`. Raises RegisterError if the register has no version so old."""
     versions, silent = versions_at(db.conn, int(at.timestamp()), None, register)
     if not versions:
         why = f"has no version as old as {at.date()}" if silent else "is not stored: `reachprobe register stats`"
-        raise RegisterError(f"register {names.shown(register)} {why}")
+        raise RegisterError(f"register {names.quoted(register)} {why}")
     version, day = versions[0], at.date()
     population: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[tuple[int, str]]] = {}
     left_out = 0
     for host, entries in _hosts(db.conn, version.register_id, version.as_of):
-        harmful = version.country == "RU" and not all(_harmless(entry, include) for entry in entries)
-        if harmful or any(_is_left_out(entry, leave_out) for entry in entries):
+        harmful = version.country == "RU" and not all(_harmless(entry, request.include) for entry in entries)
+        if harmful or any(_is_left_out(entry, request.leave_out) for entry in entries):
             left_out += 1
             continue
         stratum = min(_stratum(entry, day) for entry in entries)
         population[stratum] += 1
-        _keep_lowest(lowest.setdefault(stratum, []), (-_draw(seed, host), host), size)
-    shares = _shares(population, size)
+        _keep_lowest(lowest.setdefault(stratum, []), (-_draw(request.seed, host), host), request.size)
+    shares = _shares(population, request.size)
     taken = [pick for stratum, share in shares.items() for pick in sorted(lowest[stratum], reverse=True)[:share]]
     return Sample(
         register=version.name,
         as_of=rfc3339_of_epoch(version.as_of),
-        seed=seed,
+        seed=request.seed,
         targets=tuple(f"tls://{host}:443" for _, host in sorted(taken, reverse=True)),
         strata={" / ".join(stratum): (population[stratum], shares[stratum]) for stratum in sorted(population)},
         left_out=left_out,
@@ -160,3 +157,39 @@ def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
     for stratum in sorted(exact, key=lambda one: (shares[one] - exact[one], one))[:rest]:
         shares[stratum] += 1
     return shares
+
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+_STORED = """SELECT as_of, left_out, strata, targets FROM register_samples
+    WHERE register = ? AND size = ? AND seed = ? AND include = ? AND drawn_at / 86400 = ?
+    ORDER BY drawn_at DESC LIMIT 1"""
+
+
+def stored_sample(db: Database, register: str, request: SampleRequest, now: datetime) -> Sample:
+    """The sample of this UTC day: as drawn before, else drawn now and stored. Raises RegisterError like `sample`.
+
+    So all rounds of a day measure the same hosts, and a register is not read through for each.
+    """
+    drawn_at = int(now.timestamp())
+    choices = "\n".join([*sorted(request.include), *(f"not {name}" for name in sorted(request.leave_out))])
+    key = (register, request.size, request.seed, choices)
+    found = db.conn.execute(_STORED, (*key, drawn_at // 86400)).fetchone()
+    if found is not None:
+        as_of, left_out, strata, targets = found
+        return Sample(
+            register=register,
+            as_of=as_of,
+            seed=request.seed,
+            targets=tuple(targets.split("\n")) if targets else (),
+            strata=msgspec.json.decode(strata, type=dict[str, tuple[int, int]]),
+            left_out=left_out,
+        )
+    new = sample(db, register, request, now)
+    strata = msgspec.json.encode(new.strata).decode()
+    db.execute(
+        "INSERT OR REPLACE INTO register_samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*key, new.as_of, drawn_at, new.left_out, strata, "\n".join(new.targets)),
+    )
+    return new

@@ -1,4 +1,4 @@
-"""Register files as bounded byte streams: plain, .gz, .zst, zipped, or in parts."""
+"""Register files as bounded streams of bytes or lines: plain, .gz, .zst, zipped, or in parts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from results.registers.records import RegisterError, TruncatedRegister
 
@@ -19,19 +19,29 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-HEAD = 65536
-CHUNK = 262144
-MAX_BYTES = 4 << 30  # unpacked, one file; the real register is about 0.2 GB
+HEAD_BYTES = 65536
+CHUNK_BYTES = 262144
+MAX_FILE_BYTES = 4 << 30
+"""Unpacked; the real register is about 0.2 GB."""
+MAX_LINE_BYTES = 1 << 20
 Progress = Callable[[int, int | None], None]
-"""Told how many bytes are done, and of how many (None: nobody knows)."""
+"""Called with the bytes read so far and the total (None: unknown)."""
 
 
 class _Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-class Source:
-    """One file of a register. `progress(done, total)` is told in bytes on disk."""
+class NumberedLine(NamedTuple):
+    """A line without its line feed: `content` is None if it is too long, `ended` is false without a line feed."""
+
+    number: int
+    content: bytes | None
+    ended: bool
+
+
+class RegisterFile:
+    """One file of a register; `progress` is called with the number of bytes read from disk."""
 
     def __init__(self, path: Path, progress: Callable[[int], None] | None = None) -> None:
         self.path = path
@@ -39,25 +49,40 @@ class Source:
         self._progress = progress
 
     def head(self) -> bytes:
-        """The first 64 KiB, unpacked; no progress is told of it."""
-        with Source(self.path)._open() as stream:
-            return _read(stream, HEAD, self.name)
+        """The first 64 KiB, unpacked, without progress."""
+        with RegisterFile(self.path)._open() as stream:
+            return _read(stream, HEAD_BYTES, self.name)
 
     def chunks(self) -> Iterator[bytes]:
-        """The whole file, unpacked, in pieces. Raises TruncatedRegister for an archive that ends early."""
+        """The whole file, unpacked. Raises TruncatedRegister for an archive that ends early."""
         total = 0
         with self._open() as stream:
-            while chunk := _read(stream, CHUNK, self.name):
+            while chunk := _read(stream, CHUNK_BYTES, self.name):
                 total += len(chunk)
-                if total > MAX_BYTES:
-                    raise RegisterError(f"{self.name} unpacks to more than {MAX_BYTES >> 30} GiB: not a register")
+                if total > MAX_FILE_BYTES:
+                    raise RegisterError(f"{self.name} unpacks to more than {MAX_FILE_BYTES >> 30} GiB: not a register")
                 yield chunk
+
+    def lines(self) -> Iterator[NumberedLine]:
+        """The lines, also without a carriage return at their end; holds at most a chunk and a line in memory."""
+        number, rest, too_long = 1, b"", False
+        for chunk in self.chunks():
+            pieces = (rest + chunk).split(b"\n")
+            rest = pieces.pop()
+            for piece in pieces:
+                too_long = too_long or len(piece) > MAX_LINE_BYTES
+                yield NumberedLine(number, None if too_long else piece.removesuffix(b"\r"), True)
+                number, too_long = number + 1, False
+            if len(rest) > MAX_LINE_BYTES:
+                rest, too_long = b"", True
+        if rest or too_long:
+            yield NumberedLine(number, None if too_long else rest, False)
 
     @contextmanager
     def _open(self) -> Iterator[_Readable]:
         try:
             with self.path.open("rb") as file:
-                counted = _Counted(file, self._progress) if self._progress else file
+                counted = _CountedFile(file, self._progress) if self._progress else file
                 magic = file.read(4)
                 file.seek(0)
                 if magic[:2] == b"\x1f\x8b":
@@ -77,16 +102,16 @@ class Source:
             raise RegisterError(f"cannot read {self.path}: {error.strerror or error}") from error
 
 
-class _Counted(io.RawIOBase):
-    """A file that tells how many bytes were read from it."""
+class _CountedFile(io.RawIOBase):
+    """A file that reports how many bytes were read from it."""
 
-    def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
+    def __init__(self, file: BinaryIO, report: Callable[[int], None]) -> None:
         super().__init__()
-        self._file, self._tell = file, tell
+        self._file, self._report = file, report
 
     def read(self, size: int = -1, /) -> bytes:
         data = self._file.read(size)
-        self._tell(len(data))
+        self._report(len(data))
         return data
 
     def readable(self) -> bool:
@@ -110,7 +135,7 @@ def _register_in(archive: zipfile.ZipFile, name: str) -> str:
     return members[0]
 
 
-def sources(paths: list[Path], progress: Progress | None = None) -> list[Source]:
+def register_files(paths: list[Path], progress: Progress | None = None) -> list[RegisterFile]:
     """The files of one register version, in the order given; progress is over all of them."""
     try:
         total = sum(path.stat().st_size for path in paths)
@@ -118,10 +143,10 @@ def sources(paths: list[Path], progress: Progress | None = None) -> list[Source]
         raise RegisterError(f"cannot read {error.filename}: {error.strerror}") from error
     done = 0
 
-    def tell(count: int) -> None:
+    def report(count: int) -> None:
         nonlocal done
         done += count
         if progress:
             progress(done, total)
 
-    return [Source(path, tell if progress else None) for path in paths]
+    return [RegisterFile(path, report if progress else None) for path in paths]

@@ -48,6 +48,6 @@ def demo(app: App, as_json: bool) -> int:
 def _import_sample(store: Store) -> None:
     """The built-in sample register, as if it were of this moment, so that it is not too old to decide anything."""
     from results.registers import sample_path
-    from results.registers.importing import import_register
+    from results.registers.importing import ImportOptions, import_register
 
-    import_register(store.db, [sample_path()], name="demo", country="RU", updated=datetime.now(UTC))
+    import_register(store.db, [sample_path()], ImportOptions(name="demo", country="RU", updated=datetime.now(UTC)))

@@ -63,10 +63,12 @@ def import_(
 ) -> None:
     """Read one version of a register from FILE…, several files being its parts. It replaces nothing: versions are kept
     apart by their date. A file that is not whole leaves the register as it was."""
-    from results.registers.importing import import_register
+    from results.registers.importing import ImportOptions, import_register
 
     with _database(app) as db, say.progress(app.quiet, "reading") as (progress,):
-        report = import_register(db, files, name=name, country=country, format=format_, progress=progress)
+        report = import_register(
+            db, files, ImportOptions(name=name, country=country, format=format_, progress=progress)
+        )
     say.imported(report, as_json)
 
 
@@ -104,22 +106,21 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
 def _update(app: App, table: RegisterTable, config: Config, force: bool) -> ImportReport | None:
     import asyncio
 
-    from results.registers.updating import update_register
+    from results.registers.importing import ImportOptions, update_register
     from schedules.hub_client.download import fetcher
 
     with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
+        options = ImportOptions(
+            name=table.name, country=table.country, format=table.format, now=datetime.now(UTC), progress=reading
+        )
         return asyncio.run(
             update_register(
                 db,
                 table.all_sources,
                 fetcher(config, app.database, progress=fetching),
-                name=table.name,
-                country=table.country,
-                format=table.format,
+                app.database.with_name("downloads"),
+                options,
                 force=force,
-                now=datetime.now(UTC),
-                folder=app.database.with_name("downloads"),
-                progress=reading,
             )
         )
 
@@ -134,11 +135,13 @@ def lookup(
 ) -> None:
     """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
     register says. Nothing is resolved."""
-    from results.registers.expectation import Lookup, lookup_row
+    from results.registers.expectation import RegisterLookup, lookup_row
 
     wanted = _targets(app, targets)
     with _database(app) as db:
-        asked = Lookup(db, country=country, register=name, at=_or_now(at), max_age_days=max_age_days(app.config()))
+        asked = RegisterLookup(
+            db, country=country, register=name, at=_or_now(at), max_age_days=max_age_days(app.config())
+        )
         for service, target in wanted:
             found = asked.expect(target)
             if as_json:
@@ -191,15 +194,16 @@ def diff(app: App, before: datetime, after: datetime, name: str | None, as_json:
 def explain(app: App, target: str, name: str | None, country: str | None, at: datetime | None) -> None:
     """Tell what the register says of TARGET (URL, host, address or service): dates, authority, decision, article, and
     what it said before."""
-    from results.registers import explaining
+    from results.registers import expectation
 
     ages = max_age_days(app.config())
     wanted, moment = _targets(app, [target]), _or_now(at)
     with _database(app) as db:
+        asked = expectation.RegisterLookup(db, country=country, register=name, at=moment, max_age_days=ages)
         for number, (_, each) in enumerate(wanted):
             if number:
                 click.echo()
-            for line in explaining.explain(db, each, moment, country=country, register=name, max_age_days=ages):
+            for line in expectation.explain(asked, each):
                 say.tell(line, " " * (len(line) - len(line.lstrip()) + 2))
 
 
@@ -215,13 +219,13 @@ def neighbours(
     resolved, and nobody is listed for the company it keeps."""
     from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
-    from results.registers.names import place
+    from results.registers.names import lookup_key
 
     wanted, moment = _targets(app, [target]), int(_or_now(at).timestamp())
     with _database(app) as db:
         versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
         for (_, each), version in itertools.product(wanted, versions):
-            for one in finding.neighbours(db.conn, version, place(each)):
+            for one in finding.neighbours(db.conn, version, lookup_key(each)):
                 row = {"target": each, "register": version.name, "as_of": rfc3339_of_epoch(version.as_of)}
                 if as_json:
                     print_json(row | msgspec.to_builtins(one))
@@ -245,7 +249,8 @@ def sample(
     from results.registers import sampling
 
     with _database(app) as db:
-        drawn = sampling.sample(db, name, size=size, seed=seed, at=_or_now(at), include=include)
+        request = sampling.SampleRequest(size=size, seed=seed, include=include)
+        drawn = sampling.sample(db, name, request, _or_now(at))
     if as_json:
         print_json(msgspec.to_builtins(drawn))
     else:
@@ -269,7 +274,7 @@ def _database(app: App) -> Iterator[Database]:
 def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]:
     """Every target with the service that it was named by, if any; all are checked before one is answered."""
     from probe.services import named
-    from results.registers.names import place
+    from results.registers.names import lookup_key
     from schedules.plan.selection import IS_TARGET, services
 
     words: list[str] = []
@@ -278,7 +283,7 @@ def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]
     found: list[tuple[str | None, str]] = []
     for word in words:
         if IS_TARGET.search(word):
-            place(word)
+            lookup_key(word)
             found.append((None, word))
         else:
             found += [(word, target.text) for target in named(word, services(app.config())).targets]

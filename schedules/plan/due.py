@@ -18,7 +18,7 @@ from probe.model import Target
 from probe.net.path import BadPath
 from probe.timestamps import epoch, parse_time, rfc3339_of_epoch
 from results.db.last_runs import last_network, last_runs, made_at, recent_outcomes
-from results.registers.expectation import Lookup
+from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
 from schedules.location.location import usable
 from schedules.plan.model import Choice, PlannedTarget
@@ -218,7 +218,7 @@ class NewlyListed:
     def __init__(self, store: Store, country: str | None, now: datetime) -> None:
         self._db, self._country, self._now = store.db, country, now
         self._today = self._at(now) if country else None
-        self._before: dict[tuple[str, str], Lookup] = {}
+        self._before: dict[tuple[str, str], RegisterLookup] = {}
 
     def listed_s(self, target: str) -> int | None:
         """The seconds since a version of the register first listed `target`; None if that is not new."""
@@ -245,5 +245,5 @@ class NewlyListed:
             return None
         return NewListing(found.register, at, found.since, found.basis) if was is False else None
 
-    def _at(self, moment: datetime, register: str | None = None) -> Lookup:
-        return Lookup(self._db, country=self._country, register=register, at=moment)
+    def _at(self, moment: datetime, register: str | None = None) -> RegisterLookup:
+        return RegisterLookup(self._db, country=self._country, register=register, at=moment)

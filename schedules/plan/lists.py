@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from probe.http.exchange import FetchFailed
 from probe.target import BadTarget, parse
 from results.registers.records import RegisterError
-from results.registers.samples import drawn
+from results.registers.sampling import SampleRequest, stored_sample
 from schedules.plan.model import BadChoice
 
 if TYPE_CHECKING:
@@ -113,15 +113,8 @@ def sampled(campaign: CampaignTable, store: Store, leave_out: Collection[str] = 
     if campaign.register is None or campaign.sample is None:
         return
     try:
-        found = drawn(
-            store.db,
-            campaign.register,
-            size=campaign.sample,
-            seed=campaign.seed,
-            include=campaign.include,
-            leave_out=leave_out,
-            now=datetime.now(UTC),
-        )
+        request = SampleRequest(size=campaign.sample, seed=campaign.seed, include=campaign.include, leave_out=leave_out)
+        found = stored_sample(store.db, campaign.register, request, datetime.now(UTC))
     except RegisterError:
         return
     for text in found.targets:

@@ -19,7 +19,7 @@ from results.judge.follow_up import wants_control
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.throughput import suspected
 from results.judge.verdict import Context, Rate, Repeat, Verdict
-from results.registers.expectation import Lookup
+from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
 from schedules.config.registers import max_age_days
 from schedules.round.shared_addresses import SharedAddresses
@@ -131,7 +131,9 @@ class Expectations:
     """What the registers in force at one moment say. None where the vantage's country has none."""
 
     def __init__(self, store: Store, config: Config, at: datetime, country: str | None) -> None:
-        self._lookup = Lookup(store.db, country=country, at=at, max_age_days=max_age_days(config)) if country else None
+        self._lookup = (
+            RegisterLookup(store.db, country=country, at=at, max_age_days=max_age_days(config)) if country else None
+        )
 
     def of(self, measurement: Measurement) -> Expectation | None:
         if self._lookup is None:

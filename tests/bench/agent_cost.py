@@ -53,7 +53,7 @@ def _status(folder: Path, name: str) -> int:
 def register(database: Path, folder: Path, entries: int, new: list[str]) -> None:
     """Two versions, a day apart; the second lists `new` as well."""
     from results.db.store import Store
-    from results.registers.importing import import_register
+    from results.registers.importing import ImportOptions, import_register
 
     now = datetime.now(UTC)
     rows = [f"{row(number)}\n" for number in range(entries)]
@@ -65,7 +65,7 @@ def register(database: Path, folder: Path, entries: int, new: list[str]) -> None
             with file.open("w", encoding="cp1251", newline="") as text:
                 text.write(f"Updated: {at:%Y-%m-%d %H:%M:%S} +0000\n")
                 text.writelines(lines)
-            import_register(store.db, [file], name="rkn", country="RU", now=at)
+            import_register(store.db, [file], ImportOptions(name="rkn", country="RU", now=at))
 
 
 def look(database: Path, config: Path) -> tuple[float, int]:

@@ -57,12 +57,12 @@ def import_dump(folder: Path, which: str) -> object:
     import sqlite_utils
 
     from results.registers import schema
-    from results.registers.importing import import_register
+    from results.registers.importing import ImportOptions, import_register
 
     db = sqlite_utils.Database(folder / "registers.db")
     db.enable_wal()
     schema.create(db)
-    report = import_register(db, [folder / f"dump{which}.csv"], name="rkn", country="RU")
+    report = import_register(db, [folder / f"dump{which}.csv"], ImportOptions(name="rkn", country="RU"))
     db.close()
     return f"{report.rows} rows, +{report.added} -{report.removed}"
 
@@ -71,12 +71,12 @@ def look_up(folder: Path, entries: int) -> object:
     """LOOKUPS expectations at a date."""
     import sqlite_utils
 
-    from results.registers.expectation import Lookup
+    from results.registers.expectation import RegisterLookup
 
     wanted = targets(int(entries), LOOKUPS)
     db = sqlite_utils.Database(folder / "registers.db")
     cpu = time.process_time()
-    lookup = Lookup(db, country="RU", at=AT)
+    lookup = RegisterLookup(db, country="RU", at=AT)
     listed = sum(bool(lookup.expect(target).listed) for target in wanted)
     each = (time.process_time() - cpu) / len(wanted)
     db.close()

@@ -15,7 +15,7 @@ from probe.timestamps import rfc3339
 from results.db.json_rows import row
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.demo import sites
 from schedules.demo.listener import Stream
@@ -129,7 +129,7 @@ async def _rounds(network: Network, plan: Plan, store: Store, looks: asyncio.Loc
     written.write_text(network.config(plan.net.config_toml()), "utf-8")
     config = load(written, {}, {})
     if plan.net.listed:
-        import_register(store.db, [plan.net.folder / "register.csv"], name="demo", country="RU")
+        import_register(store.db, [plan.net.folder / "register.csv"], ImportOptions(name="demo", country="RU"))
     targets = from_words((target for target, _ in plan.expects.values()), config)
     said: dict[str, JudgedMeasurement] = {}
 

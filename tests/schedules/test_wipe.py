@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from probe.model import Http
 from results.db.pause import pause
 from results.db.store import Store
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules import cli, wipe
 from schedules.location.location import secret_of
 from schedules.round import consent
@@ -50,7 +50,7 @@ def used(home: Path) -> Path:
     pause(store, None)
     dump = home / "dump.csv"
     dump.write_bytes("Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;ФНС;1;2016-01-01\n".encode("cp1251"))
-    import_register(store.db, [dump], name="rkn", country="RU")
+    import_register(store.db, [dump], ImportOptions(name="rkn", country="RU"))
     store.close()
     secret_of(database)
     (folder / "reachprobe.db.m004_register_samples.2026.backup").write_text("old")

@@ -12,10 +12,15 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from results.registers import names
-from results.registers import parse as rows
-from results.registers.lines import MAX_LINE, lines
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, TruncatedRegister, Updated
-from results.registers.source import Source
+from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.records import (
+    BadRow,
+    RawRow,
+    RegisterEntry,
+    RegisterError,
+    TruncatedRegister,
+)
+from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
 COLUMNS = "url,name,category_code,date_added,date_published,data_format_version,source,authority,notes"
 TEST_LIST = "url,category_code,category_description,date_added,source,notes"
@@ -28,33 +33,33 @@ def recognises(head: bytes) -> bool:
     return first in (COLUMNS.encode(), TEST_LIST.encode())
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Rows of one or several official lists. Raises RegisterError for a test list, TruncatedRegister for a cut row."""
-    for source in files:
-        for number, content, ended in lines(source.chunks()):
+    for file in files:
+        for number, content, ended in file.lines():
             if content is None:
-                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                yield too_long(file, number)
                 continue
             if number == 1:
-                _check(source, content)
+                _check(file, content)
                 continue
             if not ended and content.count(b",") < _WIDTH - 1:
-                raise TruncatedRegister(f"{source.name} is cut short: line {number}, its last; fetch it again")
+                raise TruncatedRegister(f"{file.name} is cut short: line {number}, its last; fetch it again")
             if content.strip():
-                yield Raw(number, source.name, content, partial(parse, content))
+                yield RawRow(number, file.name, content, partial(parse, content))
 
 
-def _check(source: Source, first: bytes) -> None:
+def _check(file: RegisterFile, first: bytes) -> None:
     columns = first.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "replace")
     if columns == TEST_LIST:
-        raise RegisterError(f"{source.name} is a test list: targets to measure, no register of what must be blocked")
+        raise RegisterError(f"{file.name} is a test list: targets to measure, no register of what must be blocked")
     if columns != COLUMNS:
-        raise RegisterError(f"{source.name}: the first line does not name the columns of an official list")
+        raise RegisterError(f"{file.name}: the first line does not name the columns of an official list")
 
 
-def parse(line: bytes) -> Entry:
+def parse(line: bytes) -> RegisterEntry:
     """One row as an entry. Raises BadRow."""
-    csv.field_size_limit(MAX_LINE)
+    csv.field_size_limit(MAX_LINE_BYTES)
     try:
         cells = next(csv.reader([line.decode("utf-8")], strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
@@ -64,13 +69,13 @@ def parse(line: bytes) -> Entry:
     url, _, category, added, published, _, source, authority, notes = map(str.strip, cells)
     listed, below = url.lstrip("."), "all subdomains" in notes.casefold()
     try:
-        parsed = rows.listed_url(listed) if "://" in listed else None
-        host = parsed.host if parsed else rows.listed_name(listed)
+        parsed = names.listed_url(listed) if "://" in listed else None
+        host = parsed.host if parsed else names.listed_name(listed)
     except names.BadName as error:
         raise BadRow(f"name: {error}") from error
     whole = parsed is None or parsed.key.partition("://")[2] == f"{host}/"
     subnet = names.subnet(host) if whole else None
-    return Entry(
+    return RegisterEntry(
         key=f"{authority}|{source}|{url}",
         block_type=("ip" if subnet else "domain-mask" if below else "domain") if whole else "url",
         names=(host,) if not subnet and not (whole and below) else (),
@@ -79,9 +84,9 @@ def parse(line: bytes) -> Entry:
         subnets=(subnet,) if subnet else (),
         authority=names.clean(authority) or None,
         decision_number=names.clean(source) or None,
-        decision_date=min(filter(None, map(rows.date, (added, published))), default=None),
+        decision_date=min(filter(None, map(names.calendar_date, (added, published))), default=None),
         entry_type=names.clean(category) or None,
     )
 
 
-FORMAT = Format("citizenlab-official", recognises, read)
+FORMAT = RegisterFormat("citizenlab-official", recognises, read)

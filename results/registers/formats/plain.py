@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from results.registers import names
-from results.registers import parse as rows
-from results.registers.lines import MAX_LINE, lines
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, Updated
-from results.registers.source import HEAD, Source
+from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem
+from results.registers.source import HEAD_BYTES, RegisterFile
 
 _NOWHERE = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 (a hosts file's address, not one to bind)
 _OWN = re.compile(r"(localhost|localhost\.localdomain|local|broadcasthost|ip6-\w+|0\.0\.0\.0)\Z")
@@ -29,7 +28,7 @@ def recognises(head: bytes) -> bool:
     """Nine in ten of the first lines are such things, or comments."""
     if b"\0" in head:
         return False
-    whole = head.split(b"\n") if len(head) < HEAD else head.split(b"\n")[:-1]
+    whole = head.split(b"\n") if len(head) < HEAD_BYTES else head.split(b"\n")[:-1]
     texts = [text for line in whole if (text := _text(line))][:_ENOUGH]
     return bool(texts) and sum(map(_readable, texts)) * 10 >= len(texts) * 9
 
@@ -42,16 +41,16 @@ def _readable(text: str) -> bool:
     return True
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Every line that says something."""
-    for source in files:
-        for number, content, ended in lines(source.chunks()):
+    for file in files:
+        for number, content, ended in file.lines():
             if content is None:
-                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                yield too_long(file, number)
             elif text := _text(content):
                 if not ended:
-                    yield Problem(source.name, number, "no line feed at the end: this name may be cut short", False)
-                yield Raw(number, source.name, text.encode("utf-8", "replace"), partial(parse, text))
+                    yield RowProblem(file.name, number, "no line feed at the end: this name may be cut short", False)
+                yield RawRow(number, file.name, text.encode("utf-8", "replace"), partial(parse, text))
 
 
 def _text(line: bytes) -> str:
@@ -63,28 +62,28 @@ def _text(line: bytes) -> str:
     return text
 
 
-def parse(text: str) -> Entry:
+def parse(text: str) -> RegisterEntry:
     """One line as an entry. Raises BadRow."""
     cells = text.split()
     if len(cells) > 1 and cells[0] in _NOWHERE:
-        return _entry(text, rows.things([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
+        return _entry(text, names.listed_items([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
     if len(cells) != 1:
         raise BadRow("more than one thing in the line")
     if rule := _DNSMASQ.match(text) or _ADBLOCK.match(text):
-        return _entry(text, rows.things([f"*.{rule[1]}"], ()))
+        return _entry(text, names.listed_items([f"*.{rule[1]}"], ()))
     if "://" in text:
-        return _entry(text, rows.things((), [text]))
+        return _entry(text, names.listed_items((), [text]))
     if text.startswith("."):
-        return _entry(text, rows.things([f"*{text}"], ()))
+        return _entry(text, names.listed_items([f"*{text}"], ()))
     if "," in text or ";" in text or ("/" in text and not names.subnet(text)):
         raise BadRow("neither a name nor an address")
-    return _entry(text, rows.things([text], ()))
+    return _entry(text, names.listed_items([text], ()))
 
 
-def _entry(text: str, what: rows.Things) -> Entry:
+def _entry(text: str, what: names.ListedItems) -> RegisterEntry:
     if what.remarks:
         raise BadRow("; ".join(what.remarks))
-    return Entry(
+    return RegisterEntry(
         key=text,
         block_type="url" if what.urls else "domain-mask" if what.masks else "domain" if what.names else "ip",
         names=what.names,
@@ -94,4 +93,4 @@ def _entry(text: str, what: rows.Things) -> Entry:
     )
 
 
-FORMAT = Format("plain", recognises, read)
+FORMAT = RegisterFormat("plain", recognises, read)

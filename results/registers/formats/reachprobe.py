@@ -15,10 +15,16 @@ import msgspec
 from msgspec import Meta
 
 from results.registers import names
-from results.registers import parse as rows
-from results.registers.lines import MAX_LINE, lines
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, TruncatedRegister, Updated
-from results.registers.source import Source
+from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.records import (
+    BadRow,
+    RawRow,
+    RegisterEntry,
+    RegisterError,
+    TruncatedRegister,
+    VersionTime,
+)
+from results.registers.source import RegisterFile
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -38,10 +44,10 @@ WHERE s.register_id = ? AND s.gone IS NULL ORDER BY e.id
 LISTS = {"names": " ", "urls": "\n", "subnets": " ", "resolved": " "}
 
 Text = Annotated[str, Meta(max_length=4096)]
-Things = Annotated[tuple[str, ...], Meta(max_length=rows.MAX_ITEMS)]
+ListedItems = Annotated[tuple[str, ...], Meta(max_length=names.MAX_ITEMS)]
 
 
-class Head(msgspec.Struct, kw_only=True):
+class RegisterHeader(msgspec.Struct, kw_only=True):
     """The first line."""
 
     reachprobe_register: int
@@ -50,22 +56,22 @@ class Head(msgspec.Struct, kw_only=True):
     updated: datetime
 
 
-class End(msgspec.Struct):
+class RegisterFooter(msgspec.Struct):
     """The last line."""
 
     entries: int
 
 
-class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
+class RegisterLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One entry."""
 
     key: Text
     block_type: Literal["url", "domain", "domain-mask", "ip"]
-    names: Things = ()
+    names: ListedItems = ()
     """Masks among them, with their `*.`."""
-    urls: Things = ()
-    subnets: Things = ()
-    resolved: Things = ()
+    urls: ListedItems = ()
+    subnets: ListedItems = ()
+    resolved: ListedItems = ()
     ref: Text | None = None
     authority: Text | None = None
     decision_number: Text | None = None
@@ -78,7 +84,7 @@ class Line(msgspec.Struct, kw_only=True, omit_defaults=True):
     basis: Text | None = None
 
 
-class Version(msgspec.Struct, frozen=True):
+class ExportedVersion(msgspec.Struct, frozen=True):
     """The newest version of a register that a database has."""
 
     name: str
@@ -89,99 +95,99 @@ class Version(msgspec.Struct, frozen=True):
     entries: int
 
 
-def newest(db: Database, name: str) -> Version | None:
+def newest(db: Database, name: str) -> ExportedVersion | None:
     row = db.execute(NEWEST, [name]).fetchone()
-    return Version(*row) if row is not None else None
+    return ExportedVersion(*row) if row is not None else None
 
 
-def write(db: Database, version: Version) -> Iterator[bytes]:
+def write(db: Database, version: ExportedVersion) -> Iterator[bytes]:
     """The newest version, line by line, each with its line feed."""
     updated = datetime.fromtimestamp(version.updated or version.at, UTC)
-    head = Head(reachprobe_register=VERSION, name=version.name, country=version.country, updated=updated)
+    head = RegisterHeader(reachprobe_register=VERSION, name=version.name, country=version.country, updated=updated)
     yield msgspec.json.encode(head) + b"\n"
     encode, count = msgspec.json.Encoder().encode, 0
     for row in db.execute(ENTRIES, [version.register_id]):
         yield encode(_line(row)) + b"\n"
         count += 1
-    yield msgspec.json.encode(End(count)) + b"\n"
+    yield msgspec.json.encode(RegisterFooter(count)) + b"\n"
 
 
-def _line(row: tuple[Any, ...]) -> Line:
-    given: dict[str, Any] = dict(zip(Line.__struct_fields__, row, strict=True))
+def _line(row: tuple[Any, ...]) -> RegisterLine:
+    given: dict[str, Any] = dict(zip(RegisterLine.__struct_fields__, row, strict=True))
     given["key"] = str(given["key"])
     for name, between in LISTS.items():
         given[name] = tuple(given[name].split(between)) if given[name] else ()
     for name in ("authority", "decision_number", "decision_date"):
         given[name] = given[name] or None  # what no decision says is an empty text there
-    return Line(**given)
+    return RegisterLine(**given)
 
 
 def recognises(head: bytes) -> bool:
     return head.startswith(BEGINNING)
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Every entry. TruncatedRegister where the last line does not say that it is all there."""
-    for source in files:
+    for file in files:
         count, said = 0, None
-        for number, content, _ in lines(source.chunks()):
+        for number, content, _ in file.lines():
             if content is None:
-                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                yield too_long(file, number)
                 count += 1
             elif number == 1:
-                yield Updated(_head(source, content).updated)
+                yield VersionTime(_head(file, content).updated)
             elif content.startswith(b'{"entries":'):
                 said = _end(content)
             elif content:
                 count += 1
-                yield Raw(number, source.name, content, partial(parse, content))
+                yield RawRow(number, file.name, content, partial(parse, content))
         if said != count:
-            raise TruncatedRegister(f"{source.name} is not whole: it has {count} entries; fetch it again")
+            raise TruncatedRegister(f"{file.name} is not whole: it has {count} entries; fetch it again")
 
 
-def _head(source: Source, line: bytes) -> Head:
+def _head(file: RegisterFile, line: bytes) -> RegisterHeader:
     try:
-        head: Head = _decoded(line, Head)
+        head: RegisterHeader = _decoded(line, RegisterHeader)
     except BadRow as error:
-        raise RegisterError(f"{source.name}: {error}; fetch it again") from error
+        raise RegisterError(f"{file.name}: {error}; fetch it again") from error
     if head.reachprobe_register != VERSION or head.updated.tzinfo is None:
-        raise RegisterError(f"{source.name} was written by another version of this program; upgrade it")
+        raise RegisterError(f"{file.name} was written by another version of this program; upgrade it")
     return head
 
 
 def _end(line: bytes) -> int | None:
     try:
-        end: End = _decoded(line, End)
+        end: RegisterFooter = _decoded(line, RegisterFooter)
     except BadRow:
         return None
     return end.entries
 
 
-def parse(line: bytes) -> Entry:
+def parse(line: bytes) -> RegisterEntry:
     """One entry. Raises BadRow."""
-    said: Line = _decoded(line, Line)
-    what = rows.things(said.names, said.urls)
-    subnets, wrong = rows.ranges(said.subnets)
-    resolved, also_wrong = rows.ranges(said.resolved)
+    said: RegisterLine = _decoded(line, RegisterLine)
+    what = names.listed_items(said.names, said.urls)
+    subnets, wrong = names.listed_ranges(said.subnets)
+    resolved, also_wrong = names.listed_ranges(said.resolved)
     if remarks := (*what.remarks, *wrong, *also_wrong):
         raise BadRow("; ".join(remarks))
-    return Entry(
+    return RegisterEntry(
         key=said.key,
         block_type=said.block_type,
         names=what.names,
         masks=what.masks,
         urls=what.urls,
         subnets=(*what.subnets, *subnets),
-        resolved=rows.single_addresses(resolved),
+        resolved=names.single_addresses(resolved),
         ref=_clean(said.ref),
         authority=_clean(said.authority),
         decision_number=_clean(said.decision_number),
-        decision_date=rows.date(said.decision_date),
+        decision_date=names.calendar_date(said.decision_date),
         entry_type=_clean(said.entry_type),
         urgency=_clean(said.urgency),
-        listed_on=rows.date(said.listed_on),
+        listed_on=names.calendar_date(said.listed_on),
         listed_at=said.listed_at,
-        until=rows.date(said.until),
+        until=names.calendar_date(said.until),
         basis=_clean(said.basis),
     )
 
@@ -197,4 +203,4 @@ def _decoded(line: bytes, kind: Any) -> Any:
         raise BadRow(f"not readable: {error}") from error
 
 
-FORMAT = Format("reachprobe", recognises, read)
+FORMAT = RegisterFormat("reachprobe", recognises, read)

@@ -16,19 +16,18 @@ import msgspec
 
 from probe.timestamps import parse_time
 from results.registers import law, names
-from results.registers import parse as rows
+from results.registers.formats import RegisterFormat, RegisterItem
 from results.registers.records import (
     BadRow,
-    Entry,
-    Format,
-    Problem,
-    Raw,
+    RawRow,
+    RegisterEntry,
     RegisterError,
+    RowProblem,
     Subnet,
     TruncatedRegister,
-    Updated,
+    VersionTime,
 )
-from results.registers.source import Source
+from results.registers.source import RegisterFile
 
 MAX_ENTRY = 4 << 20  # characters in one entry
 MAX_TOKEN = 16 << 20  # bytes expat may hold back while a tag is open
@@ -54,15 +53,15 @@ def recognises(head: bytes) -> bool:
     return b":register" in head[:2048] and b"rsoc.ru" in head[:2048] and head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"<"
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Contents of a dump, or of its byte-split parts in order. Raises TruncatedRegister where it ends early."""
     handler = _Handler()
     parser = _parser(handler)
     name, fed = "the register", 0
     try:
-        for source in files:
-            name = source.name
-            for chunk in source.chunks():
+        for file in files:
+            name = file.name
+            for chunk in file.chunks():
                 parser.Parse(chunk, False)
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TOKEN:
@@ -109,7 +108,7 @@ class _Handler:
         self.depth = self.count = 0
         self.began = self.open = False
         self.line: Any = None
-        self._ready: list[tuple[int, Content] | tuple[int, str] | Updated] = []
+        self._ready: list[tuple[int, Content] | tuple[int, str] | VersionTime] = []
         self._attributes: dict[str, str] = {}
         self._decision: dict[str, str] = {}
         self._children: list[tuple[str, str]] = []
@@ -119,7 +118,7 @@ class _Handler:
 
     def declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding and encoding.lower() not in _ENCODINGS:
-            raise RegisterError(f"the dump is in {names.shown(encoding)}, not windows-1251 or UTF-8")
+            raise RegisterError(f"the dump is in {names.quoted(encoding)}, not windows-1251 or UTF-8")
 
     def refuse(self, *_: Any) -> None:
         raise RegisterError("the dump declares a document type or entities: no register does; not read")
@@ -130,20 +129,20 @@ class _Handler:
             raise RegisterError("the dump nests deeper than any register")
         if self.depth == 1:
             if tag.rpartition(":")[2] != "register":
-                raise RegisterError(f"the root element is {names.shown(tag)}, not a register")
+                raise RegisterError(f"the root element is {names.quoted(tag)}, not a register")
             self.began = self.open = True
             self._ready.append(_updated(attributes))
         elif self.depth == 2:
             self._attributes, self._decision, self._children, self._trouble = attributes, {}, [], None
             self._length = 0
             if tag != "content":
-                self._trouble = f"element {names.shown(tag)} where an entry was expected"
+                self._trouble = f"element {names.quoted(tag)} where an entry was expected"
         elif self.depth == 3:
             self._texts = []
             if tag == "decision":
                 self._decision = attributes
         else:
-            self._trouble = f"element {names.shown(tag)} inside a value"
+            self._trouble = f"element {names.quoted(tag)} inside a value"
 
     def text(self, data: str) -> None:
         if self.depth == 3:
@@ -155,10 +154,10 @@ class _Handler:
 
     def end(self, tag: str) -> None:
         if self.depth == 3 and tag in _CHILDREN:
-            if len(self._children) < rows.MAX_ITEMS:
+            if len(self._children) < names.MAX_ITEMS:
                 self._children.append((tag, "".join(self._texts).strip()))
             else:
-                self._trouble = f"more than {rows.MAX_ITEMS} values"
+                self._trouble = f"more than {names.MAX_ITEMS} values"
         elif self.depth == 2:
             self.count += 1
             content = Content(self._attributes, self._decision, tuple(self._children))
@@ -167,15 +166,15 @@ class _Handler:
             self.open = False
         self.depth -= 1
 
-    def take(self, source: str) -> Iterator[Raw | Problem | Updated]:
+    def take(self, source: str) -> Iterator[RegisterItem]:
         ready, self._ready = self._ready, []
         for item in ready:
-            if isinstance(item, Updated):
+            if isinstance(item, VersionTime):
                 yield item
             elif isinstance(item[1], str):
-                yield Problem(source, item[0], item[1])
+                yield RowProblem(source, item[0], item[1])
             else:
-                yield Raw(item[0], source, _identity(item[1]), partial(parse, item[1]))
+                yield RawRow(item[0], source, _identity(item[1]), partial(parse, item[1]))
 
 
 def _identity(content: Content) -> bytes:
@@ -183,7 +182,7 @@ def _identity(content: Content) -> bytes:
     return msgspec.json.encode((kept, content.decision, content.children))
 
 
-def _updated(attributes: dict[str, str]) -> Updated:
+def _updated(attributes: dict[str, str]) -> VersionTime:
     """A version is as new as its newest part: urgent entries come between the regular updates."""
     moments = []
     for key in ("updateTime", "updateTimeUrgently"):
@@ -193,7 +192,7 @@ def _updated(attributes: dict[str, str]) -> Updated:
             continue
     if not moments:
         raise RegisterError("the dump has no updateTime: its version is not known")
-    return Updated(max(moments))
+    return VersionTime(max(moments))
 
 
 def moscow(text: str) -> datetime | None:
@@ -208,17 +207,17 @@ def moscow(text: str) -> datetime | None:
     return (local - timedelta(hours=4 if begin <= local < end else 3)).replace(tzinfo=UTC)
 
 
-def parse(content: Content) -> Entry:
+def parse(content: Content) -> RegisterEntry:
     """One `<content>` as an entry. Raises BadRow."""
     got = content.attributes
     if not got.get("id"):
         raise BadRow("an entry without id")
     texts = {tag: [text for key, text in content.children if key == tag and text] for tag in _CHILDREN}
-    what = rows.things(texts["domain"], texts["url"])
-    addresses, odd = rows.ranges(texts["ip"] + texts["ipv6"] + texts["ipSubnet"] + texts["ipv6Subnet"])
+    what = names.listed_items(texts["domain"], texts["url"])
+    addresses, odd = names.listed_ranges(texts["ip"] + texts["ipv6"] + texts["ipSubnet"] + texts["ipv6Subnet"])
     declared = got.get("blockType", "default")
     if declared not in _BLOCK_TYPES:
-        odd += (f"blockType {names.shown(declared)} is unknown: taken by what the entry holds",)
+        odd += (f"blockType {names.quoted(declared)} is unknown: taken by what the entry holds",)
     bare = not texts["domain"] and not texts["url"]
     block_type, blocked = _blocked(declared, what, addresses if bare or declared == "ip" else ())
     unread = block_type == "domain" != declared and texts["url"]  # pages, not to become a listing of their host
@@ -227,7 +226,7 @@ def parse(content: Content) -> Entry:
     exact, masks, urls, subnets = blocked
     number, authority = (names.clean(content.decision.get(key, "")) for key in ("number", "org"))
     included = moscow(got.get("includeTime", ""))
-    return Entry(
+    return RegisterEntry(
         key=f"id|{got['id']}",
         ref=got["id"],
         block_type=block_type,
@@ -235,13 +234,13 @@ def parse(content: Content) -> Entry:
         masks=masks,
         urls=urls,
         subnets=subnets,
-        resolved=() if block_type == "ip" else rows.single_addresses(addresses),
+        resolved=() if block_type == "ip" else names.single_addresses(addresses),
         authority=authority or None,
         decision_number=number or None,
-        decision_date=rows.date(content.decision.get("date")),
+        decision_date=names.calendar_date(content.decision.get("date")),
         entry_type=got.get("entryType"),
         urgency=got.get("urgencyType"),
-        listed_on=rows.date(got.get("includeTime", "")[:10]) if included else None,
+        listed_on=names.calendar_date(got.get("includeTime", "")[:10]) if included else None,
         listed_at=int(included.timestamp()) if included else None,
         basis=law.by_entry_type(got.get("entryType"), authority, number),
         remarks=what.remarks + odd,
@@ -251,7 +250,7 @@ def parse(content: Content) -> Entry:
 _Blocked = tuple[tuple[str, ...], tuple[str, ...], tuple[Any, ...], tuple[Subnet, ...]]
 
 
-def _blocked(declared: str, what: rows.Things, addresses: tuple[Subnet, ...]) -> tuple[str, _Blocked]:
+def _blocked(declared: str, what: names.ListedItems, addresses: tuple[Subnet, ...]) -> tuple[str, _Blocked]:
     """The block type in force and what it blocks. The register's own word counts before what the entry holds;
     `addresses` are only those that can be meant as such."""
     hosts = what.names or tuple(url.host for url in what.urls)
@@ -268,4 +267,4 @@ def _blocked(declared: str, what: rows.Things, addresses: tuple[Subnet, ...]) ->
     return "ip", ((), (), (), what.subnets or addresses)
 
 
-FORMAT = Format("rkn-xml", recognises, read, register="rkn", country="RU")
+FORMAT = RegisterFormat("rkn-xml", recognises, read, register="rkn", country="RU")

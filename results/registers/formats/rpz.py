@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from results.registers import names
-from results.registers import parse as rows
-from results.registers.lines import MAX_LINE, lines
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, Subnet, Updated
-from results.registers.source import Source
+from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, Subnet
+from results.registers.source import RegisterFile
 
 _RULE = re.compile(r"(?P<owner>\S+)\s+(?:\d+[smhdw]?\s+)?(?:IN\s+)?(?P<type>[A-Z]+)\s+(?P<data>\S.*)\Z", re.IGNORECASE)
 _LOOKS = re.compile(
@@ -30,13 +29,13 @@ def recognises(head: bytes) -> bool:
     return _LOOKS.search(head) is not None
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """The zone's rules; its SOA, NS and other records are none."""
-    for source in files:
+    for file in files:
         origin, open_brackets = "", 0
-        for number, content, _ in lines(source.chunks()):
+        for number, content, _ in file.lines():
             if content is None:
-                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                yield too_long(file, number)
                 continue
             text = content.decode("utf-8", "replace").partition(";")[0].rstrip()
             within, open_brackets = open_brackets > 0, max(0, open_brackets + text.count("(") - text.count(")"))
@@ -48,12 +47,12 @@ def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
                 continue
             rule = _RULE.match(text)
             if rule is None:
-                yield Problem(source.name, number, "not a record of a zone")
+                yield RowProblem(file.name, number, "not a record of a zone")
             elif rule["type"].upper() == "SOA":
                 origin = origin or rule["owner"].rstrip(".").lower() if rule["owner"].endswith(".") else origin
             elif rule["type"].upper() in _BLOCKING and rule["data"].strip().lower() not in _ALLOWED:
                 owner = _without(rule["owner"].lower(), origin)
-                yield Raw(number, source.name, owner.encode("utf-8", "replace"), partial(parse, owner))
+                yield RawRow(number, file.name, owner.encode("utf-8", "replace"), partial(parse, owner))
 
 
 def _without(owner: str, origin: str) -> str:
@@ -63,17 +62,17 @@ def _without(owner: str, origin: str) -> str:
     return owner.removesuffix(f".{origin}") if origin else owner
 
 
-def parse(owner: str) -> Entry:
+def parse(owner: str) -> RegisterEntry:
     """One rule's owner as an entry. Raises BadRow."""
     if owner.endswith(".rpz-ip"):
-        return Entry(key=owner, block_type="ip", subnets=(_subnet(owner.removesuffix(".rpz-ip")),))
+        return RegisterEntry(key=owner, block_type="ip", subnets=(_subnet(owner.removesuffix(".rpz-ip")),))
     if ".rpz-" in owner:
         raise BadRow("a rule by name server or client, which lists no target")
-    what = rows.things([owner], ())
+    what = names.listed_items([owner], ())
     if what.remarks:
         raise BadRow("; ".join(what.remarks))
     kind = "domain-mask" if what.masks else "domain" if what.names else "ip"
-    return Entry(key=owner, block_type=kind, names=what.names, masks=what.masks, subnets=what.subnets)
+    return RegisterEntry(key=owner, block_type=kind, names=what.names, masks=what.masks, subnets=what.subnets)
 
 
 def _subnet(owner: str) -> Subnet:
@@ -83,7 +82,7 @@ def _subnet(owner: str) -> Subnet:
     text = ".".join(parts) if len(parts) == 4 and "zz" not in parts else _ipv6(parts)
     found = names.subnet(f"{text}/{prefix}")
     if found is None:
-        raise BadRow(f"address: {names.shown(owner)} is not one")
+        raise BadRow(f"address: {names.quoted(owner)} is not one")
     return found
 
 
@@ -92,4 +91,4 @@ def _ipv6(parts: list[str]) -> str:
     return (":" if parts[:1] == ["zz"] else "") + text + (":" if parts[-1:] == ["zz"] else "")
 
 
-FORMAT = Format("rpz", recognises, read)
+FORMAT = RegisterFormat("rpz", recognises, read)

@@ -14,9 +14,15 @@ from typing import Any
 import msgspec
 
 from results.registers import names
-from results.registers import parse as rows
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, RegisterError, TruncatedRegister, Updated
-from results.registers.source import Source
+from results.registers.formats import RegisterFormat, RegisterItem
+from results.registers.records import (
+    BadRow,
+    RawRow,
+    RegisterEntry,
+    RegisterError,
+    TruncatedRegister,
+)
+from results.registers.source import RegisterFile
 
 MAX_FILE = 64 << 20  # it is 150 KB
 
@@ -27,34 +33,34 @@ def recognises(head: bytes) -> bool:
     return squeezed.startswith(b'{"') and b'":{"' in squeezed and (b'"reason":' in squeezed or b'"term":' in squeezed)
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """The file's domains; `line` is the place in the file, counted in domains."""
-    for source in files:
+    for file in files:
         text = bytearray()
-        for chunk in source.chunks():
+        for chunk in file.chunks():
             text += chunk
             if len(text) > MAX_FILE:
-                raise RegisterError(f"{source.name} is larger than {MAX_FILE >> 20} MiB: not this list")
+                raise RegisterError(f"{file.name} is larger than {MAX_FILE >> 20} MiB: not this list")
         try:
             listed = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise TruncatedRegister(f"{source.name} is no whole JSON object ({error}); fetch it again") from error
+            raise TruncatedRegister(f"{file.name} is no whole JSON object ({error}); fetch it again") from error
         for number, (domain, about) in enumerate(listed.items(), 1):
             content = domain.encode("utf-8", "replace") + b"\0" + bytes(about)
-            yield Raw(number, source.name, content, partial(parse, domain, bytes(about)))
+            yield RawRow(number, file.name, content, partial(parse, domain, bytes(about)))
 
 
-def parse(domain: str, about: bytes) -> Entry:
+def parse(domain: str, about: bytes) -> RegisterEntry:
     """One domain as an entry. Raises BadRow."""
     try:
         said: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
-        host = rows.listed_name(domain)
+        host = names.listed_name(domain)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, names.BadName) as error:
         raise BadRow(f"name: {error}" if isinstance(error, names.BadName) else "not an object") from error
     until, odd = _until(said.get("term"))
     reason = said.get("reason")
     mask = names.is_mask(domain)
-    return Entry(
+    return RegisterEntry(
         key=domain,
         block_type="domain-mask" if mask else "domain",
         names=() if mask else (host,),
@@ -71,7 +77,7 @@ def _until(term: object) -> tuple[str | None, tuple[str, ...]]:
     try:
         return datetime.strptime(str(term), "%d.%m.%Y").date().isoformat(), ()  # noqa: DTZ007 (a day, not a moment)
     except ValueError:
-        return None, (f"term: {names.shown(str(term))} is no date",)
+        return None, (f"term: {names.quoted(str(term))} is no date",)
 
 
-FORMAT = Format("uablacklist", recognises, read, register="uablacklist", country="UA")
+FORMAT = RegisterFormat("uablacklist", recognises, read, register="uablacklist", country="UA")

@@ -15,10 +15,9 @@ from datetime import UTC, datetime
 from functools import partial
 
 from results.registers import law, names
-from results.registers import parse as rows
-from results.registers.lines import MAX_LINE, lines
-from results.registers.records import BadRow, Entry, Format, Problem, Raw, TruncatedRegister, Updated
-from results.registers.source import Source
+from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, TruncatedRegister, VersionTime
+from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
 COLUMNS = 6
 _BOM = b"\xef\xbb\xbf"
@@ -41,29 +40,31 @@ def recognises(head: bytes) -> bool:
     return all(names.subnet(text) for text in listed) and (bool(listed) or _complete(first.rstrip(b"\r")))
 
 
-def read(files: Iterable[Source]) -> Iterator[Raw | Problem | Updated]:
+def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Rows of a dump, or of its parts in any order. Raises TruncatedRegister where a file stops within its last row."""
-    for source in files:
-        for number, content, ended in lines(source.chunks()):
+    for file in files:
+        for number, content, ended in file.lines():
             if content is None:
-                yield Problem(source.name, number, f"a line of more than {MAX_LINE >> 20} MiB")
+                yield too_long(file, number)
             elif number == 1 and content.removeprefix(_BOM).startswith(b"Updated:"):
-                yield _updated(source, content)
+                yield _updated(file, content)
             elif content.strip():
                 if not ended and not _complete(content):
                     raise TruncatedRegister(
-                        f"{source.name} is cut short: line {number}, its last, is not whole; fetch it again"
+                        f"{file.name} is cut short: line {number}, its last, is not whole; fetch it again"
                     )
-                yield Raw(number, source.name, content, partial(parse, content))
+                yield RawRow(number, file.name, content, partial(parse, content))
 
 
-def _updated(source: Source, line: bytes) -> Updated | Problem:
+def _updated(file: RegisterFile, line: bytes) -> VersionTime | RowProblem:
     if match := _UPDATED.match(line.removeprefix(_BOM)):
         try:
-            return Updated(datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S %z").astimezone(UTC))
+            return VersionTime(datetime.strptime(match[1].decode(), "%Y-%m-%d %H:%M:%S %z").astimezone(UTC))
         except (ValueError, OverflowError):
             pass
-    return Problem(source.name, 1, f"no date in the first line: {names.shown(line.decode('cp1251', 'replace'))}", False)
+    return RowProblem(
+        file.name, 1, f"no date in the first line: {names.quoted(line.decode('cp1251', 'replace'))}", False
+    )
 
 
 def _complete(line: bytes) -> bool:
@@ -72,7 +73,7 @@ def _complete(line: bytes) -> bool:
         cells = _cells(line)
     except BadRow:
         return False
-    return len(cells) == COLUMNS and rows.date(cells[5].strip()) is not None
+    return len(cells) == COLUMNS and names.calendar_date(cells[5].strip()) is not None
 
 
 def _cells(line: bytes) -> list[str]:
@@ -81,7 +82,7 @@ def _cells(line: bytes) -> list[str]:
         raise BadRow("a NUL in the row")
     if '"' not in text:
         return text.split(";")
-    csv.field_size_limit(MAX_LINE)
+    csv.field_size_limit(MAX_LINE_BYTES)
     try:
         return next(csv.reader([text], delimiter=";", strict=True))
     except csv.Error as error:
@@ -100,7 +101,7 @@ def _decoded(line: bytes) -> str:
         raise BadRow(f"byte 0x{line[error.start]:02x} is not CP1251") from error
 
 
-def parse(line: bytes) -> Entry:
+def parse(line: bytes) -> RegisterEntry:
     """One row as an entry. Raises BadRow."""
     cells = _cells(line)
     if not 2 <= len(cells) <= COLUMNS:
@@ -109,25 +110,25 @@ def parse(line: bytes) -> Entry:
         cells.insert(2, "")
     ips, domain, url, authority, number, day = cells + [""] * (COLUMNS - len(cells))
     domains, urls = _listed(domain, _LIST), _listed(url, _URL_LIST)
-    addresses, odd = rows.ranges(_listed(ips, _LIST))
-    what = rows.things(domains, urls)
+    addresses, odd = names.listed_ranges(_listed(ips, _LIST))
+    what = names.listed_items(domains, urls)
     decision = f"{authority.strip()}|{number.strip()}|{day.strip()}"
     named = what.names or what.masks or what.urls or what.subnets
     unread = bool(urls) and not what.urls  # it lists pages, and is not to become a listing of their host
     if unread or (not named and (domains or not addresses)):
         raise BadRow("; ".join(what.remarks + odd) or "neither address, domain nor URL")
-    return Entry(
+    return RegisterEntry(
         key=f"{decision}|{domain}|{url}" if named else f"{decision}|{ips}",
         block_type=_block_type(what),
         names=what.names,
         masks=what.masks,
         urls=what.urls,
         subnets=(() if what.urls else what.subnets) if named else addresses,
-        resolved=rows.single_addresses(addresses) if named else (),
+        resolved=names.single_addresses(addresses) if named else (),
         authority=names.clean(authority) or None,
         decision_number=names.clean(number) or None,
-        decision_date=rows.date(day.strip()),
-        basis=law.by_decision(names.clean(authority), names.clean(number), rows.date(day.strip())),
+        decision_date=names.calendar_date(day.strip()),
+        basis=law.by_decision(names.clean(authority), names.clean(number), names.calendar_date(day.strip())),
         remarks=what.remarks + odd + _odd_date(day.strip()),
     )
 
@@ -139,7 +140,7 @@ def _listed(cell: str, separator: re.Pattern[str]) -> list[str]:
     return [cell] if cell else []
 
 
-def _block_type(what: rows.Things) -> str:
+def _block_type(what: names.ListedItems) -> str:
     if what.masks:
         return "domain-mask"
     if what.urls:
@@ -148,7 +149,7 @@ def _block_type(what: rows.Things) -> str:
 
 
 def _odd_date(day: str) -> tuple[str, ...]:
-    return () if not day or rows.date(day) else (f"date: {names.shown(day)} is not one",)
+    return () if not day or names.calendar_date(day) else (f"date: {names.quoted(day)} is not one",)
 
 
-FORMAT = Format("zapret-csv", recognises, read, register="rkn", country="RU")
+FORMAT = RegisterFormat("zapret-csv", recognises, read, register="rkn", country="RU")

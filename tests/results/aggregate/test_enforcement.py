@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from results.aggregate.enforcement import ROWS, Enforcement, Entry, Seen, by_network, enforcement, of_database
 from results.db.store import Store
-from results.registers.expectation import expectation_for
-from results.registers.importing import import_register
+from results.registers.expectation import RegisterLookup
+from results.registers.importing import ImportOptions, import_register
 from tests.results.records import HOME, finished, measurement, target, verdict
 
 DAY = "2026-06-10"
@@ -228,14 +228,16 @@ def test_the_database_tells_it_and_what_was_measured_again_at_once_counts_once(s
         (tmp_path / "list.txt").write_text("".join(f"{name}\n" for name in names))
         at = NOON + timedelta(hours=hours)
         import_register(
-            store.db, [tmp_path / "list.txt"], name="list", country="RU", format="plain", updated=at, now=at
+            store.db,
+            [tmp_path / "list.txt"],
+            ImportOptions(name="list", country="RU", format="plain", updated=at, now=at),
         )
 
     def measured(name: str, hours: float, outcome: str, repeats: str | None = None) -> None:
         at = NOON + timedelta(hours=hours)
         made = msgspec.structs.replace(measurement(name, repeats=repeats), started_at=clock(hours), observations=())
         said = verdict(outcome, confidence="confirmed" if outcome == "blocked" else None)
-        expected = expectation_for(store.db, target().text, country="RU", at=at)
+        expected = RegisterLookup(store.db, country="RU", at=at).expect(target().text)
         store.save([finished(name, outcome, measurement=made, verdict=said, expectation=expected)])
 
     publish(-20, "old.test")

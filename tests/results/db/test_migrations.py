@@ -24,7 +24,7 @@ from results.db import connect
 from results.db import migrations as schema
 from results.db.connect import StoreError, backups
 from results.db.store import Store
-from results.registers.expectation import Lookup
+from results.registers.expectation import RegisterLookup
 from schedules.config.schema import Config
 from schedules.round.judge import judge_again
 from schedules.round.retention import tidy
@@ -139,7 +139,7 @@ def test_what_an_earlier_version_measured_is_shown_judged_and_added_to(version: 
         assert len(list(store.rows())) == len(rows) + 1
         assert store.consent() == 1
         if version > 1:
-            assert Lookup(store.db, country="RU", at=datetime.now(UTC)).expect("reset.x.test").listed
+            assert RegisterLookup(store.db, country="RU", at=datetime.now(UTC)).expect("reset.x.test").listed
     finally:
         store.close()
 

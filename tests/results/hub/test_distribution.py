@@ -21,7 +21,7 @@ from results.fingerprints.fingerprint import Print
 from results.fingerprints.formats import reachprobe as ours
 from results.hub.distribution import Shared
 from results.registers import sample_path
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.hub_server.server import _targets
 from schedules.plan.lists import copy_of, read_list
@@ -42,7 +42,7 @@ def sharing(folder: Path) -> Inside:
 
 def with_register(folder: Path) -> None:
     with closing(Store.open(folder / "hub.db")) as store:
-        import_register(store.db, [sample_path()], now=datetime.now(UTC))
+        import_register(store.db, [sample_path()], ImportOptions(now=datetime.now(UTC)))
 
 
 async def test_a_register_comes_with_its_hash_and_is_not_sent_to_whom_has_it(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ async def test_a_new_version_is_given_from_the_next_request_on(tmp_path: Path) -
         with closing(Store.open(tmp_path / "hub.db")) as store:
             file = tmp_path / "dump.csv"
             file.write_text("Updated: 2031-05-08 09:00:00 +0000\n;example.org;;x;1;2017-05-04\n")
-            import_register(store.db, [file], format="zapret-csv", now=datetime.now(UTC))
+            import_register(store.db, [file], ImportOptions(format="zapret-csv", now=datetime.now(UTC)))
         after = await asked(app, "/v1/registers/rkn", {"if-none-match": before.headers["etag"]})
     assert after.status == 200
     assert after.body != before.body
@@ -210,8 +210,12 @@ def test_a_register_of_a_hub_s_draws_no_private_host(tmp_path: Path) -> None:
     from results.registers.formats import reachprobe as format_
 
     hosts = ("router.lan", "localhost.localdomain", "a.example.org", "b.example.org")
-    lines = [msgspec.json.encode(format_.Line(key=host, block_type="domain", names=(host,), **BY)) for host in hosts]
-    lines += [msgspec.json.encode(format_.Line(key="ip", block_type="ip", subnets=("10.0.0.0/8", "127.0.0.1"), **BY))]
+    lines = [
+        msgspec.json.encode(format_.RegisterLine(key=host, block_type="domain", names=(host,), **BY)) for host in hosts
+    ]
+    lines += [
+        msgspec.json.encode(format_.RegisterLine(key="ip", block_type="ip", subnets=("10.0.0.0/8", "127.0.0.1"), **BY))
+    ]
     head = b'{"reachprobe_register":1,"name":"rkn","country":"RU","updated":"2026-11-24T00:00:00Z"}'
     file = tmp_path / "rkn.jsonl"
     file.write_bytes(b"\n".join([head, *lines, b'{"entries":%d}' % len(lines), b""]))
@@ -219,7 +223,7 @@ def test_a_register_of_a_hub_s_draws_no_private_host(tmp_path: Path) -> None:
     campaign = '[[campaign]]\nname = "c"\nregister = "rkn"\nsample = 50\n'
     config.write_text(f'[vantage]\ncountry = "RU"\n[[register]]\nname = "rkn"\ncountry = "RU"\n{campaign}')
     with closing(Store.open(tmp_path / "agent.db")) as store:
-        import_register(store.db, [file], name="rkn", country="RU", now=datetime.now(UTC))
+        import_register(store.db, [file], ImportOptions(name="rkn", country="RU", now=datetime.now(UTC)))
         chosen = from_campaigns(load(config, {}, {}), store)
     drawn = [target.host for choice in chosen for target in choice.targets]
     assert {"a.example.org", "b.example.org"} <= set(drawn)

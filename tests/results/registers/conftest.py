@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
 
 from results.registers import schema
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport
 
 
@@ -50,7 +51,7 @@ def xml_file(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def imported(db: sqlite_utils.Database) -> Callable[..., ImportReport]:
-    def run(*paths: Path, **how: str) -> ImportReport:
-        return import_register(db, list(paths), **{"name": "rkn", "country": "RU", **how})
+    def run(*paths: Path, **how: Any) -> ImportReport:
+        return import_register(db, list(paths), ImportOptions(**{"name": "rkn", "country": "RU", **how}))
 
     return run

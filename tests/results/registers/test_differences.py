@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from results.registers.differences import difference
-from results.registers.explaining import explain
+from results.registers.expectation import RegisterLookup, explain
 from results.registers.records import ImportReport, RegisterError
 
 Write = Callable[..., Path]
@@ -72,8 +72,8 @@ def test_an_unnamed_register_must_be_the_only_one(csv_file: Write, imported: Imp
 
 def test_what_is_no_longer_listed_is_told_as_past(two: Callable[..., None], db: sqlite_utils.Database):
     two([A, B], [B])
-    said = "\n".join(explain(db, "a.com", SECOND))
+    said = "\n".join(explain(RegisterLookup(db, at=SECOND), "a.com"))
     assert "a.com is not listed in rkn (RU)" in said
     assert "(no longer in force)" in said
     assert "last seen 2017-05-08T09:00:00Z" in said
-    assert "no longer in force" not in "\n".join(explain(db, "b.com", SECOND))
+    assert "no longer in force" not in "\n".join(explain(RegisterLookup(db, at=SECOND), "b.com"))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from results.registers import sampling, schema, updating
+from results.registers import importing, sampling, schema
 from results.registers.formats import formats
-from results.registers.records import Entry
+from results.registers.records import RegisterEntry
 from schedules.cli.register import register
 from schedules.config.registers import MAX_AGE_DAYS
 from schedules.config.schema import CampaignTable, RegisterTable
@@ -27,10 +27,10 @@ def test_every_format_is_there_and_no_other():
 
 
 def test_every_kind_of_block_is_there():
-    from results.registers import explaining
+    from results.registers import expectation
 
-    assert sorted(first_column("What an entry means")) == sorted(explaining._BLOCKS)
-    assert "block_type" in Entry.__struct_fields__
+    assert sorted(first_column("What an entry means")) == sorted(expectation._BLOCKS)
+    assert "block_type" in RegisterEntry.__struct_fields__
 
 
 def test_every_command_that_is_shown_is_one():
@@ -52,7 +52,7 @@ def test_the_keys_it_names_are_keys_of_a_campaign(key: str):
 
 def test_its_numbers_are_those_of_the_code():
     assert "more than a fifth" in DOCUMENT
-    assert updating.MAX_SHRINK == 1 / 5
+    assert importing.MAX_SHRINK == 1 / 5
     assert RegisterTable(name="x").max_age_days == MAX_AGE_DAYS
     assert {"ФНС", "Росалкогольрегулирование"} == sampling._HARMLESS, "the tax service and the alcohol regulator"
     assert any("register_samples" in statement for statement in schema._STATEMENTS)

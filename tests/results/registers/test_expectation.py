@@ -13,8 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.registers import sample_path, schema
-from results.registers.expectation import BadTarget, Expectation, Lookup, expectation_for, expectations_for, lookup_row
-from results.registers.importing import import_register
+from results.registers.expectation import (
+    Expectation,
+    RegisterLookup,
+    lookup_row,
+)
+from results.registers.importing import ImportOptions, import_register
+from results.registers.names import BadName
 
 NOW = datetime(2017, 5, 9, tzinfo=UTC)
 DECISION = "суд;1;2016-01-01"
@@ -35,7 +40,7 @@ def register(db: sqlite_utils.Database, tmp_path: Path) -> Callable[..., None]:
     def write(*rows: str, at: datetime = NOW - timedelta(hours=3), name: str = "rkn", country: str = "RU") -> None:
         path = tmp_path / "dump.csv"
         path.write_bytes("".join(f"{row}\n" for row in rows).encode("cp1251"))
-        import_register(db, [path], name=name, country=country, format="zapret-csv", updated=at, now=at)
+        import_register(db, [path], ImportOptions(name=name, country=country, format="zapret-csv", updated=at, now=at))
 
     return write
 
@@ -43,7 +48,7 @@ def register(db: sqlite_utils.Database, tmp_path: Path) -> Callable[..., None]:
 @pytest.fixture
 def ask(db: sqlite_utils.Database) -> Callable[..., Expectation]:
     def expect(target: str, *addresses: str, at: datetime = NOW, **how: str) -> Expectation:
-        return expectation_for(db, target, at=at, addresses=addresses, **({"country": "RU"} | how))
+        return RegisterLookup(db, at=at, **({"country": "RU"} | how)).expect(target, addresses)
 
     return expect
 
@@ -133,7 +138,7 @@ def test_the_date_says_where_it_comes_from(register: Register, ask: Ask, db: sql
     register(f"1.2.3.4;a.com;;{DECISION}", "1.2.3.4;b.com;;суд;1;", at=datetime(2017, 5, 8, 12, tzinfo=UTC))
     assert (ask("a.com").since, ask("a.com").since_source, ask("a.com").listed_at) == ("2016-01-01", "decision", None)
     assert (ask("b.com").since, ask("b.com").since_source) == ("2017-05-08", "first_seen")
-    import_register(db, [sample_path()], name="sample", country="RU", updated=NOW)
+    import_register(db, [sample_path()], ImportOptions(name="sample", country="RU", updated=NOW))
     found = ask("wechat.com", register="sample")
     assert (found.since, found.since_source, found.listed_at) == ("2017-05-04", "inclusion", "2017-05-04T09:00:00Z")
     assert found.basis == "149-FZ 15.4"
@@ -186,11 +191,11 @@ def test_of_two_registers_of_a_country_the_one_that_lists_it_answers(register: R
 
 def test_many_targets_are_answered_one_by_one_and_a_bad_one_raises(register: Register, db: sqlite_utils.Database):
     register(f"1.2.3.4;a.com;;{DECISION}")
-    found = expectations_for(db, ["a.com", "b.com", "nonsense"], country="ru", at=NOW)
-    assert next(found).listed is True
-    assert next(found).listed is False
-    with pytest.raises(BadTarget):
-        next(found)
+    lookup = RegisterLookup(db, country="ru", at=NOW)
+    assert lookup.expect("a.com").listed is True
+    assert lookup.expect("b.com").listed is False
+    with pytest.raises(BadName):
+        lookup.expect("nonsense")
 
 
 def test_the_line_of_a_look_up_begins_with_the_documented_keys(register: Register, ask: Ask):
@@ -215,8 +220,8 @@ def test_a_mask_covers_a_name_exactly_when_it_is_its_base_or_under_it(
     with TemporaryDirectory() as folder:
         path = Path(folder) / "dump.csv"
         path.write_bytes(f"1.2.3.4;*.{mask};;{DECISION}\n".encode("cp1251"))
-        import_register(db, [path], updated=NOW)
-    lookup = Lookup(db, country="RU", at=NOW)
+        import_register(db, [path], ImportOptions(updated=NOW))
+    lookup = RegisterLookup(db, country="RU", at=NOW)
     assert lookup.expect(under).listed is True
     assert lookup.expect(far).listed is (far == mask or far.endswith(f".{mask}"))
     db.close()

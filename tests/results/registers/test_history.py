@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.registers import schema
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
 Version = frozenset[int]
@@ -22,7 +22,7 @@ def bring_in(db: sqlite_utils.Database, folder: Path, day: int, numbers: Version
     path = folder / "dump.csv"
     path.write_bytes("".join(f"1.2.3.4;n{number}.com;;x;1;2016-01-01\n" for number in sorted(numbers)).encode("cp1251"))
     moment = START + timedelta(days=day)
-    import_register(db, [path], name=register, country="RU", updated=moment, now=moment)
+    import_register(db, [path], ImportOptions(name=register, country="RU", updated=moment, now=moment))
 
 
 def spans(db: sqlite_utils.Database, register: str = "rkn") -> set[tuple[str, int, int | None]]:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.registers import sample_path, schema
-from results.registers.expectation import Lookup
+from results.registers.expectation import RegisterLookup
 from results.registers.formats import citizenlab, formats
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from results.registers.records import RegisterError
 
 OURS = b"""{"reachprobe_register":1,"name":"x","country":"RU","updated":"2017-05-08T09:00:00Z"}
@@ -79,7 +79,7 @@ def test_a_damaged_file_is_read_or_refused_and_every_stored_name_can_be_looked_u
         path = Path(folder) / "register"
         path.write_bytes(content)
         try:
-            report = import_register(db, [path], name="x", country="RU", format=name if told else None)
+            report = import_register(db, [path], ImportOptions(name="x", country="RU", format=name if told else None))
             refused = ""
         except RegisterError as error:
             refused = str(error)
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_read_or_refused_and_every_stored_name_can_be_looked_u
     else:
         assert report.rows == report.kept + report.skipped
         assert 0 < report.entries <= report.kept
-        lookup = Lookup(db, register="x", at=datetime(2040, 1, 1, tzinfo=UTC))
+        lookup = RegisterLookup(db, register="x", at=datetime(2040, 1, 1, tzinfo=UTC))
         for (listed,) in db.execute("SELECT DISTINCT name FROM register_names").fetchall():
             lookup.expect(listed)
     db.close()
@@ -101,5 +101,5 @@ def test_the_files_are_whole_to_begin_with(tmp_path: Path):
         db = sqlite_utils.Database(memory=True)
         schema.create(db)
         (tmp_path / "register").write_bytes(content)
-        assert import_register(db, [tmp_path / "register"], name="x", country="RU").format == name
+        assert import_register(db, [tmp_path / "register"], ImportOptions(name="x", country="RU")).format == name
         db.close()

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import loader
+from results.registers import staging
 from results.registers.formats import formats
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
 
 Write = Callable[..., Path]
@@ -72,7 +72,7 @@ def test_exact_duplicates_are_kept_rows_and_one_entry(csv_file: Write, imported:
 def test_batches_smaller_than_the_file_count_the_same(
     csv_file: Write, imported: Import, monkeypatch: pytest.MonkeyPatch, db: sqlite_utils.Database
 ):
-    monkeypatch.setattr(loader, "BATCH", 2)
+    monkeypatch.setattr(staging, "BATCH", 2)
     report = imported(csv_file(A, B, A, C, A, B, C, "bad"))
     assert (report.rows, report.kept, report.entries) == (8, 7, 3)
     assert db["register_names"].count == 3
@@ -122,21 +122,21 @@ def test_a_moment_told_stands_in_for_the_files_own(csv_file: Write, imported: Im
 def test_problems_are_all_counted_and_the_first_are_kept(csv_file: Write, imported: Import):
     report = imported(csv_file(A, *["bad"] * 500))
     assert (report.skipped, sum(report.reasons.values())) == (500, 500)
-    assert len(report.problems) == loader.MAX_PROBLEMS
+    assert len(report.problems) == staging.MAX_PROBLEMS
 
 
 def test_progress_ends_at_the_size_on_disk(csv_file: Write, db: sqlite_utils.Database):
     paths = [csv_file(A, updated=None, name="dump-00.csv"), csv_file(B, updated=None, name="dump-01.csv.gz")]
     paths[1].write_bytes(gzip.compress(paths[1].read_bytes()))
     told: list[tuple[int, int]] = []
-    import_register(db, paths, progress=lambda done, total: told.append((done, total)))
+    import_register(db, paths, ImportOptions(progress=lambda done, total: told.append((done, total))))
     size = sum(path.stat().st_size for path in paths)
     assert told[-1][1] == size
     assert told[-1][0] >= size
 
 
 def test_a_file_that_unpacks_without_end_is_refused(tmp_path: Path, imported: Import, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("results.registers.source.MAX_BYTES", 1 << 20)
+    monkeypatch.setattr("results.registers.source.MAX_FILE_BYTES", 1 << 20)
     path = tmp_path / "bomb.csv.gz"
     path.write_bytes(gzip.compress(A.encode("cp1251") + b"\n" + b"x" * (4 << 20)))
     with pytest.raises(RegisterError, match="unpacks to more"):

@@ -17,8 +17,8 @@ import pytest
 import sqlite_utils
 
 from results.registers import importing, schema
-from results.registers.expectation import Lookup
-from results.registers.importing import import_register
+from results.registers.expectation import RegisterLookup
+from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport, RegisterError
 from results.registers.statistics import statistics
 
@@ -28,10 +28,10 @@ KILLS = 200 if os.environ.get("REACHPROBE_LONG") else 20
 CHILD = """
 import sys, sqlite_utils
 from datetime import UTC, datetime
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 db = sqlite_utils.Database(sys.argv[1])
 print("begun", flush=True)
-import_register(db, [sys.argv[2]], name="rkn", country="RU", now=datetime(2017, 5, 9, tzinfo=UTC))
+import_register(db, [sys.argv[2]], ImportOptions(name="rkn", country="RU", now=datetime(2017, 5, 9, tzinfo=UTC)))
 """
 
 
@@ -81,16 +81,16 @@ def test_others_write_while_the_rows_are_read(
 ):
     other = sqlite3.connect(path, timeout=0)
     seen = []
-    load = importing.Loader.load
+    load = importing.StagedVersion.load
 
-    def load_and_write(self: importing.Loader, *arguments: object) -> None:
+    def load_and_write(self: importing.StagedVersion, *arguments: object) -> None:
         load(self, *arguments)  # type: ignore[arg-type]
         other.execute("INSERT INTO register_sources VALUES ('x', 'y', NULL, NULL, 0)")
         other.commit()
         seen.append(True)
 
-    monkeypatch.setattr(importing.Loader, "load", load_and_write)
-    assert import_register(db, [csv_file(*rows(10))], name="rkn", country="RU").entries == 10
+    monkeypatch.setattr(importing.StagedVersion, "load", load_and_write)
+    assert import_register(db, [csv_file(*rows(10))], ImportOptions(name="rkn", country="RU")).entries == 10
     assert seen
     other.close()
 
@@ -100,31 +100,31 @@ def test_two_imports_of_one_register_at_once_keep_every_row_once(
 ):
     first = csv_file(*rows(10))
     second = csv_file(*rows(12, first=4), updated="2017-05-09 09:00:00", name="second.csv")
-    load = importing.Loader.load
+    load = importing.StagedVersion.load
     reports: list[ImportReport] = []
 
-    def overtaken(self: importing.Loader, *arguments: object) -> None:
+    def overtaken(self: importing.StagedVersion, *arguments: object) -> None:
         load(self, *arguments)  # type: ignore[arg-type]
-        monkeypatch.setattr(importing.Loader, "load", load)
+        monkeypatch.setattr(importing.StagedVersion, "load", load)
         other = sqlite_utils.Database(path)
-        reports.append(import_register(other, [first], name="rkn", country="RU"))
+        reports.append(import_register(other, [first], ImportOptions(name="rkn", country="RU")))
         other.close()
 
-    monkeypatch.setattr(importing.Loader, "load", overtaken)
-    report = import_register(db, [second], name="rkn", country="RU")
+    monkeypatch.setattr(importing.StagedVersion, "load", overtaken)
+    report = import_register(db, [second], ImportOptions(name="rkn", country="RU"))
     assert [(one.entries, one.added, one.removed) for one in (*reports, report)] == [(10, 10, 0), (12, 6, 4)]
     (found,) = statistics(db, NOW, lambda _: 3)
     assert (found.versions, found.entries, found.names) == (2, 12, 12)
     assert db["register_entries"].count == 16
-    lookup = Lookup(db, register="rkn", at=NOW)
+    lookup = RegisterLookup(db, register="rkn", at=NOW)
     assert [lookup.expect(f"a{n}.com").listed for n in (0, 4, 15, 16)] == [False, True, True, False]
 
 
 def test_an_import_leaves_no_staging_behind(csv_file: Write, db: sqlite_utils.Database):
     size = db.execute("PRAGMA cache_size").fetchone()
-    import_register(db, [csv_file(*rows(10))], name="rkn", country="RU")
+    import_register(db, [csv_file(*rows(10))], ImportOptions(name="rkn", country="RU"))
     with pytest.raises(RegisterError):
-        import_register(db, [csv_file("Keine")], name="rkn", country="RU", format="rkn-xml")
+        import_register(db, [csv_file("Keine")], ImportOptions(name="rkn", country="RU", format="rkn-xml"))
     assert db.execute("SELECT name FROM sqlite_temp_master").fetchall() == []
     assert db.execute("PRAGMA cache_size").fetchone() == size
 
@@ -132,7 +132,7 @@ def test_an_import_leaves_no_staging_behind(csv_file: Write, db: sqlite_utils.Da
 def test_an_import_killed_at_any_moment_leaves_the_old_register_whole_or_the_new_one(
     csv_file: Write, db: sqlite_utils.Database, path: Path
 ):
-    import_register(db, [csv_file(*rows(1000))], name="rkn", country="RU")
+    import_register(db, [csv_file(*rows(1000))], ImportOptions(name="rkn", country="RU"))
     db.close()
     new = csv_file(*rows(4000, first=500), updated="2017-05-09 09:00:00", name="new.csv")
     old, kept = contents(path), path.read_bytes()

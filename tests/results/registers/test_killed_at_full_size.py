@@ -18,7 +18,7 @@ import pytest
 import sqlite_utils
 
 from results.registers import schema
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from tests.bench.large_register import write_dump
 
 ENTRIES = int(os.environ.get("REACHPROBE_LONG_ENTRIES", "600000"))
@@ -27,10 +27,10 @@ pytestmark = pytest.mark.skipif(not os.environ.get("REACHPROBE_LONG"), reason="R
 CHILD = """
 import sys, sqlite_utils
 from datetime import UTC, datetime
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 db = sqlite_utils.Database(sys.argv[1])
 print("begun", flush=True)
-import_register(db, [sys.argv[2]], name="rkn", country="RU", now=datetime(2024, 3, 2, tzinfo=UTC))
+import_register(db, [sys.argv[2]], ImportOptions(name="rkn", country="RU", now=datetime(2024, 3, 2, tzinfo=UTC)))
 """
 
 
@@ -80,7 +80,7 @@ def test_a_full_register_is_the_old_one_or_the_new_one_whenever_its_import_is_ki
     db = sqlite_utils.Database(database)
     db.enable_wal()
     schema.create(db)
-    import_register(db, [old_dump], name="rkn", country="RU", now=datetime(2024, 3, 2, tzinfo=UTC))
+    import_register(db, [old_dump], ImportOptions(name="rkn", country="RU", now=datetime(2024, 3, 2, tzinfo=UTC)))
     db.close()
     kept, old = database.read_bytes(), contents(database)
     took = import_and_kill(database, new_dump, None)

@@ -49,7 +49,7 @@ def test_a_url_made_comparable_stays_as_it_is(text: str):
 
 @given(st.text(max_size=200))
 def test_no_text_does_more_than_be_no_name(text: str):
-    for read in (names.name, names.url, names.place):
+    for read in (names.name, names.url, names.lookup_key):
         try:
             read(text)
         except names.BadName:
@@ -108,7 +108,7 @@ def test_what_is_no_url(text: str):
     ],
 )
 def test_what_a_target_is_to_a_register(target: str, host: str, url: str | None):
-    found = names.place(target)
+    found = names.lookup_key(target)
     assert (found.host, found.url) == (host, url)
 
 
@@ -117,7 +117,7 @@ def test_what_a_target_is_to_a_register(target: str, host: str, url: str | None)
 )
 def test_what_is_no_target(text: str):
     with pytest.raises(names.BadName):
-        names.place(text)
+        names.lookup_key(text)
 
 
 @given(st.ip_addresses())

@@ -11,8 +11,7 @@ import pytest
 import sqlite_utils
 
 from results.registers import sample_path
-from results.registers.expectation import expectation_for
-from results.registers.explaining import explain
+from results.registers.expectation import RegisterLookup, explain
 from results.registers.formats import citizenlab, formats, plain, rpz, uablacklist
 from results.registers.names import subnet_text
 from results.registers.records import BadRow, ImportReport, RegisterError, TruncatedRegister
@@ -83,11 +82,11 @@ def test_a_decree_is_in_force_until_the_end_of_its_term(
     assert (report.format, report.rows, report.kept, report.skipped) == ("uablacklist", 5, 3, 2)
     assert report.reasons.keys() == {"name:", "term:", "not an object"}
     last_day, after = datetime(2023, 5, 14, 20, tzinfo=UTC), datetime(2023, 5, 15, tzinfo=UTC)
-    found = expectation_for(db, "https://vk.com/feed", country="UA", at=last_day)
+    found = RegisterLookup(db, country="UA", at=last_day).expect("https://vk.com/feed")
     assert (found.listed, found.basis) == (True, "https://www.president.gov.ua/documents/1842020-33629")
-    assert expectation_for(db, "vk.com", country="UA", at=after).listed is False
-    assert expectation_for(db, "www.drweb.ru", country="UA", at=after).listed is True
-    assert "no longer in force" in "\n".join(explain(db, "vk.com", after))
+    assert RegisterLookup(db, country="UA", at=after).expect("vk.com").listed is False
+    assert RegisterLookup(db, country="UA", at=after).expect("www.drweb.ru").listed is True
+    assert "no longer in force" in "\n".join(explain(RegisterLookup(db, at=after), "vk.com"))
 
 
 @pytest.mark.parametrize("keep", [-1, 100, 40])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from results.registers import schema
 from results.registers.formats import reachprobe
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
 
 WHAT = """
@@ -58,7 +58,7 @@ def test_what_is_said_of_everything_is_the_same_in_the_other_database(
     file = tmp_path / "rkn.jsonl"
     file.write_bytes(written(db))
     with closing(empty()) as other:
-        report = import_register(other, [file], name="rkn", country="RU")
+        report = import_register(other, [file], ImportOptions(name="rkn", country="RU"))
         assert (report.rows, report.kept, report.skipped) == (len(ROWS), len(ROWS), 0)
         assert report.updated == "2017-05-08T09:00:00Z"
         for query in (WHAT, *BESIDE):
@@ -73,7 +73,7 @@ def test_the_built_in_sample_loses_nothing_either(db: sqlite_utils.Database, tmp
     file = tmp_path / "rkn.jsonl"
     file.write_bytes(written(db))
     with closing(empty()) as other:
-        import_register(other, [file], name="rkn", country="RU")
+        import_register(other, [file], ImportOptions(name="rkn", country="RU"))
         for query in (WHAT, *BESIDE):
             assert other.execute(query).fetchall() == db.execute(query).fetchall()
 
@@ -86,7 +86,7 @@ def test_a_later_version_takes_out_what_has_gone_and_leaves_the_rest_as_it_was(
         for rows, updated in ((ROWS, "2017-05-08 09:00:00"), (ROWS[1:], "2017-05-09 09:00:00")):
             imported(csv_file(*rows, updated=updated))
             file.write_bytes(written(db))
-            import_register(other, [file], name="rkn", country="RU")
+            import_register(other, [file], ImportOptions(name="rkn", country="RU"))
         gone = "SELECT count(*) FROM register_spans WHERE gone IS NOT NULL"
         assert other.execute(gone).fetchone() == db.execute(gone).fetchone() == (1,)
         assert other.execute("SELECT count(*) FROM register_entries").fetchone() == (len(ROWS),)
@@ -108,7 +108,7 @@ def test_wherever_a_file_is_cut_nothing_of_it_is_taken(end: int) -> None:
         file = Path(folder, "rkn.jsonl")
         file.write_bytes(CUT[:end])
         with pytest.raises(RegisterError):
-            import_register(db, [file], name="rkn", country="RU", format="reachprobe")
+            import_register(db, [file], ImportOptions(name="rkn", country="RU", format="reachprobe"))
         assert db.execute("SELECT count(*) FROM register_entries").fetchone() == (0,)
 
 
@@ -128,7 +128,7 @@ def test_a_line_that_says_nonsense_is_skipped_and_told(
     head, one, two, _ = CUT.splitlines()
     file = tmp_path / "rkn.jsonl"
     file.write_bytes(b"\n".join([head, one, line, two, b'{"entries":3}', b""]))
-    report = import_register(db, [file], name="rkn", country="RU", now=datetime(2017, 5, 9, tzinfo=UTC))
+    report = import_register(db, [file], ImportOptions(name="rkn", country="RU", now=datetime(2017, 5, 9, tzinfo=UTC)))
     assert (report.rows, report.kept, report.skipped) == (3, 2, 1)
     assert any(why in problem.why for problem in report.problems)
 
@@ -137,7 +137,7 @@ def test_a_file_of_a_later_version_of_this_program_is_not_guessed_at(db: sqlite_
     file = tmp_path / "rkn.jsonl"
     file.write_bytes(CUT.replace(b'_register":1', b'_register":2'))
     with pytest.raises(RegisterError, match="upgrade"):
-        import_register(db, [file], name="rkn", country="RU")
+        import_register(db, [file], ImportOptions(name="rkn", country="RU"))
     file.write_bytes(CUT[: CUT.index(b'{"entries"')])
     with pytest.raises(TruncatedRegister, match="not whole"):
-        import_register(db, [file], name="rkn", country="RU")
+        import_register(db, [file], ImportOptions(name="rkn", country="RU"))

@@ -10,7 +10,7 @@ import pytest
 
 from results.registers import source
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
-from results.registers.source import Source, zstd
+from results.registers.source import RegisterFile, zstd
 
 ROWS = "".join(f"1.2.3.4;a{n}.com;;суд;1;2016-01-01\n" for n in range(5000))
 DUMP = f"Updated: 2017-05-08 09:00:00 +0000\n{ROWS}".encode("cp1251")
@@ -50,12 +50,12 @@ def test_a_damaged_packed_dump_is_refused(junk: bytes, packed: Callable[[bytes],
 
 
 def test_a_bomb_stops_at_the_limit(packed: Callable[[bytes], Path], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(source, "MAX_BYTES", 2 << 20)
+    monkeypatch.setattr(source, "MAX_FILE_BYTES", 2 << 20)
     path = packed(zstd.compress(b"\0" * (256 << 20)))
     assert path.stat().st_size < 100_000
     tracemalloc.start()
     with pytest.raises(RegisterError, match="not a register"):
-        sum(map(len, Source(path).chunks()))
+        sum(map(len, RegisterFile(path).chunks()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
@@ -64,7 +64,7 @@ def test_a_bomb_stops_at_the_limit(packed: Callable[[bytes], Path], monkeypatch:
 def test_progress_is_told_in_bytes_of_the_packed_file_and_never_beyond_it(packed: Callable[[bytes], Path]):
     path = packed(zstd.compress(DUMP))
     told: list[tuple[int, int | None]] = []
-    (one,) = source.sources([path], lambda done, total: told.append((done, total)))
+    (one,) = source.register_files([path], lambda done, total: told.append((done, total)))
     one.head()
     assert b"".join(one.chunks()) == DUMP
     size = path.stat().st_size

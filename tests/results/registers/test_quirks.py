@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers.expectation import expectation_for
+from results.registers.expectation import RegisterLookup
 from results.registers.formats import rkn_xml, zapret_csv
 from results.registers.names import subnet_text
-from results.registers.records import BadRow, Entry, ImportReport, Raw, RegisterError
-from results.registers.source import Source
+from results.registers.records import BadRow, ImportReport, RawRow, RegisterEntry, RegisterError
+from results.registers.source import RegisterFile
 
 Write = Callable[..., Path]
 Import = Callable[..., ImportReport]
@@ -22,7 +22,7 @@ NOW = datetime(2017, 5, 9, tzinfo=UTC)
 END = ";суд;1;2016-01-01"
 
 
-def entry(row: str) -> Entry:
+def entry(row: str) -> RegisterEntry:
     return zapret_csv.parse(row.encode("cp1251"))
 
 
@@ -32,20 +32,20 @@ def test_a_cyrillic_name_and_its_a_label_list_the_same_name(
     imported(csv_file(f"1.2.3.4;www.фавбет.бел;;{END[1:]}", f"1.2.3.4;www.xn--80accn9dh.xn--90ais;;{END[1:]}"))
     assert db.execute("SELECT DISTINCT name FROM register_names").fetchall() == [("www.xn--80accn9dh.xn--90ais",)]
     for target in ("https://www.фавбет.бел/", "WWW.ФАВБЕТ.БЕЛ", "www.xn--80accn9dh.xn--90ais"):
-        assert len(expectation_for(db, target, country="RU", at=NOW).entries) == 2
+        assert len(RegisterLookup(db, country="RU", at=NOW).expect(target).entries) == 2
 
 
 def test_a_lookalike_of_a_listed_name_is_not_listed(csv_file: Write, imported: Import, db: sqlite_utils.Database):
     imported(csv_file(f"1.2.3.4;bеllonа.ru;;{END[1:]}"))
-    assert expectation_for(db, "bellona.ru", country="RU", at=NOW).listed is False
-    assert expectation_for(db, "bеllonа.ru", country="RU", at=NOW).listed is True
+    assert RegisterLookup(db, country="RU", at=NOW).expect("bellona.ru").listed is False
+    assert RegisterLookup(db, country="RU", at=NOW).expect("bеllonа.ru").listed is True
 
 
 def test_one_name_under_many_decisions_is_one_listing_with_all_of_them(
     csv_file: Write, imported: Import, db: sqlite_utils.Database
 ):
     imported(csv_file(*[f"1.2.3.4;a.com;;суд;{number};2016-01-{number:02}" for number in range(1, 31)]))
-    found = expectation_for(db, "a.com", country="RU", at=NOW)
+    found = RegisterLookup(db, country="RU", at=NOW).expect("a.com")
     assert [ref.decision_number for ref in found.entries] == [str(number) for number in range(1, 31)]
     assert found.since == "2016-01-01"
 
@@ -145,8 +145,8 @@ def test_the_rows_of_the_telegram_blocks_are_subnets_and_not_skipped(
     nets = ("52.0.0.0/11", "18.194.0.0/15", "2a00:1450:4001:0000:0000:0000:0000:0000/48")
     imported(csv_file(*[f"{net};;;Генпрокуратура;27-31-2018/Ид2971-18;2018-04-16" for net in nets]))
     for inside in ("52.31.255.255", "18.195.0.1", "2a00:1450:4001::9"):
-        assert [ref.how for ref in expectation_for(db, inside, country="RU", at=NOW).entries] == ["subnet"]
-    assert expectation_for(db, "52.32.0.0", country="RU", at=NOW).listed is False
+        assert [ref.how for ref in RegisterLookup(db, country="RU", at=NOW).expect(inside).entries] == ["subnet"]
+    assert RegisterLookup(db, country="RU", at=NOW).expect("52.32.0.0").listed is False
 
 
 def test_a_dump_of_2014_has_the_urgency_the_version_and_ip_entries(xml_file: Write):
@@ -155,7 +155,7 @@ def test_a_dump_of_2014_has_the_urgency_the_version_and_ip_entries(xml_file: Wri
         '<decision date="2014-05-03" number="27" org="Генпрокуратура"/><ip ts="y">1.2.3.4</ip></content>'
     )
     path.write_bytes(path.read_bytes().replace(b'formatVersion="2.4"', b'formatVersion="2.2"'))
-    (raw,) = [item for item in rkn_xml.read([Source(path)]) if isinstance(item, Raw)]
+    (raw,) = [item for item in rkn_xml.read([RegisterFile(path)]) if isinstance(item, RawRow)]
     found = raw.parse()
     assert (found.urgency, found.basis, found.block_type) == ("1", "149-FZ 15.3", "ip")
     assert [subnet_text(net) for net in found.subnets] == ["1.2.3.4"]

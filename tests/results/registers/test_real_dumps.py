@@ -16,7 +16,7 @@ import msgspec
 import pytest
 import sqlite_utils
 
-from results.registers.differences import Change, difference
+from results.registers.differences import RegisterChange, difference
 from results.registers.records import ImportReport
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "registers"
@@ -69,7 +69,7 @@ def row_text(row: tuple[str, ...]) -> Told:
     return org, number.strip(), date, frozenset(listed), frozenset(str(ip_address(ip)) for ip in ips.split(" | "))
 
 
-def changed_row(change: Change, *, before: bool = False) -> Told:
+def changed_row(change: RegisterChange, *, before: bool = False) -> Told:
     """The same of a change that was told, as the row stands after it or stood before."""
     fields = msgspec.to_builtins(change) | ((change.was or {}) if before else {})
     listed = (fields["urls"] or fields["names"] or "").split("\n" if fields["urls"] else None)

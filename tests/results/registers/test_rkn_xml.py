@@ -10,8 +10,8 @@ import pytest
 import sqlite_utils
 
 from results.registers.formats import rkn_xml
-from results.registers.records import Entry, ImportReport, Raw, RegisterError, TruncatedRegister
-from results.registers.source import Source
+from results.registers.records import ImportReport, RawRow, RegisterEntry, RegisterError, TruncatedRegister
+from results.registers.source import RegisterFile
 
 Write = Callable[..., Path]
 Import = Callable[..., ImportReport]
@@ -29,19 +29,19 @@ def content(inner: str, **attributes: str) -> str:
 
 
 @pytest.fixture
-def only(xml_file: Write) -> Callable[..., Entry]:
+def only(xml_file: Write) -> Callable[..., RegisterEntry]:
     """The one entry of a dump with this content."""
 
-    def parse(inner: str, **attributes: str) -> Entry:
+    def parse(inner: str, **attributes: str) -> RegisterEntry:
         path = xml_file(content(inner, **attributes))
-        (raw,) = [item for item in rkn_xml.read([Source(path)]) if isinstance(item, Raw)]
+        (raw,) = [item for item in rkn_xml.read([RegisterFile(path)]) if isinstance(item, RawRow)]
         return raw.parse()
 
     return parse
 
 
 def test_an_entry_with_all_that_it_says(xml_file: Write):
-    (raw,) = [item for item in rkn_xml.read([Source(xml_file(DUDU))]) if isinstance(item, Raw)]
+    (raw,) = [item for item in rkn_xml.read([RegisterFile(xml_file(DUDU))]) if isinstance(item, RawRow)]
     found = raw.parse()
     assert (found.ref, found.block_type, found.names, found.subnets) == ("187730", "domain", ("dudu.com",), ())
     assert (found.authority, found.decision_number, found.decision_date) == (
@@ -70,20 +70,20 @@ def test_an_inclusion_time_without_a_zone_is_moscows_which_moved_in_2014(local: 
     assert found.isoformat() == utc
 
 
-def test_the_default_block_type_is_by_url_and_an_absent_one_is_the_default(only: Callable[..., Entry]):
+def test_the_default_block_type_is_by_url_and_an_absent_one_is_the_default(only: Callable[..., RegisterEntry]):
     inner = "<url><![CDATA[https://a.com/x]]></url><domain><![CDATA[a.com]]></domain><ip>1.2.3.4</ip>"
     for attributes in ({}, {"blockType": "default"}):
         found = only(inner, **attributes)
         assert (found.block_type, found.urls[0].scheme, found.names) == ("url", "https", ("a.com",))
 
 
-def test_a_domain_mask_covers_the_base_name_with_or_without_its_star(only: Callable[..., Entry]):
+def test_a_domain_mask_covers_the_base_name_with_or_without_its_star(only: Callable[..., RegisterEntry]):
     for written in ("*.a.com", "a.com"):
         found = only(f"<domain><![CDATA[{written}]]></domain>", blockType="domain-mask")
         assert (found.block_type, found.masks, found.names) == ("domain-mask", ("a.com",), ())
 
 
-def test_the_block_type_ip_blocks_addresses_and_subnets_of_both_families(only: Callable[..., Entry]):
+def test_the_block_type_ip_blocks_addresses_and_subnets_of_both_families(only: Callable[..., RegisterEntry]):
     inner = (
         "<ip>1.2.3.4</ip><ipv6>2001:db8::1</ipv6><ipSubnet>5.6.0.0/16</ipSubnet><ipv6Subnet>2001:db8::/32</ipv6Subnet>"
     )
@@ -91,12 +91,14 @@ def test_the_block_type_ip_blocks_addresses_and_subnets_of_both_families(only: C
     assert (found.block_type, len(found.subnets), found.resolved) == ("ip", 4, ())
 
 
-def test_a_domain_block_with_only_a_url_in_it_blocks_the_host_and_never_the_addresses(only: Callable[..., Entry]):
+def test_a_domain_block_with_only_a_url_in_it_blocks_the_host_and_never_the_addresses(
+    only: Callable[..., RegisterEntry],
+):
     found = only("<url><![CDATA[http://a.com/x]]></url><ip>1.2.3.4</ip>", blockType="domain")
     assert (found.block_type, found.names, found.subnets) == ("domain", ("a.com",), ())
 
 
-def test_an_unknown_block_type_is_said_and_taken_by_what_the_entry_holds(only: Callable[..., Entry]):
+def test_an_unknown_block_type_is_said_and_taken_by_what_the_entry_holds(only: Callable[..., RegisterEntry]):
     found = only("<domain><![CDATA[a.com]]></domain>", blockType="spell")
     assert found.block_type == "domain"
     assert "blockType 'spell' is unknown" in found.remarks[0]
@@ -128,7 +130,7 @@ def test_the_article_follows_from_the_entry_type(
         f'<content id="1" entryType="{entry_type}"><decision date="2016-01-01" number="{number}" org="{authority}"/>'
         "<domain>a.com</domain></content>"
     )
-    (raw,) = [item for item in rkn_xml.read([Source(path)]) if isinstance(item, Raw)]
+    (raw,) = [item for item in rkn_xml.read([RegisterFile(path)]) if isinstance(item, RawRow)]
     assert raw.parse().basis == basis
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlite_utils
 
 from results.registers import sample_path
-from results.registers.expectation import Lookup
+from results.registers.expectation import RegisterLookup
 from results.registers.records import ImportReport
 from schedules.demo.targets import LISTED
 
@@ -25,7 +25,7 @@ ARTICLES = {
 
 def test_the_sample_lists_what_the_demo_lists_since_the_same_days(imported: Import, db: sqlite_utils.Database):
     imported(sample_path(), updated=NOW)
-    lookup = Lookup(db, register="rkn", at=NOW)
+    lookup = RegisterLookup(db, register="rkn", at=NOW)
     for name, since in LISTED.items():
         found = lookup.expect(name)
         assert (found.listed, found.stale, found.since, found.since_source) == (True, False, str(since), "inclusion")
@@ -33,7 +33,7 @@ def test_the_sample_lists_what_the_demo_lists_since_the_same_days(imported: Impo
 
 def test_messengers_are_listed_by_15_4_and_linkedin_by_15_5(imported: Import, db: sqlite_utils.Database):
     imported(sample_path())
-    lookup = Lookup(db, register="rkn", at=NOW)
+    lookup = RegisterLookup(db, register="rkn", at=NOW)
     assert {name: lookup.expect(f"https://{name}/").basis for name in ARTICLES} == ARTICLES
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.registers.records import ImportReport, RegisterError
-from results.registers.sampling import Sample, Stratum, _shares, sample
+from results.registers.sampling import Sample, SampleRequest, Stratum, _shares, sample
 
 Write = Callable[..., Path]
 Import = Callable[..., ImportReport]
@@ -23,7 +23,7 @@ AT = datetime(2017, 5, 9, tzinfo=UTC)
 def draw(csv_file: Write, imported: Import, db: sqlite_utils.Database) -> Callable[..., Sample]:
     def from_rows(rows: list[str], size: int = 1000, seed: int = 1, include: tuple[str, ...] = ()) -> Sample:
         imported(csv_file(*rows))
-        return sample(db, "rkn", size=size, seed=seed, at=AT, include=include)
+        return sample(db, "rkn", SampleRequest(size=size, seed=seed, include=include), AT)
 
     return from_rows
 
@@ -79,7 +79,7 @@ def test_addresses_are_not_drawn(draw: Callable[..., Sample]):
 
 def test_a_register_without_a_version_so_old_is_an_error(db: sqlite_utils.Database):
     with pytest.raises(RegisterError, match="is not stored"):
-        sample(db, "rkn", size=1, seed=1, at=AT)
+        sample(db, "rkn", SampleRequest(size=1, seed=1), AT)
 
 
 @given(st.lists(st.integers(1, 500), min_size=1, max_size=12), st.integers(0, 1000))

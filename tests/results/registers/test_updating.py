@@ -14,8 +14,8 @@ import pytest
 import sqlite_utils
 
 from probe.http.exchange import fetch
+from results.registers.importing import ImportOptions, update_register
 from results.registers.records import ImportReport, RegisterError
-from results.registers.updating import update_register
 
 NOW = datetime(2017, 5, 9, 12, tzinfo=UTC)
 Update = Callable[..., "object"]
@@ -68,10 +68,13 @@ def mirror() -> Iterator[Mirror]:
     server.server_close()
 
 
+OPTIONS = ImportOptions(name="rkn", country="RU", now=NOW)
+
+
 @pytest.fixture
 def update(db: sqlite_utils.Database, tmp_path: Path) -> Callable[..., object]:
     async def run(*source: str, force: bool = False) -> ImportReport | None:
-        return await update_register(db, source, fetch, name="rkn", country="RU", force=force, now=NOW, folder=tmp_path)
+        return await update_register(db, source, fetch, tmp_path, OPTIONS, force=force)
 
     return run
 

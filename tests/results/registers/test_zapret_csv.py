@@ -10,12 +10,12 @@ import pytest
 
 from results.registers.formats import zapret_csv
 from results.registers.names import address_text, subnet_text
-from results.registers.records import BadRow, Entry, TruncatedRegister
+from results.registers.records import BadRow, RegisterEntry, TruncatedRegister
 
 Write = Callable[..., Path]
 
 
-def entry(row: str) -> Entry:
+def entry(row: str) -> RegisterEntry:
     return zapret_csv.parse(row.encode("cp1251"))
 
 

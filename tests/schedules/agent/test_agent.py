@@ -21,7 +21,7 @@ from probe.model import Target
 from probe.net.path import BadPath
 from probe.timestamps import rfc3339
 from results.db.store import Store, StoreError
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.agent.agent import PAUSE_S, Agent
 from schedules.agent.ticker import keep_pace, schedule_wakes
 from schedules.config.load import load
@@ -309,7 +309,9 @@ def publish(world: World, *names: str) -> None:
     file.write_text("".join(f"{name}\n" for name in names))
     now = datetime.now(UTC)
     with closing(Store.open(world.database)) as store:
-        import_register(store.db, [file], name="list", country="RU", format="plain", updated=now, now=now)
+        import_register(
+            store.db, [file], ImportOptions(name="list", country="RU", format="plain", updated=now, now=now)
+        )
 
 
 async def test_a_new_listing_is_measured_within_two_minutes_then_hourly_for_two_days_and_daily_again(

@@ -26,7 +26,7 @@ from results.db import notification_queue
 from results.db.notification_queue import Notice
 from results.db.store import Store
 from results.judge.judged import RoundRecord
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import CampaignTable, Config, VantageTable
 from schedules.metrics import metrics
 from schedules.metrics.metrics import MetricsServer
@@ -110,7 +110,9 @@ def test_a_step_that_failed_has_no_duration_and_a_certificate_that_is_none_no_en
 def test_of_the_agent_its_last_round_its_registers_what_is_due_and_what_waits(store: Store, tmp_path: Path) -> None:
     store.save_round(RoundRecord(id="r", started_at="2026-06-20T11:00:00Z", network="restricted"))
     (tmp_path / "list.txt").write_text("a.test\n")
-    import_register(store.db, [tmp_path / "list.txt"], name="rkn", country="RU", format="plain", updated=NOW, now=NOW)
+    import_register(
+        store.db, [tmp_path / "list.txt"], ImportOptions(name="rkn", country="RU", format="plain", updated=NOW, now=NOW)
+    )
     notification_queue.enrol(store, ["me"], "2026-06-20T00:00:00Z")
     notification_queue.post(
         store, [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", said="x")], {"me": ["open"]}

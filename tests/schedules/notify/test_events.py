@@ -15,7 +15,7 @@ from probe.model import Target
 from results.db.notification_queue import SAID, Notice
 from results.db.store import Store
 from results.registers.expectation import Expectation
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
 from schedules.notify.events import notices_of, plain
 from schedules.plan.model import Choice
@@ -49,7 +49,7 @@ def publish(store: Store, folder: Path, hours_ago: float, *names: str, imported:
     file.write_text("".join(f"{name}\n" for name in names))
     at = NOW - timedelta(hours=hours_ago)
     known = NOW - timedelta(hours=imported if imported is not None else hours_ago)
-    import_register(store.db, [file], name="list", country="RU", format="plain", updated=at, now=known)
+    import_register(store.db, [file], ImportOptions(name="list", country="RU", format="plain", updated=at, now=known))
 
 
 def told(store: Store, *targets: Target, path: str = "direct", now: datetime = NOW) -> list[Notice]:

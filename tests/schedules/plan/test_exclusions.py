@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from probe.net.identity import Way, Whereabouts
 from probe.services import built_in
 from results.db.store import Store
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules import cli
 from schedules.config.load import load
 from schedules.config.schema import CODES, CampaignTable, CareTable, Config, ServiceTable, VantageTable
@@ -77,7 +77,7 @@ def dump(folder: Path, store: Store, *lines: str) -> None:
     path = folder / "dump.csv"
     head = "Updated: 2017-05-08 09:00:00 +0000\n"
     path.write_bytes((head + "".join(f"{line}\n" for line in lines)).encode("cp1251"))
-    import_register(store.db, [path], name="rkn", country="RU")
+    import_register(store.db, [path], ImportOptions(name="rkn", country="RU"))
 
 
 def test_registers_samples_leave_out_hosts_of_a_category_and_of_an_authority(tmp_path: Path, store: Store) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from results.db.last_runs import RECENT
 from results.db.store import Store
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
 from schedules.plan.due import (
     CONFIRM_INTERVAL_S,
@@ -43,7 +43,7 @@ def publish(store: Store, folder: Path, days_ago: float, *names: str) -> None:
     file = folder / "register.txt"
     file.write_text("".join(f"{name}\n" for name in names))
     at = NOW - timedelta(days=days_ago)
-    import_register(store.db, [file], name="list", country="RU", format="plain", updated=at, now=at)
+    import_register(store.db, [file], ImportOptions(name="list", country="RU", format="plain", updated=at, now=at))
 
 
 def test_a_new_listing_is_measured_hourly_for_two_days_then_daily_for_two_weeks() -> None:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from results.db.store import Store
-from results.registers import samples
-from results.registers.importing import import_register
+from results.registers import sampling
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import CampaignTable, Config
 from schedules.plan.lists import sampled, waiting
 from schedules.plan.selection import from_campaigns, planned_targets
@@ -35,7 +35,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def imported(store: Store, folder: Path, *lines: str) -> None:
     path = folder / "dump.csv"
     path.write_bytes(HEAD + "".join(f"{line}\n" for line in lines).encode("cp1251", "replace"))
-    import_register(store.db, [path], name="rkn", country="RU")
+    import_register(store.db, [path], ImportOptions(name="rkn", country="RU"))
 
 
 def listed(count: int) -> list[str]:
@@ -74,11 +74,11 @@ def test_all_rounds_of_a_day_measure_the_same_hosts_and_the_seed_is_kept(store: 
 
 def test_what_was_drawn_can_be_drawn_again_from_what_was_kept(store: Store, tmp_path: Path) -> None:
     imported(store, tmp_path, *listed(50))
-    how = {"size": 5, "seed": 7}
-    first = samples.drawn(store.db, "rkn", now=NOW, **how)  # type: ignore[arg-type]
-    assert samples.drawn(store.db, "rkn", now=NOW, **how) == first  # type: ignore[arg-type]
+    request = sampling.SampleRequest(size=5, seed=7)
+    first = sampling.stored_sample(store.db, "rkn", request, NOW)
+    assert sampling.stored_sample(store.db, "rkn", request, NOW) == first
     store.db.execute("DELETE FROM register_samples")
-    again = samples.drawn(store.db, "rkn", now=NOW + timedelta(days=3), **how)  # type: ignore[arg-type]
+    again = sampling.stored_sample(store.db, "rkn", request, NOW + timedelta(days=3))
     assert again == first
 
 

@@ -13,7 +13,7 @@ from probe.control import ControlSource
 from probe.model import Dns, Measurement, Tcp, Tls, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
-from results.registers.importing import import_register
+from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.round.judge import Conclusions, judge_again
@@ -90,7 +90,7 @@ async def test_a_register_imported_later_is_heard_when_judging_again(
     store.save([msgspec.structs.replace(concluded, round_id=None)])
     dump = tmp_path / "dump.csv"
     dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1-Restricting;2017-05-04\n")
-    import_register(store.db, [dump], name="rkn", country="RU")
+    import_register(store.db, [dump], ImportOptions(name="rkn", country="RU"))
     ((_, after),) = store.reclassify(judge_again(store, config))
     assert (after.agreement, after.expectation.since if after.expectation else None) == ("unenforced", "2017-05-04")
 
@@ -100,7 +100,7 @@ async def test_a_register_of_another_country_is_not_held_against_this_vantage(
 ) -> None:
     dump = tmp_path / "dump.csv"
     dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1;2017-05-04\n")
-    import_register(store.db, [dump], name="other", country="KZ")
+    import_register(store.db, [dump], ImportOptions(name="other", country="KZ"))
     concluded = await conclusions(store, config).finish(measurement())
     assert concluded.expectation is None
 

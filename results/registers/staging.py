@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from results.registers import names, schema
-from results.registers.records import BadRow, Entry, Format, Problem, Raw
-from results.registers.source import Source
+import msgspec
+
+from probe.timestamps import rfc3339_of_epoch
+from results.registers import history, names, schema
+from results.registers.formats import RegisterItem
+from results.registers.records import BadRow, ImportReport, RawRow, RegisterEntry, RegisterError, RowProblem
 
 BATCH = 8_000
 MAX_PROBLEMS = 100
@@ -35,7 +39,7 @@ def hash64(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big", signed=True)
 
 
-class Loader:
+class StagedVersion:
     """Takes rows as they come. A row whose content is stored already is only marked as seen; what is new is staged, its
     entries numbered from 1."""
 
@@ -44,8 +48,8 @@ class Loader:
         self.rows = self.skipped = self.staged = 0
         self.updated: datetime | None = None
         self.reasons: Counter[str] = Counter()
-        self.problems: list[Problem] = []
-        self._pending: dict[bytes, tuple[int, Entry]] = {}
+        self.problems: list[RowProblem] = []
+        self._pending: dict[bytes, tuple[int, RegisterEntry]] = {}
         self._perhaps = bytearray(1 << SEEN_BITS - 3)
         self._seen: list[tuple[int]] = []
         self._decisions: dict[tuple[str, str, str], int] = {}
@@ -63,19 +67,19 @@ class Loader:
         for name, size in self._caches.items():
             self.conn.execute(f"PRAGMA {name}.cache_size = {size}")
 
-    def load(self, format_: Format, files: list[Source]) -> None:
-        for item in format_.read(files):
-            if isinstance(item, Raw):
+    def load(self, items: Iterable[RegisterItem]) -> None:
+        for item in items:
+            if isinstance(item, RawRow):
                 self.rows += 1
                 self._take(item)
-            elif isinstance(item, Problem):
+            elif isinstance(item, RowProblem):
                 self._report(item)
                 self.rows += item.skipped
             elif self.updated is None or item.at > self.updated:
                 self.updated = item.at
         self._flush()
 
-    def _take(self, raw: Raw) -> None:
+    def _take(self, raw: RawRow) -> None:
         digest = hashlib.blake2b(raw.content, digest_size=16).digest()
         if digest in self._pending:
             return
@@ -103,18 +107,18 @@ class Loader:
         found: tuple[int] | None = self.conn.execute(find, (self.register_id, digest)).fetchone()
         return found
 
-    def _parse(self, raw: Raw, digest: bytes) -> None:
+    def _parse(self, raw: RawRow, digest: bytes) -> None:
         try:
             entry = raw.parse()
         except BadRow as error:
-            self._report(Problem(raw.source, raw.line, str(error)))
+            self._report(RowProblem(raw.source, raw.line, str(error)))
             return
         for remark in entry.remarks:
-            self._report(Problem(raw.source, raw.line, remark, False))
+            self._report(RowProblem(raw.source, raw.line, remark, False))
         self.staged += 1
         self._pending[digest] = (self.staged, entry)
 
-    def _report(self, problem: Problem) -> None:
+    def _report(self, problem: RowProblem) -> None:
         self.skipped += problem.skipped
         self.reasons[_reason(problem.why)] += 1
         if len(self.problems) < MAX_PROBLEMS:
@@ -141,7 +145,7 @@ class Loader:
         insert("INSERT OR IGNORE INTO register_seen VALUES (?)", self._seen)
         self._seen = []
 
-    def _entry_row(self, number: int, digest: bytes, entry: Entry) -> tuple[object, ...]:
+    def _entry_row(self, number: int, digest: bytes, entry: RegisterEntry) -> tuple[object, ...]:
         return (
             number,
             digest,
@@ -161,7 +165,7 @@ class Loader:
             " ".join(map(names.address_text, entry.resolved)) or None,
         )
 
-    def _decision(self, entry: Entry) -> int:
+    def _decision(self, entry: RegisterEntry) -> int:
         wanted = (entry.authority or "", entry.decision_number or "", entry.decision_date or "")
         if (found := self._decisions.get(wanted)) is not None:
             return found
@@ -188,7 +192,7 @@ def _reason(why: str) -> str:
     return head.partition('"')[0].strip() or why
 
 
-def _name_rows(entries: list[tuple[int, Entry]]) -> list[tuple[str, int, int]]:
+def _name_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[str, int, int]]:
     found: list[tuple[str, int, int]] = []
     for number, entry in entries:
         how = schema.URL_ONLY if entry.urls else schema.EXACT
@@ -200,5 +204,100 @@ def _name_rows(entries: list[tuple[int, Entry]]) -> list[tuple[str, int, int]]:
     return found
 
 
-def _url_rows(entries: list[tuple[int, Entry]]) -> list[tuple[int, int]]:
+def _url_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[int, int]]:
     return [(hash64(url.key), number) for number, entry in entries for url in entry.urls if url.scheme == "http"]
+
+
+class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a version beside its rows. `updated` stands in for the moment the files say, `now` for both."""
+
+    name: str
+    country: str
+    format: str
+    files: Sequence[str]
+    updated: datetime | None
+    now: datetime
+    max_shrink: float | None
+
+
+_ENTER = (
+    """INSERT OR IGNORE INTO register_decisions (authority, number, date)
+       SELECT authority, number, date FROM staged_decisions ORDER BY id""",
+    """UPDATE staged_decisions AS s SET stored = (SELECT d.id FROM register_decisions d
+       WHERE d.authority = s.authority AND d.number = s.number AND d.date = s.date)""",
+    """INSERT INTO register_entries SELECT s.id + :base, :r, s.content, s.key, s.ref, d.stored, s.block_type,
+       s.entry_type, s.basis, s.urgency, s.listed_on, s.listed_at, s.until, s.names, s.urls, s.subnets, s.resolved
+       FROM staged_entries s CROSS JOIN staged_decisions d ON d.id = s.decision ORDER BY s.id""",
+    "INSERT OR IGNORE INTO register_names SELECT name, how, entry + :base FROM staged_names ORDER BY 1, 2, 3",
+    "INSERT OR IGNORE INTO register_urls SELECT hash, entry + :base FROM staged_urls ORDER BY 1, 2",
+    """INSERT OR IGNORE INTO register_subnets
+       SELECT family, prefix, network, entry + :base FROM staged_subnets ORDER BY 1, 2, 3, 4""",
+    "INSERT OR IGNORE INTO register_addresses SELECT address, entry + :base FROM staged_addresses ORDER BY 1, 2",
+)
+
+# Rows that somebody else has stored while they were staged here.
+_MEANWHILE = (
+    """INSERT OR IGNORE INTO register_seen SELECT e.id FROM staged_entries s
+       CROSS JOIN register_entries e ON e.register_id = :r AND e.content = s.content""",
+    """DELETE FROM staged_entries WHERE EXISTS (SELECT 1 FROM register_entries e
+       WHERE e.register_id = :r AND e.content = staged_entries.content)""",
+    *(
+        f"DELETE FROM {table} WHERE entry NOT IN (SELECT id FROM staged_entries)"  # noqa: S608 (constants)
+        for table in ("staged_names", "staged_urls", "staged_subnets", "staged_addresses")
+    ),
+)
+
+
+def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVersion, info: VersionInfo) -> ImportReport:
+    """Make what the staged staged a version of the register. Raises RegisterError where there is nothing in it, or too
+    little."""
+    base = newest_entry(conn)
+    if base != staged.newest:
+        for statement in _MEANWHILE:
+            conn.execute(statement, {"r": register_id})
+    conn.execute("INSERT OR IGNORE INTO register_seen SELECT id + ? FROM staged_entries", (base,))
+    entries = conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
+    stated = info.updated or staged.updated
+    at = int((stated or info.now).timestamp())
+    around = history.neighbours(conn, register_id, at)
+    added, removed = history.count_changes(conn, register_id, around.before)
+    _refuse(entries, entries + removed - added, staged, info)
+    for statement in _ENTER:
+        conn.execute(statement, {"r": register_id, "base": base})
+    version = (register_id, at)
+    if conn.execute("SELECT 1 FROM register_versions WHERE register_id = ? AND at = ?", version).fetchone():
+        history.forget(conn, register_id, at, around)
+    history.record(conn, register_id, at, around)
+    kept = staged.rows - staged.skipped
+    told = int(stated.timestamp()) if stated else None
+    counts = (staged.rows, kept, staged.skipped, entries)
+    conn.execute(
+        "INSERT OR REPLACE INTO register_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*version, told, info.format, *counts, "\n".join(info.files), int(info.now.timestamp())),
+    )
+    return ImportReport(
+        register=info.name,
+        country=info.country,
+        format=info.format,
+        rows=staged.rows,
+        kept=kept,
+        skipped=staged.skipped,
+        entries=entries,
+        added=added,
+        removed=removed,
+        updated=rfc3339_of_epoch(told) if told is not None else None,
+        version=rfc3339_of_epoch(at),
+        reasons=dict(staged.reasons.most_common()),
+        problems=tuple(staged.problems),
+    )
+
+
+def _refuse(entries: int, before: int, staged: StagedVersion, info: VersionInfo) -> None:
+    files = ", ".join(info.files)
+    if not entries:
+        raise RegisterError(f"{files}: no row could be read ({staged.skipped} skipped); is it a {info.format}?")
+    if info.max_shrink is not None and before - entries > info.max_shrink * before:
+        raise RegisterError(
+            f"{files}: {entries} entries where the version before has {before};"
+            " sources have served truncated files; --force takes it all the same"
+        )
