@@ -18,24 +18,24 @@ from math import exp, log
 import msgspec
 
 OPEN, BLOCKED = 0, 1
-Pair = tuple[float, float]
+StatePair = tuple[float, float]
 DWELL_H = 30 * 24.0
 """How long a state lasts on the average, before anything was seen."""
-MOST_ERROR = 0.3
-ERRORS = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, MOST_ERROR)
+MAX_ERROR_RATE = 0.3
+ERROR_RATES = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, MAX_ERROR_RATE)
 """Shares of measurements that tell the other state: which of them it is, the series itself says."""
-RARITY = 0.5
+ERROR_PRIOR_EXPONENT = 0.5
 """Before anything was seen, one share is as much more probable than four times itself as two is than one."""
-LEAST_WEIGHT = 0.002
+MIN_WEIGHT = 0.002
 MASS = 0.99
-FLAPS = 4
+MIN_FLAPS = 4
 FLAP_H = 48.0
 """So many changes, of which half come within so many hours of the one before, are no beginnings and ends."""
-FEW = 8
+MIN_MEASUREMENTS = 8
 """Of fewer measurements nobody can tell flapping from a change."""
 
 
-class Change(msgspec.Struct, frozen=True):
+class StateChange(msgspec.Struct, frozen=True):
     """One change of state, in seconds since 1970: it came after `earliest`, not after `latest`.
 
     `at` is the measurement that most probably was the first one after it.
@@ -53,10 +53,10 @@ class Change(msgspec.Struct, frozen=True):
         return (self.latest - self.earliest) / 3600
 
 
-class Changes(msgspec.Struct, frozen=True):
+class StateHistory(msgspec.Struct, frozen=True):
     """What became of a series: its changes, oldest first; or that it flaps, and then no change is told."""
 
-    changes: tuple[Change, ...] = ()
+    changes: tuple[StateChange, ...] = ()
     flapping: bool = False
     error: float | None = None
     """The share of measurements that tell the other state, as estimated."""
@@ -64,43 +64,43 @@ class Changes(msgspec.Struct, frozen=True):
     """The state that the series begins in; None for a series of nothing."""
 
     @property
-    def began(self) -> Change | None:
+    def began(self) -> StateChange | None:
         """When the block that is in force at the end began, where that was seen."""
         return self.changes[-1] if self.changes and self.changes[-1].blocked else None
 
 
-class Weighed(msgspec.Struct, frozen=True):
+class WeightedErrorRate(msgspec.Struct, frozen=True):
     """A share of errors, and how probable it is of all that are tried."""
 
     error: float
     weight: float
 
 
-def changes(times: Sequence[float], states: Sequence[int]) -> Changes:
+def state_history(times: Sequence[float], states: Sequence[int]) -> StateHistory:
     """The changes in a series of measurements (`times` in seconds, rising; `states` OPEN or BLOCKED)."""
     if not times:
-        return Changes()
+        return StateHistory()
     if len(set(states)) == 1:
-        return Changes(blocked_at_first=states[0] == BLOCKED)
+        return StateHistory(blocked_at_first=states[0] == BLOCKED)
     switches = [_switching(later - before) for before, later in pairwise(times)]
-    evidence = {error: _evidence(states, switches, error) for error in ERRORS}
-    shares = _weighed(evidence)
+    evidence = {error: _log_likelihood(states, switches, error) for error in ERROR_RATES}
+    shares = _weighted_rates(evidence)
     error = sum(one.error * one.weight for one in shares)
-    course = _most_probable(states, switches, error)
+    course = _viterbi(states, switches, error)
     where = [n for n in range(len(switches)) if course[n] != course[n + 1]]
     first = course[0] == BLOCKED
     if _is_noise(states, max(evidence.values())) or _flaps([times[n] for n in where]):
-        return Changes(flapping=True, error=error, blocked_at_first=first)
+        return StateHistory(flapping=True, error=error, blocked_at_first=first)
     found = []
     for place, n in enumerate(where):
         low = (where[place - 1] + n) // 2 + 1 if place else 0
         high = (n + where[place + 1]) // 2 if place + 1 < len(where) else len(switches) - 1
         towards = course[n + 1]
-        weights = _where(states[low : high + 2], switches[low : high + 1], towards, shares)
-        begin, end = _shortest(weights, MASS)
+        weights = _gap_probabilities(states[low : high + 2], switches[low : high + 1], towards, shares)
+        begin, end = _shortest_interval(weights, MASS)
         best = low + max(range(len(weights)), key=weights.__getitem__)
-        found.append(Change(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
-    return Changes(tuple(found), False, error, first)
+        found.append(StateChange(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
+    return StateHistory(tuple(found), False, error, first)
 
 
 def _switching(seconds: float) -> float:
@@ -108,22 +108,22 @@ def _switching(seconds: float) -> float:
     return max(1e-9, 0.5 * (1 - exp(-2 * max(seconds, 0.0) / 3600 / DWELL_H)))
 
 
-def _step(before: Pair, switch: float) -> Pair:
+def _step(before: StatePair, switch: float) -> StatePair:
     stay = 1 - switch
     return before[0] * stay + before[1] * switch, before[1] * stay + before[0] * switch
 
 
-def _told(state: int, error: float) -> Pair:
+def _likelihood(state: int, error: float) -> StatePair:
     """How probable it is to be told `state`, when the network is open, and when it is blocked."""
     return (1 - error, error) if state == OPEN else (error, 1 - error)
 
 
-def _evidence(states: Sequence[int], switches: Sequence[float], error: float) -> float:
+def _log_likelihood(states: Sequence[int], switches: Sequence[float], error: float) -> float:
     """The logarithm of the series' probability at a share of errors (the forward pass, scaled at each step)."""
     evidence, here = 0.0, (0.5, 0.5)
     for n, state in enumerate(states):
         here = _step(here, switches[n - 1]) if n else here
-        told = _told(state, error)
+        told = _likelihood(state, error)
         open_, blocked = here[0] * told[0], here[1] * told[1]
         total = open_ + blocked
         evidence += log(total)
@@ -131,15 +131,19 @@ def _evidence(states: Sequence[int], switches: Sequence[float], error: float) ->
     return evidence
 
 
-def _weighed(evidence: Mapping[float, float]) -> list[Weighed]:
+def _weighted_rates(evidence: Mapping[float, float]) -> list[WeightedErrorRate]:
     """The shares of errors that count, with their posterior weights."""
     best = max(evidence.values())
-    weights = {error: exp(value - best) / error**RARITY for error, value in evidence.items()}
+    weights = {error: exp(value - best) / error**ERROR_PRIOR_EXPONENT for error, value in evidence.items()}
     total = sum(weights.values())
-    return [Weighed(error, weight / total) for error, weight in weights.items() if weight / total > LEAST_WEIGHT]
+    return [
+        WeightedErrorRate(error, weight / total) for error, weight in weights.items() if weight / total > MIN_WEIGHT
+    ]
 
 
-def _where(states: Sequence[int], switches: Sequence[float], towards: int, shares: Sequence[Weighed]) -> list[float]:
+def _gap_probabilities(
+    states: Sequence[int], switches: Sequence[float], towards: int, shares: Sequence[WeightedErrorRate]
+) -> list[float]:
     """How probable one change to `towards` is in each of the gaps between these measurements, if there is one."""
     found = [0.0] * len(switches)
     for one in shares:
@@ -156,7 +160,7 @@ def _where(states: Sequence[int], switches: Sequence[float], towards: int, share
     return found
 
 
-def _most_probable(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
+def _viterbi(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
     """The most probable course of states."""
     right, wrong = log(1 - error), log(error)
     best = [right if states[0] == state else wrong for state in (OPEN, BLOCKED)]
@@ -178,17 +182,17 @@ def _most_probable(states: Sequence[int], switches: Sequence[float], error: floa
 def _is_noise(states: Sequence[int], evidence: float) -> bool:
     """Whether a coin that has no memory tells the series better than states that last, at a share that is no error."""
     share = sum(states) / len(states)
-    if len(states) < FEW or not MOST_ERROR / 2 <= share <= 1 - MOST_ERROR / 2:
+    if len(states) < MIN_MEASUREMENTS or not MAX_ERROR_RATE / 2 <= share <= 1 - MAX_ERROR_RATE / 2:
         return False
     return sum(states) * log(share) + (len(states) - sum(states)) * log(1 - share) > evidence
 
 
 def _flaps(moments: Sequence[float]) -> bool:
     short = sum(later - before < FLAP_H * 3600 for before, later in pairwise(moments))
-    return len(moments) >= FLAPS and 2 * short >= len(moments) - 1
+    return len(moments) >= MIN_FLAPS and 2 * short >= len(moments) - 1
 
 
-def _shortest(weights: Sequence[float], mass: float) -> tuple[int, int]:
+def _shortest_interval(weights: Sequence[float], mass: float) -> tuple[int, int]:
     """The fewest neighbours that together hold `mass` of all weights, their first and last place."""
     wanted = mass * sum(weights)
     best, begin, held = (0, len(weights) - 1), 0, 0.0

@@ -45,7 +45,7 @@ DIRECT = "SELECT name, asn, network_name FROM vantages WHERE path = 'direct'"
 VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class ListingEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Since when an entry lists: the instant, else the day of its inclusion, else that of the decision, which came
     before it; and the first version that had it."""
 
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     first_seen: str
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class EnforcementInput(msgspec.Struct, frozen=True, kw_only=True):
     """A measurement as far as it counts here: what was said of the target, and of it by the register at the time."""
 
     id: str
@@ -73,7 +73,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool | None = None
     as_of: str | None = None
     """The register's version that was asked."""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ListingEntry, ...] = ()
     """What lists it."""
 
     @property
@@ -120,17 +120,17 @@ def of_database(db: Database) -> list[Enforcement]:
     """What `enforcement` gives for all that is stored, with one target's measurements in memory at a time."""
     known, own = versions(db), frozenset(db.execute(DIRECT).fetchall())
     listed = [text for (text,) in db.execute(LISTED)]
-    found = [one for text in listed for one in enforcement(seen(db, text), known, own)]
-    return sorted(found, key=_place)
+    found = [one for text in listed for one in enforcement(inputs_of_target(db, text), known, own)]
+    return sorted(found, key=_sort_key)
 
 
-def seen(db: Database, target: str) -> Iterator[Seen]:
+def inputs_of_target(db: Database, target: str) -> Iterator[EnforcementInput]:
     """Every measurement of a target; of what was measured again at once the later one."""
-    entries = cache(partial(msgspec.json.decode, type=tuple[Entry, ...]))
+    entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
     for row in db.execute(ROWS, [target]):
-        values = dict(zip(Seen.__struct_fields__, row, strict=True))
+        values = dict(zip(EnforcementInput.__struct_fields__, row, strict=True))
         listed = None if values["listed"] is None else bool(values["listed"])
-        yield Seen(**{**values, "listed": listed, "entries": entries(values["entries"] or "[]")})
+        yield EnforcementInput(**{**values, "listed": listed, "entries": entries(values["entries"] or "[]")})
 
 
 def versions(db: Database) -> Versions:
@@ -142,7 +142,7 @@ def versions(db: Database) -> Versions:
 
 
 def enforcement(
-    rows: Iterable[Seen], known: Versions = MappingProxyType({}), own: Networks | None = None
+    rows: Iterable[EnforcementInput], known: Versions = MappingProxyType({}), own: Networks | None = None
 ) -> list[Enforcement]:
     """For each target, register and network how long blocking took, whatever the order of the rows.
 
@@ -150,12 +150,12 @@ def enforcement(
     the networks of direct measurements; None: those of these rows.
     """
     ordered = sorted(set(rows), key=lambda row: (epoch(row.at), row.id))
-    told: dict[tuple[str, str], list[Seen]] = defaultdict(list)
+    told: dict[tuple[str, str], list[EnforcementInput]] = defaultdict(list)
     for row in ordered:
         if row.register is not None:
             told[row.target, row.register].append(row)
-    measured: dict[str, dict[tuple[str | None, ...], list[Seen]]] = defaultdict(lambda: defaultdict(list))
-    for row in _on_its_network(ordered, own):
+    measured: dict[str, dict[tuple[str | None, ...], list[EnforcementInput]]] = defaultdict(lambda: defaultdict(list))
+    for row in _conclusive(ordered, own):
         alone = row.vantage if row.network is None else ""
         measured[row.target][row.country, row.network, alone].append(row)
     found = []
@@ -165,14 +165,14 @@ def enforcement(
         for (country, network, _), those in measured[target].items():
             if listing is not None and country in countries:
                 found.append(_enforced(target, register, network, listing, those))
-    return sorted(found, key=_place)
+    return sorted(found, key=_sort_key)
 
 
-def _place(one: Enforcement) -> tuple[str, str, str]:
+def _sort_key(one: Enforcement) -> tuple[str, str, str]:
     return one.network or "", one.register, one.target
 
 
-def _on_its_network(rows: Sequence[Seen], own: Networks | None) -> list[Seen]:
+def _conclusive(rows: Sequence[EnforcementInput], own: Networks | None) -> list[EnforcementInput]:
     """Those that tell of a network: open or surely blocked, and not by a path that leaves in another, nobody knows
     which."""
     if own is None:
@@ -185,7 +185,7 @@ def _on_its_network(rows: Sequence[Seen], own: Networks | None) -> list[Seen]:
     ]
 
 
-def _listing(said: Sequence[Seen], known: Sequence[float]) -> _Listing | None:
+def _listing(said: Sequence[EnforcementInput], known: Sequence[float]) -> _Listing | None:
     """When a register first listed a target, by all that it said of it; None where it never did."""
     windows = {entry: _window(entry, known) for row in said if row.listed for entry in row.entries}
     if not windows:
@@ -196,7 +196,7 @@ def _listing(said: Sequence[Seen], known: Sequence[float]) -> _Listing | None:
     return _Listing(max([first, *(at for at in without if at <= last)]), last, shown)
 
 
-def _window(entry: Entry, known: Sequence[float]) -> _Listing:
+def _window(entry: ListingEntry, known: Sequence[float]) -> _Listing:
     if entry.listed_at is not None:
         at = epoch(entry.listed_at)
         return _Listing(at, at, entry.listed_at)
@@ -211,7 +211,7 @@ def _window(entry: Entry, known: Sequence[float]) -> _Listing:
 
 
 def _enforced(
-    target: str, register: str, network: str | None, listing: _Listing, measured: Sequence[Seen]
+    target: str, register: str, network: str | None, listing: _Listing, measured: Sequence[EnforcementInput]
 ) -> Enforcement:
     block = _block(measured, listing.first)
     opened = [row for row in measured if row.outcome == "reachable" and (block is None or _before(row, block))]
@@ -232,7 +232,7 @@ def _enforced(
     )
 
 
-def _block(measured: Sequence[Seen], listed: float) -> Seen | None:
+def _block(measured: Sequence[EnforcementInput], listed: float) -> EnforcementInput | None:
     """The first measurement of the first block that was not over when the target was listed."""
     runs = [list(same) for _, same in groupby(measured, key=lambda row: row.outcome)]
     for place, run in enumerate(runs):
@@ -242,7 +242,7 @@ def _block(measured: Sequence[Seen], listed: float) -> Seen | None:
     return None
 
 
-def _before(one: Seen, other: Seen) -> bool:
+def _before(one: EnforcementInput, other: EnforcementInput) -> bool:
     return (epoch(one.at), one.id) < (epoch(other.at), other.id)
 
 
@@ -250,7 +250,7 @@ def _hours(seconds: float) -> float:
     return round(seconds / 3600, 2)
 
 
-class Delay(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkDelay(msgspec.Struct, frozen=True, kw_only=True):
     """A network's answer: of how many listed targets how many it blocks, and the median of the hours, which lies
     somewhere from `at_least` to `at_most`; None: beyond any number. What is not blocked yet counts as never."""
 
@@ -262,13 +262,13 @@ class Delay(msgspec.Struct, frozen=True, kw_only=True):
     at_most: float | None
 
 
-def by_network(found: Iterable[Enforcement]) -> list[Delay]:
+def by_network(found: Iterable[Enforcement]) -> list[NetworkDelay]:
     """The answers of all networks, those with most targets first."""
     groups: dict[tuple[str | None, str], list[Enforcement]] = defaultdict(list)
     for one in found:
         groups[one.network, one.register].append(one)
     delays = [
-        Delay(
+        NetworkDelay(
             network=network,
             register=register,
             targets=len(those),

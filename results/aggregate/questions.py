@@ -23,7 +23,7 @@ import msgspec
 
 from probe.timestamps import epoch
 
-UNTOLD = ("offline", "inconclusive")
+UNDETERMINED = ("offline", "inconclusive")
 """Outcomes that say that this measurement cannot tell."""
 SURE = ("confirmed", "probable")
 """Confidences of a block that a delay is counted by."""
@@ -162,7 +162,7 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-class Answers(Protocol):
+class Aggregates(Protocol):
     """Whoever can be asked. Rows are in the order of their fields, None first."""
 
     def matrix(self, period: Period) -> list[MatrixRow]: ...

@@ -31,18 +31,18 @@ OPEN_END = "\uffff"
 """After every time."""
 NETWORK = "w.country, w.asn, w.network_name"
 IN_PERIOD = "{at}.started_at >= :since AND {at}.started_at < :until"
-COUNTS = "m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
-UNTOLD = "({})".format(", ".join(f"'{outcome}'" for outcome in questions.UNTOLD))
-SURE = "({})".format(", ".join(f"'{confidence}'" for confidence in questions.SURE))
+COUNTED = "m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
+UNDETERMINED_SQL = "({})".format(", ".join(f"'{outcome}'" for outcome in questions.UNDETERMINED))
+SURE_SQL = "({})".format(", ".join(f"'{confidence}'" for confidence in questions.SURE))
 BY_TIME = f"""
 FROM measurements m CROSS JOIN verdicts v ON v.measurement = m.number
 JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-WHERE {COUNTS} AND {IN_PERIOD.format(at="m")}
+WHERE {COUNTED} AND {IN_PERIOD.format(at="m")}
 """
 BY_VERDICT = f"""
 FROM verdicts v CROSS JOIN measurements m ON m.number = v.measurement
 JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-WHERE {COUNTS} AND {IN_PERIOD.format(at="v")}
+WHERE {COUNTED} AND {IN_PERIOD.format(at="v")}
 """
 PAIRS = """
 pairs (target_id, vantage_id) AS (
@@ -57,17 +57,17 @@ pairs (target_id, vantage_id) AS (
 """Which targets were measured at which vantages: from one to the next by the index, whatever lies between."""
 LAST = f"""
 SELECT m.number FROM measurements m JOIN verdicts v ON v.measurement = m.number
-WHERE m.target_id = p.target_id AND m.vantage_id = p.vantage_id AND {COUNTS} AND {IN_PERIOD.format(at="m")} {{told}}
+WHERE m.target_id = p.target_id AND m.vantage_id = p.vantage_id AND {COUNTED} AND {IN_PERIOD.format(at="m")} {{told}}
 ORDER BY m.started_at DESC, m.id DESC LIMIT 1
 """  # noqa: S608 constants only
 NEWEST = f"""
 WITH RECURSIVE {PAIRS},
 found AS (SELECT *, ifnull(
-    ({LAST.format(told=f"AND v.outcome NOT IN {UNTOLD}")}), ({LAST.format(told="")})) AS number FROM pairs p),
+    ({LAST.format(told=f"AND v.outcome NOT IN {UNDETERMINED_SQL}")}), ({LAST.format(told="")})) AS number FROM pairs p),
 newest AS (
     SELECT t.service, t.text, w.name, {NETWORK}, w.path, m.id, m.started_at, v.outcome, v.method, v."trigger",
         v.confidence, v.agreement, v.expectation, row_number() OVER (
-        PARTITION BY t.service, t.text, w.id ORDER BY v.outcome IN {UNTOLD}, m.started_at DESC, m.id DESC
+        PARTITION BY t.service, t.text, w.id ORDER BY v.outcome IN {UNDETERMINED_SQL}, m.started_at DESC, m.id DESC
     ) AS place
     FROM found f JOIN measurements m ON m.number = f.number JOIN verdicts v ON v.measurement = m.number
     JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
@@ -97,15 +97,15 @@ SELECT t.text, w.country,
 {BY_VERDICT} AND instr(v.expectation, '"listed":true') > 0 AND json_extract(v.expectation, '$.listed') = 1
 GROUP BY 1, 2 HAVING listed_at IS NOT NULL
 """
-COURSES = f"""
+LISTED_BLOCKS = f"""
 WITH listed AS ({LISTINGS}), seen AS (
     SELECT s.text, {NETWORK}, s.listed_at, m.started_at, v.outcome, sum(v.outcome = 'reachable') OVER (
         PARTITION BY s.text, {NETWORK} ORDER BY m.started_at, m.id ROWS UNBOUNDED PRECEDING
     ) AS block
     FROM listed s JOIN targets t ON t.text = s.text CROSS JOIN measurements m ON m.target_id = t.id
     JOIN verdicts v ON v.measurement = m.number JOIN vantages w ON w.id = m.vantage_id AND w.country IS s.country
-    WHERE {COUNTS} AND {IN_PERIOD.format(at="m")} AND w.path = 'direct'
-        AND (v.outcome = 'reachable' OR v.outcome = 'blocked' AND v.confidence IN {SURE})
+    WHERE {COUNTED} AND {IN_PERIOD.format(at="m")} AND w.path = 'direct'
+        AND (v.outcome = 'reachable' OR v.outcome = 'blocked' AND v.confidence IN {SURE_SQL})
 )
 SELECT text, country, asn, network_name, listed_at, max(iif(outcome = 'reachable', started_at, NULL)),
     min(iif(outcome = 'blocked', started_at, NULL)), max(iif(outcome = 'blocked', started_at, NULL))
@@ -123,7 +123,7 @@ WITH inside AS (
         JOIN targets t ON t.text = ot.text AND t.service IS ot.service
         CROSS JOIN measurements b ON b.number = (
             SELECT m.number FROM measurements m CROSS JOIN verdicts v ON v.measurement = m.number
-            WHERE m.target_id = t.id AND m.vantage_id = o.vantage_id AND {COUNTS} AND m.started_at < :since
+            WHERE m.target_id = t.id AND m.vantage_id = o.vantage_id AND {COUNTED} AND m.started_at < :since
                 AND v.outcome IN ('blocked', 'reachable')
             ORDER BY m.started_at DESC, m.id DESC LIMIT 1)
         WHERE o.number = n.number ORDER BY b.started_at DESC, b.id DESC LIMIT 1
@@ -138,7 +138,7 @@ WHERE was.outcome <> now.outcome
 """  # noqa: S608 constants only
 
 
-class SqliteAnswers:
+class SqliteAggregates:
     """Asks one database; the connection may be read only, and belongs to who made it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -152,7 +152,7 @@ class SqliteAnswers:
 
     def enforcement_delay(self, period: Period) -> list[DelayRow]:
         blocks: dict[tuple[str, Network, str], list[Block]] = defaultdict(list)
-        for text, country, asn, name, listed_at, *block in self._rows(COURSES, period):
+        for text, country, asn, name, listed_at, *block in self._rows(LISTED_BLOCKS, period):
             blocks[text, (country, asn, name), listed_at].append(Block(*block))
         return ordered(questions.delay(*key, those) for key, those in blocks.items())
 
@@ -173,9 +173,9 @@ class SqliteAnswers:
         return ordered(kind(**dict(zip(names, row, strict=True))) for row in self._rows(query, period, **more))
 
     def _rows(self, query: str, period: Period, **more: str) -> sqlite3.Cursor:
-        return self._connection.execute(query, values(period) | more)
+        return self._connection.execute(query, period_parameters(period) | more)
 
 
-def values(period: Period) -> dict[str, Any]:
+def period_parameters(period: Period) -> dict[str, Any]:
     """A period's ends for IN_PERIOD."""
     return {"since": period.since or "", "until": period.until or OPEN_END}

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from results.compare.compare import Cell, Compared, compare
-from results.compare.index import Gathered, gather
+from results.compare.compare import ComparedRow, MatrixCell, compare
+from results.compare.index import MeasurementIndex, gather
 from results.compare.sources import SourceError
 
-__all__ = ["Cell", "Compared", "Gathered", "SourceError", "compare", "gather"]
+__all__ = ["ComparedRow", "MatrixCell", "MeasurementIndex", "SourceError", "compare", "gather"]

@@ -17,19 +17,19 @@ import msgspec
 
 from probe.model import Vantage
 from probe.timestamps import parse_date, rfc3339_of_epoch
-from results.aggregate.changes import Changes, changes
-from results.compare.differences import Difference, Unit, difference
-from results.compare.index import Gathered, RowsOf
+from results.aggregate.changes import StateHistory, state_history
+from results.compare.differences import ComparedVantage, Difference, difference
+from results.compare.index import MeasurementIndex, RowKind
 from results.compare.record import DIRECT, FINDINGS, NOT_KNOWN, network_of
-from results.compare.timeline import Day, Point, Share, Track, share_of_days, tracks
+from results.compare.timeline import BlockedShare, DayState, RowState, VantageTrack, share_of_days, tracks
 
 By = Literal["vantage", "network", "country", "path", "day"]
 Names = Mapping[Vantage, str]
-MOST_DAYS = 400
+MAX_DAYS = 400
 """Between the first and the last day so many gaps are shown; of a longer period only days with measurements."""
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     """One row at one vantage, network, country, path or day; `outcome` None for a gap."""
 
     by: str
@@ -41,7 +41,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """How many vantages measured anything."""
     split: bool = False
     """Whether they are not all in one state."""
-    share: Share | None = None
+    share: BlockedShare | None = None
     """Of its vantage-days, how many are blocked."""
     last: float | None = None
     """When the last measurement was; seconds since 1970."""
@@ -62,20 +62,20 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Course(msgspec.Struct, frozen=True):
+class VantageHistory(msgspec.Struct, frozen=True):
     """How a row changed over time at one vantage."""
 
     label: str
     vantage: Vantage
-    changes: Changes
+    history: StateHistory
 
 
-class Compared(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
     """One row, compared."""
 
     row: str
     is_service: bool
-    cells: tuple[Cell, ...]
+    cells: tuple[MatrixCell, ...]
     difference: Difference
     kinds: tuple[Difference, ...]
     """Every kind of difference there is; `difference` is the first."""
@@ -83,7 +83,7 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """The difference in words."""
     note: str | None
     """What was left out of the comparison, and what is odd."""
-    courses: tuple[Course, ...]
+    histories: tuple[VantageHistory, ...]
     since: str | None
     """Since when a register lists it, as far as anybody's measurements know."""
     at: float | None
@@ -101,8 +101,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    gathered: Gathered, *, by: By = "vantage", rows: RowsOf = "service", within_s: float = 86400.0
-) -> Iterator[Compared]:
+    gathered: MeasurementIndex, *, by: By = "vantage", rows: RowKind = "service", within_s: float = 86400.0
+) -> Iterator[ComparedRow]:
     """Each row, one after the other. States count that are at most `within_s` older than the row's newest one."""
     vantages = gathered.vantages()
     every = labels(vantages, by) if by != "day" else {}
@@ -112,10 +112,10 @@ def compare(
         found = tracks(row, within_s)
         at = max((track.last_at for track in found if track.last_at is not None), default=None)
         newest = at or 0.0
-        units = _units(found, row.is_service, newest, within_s, names)
-        cells = _by_day(found, days) if by == "day" else _by_label(units, every, newest, within_s)
+        units = _compared_vantages(found, row.is_service, newest, within_s, names)
+        cells = _day_cells(found, days) if by == "day" else _label_cells(units, every, newest, within_s)
         told = difference(units, by)
-        yield Compared(
+        yield ComparedRow(
             row=row.name,
             is_service=row.is_service,
             cells=tuple(cells),
@@ -123,13 +123,15 @@ def compare(
             kinds=told.kinds,
             says=told.says,
             note=told.note,
-            courses=tuple(Course(unit.label, unit.track.vantage, unit.changes) for unit in units),
+            histories=tuple(VantageHistory(unit.label, unit.track.vantage, unit.history) for unit in units),
             since=max((track.since for track in found if track.since), default=None),
             at=at,
         )
 
 
-def _units(found: Sequence[Track], is_service: bool, at: float, within_s: float, names: Names) -> list[Unit]:
+def _compared_vantages(
+    found: Sequence[VantageTrack], is_service: bool, at: float, within_s: float, names: Names
+) -> list[ComparedVantage]:
     """Each track with its state as it is compared: fresh, and for a service of all that anybody had to measure."""
     oldest = at - within_s
     required = {target for track in found for target, last in track.targets.items() if last >= oldest}
@@ -140,14 +142,14 @@ def _units(found: Sequence[Track], is_service: bool, at: float, within_s: float,
         partial = point is not None and point.outcome != "blocked" and missing
         known = None if partial else point
         doubtful = point is None and track.doubt is not None and track.doubt.at >= oldest
-        course = changes(track.times, track.states)
-        units.append(Unit(track, names[track.vantage], known, course, partial, doubtful))
+        course = state_history(track.times, track.states)
+        units.append(ComparedVantage(track, names[track.vantage], known, course, partial, doubtful))
     return units
 
 
-def _by_label(units: Sequence[Unit], every: Names, at: float, within_s: float) -> Iterator[Cell]:
+def _label_cells(units: Sequence[ComparedVantage], every: Names, at: float, within_s: float) -> Iterator[MatrixCell]:
     """A cell for each label that there is, also where the row has nothing to show in it."""
-    groups: dict[str, list[Unit]] = {label: [] for label in in_order(every)}
+    groups: dict[str, list[ComparedVantage]] = {label: [] for label in in_order(every)}
     for unit in units:
         groups[every[unit.vantage]].append(unit)
     for label, group in groups.items():
@@ -161,7 +163,7 @@ def _by_label(units: Sequence[Unit], every: Names, at: float, within_s: float) -
         )
 
 
-def _by_day(found: Sequence[Track], days: Sequence[str]) -> Iterator[Cell]:
+def _day_cells(found: Sequence[VantageTrack], days: Sequence[str]) -> Iterator[MatrixCell]:
     """A cell for each UTC day. What leaves by another path is left out where anybody's direct path found anything."""
     direct = [track for track in found if track.vantage.path == DIRECT and track.finding is not None] or found
     for day in days:
@@ -177,10 +179,10 @@ def _by_day(found: Sequence[Track], days: Sequence[str]) -> Iterator[Cell]:
 
 
 def _cell(
-    label: str, points: Sequence[Point], doubts: Sequence[Point], days: Sequence[Day], last: Sequence[float]
-) -> Cell:
-    state = _most(points) or _most(doubts)
-    return Cell(
+    label: str, points: Sequence[RowState], doubts: Sequence[RowState], days: Sequence[DayState], last: Sequence[float]
+) -> MatrixCell:
+    state = _majority(points) or _majority(doubts)
+    return MatrixCell(
         by=label,
         outcome=state.outcome if state else None,
         method=state.method if state else None,
@@ -193,7 +195,7 @@ def _cell(
     )
 
 
-def _most(points: Sequence[Point]) -> Point | None:
+def _majority(points: Sequence[RowState]) -> RowState | None:
     """The state that most vantages are in, and of these the newest."""
     counts = Counter(point.outcome for point in points)
     return max(points, key=lambda point: (counts[point.outcome], point.at, point.outcome == "blocked"), default=None)
@@ -205,7 +207,7 @@ def _all_days(days: Sequence[str]) -> list[str]:
     if not days:
         return []
     first, last = parse_date(days[0]), parse_date(days[-1])
-    if (last - first).days > MOST_DAYS:
+    if (last - first).days > MAX_DAYS:
         return list(days)
     return [str(first + timedelta(days=n)) for n in range((last - first).days + 1)]
 

@@ -15,23 +15,23 @@ import msgspec
 from probe.model import Vantage
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.compare.record import (
-    LATEST,
-    LONGEST_TARGET,
-    PLACE,
-    Listing,
-    Seen,
+    MAX_EPOCH_S,
+    MAX_TARGET_LENGTH,
+    VANTAGE_FIELDS,
+    ResultListing,
+    ResultRecord,
     bounded,
+    comparable_vantage,
     failing_family,
-    is_sound,
-    place_of,
+    is_valid,
 )  # fmt: skip
 from results.db.jsonl import printable
 from results.export.exchange import Skipped
 
-LONGEST_VALUE = 16 * 1024 * 1024
+MAX_VALUE_BYTES = 16 * 1024 * 1024
 BUSY_TIMEOUT_S = 60
 TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
-SEEN = """
+RESULTS_QUERY = """
 SELECT m.id, m.started_at, t.text, t.service, t.required, w.name, w.country, w.asn, w.network_name, w.path,
     v.outcome, v.method, v.agreement, v.confidence, v.evidence,
     ifnull(r.network, m.context) LIKE '%restricted%', v.expectation, v.rules_version
@@ -39,56 +39,58 @@ FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id
 JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
 WHERE m.control_of IS NULL {later}
 """
-WITHIN = "AND m.started_at >= ? AND m.started_at < ?"
-BESIDE = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL {later} AND {when}"
+IN_PERIOD = "AND m.started_at >= ? AND m.started_at < ?"
+OUTSIDE_QUERY = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL {later} AND {when}"
 BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
 MARGIN_S = 86400.0
 """Of a period's ends, for times are compared as text here, and may be written in another zone than ours."""
-LATER = "AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
+NOT_REPEATED = "AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
 class BadDatabase(ValueError):
     """A database that cannot be read; the message names it."""
 
 
-class Beside(msgspec.Struct, frozen=True):
+class OutsidePeriod(msgspec.Struct, frozen=True):
     """How many measurements were not read, since they lie beside the period by more than a day."""
 
     count: int
 
 
-def read(path: Path, *, since: float | None = None, until: float | None = None) -> Iterator[Seen | Skipped | Beside]:
+def read(
+    path: Path, *, since: float | None = None, until: float | None = None
+) -> Iterator[ResultRecord | Skipped | OutsidePeriod]:
     """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase.
 
     With `since` or `until` (seconds since 1970) what is surely not of that period is only counted.
     """
     try:
         with closing(open_read_only(path)) as connection:
-            query, ends = query_of(connection, path), bounds(since, until)
+            query, ends = results_query(connection, path), period_bounds(since, until)
             if ends:
-                yield Beside(_beside(connection, query, ends))
-                query += WITHIN
+                yield OutsidePeriod(_count_outside(connection, query, ends))
+                query += IN_PERIOD
             for number, row in enumerate(connection.execute(query, ends), 1):
                 try:
-                    yield _seen(row)
+                    yield _record(row)
                 except (ValueError, TypeError, OverflowError, RecursionError) as error:
                     yield Skipped(path, number, printable(str(error)))
     except sqlite3.Error as error:
         raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
 
 
-def bounds(since: float | None, until: float | None) -> list[str]:
+def period_bounds(since: float | None, until: float | None) -> list[str]:
     """For WITHIN: a period's ends as text, a day wider on both sides; nothing where there is none."""
     if since is None and until is None:
         return []
     first = rfc3339_of_epoch(max(since - MARGIN_S, 0), "milliseconds") if since is not None else ""
-    last = rfc3339_of_epoch(max(min(until + MARGIN_S, LATEST), 0), "milliseconds") if until is not None else "9"
+    last = rfc3339_of_epoch(max(min(until + MARGIN_S, MAX_EPOCH_S), 0), "milliseconds") if until is not None else "9"
     return [first, max(first, last)]
 
 
-def _beside(connection: sqlite3.Connection, query: str, ends: list[str]) -> int:
-    later = LATER if LATER in query else ""
-    counts = [BESIDE.format(later=later, when=when) for when in (BEFORE, AFTER)]
+def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) -> int:
+    later = NOT_REPEATED if NOT_REPEATED in query else ""
+    counts = [OUTSIDE_QUERY.format(later=later, when=when) for when in (BEFORE, AFTER)]
     return sum(connection.execute(count, [end]).fetchone()[0] for count, end in zip(counts, ends, strict=True))
 
 
@@ -108,44 +110,44 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def _connect(address: str) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a function of ours takes twice as long
     return connection
 
 
-def query_of(connection: sqlite3.Connection, path: Path) -> str:
+def results_query(connection: sqlite3.Connection, path: Path) -> str:
     """What to ask of this version's schema; nothing but plain tables are asked."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [name for name in TABLES if name not in there]
     if missing:
         raise BadDatabase(f"{path}: is not a reachprobe database: no table {missing[0]}")
     columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
-    return SEEN.format(later=LATER if "repeats" in columns else "")
+    return RESULTS_QUERY.format(later=NOT_REPEATED if "repeats" in columns else "")
 
 
 @lru_cache(maxsize=1024, typed=True)
-def _place(*values: Any) -> Vantage:
+def _vantage(*values: Any) -> Vantage:
     """Of a million rows from a few places each place is read once."""
-    return place_of(msgspec.convert(dict(zip(PLACE, values, strict=True)), Vantage))
+    return comparable_vantage(msgspec.convert(dict(zip(VANTAGE_FIELDS, values, strict=True)), Vantage))
 
 
 @lru_cache(maxsize=1024)
 def _listed_since(expectation: str) -> str | None:
-    listing = msgspec.json.decode(expectation, type=Listing)
+    listing = msgspec.json.decode(expectation, type=ResultListing)
     return bounded(listing.since, 40) if listing.listed and listing.since else None
 
 
-def _seen(row: tuple[Any, ...]) -> Seen:
+def _record(row: tuple[Any, ...]) -> ResultRecord:
     since = _listed_since(row[16]) if row[16] else None
-    seen = Seen(
+    seen = ResultRecord(
         id=bounded(row[0]),
         at=epoch(row[1], needs_zone=True),
-        target=bounded(row[2], LONGEST_TARGET),
+        target=bounded(row[2], MAX_TARGET_LENGTH),
         service=bounded(row[3]) if row[3] else None,
         required=bool(row[4]),
-        vantage=_place(*row[5:10]),
+        vantage=_vantage(*row[5:10]),
         outcome=row[10],
         method=row[11],
         agreement=row[12],
@@ -155,6 +157,6 @@ def _seen(row: tuple[Any, ...]) -> Seen:
         since=since,
         rules_version=bounded(row[17]),
     )
-    if not is_sound(seen):
+    if not is_valid(seen):
         raise ValueError(f"an outcome {seen.outcome!r} with method {seen.method!r} and agreement {seen.agreement!r}")
     return seen

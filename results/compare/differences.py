@@ -13,12 +13,12 @@ from typing import Literal
 import msgspec
 
 from probe.model import Vantage
-from results.aggregate.changes import Changes
+from results.aggregate.changes import StateHistory
 from results.compare.record import DIRECT, day_of, network_of
-from results.compare.timeline import FEW, Point, Track
+from results.compare.timeline import FEW_DAYS, RowState, VantageTrack
 
 Difference = Literal["none", "machine", "network", "country", "everywhere", "path", "family", "time", "unknown"]
-LENS: dict[str, Difference] = {
+FIRST_KIND: dict[str, Difference] = {
     "vantage": "machine",
     "network": "network",
     "country": "country",
@@ -26,19 +26,19 @@ LENS: dict[str, Difference] = {
     "day": "time",
 }
 """What is laid side by side is told first, where it differs."""
-NAMED = 6
+MAX_NAMES = 6
 """How many places a sentence names before it counts the rest."""
 FAMILIES = {"ipv4": ("IPv6", "IPv4"), "ipv6": ("IPv4", "IPv6")}
 PLURAL = {"country": "countries", "network": "networks", "machine": "machines", "vantage": "vantages"}
 
 
-class Unit(msgspec.Struct, frozen=True):
+class ComparedVantage(msgspec.Struct, frozen=True):
     """One vantage's side of a comparison; `point` is its state, None where that is missing, too old or incomplete."""
 
-    track: Track
+    track: VantageTrack
     label: str
-    point: Point | None
-    changes: Changes
+    point: RowState | None
+    history: StateHistory
     partial: bool = False
     """Whether it has a fresh state, but not of everything that is required."""
     doubtful: bool = False
@@ -49,7 +49,7 @@ class Unit(msgspec.Struct, frozen=True):
         return self.track.vantage
 
 
-class Told(msgspec.Struct, frozen=True):
+class RowDifference(msgspec.Struct, frozen=True):
     """All kinds of difference, the first one first; the difference in words; what has to be said beside it."""
 
     kinds: tuple[Difference, ...]
@@ -57,7 +57,7 @@ class Told(msgspec.Struct, frozen=True):
     note: str | None
 
 
-def difference(units: Sequence[Unit], by: str) -> Told:
+def difference(units: Sequence[ComparedVantage], by: str) -> RowDifference:
     """What differs between `units`, with what is laid side by side (`by`) told first."""
     decided = [unit for unit in units if unit.point is not None]
     base = [unit for unit in decided if unit.vantage.path == DIRECT] or decided
@@ -65,23 +65,25 @@ def difference(units: Sequence[Unit], by: str) -> Told:
     if base and _outcomes(base) == {"down"} and _outcomes(decided) == {"down"}:
         found.append(("everywhere", "everywhere: down"))
     elif len(_outcomes(base)) > 1:
-        found.append(_place(base))
-    if paths := _paths(base, [unit for unit in decided if unit not in base]):
+        found.append(_place_difference(base))
+    if paths := _path_difference(base, [unit for unit in decided if unit not in base]):
         found.append(("path", paths))
     if families := _families_text(base):
         found.append(("family", families))
     if times := _times_text([unit for unit in units if unit.vantage.path == DIRECT] or units):
         found.append(("time", times))
-    found.sort(key=lambda one: one[0] != LENS[by])
+    found.sort(key=lambda one: one[0] != FIRST_KIND[by])
     if not found:
-        found.append(_nothing(base, decided, by))
+        found.append(_no_difference(base, decided, by))
     elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
         found.insert(0, (found[0][0], _same_text(base)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
-    return Told(kinds, "; ".join(says for _, says in found), _note_text(units))
+    return RowDifference(kinds, "; ".join(says for _, says in found), _note_text(units))
 
 
-def _nothing(base: Sequence[Unit], decided: Sequence[Unit], by: str) -> tuple[Difference, str]:
+def _no_difference(
+    base: Sequence[ComparedVantage], decided: Sequence[ComparedVantage], by: str
+) -> tuple[Difference, str]:
     """No difference was found: because there is none, or because there was nothing to hold it against."""
     if len(decided) > 1 or (by == "day" and base and sum(day.findings > 0 for day in base[0].track.days.values()) > 1):
         return "none", f"no difference: {_same_text(base)}"
@@ -90,11 +92,11 @@ def _nothing(base: Sequence[Unit], decided: Sequence[Unit], by: str) -> tuple[Di
     return "unknown", "nothing to compare"
 
 
-def _outcomes(units: Sequence[Unit]) -> set[str]:
+def _outcomes(units: Sequence[ComparedVantage]) -> set[str]:
     return {unit.point.outcome for unit in units if unit.point is not None}
 
 
-def _place(base: Sequence[Unit]) -> tuple[Difference, str]:
+def _place_difference(base: Sequence[ComparedVantage]) -> tuple[Difference, str]:
     """The coarsest place that explains who sees what."""
     if _explains(base, lambda vantage: vantage.country):
         return "country", _places_text(base, "country", lambda unit: str(unit.vantage.country))
@@ -110,7 +112,7 @@ def _network(vantage: Vantage) -> str | None:
     return f"{vantage.country} {network_of(vantage)}" if known else None
 
 
-def _explains(units: Sequence[Unit], place: Callable[[Vantage], str | None]) -> bool:
+def _explains(units: Sequence[ComparedVantage], place: Callable[[Vantage], str | None]) -> bool:
     """Whether all vantages' places are known, and each place's vantages all say one thing."""
     said: dict[str, set[str]] = {}
     for unit in units:
@@ -121,7 +123,7 @@ def _explains(units: Sequence[Unit], place: Callable[[Vantage], str | None]) -> 
     return all(len(outcomes) == 1 for outcomes in said.values())
 
 
-def _paths(base: Sequence[Unit], others: Sequence[Unit]) -> str | None:
+def _path_difference(base: Sequence[ComparedVantage], others: Sequence[ComparedVantage]) -> str | None:
     """What other paths do that the direct one of the same machine (without one, any direct one) does not."""
     opening: set[str] = set()
     closed: set[str] = set()
@@ -136,11 +138,11 @@ def _paths(base: Sequence[Unit], others: Sequence[Unit]) -> str | None:
 def _listed(names: Iterable[str]) -> str:
     """`a, b and 3 more`."""
     every = list(dict.fromkeys(names))
-    more = f" and {len(every) - NAMED} more" if len(every) > NAMED else ""
-    return ", ".join(every[:NAMED]) + more
+    more = f" and {len(every) - MAX_NAMES} more" if len(every) > MAX_NAMES else ""
+    return ", ".join(every[:MAX_NAMES]) + more
 
 
-def _places_text(units: Sequence[Unit], level: str, label: Callable[[Unit], str]) -> str:
+def _places_text(units: Sequence[ComparedVantage], level: str, label: Callable[[ComparedVantage], str]) -> str:
     """`this network only: blocked on AS1; reachable on AS2, AS3`."""
     by_outcome: dict[str, set[str]] = defaultdict(set)
     for unit in units:
@@ -162,7 +164,7 @@ def _paths_text(opening: Sequence[str], closed: Sequence[str]) -> str | None:
     return "; ".join(said) or None
 
 
-def _families_text(units: Sequence[Unit]) -> str | None:
+def _families_text(units: Sequence[ComparedVantage]) -> str | None:
     """`IPv6 only: over IPv4 it does not work at home`."""
     where: dict[str, list[str]] = defaultdict(list)
     for unit in units:
@@ -175,14 +177,14 @@ def _families_text(units: Sequence[Unit]) -> str | None:
     return "; ".join(said) or None
 
 
-def _times_text(units: Sequence[Unit]) -> str | None:
+def _times_text(units: Sequence[ComparedVantage]) -> str | None:
     """`since 2017-05-06 at home, office (within 6 h)`; blocks that ended; what flaps."""
     dated: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for unit in units:
-        if unit.changes.flapping:
+        if unit.history.flapping:
             dated["", "flapping"].append((unit.label, 0.0))
-        elif unit.changes.changes:
-            last = unit.changes.changes[-1]
+        elif unit.history.changes:
+            last = unit.history.changes[-1]
             word = "since" if last.blocked else "blocked until"
             dated[day_of(last.at), word].append((unit.label, last.hours))
     said = []
@@ -192,14 +194,14 @@ def _times_text(units: Sequence[Unit]) -> str | None:
     return "; ".join(said) or None
 
 
-def _same_text(units: Sequence[Unit]) -> str:
+def _same_text(units: Sequence[ComparedVantage]) -> str:
     """`reachable at all 4 vantages`."""
     outcomes = sorted({unit.point.outcome for unit in units if unit.point is not None})
     where = f"at all {len(units)} vantages" if len(units) > 2 else f"at {_listed(unit.label for unit in units)}"
     return f"{' and '.join(outcomes)} {where}"
 
 
-def _note_text(units: Sequence[Unit]) -> str | None:
+def _note_text(units: Sequence[ComparedVantage]) -> str | None:
     """What was left out and why, and what makes the rest weak."""
     old = [f"{u.label} (last {day_of(u.track.last_at)})" for u in units if _is_old(u) and u.track.last_at]
     said = [
@@ -208,14 +210,14 @@ def _note_text(units: Sequence[Unit]) -> str | None:
         ("nothing clear", [u.label for u in units if u.doubtful]),
         ("no working network", [u.label for u in units if u.track.last_at is None and u.track.offline_at]),
         ("cut off from abroad", [u.label for u in units if u.track.restricted_at]),
-        (f"fewer than {FEW} days, so the numbers are small", [u.label for u in units if 0 < _days(u) < FEW]),
+        (f"fewer than {FEW_DAYS} days, so the numbers are small", [u.label for u in units if 0 < _days(u) < FEW_DAYS]),
     ]
     return "; ".join(f"{what}: {_listed(names)}" for what, names in said if names) or None
 
 
-def _is_old(unit: Unit) -> bool:
+def _is_old(unit: ComparedVantage) -> bool:
     return unit.point is None and not unit.partial and not unit.doubtful
 
 
-def _days(unit: Unit) -> int:
+def _days(unit: ComparedVantage) -> int:
     return sum(day.findings > 0 for day in unit.track.days.values())

@@ -16,20 +16,20 @@ from typing import Any, Literal
 import msgspec
 
 from probe.model import Vantage
-from results.compare.databases import Beside
-from results.compare.record import PLACE, Seen, day_of
+from results.compare.databases import OutsidePeriod
+from results.compare.record import VANTAGE_FIELDS, ResultRecord, day_of
 from results.compare.sources import read
 from results.export.exchange import Skipped
 
-RowsOf = Literal["service", "target"]
+RowKind = Literal["service", "target"]
 CACHE_KIB = 24 * 1024
 """What SQLite holds in memory, once for pages and once for sorting, however many rows there are."""
-TOLD = 20
+MAX_SKIPPED_EXAMPLES = 20
 """How many skipped lines are kept to be told one by one."""
 FIELDS = ("at", "target", "service", "required", "name", "country", "asn", "network_name", "path", "outcome", "method",
           "agreement", "confidence", "failing", "restricted", "since", "rules_version")  # fmt: skip
 TABLE = f"CREATE TABLE seen (id TEXT PRIMARY KEY, {', '.join(FIELDS)})"
-BETTER = (
+IS_BETTER = (
     "(excluded.agreement <> 'undecided', excluded.rules_version, "
     + ", ".join(f"ifnull(excluded.{field}, '')" for field in FIELDS)
     + ") > (agreement <> 'undecided', rules_version, "
@@ -38,28 +38,28 @@ BETTER = (
 )
 INSERT = f"""
 INSERT INTO seen VALUES ({", ".join("?" * (len(FIELDS) + 1))})
-ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {IS_BETTER}
 """  # noqa: S608 constants only
-PLACES = ", ".join(PLACE)
-_place_of = attrgetter(*PLACE)
+VANTAGE_COLUMNS = ", ".join(VANTAGE_FIELDS)
+_vantage_values = attrgetter(*VANTAGE_FIELDS)
 SERVICES = """
 CREATE TEMP TABLE services AS
 SELECT target, min(service) AS service, max(required) AS required FROM seen WHERE service IS NOT NULL GROUP BY target
 """
 BY_SERVICE = f"""
 SELECT coalesce(s.service, o.service, s.target) AS "row", coalesce(s.service, o.service) IS NOT NULL,
-    {PLACES}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
+    {VANTAGE_COLUMNS}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
     at, outcome, method, agreement, confidence, failing, restricted, since
 FROM seen s LEFT JOIN services o ON o.target = s.target
-ORDER BY 2 DESC, 1, {PLACES}, at, s.target, id
+ORDER BY 2 DESC, 1, {VANTAGE_COLUMNS}, at, s.target, id
 """  # noqa: S608 constants only
 BY_TARGET = f"""
-SELECT target, 0, {PLACES}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
-FROM seen ORDER BY 1, {PLACES}, at, id
+SELECT target, 0, {VANTAGE_COLUMNS}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
+FROM seen ORDER BY 1, {VANTAGE_COLUMNS}, at, id
 """  # noqa: S608 constants only
 
 
-class Moment(msgspec.Struct, frozen=True):
+class RowMeasurement(msgspec.Struct, frozen=True):
     """One measurement within a row and a vantage."""
 
     target: str
@@ -74,44 +74,45 @@ class Moment(msgspec.Struct, frozen=True):
     since: str | None
 
 
-class Series(msgspec.Struct, frozen=True):
+class VantageSeries(msgspec.Struct, frozen=True):
     """What one vantage saw of one row, oldest first; read it once, before the next is asked for."""
 
     vantage: Vantage
-    moments: Iterator[Moment]
+    moments: Iterator[RowMeasurement]
 
 
-class RowOf(msgspec.Struct, frozen=True):
+class IndexRow(msgspec.Struct, frozen=True):
     """One row: a service, or a target that is in none; read its series once, before the next row is asked for."""
 
     name: str
     is_service: bool
-    series: Iterator[Series]
+    series: Iterator[VantageSeries]
 
 
-class Notes(msgspec.Struct):
+class SourceCounts(msgspec.Struct):
     """What was read, and what was left out and why."""
 
     read: int = 0
     skipped: int = 0
-    told: list[Skipped] = []
-    twice: int = 0
+    skipped_examples: list[Skipped] = []
+    """At most MAX_SKIPPED_EXAMPLES."""
+    duplicates: int = 0
     """Records that another source held too, with the same or another verdict."""
     outside: int = 0
     """Records before or after the period that was asked for."""
     future: int = 0
 
 
-class Gathered:
+class MeasurementIndex:
     """What all sources hold, once each."""
 
-    def __init__(self, connection: sqlite3.Connection, notes: Notes) -> None:
+    def __init__(self, connection: sqlite3.Connection, counts: SourceCounts) -> None:
         self._connection = connection
-        self.notes = notes
+        self.counts = counts
 
     def vantages(self) -> list[Vantage]:
         """Every vantage that measured anything, in a fixed order."""
-        rows = self._connection.execute(f"SELECT DISTINCT {PLACES} FROM seen ORDER BY {PLACES}")  # noqa: S608
+        rows = self._connection.execute(f"SELECT DISTINCT {VANTAGE_COLUMNS} FROM seen ORDER BY {VANTAGE_COLUMNS}")  # noqa: S608
         return [_vantage(row) for row in rows]
 
     def days(self) -> list[str]:
@@ -119,72 +120,77 @@ class Gathered:
         rows = self._connection.execute("SELECT DISTINCT CAST(at / 86400 AS INTEGER) FROM seen ORDER BY 1")
         return [day_of(number * 86400) for (number,) in rows]
 
-    def rows(self, of: RowsOf = "service") -> Iterator[RowOf]:
+    def rows(self, of: RowKind = "service") -> Iterator[IndexRow]:
         """One row after the other. A target that any source names as part of a service counts for that."""
         found = self._connection.execute(BY_SERVICE if of == "service" else BY_TARGET)
         for (name, is_service), rows in groupby(found, key=lambda row: row[:2]):
-            yield RowOf(name, bool(is_service), _series(rows))
+            yield IndexRow(name, bool(is_service), _series(rows))
 
 
-def _series(rows: Iterable[tuple[Any, ...]]) -> Iterator[Series]:
+def _series(rows: Iterable[tuple[Any, ...]]) -> Iterator[VantageSeries]:
     for place, moments in groupby(rows, key=lambda row: row[2:7]):
-        yield Series(_vantage(place), (_moment(row[7:]) for row in moments))
+        yield VantageSeries(_vantage(place), (_measurement(row[7:]) for row in moments))
 
 
 def _vantage(row: tuple[Any, ...]) -> Vantage:
-    return Vantage(**dict(zip(PLACE, row, strict=True)))
+    return Vantage(**dict(zip(VANTAGE_FIELDS, row, strict=True)))
 
 
-def _moment(row: tuple[Any, ...]) -> Moment:
-    target, required, at, outcome, method, agreement, confidence, failing, restricted, since = row
-    return Moment(target, bool(required), at, outcome, method, agreement, confidence, failing, bool(restricted), since)
+def _measurement(row: tuple[Any, ...]) -> RowMeasurement:
+    values = dict(zip(RowMeasurement.__struct_fields__, row, strict=True))
+    return RowMeasurement(**{**values, "required": bool(values["required"]), "restricted": bool(values["restricted"])})
 
 
 @contextmanager
 def gather(
     sources: Iterable[Path | str], *, since: float | None = None, until: float | None = None, now: float | None = None
-) -> Iterator[Gathered]:
+) -> Iterator[MeasurementIndex]:
     """Read all of `sources`; their order does not matter. Raises SourceError.
 
     `since` and `until` (seconds since 1970) bound the period; what claims to be from after `now` is left out.
     """
-    notes = Notes()
+    counts = SourceCounts()
     with closing(sqlite3.connect("")) as connection:
         connection.executescript(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
             f"PRAGMA temp_store = FILE; {TABLE};"
         )
         for source in sources:
-            seen = _wanted(read(source, since=since, until=until), notes, since, until, now)
+            seen = _in_period(read(source, since=since, until=until), counts, since, until, now)
             connection.executemany(INSERT, map(_values, seen))
         held = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
-        notes.twice = notes.read - held
+        counts.duplicates = counts.read - held
         connection.execute(SERVICES)
         connection.execute("CREATE INDEX temp.services_once ON services (target)")
-        yield Gathered(connection, notes)
+        yield MeasurementIndex(connection, counts)
 
 
-def _wanted(
-    found: Iterable[Seen | Skipped | Beside], notes: Notes, since: float | None, until: float | None, now: float | None
-) -> Iterator[Seen]:
-    for one in found:
-        if isinstance(one, Skipped):
-            notes.skipped += 1
-            if len(notes.told) < TOLD:
-                notes.told.append(one)
-        elif isinstance(one, Beside):
-            notes.outside += one.count
-        elif now is not None and one.at > now:
-            notes.future += 1
-        elif (since is not None and one.at < since) or (until is not None and one.at >= until):
-            notes.outside += 1
+def _in_period(
+    found: Iterable[ResultRecord | Skipped | OutsidePeriod],
+    counts: SourceCounts,
+    since: float | None,
+    until: float | None,
+    now: float | None,
+) -> Iterator[ResultRecord]:
+    for item in found:
+        if isinstance(item, Skipped):
+            counts.skipped += 1
+            if len(counts.skipped_examples) < MAX_SKIPPED_EXAMPLES:
+                counts.skipped_examples.append(item)
+        elif isinstance(item, OutsidePeriod):
+            counts.outside += item.count
+        elif now is not None and item.at > now:
+            counts.future += 1
+        elif (since is not None and item.at < since) or (until is not None and item.at >= until):
+            counts.outside += 1
         else:
-            notes.read += 1
-            yield one
+            counts.read += 1
+            yield item
 
 
-def _values(seen: Seen) -> tuple[Any, ...]:
+def _values(record: ResultRecord) -> tuple[Any, ...]:
     return (
-        seen.id, seen.at, seen.target, seen.service, seen.required, *_place_of(seen.vantage), seen.outcome, seen.method,
-        seen.agreement, seen.confidence, seen.failing, seen.restricted, seen.since, seen.rules_version,
+        record.id, record.at, record.target, record.service, record.required, *_vantage_values(record.vantage),
+        record.outcome, record.method, record.agreement, record.confidence, record.failing, record.restricted,
+        record.since, record.rules_version,
     )  # fmt: skip

@@ -21,28 +21,28 @@ FINDINGS = frozenset({"reachable", "blocked", "denied", "down"})
 """Outcomes that say how a target fares; the others say that this measurement cannot tell."""
 DIRECT = "direct"
 NOT_KNOWN = "not known"
-PLACE = ("name", "country", "asn", "network_name", "path")
+VANTAGE_FIELDS = ("name", "country", "asn", "network_name", "path")
 """What tells one vantage from another."""
-LONGEST_NAME, LONGEST_TARGET = 200, 2048
+MAX_NAME_LENGTH, MAX_TARGET_LENGTH = 200, 2048
 DAY_S = 86400.0
 CONFIDENCES = (None, *get_args(Confidence))
-LATEST = 4e9
+MAX_EPOCH_S = 4e9
 """Nothing was measured before 1970, nor after 2096."""
-FAMILY_SIGNS = {
+FAMILY_PHRASES = {
     "ipv4": ("over IPv4 alone it does not work", "(ipv4)"),
     "ipv6": ("over IPv6 alone it does not work", "(ipv6)"),
 }
 """How the evidence tells that one family fails where the other works, though this network has both."""
-ONE_FAMILY = "in one family only:"
-FAMILY_WORDS = (ONE_FAMILY, *(alone for alone, _ in FAMILY_SIGNS.values()))
+ONE_FAMILY_PHRASE = "in one family only:"
+FAMILY_PREFIXES = (ONE_FAMILY_PHRASE, *(alone for alone, _ in FAMILY_PHRASES.values()))
 
 
-class Listing(msgspec.Struct):
+class ResultListing(msgspec.Struct):
     listed: bool | None = None
     since: str | None = None
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class ResultRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One target, one vantage, one moment, and what was concluded."""
 
     id: str
@@ -66,16 +66,16 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str = ""
 
 
-def seen_of(finished: JudgedMeasurement) -> Seen:
+def record_of(finished: JudgedMeasurement) -> ResultRecord:
     """A record that was judged here."""
     measurement, verdict, expectation = finished.measurement, finished.verdict, finished.expectation
-    return Seen(
+    return ResultRecord(
         id=measurement.id,
         at=epoch(measurement.started_at, needs_zone=True),
-        target=bounded(measurement.target.text, LONGEST_TARGET),
+        target=bounded(measurement.target.text, MAX_TARGET_LENGTH),
         service=measurement.target.service,
         required=measurement.target.required,
-        vantage=place_of(measurement.vantage),
+        vantage=comparable_vantage(measurement.vantage),
         outcome=verdict.outcome,
         method=verdict.method,
         agreement=finished.agreement,
@@ -87,7 +87,7 @@ def seen_of(finished: JudgedMeasurement) -> Seen:
     )
 
 
-def place_of(vantage: Vantage) -> Vantage:
+def comparable_vantage(vantage: Vantage) -> Vantage:
     """The vantage as it is told from others, its names bounded and in one line."""
     return Vantage(
         name=bounded(vantage.name),
@@ -105,7 +105,7 @@ def network_of(vantage: Vantage) -> str:
     return vantage.network_name or f"network {NOT_KNOWN}"
 
 
-def bounded(text: str, limit: int = LONGEST_NAME) -> str:
+def bounded(text: str, limit: int = MAX_NAME_LENGTH) -> str:
     """Foreign text in one line, without control characters."""
     return text if len(text) <= limit and text.isprintable() else printable(text, limit)
 
@@ -114,22 +114,22 @@ def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:
     """The family that the evidence of a reachable target says fails by itself; None for none, and for both."""
     if outcome != "reachable":
         return None
-    telling = [sentence for sentence in evidence if sentence.startswith(FAMILY_WORDS)]
+    telling = [sentence for sentence in evidence if sentence.startswith(FAMILY_PREFIXES)]
     failing = {
         family
         for sentence in telling
-        for family, (alone, name) in FAMILY_SIGNS.items()
-        if sentence.startswith(alone) or (sentence.startswith(ONE_FAMILY) and sentence.endswith(name))
+        for family, (alone, name) in FAMILY_PHRASES.items()
+        if sentence.startswith(alone) or (sentence.startswith(ONE_FAMILY_PHRASE) and sentence.endswith(name))
     }
     return failing.pop() if len(failing) == 1 else None
 
 
-def is_sound(seen: Seen) -> bool:
+def is_valid(seen: ResultRecord) -> bool:
     """Whether the closed vocabularies hold, the method goes with the outcome, and the place can be one."""
     country, asn = seen.vantage.country, seen.vantage.asn
     if not (country is None or COUNTRY.fullmatch(country)) or not (asn is None or 0 < asn < 2**32):
         return False
-    if not 0 <= seen.at < LATEST:
+    if not 0 <= seen.at < MAX_EPOCH_S:
         return False
     return seen.confidence in CONFIDENCES and (
         seen.outcome in OUTCOMES

@@ -16,16 +16,25 @@ from probe.model import Vantage
 from probe.timestamps import epoch
 from results import ooni
 from results.compare import databases
-from results.compare.databases import Beside
-from results.compare.record import LONGEST_TARGET, Listing, Seen, bounded, failing_family, is_sound, place_of, seen_of
+from results.compare.databases import OutsidePeriod
+from results.compare.record import (
+    MAX_TARGET_LENGTH,
+    ResultListing,
+    ResultRecord,
+    bounded,
+    comparable_vantage,
+    failing_family,
+    is_valid,
+    record_of,
+)
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export.exchange import Skipped
 from results.judge.verdict import Repeat
 
-SQLITE = b"SQLite format 3\x00"
+SQLITE_MAGIC = b"SQLite format 3\x00"
 ENDINGS = (".db", ".sqlite", ".sqlite3", ".jsonl", ".ndjson", ".json")
-PACKED = (".gz", ".zst")
-MOST_FILES = 100_000
+COMPRESSED_ENDINGS = (".gz", ".zst")
+MAX_FILES = 100_000
 
 
 class SourceError(ValueError):
@@ -34,7 +43,7 @@ class SourceError(ValueError):
 
 def read(
     source: Path | str, *, since: float | None = None, until: float | None = None
-) -> Iterator[Seen | Skipped | Beside]:
+) -> Iterator[ResultRecord | Skipped | OutsidePeriod]:
     """Everything that a source holds, once for each record, in the order in which it stands there.
 
     What cannot be read of it is handed on as Skipped; what of a database is surely not of the period from `since` to
@@ -67,30 +76,32 @@ def files_of(source: Path) -> list[Path]:
     found: list[Path] = []
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(folder, name) for name in sorted(names) if _is_named_so(name)]
-        if len(found) > MOST_FILES:
-            raise SourceError(f"{source}: more than {MOST_FILES} files of results; name its folders one by one")
+        found += [Path(folder, name) for name in sorted(names) if _is_results_file(name)]
+        if len(found) > MAX_FILES:
+            raise SourceError(f"{source}: more than {MAX_FILES} files of results; name its folders one by one")
     found = [file for file in found if file.is_file()]
     if not found:
-        raise SourceError(f"{source}: no file of results in it ({', '.join(ENDINGS)}, plain or {' or '.join(PACKED)})")
+        raise SourceError(
+            f"{source}: no file of results in it ({', '.join(ENDINGS)}, plain or {' or '.join(COMPRESSED_ENDINGS)})"
+        )
     return found
 
 
-def _is_named_so(name: str) -> bool:
+def _is_results_file(name: str) -> bool:
     """Whether a file in a folder is one of results, by its ending."""
     if name.startswith("."):
         return False
-    plain = next((name.removesuffix(end) for end in PACKED if name.endswith(end)), name)
+    plain = next((name.removesuffix(end) for end in COMPRESSED_ENDINGS if name.endswith(end)), name)
     return plain.endswith(ENDINGS)
 
 
 def is_database(file: Path) -> bool:
     """By its first bytes, whatever its name."""
     with file.open("rb") as opened:
-        return opened.read(len(SQLITE)) == SQLITE
+        return opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
 
 
-class Place(msgspec.Struct):
+class ResultVantage(msgspec.Struct):
     """The vantage of a row."""
 
     name: str
@@ -100,27 +111,27 @@ class Place(msgspec.Struct):
     path: str = "direct"
 
 
-class OfTarget(msgspec.Struct):
+class ExportedTarget(msgspec.Struct):
     required: bool = True
 
 
-class OfMeasurement(msgspec.Struct):
-    target: OfTarget
-    vantage: Place
+class ExportedMeasurement(msgspec.Struct):
+    target: ExportedTarget
+    vantage: ResultVantage
 
 
-class OfContext(msgspec.Struct):
+class ExportedContext(msgspec.Struct):
     repeat: Repeat | None = None
 
 
-class Record(msgspec.Struct):
+class ExportedRecord(msgspec.Struct):
     """What an export says beside the row."""
 
-    measurement: OfMeasurement
-    context: OfContext
+    measurement: ExportedMeasurement
+    context: ExportedContext
 
 
-class Line(msgspec.Struct, kw_only=True):
+class ResultLine(msgspec.Struct, kw_only=True):
     """The documented row, as far as comparing needs it; and of OONI's records what tells that a line is one."""
 
     kind: str = "target"
@@ -128,30 +139,30 @@ class Line(msgspec.Struct, kw_only=True):
     measurement_id: str | None = None
     target: str = ""
     service: str | None = None
-    vantage: Place | None = None
+    vantage: ResultVantage | None = None
     started_at: str = ""
     outcome: str = ""
     method: str | None = None
     confidence: str | None = None
     evidence: tuple[str, ...] = ()
-    expectation: Listing | None = None
+    expectation: ResultListing | None = None
     agreement: str = "undecided"
     network: str | None = None
     repeated_by: str | None = None
     required: bool = True
     rules_version: str = ""
-    record: Record | None = None
+    record: ExportedRecord | None = None
     licence: Any = None
     """A header's, which is no row."""
 
 
-def read_records(path: Path) -> Iterator[Seen | Skipped]:
+def read_records(path: Path) -> Iterator[ResultRecord | Skipped]:
     """Every record of a file, plain or packed, whatever it is of. Raises BadFile."""
     for number, line in records(path):
         try:
             if isinstance(line, BadRecord):
                 raise line
-            seen = seen_in(line)
+            seen = parse_line(line)
         except (BadRecord, ValueError, OverflowError) as error:
             yield Skipped(path, number, str(error))
             continue
@@ -159,17 +170,17 @@ def read_records(path: Path) -> Iterator[Seen | Skipped]:
             yield seen
 
 
-def seen_in(line: bytes) -> Seen | None:
+def parse_line(line: bytes) -> ResultRecord | None:
     """One line; None where it says nothing of its own. OONI's are judged here, for they hold no verdict of ours."""
-    row: Line = decode(line, Line)
+    row: ResultLine = decode(line, ResultLine)
     if row.test_name is not None:
         finished, _ = ooni.read_line(line)
-        return None if _is_repeated(finished.context.repeat) else seen_of(finished)
+        return None if _is_repeated(finished.context.repeat) else record_of(finished)
     if row.kind != "target" or row.repeated_by is not None or row.licence is not None:
         return None
     if row.record is not None and _is_repeated(row.record.context.repeat):
         return None
-    return _seen(row)
+    return _record(row)
 
 
 def _is_repeated(repeat: Repeat | None) -> bool:
@@ -177,19 +188,19 @@ def _is_repeated(repeat: Repeat | None) -> bool:
     return repeat is not None and repeat.outcome is not None
 
 
-def _seen(row: Line) -> Seen:
+def _record(row: ResultLine) -> ResultRecord:
     if row.vantage is None or row.measurement_id is None:
         raise BadRecord("neither a row of ours nor a measurement of OONI's")
     exported = row.record.measurement if row.record is not None else None
     place = exported.vantage if exported is not None else row.vantage
-    listing = row.expectation or Listing()
-    seen = Seen(
+    listing = row.expectation or ResultListing()
+    seen = ResultRecord(
         id=bounded(row.measurement_id),
         at=epoch(row.started_at, needs_zone=True),
-        target=bounded(row.target, LONGEST_TARGET),
+        target=bounded(row.target, MAX_TARGET_LENGTH),
         service=bounded(row.service) if row.service else None,
         required=exported.target.required if exported is not None else row.required,
-        vantage=place_of(Vantage(**msgspec.structs.asdict(place))),
+        vantage=comparable_vantage(Vantage(**msgspec.structs.asdict(place))),
         outcome=row.outcome,
         method=row.method,
         agreement=row.agreement,
@@ -199,6 +210,6 @@ def _seen(row: Line) -> Seen:
         since=bounded(listing.since, 40) if listing.listed and listing.since else None,
         rules_version=bounded(row.rules_version),
     )
-    if not is_sound(seen) or not seen.target:
+    if not is_valid(seen) or not seen.target:
         raise BadRecord("an outcome, a method or an agreement that there is not")
     return seen

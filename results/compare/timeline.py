@@ -14,15 +14,15 @@ from math import sqrt
 import msgspec
 
 from probe.model import Vantage
-from results.compare.index import Moment, RowOf, Series
+from results.compare.index import IndexRow, RowMeasurement, VantageSeries
 from results.compare.record import FINDINGS, day_of
 from results.judge.service import deciding
 
-PAUSE_S = 3600.0
+BURST_PAUSE_S = 3600.0
 BLOCKED, OPEN = 1, 0
 
 
-class Point(msgspec.Struct, frozen=True):
+class RowState(msgspec.Struct, frozen=True):
     """The state of a row at a moment."""
 
     at: float
@@ -33,29 +33,29 @@ class Point(msgspec.Struct, frozen=True):
     failing: str | None = None
 
 
-class Day(msgspec.Struct):
+class DayState(msgspec.Struct):
     """One vantage, one UTC day: how many findings, how many of them blocks, and the last one."""
 
     findings: int = 0
     blocked: int = 0
     measurements: int = 0
-    last: Point | None = None
+    last: RowState | None = None
     last_at: float = 0.0
 
 
-class Track(msgspec.Struct):
+class VantageTrack(msgspec.Struct):
     """One vantage and one row: all that comparing and drawing need of the series, in a few numbers a point."""
 
     vantage: Vantage
-    days: dict[str, Day] = msgspec.field(default_factory=dict)
+    days: dict[str, DayState] = msgspec.field(default_factory=dict)
     """By UTC day."""
     measurements: int = 0
     """All that say something: an offline machine's do not."""
     last_at: float | None = None
     """When the last of them was."""
-    finding: Point | None = None
+    finding: RowState | None = None
     """The last state that is a finding."""
-    doubt: Point | None = None
+    doubt: RowState | None = None
     """The last that is none."""
     offline_at: float | None = None
     restricted_at: float | None = None
@@ -67,9 +67,9 @@ class Track(msgspec.Struct):
     targets: dict[str, float] = msgspec.field(default_factory=dict)
     """Each required target's last finding."""
 
-    def add(self, point: Point) -> None:
+    def add(self, point: RowState) -> None:
         """The next state."""
-        day = self.days.setdefault(day_of(point.at), Day())
+        day = self.days.setdefault(day_of(point.at), DayState())
         if point.outcome not in FINDINGS:
             self.doubt = point
             day.last = day.last or point
@@ -81,7 +81,7 @@ class Track(msgspec.Struct):
             self.times.append(point.at)
             self.states.append(BLOCKED if point.outcome == "blocked" else OPEN)
 
-    def count(self, moment: Moment) -> None:
+    def count(self, moment: RowMeasurement) -> None:
         """One measurement, whatever state follows from it."""
         if moment.restricted:
             self.restricted_at = moment.at
@@ -89,7 +89,7 @@ class Track(msgspec.Struct):
             self.offline_at = moment.at
             return
         self.measurements += 1
-        day = self.days.setdefault(day_of(moment.at), Day())
+        day = self.days.setdefault(day_of(moment.at), DayState())
         day.measurements += 1
         day.last_at = self.last_at = moment.at
         self.since = moment.since or self.since
@@ -97,60 +97,60 @@ class Track(msgspec.Struct):
             self.targets[moment.target] = moment.at
 
 
-def tracks(row: RowOf, within_s: float) -> list[Track]:
+def tracks(row: IndexRow, within_s: float) -> list[VantageTrack]:
     """Each vantage's track of a row, read to its end."""
     return [_track(series, row.is_service, within_s) for series in row.series]
 
 
-def _track(series: Series, is_service: bool, within_s: float) -> Track:
-    track = Track(series.vantage)
+def _track(series: VantageSeries, is_service: bool, within_s: float) -> VantageTrack:
+    track = VantageTrack(series.vantage)
     moments = _counted(series.moments, track)
-    for point in _of_service(moments, within_s) if is_service else map(_point, moments):
+    for point in _service_states(moments, within_s) if is_service else map(_state, moments):
         track.add(point)
     return track
 
 
-def _counted(moments: Iterable[Moment], track: Track) -> Iterator[Moment]:
+def _counted(moments: Iterable[RowMeasurement], track: VantageTrack) -> Iterator[RowMeasurement]:
     for moment in moments:
         track.count(moment)
         if moment.outcome != "offline":
             yield moment
 
 
-def _point(moment: Moment) -> Point:
-    return Point(moment.at, moment.outcome, moment.method, moment.agreement, moment.confidence, moment.failing)
+def _state(moment: RowMeasurement) -> RowState:
+    return RowState(moment.at, moment.outcome, moment.method, moment.agreement, moment.confidence, moment.failing)
 
 
-def _of_service(moments: Iterable[Moment], within_s: float) -> Iterator[Point]:
-    latest: dict[str, Moment] = {}
-    burst: dict[str, Moment] = {}
+def _service_states(moments: Iterable[RowMeasurement], within_s: float) -> Iterator[RowState]:
+    latest: dict[str, RowMeasurement] = {}
+    burst: dict[str, RowMeasurement] = {}
     begun = 0.0
     for moment in chain(moments, (None,)):
-        if burst and (moment is None or moment.target in burst or moment.at - begun > PAUSE_S):
+        if burst and (moment is None or moment.target in burst or moment.at - begun > BURST_PAUSE_S):
             latest = {target: one for target, one in (latest | burst).items() if one.at >= begun - within_s}
-            yield from _decided(latest, max(one.at for one in burst.values()))
+            yield from _service_state(latest, max(one.at for one in burst.values()))
             burst = {}
         if moment is not None:
             begun = moment.at
             burst[moment.target] = moment
 
 
-def _decided(latest: dict[str, Moment], at: float) -> Iterator[Point]:
+def _service_state(latest: dict[str, RowMeasurement], at: float) -> Iterator[RowState]:
     """The service's state, and how it is by the target that decides."""
     chosen = deciding((one, one.required, one.outcome) for one in latest.values())
     if chosen is not None:
         failing = {one.failing for one in latest.values()} - {None}
-        point = msgspec.structs.replace(_point(chosen), at=at)
+        point = msgspec.structs.replace(_state(chosen), at=at)
         yield msgspec.structs.replace(point, failing=failing.pop() if len(failing) == 1 else None)
 
 
 Z95 = 1.959963984540054
 """The normal quantile of a two-sided interval of 95%."""
-FEW = 10
+FEW_DAYS = 10
 """Below so many vantage-days a number is called small."""
 
 
-class Share(msgspec.Struct, frozen=True):
+class BlockedShare(msgspec.Struct, frozen=True):
     """A share of `of` vantage-days; both ends of the interval are shares too."""
 
     of: int
@@ -160,7 +160,7 @@ class Share(msgspec.Struct, frozen=True):
 
     @property
     def is_small(self) -> bool:
-        return self.of < FEW
+        return self.of < FEW_DAYS
 
 
 def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
@@ -177,7 +177,7 @@ def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
     return max(0.0, min(share, (middle - spread) / scale)), min(1.0, max(share, (middle + spread) / scale))
 
 
-def share_of_days(days: list[float]) -> Share | None:
+def share_of_days(days: list[float]) -> BlockedShare | None:
     """The mean of each vantage-day's own share, 0 to 1; None without days.
 
     Measurements of one vantage on one day see the same network in the same state, so together they count as one: with
@@ -187,4 +187,4 @@ def share_of_days(days: list[float]) -> Share | None:
         return None
     count = min(sum(days), float(len(days)))
     low, high = wilson(count, len(days))
-    return Share(len(days), count / len(days), low, high)
+    return BlockedShare(len(days), count / len(days), low, high)

@@ -18,16 +18,16 @@ import msgspec
 
 from probe.model import Vantage
 from probe.timestamps import rfc3339_of_epoch
-from results.aggregate.enforcement import Enforcement, Entry, Seen, enforcement
-from results.compare.record import PLACE, place_of
+from results.aggregate.enforcement import Enforcement, EnforcementInput, ListingEntry, enforcement
+from results.compare.record import VANTAGE_FIELDS, comparable_vantage
 from results.report.load import Detail, read, versions
 
 CACHE_KIB = 32 * 1024
 BINS = 40
 """Of a factor of ten: durations are counted by their logarithm, which keeps them within 3%."""
-FIELDS = ("at", "target", "service", *PLACE, "outcome", "method", '"trigger"', "confidence", "rules", "evidence",
-          "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
-PLACES = ", ".join(PLACE)
+FIELDS = ("at", "target", "service", *VANTAGE_FIELDS, "outcome", "method", '"trigger"', "confidence", "rules",
+          "evidence", "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
+PLACES = ", ".join(VANTAGE_FIELDS)
 TOLD = ("rules_version", "entries", "evidence", "outcome", "at")
 """Of two records under one id the one that comes later by these counts, whichever was read first."""
 BETTER = "({}) > ({})".format(*(", ".join(f"{side}{field}" for field in TOLD) for side in ("excluded.", "")))
@@ -85,14 +85,14 @@ class Details:
     def proofs(self) -> Iterator[Proof]:
         """Of each blocked target at each vantage the surest measurement, and of equals the newest."""
         for row in self._connection.execute(PROOFS):
-            place = Vantage(**dict(zip(PLACE, row[4:9], strict=True)))
+            place = Vantage(**dict(zip(VANTAGE_FIELDS, row[4:9], strict=True)))
             rules, sentences = (msgspec.json.decode(text, type=tuple[str, ...]) for text in row[12:14])
             yield Proof(
                 id=row[0],
                 at=row[1],
                 target=row[2],
                 service=row[3],
-                vantage=place_of(place),
+                vantage=comparable_vantage(place),
                 method=row[9],
                 trigger=row[10],
                 confidence=row[11],
@@ -106,13 +106,13 @@ class Details:
         """From listing to blocking, for each target, register and network."""
         return enforcement(self._listed(), self._known)
 
-    def _listed(self) -> Iterator[Seen]:
-        entries = cache(partial(msgspec.json.decode, type=tuple[Entry, ...]))
+    def _listed(self) -> Iterator[EnforcementInput]:
+        entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
         for id_, target, name, country, asn, network, path, at, outcome, confidence, *said in self._connection.execute(
             LISTED
         ):
             register, listed, as_of, text = said
-            yield Seen(
+            yield EnforcementInput(
                 id=id_,
                 target=target,
                 vantage=name,
@@ -151,7 +151,7 @@ class Details:
     def durations(self) -> Iterator[tuple[Vantage, str, int, int]]:
         """Vantage, step, bin (of `seconds_of`), and how many successful steps took so long; bins rising."""
         for *place, step, bin_, count in self._connection.execute(DURATIONS):
-            yield Vantage(**dict(zip(PLACE, place, strict=True))), step, bin_, count
+            yield Vantage(**dict(zip(VANTAGE_FIELDS, place, strict=True))), step, bin_, count
 
     def services(self) -> dict[str, str]:
         """Target -> the service that it belongs to."""
@@ -184,7 +184,7 @@ def _is_wanted(one: Detail, since: float | None, until: float | None, now: float
 
 
 def _keep(connection: sqlite3.Connection, one: Detail) -> None:
-    place = [getattr(one.vantage, field) for field in PLACE]
+    place = [getattr(one.vantage, field) for field in VANTAGE_FIELDS]
     listing = one.listing
     connection.execute(
         INSERT,
@@ -194,11 +194,11 @@ def _keep(connection: sqlite3.Connection, one: Detail) -> None:
             listing.basis, _json(listing.entries), one.rules_version,
         ),
     )  # fmt: skip
-    known = place_of(one.vantage)
+    known = comparable_vantage(one.vantage)
     connection.executemany(
         "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (one.id, number, *(getattr(known, field) for field in PLACE), step, bin_of(seconds))
+            (one.id, number, *(getattr(known, field) for field in VANTAGE_FIELDS), step, bin_of(seconds))
             for number, (step, seconds) in enumerate(one.steps)
         ],
     )

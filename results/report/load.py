@@ -16,9 +16,9 @@ import msgspec
 from probe.model import Measurement, Vantage
 from probe.timestamps import epoch
 from results import ooni
-from results.aggregate.enforcement import Entry
+from results.aggregate.enforcement import ListingEntry
 from results.compare import databases, sources
-from results.compare.record import LONGEST_TARGET, PLACE, Seen, bounded, is_sound, seen_of
+from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, bounded, is_valid, record_of
 from results.db.jsonl import BadFile, BadRecord, decode, printable, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
@@ -49,7 +49,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool | None = None
     as_of: str | None = None
     basis: str | None = None
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ListingEntry, ...] = ()
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,9 +92,9 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[Detail]:
     with closing(databases.open_read_only(file)) as connection:
         # The same look at the schema as comparing takes, which refuses what is no database of ours.
-        later = databases.LATER if databases.LATER in databases.query_of(connection, file) else ""
-        ends = databases.bounds(since, until)
-        query = DETAILS.format(later=later) + (databases.WITHIN if ends else "")
+        later = databases.NOT_REPEATED if databases.NOT_REPEATED in databases.results_query(connection, file) else ""
+        ends = databases.period_bounds(since, until)
+        query = DETAILS.format(later=later) + (databases.IN_PERIOD if ends else "")
         for row in connection.execute(query, ends):
             with suppress(ValueError, TypeError, OverflowError, RecursionError):
                 yield _of_row(connection, row)
@@ -105,12 +105,12 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
     outcome, method, agreement, trigger, confidence, rules, evidence, rules_version, expectation = row[10:]
     steps = connection.execute(STEPS, [number, MOST_STEPS]).fetchall()
     return _checked(
-        Seen(
+        ResultRecord(
             id=bounded(id_),
             at=epoch(at, needs_zone=True),
-            target=bounded(target, LONGEST_TARGET),
+            target=bounded(target, MAX_TARGET_LENGTH),
             service=bounded(service) if service else None,
-            vantage=msgspec.convert(dict(zip(PLACE, place, strict=True)), Vantage),
+            vantage=msgspec.convert(dict(zip(VANTAGE_FIELDS, place, strict=True)), Vantage),
             outcome=outcome,
             method=method,
             agreement=agreement,
@@ -128,7 +128,7 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
 def _lines(file: Path) -> Iterator[Detail]:
     for _, line in records(file):
         with suppress(BadRecord, ValueError, TypeError, OverflowError):
-            if isinstance(line, bytes) and (seen := sources.seen_in(line)) is not None:
+            if isinstance(line, bytes) and (seen := sources.parse_line(line)) is not None:
                 yield _of_line(line, seen)
 
 
@@ -143,7 +143,7 @@ class Said(msgspec.Struct):
     record: Any = None
 
 
-def _of_line(line: bytes, seen: Seen) -> Detail:
+def _of_line(line: bytes, seen: ResultRecord) -> Detail:
     said: Said = decode(line, Said)
     if said.test_name is not None:
         return _of_finished(ooni.read_line(line)[0])
@@ -175,7 +175,7 @@ def _of_finished(finished: JudgedMeasurement) -> Detail:
     verdict, expectation = finished.verdict, finished.expectation
     plain = msgspec.to_builtins(expectation) if expectation is not None else {}
     return _checked(
-        msgspec.structs.replace(seen_of(finished), vantage=finished.measurement.vantage),
+        msgspec.structs.replace(record_of(finished), vantage=finished.measurement.vantage),
         trigger=verdict.trigger,
         rules=verdict.rules,
         evidence=verdict.evidence,
@@ -189,7 +189,7 @@ def _steps(measurement: Measurement) -> tuple[tuple[str, float], ...]:
 
 
 def _checked(
-    seen: Seen,
+    seen: ResultRecord,
     *,
     trigger: str | None,
     rules: tuple[str, ...],
@@ -198,7 +198,7 @@ def _checked(
     steps: tuple[tuple[str, float], ...],
 ) -> Detail:
     """Everything bounded, in one line each, and of the closed vocabularies. ValueError for what is not."""
-    if not is_sound(seen) or trigger not in (None, "name", "address"):
+    if not is_valid(seen) or trigger not in (None, "name", "address"):
         raise ValueError("an outcome, a method, an agreement or a trigger that there is not")
     place = seen.vantage
     return Detail(

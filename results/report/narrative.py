@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from results.aggregate.enforcement import Delay, Enforcement
+from results.aggregate.enforcement import Enforcement, NetworkDelay
 from results.compare.record import DIRECT, day_of
 from results.report.phrases import Words
 from results.report.summary import Course, Row, Summary, Turn
@@ -116,7 +116,7 @@ def delays(summary: Summary, words: Words) -> Iterator[str]:
         yield _delay(summary, delay, words)
 
 
-def _delay(summary: Summary, delay: Delay, words: Words) -> str:
+def _delay(summary: Summary, delay: NetworkDelay, words: Words) -> str:
     place = summary.place(delay.network or "")
     name = words.place(place) if place is not None else delay.network or "?"
     if not delay.blocked:

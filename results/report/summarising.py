@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from probe.model import Vantage
 from probe.services import built_in
-from results.aggregate.changes import Changes
+from results.aggregate.changes import StateHistory
 from results.aggregate.enforcement import Enforcement, by_network
 from results.compare import compare
-from results.compare.compare import Cell as ComparedCell
-from results.compare.compare import Compared, in_order, labels
-from results.compare.index import Gathered
-from results.compare.timeline import Track, tracks
+from results.compare.compare import ComparedRow, in_order, labels
+from results.compare.compare import MatrixCell as ComparedCell
+from results.compare.index import MeasurementIndex
+from results.compare.timeline import VantageTrack, tracks
 from results.db.json_rows import SCHEMA_VERSION
 from results.report.evidence import Details
 from results.report.summary import (
@@ -36,7 +36,7 @@ from results.report.tally import Labels, TargetCounts, proofs, times
 MOST_ROWS, MOST_ENFORCEMENTS = 60, 400
 
 
-def summarise(gathered: Gathered, details: Details, *, now: float, within_s: float = 86400.0) -> Summary:
+def summarise(gathered: MeasurementIndex, details: Details, *, now: float, within_s: float = 86400.0) -> Summary:
     """Everything that a report says at `now`; states count that are at most `within_s` older than a row's newest."""
     names = labels(gathered.vantages(), "network")
     enforcements = details.enforcements()
@@ -47,7 +47,7 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
     rows.sort(key=lambda row: (not _is_blocked(row), row.title.casefold(), row.name))
     counted = TargetCounts(compare(gathered, by="network", rows="target", within_s=within_s))
     evidence, evidence_left_out = proofs(details, names)
-    notes, days = gathered.notes, gathered.days()
+    notes, days = gathered.counts, gathered.days()
     return Summary(
         generated_at=now,
         version=_version(),
@@ -56,9 +56,9 @@ def summarise(gathered: Gathered, details: Details, *, now: float, within_s: flo
         registers=tuple(details.registers()),
         first_day=days[0] if days else None,
         last_day=days[-1] if days else None,
-        measurements=notes.read - notes.twice,
+        measurements=notes.read - notes.duplicates,
         vantages=len(names),
-        twice=notes.twice,
+        twice=notes.duplicates,
         skipped=notes.skipped,
         future=notes.future,
         outside=notes.outside,
@@ -88,9 +88,9 @@ def _version() -> str:
         return "unknown"
 
 
-def _most_telling(compared: Iterable[Compared]) -> tuple[dict[str, Compared], int]:
+def _most_telling(compared: Iterable[ComparedRow]) -> tuple[dict[str, ComparedRow], int]:
     """Of many rows those that differ or are blocked; and how many there were beside them."""
-    kept: list[tuple[int, Compared]] = []
+    kept: list[tuple[int, ComparedRow]] = []
     left_out = 0
     for one in compared:
         kept.append((_rank(one), one))
@@ -101,13 +101,15 @@ def _most_telling(compared: Iterable[Compared]) -> tuple[dict[str, Compared], in
     return {one.row: one for _, one in kept}, left_out
 
 
-def _rank(one: Compared) -> int:
+def _rank(one: ComparedRow) -> int:
     if one.difference not in ("none", "unknown"):
         return 0
     return 1 if any(cell.outcome == "blocked" for cell in one.cells) else 2
 
 
-def _rows(gathered: Gathered, kept: Mapping[str, Compared], order: Sequence[str], within_s: float) -> Iterator[Row]:
+def _rows(
+    gathered: MeasurementIndex, kept: Mapping[str, ComparedRow], order: Sequence[str], within_s: float
+) -> Iterator[Row]:
     titles = {name: service.title for name, service in built_in().items()}
     for row in gathered.rows("service"):
         if row.name in kept:
@@ -115,13 +117,13 @@ def _rows(gathered: Gathered, kept: Mapping[str, Compared], order: Sequence[str]
             yield _row(kept[row.name], found, order, titles.get(row.name, row.name))
 
 
-def _row(compared: Compared, found: Mapping[Vantage, Track], order: Sequence[str], title: str) -> Row:
+def _row(compared: ComparedRow, found: Mapping[Vantage, VantageTrack], order: Sequence[str], title: str) -> Row:
     shared = Counter(map(_label, found))
     courses = []
-    for course in sorted(compared.courses, key=lambda one: (order.index(_label(one.vantage)), one.label)):
+    for course in sorted(compared.histories, key=lambda one: (order.index(_label(one.vantage)), one.label)):
         place = _label(course.vantage)
         name = course.label if shared[place] > 1 else None
-        courses.append(_course(place, name, found[course.vantage], course.changes))
+        courses.append(_course(place, name, found[course.vantage], course.history))
     return Row(
         name=compared.row,
         title=title,
@@ -157,7 +159,7 @@ def _cell(cell: ComparedCell) -> Cell:
     )
 
 
-def _course(place: str, vantage: str | None, track: Track, changes: Changes) -> Course:
+def _course(place: str, vantage: str | None, track: VantageTrack, changes: StateHistory) -> Course:
     return Course(
         place=place,
         vantage=vantage,
@@ -180,7 +182,7 @@ def _course(place: str, vantage: str | None, track: Track, changes: Changes) -> 
     )
 
 
-def _state(changes: Changes) -> State:
+def _state(changes: StateHistory) -> State:
     if changes.flapping:
         return "flapping"
     if changes.blocked_at_first is None:

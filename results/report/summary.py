@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from results.aggregate.enforcement import Delay, Enforcement
+from results.aggregate.enforcement import Enforcement, NetworkDelay
 
 State = Literal["never", "throughout", "since", "until", "between", "flapping", "nothing"]
 """How blocking went at one place.
@@ -163,7 +163,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...] = ()
     rows_left_out: int = 0
     tallies: tuple[Tally, ...] = ()
-    delays: tuple[Delay, ...] = ()
+    delays: tuple[NetworkDelay, ...] = ()
     enforcements: tuple[Enforcement, ...] = ()
     methods: tuple[Method, ...] = ()
     times: tuple[Time, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from probe.model import Vantage
-from results.compare.compare import Compared, labels
+from results.compare.compare import ComparedRow, labels
 from results.report.evidence import Details, Proof, seconds_of
 from results.report.summary import Evidence, Time
 
@@ -19,7 +19,7 @@ Labels = Mapping[Vantage, str]
 class TargetCounts:
     """At each place, how many targets are in each agreement with the register, and are blocked by each method."""
 
-    def __init__(self, targets: Iterable[Compared]) -> None:
+    def __init__(self, targets: Iterable[ComparedRow]) -> None:
         self.agreements: Counter[tuple[str, str]] = Counter()
         self.methods: Counter[tuple[str, str]] = Counter()
         for row in targets:

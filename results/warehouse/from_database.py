@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.model import Vantage
-from results.compare.databases import BadDatabase, open_read_only, query_of
+from results.compare.databases import BadDatabase, open_read_only, results_query
 from results.db.columns import all_columns, chain_columns
 from results.db.jsonl import printable
 from results.warehouse.batch import Batch, Row, day_of, table_of, time_of, vantage_key
@@ -73,7 +73,7 @@ def batches(path: Path, position: int = 0, mark: str = "") -> Iterator[Batch]:
     else everything. WarehouseError where it cannot be read."""
     try:
         with closing(open_read_only(path)) as connection:
-            query_of(connection, path)
+            results_query(connection, path)
             reader = _Reader(connection)
             if reader.id_of(position) != mark:
                 position = 0

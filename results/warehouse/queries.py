@@ -13,7 +13,7 @@ import ibis
 from ibis import _
 
 from probe.timestamps import parse_time, rfc3339
-from results.aggregate.questions import SURE, UNTOLD, Period
+from results.aggregate.questions import SURE, UNDETERMINED, Period
 from results.warehouse.schema import VERDICTS, Kind, Table
 
 Expression = Any
@@ -93,7 +93,7 @@ def countries(versions: int, period: None) -> Expression:
 
 
 def _latest(versions: int, period: Period, more: tuple[str, ...]) -> Expression:
-    untold = _.outcome.isin(UNTOLD)
+    untold = _.outcome.isin(UNDETERMINED)
     latest = ibis.window(group_by=SERIES, order_by=[untold, _.started_at.desc(), _.id.desc()])
     last = _within(versions, period).mutate(place=ibis.row_number().over(latest)).filter(_.place == 0)
     keys = ("service", "target", *NETWORK, "path", "outcome", "method", "agreement", *more)

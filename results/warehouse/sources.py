@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.compare.sources import ENDINGS, PACKED, is_database
+from results.compare.sources import COMPRESSED_ENDINGS, ENDINGS, is_database
 from results.warehouse import from_database, from_records, parquet
 from results.warehouse.engine import WarehouseError
 from results.warehouse.filesystem import Place, place, reached
@@ -43,7 +43,9 @@ def sources(where: str, judge: Judge) -> Iterator[Source]:
                 yield _source(file, judge)
         if not found:
             kinds = ", ".join((*ENDINGS, ".parquet"))
-            raise WarehouseError(f"{where}: no file of results in it ({kinds}, plain or {' or '.join(PACKED)})")
+            raise WarehouseError(
+                f"{where}: no file of results in it ({kinds}, plain or {' or '.join(COMPRESSED_ENDINGS)})"
+            )
 
 
 def _is_read(path: str) -> bool:
@@ -51,7 +53,7 @@ def _is_read(path: str) -> bool:
     archived = OF_OONI.search(path)
     if archived is not None:
         return archived["test"] == READ
-    plain = next((path.removesuffix(end) for end in PACKED if path.endswith(end)), path)
+    plain = next((path.removesuffix(end) for end in COMPRESSED_ENDINGS if path.endswith(end)), path)
     return plain.endswith((*RECORDS, *DATABASES)) or path.endswith(".parquet")
 
 

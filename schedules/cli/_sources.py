@@ -15,7 +15,7 @@ from schedules.cli._times import epoch_of
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from results.compare import Gathered
+    from results.compare import MeasurementIndex
     from schedules.hub_client.download import DownloadRequest
 
 TOKEN_FILE = click.option(
@@ -87,7 +87,7 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
 @contextmanager
 def gathered_from(
     app: App, sources: tuple[str, ...], since: datetime | None, until: datetime | None
-) -> Iterator[Gathered]:
+) -> Iterator[MeasurementIndex]:
     """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
     from time import time
 
@@ -101,18 +101,18 @@ def gathered_from(
         raise click.ClickException(str(error)) from error
 
 
-def tell_what_was_read(app: App, gathered: Gathered) -> None:
+def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
     """What was read, and what was not, and why."""
     from schedules.render.output import talk
     from schedules.render.text import how_many, safe
 
-    notes = gathered.notes
-    for one in notes.told:
+    counts = gathered.counts
+    for one in counts.skipped_examples:
         where = f"{one.path.name}:{one.line}" if one.line else str(one.path)
         talk(safe(f"{where}: {one.why} (skipped)"), quiet=app.quiet)
-    said = [how_many(notes.read - notes.twice, "measurement")]
-    said += [f"{notes.twice} held twice, counted once"] if notes.twice else []
-    said += [f"{notes.outside} outside the period"] if notes.outside else []
-    said += [f"{notes.future} from the future, left out"] if notes.future else []
-    said += [f"{notes.skipped} skipped"] if notes.skipped else []
+    said = [how_many(counts.read - counts.duplicates, "measurement")]
+    said += [f"{counts.duplicates} held twice, counted once"] if counts.duplicates else []
+    said += [f"{counts.outside} outside the period"] if counts.outside else []
+    said += [f"{counts.future} from the future, left out"] if counts.future else []
+    said += [f"{counts.skipped} skipped"] if counts.skipped else []
     talk(", ".join(said), quiet=app.quiet)

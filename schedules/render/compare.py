@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from results.compare import Cell, Compared
-    from results.compare.timeline import Share
+    from results.compare import ComparedRow, MatrixCell
+    from results.compare.timeline import BlockedShare
 
 GAP, SPLIT = "·", "≠"
 WIDE = 13
@@ -34,19 +34,19 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 class Counted:
     """The rows as they come, and how many of them differ by then."""
 
-    def __init__(self, rows: Iterator[Compared]) -> None:
+    def __init__(self, rows: Iterator[ComparedRow]) -> None:
         self._rows = rows
         self.differing = 0
         self.kinds: Counter[str] = Counter()
 
-    def __iter__(self) -> Iterator[Compared]:
+    def __iter__(self) -> Iterator[ComparedRow]:
         for row in self._rows:
             self.kinds[row.difference] += 1
             self.differing += row.difference not in SAME
             yield row
 
 
-def counted(rows: Iterator[Compared]) -> Counted:
+def counted(rows: Iterator[ComparedRow]) -> Counted:
     return Counted(rows)
 
 
@@ -105,7 +105,7 @@ def _escaped(text: str) -> str:
 
 def for_a_person(rows: Counted) -> None:
     """The table, and under it what differs, in words; of very many rows those that differ."""
-    kept: list[Compared] = []
+    kept: list[ComparedRow] = []
     for row in rows:
         kept.append(row)
         if len(kept) > MOST_ROWS:
@@ -128,7 +128,7 @@ def for_a_person(rows: Counted) -> None:
         console.print(f"… and {left} more rows: --json, --csv and --markdown give all")
 
 
-def _in_words(rows: list[Compared]) -> Table:
+def _in_words(rows: list[ComparedRow]) -> Table:
     """A column for each cell: outcome, method, the blocked share of its vantage-days."""
     from rich.table import Table
     from rich.text import Text
@@ -149,7 +149,7 @@ def _in_words(rows: list[Compared]) -> Table:
     return grid
 
 
-def _in_signs(rows: list[Compared], console: Console, width: int) -> None:
+def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
     """Too many columns for words: a sign for each, in the order of the list under it."""
     from rich.text import Text
 
@@ -170,7 +170,7 @@ def _in_signs(rows: list[Compared], console: Console, width: int) -> None:
     )
 
 
-def _lines(cell: Cell, *, full: bool) -> Iterator[str]:
+def _lines(cell: MatrixCell, *, full: bool) -> Iterator[str]:
     """What a cell says, in few letters a line."""
     if cell.outcome is None:
         yield f"{GAP} gap"
@@ -188,19 +188,19 @@ def _lines(cell: Cell, *, full: bool) -> Iterator[str]:
         yield f"0 of {cell.share.of} d"
 
 
-def _sign(cell: Cell) -> str:
+def _sign(cell: MatrixCell) -> str:
     if cell.outcome is None:
         return GAP
     return SPLIT if cell.split else SIGNS[cell.outcome]
 
 
-def _share(share: Share) -> Iterator[str]:
+def _share(share: BlockedShare) -> Iterator[str]:
     """`74% of 21 d`, `52–88%`, and that few are few."""
     yield f"{share.share:.0%} of {share.of} d"
     yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
 
 
-def _say(rows: list[Compared], console: Console, width: int) -> None:
+def _say(rows: list[ComparedRow], console: Console, width: int) -> None:
     """What differs in words, row by row; those that agree in one line."""
     console.print()
     for row in rows:

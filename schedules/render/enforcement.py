@@ -11,12 +11,12 @@ from schedules.render.text import safe, what
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from results.aggregate.enforcement import Delay, Enforcement
+    from results.aggregate.enforcement import Enforcement, NetworkDelay
 
 MANY_ROWS = 40
 
 
-def networks(delays: Sequence[Delay]) -> Table:
+def networks(delays: Sequence[NetworkDelay]) -> Table:
     """Network, register, how many targets, how many of them blocked, the median of the hours."""
     grid = _grid("network", "register", "listed", "blocked", "median from listing to block")
     for one in delays:

@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 import pyarrow.parquet as pq
 
-from results.aggregate.questions import Answers, Period
+from results.aggregate.questions import Aggregates, Period
 
 QUESTIONS = (
     "matrix", "agreement_over_time", "enforcement_delay", "unlisted_blocks", "collateral", "methods_by_network",
@@ -90,7 +90,7 @@ def _schema(table: Any) -> Any:
 
 
 def _sqlite(store: str, folder: Path) -> dict[str, Any]:
-    from results.aggregate.sqlite import SqliteAnswers
+    from results.aggregate.sqlite import SqliteAggregates
     from tests.bench.warehouse_others import Sqlite
 
     path = folder / "sqlite.db"
@@ -102,7 +102,7 @@ def _sqlite(store: str, folder: Path) -> dict[str, Any]:
     began = time.perf_counter()
     connection = sqlite.close()
     spent += time.perf_counter() - began
-    told = {"load_s": spent, "observations": rows, **_asked(SqliteAnswers(connection))}
+    told = {"load_s": spent, "observations": rows, **_asked(SqliteAggregates(connection))}
     connection.close()
     return told | {"bytes": {"all": path.stat().st_size}}
 
@@ -117,7 +117,7 @@ def _pandas(store: str, folder: Path) -> dict[str, Any]:
     return {"load_s": spent, "observations": 0, **_asked(frame, week=False), "bytes": files}
 
 
-def _asked(answers: Answers, *, week: bool = True) -> dict[str, Any]:
+def _asked(answers: Aggregates, *, week: bool = True) -> dict[str, Any]:
     seconds: dict[str, float] = {}
     digests: dict[str, str] = {}
     for name in QUESTIONS:

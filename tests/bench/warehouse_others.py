@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from results.aggregate import questions
 from results.aggregate.questions import (
     SURE,
-    UNTOLD,
+    UNDETERMINED,
     AgreementRow,
     Block,
     BlockRow,
@@ -133,7 +133,7 @@ class Pandas:
         self._frame = frame[~frame["id"].isin(frame["repeats"].dropna())]
 
     def matrix(self, period: Period) -> list[MatrixRow]:
-        rows = self._frame.assign(untold=self._frame["outcome"].isin(UNTOLD))
+        rows = self._frame.assign(untold=self._frame["outcome"].isin(UNDETERMINED))
         rows = rows.sort_values(["untold", "started_at", "id"], ascending=[False, True, True])
         last = rows.drop_duplicates(SERIES, keep="last")
         keys = ["service", "target", *NETWORK, "path", "outcome", "method", "agreement"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from results.aggregate.questions import Answers
-from results.aggregate.sqlite import SqliteAnswers
+from results.aggregate.questions import Aggregates
+from results.aggregate.sqlite import SqliteAggregates
 from results.hub.web import queries
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from results.hub.web.queries import CellRow
 
 
-class PageAnswers(Answers, Protocol):
+class PageAnswers(Aggregates, Protocol):
     """The questions of results/aggregate/questions.py, and what the matrix shows beside them."""
 
     def cells(self, period: Period) -> list[CellRow]:
@@ -28,7 +28,7 @@ class PageAnswers(Answers, Protocol):
         """Those that something was measured in."""
 
 
-class OwnAnswers(SqliteAnswers):
+class OwnAnswers(SqliteAggregates):
     """The hub's own database."""
 
     def __init__(self, db: Database) -> None:

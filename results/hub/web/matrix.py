@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
-from results.aggregate.questions import UNTOLD
+from results.aggregate.questions import UNDETERMINED
 from results.compare.record import DIRECT, bounded
 from results.hub.web.labels import Network, in_order, names_of, natural, network, title
 from results.hub.web.queries import CellRow, LatestRow
@@ -124,7 +124,7 @@ def state(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> Sta
     flags = {target: (row.service, target) in required for target, row in said.items()}
     decides = deciding((target, flags[target], row.outcome) for target, row in sorted(said.items()))
     row = said[decides or ""]
-    telling = [[one for one in those if one.outcome not in UNTOLD] for those in by_target.values()]
+    telling = [[one for one in those if one.outcome not in UNDETERMINED] for those in by_target.values()]
     counted = [target for target in said if flags[target]] or list(said)
     return State(
         outcome=row.outcome,
@@ -188,7 +188,7 @@ def _parted(networks: Sequence[Network]) -> Iterable[Sequence[Network]]:
 
 
 def _weight(row: CellRow) -> tuple[bool, int, str, str]:
-    return row.outcome not in UNTOLD, row.vantages, row.last_at, row.outcome
+    return row.outcome not in UNDETERMINED, row.vantages, row.last_at, row.outcome
 
 
 def _is_blocked(states: Iterable[State]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from results.aggregate.questions import Period
-from results.aggregate.sqlite import COUNTS, IN_PERIOD, NETWORK, NEWEST, PAIRS, values
+from results.aggregate.sqlite import COUNTED, IN_PERIOD, NETWORK, NEWEST, PAIRS, period_parameters
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -39,7 +39,7 @@ SELECT substr(m.started_at, 1, 10), t.text, {NETWORK}, w.path, v.outcome, count(
 FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
 WHERE (:service IS NULL OR t.service = :service) AND (:target IS NULL OR t.text = :target)
-    AND {COUNTS} AND {IN_PERIOD.format(at="m")}
+    AND {COUNTED} AND {IN_PERIOD.format(at="m")}
 GROUP BY 1, 2, 3, 4, 5, 6, 7 LIMIT :most
 """  # noqa: S608
 LAST_SEEN = f"""
@@ -155,7 +155,7 @@ class CorrectionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def cells(db: Database, period: Period) -> list[CellRow]:
-    return _rows(db, CellRow, CELLS, values(period))
+    return _rows(db, CellRow, CELLS, period_parameters(period))
 
 
 def required(db: Database) -> set[tuple[str | None, str]]:
@@ -168,12 +168,14 @@ def latest(
 ) -> list[LatestRow]:
     """Of a service, a target or a vantage what was last found, newest first, MOST_LATEST of them."""
     which = {"service": service, "target": target, "vantage": vantage, "most": MOST_LATEST}
-    return _rows(db, LatestRow, LATEST, values(period) | which)
+    return _rows(db, LatestRow, LATEST, period_parameters(period) | which)
 
 
 def days(db: Database, period: Period, *, service: str | None = None, target: str | None = None) -> list[DayRow]:
     """Day by day, network by network."""
-    return _rows(db, DayRow, DAYS, values(period) | {"service": service, "target": target, "most": MOST_DAYS})
+    return _rows(
+        db, DayRow, DAYS, period_parameters(period) | {"service": service, "target": target, "most": MOST_DAYS}
+    )
 
 
 def vantages(db: Database) -> list[VantageRow]:
@@ -184,7 +186,7 @@ def vantages(db: Database) -> list[VantageRow]:
 def corrections(db: Database, period: Period, measurement: str | None = None) -> list[CorrectionRow]:
     """What was corrected within the period, newest first; of one measurement, or of all."""
     which = {"measurement": measurement, "most": MOST_CORRECTIONS}
-    return _rows(db, CorrectionRow, CORRECTIONS, values(period) | which)
+    return _rows(db, CorrectionRow, CORRECTIONS, period_parameters(period) | which)
 
 
 def newest_number(db: Database) -> int:

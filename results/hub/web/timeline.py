@@ -9,7 +9,7 @@ from datetime import date, timedelta
 import msgspec
 
 from probe.timestamps import parse_date
-from results.aggregate.questions import UNTOLD
+from results.aggregate.questions import UNDETERMINED
 from results.hub.web.labels import Network, in_order, network
 from results.hub.web.queries import DayRow
 from results.judge.service import deciding
@@ -115,7 +115,7 @@ def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: 
 
 def _most(counts: Mapping[str, int]) -> str:
     """Blocked where half of what tells is, else what most say."""
-    telling = {outcome: count for outcome, count in counts.items() if outcome not in UNTOLD} or dict(counts)
+    telling = {outcome: count for outcome, count in counts.items() if outcome not in UNDETERMINED} or dict(counts)
     if 2 * telling.get("blocked", 0) >= sum(telling.values()):
         return "blocked"
     rest = {outcome: count for outcome, count in telling.items() if outcome != "blocked"}

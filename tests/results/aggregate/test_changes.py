@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.aggregate.changes import BLOCKED, OPEN, Changes, changes
+from results.aggregate.changes import BLOCKED, OPEN, StateHistory, state_history
 
 HOUR = 3600.0
 WEEKS_H = 21 * 24.0
 
 
-def series(told: str, every_h: float = 6.0) -> Changes:
+def series(told: str, every_h: float = 6.0) -> StateHistory:
     """A measurement every six hours: `x` blocked, `.` open."""
     times = [n * every_h * HOUR for n in range(len(told))]
-    return changes(times, [BLOCKED if letter == "x" else OPEN for letter in told])
+    return state_history(times, [BLOCKED if letter == "x" else OPEN for letter in told])
 
 
 def simulated(seed: int, noise: float) -> tuple[bool, float | None]:
@@ -33,7 +33,7 @@ def simulated(seed: int, noise: float) -> tuple[bool, float | None]:
         times.append(at * HOUR)
         states.append(int(true if chance.random() >= noise else not true))
         at += chance.uniform(4.8, 7.2)
-    found = changes(times, states)
+    found = state_history(times, states)
     if found.flapping or len(found.changes) != 2:
         return False, None
     begin, end = found.changes
@@ -96,13 +96,13 @@ def test_what_comes_and_goes_is_called_flapping(told: str) -> None:
 
 def test_a_long_gap_without_measurements_is_all_uncertain() -> None:
     times = [n * 6 * HOUR for n in (*range(20), *range(200, 220))]
-    (change,) = changes(times, [OPEN] * 20 + [BLOCKED] * 20).changes
+    (change,) = state_history(times, [OPEN] * 20 + [BLOCKED] * 20).changes
     assert (change.earliest, change.latest) == (19 * 6 * HOUR, 200 * 6 * HOUR)
 
 
 def test_no_measurement_and_one_measurement_tell_of_no_change() -> None:
-    assert changes([], []) == Changes()
-    assert changes([0.0], [BLOCKED]) == Changes(blocked_at_first=True)
+    assert state_history([], []) == StateHistory()
+    assert state_history([0.0], [BLOCKED]) == StateHistory(blocked_at_first=True)
 
 
 @settings(max_examples=300)
@@ -114,7 +114,7 @@ def test_changes_follow_one_another_within_the_series(steps: list[tuple[float, i
     for step, _ in steps:
         at += step
         times.append(at)
-    found = changes(times, [state for _, state in steps])
+    found = state_history(times, [state for _, state in steps])
     for change in found.changes:
         assert times[0] <= change.earliest <= change.at <= change.latest <= times[-1]
     for one, next_ in pairwise(found.changes):

@@ -13,7 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.aggregate.enforcement import ROWS, Enforcement, Entry, Seen, by_network, enforcement, of_database
+from results.aggregate.enforcement import (
+    ROWS,
+    Enforcement,
+    EnforcementInput,
+    ListingEntry,
+    by_network,
+    enforcement,
+    of_database,
+)
 from results.db.store import Store
 from results.registers.expectation import RegisterLookup
 from results.registers.importing import ImportOptions, import_register
@@ -21,7 +29,7 @@ from tests.results.records import HOME, finished, measurement, target, verdict
 
 DAY = "2026-06-10"
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
-LISTED = Entry(listed_at="2026-06-10T12:00:00Z", listed_on=DAY, first_seen="2026-06-10T13:00:00Z")
+LISTED = ListingEntry(listed_at="2026-06-10T12:00:00Z", listed_on=DAY, first_seen="2026-06-10T13:00:00Z")
 
 
 def clock(hours: float) -> str:
@@ -29,7 +37,7 @@ def clock(hours: float) -> str:
     return (NOON + timedelta(hours=hours)).isoformat().replace("+00:00", "Z")
 
 
-def row(hours: float, outcome: str, entry: Entry | None = LISTED, **changes: Any) -> Seen:
+def row(hours: float, outcome: str, entry: ListingEntry | None = LISTED, **changes: Any) -> EnforcementInput:
     """One measurement, so many hours after the listing at noon; a negative one was before it."""
     given = {
         "id": f"{hours}{outcome}{sorted(changes.items())}",
@@ -45,10 +53,10 @@ def row(hours: float, outcome: str, entry: Entry | None = LISTED, **changes: Any
         "as_of": clock(hours - 0.5),
         "entries": (entry,) if entry is not None and hours > 1 else (),
     }
-    return Seen(**{**given, **changes})
+    return EnforcementInput(**{**given, **changes})
 
 
-def only(*rows: Seen, **known: list[float]) -> Enforcement:
+def only(*rows: EnforcementInput, **known: list[float]) -> Enforcement:
     (found,) = enforcement(rows, known)
     return found
 
@@ -97,19 +105,19 @@ def test_what_is_not_sure_counts_neither_way() -> None:
 
 
 def test_a_day_without_an_hour_widens_the_answer_by_that_day_in_any_time_zone() -> None:
-    entry = Entry(listed_on=DAY, first_seen=clock(200))
+    entry = ListingEntry(listed_on=DAY, first_seen=clock(200))
     found = only(row(-99, "reachable"), row(60, "reachable", entry), row(70, "blocked", entry))
     assert (found.listed_at, found.hours) == (DAY, (36.0, 96.0))
 
 
 def test_a_version_that_did_not_list_it_yet_and_the_one_that_did_narrow_the_day() -> None:
-    entry = Entry(listed_on=DAY, first_seen=clock(1))
+    entry = ListingEntry(listed_on=DAY, first_seen=clock(1))
     found = only(row(-1, "reachable"), row(60, "reachable", entry), row(70, "blocked", entry))
     assert found.hours == (59.0, 71.5)
 
 
 def test_a_decision_came_before_the_listing() -> None:
-    entry = Entry(decision_date="2026-06-01", first_seen=clock(1))
+    entry = ListingEntry(decision_date="2026-06-01", first_seen=clock(1))
     found = only(row(60, "reachable", entry), row(70, "blocked", entry))
     assert found.hours == (59.0, 70 + 9 * 24 + 12 + 14.0)
     found = only(row(-3, "reachable"), row(60, "reachable", entry), row(70, "blocked", entry))
@@ -117,20 +125,20 @@ def test_a_decision_came_before_the_listing() -> None:
 
 
 def test_a_register_without_dates_lists_between_two_of_its_versions() -> None:
-    entry = Entry(first_seen=clock(1))
+    entry = ListingEntry(first_seen=clock(1))
     seen_then = [row(60, "reachable", entry), row(70, "blocked", entry)]
     found = only(*seen_then, rkn=[(NOON + timedelta(hours=hours)).timestamp() for hours in (-23, 1, 25)])
     assert (found.listed_at, found.hours) == (clock(1), (59.0, 93.0))
 
 
 def test_where_only_the_first_version_is_known_nobody_knows_when_it_was_listed() -> None:
-    entry = Entry(first_seen=clock(1))
+    entry = ListingEntry(first_seen=clock(1))
     found = only(row(60, "reachable", entry), row(70, "blocked", entry))
     assert (found.first_blocked, found.hours) == (clock(70), (59.0, None))
 
 
 def test_the_earliest_of_several_entries_lists_it() -> None:
-    later = Entry(listed_at=clock(30), first_seen=clock(31))
+    later = ListingEntry(listed_at=clock(30), first_seen=clock(31))
     found = only(row(2, "reachable"), row(40, "blocked", entries=(later, LISTED)))
     assert (found.listed_at, found.hours) == ("2026-06-10T12:00:00Z", (2.0, 40.0))
 
@@ -160,7 +168,7 @@ def test_two_vantages_that_do_not_know_their_network_are_not_taken_for_one() -> 
 
 
 def test_a_networks_median_counts_what_is_not_blocked_as_never() -> None:
-    def of(name: str, *rows: tuple[float, str]) -> list[Seen]:
+    def of(name: str, *rows: tuple[float, str]) -> list[EnforcementInput]:
         return [row(hours, outcome, target=name) for hours, outcome in rows]
 
     quick, slow = of("a", (1.5, "reachable"), (2, "blocked")), of("b", (30, "reachable"), (40, "blocked"))
@@ -172,7 +180,7 @@ def test_a_networks_median_counts_what_is_not_blocked_as_never() -> None:
 
 
 entries = st.builds(
-    Entry,
+    ListingEntry,
     listed_at=st.none() | st.floats(-50, 50).map(clock),
     listed_on=st.none() | st.dates(datetime(2026, 6, 8).date(), datetime(2026, 6, 12).date()).map(str),  # noqa: DTZ001
     decision_date=st.none() | st.dates(datetime(2026, 6, 1).date(), datetime(2026, 6, 12).date()).map(str),  # noqa: DTZ001
@@ -180,7 +188,7 @@ entries = st.builds(
 )
 histories = st.lists(
     st.builds(
-        Seen,
+        EnforcementInput,
         id=st.uuids().map(str),
         target=st.sampled_from("ab"),
         vantage=st.sampled_from(["home", "school"]),
@@ -202,7 +210,7 @@ histories = st.lists(
 
 @given(histories, st.randoms(), st.lists(st.integers(-60, 60), max_size=4))
 def test_at_least_is_never_more_than_at_most_and_the_order_of_rows_does_not_matter(
-    rows: list[Seen], chance: random.Random, moments: list[int]
+    rows: list[EnforcementInput], chance: random.Random, moments: list[int]
 ) -> None:
     known = {"rkn": sorted(NOON.timestamp() + hours * 3600 for hours in moments)}
     found = enforcement(rows, known)

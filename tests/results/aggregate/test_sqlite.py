@@ -13,7 +13,7 @@ import pytest
 from probe.model import Vantage
 from results.aggregate import sqlite
 from results.aggregate.questions import Period
-from results.aggregate.sqlite import SqliteAnswers
+from results.aggregate.sqlite import SqliteAggregates
 from results.compare.databases import open_read_only
 from results.db.store import Store
 from results.registers.expectation import Expectation
@@ -24,10 +24,10 @@ ALWAYS = Period()
 
 
 @pytest.fixture(scope="module")
-def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteAnswers]:
+def weeks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteAggregates]:
     (path,) = set(make(tmp_path_factory.mktemp("weeks"), together=True))
     connection = open_read_only(path)
-    yield SqliteAnswers(connection)
+    yield SqliteAggregates(connection)
     connection.close()
 
 
@@ -64,13 +64,13 @@ def found(
     )
 
 
-def asked(opened: Store, *records: Any) -> SqliteAnswers:
+def asked(opened: Store, *records: Any) -> SqliteAggregates:
     for record in records:
         opened.save([record])
-    return SqliteAnswers(opened.db.conn)
+    return SqliteAggregates(opened.db.conn)
 
 
-def test_the_matrix_says_which_network_blocks_what_and_how(weeks: SqliteAnswers) -> None:
+def test_the_matrix_says_which_network_blocks_what_and_how(weeks: SqliteAggregates) -> None:
     rows = {(row.target, row.asn): row for row in weeks.matrix(ALWAYS)}
     assert len(rows) == 6 * 5
     wechat = {asn: row for (text, asn), row in rows.items() if text == "https://www.wechat.com/"}
@@ -84,14 +84,14 @@ def test_the_matrix_says_which_network_blocks_what_and_how(weeks: SqliteAnswers)
     assert wechat[12389].last_at == "2017-05-21T18:07:00.000Z"
 
 
-def test_the_matrix_of_an_earlier_week_is_what_was_true_then(weeks: SqliteAnswers) -> None:
+def test_the_matrix_of_an_earlier_week_is_what_was_true_then(weeks: SqliteAggregates) -> None:
     rows = weeks.matrix(Period(since="2017-05-01", until="2017-05-05"))
     wechat = [row for row in rows if row.service == "wechat" and row.country == "RU"]
     assert {(row.outcome, row.agreement) for row in wechat} == {("reachable", "open")}
     assert max(row.last_at for row in wechat) == "2017-05-04T18:07:01.000Z"
 
 
-def test_from_listing_to_blocking_it_took_the_hours_between_two_rounds(weeks: SqliteAnswers) -> None:
+def test_from_listing_to_blocking_it_took_the_hours_between_two_rounds(weeks: SqliteAggregates) -> None:
     hours = {
         row.asn: (row.at_least_h, row.at_most_h)
         for row in weeks.enforcement_delay(ALWAYS)
@@ -100,14 +100,14 @@ def test_from_listing_to_blocking_it_took_the_hours_between_two_rounds(weeks: Sq
     assert hours == {12389: (22.62, 28.62), 8402: (28.62, 34.62), 3216: (94.62, 100.62), 25513: (394.62, None)}
 
 
-def test_one_network_blocks_what_nobody_lists(weeks: SqliteAnswers) -> None:
+def test_one_network_blocks_what_nobody_lists(weeks: SqliteAggregates) -> None:
     (row,) = weeks.unlisted_blocks(ALWAYS)
     assert (row.service, row.asn, row.method, row.vantages) == ("line", 3216, "dns.nxdomain", 1)
     assert (row.findings, row.first_at[:10], row.last_at[:10]) == (83, "2017-05-01", "2017-05-21")
     assert weeks.collateral(ALWAYS) == []
 
 
-def test_methods_and_agreements_are_counted(weeks: SqliteAnswers) -> None:
+def test_methods_and_agreements_are_counted(weeks: SqliteAggregates) -> None:
     assert {(row.asn, row.method, row.targets) for row in weeks.methods_by_network(ALWAYS)} == {
         (3216, "dns.nxdomain", 4), (8402, "tls.reset", 3), (12389, "tls.reset", 3), (25513, "tls.reset", 1),
     }  # fmt: skip
@@ -117,7 +117,7 @@ def test_methods_and_agreements_are_counted(weeks: SqliteAnswers) -> None:
     assert days["2017-05-20", "enforced"].vantages == 4
 
 
-def test_a_change_is_found_though_what_was_before_lies_outside_the_period(weeks: SqliteAnswers) -> None:
+def test_a_change_is_found_though_what_was_before_lies_outside_the_period(weeks: SqliteAggregates) -> None:
     rows = weeks.changes(Period(since="2017-05-06T12:00", until="2017-05-06T13:00"))
     assert {(row.target, row.asn, row.was, row.now, row.method, row.last_was_at[:16]) for row in rows} == {
         (f"https://{name}.wechat.com/", 12389, "reachable", "blocked", "tls.reset", "2017-05-06T06:07")
@@ -230,15 +230,15 @@ def test_nothing_large_is_read_from_end_to_end(opened: Store) -> None:
         sqlite.MATRIX,
         sqlite.BLOCKS,
         sqlite.METHODS,
-        sqlite.COURSES,
+        sqlite.LISTED_BLOCKS,
         sqlite.CHANGES,
         sqlite.AGREEMENTS,
     ):
-        given = sqlite.values(Period(since="2026-11-01")) | {"agreement": "collateral"}
+        given = sqlite.period_parameters(Period(since="2026-11-01")) | {"agreement": "collateral"}
         steps = [row[3] for row in opened.db.conn.execute(f"EXPLAIN QUERY PLAN {query}", given)]
         assert not [step for step in steps if scanned.match(step)], steps
 
 
 def test_an_empty_database_answers_nothing(opened: Store) -> None:
-    ask = SqliteAnswers(opened.db.conn)
+    ask = SqliteAggregates(opened.db.conn)
     assert not any((ask.matrix(ALWAYS), ask.changes(ALWAYS), ask.enforcement_delay(ALWAYS)))

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from results.compare import Compared, compare, gather
+from results.compare import ComparedRow, compare, gather
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WECHAT = "https://www.wechat.com/"
@@ -43,19 +43,19 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
     return path
 
 
-def compared(*sources: Path, rows: Any = "service", by: Any = "vantage", **how: Any) -> dict[str, Compared]:
+def compared(*sources: Path, rows: Any = "service", by: Any = "vantage", **how: Any) -> dict[str, ComparedRow]:
     """Each row by its name."""
     within = {"within_s": how.pop("within_s")} if "within_s" in how else {}
     with gather(sources, **how) as gathered:
         return {one.row: one for one in compare(gathered, by=by, rows=rows, **within)}
 
 
-def only(*sources: Path, **how: Any) -> Compared:
+def only(*sources: Path, **how: Any) -> ComparedRow:
     """The one row that there is."""
     (found,) = compared(*sources, **how).values()
     return found
 
 
-def outcomes(found: Compared) -> dict[str, str | None]:
+def outcomes(found: ComparedRow) -> dict[str, str | None]:
     """What each cell says."""
     return {cell.by: cell.outcome for cell in found.cells}

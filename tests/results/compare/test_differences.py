@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from results.compare import Compared
+from results.compare import ComparedRow
 from results.compare.record import failing_family
 from results.judge.classify import classify
 from tests.results.compare.rows import only, outcomes, row, write
 from tests.scenarios.builder import scenarios
 
 
-def told(tmp_path: Path, *rows: dict[str, Any], **how: Any) -> Compared:
+def told(tmp_path: Path, *rows: dict[str, Any], **how: Any) -> ComparedRow:
     return only(write(tmp_path / "rows.jsonl", rows), **how)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from results.compare import SourceError, gather
-from results.compare.index import Notes
+from results.compare.index import SourceCounts
 from results.db.store import Store
 from tests.results.compare.rows import compared, only, outcomes, row, write
 from tests.results.records import finished
@@ -18,9 +18,9 @@ from tests.results.records import finished
 GOOD = row("blocked")
 
 
-def notes(*sources: Path) -> Notes:
+def notes(*sources: Path) -> SourceCounts:
     with gather(sources) as gathered:
-        return gathered.notes
+        return gathered.counts
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_line_that_is_none_is_skipped_and_counted(tmp_path: Path, line: bytes)
     file.write_bytes(line + b"\n" + file.read_bytes())
     assert outcomes(only(file)) == {"home-fibre": "blocked"}
     assert notes(file).skipped == 1
-    assert notes(file).told[0].line == 1
+    assert notes(file).skipped_examples[0].line == 1
 
 
 def test_a_very_long_name_is_cut_and_control_characters_are_taken_out(tmp_path: Path) -> None:

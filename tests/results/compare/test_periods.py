@@ -39,8 +39,8 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
     period = {name: None if at is None else begun + at * DAY_S for name, at in (("since", since), ("until", until))}
     whole = [day for day in range(DAYS) if (since is None or day >= since) and (until is None or day < until)]
     with index.gather([database], **period) as gathered:
-        assert gathered.notes.read == len(whole)
-        assert gathered.notes.outside == DAYS - len(whole)
+        assert gathered.counts.read == len(whole)
+        assert gathered.counts.outside == DAYS - len(whole)
         found = [moment.at for row in gathered.rows("target") for one in row.series for moment in one.moments]
     assert found == [begun + day * DAY_S for day in whole]
     details = {one.at for one in load.read(database, **period)}
@@ -50,8 +50,8 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
 def test_the_period_is_found_by_the_index_of_time(database: Path) -> None:
     with closing(databases.open_read_only(database)) as connection:
         asked = (
-            databases.query_of(connection, database) + databases.WITHIN,
-            load.DETAILS.format(later=databases.WITHIN),
+            databases.results_query(connection, database) + databases.IN_PERIOD,
+            load.DETAILS.format(later=databases.IN_PERIOD),
         )
         for query in asked:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ["2026", "2027"])]

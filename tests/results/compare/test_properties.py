@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from results.compare.differences import LENS
+from results.compare.differences import FIRST_KIND
 from results.compare.record import FINDINGS
 from tests.results.compare.rows import compared, outcomes, row, write
 
@@ -44,7 +44,7 @@ def files(folder: Path, found: list[dict[str, Any]], parts: int) -> list[Path]:
 
 
 @several
-@given(rows, st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(sorted(LENS)))
+@given(rows, st.integers(1, 4), st.randoms(use_true_random=False), st.sampled_from(sorted(FIRST_KIND)))
 def test_the_order_of_sources_and_how_they_are_cut_up_do_not_matter(
     tmp_path: Path, found: list[dict[str, Any]], parts: int, chance: random.Random, by: str
 ) -> None:
@@ -70,7 +70,7 @@ def test_another_source_makes_no_agreement_out_of_a_gap(
 
 
 @several
-@given(rows, st.sampled_from(sorted(LENS)))
+@given(rows, st.sampled_from(sorted(FIRST_KIND)))
 def test_a_cell_says_what_stands_behind_it(tmp_path: Path, found: list[dict[str, Any]], by: str) -> None:
     for one in compared(write(tmp_path / "a.jsonl", found), by=by).values():
         assert one.difference == one.kinds[0]

@@ -57,7 +57,7 @@ def test_the_other_services(three_weeks: list[Path]) -> None:
 
 
 def test_each_block_began_when_it_began_and_none_where_there_was_none(three_weeks: list[Path]) -> None:
-    courses = {course.vantage.asn: course.changes for course in compared(*three_weeks)["wechat"].courses}
+    courses = {entry.vantage.asn: entry.history for entry in compared(*three_weeks)["wechat"].histories}
     for vantage in (HOME, MOBILE, OFFICE):
         (change,) = courses[vantage.asn].changes
         assert change.blocked

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from results.aggregate.questions import Answers, Period
-from results.aggregate.sqlite import SqliteAnswers
+from results.aggregate.questions import Aggregates, Period
+from results.aggregate.sqlite import SqliteAggregates
 from results.warehouse.classify import judge_by
 from results.warehouse.client import WarehouseAnswers
 from results.warehouse.engine import open_engine
@@ -49,10 +49,10 @@ def of_warehouse(url: str, periods: Sequence[Period] = (WHOLE,)) -> list[dict[st
 
 def of_database(path: Path, periods: Sequence[Period] = (WHOLE,)) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path)) as connection:
-        return _all(SqliteAnswers(connection), periods)
+        return _all(SqliteAggregates(connection), periods)
 
 
-def _all(answers: Answers, periods: Sequence[Period]) -> list[dict[str, Any]]:
+def _all(answers: Aggregates, periods: Sequence[Period]) -> list[dict[str, Any]]:
     return [{name: msgspec.to_builtins(getattr(answers, name)(period)) for name in QUESTIONS} for period in periods]
 
 
