@@ -1,11 +1,13 @@
-"""What every sub-command is handed: the global options, and the configuration and database they lead to."""
+"""The global options of the command line, and the configuration and database they select."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import msgspec
 
 from schedules.runtime import paths
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
-    """The options that stand before the sub-command, and the environment."""
+    """The options before the sub-command, and the environment."""
 
     environ: Mapping[str, str]
     db: Path | None = None
@@ -27,7 +29,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     verbose: bool = False
 
     def config(self) -> Config:
-        """The configuration in force. ConfigError names the key and the line."""
+        """The configuration in force. Raises ConfigError, which names the key and the line."""
         from schedules.config.load import load
 
         flags = {"vantage.name": self.vantage} if self.vantage is not None else {}
@@ -37,28 +39,40 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     def database(self) -> Path:
         return paths.database(self.environ, self.db)
 
+    @property
+    def home(self) -> Path:
+        return Path(self.environ.get("HOME") or Path.home())
+
     def store(self, *, must_exist: bool = False) -> Store:
-        """The database, made where there is none unless it must exist. StoreError says what is wrong with it."""
+        """The open database, created if missing unless it must exist. Raises StoreError."""
         from results.db.store import Store
 
         return Store.open(self.database, must_exist=must_exist)
 
-    def here(self, *, leaves_a_trace: bool = True) -> Locator:
-        """What looks where on the network this machine is. Without a trace its networks have other keys each time."""
+    def locator(self, *, writes_files: bool = True) -> Locator:
+        """Finds where on the network this machine is. Without a trace it writes no file, and network keys vary."""
         from functools import partial
 
         from schedules.hub_client.whoami import network_seen
         from schedules.location.location import Locator, secret_of
 
-        if not leaves_a_trace:
+        if not writes_files:
             return Locator(b"")
         return Locator(secret_of(self.database), seen_by_hub=partial(network_seen, self.database))
 
     @property
     def command_line(self) -> str:
-        """How this program is called for this database, for a hint that can be pasted."""
+        """The command that runs this program on this database, for hints."""
         if self.db is None:
             return "reachprobe"
         import shlex
 
         return f"reachprobe --db {shlex.quote(str(self.db))}"
+
+
+def confirmed(question: str) -> bool:
+    """Ask on a terminal; False without one, and for anything but yes."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    click.echo(question, err=True, nl=False)
+    return sys.stdin.readline().strip().lower() in ("yes", "y")

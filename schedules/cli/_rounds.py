@@ -112,7 +112,7 @@ def _to_the_end(
 
     `at_once` False leaves what is then left to the next run. The state of the network at the end.
     """
-    here = app.here()
+    here = app.locator()
     for place in range(MOST_ROUNDS):
         state, cut = _round(app, here, config, choice, store, watcher_of(choice), by_service=by_service)
         if cut is None:

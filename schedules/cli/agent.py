@@ -38,7 +38,7 @@ def agent(app: App) -> int:
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
-    here = app.here()
+    here = app.locator()
     measure = _measure(say, here)
     made = Agent(
         app.config,

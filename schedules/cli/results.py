@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 
-from schedules.cli import _browse, _enforcement, _export, _outbox, _prune, _transfer
+from schedules.cli import _enforcement, _exchange, _outbox
 from schedules.cli._app import App
 from schedules.cli._times import Moment, text_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 FOR_A_PERSON = 40
@@ -23,14 +22,12 @@ def results() -> None:
     """What was found, from the database."""
 
 
-results.add_command(_browse.browse)
-results.add_command(_prune.prune)
 results.add_command(_enforcement.enforcement)
 results.add_command(_outbox.outbox)
-results.add_command(_export.export)
-results.add_command(_export.key)
-results.add_command(_transfer.import_)
-results.add_command(_transfer.merge)
+results.add_command(_exchange.export)
+results.add_command(_exchange.key)
+results.add_command(_exchange.import_)
+results.add_command(_exchange.merge)
 
 
 @results.command("list")
@@ -125,6 +122,71 @@ def reclassify(app: App, as_json: bool) -> None:
             click.echo(f"{judged} judged again, {changed} changed")
     finally:
         store.close()
+
+
+@results.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default any that is free.")
+@click.pass_obj
+def browse(app: App, port: int) -> None:
+    """Open the database in a browser on this machine: canned questions, facets, and SQL of one's own.
+
+    Prints the address, and ends on Ctrl-C. Nothing can be changed there, and nobody beyond this machine can look;
+    others who are logged in on it can, while it runs. Needs an extra: pip install 'reachprobe[browse]'.
+    """
+    from schedules.datasette_server import NoDatasette, NoPort, serve
+    from schedules.render.output import talk
+
+    def tell(address: str) -> None:
+        click.echo(address)
+        talk("open it in a browser; Ctrl-C ends it", quiet=app.quiet)
+
+    app.store(must_exist=True).close()
+    try:
+        serve(app.database, port, tell)
+    except (NoDatasette, NoPort) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@results.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted for its age.")
+@click.option("--json", "as_json", is_flag=True, help="The counts as one line of JSON.")
+@click.pass_obj
+def prune(app: App, dry_run: bool, as_json: bool) -> None:
+    """Delete measurements older than [store] keep_days, of every vantage, imported ones too.
+
+    Where [store] max_mb is set and the database holds more, the oldest go until it does not, but never the last week.
+    Rounds do this by themselves about once a day, for this machine's own vantage alone.
+    """
+    from results.db import retention
+    from schedules.render.output import print_json
+    from schedules.runtime import lock
+
+    kept = app.config().store
+    now = datetime.now(UTC)
+    before = retention.cutoff(kept.keep_days, now)
+    with closing(app.store(must_exist=True)) as store:
+        if dry_run:
+            old, above, size = retention.count_old(store.db, before), None, retention.used_bytes(store.db)
+        else:
+            with lock.held(app.database):
+                done = retention.prune(store, keep_days=kept.keep_days, now=now, max_bytes=kept.max_bytes)
+            old, above, size = done.old, done.above_limit, done.bytes
+    too_large = kept.max_bytes is not None and size > kept.max_bytes
+    if as_json:
+        print_json({"before": before, "old": old, "above_limit": above, "bytes": size, "too_large": too_large})
+        return
+    verb = "would be deleted" if dry_run else "deleted"
+    click.echo(f"{old} older than {before[:10]} {verb}" + (f", {above} more for the size limit" if above else ""))
+    click.echo(f"{app.database}: {size / 1e6:.1f} MB in use{_of_limit(kept.max_mb, too_large, dry_run)}")
+
+
+def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
+    if max_mb is None:
+        return ""
+    if not too_large:
+        return f", the limit is {max_mb} MB"
+    why = "the oldest would go" if dry_run else "what is left is the last week, and registers"
+    return f", above the limit of {max_mb} MB: {why}"
 
 
 def _change(short: str, before: Any, after: Any) -> str:

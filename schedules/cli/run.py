@@ -45,7 +45,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     until = time.monotonic() + deadline if deadline is not None else math.inf
     if dry_run:
         return _dry_run(app, as_json=as_json)
-    config = app.here().locate(app.config())
+    config = app.locator().locate(app.config())
     aside = Aside(
         partial(talk, quiet=app.quiet),
         may_tell=partial(consent.why_not_told, app.environ),
@@ -89,7 +89,7 @@ def _dry_run(app: App, *, as_json: bool) -> int:
     from schedules.render.output import talk
     from schedules.round.contacted_hosts import publishers, told
 
-    config = app.here(leaves_a_trace=False).locate(app.config())
+    config = app.locator(writes_files=False).locate(app.config())
     store = app.store() if app.database.exists() else None
     try:
         wanted = from_campaigns(config, store)

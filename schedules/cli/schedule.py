@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from schedules.cli._app import App
+from schedules.cli._app import App, confirmed
 
 if TYPE_CHECKING:
     from schedules.install.units import Kind, UnitFile
@@ -72,7 +72,7 @@ def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
         store.close()
     for file in files:
         click.echo(f"# {file.path}\n{file.text}", err=True)
-    if not yes and not _agreed("Write and start this? Type yes: "):
+    if not yes and not confirmed("Write and start this? Type yes: "):
         raise click.ClickException("nothing was changed; `schedule install --yes` does not ask")
     installing.install(chosen, files)
     click.echo(f"installed: {', '.join(str(file.path) for file in files)}")
@@ -86,7 +86,7 @@ def remove(app: App) -> None:
     """Stop and remove every schedule of ours. What was measured stays."""
     from schedules.install import install as installing
 
-    gone = installing.remove(_home(app))
+    gone = installing.remove(app.home)
     click.echo(f"removed: {', '.join(gone)}" if gone else "there was no schedule")
 
 
@@ -104,10 +104,10 @@ def status(app: App, as_json: bool) -> None:
     from schedules.plan.due import due_now
     from schedules.render.output import print_json
 
-    found = installing.installed(_home(app))
+    found = installing.installed(app.home)
     store = app.store(must_exist=True)
     try:
-        waiting = due_now(app.here().locate(app.config()), store, time.time())
+        waiting = due_now(app.locator().locate(app.config()), store, time.time())
         ran = last_round(store.db)
     finally:
         store.close()
@@ -135,7 +135,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     start = Start(program(), config.absolute() if config else None, app.database.absolute())
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
         click.echo("a system unit keeps its database in /var/lib/reachprobe; --db is not taken over", err=True)
-    return render(kind, start, home=_home(app), seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
+    return render(kind, start, home=app.home, seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
 
 
 def _seed(app: App) -> str:
@@ -158,14 +158,3 @@ def _kind(kind: Kind | None, agent: bool) -> Kind:
     if agent and chosen == "cron":
         raise click.UsageError("cron cannot keep an agent running; take --systemd or --system")
     return chosen
-
-
-def _home(app: App) -> Path:
-    return Path(app.environ.get("HOME") or Path.home())
-
-
-def _agreed(question: str) -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    click.echo(question, err=True, nl=False)
-    return sys.stdin.readline().strip().lower() in ("yes", "y")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from schedules.cli._app import App
+from schedules.cli._app import App, confirmed
 
 PARTS = ("registers", "consent", "schedule", "configuration")
 SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")
@@ -37,7 +36,7 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
         click.echo("There is nothing to remove.")
         return 0
     _tell(app, [*schedules, *map(str, things)], keep)
-    if not yes and not _agreed():
+    if not yes and not confirmed("Remove it? Type yes: "):
         raise click.UsageError("nothing was removed; type yes, or say --yes")
     left = 0 if "schedule" in keep else _remove_schedules(app)
     if app.database.parent.is_dir():
@@ -78,13 +77,6 @@ def _tell(app: App, things: list[str], keep: tuple[str, ...]) -> None:
         click.echo(f"The system unit's database is another: `reachprobe --db {SYSTEMS} wipe`, as root.", err=True)
 
 
-def _agreed() -> bool:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return False
-    click.echo("Remove it? Type yes: ", err=True, nl=False)
-    return sys.stdin.readline().strip().lower() in ("yes", "y")
-
-
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     """The user's own configuration file, never one that was named; and the file of numbers that it names."""
     from schedules.config.toml import ConfigError
@@ -112,7 +104,7 @@ def _of_the_demo(app: App) -> list[Path]:
 def _installed(app: App) -> list[str]:
     from schedules.install import install
 
-    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in install.installed(_home(app))]
+    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in install.installed(app.home)]
 
 
 def _remove_schedules(app: App) -> int:
@@ -121,13 +113,9 @@ def _remove_schedules(app: App) -> int:
     from schedules.install.units import BadSchedule
 
     try:
-        for gone in install.remove(_home(app)):
+        for gone in install.remove(app.home):
             click.echo(f"removed {gone}")
     except BadSchedule as error:
         click.echo(f"reachprobe: the schedule is not removed: {error}", err=True)
         return 2
     return 0
-
-
-def _home(app: App) -> Path:
-    return Path(app.environ.get("HOME") or Path.home())

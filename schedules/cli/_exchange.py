@@ -1,0 +1,285 @@
+"""`results export`, `key`, `import` and `merge`: measurements in files and between databases."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from schedules.cli._app import App
+from schedules.render.output import print_json, talk
+from schedules.render.text import how_many, safe
+
+if TYPE_CHECKING:
+    from minisign import SecretKey
+
+    from results.db.store import Store
+    from results.export.exchange import Read, Skipped, Taken, Write
+
+
+MAX_SKIPPED_SHOWN = 20
+FORMATS = ["jsonl", "ooni", "csv", "parquet"]
+LICENCES = [
+    "CC0-1.0",
+    "CC-BY-4.0",
+    "CC-BY-SA-4.0",
+    "CC-BY-NC-4.0",
+    "CC-BY-NC-SA-4.0",
+    "ODC-By-1.0",
+    "ODbL-1.0",
+    "PDDL-1.0",
+]
+"""By their SPDX identifiers."""
+ALL = "SELECT count(*) FROM measurements WHERE control_of IS NULL"
+
+
+@click.command("export")
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), required=True, help="Our own JSONL is the only whole one."
+)
+@click.option("-o", "--output", "path", metavar="FILE", type=click.Path(path_type=Path), help="Instead of stdout.")
+@click.option(
+    "--licence", type=click.Choice(LICENCES), help="Under which others may use the data; it is written into it."
+)
+@click.option(
+    "--sign", "key_file", metavar="KEY", type=click.Path(path_type=Path), help="Sign FILE: see `results key`."
+)
+@click.pass_obj
+def export(app: App, format_: str, path: Path | None, licence: str | None, key_file: Path | None) -> None:
+    """Write every measurement, oldest first, one a line. FILE is there only once it is complete.
+
+    With --sign there is FILE.minisig beside it: `results import --verify` and minisign tell whether FILE is as it was.
+    """
+    if path is None and (key_file is not None or format_ == "parquet"):
+        raise click.UsageError(f"{'--sign' if key_file else '--format parquet'} needs a file: give -o FILE")
+    key = _secret(key_file) if key_file is not None else None
+    with closing(app.store(must_exist=True)) as store:
+        count = int(store.db.execute(ALL).fetchone()[0])
+        if path is None:
+            for line in _lines(store, format_, licence, count):
+                sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+            return
+        comment = f"{how_many(count, 'measurement')} of reachprobe; format {format_}; licence {licence or 'not stated'}"
+        with _written(path, key, comment) as out:
+            if format_ == "parquet":
+                _parquet(store, Path(out.name), licence)
+            else:
+                out.writelines(_lines(store, format_, licence, count))
+    if not app.quiet:
+        click.echo(f"{how_many(count, 'measurement')} written to {path}", err=True)
+
+
+@click.command("key")
+@click.argument("file", type=click.Path(path_type=Path))
+def key(file: Path) -> None:
+    """Make a key that signs exports: FILE is to be kept secret, FILE.pub is for others. Prints the public key."""
+    from results.export import signing
+
+    made = signing.new_key()
+    try:
+        signing.write_keys(made, file)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename or file}: {error.strerror or error}") from error
+    click.echo(signing.public_text(made))
+
+
+def _secret(file: Path) -> SecretKey:
+    from results.export import signing
+
+    try:
+        return signing.read_secret(file)
+    except signing.SignatureError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _lines(store: Store, format_: str, licence: str | None, count: int) -> Iterator[bytes]:
+    """Each line with its line feed, the licence where the format has a place for it."""
+    from results import ooni
+    from results.db import read
+    from results.export import exchange, tabular
+
+    if format_ == "csv":
+        yield from tabular.csv_lines(read.rows(store.db, oldest_first=True), licence)
+        return
+    write: Write = exchange.write_line if format_ == "jsonl" else partial(ooni.write_line, licence=licence)
+    if format_ == "jsonl" and licence is not None:
+        yield exchange.write_header(licence, count) + b"\n"
+    for line in exchange.export(store, write):
+        yield line + b"\n"
+
+
+def _parquet(store: Store, path: Path, licence: str | None) -> None:
+    from results.db import read
+    from results.export import tabular
+
+    try:
+        tabular.write_parquet(read.rows(store.db, oldest_first=True), path, licence)
+    except tabular.NoParquet as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[BinaryIO]:
+    """A file beside `path` that takes its place when all is written, and its signature with it."""
+    try:
+        if path.exists() and not path.is_file() and key is None:  # a pipe or a device is written to, never replaced
+            with path.open("wb") as there:
+                yield there
+            return
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with unfinished.open("xb") as out:
+                yield out
+            signature = _signed(unfinished, key, comment) if key is not None else None
+            unfinished.replace(path)
+            if signature is not None:
+                path.with_name(f"{path.name}.minisig").write_text(signature)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"{path}: {error.strerror or error}") from error
+
+
+def _signed(file: Path, key: SecretKey, comment: str) -> str:
+    from results.export import signing
+
+    return signing.sign(file, key, comment)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["jsonl", "ooni"]),
+    required=True,
+    help="Our own JSONL, or OONI's data format.",
+)
+@click.option(
+    "--verify", "public_key", metavar="KEY", help="Take only what is signed with this public key, or its file."
+)
+@click.pass_obj
+def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | None) -> None:
+    """Read measurements from FILE… (as they are, or packed with gzip or zstd) and judge them by our rules.
+
+    Prints one line of JSON for each, also where it was there already. What cannot be read is skipped, and said.
+    """
+    from results import ooni
+    from results.db.jsonl import BadFile
+    from results.export import exchange
+    from results.export.exchange import import_files
+    from schedules.round.judge import judge_again
+    from schedules.runtime import lock
+
+    config = app.config()
+    for path in files:
+        if not path.exists() or path.is_dir():
+            raise click.ClickException(f"{path}: there is no such file")
+    if public_key is not None:
+        verified(app, files, public_key)
+    read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
+    log = ImportLog(app.quiet)
+    with closing(app.store()) as store, lock.held(app.database):
+        try:
+            for result in import_files(store, files, read, judge_again(store, config)):
+                log.add(result)
+        except BadFile as error:
+            raise click.ClickException(str(error)) from error
+        finally:
+            log.summarise()
+
+
+@click.command("merge")
+@click.argument("databases", nargs=-1, required=True, metavar="A.db B.db…", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="The counts as one line of JSON.")
+@click.pass_obj
+def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
+    """Bring what databases measured into one: into that of --db where it is given, else into A.db.
+
+    The others are only read. Their order does not matter, and merging again changes nothing. Where two measurements
+    have one id, both are kept and it is said.
+    """
+    from results.compare.merge import merge as merged
+    from results.db.store import Store
+    from schedules.round.judge import judge_again
+    from schedules.runtime import lock
+
+    config = app.config()
+    target = app.db if app.db is not None else databases[0]
+    others = databases if app.db is not None else databases[1:]
+    if not others:
+        raise click.UsageError("merge what? name a second database, or with --db the one to merge into")
+    for path in others:
+        if not path.is_file():
+            raise click.ClickException(f"{path}: there is no such database")
+    log = ImportLog(app.quiet, each=False)
+    with closing(Store.open(target, must_exist=app.db is None)) as store, lock.held(target):
+        try:
+            for result in merged(store, others, judge_again(store, config)):
+                log.add(result)
+        finally:
+            log.summarise()
+    if as_json:
+        print_json({"into": str(target), **log.counts})
+
+
+def verified(app: App, files: tuple[Path, ...], public_key: str) -> None:
+    """All of them are signed with that key, before anything of them is read; else the command ends."""
+    from results.export import signing
+
+    try:
+        key = signing.read_public(public_key)
+        for path in files:
+            talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
+    except (signing.SignatureError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+class ImportLog:
+    """Reports what became of each line, and counts."""
+
+    def __init__(self, quiet: bool, *, each: bool = True) -> None:
+        self._quiet = quiet
+        self._each = each
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The numbers of measurements added, already known, in conflict with another, and skipped."""
+        names = {"added": "new", "known": "known", "conflicts": "conflict", "skipped": "skipped"}
+        return {name: self._counts[counted] for name, counted in names.items()}
+
+    def add(self, result: Taken | Skipped) -> None:
+        from results.db.json_rows import row
+        from results.export.exchange import Taken
+
+        if isinstance(result, Taken):
+            self._counts["new" if result.new else "known"] += 1
+            if result.new and result.conflict is not None:
+                self._counts["conflict"] += 1
+                which = f"this one as {result.finished.measurement.id}" if result.moved is None else ""
+                which = which or f"that one as {result.moved}"
+                self._say(f"{result.conflict}: another measurement has this id; both are kept, {which}")
+            if self._each:
+                print_json(row(result.finished))
+            return
+        self._counts["skipped"] += 1
+        if self._counts["skipped"] <= MAX_SKIPPED_SHOWN:
+            self._say(f"{result.path.name}:{result.line}: {result.why} (skipped)")
+
+    def summarise(self) -> None:
+        new, known, skipped = (self._counts[name] for name in ("new", "known", "skipped"))
+        if skipped > MAX_SKIPPED_SHOWN:
+            self._say(f"{skipped - MAX_SKIPPED_SHOWN} more lines skipped")
+        self._say(f"{how_many(new, 'measurement')} added, {known} there already, {how_many(skipped, 'line')} skipped")
+
+    def _say(self, message: str) -> None:
+        talk(safe(message), quiet=self._quiet)
