@@ -1,128 +1,214 @@
-"""Who is asking: tokens and invitations are looked up and hashed here, and whoever guesses is soon kept out."""
+"""Who sends a request: members by token, readers by policy, the operator by password; guesses are rate-limited."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import hashlib
+import ipaddress
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from results.db.store import Store
-from results.hub import membership, secrets
-from results.hub.membership import Member
-from results.hub.rate_limits import Rates
-from results.hub.secrets import INVITATION, TOKEN, Hashed
+from results.hub import credentials
+from results.hub.credentials import INVITATION, TOKEN, HashedSecret, Member
 
 T = TypeVar("T")
-GUESSES_PER_S, GUESSES = 1 / 30, 10
-"""From one place ten wrong secrets, then one every half minute."""
-REMEMBERED = 5000
+ReadPolicy = Literal["public", "password", "members"]
+GUESSES_PER_S, MAX_GUESSES = 1 / 30, 10
+READS_PER_S, MAX_READS = 20.0, 400
+MAX_VERIFIED = 5000
+MAX_RATE_LIMIT_KEYS = 20_000
+BROWSER_CHALLENGE = 'Basic realm="reachprobe hub", charset="UTF-8"'
 
 
-class NotKnown(Exception):
-    """No token, or a wrong one. Which of the two, and why, is nobody's business."""
+class Unauthorized(Exception):
+    """No token, or a wrong one; which of the two is not disclosed."""
 
 
-class TooMany(Exception):
-    """Come back in `wait_s` seconds."""
+class TooManyRequests(Exception):
+    """Retry in `wait_s` seconds."""
 
     def __init__(self, wait_s: float) -> None:
         super().__init__(f"too many, come back in {wait_s:.0f} s")
         self.wait_s = wait_s
 
 
-class Doorkeeper:
-    """One thread asks the database, two hash. A token that was right is not hashed again, but always looked up."""
+class RateLimits:
+    """Token buckets: `burst` at once and `per_s` a second after that, for each key."""
 
-    def __init__(self, path: Path, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._now = now
-        self._asks = ThreadPoolExecutor(1, "doorkeeper")
-        self._hashes = ThreadPoolExecutor(2, "hashing")
-        self._guesses = Rates(GUESSES_PER_S, GUESSES)
-        self._right: OrderedDict[bytes, bytes] = OrderedDict()
-        self._store = self._asks.submit(Store.open, path).result()
+    def __init__(self, per_s: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s, self._burst, self._clock = per_s, burst, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, key: str, cost: float = 0.0) -> float:
+        """Seconds until `cost` is available; 0 where it is now."""
+        return max(0.0, (cost - self._left(key)) / self._per_s) if cost > 0 or self._left(key) < 0 else 0.0
+
+    def take(self, key: str, cost: float = 1.0) -> float:
+        """Spend `cost` where it is available: 0. Else the seconds to wait, and nothing is spent."""
+        wait = self.wait_s(key, cost)
+        if wait == 0.0:
+            self.spend(key, cost)
+        return wait
+
+    def spend(self, key: str, cost: float = 1.0) -> None:
+        """Spend `cost` unconditionally."""
+        self._buckets[key] = (self._left(key) - cost, self._clock())
+        self._buckets.move_to_end(key)
+        while len(self._buckets) > MAX_RATE_LIMIT_KEYS:
+            self._buckets.popitem(last=False)
+
+    def _left(self, key: str) -> float:
+        left, at = self._buckets.get(key, (self._burst, 0.0))
+        return min(self._burst, left + (self._clock() - at) * self._per_s)
+
+
+def rate_limit_key(address: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 address, which one host has to itself."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "nowhere"
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+class HubAuth:
+    """Checks credentials: one thread for the database, two for hashing. A verified secret is not hashed again."""
+
+    def __init__(
+        self,
+        path: Path,
+        policy: ReadPolicy = "members",
+        password: HashedSecret | None = None,
+        operator: HashedSecret | None = None,
+    ) -> None:
+        self._policy, self._password, self._operator = policy, password, operator
+        self._database_thread = ThreadPoolExecutor(1, "auth")
+        self._hash_threads = ThreadPoolExecutor(2, "hashing")
+        self._guesses, self._reads = RateLimits(GUESSES_PER_S, MAX_GUESSES), RateLimits(READS_PER_S, MAX_READS)
+        self._verified: OrderedDict[bytes, bytes] = OrderedDict()
+        self._store = self._database_thread.submit(Store.open, path).result()
 
     def close(self) -> None:
-        self._asks.submit(self._store.close).result()
-        self._asks.shutdown()
-        self._hashes.shutdown()
+        self._database_thread.submit(self._store.close).result()
+        self._database_thread.shutdown()
+        self._hash_threads.shutdown()
 
     async def member(self, header: str | None, place: str) -> Member:
-        """Whose token stands in an Authorization header. NotKnown, or TooMany for who guesses."""
+        """The member of the bearer token in an Authorization header. Unauthorized or TooManyRequests."""
         scheme, _, text = (header or "").partition(" ")
-        found = secrets.parts(text.strip(), TOKEN) if scheme.lower() == "bearer" else None
-        if found is None:
+        parts = credentials.split_secret(text.strip(), TOKEN) if scheme.lower() == "bearer" else None
+        if parts is None:
             raise self._wrong(place if header else None)
-        identifier, secret = found
-        kept = await self._ask(lambda store: membership.token(store.db, identifier))
+        identifier, secret = parts
+        found = await self._query(lambda store: credentials.token(store.db, identifier))
         key = hashlib.sha256(text.strip().encode()).digest()
-        if kept is not None and self._right.get(key) == kept[1].hash:
-            self._right.move_to_end(key)
+        if found is not None and self._verified.get(key) == found[1].hash:
+            self._verified.move_to_end(key)
         else:
-            self._may_guess(place)
-            if not await self._hash(secret, kept[1] if kept else None) or kept is None:
+            self._check_guesses(place)
+            if not await self._hash(credentials.secret_matches, secret, found[1] if found else None) or found is None:
                 raise self._wrong(place)
-            self._remember(key, kept[1])
-        member, _, was_used = kept
+            self._remember(key, found[1])
+        member, _, was_used = found
         if not was_used:
-            await self._ask(lambda store: membership.used(store, member))
+            await self._query(lambda store: credentials.mark_used(store, member))
         return member
 
-    async def password(self, text: str, kept: Hashed | None, place: str) -> None:
-        """NotKnown for a wrong password, and where there is none (`kept` is None); TooMany for who guesses."""
+    async def reader(self, header: str | None, place: str) -> Member | None:
+        """The member who reads, None for others who may read. A member's token works as Basic password too."""
+        if wait := self._reads.take(place):
+            raise TooManyRequests(wait)
+        if self._policy == "public":
+            return None
+        secret = secret_of(header)
+        if secret is None:
+            raise Unauthorized
+        if credentials.split_secret(secret, TOKEN) is not None:
+            return await self.member(f"Bearer {secret}", place)
+        await self.password(secret, self._password if self._policy == "password" else None, place)
+        return None
+
+    async def operator(self, header: str | None, place: str) -> None:
+        """Unauthorized for others, and always where no operator password is set."""
+        secret = secret_of(header)
+        if secret is None:
+            raise Unauthorized
+        await self.password(secret, self._operator, place)
+
+    async def password(self, text: str, stored: HashedSecret | None, place: str) -> None:
+        """Unauthorized for a wrong password, and always where `stored` is None. TooManyRequests."""
         key = hashlib.sha256(b"password" + text.encode()).digest()
-        if kept is not None and self._right.get(key) == kept.hash:
-            self._right.move_to_end(key)
+        if stored is not None and self._verified.get(key) == stored.hash:
+            self._verified.move_to_end(key)
             return
-        if wait := self._guesses.take(place):  # taken before it is hashed, so that many at once are no way round
-            raise TooMany(wait)
-        if not await self._run(secrets.opens, text, kept) or kept is None:
-            raise NotKnown
+        if wait := self._guesses.take(place):  # taken before hashing, so that parallel guesses count too
+            raise TooManyRequests(wait)
+        if not await self._hash(credentials.password_matches, text, stored) or stored is None:
+            raise Unauthorized
         self._guesses.spend(place, -1.0)
-        self._remember(key, kept)
+        self._remember(key, stored)
 
     async def enrol(self, text: str, place: str) -> tuple[str, str]:
-        """A name and a token for an invitation. NotKnown for none that is open."""
-        self._may_guess(place)
-        found = secrets.parts(text, INVITATION)
-        if found is None:
+        """Name and token for an open invitation. Unauthorized or TooManyRequests."""
+        self._check_guesses(place)
+        parts = credentials.split_secret(text, INVITATION)
+        if parts is None:
             raise self._wrong(place)
-        identifier, secret = found
-        kept = await self._ask(lambda store: membership.invitation(store.db, identifier, self._now()))
-        if not await self._hash(secret, kept):
+        identifier, secret = parts
+        stored = await self._query(lambda store: credentials.invitation(store.db, identifier, datetime.now(UTC)))
+        if not await self._hash(credentials.secret_matches, secret, stored):
             raise self._wrong(place)
-        enrolled = await self._ask(lambda store: membership.enrol(store, identifier, self._now()))
+        enrolled = await self._query(lambda store: credentials.enrol(store, identifier, datetime.now(UTC)))
         if enrolled is None:
             raise self._wrong(place)
         return enrolled
 
     async def renew(self, member: Member) -> str:
         """Another token for a member."""
-        return await self._ask(lambda store: membership.renew(store, member, self._now()))
+        return await self._query(lambda store: credentials.renew(store, member, datetime.now(UTC)))
 
-    def _may_guess(self, place: str) -> None:
+    def _check_guesses(self, place: str) -> None:
         if (wait := self._guesses.wait_s(place, 1.0)) > 0:
-            raise TooMany(wait)
+            raise TooManyRequests(wait)
 
-    def _wrong(self, place: str | None) -> NotKnown:
+    def _wrong(self, place: str | None) -> Unauthorized:
         if place is not None:
             self._guesses.spend(place)
-        return NotKnown()
+        return Unauthorized()
 
-    def _remember(self, key: bytes, kept: Hashed) -> None:
-        self._right[key] = kept.hash
-        while len(self._right) > REMEMBERED:
-            self._right.popitem(last=False)
+    def _remember(self, key: bytes, stored: HashedSecret) -> None:
+        self._verified[key] = stored.hash
+        while len(self._verified) > MAX_VERIFIED:
+            self._verified.popitem(last=False)
 
-    async def _hash(self, secret: str, kept: Hashed | None) -> bool:
-        return await self._run(secrets.fits, secret, kept)
+    async def _hash(
+        self, matches: Callable[[str, HashedSecret | None], bool], secret: str, stored: HashedSecret | None
+    ) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(self._hash_threads, matches, secret, stored)
 
-    async def _run(self, alike: Callable[[str, Hashed | None], bool], secret: str, kept: Hashed | None) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._hashes, alike, secret, kept)
+    async def _query(self, question: Callable[[Store], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._database_thread, lambda: question(self._store))
 
-    async def _ask(self, question: Callable[[Store], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._asks, lambda: question(self._store))
+
+def secret_of(header: str | None) -> str | None:
+    """The bearer token, or the password of Basic authentication (RFC 7617) with any user name; None for neither."""
+    scheme, _, text = (header or "").partition(" ")
+    text = text.strip()
+    if scheme.lower() == "bearer":
+        return text or None
+    if scheme.lower() != "basic":
+        return None
+    try:
+        _, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return password if colon else None

@@ -1,4 +1,4 @@
-"""Keeps what members send: one writer, many batches in one transaction, and no answer before it is on the disk."""
+"""Stores what members upload: one writer, many batches in a transaction, acknowledged once durable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,8 @@ from results.db import read, write
 from results.db.jsonl import BadRecord
 from results.db.store import Store, StoreError
 from results.export.exchange import same, with_expectation_of
-from results.hub.membership import Member
+from results.hub.credentials import Member
+from results.hub.request_body import ReceivedRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
 
 if TYPE_CHECKING:
@@ -27,16 +29,21 @@ if TYPE_CHECKING:
 
     from results.db.store import Judge
 
-MOST_WAITING = 4000
-"""Records that may wait for the writer; with more of them it is busy, and says so."""
-AT_ONCE = 1000
-"""Records in one transaction, about."""
+MAX_WAITING_RECORDS = 4000
+RECORDS_PER_TRANSACTION = 1000
+"""About."""
+FIND_REPEATED = """
+SELECT 1 FROM measurements m JOIN received r ON r.measurement = m.number JOIN targets t ON t.id = m.target_id
+WHERE m.id = ? AND r.member = ? AND t.text = ? AND m.id <> ?
+"""
+FIND_OWNER = """
+SELECT ifnull(r.member, 0) FROM measurements m LEFT JOIN received r ON r.measurement = m.number
+WHERE m.id = ? AND m.control_of IS NULL
+"""
 
-Record = tuple[JudgedMeasurement, RoundRecord | None] | BadRecord
 
-
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one record: `stored` and `known` are durable, `refused` says why."""
+class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one record: `stored` and `known` are durable, `refused` has a reason."""
 
     line: int
     id: str | None = None
@@ -44,23 +51,37 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
 
 
-class Busy(Exception):
-    """More waits than can be written soon."""
+class Overloaded(Exception):
+    """More work waits than can be done soon."""
 
 
 class _Batch(msgspec.Struct):
     member: Member
-    records: Sequence[tuple[int, Record]]
+    records: Sequence[tuple[int, ReceivedRecord]]
     loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[list[Answer]]
+    done: asyncio.Future[list[RecordResult]]
+
+    def finish(self, results: list[RecordResult], error: Exception | None = None) -> None:
+        """Hand the results to the waiting request."""
+
+        def set_done() -> None:
+            if self.done.done():
+                return
+            if error is not None:
+                self.done.set_exception(error)
+            else:
+                self.done.set_result(results)
+
+        with suppress(RuntimeError):  # the loop is closed
+            self.loop.call_soon_threadsafe(set_done)
 
 
 class Collector:
-    """The only writer of what is received. It works in a thread of its own, on a connection of its own."""
+    """The only writer of uploads, in a thread and on a connection of its own."""
 
     def __init__(self, path: Path, judge_by: Callable[[Store], Judge]) -> None:
-        self._waiting: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._count = 0
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._waiting = 0
         self._path, self._judge_by = path, judge_by
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
@@ -68,29 +89,29 @@ class Collector:
     @property
     def waiting(self) -> int:
         """How many records wait."""
-        return self._count
+        return self._waiting
 
     def ensure_room(self) -> None:
-        """Busy where enough waits already; asked before a batch is read, which is work as well."""
-        if self._count >= MOST_WAITING:
-            raise Busy
+        """Raise Overloaded where enough waits already; also called before a batch is parsed, which is work as well."""
+        if self._waiting >= MAX_WAITING_RECORDS:
+            raise Overloaded
 
-    async def keep(self, member: Member, records: Sequence[tuple[int, Record]]) -> list[Answer]:
-        """A member's numbered records: what became of each, once that is durable. StoreError where nothing can be."""
+    async def store(self, member: Member, records: Sequence[tuple[int, ReceivedRecord]]) -> list[RecordResult]:
+        """A result for each of a member's numbered records, once it is durable. StoreError where none can be stored."""
         if not self._thread.is_alive():
             raise StoreError("nothing can be stored: the writer has ended")
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[list[Answer]] = loop.create_future()
-        self._count += len(records)
-        self._waiting.put(_Batch(member, records, loop, done))
+        done: asyncio.Future[list[RecordResult]] = loop.create_future()
+        self._waiting += len(records)
+        self._queue.put(_Batch(member, records, loop, done))
         try:
             return await asyncio.shield(done)
         finally:
-            self._count -= len(records)
+            self._waiting -= len(records)
 
     def close(self) -> None:
         """Write what waits, and end."""
-        self._waiting.put(None)
+        self._queue.put(None)
         self._thread.join()
 
     def _work(self) -> None:
@@ -98,20 +119,20 @@ class Collector:
         try:
             store.db.execute("PRAGMA synchronous = FULL")  # what was acknowledged outlives a loss of power
             judge = self._judge_by(store)
-            while (first := self._waiting.get()) is not None:
-                batches, last = self._more(first)
-                self._keep_all(store, judge, batches)
-                if last:
+            while (first := self._queue.get()) is not None:
+                batches, is_last = self._with_more(first)
+                self._store_all(store, judge, batches)
+                if is_last:
                     return
         finally:
             store.close()
 
-    def _more(self, first: _Batch) -> tuple[list[_Batch], bool]:
-        """What else waits, up to what goes into one transaction; and whether this is the end."""
+    def _with_more(self, first: _Batch) -> tuple[list[_Batch], bool]:
+        """The batches for one transaction, and whether these are the last."""
         batches, count = [first], len(first.records)
-        while count < AT_ONCE:
+        while count < RECORDS_PER_TRANSACTION:
             try:
-                batch = self._waiting.get_nowait()
+                batch = self._queue.get_nowait()
             except queue.Empty:
                 break
             if batch is None:
@@ -120,108 +141,82 @@ class Collector:
             count += len(batch.records)
         return batches, False
 
-    def _keep_all(self, store: Store, judge: Judge, batches: Sequence[_Batch]) -> None:
+    def _store_all(self, store: Store, judge: Judge, batches: Sequence[_Batch]) -> None:
         try:
             filing = Filing(store, judge, datetime.now(UTC))
             with store.writing():
-                answers = [
-                    [filing.file(batch.member, number, record) for number, record in batch.records] for batch in batches
-                ]
+                results = [[filing.file(batch.member, *record) for record in batch.records] for batch in batches]
         except Exception as error:  # the writer goes on whatever one transaction met
             why = error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
             for batch in batches:
-                _tell(batch, None, why)
+                batch.finish([], why)
             return
-        for batch, given in zip(batches, answers, strict=True):
-            _tell(batch, given, None)
+        for batch, of_batch in zip(batches, results, strict=True):
+            batch.finish(of_batch)
 
 
 class Filing:
-    """One transaction's worth of records, each in a savepoint of its own. The caller holds the transaction."""
+    """Stores the records of one transaction, which the caller holds; each in a savepoint."""
 
     def __init__(self, store: Store, judge: Judge, now: datetime) -> None:
         self._db, self._judge, self._now = store.db, judge, rfc3339(now)
         self._ids = write.Ids()
 
-    def file(self, member: Member, number: int, record: Record) -> Answer:
+    def file(self, member: Member, number: int, record: ReceivedRecord) -> RecordResult:
         if isinstance(record, BadRecord):
-            return Answer(line=number, status="refused", why=str(record))
-        finished, round_ = record
-        name = finished.measurement.id
+            return RecordResult(line=number, status="refused", why=str(record))
+        judged, round_ = record
+        name = judged.measurement.id
         self._db.execute("SAVEPOINT one")
         try:
-            new = self._keep(member, finished, round_)
+            is_new = self._store(member, judged, round_)
         except (BadRecord, sqlite3.IntegrityError) as error:
             self._db.execute("ROLLBACK TO one")
             self._ids.forget()
             why = str(error) if isinstance(error, BadRecord) else f"it contradicts what is stored already ({error})"
-            return Answer(line=number, id=name, status="refused", why=why)
+            return RecordResult(line=number, id=name, status="refused", why=why)
         finally:
             self._db.execute("RELEASE one")
-        return Answer(line=number, id=name, status="stored" if new else "known")
+        return RecordResult(line=number, id=name, status="stored" if is_new else "known")
 
-    def _keep(self, member: Member, finished: JudgedMeasurement, round_: RoundRecord | None) -> bool:
-        """True where it is new."""
-        db, name = self._db, finished.measurement.id
+    def _store(self, member: Member, judged: JudgedMeasurement, round_: RoundRecord | None) -> bool:
+        """False where it is stored already."""
+        db, name = self._db, judged.measurement.id
         if (owner := _owner(db, name)) is not None:
-            if owner != member.id or not same(read.finished(db, name), finished):
+            if owner != member.id or not same(read.finished(db, name), judged):
                 raise BadRecord("another measurement has this id already")
             return False
-        for one in (finished.measurement, *finished.controls):
+        for one in (judged.measurement, *judged.controls):
             if db.execute("SELECT 1 FROM measurements WHERE id = ?", [one.id]).fetchone():
                 raise BadRecord(f"another measurement has the id {one.id} already")
-        self._keep_round(member, round_)
-        judged = with_expectation_of(finished, self._judge(finished))
-        write.save(db, self._ids, [self._repeating_its_own(member, judged)])
+        self._store_round(round_)
+        rejudged = with_expectation_of(judged, self._judge(judged))
+        write.save(db, self._ids, [self._repeating_own(member, rejudged)])
         (number,) = db.execute("SELECT number FROM measurements WHERE id = ?", [name]).fetchone()
         db.execute("INSERT INTO received (measurement, member, at) VALUES (?, ?, ?)", [number, member.id, self._now])
         return True
 
-    def _keep_round(self, member: Member, round_: RoundRecord | None) -> None:
-        """A round is one member's, and says one thing."""
+    def _store_round(self, round_: RoundRecord | None) -> None:
         if round_ is None:
             return
-        there = read.round_of(self._db, round_.id)
-        if there is None:
+        stored = read.round_of(self._db, round_.id)
+        if stored is None:
             write.save_round(self._db, round_)
-        elif there != round_:
+        elif stored != round_:
             raise BadRecord("its round is not what was said of that round before")
 
-    def _repeating_its_own(self, member: Member, finished: JudgedMeasurement) -> JudgedMeasurement:
-        """A measurement repeats one of the same member's and of the same target, else it repeats nothing."""
-        measurement = finished.measurement
-        first = measurement.repeats
-        if first is None:
-            return finished
-        query = (
-            "SELECT 1 FROM measurements m JOIN received r ON r.measurement = m.number "
-            "JOIN targets t ON t.id = m.target_id WHERE m.id = ? AND r.member = ? AND t.text = ? AND m.id <> ?"
-        )
-        if self._db.execute(query, [first, member.id, measurement.target.text, measurement.id]).fetchone():
-            return finished
-        return msgspec.structs.replace(finished, measurement=msgspec.structs.replace(measurement, repeats=None))
+    def _repeating_own(self, member: Member, judged: JudgedMeasurement) -> JudgedMeasurement:
+        """Without `repeats` where that is not of the same member and target."""
+        measurement = judged.measurement
+        if measurement.repeats is None:
+            return judged
+        values = [measurement.repeats, member.id, measurement.target.text, measurement.id]
+        if self._db.execute(FIND_REPEATED, values).fetchone():
+            return judged
+        return msgspec.structs.replace(judged, measurement=msgspec.structs.replace(measurement, repeats=None))
 
 
 def _owner(db: Database, measurement_id: str) -> int | None:
-    """Which member sent a measurement, 0 where none did; None where it is not there, and for a control."""
-    row = db.execute(
-        "SELECT ifnull(r.member, 0) FROM measurements m LEFT JOIN received r ON r.measurement = m.number "
-        "WHERE m.id = ? AND m.control_of IS NULL",
-        [measurement_id],
-    ).fetchone()
+    """The id of the member who sent it, 0 for none; None where it is not stored, and for a control."""
+    row = db.execute(FIND_OWNER, [measurement_id]).fetchone()
     return int(row[0]) if row else None
-
-
-def _tell(batch: _Batch, answers: list[Answer] | None, why: Exception | None) -> None:
-    def tell() -> None:
-        if batch.done.done():
-            return
-        if why is not None:
-            batch.done.set_exception(why)
-        else:
-            batch.done.set_result(answers or [])
-
-    try:
-        batch.loop.call_soon_threadsafe(tell)
-    except RuntimeError:
-        pass  # nobody is there any more to hear it

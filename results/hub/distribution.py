@@ -1,8 +1,4 @@
-"""What a group shares with its vantages: registers, targets, fingerprints, as files that an agent takes as any other's.
-
-Each is made once for what it is made of, kept beside the database, and given with its hash. Nothing in it is a command:
-an agent holds it to its own rules, whoever gave it.
-"""
+"""Serves the group's registers, target list and fingerprints as files, each built once per version."""
 
 from __future__ import annotations
 
@@ -29,9 +25,9 @@ from results.db.sqlite_utils_shim import Database
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import FingerprintError
 from results.fingerprints.formats import reachprobe as fingerprints
-from results.hub.collector import Busy
-from results.hub.request_body import BadBody
-from results.hub.routes import Served
+from results.hub.collector import Overloaded
+from results.hub.request_body import BadRequest
+from results.hub.routes import HubRoute
 from results.registers.formats import reachprobe as registers
 
 if sys.version_info >= (3, 14):
@@ -42,194 +38,181 @@ else:
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from results.hub.membership import Member
-    from results.hub.routes import Hub
+    from results.hub.credentials import Member
+    from results.hub.routes import HubApp
 
-LEVEL = 9
-MADE_IN_S = 60.0
-"""How long somebody waits for what has to be made first; who comes later finds it."""
-COLUMNS = ("url", "category_code", "category_description", "date_added", "source", "notes")
-"""Of Citizen Lab's test lists."""
+COMPRESSION_LEVEL = 9
+BUILD_WAIT_S = 60.0
+TEST_LIST_COLUMNS = ("url", "category_code", "category_description", "date_added", "source", "notes")
+"""Citizen Lab's."""
+MEDIA_TYPES = {"jsonl.zst": "application/zstd", "csv": "text/csv"}
 
 ReadTargets = Callable[[Path], Iterable[tuple[str, str]]]
-"""The targets of a file, each with its category or nothing. ValueError where they cannot be read."""
+"""Targets of a file with their categories. ValueError."""
 
 
-class Made(msgspec.Struct, frozen=True):
-    """A file to be shared."""
+class FileSource(msgspec.Struct, frozen=True):
+    """What a file is built from: its key and version, when that changed (Unix time), and its lines."""
 
+    key: tuple[str, ...]
+    version: object
+    at: float
+    ending: str
+    lines: Callable[[], Iterable[bytes]]
+
+
+class SharedFile(msgspec.Struct, frozen=True):
     path: Path
     sha256: bytes
     at: datetime
-    kind: str
+    media_type: str
     name: str
 
 
-class State(msgspec.Struct, frozen=True):
-    """Which state of a file it is."""
-
-    changed_ns: int
-    size: int
-
-    @property
-    def at(self) -> datetime:
-        return datetime.fromtimestamp(self.changed_ns / 1e9, UTC)
-
-
-What = tuple[tuple[str, ...], object]
-"""What is shared, and which version of it."""
-
-
-class Shared:
-    """The routes for what is shared. Files are made one at a time, in a thread."""
+class Distribution:
+    """Builds files beside the database, one at a time, in a thread."""
 
     def __init__(self, database: Path, targets: Path | None, read_targets: ReadTargets) -> None:
-        """`targets` is the file that the operator shares."""
         self._database, self._targets, self._read_targets = database, targets, read_targets
         self._folder = database.with_name(f"{database.name}.shared")
-        self._kept: dict[What, Made] = {}
-        self._under_way: dict[What, asyncio.Task[Made]] = {}
-        self._one = asyncio.Lock()
+        self._built: dict[tuple[tuple[str, ...], object], SharedFile] = {}
+        self._building: dict[tuple[tuple[str, ...], object], asyncio.Task[SharedFile]] = {}
+        self._build_lock = asyncio.Lock()
 
-    def served(self) -> tuple[Served, ...]:
+    def routes(self) -> tuple[HubRoute, ...]:
         return (
-            Served("GET", "/v1/registers/{name}", self.register, "readers"),
-            Served("GET", "/v1/targets", self.targets, "readers"),
-            Served("GET", "/v1/fingerprints", self.fingerprints, "readers"),
+            HubRoute("GET", "/v1/registers/{name}", self.register, "readers"),
+            HubRoute("GET", "/v1/targets", self.targets, "readers"),
+            HubRoute("GET", "/v1/fingerprints", self.fingerprints, "readers"),
         )
 
-    async def register(self, hub: Hub, request: Request, member: Member | None) -> Response:
-        """The newest version of a register, as `register update` and `register import` read it."""
+    async def register(self, hub: HubApp, request: Request, member: Member | None) -> Response:
+        """The newest version of a register."""
         name = request.path_params["name"]
-        version = await hub.reading.ask(lambda db: registers.newest(db, name))
+        version = await hub.read_pool.run(lambda db: registers.newest(db, name))
         if version is None:
-            raise BadBody("there is no such register here", 404)
-        at = datetime.fromtimestamp(version.at, UTC)
+            raise BadRequest("there is no such register here", 404)
 
         def lines() -> Iterator[bytes]:
-            with closing(
-                sqlite3.connect(f"file:{quote(str(self._database.resolve()))}?mode=ro", uri=True)
-            ) as connection:
+            address = f"file:{quote(str(self._database.resolve()))}?mode=ro"
+            with closing(sqlite3.connect(address, uri=True)) as connection:
                 yield from registers.write(Database(connection), version)
 
-        return await self._give(request, ("register", name), version, at, "jsonl.zst", lines)
+        return await self._respond(request, FileSource(("register", name), version, version.at, "jsonl.zst", lines))
 
-    async def targets(self, hub: Hub, request: Request, member: Member | None) -> Response:
-        """What the group measures: Citizen Lab's CSV, or with `format=plain` one target a line."""
+    async def targets(self, hub: HubApp, request: Request, member: Member | None) -> Response:
+        """The operator's target list as Citizen Lab's CSV, or with `format=plain` one target a line."""
         form = request.query_params.get("format", "csv")
         if form not in ("csv", "plain"):
-            raise BadBody("format is csv or plain", 422)
+            raise BadRequest("format is csv or plain", 422)
         file, read = self._targets, self._read_targets
-        version = await asyncio.to_thread(_state, file)
+        version = await asyncio.to_thread(_version_of, file)
         if file is None or version is None:
-            raise BadBody("no targets are shared here", 404)
-        write, ending = (_citizen_lab, "csv") if form == "csv" else (_plain, "txt")
-        return await self._give(request, ("targets", form), version, version.at, ending, lambda: write(read(file)))
+            raise BadRequest("no targets are shared here", 404)
+        write, ending = (_test_list, "csv") if form == "csv" else (_plain, "txt")
+        source = FileSource(("targets", form), version, version[0] / 1e9, ending, lambda: write(read(file)))
+        return await self._respond(request, source)
 
-    async def fingerprints(self, hub: Hub, request: Request, member: Member | None) -> Response:
-        """The published fingerprints that the hub judges by, as `fingerprints update` reads them."""
+    async def fingerprints(self, hub: HubApp, request: Request, member: Member | None) -> Response:
+        """The published fingerprints that the hub judges by."""
         place = collecting.place(self._database)
-        version = await asyncio.to_thread(_state, place)
+        version = await asyncio.to_thread(_version_of, place)
         if version is None:
-            raise BadBody("no fingerprints but the built-in ones are known here", 404)
+            raise BadRequest("no fingerprints but the built-in ones are known here", 404)
 
         def lines() -> Iterator[bytes]:
             collection = collecting.load(place)
             yield from fingerprints.write(collection.prints if collection is not None else ())
 
-        return await self._give(request, ("fingerprints",), version, version.at, "jsonl", lines)
+        return await self._respond(request, FileSource(("fingerprints",), version, version[0] / 1e9, "jsonl", lines))
 
-    async def _give(
-        self,
-        request: Request,
-        key: tuple[str, ...],
-        version: object,
-        at: datetime,
-        ending: str,
-        lines: Callable[[], Iterable[bytes]],
-    ) -> Response:
-        made = await self._made((key, version), at, ending, lines)
+    async def _respond(self, request: Request, source: FileSource) -> Response:
+        file = await self._file(source)
         headers = {
-            "ETag": f'"{made.sha256.hex()}"',
-            "Last-Modified": format_datetime(made.at, usegmt=True),
-            "Repr-Digest": f"sha-256=:{base64.b64encode(made.sha256).decode()}:",
+            "ETag": f'"{file.sha256.hex()}"',
+            "Last-Modified": format_datetime(file.at, usegmt=True),
+            "Repr-Digest": f"sha-256=:{base64.b64encode(file.sha256).decode()}:",
             "Cache-Control": "no-cache",
         }
-        if _has_it(request, made):
+        if _is_current(request, file):
             return Response(status_code=304, headers=headers)
-        return FileResponse(made.path, headers=headers, media_type=made.kind, filename=made.name)
+        return FileResponse(file.path, headers=headers, media_type=file.media_type, filename=file.name)
 
-    async def _made(self, what: What, at: datetime, ending: str, lines: Callable[[], Iterable[bytes]]) -> Made:
-        made = self._kept.get(what)
-        if made is not None and made.path.exists():
-            return made
-        task = self._under_way.get(what)
+    async def _file(self, source: FileSource) -> SharedFile:
+        wanted = source.key, source.version
+        file = self._built.get(wanted)
+        if file is not None and file.path.exists():
+            return file
+        task = self._building.get(wanted)
         if task is None:
-            task = asyncio.create_task(self._make(what, at, ending, lines))
-            self._under_way[what] = task
-            task.add_done_callback(lambda done: self._under_way.pop(what, None))
+            task = asyncio.create_task(self._build(source))
+            self._building[wanted] = task
+            task.add_done_callback(lambda done: self._building.pop(wanted, None))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            return await asyncio.wait_for(asyncio.shield(task), MADE_IN_S)
+            return await asyncio.wait_for(asyncio.shield(task), BUILD_WAIT_S)
         except TimeoutError as error:
-            raise Busy from error
+            raise Overloaded from error
         except (ValueError, FingerprintError) as error:
-            raise BadBody("it cannot be read just now", 503) from error
+            raise BadRequest("it cannot be read just now", 503) from error
 
-    async def _make(self, what: What, at: datetime, ending: str, lines: Callable[[], Iterable[bytes]]) -> Made:
-        async with self._one:
-            made = await asyncio.to_thread(_write, self._folder, what[0], at, ending, lines)
-        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != what[0]} | {what: made}
-        return made
+    async def _build(self, source: FileSource) -> SharedFile:
+        async with self._build_lock:
+            file = await asyncio.to_thread(_write, self._folder, source)
+        others = {wanted: other for wanted, other in self._built.items() if wanted[0] != source.key}
+        self._built = others | {(source.key, source.version): file}
+        return file
 
 
-def _state(file: Path | None) -> State | None:
+def _version_of(file: Path | None) -> tuple[int, int] | None:
+    """A file's time of modification in nanoseconds, and its size; None where it cannot be read."""
     try:
-        found = file.stat() if file is not None else None
+        status = file.stat() if file is not None else None
     except OSError:
         return None
-    return State(found.st_mtime_ns, found.st_size) if found is not None else None
+    return (status.st_mtime_ns, status.st_size) if status is not None else None
 
 
-def _write(folder: Path, key: tuple[str, ...], at: datetime, ending: str, lines: Callable[[], Iterable[bytes]]) -> Made:
-    """Whole or not at all, under a name that is made from what it is, whatever that is called."""
+def _write(folder: Path, source: FileSource) -> SharedFile:
+    """Write a file, whole or not at all, under a name that is a hash of its key."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    place = hashlib.sha256(repr(key).encode()).hexdigest()[:24]
-    path, part = folder / place, folder / f"{place}.{os.getpid()}"
-    hashed = hashlib.sha256()
-    zipped = ending.endswith(".zst")
-    pack = zstd.ZstdCompressor(LEVEL) if zipped else None
+    name = hashlib.sha256(repr(source.key).encode()).hexdigest()[:24]
+    path, part = folder / name, folder / f"{name}.{os.getpid()}"
+    sha256 = hashlib.sha256()
+    compressor = zstd.ZstdCompressor(COMPRESSION_LEVEL) if source.ending.endswith(".zst") else None
     try:
         with part.open("wb") as out:
-            for line in lines():
-                data = pack.compress(line) if pack is not None else line
-                hashed.update(data)
+            for line in source.lines():
+                data = compressor.compress(line) if compressor is not None else line
+                sha256.update(data)
                 out.write(data)
-            last = pack.flush() if pack is not None else b""
-            hashed.update(last)
+            last = compressor.flush() if compressor is not None else b""
+            sha256.update(last)
             out.write(last)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    kind = "application/zstd" if zipped else "text/csv" if ending == "csv" else "text/plain; charset=utf-8"
-    return Made(path, hashed.digest(), at, kind, f"{key[0]}.{ending}")
+    media_type = MEDIA_TYPES.get(source.ending, "text/plain; charset=utf-8")
+    return SharedFile(
+        path, sha256.digest(), datetime.fromtimestamp(source.at, UTC), media_type, f"{source.key[0]}.{source.ending}"
+    )
 
 
-def _has_it(request: Request, made: Made) -> bool:
-    """RFC 9110 section 13.2.2: a tag, where one is given, counts alone."""
+def _is_current(request: Request, file: SharedFile) -> bool:
+    """Whether the client has this version: an entity tag takes precedence (RFC 9110 section 13.2.2)."""
     if (tags := request.headers.get("if-none-match")) is not None:
-        return made.sha256.hex() in tags
+        return file.sha256.hex() in tags
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-        return made.at.replace(microsecond=0) <= since
+        return file.at.replace(microsecond=0) <= since
     except (ValueError, TypeError):
         return False
 
 
-def _citizen_lab(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+def _test_list(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(TEST_LIST_COLUMNS)
     for target, category in rows:
         writer.writerow((target, category, "", "", "", ""))
     yield out.getvalue().encode()

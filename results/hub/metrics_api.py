@@ -11,15 +11,15 @@ from starlette.responses import Response
 
 from probe.timestamps import epoch
 from results.db.retention import used_bytes
-from results.hub.request_body import BadBody
+from results.hub.request_body import BadRequest
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
     from sqlite_utils import Database
     from starlette.requests import Request
 
-    from results.hub.membership import Member
-    from results.hub.routes import Hub
+    from results.hub.credentials import Member
+    from results.hub.routes import HubApp
 
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 MISSING = "prometheus-client is not installed here: pip install 'reachprobe[metrics]'"
@@ -30,12 +30,12 @@ FROM members m ORDER BY m.name
 COUNTS = "SELECT (SELECT count(*) FROM received), (SELECT count(*) FROM received WHERE flag IS NOT NULL)"
 
 
-async def metrics(hub: Hub, request: Request, member: Member | None) -> Response:
+async def metrics(hub: HubApp, request: Request, member: Member | None) -> Response:
     """GET /metrics; 501 without prometheus-client."""
     try:
         import prometheus_client
     except ImportError as error:
-        raise BadBody(MISSING, 501) from error
+        raise BadRequest(MISSING, 501) from error
 
     class HubCollector:
         def collect(self) -> Iterable[Metric]:
@@ -46,7 +46,7 @@ async def metrics(hub: Hub, request: Request, member: Member | None) -> Response
         registry.register(HubCollector())
         return prometheus_client.generate_latest(registry)
 
-    found = await hub.reading.ask(lambda db: (db.execute(COUNTS).fetchone(), _members(db), used_bytes(db)))
+    found = await hub.read_pool.run(lambda db: (db.execute(COUNTS).fetchone(), _members(db), used_bytes(db)))
     return Response(await asyncio.to_thread(encode), media_type=TEXT_FORMAT)
 
 
@@ -54,7 +54,7 @@ def _members(db: Database) -> list[tuple[Any, ...]]:
     return db.execute(MEMBERS).fetchall()
 
 
-def _families(hub: Hub, counts: tuple[int, int], members: list[tuple[Any, ...]], size: int) -> Iterator[Metric]:
+def _families(hub: HubApp, counts: tuple[int, int], members: list[tuple[Any, ...]], size: int) -> Iterator[Metric]:
     from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
     yield InfoMetricFamily("reachprobe_build", "The program.", {"version": version("reachprobe")})
@@ -63,7 +63,7 @@ def _families(hub: Hub, counts: tuple[int, int], members: list[tuple[Any, ...]],
     yield GaugeMetricFamily("reachprobe_hub_waiting", "Records that wait to be written.", hub.collector.waiting)
     yield GaugeMetricFamily("reachprobe_database_bytes", "What the database holds.", size)
     answers = CounterMetricFamily("reachprobe_hub_answers", "Requests answered, by status.", labels=("status",))
-    for status, count in sorted(hub.answered.items()):
+    for status, count in sorted(hub.response_counts.items()):
         answers.add_metric([str(status)], count)
     yield answers
     at = GaugeMetricFamily(

@@ -1,22 +1,25 @@
-"""The hub's interface as OpenAPI 3.1 describes one. Filters are described by the records that read them."""
+"""The hub's API as an OpenAPI 3.1 document."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from results.hub.query import Exported, Paged, Wanted
+from results.hub.query import CorrectionsQuery, ExportQuery, MeasurementsQuery
 
 TEXT = {"type": "string"}
-LINES = "application/x-ndjson"
+NDJSON = "application/x-ndjson"
 JSON = "application/json"
-READERS: list[dict[str, list[str]]] = [{"token": []}, {"password": []}, {}]
-"""Which of these it is stands in the hub's configuration."""
-MEMBERS: list[dict[str, list[str]]] = [{"token": []}]
-OPERATOR: list[dict[str, list[str]]] = [{"operator": []}]
+Security = Sequence[dict[str, list[str]]]
+Parameter = dict[str, Any]
+READERS: Security = [{"token": []}, {"password": []}, {}]
+"""Depending on the configuration."""
+MEMBERS: Security = [{"token": []}]
+OPERATOR: Security = [{"operator": []}]
 ALWAYS = (400, 429)
-"""What any request may be answered: one that is none, and one too many."""
+"""Statuses of any request."""
 
 
 def _object(properties: dict[str, Any], *required: str, open_: bool = False) -> dict[str, Any]:
@@ -43,7 +46,7 @@ MEASUREMENT = _object(
 
 
 def description() -> dict[str, Any]:
-    """What `/openapi.json` says."""
+    """The document."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "reachprobe hub", "version": "1", "license": {"name": "MIT", "identifier": "MIT"}},
@@ -54,129 +57,100 @@ def description() -> dict[str, Any]:
                 "operator": {"type": "http", "scheme": "bearer"},
             }
         },
-        "paths": {**_of_members(), **_of_readers(), **_of_everybody()},
+        "paths": _paths(),
     }
 
 
-def _of_everybody() -> dict[str, Any]:
+def _paths() -> dict[str, Any]:
+    token, record = _object({"token": TEXT}), {"type": "object"}
+    addresses = {"type": "array", "maxItems": 8, "items": {**TEXT, "maxLength": 45}}
+    control = _object({"target": {**TEXT, "minLength": 1, "maxLength": 2048}, "addresses": addresses}, "target")
+    network = _object({"asn": {"type": ["integer", "null"]}, "country": {"type": ["string", "null"]}})
+    list_format = [{"name": "format", "in": "query", "schema": {"enum": ["csv", "plain"]}}]
     return {
-        "/healthz": {"get": _gives("Whether the hub is there.", _object({"status": TEXT}))},
-        "/openapi.json": {"get": _gives("This.", {"type": "object"})},
+        "/v1/token": {
+            "post": _post(
+                "Another token. The one before it holds until the new one has been used.", token, record, MEMBERS
+            )
+        },
+        "/v1/measurements": {
+            "post": _post(
+                "Records, one JSON object a line, packed with zstd or gzip; an answer for each.",
+                _object({"answers": {"type": "array", "items": ANSWER}}),
+                TEXT,
+                MEMBERS,
+                NDJSON,
+            ),
+            "get": _read(
+                "Measurements in the order in which they arrived, one JSON object a line.",
+                TEXT,
+                NDJSON,
+                (422,),
+                _filters(MeasurementsQuery),
+            ),
+        },
+        "/v1/control": {
+            "post": _post(
+                "The hub's own measurement of a target, not older than some minutes.",
+                _object({"measurement": record}),
+                control,
+                MEMBERS,
+            )
+        },
+        "/v1/whoami": {
+            "get": _get("The network and the country that the request comes from.", network, JSON, MEMBERS, (404,))
+        },
+        "/v1/measurements/{id}": {
+            "get": _read(
+                "One measurement, its record, and the hash of what was seen.", MEASUREMENT, JSON, (404,), _in_path("id")
+            )
+        },
+        "/v1/measurements/{id}/seen": {
+            "get": _read("The bytes whose SHA-256 that hash is.", {}, JSON, (404,), _in_path("id"))
+        },
+        "/v1/export": {
+            "get": _read("All that the filters let through, as a download.", TEXT, "*/*", (422,), _filters(ExportQuery))
+        },
+        "/v1/corrections": {
+            "get": _read(
+                "Verdicts that changed when they were judged again, one JSON object a line.",
+                TEXT,
+                NDJSON,
+                (422,),
+                _filters(CorrectionsQuery),
+            )
+        },
+        "/v1/registers/{name}": {
+            "get": _read("The newest version of a register.", {}, "application/zstd", (404,), _in_path("name"))
+        },
+        "/v1/targets": {"get": _read("The targets that are shared.", TEXT, "*/*", (404, 422), list_format)},
+        "/v1/fingerprints": {
+            "get": _read("The published fingerprints that the hub judges by.", TEXT, "text/plain", (404,))
+        },
+        "/healthz": {"get": _get("Whether the hub is there.", _object({"status": TEXT}))},
+        "/openapi.json": {"get": _get("This.", record)},
         "/v1/enrol": {
-            "post": _asks(
+            "post": _post(
                 "Use an invitation up: a name and a token.",
                 _object({"name": TEXT, "token": TEXT}),
                 _object({"invitation": TEXT}),
             )
         },
-        "/metrics": {"get": _gives("The hub's numbers.", TEXT, kind="text/plain", who=OPERATOR, refused=(501, 503))},
+        "/metrics": {"get": _get("The hub's numbers.", TEXT, "text/plain", OPERATOR, (501, 503))},
     }
 
 
-def _of_members() -> dict[str, Any]:
-    target = {"target": {**TEXT, "minLength": 1, "maxLength": 2048}}
-    addresses = {"addresses": {"type": "array", "maxItems": 8, "items": {**TEXT, "maxLength": 45}}}
-    number = {"type": ["integer", "null"]}
-    return {
-        "/v1/token": {
-            "post": _asks(
-                "Another token. The one before it holds until the new one has been used.",
-                _object({"token": TEXT}),
-                {"type": "object"},
-                who=MEMBERS,
-                optional=True,
-            )
-        },
-        "/v1/measurements": {
-            "post": _asks(
-                "Records, one JSON object a line, packed with zstd or gzip; an answer for each.",
-                _object({"answers": {"type": "array", "items": ANSWER}}),
-                TEXT,
-                who=MEMBERS,
-                kind=LINES,
-            ),
-            "get": _gives(
-                "Measurements in the order in which they arrived, one JSON object a line.",
-                TEXT,
-                kind=LINES,
-                who=READERS,
-                refused=(422, 503),
-                parameters=_filters(Wanted),
-            ),
-        },
-        "/v1/control": {
-            "post": _asks(
-                "The hub's own measurement of a target, not older than some minutes.",
-                _object({"measurement": {"type": "object"}}),
-                _object({**target, **addresses}, "target"),
-                who=MEMBERS,
-            )
-        },
-        "/v1/whoami": {
-            "get": _gives(
-                "The network and the country that the request comes from.",
-                _object({"asn": number, "country": {"type": ["string", "null"]}}),
-                who=MEMBERS,
-                refused=(404,),
-            )
-        },
-    }
-
-
-def _of_readers() -> dict[str, Any]:
-    def reads(summary: str, gives: dict[str, Any], kind: str = JSON, *, refused: tuple[int, ...], **more: Any) -> Any:
-        return {"get": _gives(summary, gives, kind=kind, who=READERS, refused=(*refused, 503), **more)}
-
-    form = {"name": "format", "in": "query", "schema": {"enum": ["csv", "plain"]}}
-    return {
-        "/v1/measurements/{id}": reads(
-            "One measurement, its record, and the hash of what was seen.",
-            MEASUREMENT,
-            refused=(404,),
-            parameters=[_in_path("id")],
-        ),
-        "/v1/measurements/{id}/seen": reads(
-            "The bytes whose SHA-256 that hash is.", {}, refused=(404,), parameters=[_in_path("id")]
-        ),
-        "/v1/export": reads(
-            "All that the filters let through, as a download.",
-            TEXT,
-            "*/*",
-            refused=(422,),
-            parameters=_filters(Exported),
-        ),
-        "/v1/corrections": reads(
-            "Verdicts that changed when they were judged again, one JSON object a line.",
-            TEXT,
-            LINES,
-            refused=(422,),
-            parameters=_filters(Paged),
-        ),
-        "/v1/registers/{name}": reads(
-            "The newest version of a register.",
-            {},
-            "application/zstd",
-            refused=(404,),
-            parameters=[_in_path("name")],
-        ),
-        "/v1/targets": reads("The targets that are shared.", TEXT, "*/*", refused=(404, 422), parameters=[form]),
-        "/v1/fingerprints": reads(
-            "The published fingerprints that the hub judges by.", TEXT, "text/plain", refused=(404,)
-        ),
-    }
-
-
-def _filters(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
-    """The fields of a record as the parameters of a query."""
-    said = msgspec.json.schema(kind)["$defs"][kind.__name__]
+def _filters(kind: type[msgspec.Struct]) -> list[Parameter]:
+    """Query parameters for the fields of a struct."""
+    schema = msgspec.json.schema(kind)["$defs"][kind.__name__]
     return [
-        {"name": name, "in": "query", "required": name in said.get("required", ()), "schema": _without_null(one)}
-        for name, one in said["properties"].items()
+        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": _without_null(one)}
+        for name, one in schema["properties"].items()
     ]
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is not there is not written, so that it can never be null."""
+    """A query parameter is absent, never null."""
     kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     found = dict(kinds[0]) if kinds else {key: value for key, value in schema.items() if key != "default"}
     if None in found.get("enum", ()):
@@ -184,41 +158,42 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _in_path(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}
+def _in_path(name: str) -> list[Parameter]:
+    return [{"name": name, "in": "path", "required": True, "schema": {**TEXT, "minLength": 1}}]
 
 
-def _gives(
+def _get(
     summary: str,
     gives: dict[str, Any],
-    *,
     kind: str = JSON,
-    who: list[dict[str, list[str]]] | None = None,
+    who: Security = (),
     refused: tuple[int, ...] = (),
-    parameters: list[dict[str, Any]] | None = None,
+    parameters: Sequence[Parameter] = (),
 ) -> dict[str, Any]:
-    """An operation that only reads."""
     statuses = sorted({*ALWAYS, *refused, *((401,) if who else ())})
-    found: dict[str, Any] = {
-        "summary": summary,
-        "security": who or [],
-        "responses": {
-            "200": {"description": "done", "content": {kind: {"schema": gives}}},
-            **{str(status): {"description": "not done", "content": {JSON: {"schema": ERROR}}} for status in statuses},
-        },
+    responses = {
+        "200": {"description": "done", "content": {kind: {"schema": gives}}},
+        **{str(status): {"description": "not done", "content": {JSON: {"schema": ERROR}}} for status in statuses},
     }
-    return {**found, "parameters": parameters} if parameters else found
+    operation = {"summary": summary, "security": list(who), "responses": responses}
+    return {**operation, "parameters": list(parameters)} if parameters else operation
 
 
-def _asks(
+def _read(
     summary: str,
     gives: dict[str, Any],
-    asks: dict[str, Any],
-    *,
-    who: list[dict[str, list[str]]] | None = None,
-    kind: str = JSON,
-    optional: bool = False,
+    kind: str,
+    refused: tuple[int, ...],
+    parameters: Sequence[Parameter] = (),
 ) -> dict[str, Any]:
-    """An operation that takes a body."""
-    found = _gives(summary, gives, who=who, refused=(401, 408, 411, 413, 415, 422, 503))
-    return {**found, "requestBody": {"required": not optional, "content": {kind: {"schema": asks}}}}
+    """A GET operation for readers."""
+    return _get(summary, gives, kind, READERS, (*refused, 503), parameters)
+
+
+def _post(
+    summary: str, gives: dict[str, Any], takes: dict[str, Any], who: Security = (), kind: str = JSON
+) -> dict[str, Any]:
+    """A POST operation; a body of any object may be left out."""
+    operation = _get(summary, gives, JSON, who, (401, 408, 411, 413, 415, 422, 503))
+    body = {"required": takes != {"type": "object"}, "content": {kind: {"schema": takes}}}
+    return {**operation, "requestBody": body}

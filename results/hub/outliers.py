@@ -1,35 +1,58 @@
-"""Which findings contradict everybody else's, and come of a vantage that does so again and again. Pure.
+"""Flags findings that contradict those of other vantage points, of vantage points that do so again and again.
 
-A flag is a mark for people, never a verdict: a finding that stands alone may be the first of many, a fault of one
-machine, or made up. So a vantage is held against what others found at the same time or later, when a block that has
-just begun is there for them too, and only many such findings together are marked.
+A flag is for people, never a verdict: an outlier may be the first of many, a fault of one machine, or made up. So a
+finding is compared some hours later, when a block that has just begun is seen by others too.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.timestamps import parse_time, rfc3339
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """From when on a finding stands alone, and from when on a vantage does."""
+if TYPE_CHECKING:
+    from results.db.store import Store
 
-    others: int = 3
-    """So many other vantages must have found something of the target, on the network or else in the country."""
-    alike: float = 0.9
-    """So many of them, as a share, the same."""
-    looked_back: int = 40
-    """So many of a vantage's last findings count that could be held against others'."""
-    alone: int = 5
-    """So many of these must stand alone,"""
-    share: float = 0.5
-    """and be such a share of them."""
+DELAY = timedelta(hours=6)
+"""From receiving a finding to comparing it: by then others have measured again."""
+WINDOW = timedelta(hours=12)
+"""Others' findings count from this long before to this long after; one that agrees within it does not contradict."""
+MAX_PER_STEP = 1000
+MAX_OTHERS = 60
+"""Vantage points of a country to compare with, those of the same network first."""
+MIN_OTHERS = 3
+"""Other vantage points with a finding on the network, or else in the country."""
+MIN_OPPOSITE_SHARE = 0.9
+"""Of them, those that found the opposite of an outlier."""
+LAST_FINDINGS = 40
+"""Of a vantage point: the comparable ones that count."""
+MIN_OUTLIERS, MIN_OUTLIER_SHARE = 5, 0.5
+"""Among these, from which they are flagged."""
+UNCHECKED = """
+SELECT x.measurement, x.member, m.target_id, m.started_at, v.outcome, w.name, w.country, w.asn, w.path
+FROM received x CROSS JOIN measurements m ON m.number = x.measurement CROSS JOIN verdicts v ON v.measurement = m.number
+CROSS JOIN vantages w ON w.id = m.vantage_id
+WHERE x.measurement > ? AND x.at <= ? ORDER BY x.measurement LIMIT ?
+"""
+OTHERS = """
+SELECT id, name, asn FROM vantages WHERE country = ? AND path = 'direct' AND name <> ?
+ORDER BY asn IS NOT ?, id DESC LIMIT ?
+"""
+AGREES = """
+SELECT max(v.outcome = ?) FROM targets t CROSS JOIN measurements m ON m.target_id = t.id CROSS JOIN verdicts v
+    ON v.measurement = m.number
+WHERE t.text = (SELECT text FROM targets WHERE id = ?) AND m.vantage_id = ? AND m.control_of IS NULL
+    AND m.started_at >= ? AND m.started_at < ? AND v.outcome IN ('blocked', 'reachable')
+"""
 
 
-class Held(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding, `blocked` or `reachable`, and what each of the other vantages found, on its network and in the country
-    (those of the network included)."""
+class ComparableFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding, `blocked` or `reachable`, and the outcomes of others; `in_country` includes `on_network`."""
 
     number: int
     outcome: str
@@ -39,40 +62,90 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     in_country: tuple[str, ...] = ()
 
 
-class Alone(msgspec.Struct, frozen=True):
-    """Of a finding that could be held against others': its number, and in what it stands alone, None where it does
-    not."""
+class Comparison(msgspec.Struct, frozen=True):
+    """Why the finding is an outlier; None where it is not."""
 
     number: int
     why: str | None
 
 
-def alone(held: Held, limits: Thresholds) -> Alone | None:
-    """None where too few others found anything. Those on the same network count alone, where there are enough."""
-    for where, others in ((held.network, held.on_network), (held.country, held.in_country)):
-        if len(others) < limits.others:
+def compare_finding(finding: ComparableFinding) -> Comparison | None:
+    """None where too few others have a finding. The same network decides where it has enough of them."""
+    for where, others in ((finding.network, finding.on_network), (finding.country, finding.in_country)):
+        if len(others) < MIN_OTHERS:
             continue
-        against = sum(outcome != held.outcome for outcome in others)
-        if against < limits.alike * len(others):
-            return Alone(held.number, None)
-        opposite = "reachable" if held.outcome == "blocked" else "blocked"
-        return Alone(
-            held.number, f"{held.outcome}, while {against} of {len(others)} others {where} found it {opposite}"
-        )
+        against = sum(outcome != finding.outcome for outcome in others)
+        if against < MIN_OPPOSITE_SHARE * len(others):
+            return Comparison(finding.number, None)
+        opposite = "reachable" if finding.outcome == "blocked" else "blocked"
+        why = f"{finding.outcome}, while {against} of {len(others)} others {where} found it {opposite}"
+        return Comparison(finding.number, why)
     return None
 
 
-def flags(before: Sequence[Alone], new: Sequence[Alone], limits: Thresholds) -> tuple[dict[int, str], list[Alone]]:
-    """What of a vantage's findings to mark, by number, and what to hand in as `before` the next time.
+def flags(before: Sequence[Comparison], new: Sequence[Comparison]) -> tuple[dict[int, str], list[Comparison]]:
+    """The flags for one vantage point by finding, and its last comparisons, which are `before` in the next call.
 
-    `before` and `new` are in the order in which they were received. Where a vantage reaches the thresholds, what led
-    there is marked too.
+    Comparisons are in the order of receipt. Once the minimum is reached, the outliers that led there are flagged too.
     """
-    marked: dict[int, str] = {}
-    seen = list(before)
+    flagged: dict[int, str] = {}
+    last = list(before)
     for one in new:
-        seen = [*seen, one][-limits.looked_back :]
-        lonely = [other for other in seen if other.why is not None]
-        if one.why is not None and len(lonely) >= limits.alone and len(lonely) >= limits.share * len(seen):
-            marked |= {other.number: other.why for other in lonely if other.why is not None}
-    return marked, seen
+        last = [*last, one][-LAST_FINDINGS:]
+        outliers = [other for other in last if other.why is not None]
+        if one.why is not None and len(outliers) >= max(MIN_OUTLIERS, MIN_OUTLIER_SHARE * len(last)):
+            flagged |= {other.number: other.why for other in outliers if other.why is not None}
+    return flagged, last
+
+
+class OutlierDetector:
+    """Remembers each member's last comparisons; how far it came is in the database."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, list[Comparison]] = defaultdict(list)
+
+    def step(self, store: Store, now: datetime) -> int:
+        """Compare what was received before `now` - DELAY; how many findings that were, at most MAX_PER_STEP."""
+        db = store.db
+        row = db.execute("SELECT measurement FROM examined").fetchone()
+        rows = db.execute(UNCHECKED, [row[0] if row else 0, rfc3339(now - DELAY, "seconds"), MAX_PER_STEP]).fetchall()
+        if not rows:
+            return 0
+        new: dict[int, list[Comparison]] = defaultdict(list)
+        for number, member, *values in rows:
+            finding = _comparable(store, number, values)
+            if finding is not None and (comparison := compare_finding(finding)) is not None:
+                new[member].append(comparison)
+        flagged: dict[int, str] = {}
+        for member, comparisons in new.items():
+            of_member, self._last[member] = flags(self._last[member], comparisons)
+            flagged |= of_member
+        with store.writing():
+            db.conn.executemany(
+                "UPDATE received SET flag = ? WHERE measurement = ?", [(why, number) for number, why in flagged.items()]
+            )
+            db.execute("INSERT OR REPLACE INTO examined VALUES (1, ?)", [rows[-1][0]])
+        return len(rows)
+
+
+def _comparable(store: Store, number: int, values: Sequence[Any]) -> ComparableFinding | None:
+    """None for another outcome, another path or an unknown country."""
+    target, at, outcome, name, country, asn, path = values
+    if outcome not in ("blocked", "reachable") or path != "direct" or country is None:
+        return None
+    moment = parse_time(at)
+    bounds = rfc3339(moment - WINDOW), rfc3339(moment + WINDOW)
+    opposite = "reachable" if outcome == "blocked" else "blocked"
+    found: dict[str, tuple[bool, str]] = {}
+    for vantage, other, network in store.db.execute(OTHERS, [country, name, asn, MAX_OTHERS]).fetchall():
+        (agrees,) = store.db.execute(AGREES, [outcome, target, vantage, *bounds]).fetchone()
+        if agrees is not None and other not in found:
+            found[other] = asn is not None and network == asn, outcome if agrees else opposite
+    return ComparableFinding(
+        number=number,
+        outcome=outcome,
+        network=f"on AS{asn}",
+        country=f"in {country}",
+        on_network=tuple(theirs for is_same_network, theirs in found.values() if is_same_network),
+        in_country=tuple(theirs for _, theirs in found.values()),
+    )

@@ -1,7 +1,6 @@
-"""Which measurements somebody wants of a hub, and the next of them: in the order in which they arrived.
+"""Pages of measurements in the order of arrival, by filters.
 
-That order does not change while the collector writes: who comes back with a page's `after` gets what has arrived since,
-each measurement once, and misses none.
+That order never changes: a client that continues with a page's `after` gets each later measurement exactly once.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from results.db.read import COLUMNS, line_of
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-WINDOW = 20_000
-"""Of the database's numbers, looked at in one go."""
-LOOKS_S = 2.0
-"""How long is looked for a page that is not full; then it is given as it is."""
-MOST, USUAL = 5000, 1000
-"""Measurements in one page."""
+SCAN_WINDOW = 20_000
+"""Row numbers that one query looks at."""
+MAX_SCAN_S = 2.0
+"""After it a page is returned even if it is not full."""
+MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 5000, 1000
 QUERY = f"""
 {COLUMNS}, m.number, x.at, x.flag
 FROM measurements m CROSS JOIN targets t ON t.id = m.target_id CROSS JOIN vantages w ON w.id = m.vantage_id
@@ -34,7 +32,7 @@ LEFT JOIN rounds r ON r.id = m.round_id LEFT JOIN received x ON x.measurement = 
 WHERE m.number > ? AND m.number <= ? AND m.control_of IS NULL
 """
 NUMBER, RECEIVED, FLAG, REQUIRED, NETWORK_NAME = 28, 29, 30, 10, 14
-"""Where these stand in a row of QUERY."""
+"""Columns of QUERY."""
 CONDITIONS = {
     "since": "m.started_at >= ?",
     "until": "m.started_at < ?",
@@ -53,15 +51,15 @@ CONDITIONS = {
 Text = Annotated[str, Meta(min_length=1, max_length=2048)]
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 YesNo = Literal["yes", "no"]
-LARGEST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 
 
-class BadQuestion(ValueError):
-    """A filter that there is not, or that says nothing; the message says which."""
+class BadFilter(ValueError):
+    """An unknown filter, or a value that is none; the message says which."""
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The filters, all of which must hold; a time is UTC, a day its beginning."""
+    """Filters that must all hold; times are UTC, and a day is its beginning."""
 
     since: Name | None = None
     until: Name | None = None
@@ -75,94 +73,96 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     method: Name | None = None
     agreement: Literal["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"] | None = None
     flagged: YesNo | None = None
-    after: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
+    after: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] = 0
 
 
-class Wanted(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A page."""
+class MeasurementsQuery(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page; `record` for the whole records."""
 
-    limit: Annotated[int, Meta(ge=1, le=MOST)] = USUAL
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
     record: YesNo = "no"
-    """Whether the whole record comes with each."""
 
 
-class Exported(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ExportQuery(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A download."""
 
     format: Literal["csv", "jsonl", "ooni"]
     licence: Annotated[str, Meta(pattern=r"^[A-Za-z0-9.-]{1,40}$")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=LARGEST)] = LARGEST
+    limit: Annotated[int, Meta(ge=1, le=MAX_INTEGER)] = MAX_INTEGER
 
 
-class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A page of what has no filters."""
+class CorrectionsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A page without filters."""
 
-    after: Annotated[int, Meta(ge=0, le=LARGEST)] = 0
-    limit: Annotated[int, Meta(ge=1, le=MOST)] = USUAL
+    after: Annotated[int, Meta(ge=0, le=MAX_INTEGER)] = 0
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = DEFAULT_PAGE_SIZE
 
 
-class Found(msgspec.Struct, frozen=True):
-    """Rows as QUERY gives them; `after` is where the next begin, `more` whether there are any yet."""
+class RowPage(msgspec.Struct, frozen=True):
+    """Rows of QUERY; `after` is where the next page begins, `more` whether there is one already."""
 
     rows: list[tuple[Any, ...]]
     after: int
     more: bool
 
 
-def wanted(query: Mapping[str, str], kind: Any = Wanted) -> Any:
-    """The filters of a query string as a `kind`. BadQuestion."""
+def parse_query(query: Mapping[str, str], kind: Any = MeasurementsQuery) -> Any:
+    """A query string's values as a `kind`. BadFilter."""
     try:
-        found = msgspec.convert(dict(query), kind, strict=False)
+        parsed = msgspec.convert(dict(query), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise BadQuestion(
-            printable(str(error).replace("Object contains unknown field", "there is no filter"))
-        ) from error
+        raise BadFilter(printable(str(error).replace("Object contains unknown field", "there is no filter"))) from error
     for name in ("since", "until"):
-        if (text := getattr(found, name, None)) is not None:
-            found = msgspec.structs.replace(found, **{name: _bound(name, text)})
-    return found
+        if (text := getattr(parsed, name, None)) is not None:
+            parsed = msgspec.structs.replace(parsed, **{name: _comparable(name, text)})
+    return parsed
 
 
-def _bound(name: str, text: str) -> str:
-    """A time as stored ones are compared with it: without the Z, so that fractions of its second come after it."""
+def _comparable(name: str, text: str) -> str:
+    """A time as stored ones compare with it: without the Z, so that fractions of its second sort after it."""
     try:
         at = rfc3339(parse_time(text), "microseconds")
     except ValueError as error:
-        raise BadQuestion(f"{name}: give a UTC date or time, as 2017-05-06T12:00:00Z") from error
+        raise BadFilter(f"{name}: give a UTC date or time, as 2017-05-06T12:00:00Z") from error
     return at.removesuffix("Z").rstrip("0").rstrip(".")
 
 
 def page(
-    db: Database, asked: Filters, most: int, *, looks_s: float = LOOKS_S, clock: Callable[[], float] = time.monotonic
-) -> Found:
-    """The next measurements after `asked.after`, at most `most`; fewer where it takes long to find them."""
-    conditions, values = _conditions(asked)
+    db: Database,
+    filters: Filters,
+    size: int,
+    *,
+    max_scan_s: float = MAX_SCAN_S,
+    clock: Callable[[], float] = time.monotonic,
+) -> RowPage:
+    """The next measurements after `filters.after`, at most `size`; fewer where finding them takes long."""
+    conditions, values = _conditions(filters)
     query = f"{QUERY}{conditions} ORDER BY m.number LIMIT ?"
-    (top,) = db.execute("SELECT ifnull(max(number), 0) FROM measurements").fetchone()
+    (newest,) = db.execute("SELECT ifnull(max(number), 0) FROM measurements").fetchone()
     rows: list[tuple[Any, ...]] = []
-    after, until = asked.after, clock() + looks_s
-    while after < top:
-        upto, left = min(after + WINDOW, top), most - len(rows)
-        found = db.execute(query, [after, upto, *values, left]).fetchall()
+    after, deadline = filters.after, clock() + max_scan_s
+    while after < newest:
+        end, left = min(after + SCAN_WINDOW, newest), size - len(rows)
+        found = db.execute(query, [after, end, *values, left]).fetchall()
         rows += found
         if len(found) == left:
             after = found[-1][NUMBER]
             break
-        after = upto
-        if clock() > until:
+        after = end
+        if clock() > deadline:
             break
-    return Found(rows, after, after < top)
+    return RowPage(rows, after, after < newest)
 
 
-def told(row: tuple[Any, ...]) -> dict[str, Any]:
-    """The documented line, and what a hub knows beside it."""
+def measurement_line(row: tuple[Any, ...]) -> dict[str, Any]:
+    """The documented line with what a hub adds to it."""
     line = line_of(row)
     line["vantage"] = {**line["vantage"], "network_name": row[NETWORK_NAME]}
     return {**line, "required": bool(row[REQUIRED]), "received_at": row[RECEIVED], "flag": row[FLAG]}
 
 
-def one(db: Database, measurement_id: str) -> tuple[Any, ...] | None:
-    """The row of one measurement; None where there is none of that id, and for a control."""
+def find_row(db: Database, measurement_id: str) -> tuple[Any, ...] | None:
+    """A measurement's row; None where it is not stored, and for a control."""
     found = db.execute("SELECT number FROM measurements WHERE id = ?", [measurement_id]).fetchone()
     if found is None:
         return None
@@ -170,7 +170,7 @@ def one(db: Database, measurement_id: str) -> tuple[Any, ...] | None:
     return row
 
 
-def _conditions(asked: Filters) -> tuple[str, list[Any]]:
-    given = [(name, value) for name in CONDITIONS if (value := getattr(asked, name)) is not None]
+def _conditions(filters: Filters) -> tuple[str, list[Any]]:
+    given = [(name, value) for name in CONDITIONS if (value := getattr(filters, name)) is not None]
     values = [value == "yes" if name == "flagged" else value for name, value in given]
     return "".join(f" AND {CONDITIONS[name]}" for name, _ in given), values

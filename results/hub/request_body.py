@@ -1,91 +1,144 @@
-"""Reads what somebody sends: as long as was said, in time, and not more at once than there is memory for."""
+"""Request bodies: read within limits of time and memory, decompressed and validated record by record."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+import sys
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from probe.timestamps import parse_time
+from results.db.jsonl import BadRecord, printable
+from results.export.exchange import read_line
+from results.judge.judged import JudgedMeasurement, RoundRecord
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-IN_TIME_S = 30.0
-AT_ONCE = 64 * 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+MAX_CONCURRENT_BYTES = 64 * 1024 * 1024
+MAX_PACKED_BYTES, MAX_PLAIN_BYTES = 4 * 1024 * 1024, 16 * 1024 * 1024
+MAX_RECORD_BYTES = 2 * 1024 * 1024
+MAX_RECORDS_PER_BATCH = 500
+MAX_CLOCK_AHEAD = timedelta(days=1)
+"""A record from the far future would stay the newest for ever."""
+ZSTD_WINDOW_LOG = 23
+"""8 MiB, as encoders use without long-distance mode; the decoder allocates what the sender asks for."""
+DECODERS: dict[str, Callable[[], Any]] = {
+    "gzip": lambda: zlib.decompressobj(zlib.MAX_WBITS | 16),
+    "zstd": lambda: zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG}),
+}
+
+ReceivedRecord = tuple[JudgedMeasurement, RoundRecord | None] | BadRecord
 
 
-class BadBody(ValueError):
-    """What is not read; `status` is HTTP's word for why."""
+class BadRequest(ValueError):
+    """A request that is refused; `status` is the HTTP status."""
 
-    def __init__(self, why: str, status: int) -> None:
+    def __init__(self, why: str, status: int = 400) -> None:
         super().__init__(why)
         self.status = status
 
 
-class Bodies:
-    """The bytes of all bodies that are held at once are counted, by what their senders said before they sent them."""
+class RequestBodies:
+    """Limits the memory that all bodies use at once, counted by their Content-Length."""
 
-    def __init__(self, at_once: int = AT_ONCE, in_time_s: float = IN_TIME_S) -> None:
-        self._left, self._in_time_s = at_once, in_time_s
+    def __init__(self, max_bytes: int = MAX_CONCURRENT_BYTES, timeout_s: float = BODY_TIMEOUT_S) -> None:
+        self._free, self._timeout_s = max_bytes, timeout_s
 
-    async def read(self, request: Request, most: int) -> Held:
-        """A body of at most `most` bytes, to be held with `with`. BadBody, and then nothing is held."""
-        length = _length(request)
-        if length > most:
-            raise BadBody(f"more than {most} bytes", 413)
-        if length > self._left:
-            raise BadBody("too much is under way, come back later", 503)
-        held = Held(self, length)
+    @asynccontextmanager
+    async def read(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
+        """A body, counted until the context ends. BadRequest where it is too long, too slow or malformed."""
+        length = _content_length(request)
+        if length > max_bytes:
+            raise BadRequest(f"more than {max_bytes} bytes", 413)
+        if length > self._free:
+            raise BadRequest("too much is under way, come back later", 503)
+        self._free -= length
         try:
-            async with asyncio.timeout(self._in_time_s):
+            yield await self._received(request, length)
+        finally:
+            self._free += length
+
+    async def _received(self, request: Request, length: int) -> bytes:
+        data = bytearray()
+        try:
+            async with asyncio.timeout(self._timeout_s):
                 async for chunk in request.stream():
-                    held.add(chunk)
+                    data += chunk
+                    if len(data) > length:
+                        raise BadRequest("longer than was said")
         except TimeoutError as error:
-            held.close()
-            raise BadBody("too slow", 408) from error
-        except BaseException:
-            held.close()
-            raise
-        return held
-
-    def take(self, size: int) -> None:
-        self._left -= size
-
-    def give_back(self, size: int) -> None:
-        self._left += size
+            raise BadRequest("too slow", 408) from error
+        return bytes(data)
 
 
-class Held:
-    """A body that was read, counted until `with` is left."""
-
-    def __init__(self, bodies: Bodies, length: int) -> None:
-        self._bodies, self._length = bodies, length
-        self._data = bytearray()
-        bodies.take(length)
-
-    def add(self, chunk: bytes) -> None:
-        self._data += chunk
-        if len(self._data) > self._length:
-            raise BadBody("longer than was said", 400)
-
-    @property
-    def data(self) -> bytes:
-        return bytes(self._data)
-
-    def close(self) -> None:
-        self._bodies.give_back(self._length)
-        self._length = 0
-        self._data = bytearray()
-
-    def __enter__(self) -> Held:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+def _content_length(request: Request) -> int:
+    text = request.headers.get("content-length")
+    if text is None:
+        raise BadRequest("Content-Length must be given", 411)
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise BadRequest("Content-Length is no number")
+    return int(text)
 
 
-def _length(request: Request) -> int:
-    said = request.headers.get("content-length")
-    if said is None:
-        raise BadBody("Content-Length must be given", 411)
-    if not (said.isascii() and said.isdigit() and len(said) < 16):
-        raise BadBody("Content-Length is no number", 400)
-    return int(said)
+def read_batch(packed: bytes, encoding: str, member: str) -> list[tuple[int, ReceivedRecord]]:
+    """The records of a batch by line number; a record that is refused is a BadRecord. Raises BadRequest."""
+    records: list[tuple[int, ReceivedRecord]] = []
+    for number, line in enumerate(unpack(packed, encoding).split(b"\n"), 1):
+        if not line.strip():
+            continue
+        if len(records) == MAX_RECORDS_PER_BATCH:
+            raise BadRequest(f"more than {MAX_RECORDS_PER_BATCH} records in one batch", 413)
+        try:
+            records.append((number, read_record(line, member)))
+        except BadRecord as error:
+            records.append((number, error))
+    return records
+
+
+def read_record(line: bytes, member: str) -> tuple[JudgedMeasurement, RoundRecord | None]:
+    """A record of the member's own series, with no controls but its own. BadRecord."""
+    if len(line) > MAX_RECORD_BYTES:
+        raise BadRecord(f"longer than {MAX_RECORD_BYTES >> 20} MiB")
+    judged, round_ = read_line(line)
+    measurement = judged.measurement
+    if measurement.vantage.name != member:
+        raise BadRecord(f"vantage {printable(measurement.vantage.name, 64)!r} is not the one that this token is for")
+    if parse_time(measurement.started_at) > datetime.now(UTC) + MAX_CLOCK_AHEAD:
+        raise BadRecord(f"measured at {measurement.started_at}, which is still to come: see to the clock")
+    controls = tuple(control for control in judged.controls if control.control_of == measurement.id)
+    context = msgspec.structs.replace(judged.context, recorded=())
+    return msgspec.structs.replace(judged, controls=controls, context=context), round_
+
+
+def unpack(packed: bytes, encoding: str) -> bytes:
+    """A decompressed body. BadRequest where it is damaged, truncated, of another encoding or above MAX_PLAIN_BYTES."""
+    if encoding not in ("", "identity", *DECODERS):
+        raise BadRequest("packed with something other than zstd or gzip", 415)
+    plain = _decompress(packed, encoding) if encoding in DECODERS else packed
+    if len(plain) > MAX_PLAIN_BYTES:
+        raise BadRequest(f"more than {MAX_PLAIN_BYTES} bytes when unpacked", 413)
+    return plain
+
+
+def _decompress(packed: bytes, encoding: str) -> bytes:
+    """The content of exactly one stream, or its first MAX_PLAIN_BYTES + 1 bytes."""
+    decoder = DECODERS[encoding]()
+    try:
+        plain: bytes = decoder.decompress(packed, MAX_PLAIN_BYTES + 1)
+    except (zlib.error, zstd.ZstdError) as error:
+        raise BadRequest(f"not {encoding}, damaged, or with too large a window") from error
+    if len(plain) <= MAX_PLAIN_BYTES and (not decoder.eof or decoder.unused_data):
+        raise BadRequest(f"not one whole {encoding} stream")
+    return plain

@@ -1,4 +1,4 @@
-"""What a hub answers: routes, and every refusal as one JSON object that says why."""
+"""The hub's web application: routes, access checks, and errors as JSON."""
 
 from __future__ import annotations
 
@@ -17,200 +17,219 @@ from starlette.routing import Route
 
 from results.db.jsonl import BadRecord, decode
 from results.db.store import StoreError
-from results.hub.access import BROWSERS, Readers
-from results.hub.auth import Doorkeeper, NotKnown, TooMany
-from results.hub.collector import Answer, Busy, Collector, Record
-from results.hub.decompress import MAX_PACKED, BadPacking, unpack
-from results.hub.membership import Member
+from results.hub.auth import (
+    BROWSER_CHALLENGE,
+    HubAuth,
+    RateLimits,
+    TooManyRequests,
+    Unauthorized,
+    rate_limit_key,
+)
+from results.hub.collector import Collector, Overloaded, RecordResult
+from results.hub.credentials import Member
 from results.hub.openapi import description
-from results.hub.rate_limits import Rates, neighbourhood
-from results.hub.read_pool import Reading, TooSlow
-from results.hub.records import read
-from results.hub.request_body import BadBody, Bodies
-from results.hub.responses import answer, refusal, with_headers
+from results.hub.read_pool import QueryTimeout, ReadPool
+from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, RequestBodies, read_batch
 
-MOST_RECORDS = 500
-"""In one batch."""
-SMALL = 16 * 1024
-"""What anything but a batch may be long."""
-BATCHES_PER_S, BATCHES = 2.0, 60
-RECORDS_PER_S, RECORDS = 200.0, 5000
-"""Of one member. A round of a volunteer's has some hundreds of records."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+MAX_JSON_BYTES = 16 * 1024
+BATCHES_PER_S, MAX_BATCHES = 2.0, 60
+RECORDS_PER_S, MAX_RECORDS = 200.0, 5000
+"""Of one member; a volunteer's round has some hundreds of records."""
 
-Who = Literal["everybody", "readers", "members", "operator"]
-Handler = Callable[["Hub", Request, Member | None], Awaitable[Response]]
-"""Answers a request; it is told which member asks, where that is known. Members' routes always know it."""
-PageHandler = Callable[[Request, Reading], Awaitable[Response]]
-"""Answers whoever may read. It asks the database by `Reading.ask`, and says its own Content-Security-Policy."""
+Audience = Literal["everybody", "readers", "members", "operator"]
+Handler = Callable[["HubApp", Request, Member | None], Awaitable[Response]]
+"""The member is known on routes for members, and None on others where the reader is no member."""
+PageHandler = Callable[[Request, ReadPool], Awaitable[Response]]
+"""Sets its own Content-Security-Policy."""
+AddressLookup = Callable[[str], tuple[int | None, str | None]]
+"""ASN and country of an address."""
 
 
-class Served(msgspec.Struct, frozen=True):
-    """A route: who may come by it, and who answers."""
-
+class HubRoute(msgspec.Struct, frozen=True):
     method: str
     path: str
     handler: Handler
-    who: Who = "members"
+    audience: Audience = "members"
 
 
-class Enrolling(msgspec.Struct, forbid_unknown_fields=True):
+class EnrolRequest(msgspec.Struct, forbid_unknown_fields=True):
     invitation: str
 
 
-class Hub:
-    """The handlers, and what they share."""
+class HubApp:
+    """The ASGI application, and what its handlers share."""
 
     def __init__(
         self,
         collector: Collector,
-        doorkeeper: Doorkeeper,
-        readers: Readers,
-        reading: Reading,
+        auth: HubAuth,
+        read_pool: ReadPool,
+        routes: Sequence[HubRoute] = (),
         *,
         behind_proxy: bool = False,
-        bodies: Bodies | None = None,
-        more: Sequence[Served] = (),
-        pages: Sequence[tuple[str, PageHandler]] = (),
     ) -> None:
-        """`more` are further routes, `pages` the paths that people read and what answers there."""
-        self.collector, self.doorkeeper, self.bodies = collector, doorkeeper, bodies or Bodies()
-        self.readers, self.reading = readers, reading
-        self.answered: Counter[int] = Counter()
-        """How many requests were answered, by status."""
+        self.collector, self.auth, self.read_pool = collector, auth, read_pool
+        self.response_counts: Counter[int] = Counter()
+        """Responses by status."""
         self._behind_proxy = behind_proxy
-        self._batches, self._records = Rates(BATCHES_PER_S, BATCHES), Rates(RECORDS_PER_S, RECORDS)
-        self._reader, self._one = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
-        served = [
-            Served("GET", "/healthz", Hub.health, "everybody"),
-            Served("GET", "/openapi.json", Hub.describe, "everybody"),
-            Served("POST", "/v1/enrol", Hub.enrol, "everybody"),
-            Served("POST", "/v1/token", Hub.renew),
-            Served("POST", "/v1/measurements", Hub.measurements),
-            *more,
-            *(Served("GET", path, _page(handler), "readers") for path, handler in pages),
-        ]
+        self._bodies = RequestBodies()
+        self._batches, self._records = RateLimits(BATCHES_PER_S, MAX_BATCHES), RateLimits(RECORDS_PER_S, MAX_RECORDS)
+        self._parser, self._parsing = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
+        every = (
+            HubRoute("GET", "/healthz", HubApp.health, "everybody"),
+            HubRoute("GET", "/openapi.json", HubApp.openapi, "everybody"),
+            HubRoute("POST", "/v1/enrol", HubApp.enrol, "everybody"),
+            HubRoute("POST", "/v1/token", HubApp.renew),
+            HubRoute("POST", "/v1/measurements", HubApp.upload),
+            *routes,
+        )
         self.app = Starlette(
-            routes=[Route(one.path, self._answering(one), methods=[one.method]) for one in served],
-            exception_handlers={HTTPException: self._no_such_thing, Exception: self._broken},
+            routes=[Route(route.path, self._endpoint(route), methods=[route.method]) for route in every],
+            exception_handlers={HTTPException: self._http_error, Exception: self._internal_error},
         )
 
     async def renew(self, request: Request, member: Member | None) -> Response:
-        """Another token in place of the one that this came with."""
+        """Another token for the member."""
         assert member is not None
-        return answer({"token": await self.doorkeeper.renew(member)})
+        return json_response({"token": await self.auth.renew(member)})
 
-    async def measurements(self, request: Request, member: Member | None) -> Response:
-        """A batch of records, one a line; an answer for each."""
+    async def upload(self, request: Request, member: Member | None) -> Response:
+        """A batch of records, one a line; a result for each."""
         assert member is not None
-        name = str(member.id)
-        if (wait := self._batches.take(name)) or (wait := self._records.wait_s(name, 1)):
-            raise TooMany(wait)
+        key = str(member.id)
+        if (wait := self._batches.take(key)) or (wait := self._records.wait_s(key, 1)):
+            raise TooManyRequests(wait)
         self.collector.ensure_room()
-        with await self.bodies.read(request, MAX_PACKED) as body:
+        async with self._bodies.read(request, MAX_PACKED_BYTES) as body:
             encoding = request.headers.get("content-encoding", "").strip().lower()
-            async with self._one:  # one at a time, so that what waits is counted before the next is read
+            async with self._parsing:  # one at a time, so that what waits is counted before the next is read
                 self.collector.ensure_room()
-                read_in = asyncio.get_running_loop().run_in_executor
-                records = await read_in(self._reader, _records, body.data, encoding, member.name)
-        self._records.spend(name, len(records))
-        answers: list[Answer] = await self.collector.keep(member, records) if records else []
-        return answer({"answers": answers})
+                run = asyncio.get_running_loop().run_in_executor
+                records = await run(self._parser, read_batch, body, encoding, member.name)
+        self._records.spend(key, len(records))
+        results: list[RecordResult] = await self.collector.store(member, records) if records else []
+        return json_response({"answers": results})
 
     async def enrol(self, request: Request, member: Member | None) -> Response:
         """A name and a token for an invitation."""
-        asked = await self.asked(request, Enrolling)
-        name, token = await self.doorkeeper.enrol(asked.invitation, self.place(request))
-        return answer({"name": name, "token": token})
+        body = await self.json_body(request, EnrolRequest)
+        name, token = await self.auth.enrol(body.invitation, self.rate_limit_key(request))
+        return json_response({"name": name, "token": token})
 
-    async def asked(self, request: Request, kind: Any) -> Any:
-        """What a small JSON body says, as a `kind`."""
-        with await self.bodies.read(request, SMALL) as body:
+    async def json_body(self, request: Request, kind: Any) -> Any:
+        """A small JSON body, decoded as `kind`. BadRequest."""
+        async with self._bodies.read(request, MAX_JSON_BYTES) as body:
             try:
-                return decode(body.data, kind)
+                return decode(body, kind)
             except BadRecord as error:
-                raise BadBody(str(error), 422) from error
+                raise BadRequest(str(error), 422) from error
 
     async def health(self, request: Request, member: Member | None) -> Response:
-        return answer({"status": "ok"})
+        return json_response({"status": "ok"})
 
-    async def describe(self, request: Request, member: Member | None) -> Response:
-        return answer(description())
+    async def openapi(self, request: Request, member: Member | None) -> Response:
+        return json_response(description())
 
-    async def _let_in(self, who: Who, request: Request) -> Member | None:
-        header, place = request.headers.get("authorization"), self.place(request)
-        if who == "members":
-            return await self.doorkeeper.member(header, place)
-        if who == "readers":
-            return await self.readers.reader(header, place)
-        if who == "operator":
-            await self.readers.operator(header, place)
+    async def _authorize(self, audience: Audience, request: Request) -> Member | None:
+        header, key = request.headers.get("authorization"), self.rate_limit_key(request)
+        if audience == "members":
+            return await self.auth.member(header, key)
+        if audience == "readers":
+            return await self.auth.reader(header, key)
+        if audience == "operator":
+            await self.auth.operator(header, key)
         return None
 
-    def _answering(self, one: Served) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, route: HubRoute) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
             response = with_headers(await attempt(request))
-            self.answered[response.status_code] += 1
+            self.response_counts[response.status_code] += 1
             return response
 
         async def attempt(request: Request) -> Response:
             try:
-                return await one.handler(self, request, await self._let_in(one.who, request))
-            except NotKnown:
-                if one.who in ("readers", "operator"):
-                    return refusal(401, "no password or token, or not a valid one", {"WWW-Authenticate": BROWSERS})
-                return refusal(401, "no token, or not a valid one", {"WWW-Authenticate": "Bearer"})
-            except TooMany as error:
-                return refusal(429, str(error), {"Retry-After": str(max(1, round(error.wait_s)))})
-            except TooSlow:
-                return refusal(503, "that takes too long to answer: ask for less", {"Retry-After": "60"})
-            except Busy:
-                return refusal(503, "busy, come back later", {"Retry-After": "10"})
+                return await route.handler(self, request, await self._authorize(route.audience, request))
+            except Unauthorized:
+                if route.audience in ("readers", "operator"):
+                    challenge = {"WWW-Authenticate": BROWSER_CHALLENGE}
+                    return error_response(401, "no password or token, or not a valid one", challenge)
+                return error_response(401, "no token, or not a valid one", {"WWW-Authenticate": "Bearer"})
+            except TooManyRequests as error:
+                return error_response(429, str(error), {"Retry-After": str(max(1, round(error.wait_s)))})
+            except QueryTimeout:
+                return error_response(503, "that takes too long to answer: ask for less", {"Retry-After": "60"})
+            except Overloaded:
+                return error_response(503, "busy, come back later", {"Retry-After": "10"})
             except StoreError:
-                return refusal(503, "nothing can be stored just now, come back later", {"Retry-After": "60"})
-            except (BadBody, BadPacking) as error:
-                return refusal(error.status, str(error))
+                why = "nothing can be stored just now, come back later"
+                return error_response(503, why, {"Retry-After": "60"})
+            except BadRequest as error:
+                return error_response(error.status, str(error))
             except ClientDisconnect:
-                return refusal(400, "gone")
+                return error_response(400, "gone")
 
         return handle
 
-    async def _no_such_thing(self, request: Request, error: Exception) -> Response:
+    async def _http_error(self, request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 404
-        more = dict(error.headers or {}) if isinstance(error, HTTPException) else None
-        return with_headers(refusal(status, "there is no such thing here", more))
+        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
+        return with_headers(error_response(status, "there is no such thing here", headers))
 
-    async def _broken(self, request: Request, error: Exception) -> Response:
-        return with_headers(refusal(500, "a fault of the hub's own"))
+    async def _internal_error(self, request: Request, error: Exception) -> Response:
+        return with_headers(error_response(500, "a fault of the hub's own"))
 
-    def place(self, request: Request) -> str:
-        """What counts as one place that a request comes from."""
-        return neighbourhood(self.address(request))
+    def rate_limit_key(self, request: Request) -> str:
+        return rate_limit_key(self.address(request))
 
     def address(self, request: Request) -> str:
-        """Where a request comes from; behind a proxy, what that says itself, which is the last word in the field."""
+        """The client's address; behind a proxy the last one in X-Forwarded-For, which the proxy itself wrote."""
         address = request.client.host if request.client else ""
         if self._behind_proxy:
             return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or address
         return address
 
 
-def _page(handler: PageHandler) -> Handler:
-    async def handle(hub: Hub, request: Request, member: Member | None) -> Response:
-        return await handler(request, hub.reading)
+def whoami_route(lookup: AddressLookup | None) -> HubRoute:
+    """GET /v1/whoami: a member's ASN and country by its address, which is not stored; 404 without `lookup`."""
 
-    return handle
+    async def whoami(hub: HubApp, request: Request, member: Member | None) -> Response:
+        if lookup is None:
+            raise BadRequest("this hub has no database of networks: [asn] mmdb", 404)
+        asn, country = lookup(hub.address(request))
+        return json_response({"asn": asn, "country": country})
+
+    return HubRoute("GET", "/v1/whoami", whoami)
 
 
-def _records(packed: bytes, encoding: str, member: str) -> list[tuple[int, Record]]:
-    """Every line of a batch with its number, read or refused."""
-    found: list[tuple[int, Record]] = []
-    for number, line in enumerate(unpack(packed, encoding).split(b"\n"), 1):
-        if not line.strip():
-            continue
-        if len(found) == MOST_RECORDS:
-            raise BadPacking(f"more than {MOST_RECORDS} records in one batch", 413)
-        try:
-            found.append((number, read(line, member)))
-        except BadRecord as error:
-            found.append((number, error))
-    return found
+def page_routes(pages: Sequence[tuple[str, PageHandler]]) -> tuple[HubRoute, ...]:
+    """Routes for the web pages, in the order in which paths are matched."""
+
+    def handler_of(page: PageHandler) -> Handler:
+        async def handle(hub: HubApp, request: Request, member: Member | None) -> Response:
+            return await page(request, hub.read_pool)
+
+        return handle
+
+    return tuple(HubRoute("GET", path, handler_of(page), "readers") for path, page in pages)
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(value), status, headers, "application/json")
+
+
+def error_response(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    """An error. It closes the connection: an unread body would be taken for the next request."""
+    return json_response({"error": why}, status, {**(headers or {}), "Connection": "close"})
+
+
+def with_headers(response: Response) -> Response:
+    """With HEADERS where the response does not set them itself."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from results.hub.read_pool import Away, TooSlow
-from results.hub.web.cache import LONGEST_ANSWER_S
+from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
+from results.hub.web.context import QUERY_TIMEOUT_S
 from results.hub.web.queries import CellRow
 from results.warehouse import queries
 from results.warehouse.clickhouse_engine import ClickhouseEngine
@@ -25,11 +25,11 @@ AWAY_S = 15.0
 
 def pages_engine(url: str) -> ClickhouseEngine:
     """The warehouse of a clickhouse:// URL, which the reading threads share; to be closed by who asked for it."""
-    return ClickhouseEngine(url, longest_s=int(LONGEST_ANSWER_S), connect_s=CONNECT_S)
+    return ClickhouseEngine(url, longest_s=int(QUERY_TIMEOUT_S), connect_s=CONNECT_S)
 
 
 class StoreAnswers(WarehouseAnswers):
-    """Raises TooSlow as who reads the hub's own database does, and Away."""
+    """Raises QueryTimeout as who reads the hub's own database does, and WarehouseUnavailable."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(engine)
@@ -46,11 +46,11 @@ class StoreAnswers(WarehouseAnswers):
 
     def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
         if self._clock() < self._away_until:
-            raise Away
+            raise WarehouseUnavailable
         try:
             return super()._rows(query, period)
         except TooLong as error:
-            raise TooSlow from error
+            raise QueryTimeout from error
         except WarehouseError as error:
             self._away_until = self._clock() + AWAY_S
-            raise Away(str(error)) from error
+            raise WarehouseUnavailable(str(error)) from error

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from schedules.hub_client.upload import Sender
+from schedules.hub_client.upload import Uploader
 from schedules.notify.notifier import Notifier
 from schedules.round.preflight import unwilling
 
@@ -38,12 +38,12 @@ class Aside:
         may_tell: Callable[[Store], str | None] = lambda _: None,
         may_send: Callable[[Store], str | None] = lambda _: None,
         teller: Notifier | None = None,
-        sender: Sender | None = None,
+        sender: Uploader | None = None,
     ) -> None:
         """`may_tell` gives the sentence why people may not be told, None where they may; `may_send` the same of a
         hub."""
         self._say, self._may_tell, self._teller = say, may_tell, teller or Notifier()
-        self._may_send, self._sender = may_send, sender or Sender()
+        self._may_send, self._sender = may_send, sender or Uploader()
         self._said: dict[str, str] = {}
         self._server: MetricsServer | None = None
         self._listens: str | None = None

@@ -1,4 +1,4 @@
-"""`init --hub`: use a group's invitation up, and what the configuration has to say then."""
+"""`init --hub`: enrols this vantage point with a hub."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """What was asked for. The invitation is printed nowhere."""
+    """The options. The invitation is never printed."""
 
     url: str
     invitation: str
     pin: str | None
 
     def toml(self) -> str:
-        """The tables that name the hub."""
+        """The configuration tables for the hub."""
         pins = f"pins = [{json.dumps(self.pin)}]\n" if self.pin else ""
         return f"[hub]\nurl = {json.dumps(self.url)}\n{pins}\n[control]\nhub = {json.dumps(self.url)}\n"
 
     def missing_in(self, config: Config) -> str:
-        """The same, where a configuration does not send to this hub yet."""
+        """The tables, where the configuration does not name this hub; else empty."""
         return "" if config.hub.url == self.url else self.toml()
 
 
 def enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrolment | None:
-    """The options, read before anything is done."""
+    """The validated options; None where none is given."""
     from probe.http.api_client import server_of
 
     if url is None and invitation is None and pin is None:
@@ -51,7 +51,7 @@ def enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrol
 
 
 def enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
-    """Enrol, and keep the token in the database, which from then on is for its owner alone. The name given."""
+    """Enrol, and store the token in the database, readable by its owner only. Returns the name that the hub gave."""
     from datetime import UTC, datetime
 
     from probe.http.api_client import NotAnswered

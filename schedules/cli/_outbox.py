@@ -1,4 +1,4 @@
-"""`results outbox`: what waits to be sent to the group's hub, and what the hub would not have."""
+"""`results outbox`: the upload queue of each hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from schedules.cli._app import App
 
-TOLD = 20
+MAX_REFUSALS = 20
 
 
 @click.command()
@@ -29,7 +29,7 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
             box.queue(store, hub.url, app.config().vantage.name)
             again = box.retry(store, hub.url) if retry else 0
             waits, refused = box.counts(store.db, hub.url)
-            refusals = box.refusals(store.db, hub.url, TOLD)
+            refusals = box.refusals(store.db, hub.url, MAX_REFUSALS)
             if as_json:
                 print_json(
                     {

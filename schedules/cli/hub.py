@@ -1,7 +1,8 @@
-"""Run a hub for a group: it collects its vantages' results and serves them as a control."""
+"""`hub`: collects a group's results and measures as their control."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -11,8 +12,18 @@ from schedules.cli._app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
-SHORTEST_PASSWORD = 12
+MIN_PASSWORD_LENGTH = 12
 MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
+
+
+class ListenOptions(msgspec.Struct, frozen=True):
+    """Where and how the hub listens."""
+
+    host: str
+    port: int
+    certificate: Path | None
+    key: Path | None
+    behind_proxy: bool
 
 
 @click.group(invoke_without_command=True)
@@ -41,8 +52,7 @@ def hub(
         app = ctx.obj = msgspec.structs.replace(app, db=db)
     if ctx.invoked_subcommand is not None:
         return None
-    host, port = _endpoint(where, certificate, key, behind_proxy)
-    return _serve(app, host, port, certificate, key, behind_proxy, store)
+    return _serve(app, _listen_options(where, certificate, key, behind_proxy), store)
 
 
 @hub.command()
@@ -52,16 +62,15 @@ def invite(app: App, name: str) -> None:
     """Print one invitation for the vantage NAME: it is used up by `reachprobe init --hub`, once, within seven days."""
     from datetime import UTC, datetime
 
-    from results.hub.membership import INVITED_DAYS
-    from results.hub.membership import invite as invited
+    from results.hub import credentials
     from schedules.render.output import talk
 
-    store = app.store()
-    try:
-        click.echo(invited(store, name, datetime.now(UTC)))
-    finally:
-        store.close()
-    talk(f"for {name}, once, within {INVITED_DAYS} days: send it by a way that others cannot read", quiet=app.quiet)
+    with closing(app.store()) as store:
+        click.echo(credentials.invite(store, name, datetime.now(UTC)))
+    talk(
+        f"for {name}, once, within {credentials.INVITATION_DAYS} days: send it by a way that others cannot read",
+        quiet=app.quiet,
+    )
 
 
 @hub.command()
@@ -71,14 +80,11 @@ def revoke(app: App, name: str) -> None:
     """Let the vantage NAME send nothing from now on. What it sent stays; a new invitation lets it in again."""
     from datetime import UTC, datetime
 
-    from results.hub.membership import revoke as revoked
+    from results.hub import credentials
 
-    store = app.store(must_exist=True)
-    try:
-        if not revoked(store, name, datetime.now(UTC)):
+    with closing(app.store(must_exist=True)) as store:
+        if not credentials.revoke(store, name, datetime.now(UTC)):
             raise click.ClickException(f"there is no vantage {name!r} here; `reachprobe hub vantages` lists them")
-    finally:
-        store.close()
     click.echo(f"{name} is no longer let in")
 
 
@@ -91,7 +97,7 @@ def password(app: App) -> None:
     """
     import sys
 
-    from results.hub.secrets import hashed
+    from results.hub.credentials import hash_password
 
     is_asked = sys.stdin.isatty()
     text = (
@@ -99,9 +105,9 @@ def password(app: App) -> None:
         if is_asked
         else sys.stdin.readline().rstrip("\r\n")
     )
-    if len(text) < SHORTEST_PASSWORD:
-        raise click.ClickException(f"at least {SHORTEST_PASSWORD} characters, for whoever finds the hub may guess")
-    click.echo(hashed(text))
+    if len(text) < MIN_PASSWORD_LENGTH:
+        raise click.ClickException(f"at least {MIN_PASSWORD_LENGTH} characters, for whoever finds the hub may guess")
+    click.echo(hash_password(text))
 
 
 @hub.command()
@@ -109,11 +115,10 @@ def password(app: App) -> None:
 @click.pass_obj
 def vantages(app: App, as_json: bool) -> None:
     """List the vantages: since when, how much they sent, and the last time."""
-    from results.hub.membership import members
+    from results.hub.credentials import members
     from schedules.render.output import print_json
 
-    store = app.store(must_exist=True)
-    try:
+    with closing(app.store(must_exist=True)) as store:
         for row in members(store.db):
             if as_json:
                 print_json(row)
@@ -122,11 +127,9 @@ def vantages(app: App, as_json: bool) -> None:
             revoked = f", revoked {row['revoked_at']}" if row["revoked_at"] else ""
             flagged = f", {row['flagged']} of them contradict everybody else" if row["flagged"] else ""
             click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
-    finally:
-        store.close()
 
 
-def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> tuple[str, int]:
+def _listen_options(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> ListenOptions:
     from probe.net.address_policy import literal
 
     host, _, port = where.rpartition(":")
@@ -141,11 +144,11 @@ def _endpoint(where: str, certificate: Path | None, key: Path | None, behind_pro
             f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
             " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
         )
-    return host, int(port)
+    return ListenOptions(host, int(port), certificate, key, behind_proxy)
 
 
 def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
-    """The warehouse that is loaded as well, once it could be opened; `is_shown`: the pages ask it too."""
+    """The URL of the warehouse to load, which can be opened; `is_shown` where the pages query it too."""
     if is_shown and (url is None or not url.startswith("clickhouse://")):
         given = "there is no [hub] store" if url is None else f"{url.partition(':')[0]} lets in one process at a time"
         raise click.ClickException(
@@ -160,22 +163,20 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
         return url
 
 
-def _serve(
-    app: App, host: str, port: int, certificate: Path | None, key: Path | None, behind_proxy: bool, store: str | None
-) -> int:
+def _serve(app: App, listening: ListenOptions, store: str | None) -> int:
     from probe.net.address_policy import literal
     from schedules.render.output import talk
     from schedules.runtime import lock, process
     from schedules.runtime.process import StoppedBySignal
 
     try:
-        from schedules.hub_server.server import listen, serve
+        from schedules.hub_server.server import ServerOptions, listen, serve
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn", "h11"):
             raise
         raise click.ClickException(MISSING) from error
-    config = app.config()
-    is_loopback = (address := literal(host)) is not None and address.is_loopback and not behind_proxy
+    config, host = app.config(), listening.host
+    is_loopback = (address := literal(host)) is not None and address.is_loopback and not listening.behind_proxy
     if config.network.allow_private and not is_loopback:
         raise click.ClickException(
             f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
@@ -186,30 +187,28 @@ def _serve(
     warehouse = _warehouse(store or config.hub.store, is_shown=config.hub.pages == "store")
     with lock.held(app.database, "hub"):
         try:
-            sock = listen(host, port)
+            sock = listen(host, listening.port)
         except OSError as error:
-            raise click.ClickException(f"{host}:{port}: {error.strerror}; choose another with --listen") from error
+            raise click.ClickException(
+                f"{host}:{listening.port}: {error.strerror}; choose another with --listen"
+            ) from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        scheme = "https" if certificate else "http"
+        scheme = "https" if listening.certificate else "http"
 
         def ready() -> None:
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            process.run_async(
-                serve(
-                    config,
-                    app.database,
-                    sock,
-                    certificate=certificate,
-                    key=key,
-                    behind_proxy=behind_proxy,
-                    reads=reads,
-                    ready=ready,
-                    store=warehouse,
-                )
+            options = ServerOptions(
+                ready=ready,
+                reads=reads,
+                certificate=listening.certificate,
+                key=listening.key,
+                behind_proxy=listening.behind_proxy,
+                store=warehouse,
             )
+            process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
             talk("stopped; what was acknowledged is kept", quiet=app.quiet)
     return 0

@@ -43,7 +43,7 @@ class DownloadRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def query(self) -> dict[str, str]:
-        """The filters, with a day more on both sides: whoever reads the file filters by time again."""
+        """The filters, with a day more on both sides: the reader of the file filters by time again."""
         size, record = (PAGE_SIZE_WITH_RECORDS, "yes") if self.whole else (PAGE_SIZE, "no")
         query = {"limit": str(size), "record": record}
         if self.since is not None:

@@ -1,4 +1,4 @@
-"""Sends what was measured to the group's hub: beside rounds, never in their way; again until the hub has it."""
+"""Uploads measurements to the configured hub in the background, and retries until the hub has them."""
 
 from __future__ import annotations
 
@@ -27,127 +27,126 @@ if TYPE_CHECKING:
     from probe.http.api_client import Way
     from schedules.config.schema import Config
 
-FIRST_RETRY_S, LONGEST_RETRY_S, UNKNOWN_S = 60.0, 6 * 3600.0, 6 * 3600.0
-MOST_RECORDS, MOST_BYTES, LONGEST_LINE = 200, 4 * 1024 * 1024, 2 * 1024 * 1024
+FIRST_RETRY_S, MAX_RETRY_S, NOT_ENROLLED_RETRY_S = 60.0, 6 * 3600.0, 6 * 3600.0
+MAX_BATCH_RECORDS, MAX_BATCH_BYTES, MAX_RECORD_BYTES = 200, 4 * 1024 * 1024, 2 * 1024 * 1024
 TOKEN_DAYS = 30
-"""How long a token is used before another is asked for."""
+"""After it a token is renewed."""
 
 
 def retry_s(failures: int, chance: float) -> float:
-    """A minute, then twice as long each time, up to six hours; and a quarter more or less, by `chance` in 0..1, so that
-    a group does not come back all at once."""
-    wait = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(max(0, failures - 1), 20))
+    """Seconds to the next try: doubled each time, and varied by a quarter by `chance` in 0..1 to spread a group."""
+    wait = min(MAX_RETRY_S, FIRST_RETRY_S * 2.0 ** min(max(0, failures - 1), 20))
     return wait * (0.75 + 0.5 * chance)
 
 
-class Sender:
-    """One for each process; it sends in a thread of its own, on a connection of its own."""
+class Uploader:
+    """One for each process; it uploads in a thread and on a connection of its own."""
 
     def __init__(self, clock: Callable[[], float] = time.time, chance: Callable[[], float] = random.random) -> None:
         self._clock, self._chance = clock, chance
         self._thread: threading.Thread | None = None
-        self._said: list[str] = []
+        self._messages: list[str] = []
 
     @staticmethod
     def queue(config: Config, store: Store) -> None:
-        """Put what a round has measured in the outbox."""
+        """Add what was measured to the upload queue."""
         if config.hub.url is not None:
             upload_queue.queue(store, config.hub.url, config.vantage.name)
 
     def step(self, config: Config, store: Store) -> list[str]:
-        """Begin to send what waits, where it is time. Returns at once, with what there is to say of the last time."""
-        said, self._said = self._said, []
+        """Start an upload where one is due. Returns at once, with the messages of the last one."""
+        messages, self._messages = self._messages, []
         if config.hub.url is None or (self._thread is not None and self._thread.is_alive()):
-            return said
+            return messages
         hub = upload_queue.hub_at(store.db, config.hub.url)
         if hub is None:
             return [f"{config.hub.url}: not enrolled there, nothing is sent; `reachprobe init --hub`"]
         self.queue(config, store)
-        if self._is_time(hub) and upload_queue.counts(store.db, hub.url)[0]:
+        if self._is_due(hub) and upload_queue.counts(store.db, hub.url)[0]:
             prepare()
             self._thread = threading.Thread(target=self._work, args=(config, store.path), daemon=True)
             self._thread.start()
-        return said
+        return messages
 
-    def finish(self, longest_s: float) -> list[str]:
-        """Wait so long for what is being sent; what is slower goes on if it can, and else is sent again."""
+    def finish(self, timeout_s: float) -> list[str]:
+        """Wait for a running upload; one that takes longer is continued or repeated. Returns its messages."""
         if self._thread is not None:
-            self._thread.join(max(0.0, longest_s))
-        said, self._said = self._said, []
-        return said
+            self._thread.join(max(0.0, timeout_s))
+        messages, self._messages = self._messages, []
+        return messages
 
-    def _is_time(self, hub: Hub) -> bool:
-        """What lies further ahead than it ever could was written while the clock was wrong, and holds nothing up."""
+    def _is_due(self, hub: Hub) -> bool:
+        """A time further ahead than any retry was written while the clock was wrong, and is ignored."""
         wait = epoch(hub.not_before) - self._clock() if hub.not_before is not None else 0.0
-        return not 0 < wait <= 2 * LONGEST_RETRY_S
+        return not 0 < wait <= 2 * MAX_RETRY_S
 
     def _work(self, config: Config, database: Path) -> None:
         try:
             with closing(Store.open(database)) as store:
-                asyncio.run(self._all(config, store))
+                asyncio.run(self._upload_and_refresh(config, store))
         except Exception as error:
-            self._said.append(f"sending failed and is tried again: {type(error).__name__}: {error}")
+            self._messages.append(f"sending failed and is tried again: {type(error).__name__}: {error}")
 
-    async def _all(self, config: Config, store: Store) -> None:
-        await self.send(config, store)
-        here = Locator(secret_of(store.path), seen_by_hub=partial(network_seen, store.path))
-        await refresh(config, store.path, here, self._clock())
+    async def _upload_and_refresh(self, config: Config, store: Store) -> None:
+        await self.upload(config, store)
+        locator = Locator(secret_of(store.path), seen_by_hub=partial(network_seen, store.path))
+        await refresh(config, store.path, locator, self._clock())
 
-    async def send(self, config: Config, store: Store) -> None:
-        """Send until nothing waits, or something fails."""
+    async def upload(self, config: Config, store: Store) -> None:
+        """Upload until the queue is empty or something fails."""
         url = config.hub.url or ""
-        while (hub := upload_queue.hub_at(store.db, url)) is not None and self._is_time(hub):
-            waits = upload_queue.waiting(store.db, url, MOST_RECORDS)
-            if not waits or not upload_queue.claim(store, hub, self._at(retry_s(hub.failures + 1, self._chance()))):
+        while (hub := upload_queue.hub_at(store.db, url)) is not None and self._is_due(hub):
+            waiting = upload_queue.waiting(store.db, url, MAX_BATCH_RECORDS)
+            if not waiting or not upload_queue.claim(store, hub, self._in(retry_s(hub.failures + 1, self._chance()))):
                 return
             try:
                 way = usable_way(config)
                 hub = await self._with_fresh_token(hub, store, way)
-                await self._batch(hub, waits, store, way)
+                await self._upload_batch(hub, waiting, store, way)
             except (NotAnswered, HubRefused, BadPath, StoreError) as error:
                 self._failed(store, hub, error)
                 return
 
-    async def _batch(self, hub: Hub, waits: dict[int, str], store: Store, way: Way) -> None:
+    async def _upload_batch(self, hub: Hub, waiting: dict[int, str], store: Store, way: Way) -> None:
         lines: list[bytes] = []
         numbers: list[int] = []
         refused: dict[int, str] = {}
         size = 0
-        for number, measurement_id in waits.items():
+        for number, measurement_id in waiting.items():
             line = upload_queue.line(store.db, number, measurement_id, hub.name)
-            if len(line) > LONGEST_LINE:
-                refused[number] = f"longer than the {LONGEST_LINE >> 20} MiB that a hub takes"
+            if len(line) > MAX_RECORD_BYTES:
+                refused[number] = f"longer than the {MAX_RECORD_BYTES >> 20} MiB that a hub takes"
                 continue
-            if lines and size + len(line) > MOST_BYTES:
+            if lines and size + len(line) > MAX_BATCH_BYTES:
                 break
             lines.append(line)
             numbers.append(number)
             size += len(line)
-        answers = await HubClient(hub.url, way, hub.token).send(lines) if lines else {}
-        taken = [numbers[place - 1] for place, why in answers.items() if why is None]
-        refused |= {numbers[place - 1]: why for place, why in answers.items() if why is not None}
-        if not taken and not refused:
+        results = await HubClient(hub.url, way, hub.token).send(lines) if lines else {}
+        stored = [numbers[place - 1] for place, why in results.items() if why is None]
+        refused |= {numbers[place - 1]: why for place, why in results.items() if why is not None}
+        if not stored and not refused:
             raise HubRefused(f"{hub.url}: said nothing of what it was sent")
-        upload_queue.answered(store, hub.url, taken, refused, self._at(0))
+        upload_queue.answered(store, hub.url, stored, refused, self._in(0))
         if refused:
             why = next(iter(refused.values()))
-            self._said.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
+            self._messages.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
 
     async def _with_fresh_token(self, hub: Hub, store: Store, way: Way) -> Hub:
         if 0 <= self._clock() - epoch(hub.token_at) < TOKEN_DAYS * 86400:
             return hub
-        upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._at(0))
+        upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._in(0))
         return upload_queue.hub_at(store.db, hub.url) or hub
 
     def _failed(self, store: Store, hub: Hub, error: Exception) -> None:
         wait: float | None = None
         if isinstance(error, HubBusy) and error.wait_s is not None:
-            wait = min(LONGEST_RETRY_S, error.wait_s * (1 + self._chance()))
+            wait = min(MAX_RETRY_S, error.wait_s * (1 + self._chance()))
         elif isinstance(error, NotEnrolled):
-            wait = UNKNOWN_S
-        upload_queue.failed(store, hub.url, str(error), self._at(wait) if wait is not None else None)
+            wait = NOT_ENROLLED_RETRY_S
+        upload_queue.failed(store, hub.url, str(error), self._in(wait) if wait is not None else None)
         if hub.failures == 0 or isinstance(error, NotEnrolled):
-            self._said.append(f"what waits for the hub is sent later: {error}")
+            self._messages.append(f"what waits for the hub is sent later: {error}")
 
-    def _at(self, in_s: float) -> str:
-        return rfc3339_of_epoch(self._clock() + in_s, "milliseconds")
+    def _in(self, seconds: float) -> str:
+        return rfc3339_of_epoch(self._clock() + seconds, "milliseconds")

@@ -1,4 +1,4 @@
-"""Which network a hub sees this vantage in: asked beside rounds where the owner wants it, and known from then on."""
+"""The network that a hub sees this vantage point in, remembered for each of this machine's networks."""
 
 from __future__ import annotations
 
@@ -18,22 +18,19 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
     from schedules.location.location import Locator
 
-FRESH_S = 86400.0
-MOST = 16
-"""Networks that are remembered, the latest of them."""
+MAX_AGE_S = 86400.0
+MAX_NETWORKS = 16
 MAX_BYTES = 16 * 1024
 TIMEOUT_S = 15.0
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """What a hub answers. It is not believed further than that there can be such a network."""
-
+class WhoamiResponse(msgspec.Struct, frozen=True):
     asn: Annotated[int, Meta(ge=1, le=4294967295)] | None = None
     country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
 
 
-class Echo(Seen, frozen=True):
-    """What it answered, and when (Unix time)."""
+class SeenNetwork(WhoamiResponse, frozen=True):
+    """A response, and when it came (Unix time)."""
 
     at: float = 0.0
 
@@ -42,49 +39,47 @@ def file_of(database: Path) -> Path:
     return database.with_name(f"{database.name}.echoed")
 
 
-def remembered(database: Path) -> dict[str, Echo]:
-    """What hubs said, by this machine's own key of the network; nothing where it cannot be read."""
+def remembered(database: Path) -> dict[str, SeenNetwork]:
+    """Hubs' responses by this machine's network key; empty where the file cannot be read."""
     try:
-        with file_of(database).open("rb") as kept:
-            found: dict[str, Echo] = decode(kept.read(MAX_BYTES), dict[str, Echo])
+        with file_of(database).open("rb") as file:
+            found: dict[str, SeenNetwork] = decode(file.read(MAX_BYTES), dict[str, SeenNetwork])
     except (OSError, BadRecord):
         return {}
     return found
 
 
 def network_seen(database: Path, network_key: str) -> tuple[int | None, str | None]:
-    """The ASN and country that a hub saw for the network of this key."""
+    """The ASN and country that a hub saw for the network with this key."""
     seen = remembered(database).get(network_key)
     return (seen.asn, seen.country) if seen is not None else (None, None)
 
 
-async def refresh(config: Config, database: Path, here: Locator, now: float) -> None:
-    """Ask the group's hub, where the owner wants that and the answer is a day old. What goes wrong is let be, and
-    rounds are recorded as is declared.
+async def refresh(config: Config, database: Path, locator: Locator, now: float) -> None:
+    """Ask the configured hub where [asn] echo is set and the last response is older than MAX_AGE_S; ignore errors.
 
-    Only by the direct path: by another the hub would see that one's end.
+    By the direct path only: a hub would see another path's exit.
     """
     url = config.hub.url
     if not config.asn.echo or url is None or config.hub.path != "direct":
         return
-    located = here.locate(config).place("direct")
+    located = locator.locate(config).place("direct")
     key, known = located.network_key, remembered(database)
     if key is None or located.tunnel is not None or located.asn_source == "mmdb":
         return
-    if key in known and 0 <= now - known[key].at < FRESH_S:
+    if key in known and 0 <= now - known[key].at < MAX_AGE_S:
         return
     try:
         hub = HubClient(url, way_of(config, TIMEOUT_S), token_for(database, url.rstrip("/")))
-        got = await hub.read("/v1/whoami", MAX_BYTES)
-        said: Seen = decode(got.body, Seen)
+        response: WhoamiResponse = decode((await hub.read("/v1/whoami", MAX_BYTES)).body, WhoamiResponse)
     except (NotAnswered, HubRefused, BadRecord, BadPath):
         return
-    if here.locate(config).place("direct").network_key == key:  # else it may be the other network that was seen
-        _keep(database, known | {key: Echo(asn=said.asn, country=said.country, at=now)})
+    if locator.locate(config).place("direct").network_key == key:  # else the hub may have seen the other network
+        _write(database, known | {key: SeenNetwork(asn=response.asn, country=response.country, at=now)})
 
 
-def _keep(database: Path, known: dict[str, Echo]) -> None:
-    latest = sorted(known.items(), key=lambda one: one[1].at)[-MOST:]
+def _write(database: Path, known: dict[str, SeenNetwork]) -> None:
+    latest = sorted(known.items(), key=lambda one: one[1].at)[-MAX_NETWORKS:]
     file = file_of(database)
     part = file.with_name(f"{file.name}.{os.getpid()}")
     try:

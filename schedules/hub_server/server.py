@@ -1,4 +1,4 @@
-"""Runs a hub: its parts put together, by uvicorn, on one socket, until it is told to end."""
+"""Runs a hub on one socket with uvicorn until it is cancelled."""
 
 from __future__ import annotations
 
@@ -8,47 +8,58 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
+import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from results.db.json_codec import prepare
 from results.db.store import Store
-from results.hub import metrics_api, whoami
-from results.hub.access import Readers, Reads
-from results.hub.auth import Doorkeeper
+from results.hub import metrics_api
+from results.hub.auth import HubAuth, ReadPolicy
 from results.hub.collector import Collector
-from results.hub.distribution import Shared
-from results.hub.outlier_job import Examiner
+from results.hub.credentials import HashedSecret, parse_password_hash
+from results.hub.distribution import Distribution
+from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
-from results.hub.read_pool import Reading
-from results.hub.routes import Hub, Served
-from results.hub.secrets import Hashed, kept_password
+from results.hub.read_pool import ReadPool
+from results.hub.routes import AddressLookup, HubApp, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
 from schedules.hub_server.control import controls
-from schedules.hub_server.warehouse_sync import storing
-from schedules.location.location import AddressLookup, reader
+from schedules.hub_server.warehouse_sync import sync_warehouse
+from schedules.location.location import reader
 from schedules.plan.lists import read_list
 from schedules.round.judge import judge_again
 
 if TYPE_CHECKING:
-    from results.hub.web.backend import PageAnswers
+    from results.hub.web.queries import PageAnswers
     from schedules.config.schema import Config
 
-HEAD_S = 15.0
-"""How long somebody may take to send the head of a request, however slowly it comes."""
-MOST_CONNECTIONS = 3000
-MAX_HEAD = 16 * 1024
-LAST_S = 10
-EXAMINED_EVERY_S = 20.0
+HEAD_TIMEOUT_S = 15.0
+MAX_CONNECTIONS = 3000
+MAX_HEAD_BYTES = 16 * 1024
+KEEP_ALIVE_S, SHUTDOWN_S = 15, 10
+OUTLIERS_EVERY_S = 20.0
 
 
-class Patient(H11Protocol):
-    """Waits for the head of a request so long and no longer, which uvicorn by itself does not."""
+class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a hub is served; `ready` is called once it listens."""
 
-    _watched: asyncio.TimerHandle | None = None
+    ready: Callable[[], None]
+    reads: ReadPolicy
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+    store: str | None = None
+    """URL of a warehouse that is loaded as well."""
+
+
+class HeadTimeoutProtocol(H11Protocol):
+    """Closes a connection whose request head does not arrive in HEAD_TIMEOUT_S, which uvicorn itself does not do."""
+
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -59,20 +70,20 @@ class Patient(H11Protocol):
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._watched is not None:
-            self._watched.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
-            if self._watched is not None:
-                self._watched.cancel()
-                self._watched = None
-        elif self._watched is None:
-            self._watched = self.loop.call_later(HEAD_S, self._give_up)
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        elif self._timer is None:
+            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._expire)
 
-    def _give_up(self) -> None:
-        self._watched = None
+    def _expire(self) -> None:
+        self._timer = None
         if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
             self.transport.abort()
 
@@ -88,11 +99,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        yield  # signals are the business of schedules.runtime.process
+        yield  # schedules.runtime.process handles signals
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The socket to serve on. OSError where it cannot be had."""
+    """A listening socket. OSError."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -104,49 +115,15 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-async def serve(
-    config: Config,
-    database: Path,
-    sock: socket.socket,
-    *,
-    certificate: Path | None,
-    key: Path | None,
-    behind_proxy: bool,
-    reads: Reads,
-    ready: Callable[[], None],
-    store: str | None = None,
-) -> None:
-    """Serve until cancelled; then answer what is under way, and end. `store`: a warehouse that is loaded as well."""
+async def serve(config: Config, database: Path, sock: socket.socket, options: ServerOptions) -> None:
+    """Serve until cancelled; then finish open requests and return."""
     prepare()
-    collector = Collector(database, lambda store: judge_again(store, config))
-    doorkeeper, reading = Doorkeeper(database), Reading(database)
-    control = controls(config)
-    shared = Shared(database, Path(config.hub.targets) if config.hub.targets else None, _targets)
-    with ExitStack() as stack:
-        shown = stack.enter_context(_shown(store)) if store is not None and config.hub.pages == "store" else None
-        stack.callback(reading.close)
-        stack.callback(doorkeeper.close)
-        stack.callback(collector.close)
-        hub = Hub(
-            collector,
-            doorkeeper,
-            Readers(doorkeeper, reads, _kept(config.hub.reading_password), _kept(config.hub.operator_password)),
-            reading,
-            behind_proxy=behind_proxy,
-            more=(
-                Served("POST", "/v1/control", control.handle),
-                *ReadApi().served(),
-                *shared.served(),
-                Served("GET", "/metrics", metrics_api.metrics, "operator"),
-                *whoami.served(_networks(config)),
-            ),
-            pages=pages(store=shown),
-        )
-        server = _Server(_settings(hub.app, certificate, key), ready)
+    with _hub(config, database, options) as hub:
+        server = _Server(_uvicorn_config(hub, options), options.ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
-        beside = [asyncio.create_task(examining(database))]
-        if store is not None:
-            beside.append(asyncio.create_task(storing(database, store)))
+        jobs = [asyncio.create_task(detect_outliers(database))]
+        if options.store is not None:
+            jobs.append(asyncio.create_task(sync_warehouse(database, options.store)))
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -155,64 +132,85 @@ async def serve(
                 await running
             raise
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
 
 
-async def examining(database: Path, every_s: float = EXAMINED_EVERY_S) -> None:
-    """Look for findings that stand alone, now and then, until cancelled."""
-    examiner = Examiner()
+async def detect_outliers(database: Path) -> None:
+    """Flag outliers at intervals until cancelled."""
+    detector = OutlierDetector()
 
     def step() -> None:
         with closing(Store.open(database)) as store:
-            examiner.step(store, datetime.now(UTC))
+            detector.step(store, datetime.now(UTC))
 
     while True:
-        with suppress(Exception):  # whatever it met, as a full disk, it is tried again, and the hub serves on
+        with suppress(Exception):  # after any error, such as a full disk, the hub serves on and tries again
             await asyncio.to_thread(step)
-        await asyncio.sleep(every_s)
+        await asyncio.sleep(OUTLIERS_EVERY_S)
 
 
 @contextmanager
-def _shown(store: str) -> Iterator[PageAnswers]:
-    """The warehouse, for the pages."""
+def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[HubApp]:
+    table = config.hub
+    with ExitStack() as stack:
+        warehouse = None
+        if options.store is not None and table.pages == "store":
+            warehouse = stack.enter_context(_warehouse_answers(options.store))
+        collector = stack.enter_context(closing(Collector(database, lambda store: judge_again(store, config))))
+        password, operator = _parsed(table.reading_password), _parsed(table.operator_password)
+        auth = stack.enter_context(closing(HubAuth(database, options.reads, password, operator)))
+        read_pool = stack.enter_context(closing(ReadPool(database)))
+        routes = (
+            HubRoute("POST", "/v1/control", controls(config).handle),
+            *ReadApi().routes(),
+            *Distribution(database, Path(table.targets) if table.targets else None, read_targets).routes(),
+            HubRoute("GET", "/metrics", metrics_api.metrics, "operator"),
+            whoami_route(_address_lookup(config)),
+            *page_routes(pages(store=warehouse)),
+        )
+        yield HubApp(collector, auth, read_pool, routes, behind_proxy=options.behind_proxy)
+
+
+@contextmanager
+def _warehouse_answers(store: str) -> Iterator[PageAnswers]:
     from results.warehouse.hub_backend import StoreAnswers, pages_engine
 
     with closing(pages_engine(store)) as engine:
         yield StoreAnswers(engine)
 
 
-def _networks(config: Config) -> AddressLookup | None:
-    """Tells an address's network by the databases here, the newest of them; None without any."""
+def _address_lookup(config: Config) -> AddressLookup | None:
+    """By the newest state of the configured databases; None without any."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
         return None
-    reader(config)  # one that cannot be read is told now
+    reader(config)  # an unreadable database is an error at the start
     return lambda address: reader(config)(address)
 
 
-def _targets(file: Path) -> list[tuple[str, str]]:
+def read_targets(file: Path) -> list[tuple[str, str]]:
     return [(target.text, category) for target, category in read_list(file)]
 
 
-def _kept(password: str | None) -> Hashed | None:
-    return kept_password(password) if password is not None else None
+def _parsed(password: str | None) -> HashedSecret | None:
+    return parse_password_hash(password) if password is not None else None
 
 
-def _settings(app: Any, certificate: Path | None, key: Path | None) -> uvicorn.Config:
+def _uvicorn_config(hub: HubApp, options: ServerOptions) -> uvicorn.Config:
     return uvicorn.Config(
-        app,
-        http=Patient,
+        hub.app,
+        http=HeadTimeoutProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=LAST_S,
-        h11_max_incomplete_event_size=MAX_HEAD,
-        ssl_certfile=str(certificate) if certificate else None,
-        ssl_keyfile=str(key) if key else None,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        ssl_certfile=str(options.certificate) if options.certificate else None,
+        ssl_keyfile=str(options.key) if options.key else None,
     )

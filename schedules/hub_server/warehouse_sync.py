@@ -1,9 +1,8 @@
-"""A hub's results into a warehouse as well: after they are in its database and acknowledged, by a process of its own.
+"""Loads a hub's database into a warehouse, in a process of its own, after records are acknowledged.
 
-What the hub answers to its members says that a record is on this machine's disk, and waits for nothing else. The
-loader begins where the warehouse itself says that it stopped, so that it may end at any moment, and several hubs may
-load into one warehouse. `python -m schedules.hub_server.warehouse_sync DATABASE` loads once; the URL comes in the
-environment, for it may hold a password.
+The warehouse itself knows where loading stopped, so a loader may end at any moment, and several hubs may share one
+warehouse. `python -m schedules.hub_server.warehouse_sync DATABASE` loads once; the URL, which may hold a password, is
+passed in the environment.
 """
 
 from __future__ import annotations
@@ -14,16 +13,17 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
-EVERY_S = 60.0
-WHERE = "REACHPROBE_HUB_STORE"
+LOAD_EVERY_S = 60.0
+URL_VARIABLE = "REACHPROBE_HUB_STORE"
 
 
-async def storing(database: Path, url: str, every_s: float = EVERY_S) -> None:
-    """Load what is new, now and then, until cancelled. What goes wrong is said, and tried again the next time."""
+async def sync_warehouse(database: Path, url: str, every_s: float = LOAD_EVERY_S) -> None:
+    """Load what is new at intervals until cancelled."""
     command = (sys.executable, "-m", "schedules.hub_server.warehouse_sync", str(database))
+    environ = os.environ | {URL_VARIABLE: url}
     while True:
         process = await asyncio.create_subprocess_exec(
-            *command, env=os.environ | {WHERE: url}, stdin=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[2]
+            *command, env=environ, stdin=asyncio.subprocess.DEVNULL, cwd=Path(__file__).parents[2]
         )
         try:
             await process.wait()
@@ -44,11 +44,11 @@ def main(database: str) -> int:
     from results.warehouse.load import load
 
     try:
-        with closing(open_engine(os.environ[WHERE])) as engine:
+        with closing(open_engine(os.environ[URL_VARIABLE])) as engine:
             for _ in load(engine, from_database.source(Path(database)), lambda: datetime.now(UTC)):
                 pass
     except WarehouseError as error:
-        print(f"reachprobe: {error}; tried again in {EVERY_S:.0f} s", file=sys.stderr, flush=True)
+        print(f"reachprobe: {error}; tried again in {LOAD_EVERY_S:.0f} s", file=sys.stderr, flush=True)
         return 2
     return 0
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import msgspec
 
 from results.db.store import Store
-from results.hub import membership, secrets
+from results.hub import credentials
 from schedules.hub_client.client import zstd
 from tests.results.hub.hub_process import RunningHub, line, statuses
 from tests.results.records import HOME, finished, measurement
@@ -94,8 +94,11 @@ def members(database: Path, names: Sequence[str]) -> list[str]:
     tokens, now = [], datetime.now(UTC)
     with closing(Store.open(database)) as store:
         for name in names:
-            identifier, _ = secrets.parts(membership.invite(store, name, now), secrets.INVITATION) or ("", "")
-            tokens.append((membership.enrol(store, identifier, now) or ("", ""))[1])
+            identifier, _ = credentials.split_secret(credentials.invite(store, name, now), credentials.INVITATION) or (
+                "",
+                "",
+            )
+            tokens.append((credentials.enrol(store, identifier, now) or ("", ""))[1])
     return tokens
 
 

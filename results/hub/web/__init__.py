@@ -1,4 +1,4 @@
-"""What people read: the hub's pages in English and Russian, made on the server, without a script."""
+"""The hub's pages in English and Russian, rendered on the server, without scripts."""
 
 from __future__ import annotations
 
@@ -6,50 +6,41 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from results.hub.web.backend import OwnAnswers
-from results.hub.web.cache import Remembering
-from results.hub.web.context import utc_now
-from results.hub.web.feeds import Giving
-from results.hub.web.list_pages import ListPages
-from results.hub.web.pages import Pages
+from results.hub.web import feeds, views
+from results.hub.web.context import HubSite
+from results.hub.web.lists import LISTS
 
 if TYPE_CHECKING:
     from results.hub.routes import PageHandler
-    from results.hub.web.backend import PageAnswers
-
-LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
+    from results.hub.web.queries import PageAnswers
 
 
 def pages(
     now: Callable[[], datetime] | None = None, store: PageAnswers | None = None
 ) -> tuple[tuple[str, PageHandler], ...]:
-    """Paths and what answers there, in the order in which they are tried.
+    """Paths and their handlers, in the order in which they are matched.
 
     `store` answers what is counted over many vantages, where that is not the hub's own database.
     """
-    answers = OwnAnswers if store is None else lambda db: store
-    shared = Remembering(), now or utc_now, answers
-    made, lists, giving = Pages(*shared), ListPages(*shared), Giving(*shared)
-    both: list[tuple[str, PageHandler]] = []
-    for name in LISTS:
-        both += [(f"/{name}", getattr(lists, name)), (f"/{name}.csv", getattr(lists, name))]
-    every: tuple[tuple[str, PageHandler], ...] = (
-        ("/", made.matrix),
-        ("/matrix.csv", made.matrix),
-        *both,
-        ("/service/{name:path}.csv", made.service),
-        ("/service/{name:path}", made.service),
-        ("/target.csv", made.target),
-        ("/target", made.target),
-        ("/vantage/{name:path}.csv", made.vantage),
-        ("/vantage/{name:path}", made.vantage),
-        ("/m/{id}/{form}.jsonl", made.line),
-        ("/m/{id}", made.measurement),
-        ("/rules", made.rules),
-        ("/feed.atom", giving.feed),
-        ("/badge/{name:path}.svg", giving.badge),
-        ("/style.css", giving.style),
-        ("/icon.svg", giving.icon),
-        ("/favicon.ico", giving.icon),
+    site = HubSite(now, store)
+    lists = [(f"/{name}{ending}", show) for name, show in LISTS.items() for ending in ("", ".csv")]
+    every = (
+        ("/", views.matrix),
+        ("/matrix.csv", views.matrix),
+        *lists,
+        ("/service/{name:path}.csv", views.service),
+        ("/service/{name:path}", views.service),
+        ("/target.csv", views.target),
+        ("/target", views.target),
+        ("/vantage/{name:path}.csv", views.vantage),
+        ("/vantage/{name:path}", views.vantage),
+        ("/m/{id}/{form}.jsonl", views.measurement_file),
+        ("/m/{id}", views.measurement),
+        ("/rules", views.rules),
+        ("/feed.atom", feeds.feed),
+        ("/badge/{name:path}.svg", feeds.badge),
+        ("/style.css", feeds.style),
+        ("/icon.svg", feeds.icon),
+        ("/favicon.ico", feeds.icon),
     )
-    return tuple((path, made.in_time(handler)) for path, handler in every)
+    return tuple((path, site.handler(show)) for path, show in every)

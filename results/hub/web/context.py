@@ -1,97 +1,158 @@
-"""What all pages share: the clock, what a reader asks for, and what was found a moment ago."""
+"""What all pages share: the clock, cached query results and rendered pages; and one request for a page."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from starlette.responses import Response
 
-from results.hub.read_pool import Away, TooSlow
-from results.hub.web import rendering
-from results.hub.web.backend import OwnAnswers
-from results.hub.web.cache import Remembering
-from results.hub.web.params import DAYS, Asked, asked
+from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
+from results.hub.web import queries, rendering
+from results.hub.web.params import DEFAULT_DAYS, PageQuery, page_query
+from results.hub.web.queries import OwnAnswers
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
     from starlette.requests import Request
 
     from results.aggregate.questions import ChangeRow, Period
-    from results.hub.read_pool import Reading
+    from results.hub.read_pool import ReadPool
     from results.hub.routes import PageHandler
-    from results.hub.web.backend import PageAnswers
+    from results.hub.web.queries import PageAnswers
 
 T = TypeVar("T")
-MOST_DRAWN = 8
-"""Pages that are kept as they are: the first one, in two languages, and what else is in everybody's mouth."""
+MAX_CACHED_ROWS = 400_000
+"""About 100 MB."""
+MAX_AGE_S = 60.0
+"""With nothing new received: a verdict may have been recomputed."""
+AGE_PER_QUERY_TIME = 20
+"""A query that took a second is not repeated for 20, whatever is received meanwhile."""
+QUERY_TIMEOUT_S = 20.0
+MAX_RENDERED = 8
+"""Pages kept as rendered: the matrix in two languages, and a few more."""
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+class _CachedResult:
+    def __init__(self, version: int, value: Any, took_s: float, at: float) -> None:
+        self.version, self.value, self.took_s, self.at = version, value, took_s, at
+        parts = value if isinstance(value, tuple) else (value,)
+        self.rows = 100 + sum(len(part) for part in parts if isinstance(part, (list, set)))
 
 
-class Asking:
-    """Finds for pages. Those that are made with the same Remembering ask the database once for all of them."""
+class QueryCache:
+    """Query results of the last moments; equal queries at the same time run once."""
 
-    def __init__(
-        self,
-        remembering: Remembering,
-        now: Callable[[], datetime],
-        answers: Callable[[Database], PageAnswers] = OwnAnswers,
-    ) -> None:
-        self._remembering, self.now, self.answers = remembering, now, answers
-        self._drawing = asyncio.Lock()
-        self._drawn: dict[Asked, tuple[tuple[object, ...], Response]] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._results: OrderedDict[Hashable, _CachedResult] = OrderedDict()
+        self._locks: dict[Hashable, asyncio.Lock] = {}
 
-    def asked(self, request: Request, days: int = DAYS, *, own: bool = False) -> Asked:
-        """`own`: what is shown lies in this hub's database, also where the other pages ask a store of several."""
-        return asked(request, self.now(), days, own and self.answers is not OwnAnswers)
+    async def run(self, pool: ReadPool, key: Hashable, query: Callable[[Database], T]) -> T:
+        """The result of `query`, from the cache where that is recent enough."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:
+                version = await pool.run(queries.newest_number)
+                cached = self._results.get(key)
+                if cached is None or not self._is_fresh(cached, version):
+                    begun = self._clock()
+                    value = await pool.run(query, QUERY_TIMEOUT_S)
+                    cached = _CachedResult(version, value, self._clock() - begun, self._clock())
+                    self._results[key] = cached
+                self._results.move_to_end(key)
+                while len(self._results) > 1 and sum(one.rows for one in self._results.values()) > MAX_CACHED_ROWS:
+                    self._results.popitem(last=False)
+                result: T = cached.value
+                return result
+        finally:
+            if not lock.locked():
+                self._locks.pop(key, None)
 
-    async def found(self, reading: Reading, key: Any, question: Callable[[Database], T]) -> T:
-        """Asked of the database, or found a moment ago."""
-        return await self._remembering.ask(reading, key, question)
+    def _is_fresh(self, cached: _CachedResult, version: int) -> bool:
+        age = self._clock() - cached.at
+        return age < (MAX_AGE_S if cached.version == version else AGE_PER_QUERY_TIME * cached.took_s)
 
-    async def changed(self, reading: Reading, period: Period) -> list[ChangeRow]:
-        return await self.found(reading, ("changes", period), lambda db: self.answers(db).changes(period))
 
-    def in_time(self, handler: PageHandler) -> PageHandler:
-        """Says on a page what takes too long, or is away."""
+class HubSite:
+    """What the pages share."""
 
-        async def handle(request: Request, reading: Reading) -> Response:
+    def __init__(self, now: Callable[[], datetime] | None = None, store: PageAnswers | None = None) -> None:
+        """`store` answers for several vantages in place of the hub's own database."""
+        self.now = now or (lambda: datetime.now(UTC))
+        self.store, self.cache = store, QueryCache()
+        self._rendering = asyncio.Lock()
+        self._rendered: dict[PageQuery, tuple[tuple[object, ...], Response]] = {}
+
+    def answers(self, db: Database) -> PageAnswers:
+        return self.store if self.store is not None else OwnAnswers(db)
+
+    def handler(self, show: Callable[[View], Awaitable[Response]]) -> PageHandler:
+        """Answers by `show`, or by a page that says why there is no answer."""
+
+        async def handle(request: Request, pool: ReadPool) -> Response:
+            view = View(self, request, pool)
             try:
-                return await handler(request, reading)
-            except TooSlow:
-                return rendering.page(self.asked(request), "slow", status=503)
-            except Away:  # what is wrong is said by the loader, each minute
-                return rendering.page(self.asked(request), "away", status=503)
+                return await show(view)
+            except QueryTimeout:
+                return rendering.page(view.query(), "unavailable", 503, why="slow")
+            except WarehouseUnavailable:  # the loader reports the reason each minute
+                return rendering.page(view.query(), "unavailable", 503, why="away")
 
         return handle
 
-    async def drawn(
-        self, ask: Asked, template: str, given: Callable[[], dict[str, Any]], of: tuple[object, ...] | None = None
-    ) -> Response:
-        """A page, put together in a thread, for it may be long, and the loop has others to serve.
-
-        `of` is what it is made of, where nothing but that and `ask` goes into it: while it is the same, so is the page.
-        """
-
-        def put_together() -> Response:
-            return rendering.page(ask, template, **given())
-
-        if of is None:
-            return await asyncio.to_thread(put_together)
-        async with self._drawing:
-            made_of, page = self._drawn.pop(ask, ((), None))
+    async def once(self, query: PageQuery, of: tuple[object, ...], render: Callable[[], Response]) -> Response:
+        """A page that depends on nothing but `query` and `of`, rendered again only when `of` changes."""
+        async with self._rendering:
+            made_of, page = self._rendered.pop(query, ((), None))
             if page is None or list(map(id, made_of)) != list(map(id, of)):
-                page = await asyncio.to_thread(put_together)
-            self._drawn[ask] = of, page
-            while len(self._drawn) > MOST_DRAWN:
-                del self._drawn[next(iter(self._drawn))]
+                page = await asyncio.to_thread(render)
+            self._rendered[query] = of, page
+            while len(self._rendered) > MAX_RENDERED:
+                del self._rendered[next(iter(self._rendered))]
             return page
 
 
-def missing(ask: Asked) -> Response:
-    return rendering.page(ask, "missing", status=404)
+class View:
+    """One request for a page."""
+
+    def __init__(self, site: HubSite, request: Request, pool: ReadPool) -> None:
+        self.site, self.request, self.pool = site, request, pool
+
+    @property
+    def is_csv(self) -> bool:
+        path: str = self.request.scope["path"]
+        return path.endswith(".csv")
+
+    def query(self, days: int = DEFAULT_DAYS, *, own: bool = False) -> PageQuery:
+        """`own`: the page shows this hub's database even where others show a store of several hubs."""
+        return page_query(self.request, self.site.now(), days, own and self.site.store is not None)
+
+    async def run(self, key: Any, query: Callable[[Database], T]) -> T:
+        """The result of a query, maybe cached under `key`."""
+        return await self.site.cache.run(self.pool, key, query)
+
+    async def changes(self, period: Period) -> list[ChangeRow]:
+        return await self.run(("changes", period), lambda db: self.site.answers(db).changes(period))
+
+    async def render(
+        self,
+        query: PageQuery,
+        template: str,
+        values: Callable[[], dict[str, Any]],
+        of: tuple[object, ...] | None = None,
+    ) -> Response:
+        """A page, rendered in a thread; once for the same `of`, where the values depend on nothing else."""
+
+        def render() -> Response:
+            return rendering.page(query, template, **values())
+
+        return await (asyncio.to_thread(render) if of is None else self.site.once(query, of, render))
+
+
+def not_found(query: PageQuery) -> Response:
+    return rendering.page(query, "missing", status=404)

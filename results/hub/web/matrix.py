@@ -1,4 +1,4 @@
-"""Services and networks: what each cell says, of many vantages and targets. Pure."""
+"""The matrix of services and networks, by country."""
 
 from __future__ import annotations
 
@@ -9,144 +9,161 @@ import msgspec
 
 from results.aggregate.questions import UNDETERMINED
 from results.compare.record import DIRECT, bounded
-from results.hub.web.labels import Network, in_order, names_of, natural, network, title
+from results.hub.web.labels import NetworkColumn, in_order, names_of, natural, network, title
 from results.hub.web.queries import CellRow, LatestRow
 from results.judge.service import deciding
 
-ACROSS = 6
-"""Networks side by side in one table."""
-MOST_ROWS, MOST_NETWORKS, MOST_CELLS = 200, 60, 4000
-Key = tuple[str | None, str]
+MAX_COLUMNS = 6
+"""Networks in one table."""
+MAX_ROWS, MAX_NETWORKS, MAX_CELLS = 200, 60, 4000
+RowKey = tuple[str | None, str]
 """A service, or None and a target that is in none."""
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row is on a network."""
+class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a service or target on a network; `blocked` of `targets` are blocked."""
 
     outcome: str
     method: str | None
     trigger: str | None
     agreement: str
     is_split: bool
-    """Whether its vantages did not all find the same."""
+    """Its vantage points disagree."""
     blocked: int
-    """Of so many targets."""
     targets: int
     vantages: int
     last_at: str
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the register of the country said of a row: None where nothing is known."""
+class RegisterListing(msgspec.Struct, frozen=True, kw_only=True):
+    """The register's entry for a row; `targets` of its targets are listed."""
 
     register: str | None
     listed: bool | None
     since: str | None
     targets: int
-    """So many of its targets are listed."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class MatrixLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A row, with a cell for each network of its table."""
+
     service: str | None
     target: str
     title: str
-    listing: Listing | None
-    states: tuple[State | None, ...]
-    """One for each network."""
-
-    @property
-    def is_blocked(self) -> bool:
-        return any(state is not None and state.outcome == "blocked" for state in self.states)
+    listing: RegisterListing | None
+    states: tuple[MatrixCell | None, ...]
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """A table: the networks of a country, or other paths, as many as go side by side."""
+class MatrixTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Networks of a country, or other paths."""
 
     country: str | None
     by_path: bool
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkColumn, ...]
     vantages: tuple[int, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[MatrixLine, ...]
 
 
 class Matrix(msgspec.Struct, frozen=True, kw_only=True):
-    parts: tuple[Part, ...]
+    """`outcomes` and `agreements` are those that occur."""
+
+    parts: tuple[MatrixTable, ...]
     names: dict[int, str]
     outcomes: frozenset[str]
-    """Those that are shown."""
     agreements: frozenset[str]
     rows_left_out: int
     networks_left_out: int
     last_at: str | None
 
 
-def matrix(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) -> Matrix:
-    """Everything in order: by country, networks by number, what is blocked somewhere first."""
-    cells: dict[Key, dict[Network, list[CellRow]]] = defaultdict(lambda: defaultdict(list))
+def matrix_of(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) -> Matrix:
+    """Tables by country, networks by number, rows that are blocked somewhere first."""
+    found: dict[RowKey, dict[NetworkColumn, list[CellRow]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         key = (row.service, "" if row.service is not None else row.target)
-        cells[key][network(row.country, row.asn, row.network_name, row.path)].append(row)
-    networks: dict[Network, int] = {}
-    for found in cells.values():
-        for one, those in found.items():
-            networks[one] = max(networks.get(one, 0), sum(row.vantages for row in those))
-    shown_networks = sorted(networks, key=lambda one: -networks[one])[:MOST_NETWORKS]
-    groups: dict[tuple[bool, str | None], list[Network]] = defaultdict(list)
-    for one in in_order(shown_networks):
-        by_path = one.path != DIRECT
-        groups[by_path, None if by_path else one.country].append(one)
-    states = {key: {one: state(those, required) for one, those in found.items()} for key, found in cells.items()}
-    order = sorted(states, key=lambda key: (not _is_blocked(states[key].values()), key[0] is None, _name(key)))
-    shown = order[: min(MOST_ROWS, MOST_CELLS // max(1, len(shown_networks)))]
-    parts = tuple(
-        _part(group, side_by_side, shown, cells, states)
-        for group in sorted(groups, key=lambda group: (group[0], group[1] is None, group[1] or ""))
-        for side_by_side in _parted(groups[group])
+        found[key][network(row.country, row.asn, row.network_name, row.path)].append(row)
+    vantages: dict[NetworkColumn, int] = {}
+    for by_network in found.values():
+        for column, in_column in by_network.items():
+            vantages[column] = max(vantages.get(column, 0), sum(row.vantages for row in in_column))
+    columns = sorted(vantages, key=lambda column: -vantages[column])[:MAX_NETWORKS]
+    groups: dict[tuple[bool, str | None], list[NetworkColumn]] = defaultdict(list)
+    for column in in_order(columns):
+        by_path = column.path != DIRECT
+        groups[by_path, None if by_path else column.country].append(column)
+    cells = {
+        key: {column: cell_of(in_column, required) for column, in_column in by_network.items()}
+        for key, by_network in found.items()
+    }
+    order = sorted(
+        cells,
+        key=lambda key: (
+            all(cell.outcome != "blocked" for cell in cells[key].values()),
+            key[0] is None,
+            natural(title(*key).casefold()),
+        ),
     )
-    seen = [found for key in shown for found in states[key].values()]
+    keys = order[: min(MAX_ROWS, MAX_CELLS // max(1, len(columns)))]
+    tables = []
+    for group in sorted(groups, key=lambda group: (group[0], group[1] is None, group[1] or "")):
+        for side_by_side in _split_evenly(groups[group]):
+            lines = [_line(key, found[key], cells[key], group, side_by_side) for key in keys]
+            tables.append(
+                MatrixTable(
+                    country=group[1],
+                    by_path=group[0],
+                    networks=tuple(side_by_side),
+                    vantages=tuple(
+                        max(of_row[column].vantages for of_row in cells.values() if column in of_row)
+                        for column in side_by_side
+                    ),
+                    lines=tuple(line for line in lines if line is not None),
+                )
+            )
+    shown = [cell for key in keys for cell in cells[key].values()]
     return Matrix(
-        parts=parts,
+        parts=tuple(tables),
         names=names_of((row.asn, row.network_name) for row in rows if row.path == DIRECT),
-        outcomes=frozenset(one.outcome for one in seen),
-        agreements=frozenset(one.agreement for one in seen),
-        rows_left_out=len(order) - len(shown),
-        networks_left_out=max(0, len(networks) - MOST_NETWORKS),
+        outcomes=frozenset(cell.outcome for cell in shown),
+        agreements=frozenset(cell.agreement for cell in shown),
+        rows_left_out=len(order) - len(keys),
+        networks_left_out=max(0, len(vantages) - MAX_NETWORKS),
         last_at=max((row.last_at for row in rows), default=None),
     )
 
 
-def state(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> State:
-    """Of a service the state of the target that decides; of a target what most of its vantages found."""
+def cell_of(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> MatrixCell:
+    """The state of the target that decides for a service; of a target, what most vantage points found."""
     by_target: dict[str, list[CellRow]] = defaultdict(list)
     for row in rows:
         by_target[row.target].append(row)
-    said = {target: max(those, key=_weight) for target, those in by_target.items()}
-    flags = {target: (row.service, target) in required for target, row in said.items()}
-    decides = deciding((target, flags[target], row.outcome) for target, row in sorted(said.items()))
-    row = said[decides or ""]
-    telling = [[one for one in those if one.outcome not in UNDETERMINED] for those in by_target.values()]
-    counted = [target for target in said if flags[target]] or list(said)
-    return State(
+    states = {target: max(of_target, key=_weight) for target, of_target in by_target.items()}
+    is_required = {target: (row.service, target) in required for target, row in states.items()}
+    decides = deciding((target, is_required[target], row.outcome) for target, row in sorted(states.items()))
+    row = states[decides or ""]
+    conclusive = [[one for one in of_target if one.outcome not in UNDETERMINED] for of_target in by_target.values()]
+    counted = [target for target in states if is_required[target]] or list(states)
+    return MatrixCell(
         outcome=row.outcome,
         method=row.method,
         trigger=row.trigger,
         agreement=row.agreement,
-        is_split=any(len({one.outcome for one in those}) > 1 for those in telling),
-        blocked=sum(said[target].outcome == "blocked" for target in counted),
+        is_split=any(len({one.outcome for one in of_target}) > 1 for of_target in conclusive),
+        blocked=sum(states[target].outcome == "blocked" for target in counted),
         targets=len(counted),
-        vantages=max(sum(one.vantages for one in those) for those in by_target.values()),
-        last_at=max(one.last_at for those in by_target.values() for one in those),
+        vantages=max(sum(one.vantages for one in of_target) for of_target in by_target.values()),
+        last_at=max(one.last_at for of_target in by_target.values() for one in of_target),
     )
 
 
-def listing(rows: Iterable[CellRow | LatestRow]) -> Listing | None:
-    """What the newest findings know of the register: listed where one of the targets is."""
+def register_listing(rows: Iterable[CellRow | LatestRow]) -> RegisterListing | None:
+    """What the latest findings know of the register: listed where one of the targets is."""
     known = [row for row in rows if row.listed is not None]
     if not known:
         return None
     listed = [row for row in known if row.listed]
     first = min(listed or known, key=lambda row: row.listed_at or "~")
-    return Listing(
+    return RegisterListing(
         register=bounded(first.register, 60) if first.register else None,
         listed=bool(listed),
         since=first.listed_at if listed else None,
@@ -154,46 +171,34 @@ def listing(rows: Iterable[CellRow | LatestRow]) -> Listing | None:
     )
 
 
-def _part(
+def _line(
+    key: RowKey,
+    found: dict[NetworkColumn, list[CellRow]],
+    cells: dict[NetworkColumn, MatrixCell],
     group: tuple[bool, str | None],
-    networks: Sequence[Network],
-    keys: Iterable[Key],
-    cells: dict[Key, dict[Network, list[CellRow]]],
-    states: dict[Key, dict[Network, State]],
-) -> Part:
+    columns: Sequence[NetworkColumn],
+) -> MatrixLine | None:
+    """None where it was measured on none of the networks."""
+    states = tuple(cells.get(column) for column in columns)
+    if not any(states):
+        return None
     by_path, country = group
-    lines = []
-    for key in keys:
-        found = tuple(states[key].get(one) for one in networks)
-        if any(found):
-            those = [row for one, rows in cells[key].items() if one.country == country for row in rows]
-            lines.append(
-                Line(
-                    service=key[0],
-                    target=key[1],
-                    title=title(*key),
-                    listing=None if by_path else listing(those),
-                    states=found,
-                )
-            )
-    vantages = tuple(max(found[one].vantages for found in states.values() if one in found) for one in networks)
-    return Part(country=country, by_path=by_path, networks=tuple(networks), vantages=vantages, lines=tuple(lines))
+    rows = [row for column, in_column in found.items() if column.country == country for row in in_column]
+    return MatrixLine(
+        service=key[0],
+        target=key[1],
+        title=title(*key),
+        listing=None if by_path else register_listing(rows),
+        states=states,
+    )
 
 
-def _parted(networks: Sequence[Network]) -> Iterable[Sequence[Network]]:
-    """In parts of about one size, none wider than ACROSS."""
-    parts = -(-len(networks) // ACROSS)
-    most = -(-len(networks) // parts)
-    return (networks[begin : begin + most] for begin in range(0, len(networks), most))
+def _split_evenly(columns: Sequence[NetworkColumn]) -> Iterable[Sequence[NetworkColumn]]:
+    """Parts of about one size, of at most MAX_COLUMNS."""
+    parts = -(-len(columns) // MAX_COLUMNS)
+    size = -(-len(columns) // parts)
+    return (columns[start : start + size] for start in range(0, len(columns), size))
 
 
 def _weight(row: CellRow) -> tuple[bool, int, str, str]:
     return row.outcome not in UNDETERMINED, row.vantages, row.last_at, row.outcome
-
-
-def _is_blocked(states: Iterable[State]) -> bool:
-    return any(state.outcome == "blocked" for state in states)
-
-
-def _name(key: Key) -> list[tuple[int, str]]:
-    return natural(title(*key).casefold())

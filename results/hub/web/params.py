@@ -1,4 +1,4 @@
-"""What a reader asks for: read out of an address, every part of it bounded, and what makes no sense passed over."""
+"""What a request for a page asks for: bounded values from the address; values that make no sense are ignored."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ from starlette.requests import Request
 from probe.timestamps import parse_date
 from results.aggregate.questions import Period
 from results.compare.record import bounded
-from results.hub.web.phrases import PageWords, language_of
+from results.hub.web.labels import PageWords, language_of
 
-DAYS = 7
-"""What is shown where nobody asks for another time."""
+DEFAULT_DAYS = 7
 COUNTRY = re.compile(r"[A-Z]{2}")
-LONGEST = 200
+MAX_FIND_LENGTH = 200
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`since` and `until` are UTC days, both counted; None is open."""
+class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """`since` and `until` are UTC days, both included; None is open."""
 
     language: str
-    is_chosen: bool
-    """Whether the language stands in the address, and so has to stand in those that lead on."""
+    is_language_chosen: bool
+    """The address names the language, so links must too."""
     path: str
     since: str | None
     until: str | None
     target: str | None = None
-    """The one whose page it is."""
     country: str | None = None
     takes_gzip: bool = False
     is_own: bool = False
-    """Whether this page shows this hub's own database where others show the store of several hubs."""
+    """This page shows this hub's own database where others show the store of several hubs."""
     find: str = ""
-    """What a service or target has in its name."""
+    """Part of a service's or target's name."""
 
     @property
     def period(self) -> Period:
-        return Period(since=self.since, until=_after(self.until) if self.until else None)
+        return Period(since=self.since, until=_next_day(self.until) if self.until else None)
 
     @property
     def words(self) -> PageWords:
@@ -48,49 +46,49 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def action(self) -> str:
-        """Where a form of this page leads."""
+        """The address of this page's form."""
         return quote(self.path)
 
-    def to(self, path: str, **query: str | None) -> str:
-        """An address of ours, in the language that was chosen."""
-        given = {name: value for name, value in query.items() if value is not None}
-        if self.is_chosen and "lang" not in given:
+    def link(self, path: str, **values: str | None) -> str:
+        """An address of this hub in the chosen language."""
+        given = {name: value for name, value in values.items() if value is not None}
+        if self.is_language_chosen and "lang" not in given:
             given["lang"] = self.language
         return f"{quote(path)}?{urlencode(given)}" if given else quote(path)
 
     def again(self, path: str | None = None, **changed: str | None) -> str:
-        """This address, or another, with the same choice but for what is changed."""
-        query = {
+        """This address, or another path, with the same values but for what is changed."""
+        values = {
             "is": self.target if path is None else None,
             "since": self.since or "",
             "until": self.until or "",
             "country": self.country,
             "find": self.find or None,
         }
-        return self.to(path or self.path, **{**query, **changed})
+        return self.link(path or self.path, **{**values, **changed})
 
     def export(self, form: str, **filters: str | None) -> str:
-        """Where the measurements themselves of this time and country can be had."""
+        """The address of a download of this period's and country's measurements."""
         period = self.period
         given = {"format": form, "since": period.since, "until": period.until, "country": self.country, **filters}
         return "/v1/export?" + urlencode({name: value for name, value in given.items() if value is not None})
 
     def shows(self, country: str | None, *names: str | None) -> bool:
-        """Whether a row of this country and these names is asked for."""
+        """Whether a row of this country and these names passes the filters."""
         if self.country is not None and country != self.country:
             return False
         return not self.find or any(self.find in name.casefold() for name in names if name)
 
 
-def asked(request: Request, now: datetime, days: int = DAYS, is_own: bool = False) -> Asked:
-    """What this request asks for; a period of so many days where it says nothing of one."""
+def page_query(request: Request, now: datetime, days: int = DEFAULT_DAYS, is_own: bool = False) -> PageQuery:
+    """What a request asks for; the last `days` where it names no period."""
     query = request.query_params
     chosen = query.get("lang")
     language = language_of(chosen, request.headers.get("accept-language", ""))
     country = query.get("country", "").upper()
-    return Asked(
+    return PageQuery(
         language=language,
-        is_chosen=chosen == language,
+        is_language_chosen=chosen == language,
         is_own=is_own,
         takes_gzip="gzip" in request.headers.get("accept-encoding", "").lower(),
         target=query.get("is"),
@@ -98,12 +96,12 @@ def asked(request: Request, now: datetime, days: int = DAYS, is_own: bool = Fals
         since=_day(query.get("since"), (now - timedelta(days=days)).date()),
         until=_day(query.get("until"), None),
         country=country if COUNTRY.fullmatch(country) else None,
-        find=bounded(query.get("find", "").strip().casefold(), LONGEST),
+        find=bounded(query.get("find", "").strip().casefold(), MAX_FIND_LENGTH),
     )
 
 
 def _day(text: str | None, default: date | None) -> str | None:
-    """A day as given; None for an empty one; the default for none, and for what is no day."""
+    """A day as given, None for an empty text; the default for a missing or invalid one."""
     if text == "":
         return None
     try:
@@ -112,7 +110,7 @@ def _day(text: str | None, default: date | None) -> str | None:
         return default.isoformat() if default else None
 
 
-def _after(day: str) -> str:
+def _next_day(day: str) -> str:
     try:
         return (parse_date(day) + timedelta(days=1)).isoformat()
     except OverflowError:

@@ -1,37 +1,37 @@
-"""What a page needs beyond the questions: each a query, its rows as records, all of them fetched."""
+"""Queries for the pages beyond results.aggregate, with their rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from results.aggregate.questions import Period
-from results.aggregate.sqlite import COUNTED, IN_PERIOD, NETWORK, NEWEST, PAIRS, period_parameters
+from results.aggregate.questions import Aggregates, MatrixRow, Period
+from results.aggregate.sqlite import COUNTED, IN_PERIOD, NETWORK, NEWEST, PAIRS, SqliteAggregates, period_parameters
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 Row = TypeVar("Row", bound=msgspec.Struct)
-SAYS = """
+EXPECTATION = """
 json_extract(expectation, '$.register') AS register, json_extract(expectation, '$.listed') AS listed,
 ifnull(json_extract(expectation, '$.listed_at'), json_extract(expectation, '$.since')) AS listed_at
 """
 CELLS = f"""{NEWEST}
-SELECT service, text, country, asn, network_name, path, outcome, method, "trigger", agreement, {SAYS},
-    count(DISTINCT name), max(started_at)
-FROM newest WHERE place = 1 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+SELECT service, text, country, asn, network_name, path, outcome, method, agreement, count(DISTINCT name),
+    max(started_at), "trigger", {EXPECTATION}
+FROM newest WHERE place = 1 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 12, 9, 13, 14, 15
 """  # noqa: S608 constants only, here and below
 REQUIRED = "SELECT service, text, max(required) FROM targets GROUP BY 1, 2"
-ASKED_FOR = """
+SELECTED_PAIRS = """
 pairs (target_id, vantage_id) AS (
     SELECT t.id, w.id FROM targets t CROSS JOIN vantages w
     WHERE (:service IS NULL OR t.service = :service) AND (:target IS NULL OR t.text = :target)
         AND (:vantage IS NULL OR w.name = :vantage)
 )"""
-LATEST = f"""{NEWEST.replace(PAIRS, ASKED_FOR)}
+LATEST = f"""{NEWEST.replace(PAIRS, SELECTED_PAIRS)}
 SELECT service, text, name, country, asn, network_name, path, id, started_at, outcome, method, "trigger", confidence,
-    agreement, {SAYS}
+    agreement, {EXPECTATION}
 FROM newest WHERE place = 1 ORDER BY started_at DESC, id LIMIT :most
 """  # noqa: S608
 DAYS = f"""
@@ -64,31 +64,20 @@ ORDER BY c.number DESC LIMIT :most
 NEWEST_NUMBER = "SELECT max(number) FROM measurements"
 OLDEST_ID = "SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id LIMIT 1"
 COUNTRIES = "SELECT DISTINCT country FROM vantages WHERE country IS NOT NULL ORDER BY 1"
-MOST_LATEST, MOST_DAYS, MOST_CORRECTIONS = 2000, 200_000, 5000
+MAX_LATEST, MAX_DAYS, MAX_CORRECTIONS = 2000, 200_000, 5000
 
 
-class CellRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many vantages of a network last found a target so, as in questions.MatrixRow; and what the register said."""
+class CellRow(MatrixRow, frozen=True, kw_only=True):
+    """The matrix's rows by trigger and by what the register said."""
 
-    service: str | None
-    target: str
-    country: str | None
-    asn: int | None
-    network_name: str | None
-    path: str
-    outcome: str
-    method: str | None
     trigger: str | None
-    agreement: str
     register: str | None
     listed: int | None
     listed_at: str | None
-    vantages: int
-    last_at: str
 
 
 class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What a vantage last found of a target, and by which measurement."""
+    """A vantage point's latest measurement of a target."""
 
     service: str | None
     target: str
@@ -110,7 +99,7 @@ class LatestRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many findings of a UTC day on a network were so."""
+    """Findings with one outcome, on a UTC day and network."""
 
     day: str
     target: str
@@ -123,7 +112,7 @@ class DayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VantageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A vantage, since when it measures, and when it last did."""
+    """A vantage point's first and last measurement."""
 
     vantage: str
     country: str | None
@@ -133,7 +122,7 @@ class VantageRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CorrectionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict that became another when it was judged again: when, of what, and what it was before."""
+    """A verdict that changed when it was recomputed."""
 
     at: str
     service: str | None
@@ -166,31 +155,29 @@ def required(db: Database) -> set[tuple[str | None, str]]:
 def latest(
     db: Database, period: Period, *, service: str | None = None, target: str | None = None, vantage: str | None = None
 ) -> list[LatestRow]:
-    """Of a service, a target or a vantage what was last found, newest first, MOST_LATEST of them."""
-    which = {"service": service, "target": target, "vantage": vantage, "most": MOST_LATEST}
+    """The latest findings on a service, a target or of a vantage point, newest first."""
+    which = {"service": service, "target": target, "vantage": vantage, "most": MAX_LATEST}
     return _rows(db, LatestRow, LATEST, period_parameters(period) | which)
 
 
 def days(db: Database, period: Period, *, service: str | None = None, target: str | None = None) -> list[DayRow]:
-    """Day by day, network by network."""
-    return _rows(
-        db, DayRow, DAYS, period_parameters(period) | {"service": service, "target": target, "most": MOST_DAYS}
-    )
+    """Findings by day and network."""
+    return _rows(db, DayRow, DAYS, period_parameters(period) | {"service": service, "target": target, "most": MAX_DAYS})
 
 
 def vantages(db: Database) -> list[VantageRow]:
-    """Every vantage, by when it last measured."""
+    """All vantage points, by their last measurement."""
     return _rows(db, VantageRow, LAST_SEEN, {})
 
 
 def corrections(db: Database, period: Period, measurement: str | None = None) -> list[CorrectionRow]:
-    """What was corrected within the period, newest first; of one measurement, or of all."""
-    which = {"measurement": measurement, "most": MOST_CORRECTIONS}
+    """Changed verdicts of the period, newest first; of one measurement, or of all."""
+    which = {"measurement": measurement, "most": MAX_CORRECTIONS}
     return _rows(db, CorrectionRow, CORRECTIONS, period_parameters(period) | which)
 
 
 def newest_number(db: Database) -> int:
-    """Grows when something is received."""
+    """Grows with each measurement that is stored."""
     return int(db.execute(NEWEST_NUMBER).fetchone()[0] or 0)
 
 
@@ -200,7 +187,7 @@ def oldest_id(db: Database) -> str | None:
 
 
 def is_known(db: Database, service: str | None, target: str | None) -> bool:
-    """Whether such a service, or target, was ever measured."""
+    """Whether this service, or target, was ever measured."""
     query = "SELECT 1 FROM targets WHERE (? IS NULL OR service = ?) AND (? IS NULL OR text = ?) LIMIT 1"
     return db.execute(query, [service, service, target, target]).fetchone() is not None
 
@@ -220,3 +207,33 @@ def _rows(db: Database, kind: type[Row], query: str, given: dict[str, Any]) -> l
         kind(**{name: once.setdefault(value, value) for name, value in zip(names, row, strict=True)})
         for row in db.execute(query, given)
     ]
+
+
+class PageAnswers(Aggregates, Protocol):
+    """The queries of results.aggregate.questions, and what the matrix needs beyond them."""
+
+    def cells(self, period: Period) -> list[CellRow]:
+        """The matrix, with what the register said of each row."""
+
+    def required(self, period: Period) -> set[tuple[str | None, str]]:
+        """Services with their required targets; of the period at least."""
+
+    def countries(self) -> list[str]:
+        """All countries of vantage points."""
+
+
+class OwnAnswers(SqliteAggregates):
+    """Aggregates from the hub's own database."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db.conn)
+        self._db = db
+
+    def cells(self, period: Period) -> list[CellRow]:
+        return cells(self._db, period)
+
+    def required(self, period: Period) -> set[tuple[str | None, str]]:
+        return required(self._db)
+
+    def countries(self) -> list[str]:
+        return countries(self._db)

@@ -1,4 +1,4 @@
-"""Pages out of templates: every text escaped, one stylesheet of ours, no script, nothing from elsewhere."""
+"""Renders pages, XML and CSV: every text escaped, one stylesheet, no script, nothing from other sites."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from results.compare.record import DIRECT, bounded
-from results.hub.web.params import Asked
+from results.hub.web.params import PageQuery
 from results.judge.step_text import safe
 from results.report.csv import harmless
 from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT
@@ -24,8 +24,8 @@ from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-SHORT = 1400
-"""Bytes that are not worth packing: they go in one packet."""
+MIN_GZIP_BYTES = 1400
+"""Less fits in one packet."""
 SECTIONS = (
     ("matrix", "/"),
     ("changes", "/changes"),
@@ -36,7 +36,7 @@ SECTIONS = (
     ("silent", "/silent"),
     ("corrections", "/corrections"),
 )
-"""What the menu leads to."""
+"""The menu."""
 
 
 @cache
@@ -55,43 +55,41 @@ def _environment() -> Environment:
 
 @cache
 def style() -> tuple[str, str]:
-    """The stylesheet, the report's and ours; and a mark that changes when it does."""
+    """The stylesheet, and its hash."""
     report = (files("results.report") / "page.css").read_text("utf-8")
     text = report + (files("results.hub.web") / "page.css").read_text("utf-8")
     return text, hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def page(
-    asked: Asked, template: str, status: int = 200, menu: Sequence[tuple[str, str]] = SECTIONS, **given: Any
-) -> Response:
+def page(query: PageQuery, template: str, status: int = 200, **values: Any) -> Response:
     """A page as HTML."""
     text = (
         _environment()
         .get_template(f"{template}.html")
-        .render(asked=asked, words=asked.words, say=asked.words.say, menu=menu, style_mark=style()[1], **given)
+        .render(query=query, words=query.words, say=query.words.say, menu=SECTIONS, style_mark=style()[1], **values)
     )
     headers = {
         "Content-Security-Policy": POLICY,
-        "Content-Language": asked.language,
+        "Content-Language": query.language,
         "Vary": "Accept-Language, Accept-Encoding",
     }
     content = text.encode()
-    if asked.takes_gzip and len(content) > SHORT:
+    if query.takes_gzip and len(content) > MIN_GZIP_BYTES:
         content = gzip.compress(content, 4)
         headers["Content-Encoding"] = "gzip"
     return Response(content, status, headers, "text/html; charset=utf-8")
 
 
-def drawn(template: str, kind: str, **given: Any) -> Response:
-    """XML that is no page: a feed, a badge."""
-    return Response(_environment().get_template(template).render(**given), 200, None, kind)
+def xml(template: str, media_type: str, **values: Any) -> Response:
+    """A feed, a badge, the icon."""
+    return Response(_environment().get_template(template).render(**values), 200, None, media_type)
 
 
-def table(rows: Iterable[msgspec.Struct], kind: type[msgspec.Struct], name: str) -> Response:
-    """Rows as CSV, as their fields are called; no text in it is a formula to a spreadsheet."""
+def table(rows: Iterable[msgspec.Struct], row_type: type[msgspec.Struct], name: str) -> Response:
+    """Rows as CSV; no text is a formula to a spreadsheet."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(kind.__struct_fields__)
+    writer.writerow(row_type.__struct_fields__)
     for row in rows:
         writer.writerow(map(harmless, msgspec.structs.astuple(row)))
     headers = {"Content-Disposition": f'attachment; filename="reachprobe-{name}.csv"'}

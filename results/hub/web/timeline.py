@@ -1,4 +1,4 @@
-"""How a service went day by day on each network: a mark for a day, or a few, in rows. Pure; geometry in SVG's units."""
+"""A service day by day on each network, drawn as rows of marks; geometry in SVG's units."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ import msgspec
 
 from probe.timestamps import parse_date
 from results.aggregate.questions import UNDETERMINED
-from results.hub.web.labels import Network, in_order, network
+from results.hub.web.labels import NetworkColumn, in_order, network
 from results.hub.web.queries import DayRow
 from results.judge.service import deciding
 from results.report.phrases import SIGNS
 
-CELL, WIDEST, ROW, TOP, BOTTOM = 16, 34, 46, 22, 20
+MARK_WIDTH, MAX_MARK_WIDTH, ROW_HEIGHT, TOP, BOTTOM = 16, 34, 46, 22, 20
 WIDE, NARROW = 58, 21
-"""So many marks go side by side on a desk, and on a phone."""
-TICK = 100
-"""As much room as a day's name takes."""
-MOST_NETWORKS = 40
+"""Marks side by side on a desktop and on a phone."""
+TICK_WIDTH = 100
+MAX_NETWORKS = 40
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -30,10 +29,10 @@ class Mark(msgspec.Struct, frozen=True):
     sign: str
 
 
-class Course(msgspec.Struct, frozen=True, kw_only=True):
-    """A network's row: where its name and marks stand, and how many days were found so."""
+class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A network; `days` counts its days by outcome."""
 
-    network: Network
+    network: NetworkColumn
     y: int
     marks: tuple[Mark, ...]
     days: dict[str, int]
@@ -41,103 +40,110 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     last: str
 
 
-class Strip(msgspec.Struct, frozen=True, kw_only=True):
-    """A drawing of `width` x `height`; a mark stands for `step` days; `listed_x` is None where the listing is not
-    within."""
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """A drawing whose marks are `cell` wide; `listed_x` is None where the listing is outside."""
 
     width: int
     height: int
     cell: int
-    """How wide a mark is."""
-    step: int
-    courses: tuple[Course, ...]
+    rows: tuple[TimelineRow, ...]
     ticks: tuple[tuple[int, str], ...]
-    """Where a day's name stands."""
+    """Position and day."""
     listed_x: int | None
     left_out: int
 
 
-Days = Mapping[Network, Mapping[str, str]]
+OutcomesByDay = Mapping[NetworkColumn, Mapping[str, str]]
 
 
-def by_network(rows: Iterable[DayRow], required: Set[str]) -> Days:
-    """Network -> day -> outcome: that of the target that decides, which is blocked where half of its findings are."""
-    counts: dict[tuple[Network, str], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
+def outcomes_by_day(rows: Iterable[DayRow], required: Set[str]) -> OutcomesByDay:
+    """For each network and day the outcome of the target that decides."""
+    counts: dict[tuple[NetworkColumn, str], dict[str, dict[str, int]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
-        place = network(row.country, row.asn, row.network_name, row.path)
-        counts[place, row.day][row.target][row.outcome] = row.findings
-    found: dict[Network, dict[str, str]] = defaultdict(dict)
-    for (place, day), targets in sorted(counts.items(), key=lambda item: item[0][1]):
-        said = [(target, target in required, _most(outcomes)) for target, outcomes in sorted(targets.items())]
-        decides = deciding(said)
-        found[place][day] = next(outcome for target, _, outcome in said if target == decides)
+        column = network(row.country, row.asn, row.network_name, row.path)
+        counts[column, row.day][row.target][row.outcome] = row.findings
+    found: dict[NetworkColumn, dict[str, str]] = defaultdict(dict)
+    for (column, day), targets in sorted(counts.items(), key=lambda item: item[0][1]):
+        states = [(target, target in required, _prevailing(outcomes)) for target, outcomes in sorted(targets.items())]
+        decides = deciding(states)
+        found[column][day] = next(outcome for target, _, outcome in states if target == decides)
     return found
 
 
-def strip(days: Days, most: int, listed: str | None) -> Strip | None:
-    """The drawing, at most so many marks wide; None where there is nothing to draw."""
-    every = sorted({day for those in days.values() for day in those})
+def draw(days: OutcomesByDay, max_marks: int, listed: str | None) -> Timeline | None:
+    """A timeline of at most `max_marks` marks a row, which may stand for several days; None without a day."""
+    every = sorted({day for of_network in days.values() for day in of_network})
     if not every:
         return None
     first, last = parse_date(every[0]), parse_date(every[-1])
     count = (last - first).days + 1
-    step = -(-count // most)
-    cell = min(WIDEST, most * CELL // -(-count // step))
-    places = in_order(days)
-    shown = places[:MOST_NETWORKS]
-    height = TOP + ROW * len(shown) + BOTTOM
-    return Strip(
-        width=most * CELL + 8,
-        height=height,
+    step = -(-count // max_marks)
+    cell = min(MAX_MARK_WIDTH, max_marks * MARK_WIDTH // -(-count // step))
+    columns = in_order(days)
+    shown = columns[:MAX_NETWORKS]
+    rows = []
+    for number, column in enumerate(shown):
+        y = TOP + ROW_HEIGHT * number
+        marks = [
+            Mark(4 + place * cell, y + 18, outcome, SIGNS[outcome])
+            for place, outcome in _marks(days[column], first, step)
+        ]
+        outcomes = [outcome for _, outcome in sorted(days[column].items())]
+        rows.append(
+            TimelineRow(
+                network=column,
+                y=y,
+                marks=tuple(marks),
+                days={outcome: outcomes.count(outcome) for outcome in outcomes},
+                first=min(days[column]),
+                last=max(days[column]),
+            )
+        )
+    return Timeline(
+        width=max_marks * MARK_WIDTH + 8,
+        height=TOP + ROW_HEIGHT * len(shown) + BOTTOM,
         cell=cell,
-        step=step,
-        courses=tuple(
-            _course(place, days[place], TOP + ROW * number, first, step, cell) for number, place in enumerate(shown)
-        ),
+        rows=tuple(rows),
         ticks=tuple(_ticks(first, -(-count // step), step, cell)),
         listed_x=_x_of(listed, first, last, cell / step),
-        left_out=len(places) - len(shown),
+        left_out=len(columns) - len(shown),
     )
 
 
-def _course(place: Network, days: Mapping[str, str], y: int, first: date, step: int, cell: int) -> Course:
-    bins: dict[int, list[str]] = defaultdict(list)
-    counts: dict[str, int] = defaultdict(int)
+def _marks(days: Mapping[str, str], first: date, step: int) -> Iterable[tuple[int, str]]:
+    """The outcome of each `step` days by number."""
+    bins: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for day, outcome in sorted(days.items()):
-        bins[(parse_date(day) - first).days // step].append(outcome)
-        counts[outcome] += 1
-    marks = []
-    for number, outcomes in sorted(bins.items()):
-        said = _most({outcome: outcomes.count(outcome) for outcome in outcomes})
-        marks.append(Mark(4 + number * cell, y + 18, said, SIGNS[said]))
-    return Course(network=place, y=y, marks=tuple(marks), days=dict(counts), first=min(days), last=max(days))
+        bins[(parse_date(day) - first).days // step][outcome] += 1
+    for number, counts in sorted(bins.items()):
+        yield number, _prevailing(counts)
 
 
-def _most(counts: Mapping[str, int]) -> str:
-    """Blocked where half of what tells is, else what most say."""
-    telling = {outcome: count for outcome, count in counts.items() if outcome not in UNDETERMINED} or dict(counts)
-    if 2 * telling.get("blocked", 0) >= sum(telling.values()):
+def _prevailing(counts: Mapping[str, int]) -> str:
+    """Blocked where half of the conclusive findings are, else the most frequent."""
+    conclusive = {outcome: count for outcome, count in counts.items() if outcome not in UNDETERMINED} or dict(counts)
+    if 2 * conclusive.get("blocked", 0) >= sum(conclusive.values()):
         return "blocked"
-    rest = {outcome: count for outcome, count in telling.items() if outcome != "blocked"}
+    rest = {outcome: count for outcome, count in conclusive.items() if outcome != "blocked"}
     return max(rest, key=lambda outcome: (rest[outcome], outcome))
 
 
 def _ticks(first: date, marks: int, step: int, cell: int) -> Iterable[tuple[int, str]]:
-    for number in range(0, marks, -(-TICK // cell)):
-        if (marks - number) * cell >= TICK or number == 0:
+    for number in range(0, marks, -(-TICK_WIDTH // cell)):
+        if (marks - number) * cell >= TICK_WIDTH or number == 0:
             yield 4 + number * cell, (first + timedelta(days=number * step)).isoformat()
 
 
-def _x_of(listed: str | None, first: date, last: date, a_day: float) -> int | None:
-    """Where a listing's day begins."""
+def _x_of(listed: str | None, first: date, last: date, day_width: float) -> int | None:
+    """Where the day of the listing begins."""
     try:
         day = parse_date((listed or "")[:10])
     except ValueError:
         return None
-    return round(4 + (day - first).days * a_day) if first <= day <= last else None
+    return round(4 + (day - first).days * day_width) if first <= day <= last else None
 
 
-def outcomes_of(days: Days) -> Sequence[str]:
-    """Those that occur, in the order of their signs."""
-    there = {outcome for those in days.values() for outcome in those.values()}
-    return [outcome for outcome in SIGNS if outcome is not None and outcome in there]
+def outcomes_in(days: OutcomesByDay) -> Sequence[str]:
+    """The outcomes that occur, in the order of their signs."""
+    found = {outcome for of_network in days.values() for outcome in of_network.values()}
+    return [outcome for outcome in SIGNS if outcome is not None and outcome in found]

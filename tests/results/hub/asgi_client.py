@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from results.db.store import Store
-from results.hub.access import Readers, Reads
-from results.hub.auth import Doorkeeper
+from results.hub.auth import HubAuth, ReadPolicy
 from results.hub.collector import Collector
+from results.hub.credentials import hash_password, parse_password_hash
 from results.hub.read_api import ReadApi
-from results.hub.read_pool import Reading
-from results.hub.routes import Hub, PageHandler, Served
-from results.hub.secrets import hashed, kept_password
+from results.hub.read_pool import ReadPool
+from results.hub.routes import HubApp, HubRoute, PageHandler, page_routes
 from schedules.config.schema import Config
 from schedules.round.judge import judge_again
 
@@ -26,23 +25,24 @@ class Inside:
     def __init__(
         self,
         folder: Path,
-        reads: Reads = "public",
+        policy: ReadPolicy = "public",
         *,
-        more: Sequence[Served] = (),
+        more: Sequence[HubRoute] = (),
         pages: Sequence[tuple[str, PageHandler]] = (),
     ) -> None:
         database = folder / "hub.db"
         Store.open(database).close()
         self.collector = Collector(database, lambda store: judge_again(store, Config()))
-        self.doorkeeper, self.reading = Doorkeeper(database), Reading(database)
-        readers = Readers(self.doorkeeper, reads, kept_password(hashed(PASSWORD)), kept_password(hashed(OPERATOR)))
-        served = (*ReadApi().served(), *more)
-        self.app = Hub(self.collector, self.doorkeeper, readers, self.reading, more=served, pages=pages).app
+        password, operator = (parse_password_hash(hash_password(text)) for text in (PASSWORD, OPERATOR))
+        self.auth = HubAuth(database, policy, password, operator)
+        self.read_pool = ReadPool(database)
+        routes = (*ReadApi().routes(), *more, *page_routes(pages))
+        self.app = HubApp(self.collector, self.auth, self.read_pool, routes).app
 
     def __enter__(self) -> Any:
         return self.app
 
     def __exit__(self, *_: object) -> None:
         self.collector.close()
-        self.doorkeeper.close()
-        self.reading.close()
+        self.auth.close()
+        self.read_pool.close()

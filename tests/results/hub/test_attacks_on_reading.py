@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from results.db.store import Store
-from results.hub import access
+from results.hub import auth
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub, hang_up, record
 from tests.results.hub.in_thread import asked
@@ -30,7 +30,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-async def test_what_was_asked_for_becomes_no_header_and_no_second_answer(tmp_path: Path, text: str) -> None:
+async def test_a_query_becomes_no_header_and_no_second_response(tmp_path: Path, text: str) -> None:
     with Inside(tmp_path) as app:
         with closing(Store.open(tmp_path / "hub.db")) as store:
             vantage = msgspec.structs.replace(HOME, path="x")
@@ -64,7 +64,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_no_path_leads_to_a_file_of_the_machine_s(hub: RunningHub, path: str) -> None:
+async def test_no_path_leads_to_a_file_of_the_machine(hub: RunningHub, path: str) -> None:
     status, head, text = await hub.get(path)
     assert status in (404, 422)
     assert "SQLite format" not in text
@@ -72,7 +72,7 @@ async def test_no_path_leads_to_a_file_of_the_machine_s(hub: RunningHub, path: s
     assert "frame-ancestors 'none'" in head
 
 
-async def test_a_download_that_nobody_reads_on_holds_no_more_than_two_places_and_gives_them_back(
+async def test_a_stalled_download_holds_at_most_two_slots_and_releases_them(
     hub: RunningHub,
 ) -> None:
     token = await hub.enrol("home-fibre")
@@ -93,11 +93,11 @@ async def test_a_download_that_nobody_reads_on_holds_no_more_than_two_places_and
             await asyncio.sleep(0.05)
 
 
-async def test_whoever_reads_without_end_is_told_to_wait_and_others_are_not(
+async def test_a_reader_without_pause_is_rate_limited_and_others_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(access, "READS", 5)
-    monkeypatch.setattr(access, "READS_PER_S", 1e-6)
+    monkeypatch.setattr(auth, "MAX_READS", 5)
+    monkeypatch.setattr(auth, "READS_PER_S", 1e-6)
     with Inside(tmp_path) as app:
         said = [await asked(app, "/v1/corrections") for _ in range(6)]
         elsewhere = await asked(app, "/v1/corrections", place="198.51.100.9")

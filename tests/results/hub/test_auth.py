@@ -1,203 +1,143 @@
-"""Nobody reaches through the hub what only the hub can reach: not by name, address, redirect, or a name that turns.
-
-The servers here are real. Since all of them are on loopback, a test's rule stands in for `public_only`: 127.77.0.0/16
-is "public" and the rest of the loopback "private". What asks it, and when, is the very code that asks `public_only`,
-which has its own tests below.
-"""
+"""Who reads what a hub holds: as configured, and beyond loopback nobody whom it does not know."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
-from collections.abc import AsyncIterator, Iterator
-from types import SimpleNamespace
-from typing import Any
+import base64
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
-from probe.net.network import RealNetwork
-from probe.net.path import Path
-from probe.net.restricted import Guarded, is_own, public_only
-from results.hub.control import Asked, Controls
-from results.hub.membership import Member
-from results.hub.request_body import BadBody
-from schedules.config.load import load
-from schedules.demo import sites
-from schedules.demo.network import CensoredNetwork
-from schedules.demo.resolver import Behaviour, addresses
-from schedules.hub_server import control
+from results.db.store import Store
+from results.hub.auth import ReadPolicy, secret_of
+from results.hub.read_pool import QueryTimeout, ReadPool
+from tests.results.hub.asgi_client import PASSWORD, Inside
+from tests.results.hub.hub_process import RunningHub
+from tests.results.hub.in_thread import asked
 
-PRIVATE = "127.0.0.1"
+OWN_CSP = "default-src 'none'; style-src 'self'"
 
 
-@pytest.fixture
-async def net() -> AsyncIterator[CensoredNetwork]:
-    async with CensoredNetwork(populate=None, timeout_s=2.0) as made:
-        if not made.own_addresses:
-            pytest.skip("the loopback has one address only")
-        yield made
+async def page(request: Request, pool: ReadPool) -> Response:
+    count = await pool.run(lambda db: db.execute("SELECT count(*) FROM measurements").fetchone()[0])
+    return HTMLResponse(f"<p>{count}", headers={"Content-Security-Policy": OWN_CSP})
 
 
-class Secret:
-    """A server at a private address that counts who comes."""
-
-    def __init__(self) -> None:
-        self.visits = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.visits += 1
-        writer.close()
+async def slow(request: Request, pool: ReadPool) -> Response:
+    await pool.run(lambda db: db.execute(ENDLESS).fetchall(), timeout_s=0.05)
+    return HTMLResponse("never")
 
 
-@pytest.fixture
-async def secret() -> AsyncIterator[tuple[Secret, int]]:
-    made = Secret()
-    async with await asyncio.start_server(made.serve, PRIVATE, 0) as server:
-        yield made, server.sockets[0].getsockname()[1]
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
-@pytest.fixture
-def controls(net: CensoredNetwork) -> Controls:
-    file = net.folder / "hub.toml"
-    host, port = net.system_resolver
-    file.write_text(
-        f'[network]\nresolvers = ["udp://{host}:{port}"]\nallow_private = true\ntimeout_s = 2\n'
-        'trusted_resolvers = []\nfamilies = ["ipv4"]\n'
-        f"ca_file = {json.dumps(str(net.authority.ca_file))}\n"
-    )
-    return control.controls(load(file, {}, {}), may=lambda address, port: address.startswith("127.77."))
+def open_to(folder: Path, reads: ReadPolicy) -> Inside:
+    return Inside(folder, reads, pages=(("/", page), ("/slow", slow)))
 
 
-async def ask(controls: Controls, target: str, *seen: str) -> dict[str, Any]:
-    async def asked(request: object, kind: object) -> Asked:
-        return Asked(target, seen)
-
-    said: Any = await controls.handle(SimpleNamespace(asked=asked), None, Member(1, "m", "t"))  # type: ignore[arg-type]
-    found: dict[str, Any] = json.loads(said.body)["measurement"]
-    return found
+def basic(password: str, name: str = "") -> dict[str, str]:
+    return {"authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
-def failures(measurement: dict[str, Any]) -> list[tuple[str, str | None]]:
-    return [(o["step"], o["failure"]) for o in measurement["observations"]]
+async def test_a_public_page_is_for_everybody_and_says_its_own_policy(tmp_path: Path) -> None:
+    with open_to(tmp_path, "public") as app:
+        got = await asked(app, "/")
+    assert (got.status, got.body) == (200, b"<p>0")
+    assert got.headers["content-security-policy"] == OWN_CSP
+    assert got.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_what_is_public_is_measured_in_full_and_at_the_addresses_that_were_seen(
-    net: CensoredNetwork, controls: Controls
-) -> None:
-    site, other = net.add_site("good.x.test"), net.add_site("other.x.test")
-    found = await ask(controls, site.url, other.address)
-    assert [step for step, failure in failures(found) if failure is None][:4] == ["dns", "tcp", "tls", "http"]
-    assert [o["address"] for o in found["observations"] if o["role"] == "again"] == [other.address]
+async def test_a_browser_asks_for_a_missing_password(tmp_path: Path) -> None:
+    with open_to(tmp_path, "password") as app:
+        none = await asked(app, "/")
+        wrong = await asked(app, "/", basic("guess"))
+        right = await asked(app, "/", basic(PASSWORD, "anybody"))
+        again = await asked(app, "/", {"authorization": f"Bearer {PASSWORD}"})
+    assert (none.status, wrong.status, right.status, again.status) == (401, 401, 200, 200)
+    assert none.headers["www-authenticate"].startswith("Basic realm=")
 
 
-@pytest.mark.parametrize("seen", [(PRIVATE,), ("10.0.0.1",), ("::1",), ("127.77.1.1", PRIVATE), ("nonsense",)])
-async def test_a_private_address_among_those_seen_is_422_and_nothing_is_contacted(
-    net: CensoredNetwork, controls: Controls, seen: tuple[str, ...]
-) -> None:
-    site = net.add_site("good.x.test")
-    with pytest.raises(BadBody) as refused:
-        await ask(controls, site.url, *seen)
-    assert refused.value.status == 422
+async def test_with_reading_for_members_only_the_password_is_refused(tmp_path: Path) -> None:
+    with open_to(tmp_path, "members") as app:
+        assert (await asked(app, "/", basic(PASSWORD))).status == 401
 
 
-async def test_a_private_target_is_422_by_address_by_name_and_by_a_name_of_both(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int]
-) -> None:
-    server, port = secret
-    net.honest_zone["inside.x.test"] = addresses(PRIVATE)
-    net.honest_zone["both.x.test"] = addresses("127.77.1.1", PRIVATE)
-    for host in (PRIVATE, "inside.x.test", "both.x.test"):
-        for scheme in ("http", "tcp", "tls", "https", "quic"):
-            with pytest.raises(BadBody) as refused:
-                await ask(controls, f"{scheme}://{host}:{port}")
-            assert refused.value.status == 422
-    assert server.visits == 0
+async def test_password_guesses_are_rate_limited_also_in_parallel(tmp_path: Path) -> None:
+    with open_to(tmp_path, "password") as app:
+        got = await asyncio.gather(*(asked(app, "/", basic(f"guess {number}")) for number in range(30)))
+        late = await asked(app, "/", basic(PASSWORD))
+        elsewhere = await asked(app, "/", basic(PASSWORD), place="198.51.100.9")
+    assert sorted(one.status for one in got) == [401] * 10 + [429] * 20
+    assert (late.status, elsewhere.status) == (429, 200)
 
 
-async def test_a_name_that_turns_after_it_was_looked_at_leads_nowhere(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int]
-) -> None:
-    server, port = secret
-    answers = itertools.chain(["127.77.1.1"], itertools.repeat(PRIVATE))
-    net.honest_zone["turns.x.test"] = _turning(answers)
-    found = await ask(controls, f"http://turns.x.test:{port}/")
-    assert [o["detail"]["answers"][0]["value"] for o in found["observations"] if o["step"] == "dns"] == [PRIVATE]
-    assert ("tcp", None) not in failures(found)
-    assert server.visits == 0
+async def test_a_slow_query_is_interrupted_and_the_next_is_answered(tmp_path: Path) -> None:
+    with open_to(tmp_path, "public") as app:
+        late, next_one = await asked(app, "/slow"), await asked(app, "/")
+    assert (late.status, next_one.status) == (503, 200)
 
 
-@pytest.mark.parametrize("host", [PRIVATE, "localhost", "inside.x.test", "[::1]", "[::ffff:127.0.0.1]"])
-async def test_a_redirect_to_what_is_private_is_not_followed(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int], host: str
-) -> None:
-    server, port = secret
-    net.honest_zone["inside.x.test"] = addresses(PRIVATE)
-    site = net.add_site("leads.x.test", sites.redirect(f"http://{host}:{port}/"))
-    found = await ask(controls, site.url)
-    assert [o["detail"]["status"] for o in found["observations"] if o["step"] == "http"] == [302]
-    assert [o for o in found["observations"] if o["step"] == "tcp" and o["hop"] and o["failure"] is None] == []
-    assert server.visits == 0
-
-
-async def test_the_same_is_measured_once_for_many_that_ask_at_once_and_again_after_minutes(
-    net: CensoredNetwork,
-) -> None:
-    clock, measured = [0.0], []
-    real = RealNetwork(Path())
-
-    async def observe(target: Any, seen: Any) -> Any:
-        from tests.results.records import measurement
-
-        measured.append(target.text)
-        await asyncio.sleep(0.05)
-        return measurement(real.token())
-
-    async def resolve(host: str) -> tuple[str, ...]:
-        return ()
-
-    made = Controls(observe, resolve, lambda address, port: True, clock=lambda: clock[0])
-    found = await asyncio.gather(*(ask(made, "https://www.example.com/") for _ in range(20)))
-    assert len({one["id"] for one in found}) == len(measured) == 1
-    clock[0] = 301.0
-    await ask(made, "https://www.example.com/")
-    assert len(measured) == 2
+async def test_the_read_pool_cannot_write(tmp_path: Path) -> None:
+    Store.open(tmp_path / "hub.db").close()
+    with closing(ReadPool(tmp_path / "hub.db")) as pool:
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            await pool.run(lambda db: db.execute("DELETE FROM measurements"))
+        with pytest.raises(QueryTimeout):
+            await pool.run(lambda db: db.execute(ENDLESS).fetchall(), timeout_s=0.01)
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["10.1.2.3", "127.0.0.1", "169.254.169.254", "192.168.1.1", "172.16.0.1", "100.64.0.1", "224.0.0.1", "0.0.0.0",
-     "255.255.255.255", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:10.0.0.1", "::ffff:127.0.0.1",
-     "64:ff9b::10.0.0.1", "2002:a00:1::", "192.0.2.1", "198.18.0.1"],
-)  # fmt: skip
-async def test_in_earnest_nothing_special_may_be_connected_to(address: str) -> None:
-    guarded = Guarded(RealNetwork(Path()), public_only({443}))
-    for reach in (guarded.connect, guarded.datagrams):
-        with pytest.raises(OSError, match="not to be connected to"):
-            await reach(address, 443)
+    ("header", "secret"),
+    [
+        (None, None),
+        ("", None),
+        ("Basic", None),
+        ("Basic !!!", None),
+        ("Basic bm9jb2xvbg==", None),
+        ("Basic //86/w==", None),
+        ("Digest x", None),
+        ("basic OmE6Yg==", "a:b"),
+        ("Bearer  x ", "x"),
+    ],
+)
+def test_the_secret_of_an_authorization_header(header: str | None, secret: str | None) -> None:
+    assert secret_of(header) == secret
 
 
-async def test_in_earnest_a_public_address_may_on_the_ports_there_are_and_its_own_may_not() -> None:
-    may = public_only({443})
-    assert may("1.1.1.1", 443)
-    assert may("2606:4700::1111", 443)
-    assert not may("1.1.1.1", 22)
-    assert is_own("127.0.0.1")
-    assert not is_own("1.1.1.1")
-    guarded = Guarded(RealNetwork(Path()), lambda address, port: True)
-    with pytest.raises(OSError, match="not to be connected to"):
-        await guarded.connect("a.name.example", 443)
+def test_a_hub_says_who_may_read_and_the_default_beyond_loopback_is_members(tmp_path: Path) -> None:
+    hub = RunningHub(tmp_path)
+    for more, who in (((), b"everybody"), (("--behind-proxy",), b"members")):
+        hub.start(*more)
+        assert b"read by " + who in hub.log.read_bytes()
+        assert hub.stop() == 0
+    hub.config.write_text('[hub]\nreading = "public"\n')
+    hub.start("--behind-proxy")
+    assert b"read by everybody" in hub.log.read_bytes()
+    hub.kill()
 
 
-async def test_a_path_that_resolves_names_elsewhere_cannot_be_guarded() -> None:
-    with pytest.raises(ValueError, match="cannot be guarded"):
-        Guarded(RealNetwork(Path(proxy="socks5://127.0.0.1:1080")), public_only({443}))
+def test_a_command_hashes_the_password_for_the_configuration(tmp_path: Path) -> None:
+    hub = RunningHub(tmp_path)
+    done = subprocess.run(hub.command("password"), input=f"{PASSWORD}\n", capture_output=True, text=True, check=True)
+    line = done.stdout.strip()
+    assert PASSWORD not in line
+    hub.config.write_text(f'[hub]\nreading = "password"\nreading_password = "{line}"\n')
+    hub.start()
+    assert b"whoever has the password" in hub.log.read_bytes()
+    hub.kill()
+    hub.config.write_text('[hub]\nreading = "password"\n')
+    refused = subprocess.run(hub.command(), capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "hub.reading" in refused.stderr
+    assert "hub password" in refused.stderr
 
 
-def _turning(answers: Iterator[str]) -> Behaviour:
-    """A name with another address each time that it is asked for."""
-
-    def behave(*arguments: Any) -> Any:
-        return addresses(next(answers))(*arguments)
-
-    return behave
+def test_a_short_password_is_refused(tmp_path: Path) -> None:
+    short = RunningHub(tmp_path).command("password")
+    done = subprocess.run(short, input="hunter2\n", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")

@@ -17,7 +17,7 @@ ROUND = RoundRecord(id="round0000000", started_at="2026-11-24T18:00:00Z", networ
 
 
 @pytest.mark.parametrize("packing", ["zstd", "gzip", "identity"])
-async def test_records_are_kept_however_they_are_packed_and_once(hub: RunningHub, packing: str) -> None:
+async def test_records_are_stored_once_whatever_their_encoding(hub: RunningHub, packing: str) -> None:
     token = await hub.enrol(NAME)
     lines = [record(f"{n:016d}", round_=ROUND) for n in range(5)]
     status, said = await hub.send(token, lines, packing)
@@ -28,7 +28,7 @@ async def test_records_are_kept_however_they_are_packed_and_once(hub: RunningHub
     assert kept(hub.db) == {f"{n:016d}" for n in range(5)}
 
 
-async def test_each_record_has_its_answer_and_one_that_is_refused_does_not_hurt_the_others(hub: RunningHub) -> None:
+async def test_each_record_has_a_result_and_a_refused_one_does_not_affect_others(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
     other = record("1other1other1111", "somebody-else")
     deep = b'{"record":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -53,7 +53,7 @@ async def test_another_measurement_under_a_known_id_is_refused_also_from_its_own
         assert db.execute("SELECT vantage, runtime_s FROM findings").fetchall() == [(NAME, 0.41)]
 
 
-async def test_a_round_says_one_thing_and_a_repeat_belongs_to_its_own_series(hub: RunningHub) -> None:
+async def test_a_round_does_not_change_and_a_retry_belongs_to_its_own_series(hub: RunningHub) -> None:
     token, theirs = await hub.enrol(NAME), await hub.enrol("b")
     assert statuses((await hub.send(token, [record("a" * 16, round_=ROUND)]))[1]) == ["stored"]
     lie = msgspec.structs.replace(ROUND, network="offline")
@@ -65,7 +65,7 @@ async def test_a_round_says_one_thing_and_a_repeat_belongs_to_its_own_series(hub
     assert found == {"a" * 16: None, "c" * 16: None, "d" * 16: "a" * 16}
 
 
-async def test_what_is_sent_is_judged_by_the_hubs_own_rules(hub: RunningHub) -> None:
+async def test_uploads_are_judged_by_the_hubs_own_rules(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
     honest = msgspec.json.decode(record("a" * 16))
     honest["record"]["verdict"] |= {"outcome": "blocked", "method": "tls.reset", "confidence": "confirmed"}
@@ -74,7 +74,7 @@ async def test_what_is_sent_is_judged_by_the_hubs_own_rules(hub: RunningHub) -> 
         assert db.execute("SELECT outcome FROM findings").fetchall() == [("reachable",)]
 
 
-async def test_stopped_it_answers_what_is_under_way_and_leaves_a_whole_database(hub: RunningHub) -> None:
+async def test_stopping_finishes_open_requests_and_leaves_a_sound_database(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
     await hub.send(token, [record("a" * 16)])
     assert hub.stop() == 0

@@ -40,7 +40,7 @@ def hub(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> RunningHub:
     return made
 
 
-async def test_what_the_hub_gets_through_to_is_blocked_here_and_what_it_does_not_is_down(
+async def test_a_target_that_the_hub_reaches_is_blocked_here_and_else_it_is_down(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forged = lab.net.add_site("forged.x.test", lie=addresses("127.77.9.9"))  # where nothing answers
@@ -68,7 +68,7 @@ async def test_what_the_hub_gets_through_to_is_blocked_here_and_what_it_does_not
         hub.kill()
 
 
-async def test_without_the_hub_a_round_goes_on_and_says_no_more_than_it_knows(
+async def test_without_the_hub_a_round_goes_on_with_no_control(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     hub.start()

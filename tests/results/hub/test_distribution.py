@@ -19,11 +19,11 @@ from results.db.store import Store
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import Print
 from results.fingerprints.formats import reachprobe as ours
-from results.hub.distribution import Shared
+from results.hub.distribution import Distribution
 from results.registers import sample_path
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
-from schedules.hub_server.server import _targets
+from schedules.hub_server.server import read_targets
 from schedules.plan.lists import copy_of, read_list
 from schedules.plan.selection import from_campaigns
 from tests.results.hub.asgi_client import Inside
@@ -37,7 +37,7 @@ LIST = "url,category_code\nhttps://a.example/,NEWS\nhttps://b.example/x?y=1,HUMR
 def sharing(folder: Path) -> Inside:
     file = folder / "targets.csv"
     file.write_text(LIST)
-    return Inside(folder, more=Shared(folder / "hub.db", file, _targets).served())
+    return Inside(folder, more=Distribution(folder / "hub.db", file, read_targets).routes())
 
 
 def with_register(folder: Path) -> None:
@@ -45,7 +45,7 @@ def with_register(folder: Path) -> None:
         import_register(store.db, [sample_path()], ImportOptions(now=datetime.now(UTC)))
 
 
-async def test_a_register_comes_with_its_hash_and_is_not_sent_to_whom_has_it(tmp_path: Path) -> None:
+async def test_a_register_has_its_hash_and_is_304_for_a_client_that_has_it(tmp_path: Path) -> None:
     with sharing(tmp_path) as app:
         with_register(tmp_path)
         got = await asked(app, "/v1/registers/rkn")
@@ -61,7 +61,7 @@ async def test_a_register_comes_with_its_hash_and_is_not_sent_to_whom_has_it(tmp
     assert (part.status, part.body) == (206, got.body[10:])
 
 
-async def test_a_new_version_is_given_from_the_next_request_on(tmp_path: Path) -> None:
+async def test_a_new_version_is_served_from_the_next_request(tmp_path: Path) -> None:
     with sharing(tmp_path) as app:
         with_register(tmp_path)
         before = await asked(app, "/v1/registers/rkn")
@@ -177,12 +177,12 @@ NO_TARGETS = ["file:///etc/passwd", "javascript:alert(1)", "$(reboot)", "`reboot
               "ftp://a.example/", "https://user:pass@a.example/", "data:text/html,x", "\x1b]0;x\x07"]  # fmt: skip
 
 
-def test_no_list_of_a_hub_s_leads_an_agent_to_a_private_address_or_to_run_anything(tmp_path: Path) -> None:
+def test_no_list_of_a_hub_makes_an_agent_contact_a_private_address_or_run_anything(tmp_path: Path) -> None:
     found = _chosen(tmp_path, "".join(f"{row}\n" for row in (*PRIVATE, *NO_TARGETS, "https://fine.example/")))
     assert found == ["https://fine.example/"]
 
 
-def test_no_list_of_a_hub_s_leads_an_agent_to_what_its_owner_left_out(tmp_path: Path) -> None:
+def test_no_list_of_a_hub_overrides_its_owners_exclusions(tmp_path: Path) -> None:
     rows = "url,category_code\nhttps://a.example/,GMB\nhttps://b.example/,news\nhttps://c.example/,ALDR\n"
     hidden = "https://www.expressvpn.com/,NEWS\n"  # of a category that is left out, whatever the list calls it
     care = '[care]\nleave_out = ["GMB", "NEWS", "ANON"]\n'
@@ -206,7 +206,7 @@ def _chosen(folder: Path, list_: str, more: str = "") -> list[str]:
 BY: dict[str, Any] = {"authority": "Роскомнадзор", "decision_number": "3-1", "basis": "149-FZ 15.4"}
 
 
-def test_a_register_of_a_hub_s_draws_no_private_host(tmp_path: Path) -> None:
+def test_a_register_of_a_hub_samples_no_private_host(tmp_path: Path) -> None:
     from results.registers.formats import reachprobe as format_
 
     hosts = ("router.lan", "localhost.localdomain", "a.example.org", "b.example.org")

@@ -57,7 +57,7 @@ class Sender:
         self.answered.set()
 
 
-async def test_killed_again_and_again_under_load_it_loses_and_doubles_nothing(hub: RunningHub) -> None:
+async def test_killed_repeatedly_under_load_it_loses_and_duplicates_nothing(hub: RunningHub) -> None:
     senders = [Sender(hub, f"v{number}", await hub.enrol(f"v{number}")) for number in range(SENDERS)]
     dice, unheard = random.Random(9), set[str]()
     for number in range(KILLS):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from results.hub.secrets import hashed
+from results.hub.credentials import hash_password
 from tests.results.hub.asgi_client import OPERATOR
 from tests.results.hub.hub_process import RunningHub, record
 from tests.schedules.location.test_geoip import database
@@ -26,10 +26,10 @@ def numbers(text: str) -> dict[tuple[str, str], float]:
 
 
 def with_operator(hub: RunningHub, more: str = "") -> None:
-    hub.config.write_text(f'{hub.config.read_text()}\n[hub]\noperator_password = "{hashed(OPERATOR)}"\n{more}')
+    hub.config.write_text(f'{hub.config.read_text()}\n[hub]\noperator_password = "{hash_password(OPERATOR)}"\n{more}')
 
 
-async def test_the_hub_s_own_numbers_say_who_sent_when_and_how_much_is_odd(hub: RunningHub) -> None:
+async def test_the_metrics_count_members_uploads_and_outliers(hub: RunningHub) -> None:
     hub.kill()
     with_operator(hub)
     hub.start()
@@ -47,7 +47,7 @@ async def test_the_hub_s_own_numbers_say_who_sent_when_and_how_much_is_odd(hub: 
     assert found["reachprobe_hub_answers_total", "200"] >= 3
 
 
-async def test_nobody_but_the_operator_gets_them_and_without_a_password_nobody_at_all(hub: RunningHub) -> None:
+async def test_only_the_operator_gets_the_metrics_and_only_with_a_password_set(hub: RunningHub) -> None:
     token = await hub.enrol("home-fibre")
     for header in ({}, BEARER, {"Authorization": f"Bearer {token}"}, {"Authorization": "Bearer "}):
         status, _, text = await hub.get("/metrics", **header)
@@ -55,7 +55,7 @@ async def test_nobody_but_the_operator_gets_them_and_without_a_password_nobody_a
         assert "reachprobe_" not in text
 
 
-async def test_a_member_is_told_its_network_and_its_address_stays_nowhere(hub: RunningHub, tmp_path: Path) -> None:
+async def test_a_member_learns_its_network_and_its_address_is_not_stored(hub: RunningHub, tmp_path: Path) -> None:
     hub.kill()
     file = tmp_path / "asn.mmdb"
     file.write_bytes(database({"2a02:6b8::/32": {"autonomous_system_number": 12389, "country_code": "RU"}}))

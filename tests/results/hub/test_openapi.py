@@ -22,10 +22,10 @@ from schemathesis.specs.openapi.checks import (
 
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import Print
-from results.hub.distribution import Shared
+from results.hub.credentials import hash_password
+from results.hub.distribution import Distribution
 from results.hub.openapi import description
-from results.hub.secrets import hashed
-from schedules.hub_server.server import _targets
+from schedules.hub_server.server import read_targets
 from tests.results.hub.asgi_client import OPERATOR, Inside
 from tests.results.hub.hub_process import RunningHub, record
 from tests.results.hub.test_distribution import with_register
@@ -48,7 +48,7 @@ class Served:
         self.hub = RunningHub(
             folder,
             '[network]\nresolvers = ["udp://127.0.0.1:9"]\ntrusted_resolvers = []\nno_resolver = ""\ntimeout_s = 0.2\n'
-            f'[hub]\nreading = "members"\noperator_password = "{hashed(OPERATOR)}"\n'
+            f'[hub]\nreading = "members"\noperator_password = "{hash_password(OPERATOR)}"\n'
             f'targets = "{folder}/targets.csv"\n',
         )
         with_register(folder)
@@ -85,7 +85,7 @@ KINDS = ("as it is described", "against the description")
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: f"{one.method.upper()} {one.path}")
-def test_nothing_that_is_asked_for_breaks_the_hub_or_is_answered_otherwise_than_described(
+def test_no_request_breaks_the_hub_and_responses_match_the_description(
     served: Served, operation: Any, kind: str
 ) -> None:
     secret = OPERATOR if operation.path == "/metrics" else served.token
@@ -106,18 +106,18 @@ def test_nothing_that_is_asked_for_breaks_the_hub_or_is_answered_otherwise_than_
     assert served.hub.process.poll() is None
 
 
-def test_every_route_is_described_and_nothing_else_is(tmp_path: Path) -> None:
-    from results.hub import metrics_api, whoami
-    from results.hub.routes import Served as Route
+def test_exactly_the_routes_are_described(tmp_path: Path) -> None:
+    from results.hub import metrics_api
+    from results.hub.routes import HubRoute, whoami_route
     from schedules.config.schema import Config
     from schedules.hub_server.control import controls
 
     control = controls(Config())
     more = [
-        Route("POST", "/v1/control", control.handle),
-        *Shared(tmp_path / "hub.db", None, _targets).served(),
-        Route("GET", "/metrics", metrics_api.metrics, "operator"),
-        *whoami.served(None),
+        HubRoute("POST", "/v1/control", control.handle),
+        *Distribution(tmp_path / "hub.db", None, read_targets).routes(),
+        HubRoute("GET", "/metrics", metrics_api.metrics, "operator"),
+        whoami_route(None),
     ]
     with Inside(tmp_path, more=more) as app:
         there = {(route.path, method) for route in app.routes for method in route.methods - {"HEAD"}}
@@ -125,7 +125,7 @@ def test_every_route_is_described_and_nothing_else_is(tmp_path: Path) -> None:
     assert said == there
 
 
-async def test_the_description_is_given_to_everybody(hub: RunningHub) -> None:
+async def test_the_description_is_public(hub: RunningHub) -> None:
     status, _, text = await hub.get("/openapi.json")
     assert status == 200
     assert json.loads(text) == description()

@@ -16,15 +16,21 @@ from hypothesis import strategies as st
 
 from probe.timestamps import rfc3339
 from results.db.store import Store
-from results.hub.outlier_job import WAITS, Examiner
-from results.hub.outliers import Alone, Held, Thresholds, alone, flags
+from results.hub.outliers import (
+    DELAY,
+    LAST_FINDINGS,
+    ComparableFinding,
+    Comparison,
+    OutlierDetector,
+    compare_finding,
+    flags,
+)
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub
 from tests.results.hub.in_thread import asked
 from tests.results.records import HOME, finished, measurement, target, verdict
 from tests.schedules.hub_client.test_download import reachprobe
 
-LIMITS = Thresholds()
 OPEN, SHUT = "reachable", "blocked"
 SITUATIONS = [
     ("everybody on the network says the opposite", SHUT, [OPEN] * 4, [OPEN] * 4, True),
@@ -39,26 +45,26 @@ SITUATIONS = [
 
 
 @pytest.mark.parametrize(("what", "mine", "near", "far", "stands_alone"), SITUATIONS)
-def test_a_finding_stands_alone_where_nearly_all_others_say_the_opposite(
+def test_a_finding_is_an_outlier_where_nearly_all_others_found_the_opposite(
     what: str, mine: str, near: list[str], far: list[str], stands_alone: bool | None
 ) -> None:
-    held = Held(
+    held = ComparableFinding(
         number=1, outcome=mine, network="on AS1", country="in RU", on_network=tuple(near), in_country=tuple(far)
     )
-    found = alone(held, LIMITS)
+    found = compare_finding(held)
     assert (None if found is None else found.why is not None) is stands_alone, what
 
 
-def test_a_mark_says_in_what_a_finding_stands_alone() -> None:
-    held = Held(number=1, outcome=SHUT, network="on AS12389", country="in RU", on_network=(OPEN,) * 4)
-    found = alone(held, LIMITS)
+def test_a_flag_says_what_a_finding_contradicts() -> None:
+    held = ComparableFinding(number=1, outcome=SHUT, network="on AS12389", country="in RU", on_network=(OPEN,) * 4)
+    found = compare_finding(held)
     assert found is not None
     assert found.why == "blocked, while 4 of 4 others on AS12389 found it reachable"
 
 
-def seen(text: str) -> list[Alone]:
+def seen(text: str) -> list[Comparison]:
     """`x` stands alone, `.` does not."""
-    return [Alone(number, "alone" if sign == "x" else None) for number, sign in enumerate(text)]
+    return [Comparison(number, "alone" if sign == "x" else None) for number, sign in enumerate(text)]
 
 
 HISTORIES = [
@@ -73,20 +79,18 @@ HISTORIES = [
 
 
 @pytest.mark.parametrize(("history", "marked"), HISTORIES)
-def test_only_a_vantage_that_stands_alone_again_and_again_is_marked_and_then_from_where_it_began(
-    history: str, marked: str
-) -> None:
-    found, _ = flags([], seen(history), LIMITS)
+def test_only_a_vantage_with_many_outliers_is_flagged_from_the_first_one(history: str, marked: str) -> None:
+    found, _ = flags([], seen(history))
     assert "".join(map(str, sorted(found))) == marked
 
 
 @given(st.text("x.", max_size=90), st.integers(0, 90))
-def test_it_does_not_matter_in_which_portions_findings_are_looked_at(history: str, cut: int) -> None:
-    whole, _ = flags([], seen(history), LIMITS)
-    first, before = flags([], seen(history)[:cut], LIMITS)
-    second, after = flags(before, seen(history)[cut:], LIMITS)
+def test_the_flags_do_not_depend_on_the_batches(history: str, cut: int) -> None:
+    whole, _ = flags([], seen(history))
+    first, before = flags([], seen(history)[:cut])
+    second, after = flags(before, seen(history)[cut:])
     assert first | second == whole
-    assert len(after) <= LIMITS.looked_back
+    assert len(after) <= LAST_FINDINGS
     assert all(history[number] == "x" for number in whole)
 
 
@@ -126,47 +130,47 @@ def marks(store: Store) -> dict[str, int]:
     return dict(rows.fetchall())
 
 
-def test_a_vantage_that_makes_blocks_up_is_marked_and_the_others_are_not(tmp_path: Path) -> None:
+def test_a_vantage_that_invents_blocks_is_flagged_and_others_are_not(tmp_path: Path) -> None:
     with closing(Store.open(tmp_path / "hub.db")) as store:
         for name in ("a", "b", "c", "d"):
             send(store, name, [OPEN] * 8)
         send(store, "liar", [SHUT] * 8)
-        examiner = Examiner()
-        assert examiner.step(store, AT + WAITS - timedelta(minutes=1)) == 0
-        assert examiner.step(store, AT + WAITS) == 40
+        detector = OutlierDetector()
+        assert detector.step(store, AT + DELAY - timedelta(minutes=1)) == 0
+        assert detector.step(store, AT + DELAY) == 40
         assert marks(store) == {"a": 0, "b": 0, "c": 0, "d": 0, "liar": 8}
-        assert examiner.step(store, AT + WAITS) == 0
-        assert Examiner().step(store, AT + WAITS) == 0  # what was looked at is known after a restart too
+        assert detector.step(store, AT + DELAY) == 0
+        assert OutlierDetector().step(store, AT + DELAY) == 0  # what was looked at is known after a restart too
 
 
-def test_whoever_sees_a_block_first_is_not_marked_once_others_see_it_too(tmp_path: Path) -> None:
+def test_the_first_to_see_a_block_is_not_flagged_once_others_see_it(tmp_path: Path) -> None:
     with closing(Store.open(tmp_path / "hub.db")) as store:
         for name in ("a", "b", "c", "d"):
             send(store, name, [OPEN] * 8, AT - timedelta(minutes=20))
         send(store, "first", [SHUT] * 8)
         for name in ("a", "b", "c", "d"):
             send(store, name, [SHUT] * 8, AT + timedelta(hours=5))
-        Examiner().step(store, AT + timedelta(hours=12))
+        OutlierDetector().step(store, AT + timedelta(hours=12))
         assert set(marks(store).values()) == {0}
 
 
-def test_another_network_or_country_and_a_path_abroad_are_not_held_against_each_other(tmp_path: Path) -> None:
+def test_other_networks_countries_and_paths_are_not_compared(tmp_path: Path) -> None:
     with closing(Store.open(tmp_path / "hub.db")) as store:
         for name in ("a", "b", "c", "d"):
             send(store, name, [OPEN] * 8)
         for name in ("p", "q", "r", "s"):
             send(store, name, [SHUT] * 8, asn=8402)
-        Examiner().step(store, AT + timedelta(hours=12))
+        OutlierDetector().step(store, AT + timedelta(hours=12))
         assert set(marks(store).values()) == {0}
 
 
-async def test_what_is_marked_is_shown_and_can_be_left_out(tmp_path: Path) -> None:
+async def test_flagged_findings_are_shown_and_can_be_filtered(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         with closing(Store.open(tmp_path / "hub.db")) as store:
             for name in ("a", "b", "c", "d"):
                 send(store, name, [OPEN] * 6)
             send(store, "liar", [SHUT] * 6)
-            Examiner().step(store, AT + WAITS)
+            OutlierDetector().step(store, AT + DELAY)
         marked = await asked(app, "/v1/measurements?flagged=yes")
         rest = await asked(app, "/v1/measurements?flagged=no")
     rows = [json.loads(line) for line in marked.body.splitlines()]
@@ -179,7 +183,7 @@ async def test_what_is_marked_is_shown_and_can_be_left_out(tmp_path: Path) -> No
     assert "liar  since x, 6 received, last 2026-11-24T18:00:00Z, 6 of them contradict everybody else" in said.stdout
 
 
-async def test_a_verdict_that_changes_when_it_is_judged_again_is_a_correction_and_one_that_stays_is_none(
+async def test_a_recomputed_verdict_is_a_correction_only_where_it_changes(
     tmp_path: Path,
 ) -> None:
     with Inside(tmp_path) as app:

@@ -23,9 +23,9 @@ from results import ooni
 from results.db.json_codec import from_plain
 from results.db.store import Store
 from results.export import exchange
-from results.hub import query as selecting
+from results.hub import query as hub_query
 from results.hub import read_api
-from results.hub.query import BadQuestion, Wanted, wanted
+from results.hub.query import BadFilter, MeasurementsQuery, parse_query
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.in_thread import Got, asked
 from tests.results.records import HOME, finished, measurement, target, verdict
@@ -45,7 +45,7 @@ def ids(got: Got) -> list[str]:
     return [row["measurement_id"] for row in rows(got)]
 
 
-async def test_pages_are_gone_through_by_the_cursor_and_what_arrives_meanwhile_comes_last(tmp_path: Path) -> None:
+async def test_the_cursor_pages_through_and_later_arrivals_come_last(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         put(tmp_path, *(f"id{number:04}" for number in range(7)))
         first = await asked(app, "/v1/measurements?limit=3")
@@ -65,14 +65,14 @@ async def test_pages_are_gone_through_by_the_cursor_and_what_arrives_meanwhile_c
     most=st.integers(1, 7),
     window=st.integers(1, 9),
 )
-def test_whatever_the_page_and_the_window_each_measurement_comes_once(
-    kinds: Sequence[str], most: int, window: int
-) -> None:
+def test_each_measurement_comes_once_for_any_page_and_window_size(kinds: Sequence[str], most: int, window: int) -> None:
     with _database(kinds) as store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(selecting, "WINDOW", window)
+        patch.setattr(hub_query, "SCAN_WINDOW", window)
         found, after, more = [], 0, True
         while more:
-            page = selecting.page(store.db, Wanted(outcome="blocked", after=after), most, looks_s=0, clock=lambda: 0)
+            page = hub_query.page(
+                store.db, MeasurementsQuery(outcome="blocked", after=after), most, max_scan_s=0, clock=lambda: 0
+            )
             assert len(page.rows) <= most
             assert page.after > after or not page.more
             found += [row[0] for row in page.rows]
@@ -112,7 +112,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize(("query", "found"), FILTERS)
-async def test_each_filter_lets_through_what_it_names(tmp_path: Path, query: dict[str, str], found: set[str]) -> None:
+async def test_each_filter_selects_what_it_names(tmp_path: Path, query: dict[str, str], found: set[str]) -> None:
     with Inside(tmp_path) as app:
         put(tmp_path, "a001", started_at="2026-11-24T18:00:00.000Z")
         put(tmp_path, "a002", started_at="2026-11-24T17:59:59.999Z", vantage=msgspec.structs.replace(HOME, path="vpn"))
@@ -134,24 +134,24 @@ WRONG = ["since=yesterday", "asn=x", "asn=0", "outcome=bad", "limit=0", "limit=5
 
 
 @pytest.mark.parametrize("query", WRONG)
-async def test_a_filter_that_says_nothing_is_refused_by_name_and_never_left_out(tmp_path: Path, query: str) -> None:
+async def test_an_invalid_filter_is_refused_by_name(tmp_path: Path, query: str) -> None:
     with Inside(tmp_path) as app:
         got = await asked(app, f"/v1/measurements?{query}")
     assert got.status == 422
     assert json.loads(got.body)["error"]
 
 
-@given(st.dictionaries(st.sampled_from(sorted(Wanted.__struct_fields__)), st.text(max_size=40), max_size=4))
-def test_no_query_at_all_breaks_the_reader(query: dict[str, str]) -> None:
+@given(st.dictionaries(st.sampled_from(sorted(MeasurementsQuery.__struct_fields__)), st.text(max_size=40), max_size=4))
+def test_no_query_breaks_the_parser(query: dict[str, str]) -> None:
     try:
-        found = wanted(query)
-    except BadQuestion:
+        found = parse_query(query)
+    except BadFilter:
         return
     with _database(["blocked", "control"]) as store:
-        selecting.page(store.db, found, found.limit)
+        hub_query.page(store.db, found, found.limit)
 
 
-async def test_one_measurement_comes_whole_and_its_hash_is_that_of_what_was_seen(tmp_path: Path) -> None:
+async def test_one_measurement_comes_with_its_record_and_the_hash_of_its_observations(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         put(tmp_path, "2kq7aaaa")
         got, seen = await asked(app, "/v1/measurements/2kq7aaaa"), await asked(app, "/v1/measurements/2kq7aaaa/seen")
@@ -168,7 +168,7 @@ async def test_one_measurement_comes_whole_and_its_hash_is_that_of_what_was_seen
 @pytest.mark.parametrize(
     "name", ["nothere0", "..", "%2e%2e%2fhub.db", "a/b", "x'--", "' OR 1=1", "a" * 300, "\x00abc", "../../etc/passwd"]
 )
-async def test_what_is_not_there_is_404_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+async def test_an_unknown_id_is_404(tmp_path: Path, name: str) -> None:
     with Inside(tmp_path) as app:
         put(tmp_path, "2kq7aaaa")
         got = await asked(app, f"/v1/measurements/{name}")
@@ -176,7 +176,7 @@ async def test_what_is_not_there_is_404_whatever_it_is_called(tmp_path: Path, na
     assert b"error" in got.body
 
 
-async def test_a_control_is_shown_with_what_it_controls_and_not_by_itself(tmp_path: Path) -> None:
+async def test_a_control_is_part_of_its_measurement_only(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         with closing(Store.open(tmp_path / "hub.db")) as store:
             store.save([finished("2kq7aaaa", controls=(measurement("2kq7aaaac", control_of="2kq7aaaa"),))])
@@ -188,7 +188,7 @@ async def test_a_control_is_shown_with_what_it_controls_and_not_by_itself(tmp_pa
 FORMULAS = ["=HYPERLINK(1)", "+1", "-1", "@SUM", "=cmd|' /C calc'!A0"]
 
 
-async def test_no_spreadsheet_runs_what_a_download_holds(tmp_path: Path) -> None:
+async def test_no_cell_of_a_download_is_a_formula(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         for number, formula in enumerate(FORMULAS):
             put(tmp_path, f"f{number:03}", target=target(service=formula))
@@ -199,10 +199,10 @@ async def test_no_spreadsheet_runs_what_a_download_holds(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "ooni"])
-async def test_a_download_holds_everything_once_however_many_parts_it_has(
+async def test_a_download_holds_everything_once_in_any_number_of_chunks(
     tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_api, "AT_A_TIME", 2)
+    monkeypatch.setattr(read_api, "EXPORT_CHUNK", 2)
     names = [f"id{number:04}" for number in range(7)]
     with Inside(tmp_path) as app:
         put(tmp_path, *names)
@@ -220,10 +220,10 @@ async def test_a_download_holds_everything_once_however_many_parts_it_has(
         assert [ooni.read_line(line.encode())[0].measurement.target.text for line in lines] == [target().text] * 7
 
 
-async def test_a_page_of_whole_records_is_cut_where_it_grows_too_long_and_goes_on_from_there(
+async def test_a_page_of_records_ends_at_the_size_limit_and_the_next_continues(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read_api, "MOST_BYTES", 3000)
+    monkeypatch.setattr(read_api, "MAX_PAGE_BYTES", 3000)
     with Inside(tmp_path) as app:
         put(tmp_path, "id01", "id02", "id03")
         first = await asked(app, "/v1/measurements?record=yes")
@@ -232,7 +232,7 @@ async def test_a_page_of_whole_records_is_cut_where_it_grows_too_long_and_goes_o
     assert "record=yes" in first.headers["link"]
 
 
-async def test_a_page_comes_packed_to_whom_can_unpack_it(tmp_path: Path) -> None:
+async def test_a_page_is_compressed_for_clients_that_accept_it(tmp_path: Path) -> None:
     with Inside(tmp_path) as app:
         put(tmp_path, *(f"id{number:04}" for number in range(20)))
         plain = await asked(app, "/v1/measurements")
@@ -244,7 +244,7 @@ async def test_a_page_comes_packed_to_whom_can_unpack_it(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("path", ["/v1/measurements", "/v1/measurements/2kq7aaaa", "/v1/export?format=csv"])
-async def test_who_may_not_read_is_told_nothing(tmp_path: Path, path: str) -> None:
+async def test_without_read_access_nothing_is_disclosed(tmp_path: Path, path: str) -> None:
     with Inside(tmp_path, "members") as app:
         put(tmp_path, "2kq7aaaa")
         got = await asked(app, path)

@@ -25,7 +25,7 @@ print(len(read))
 """
 
 
-def test_many_threads_that_are_the_first_to_read_a_record_do_no_harm() -> None:
+def test_many_threads_can_decode_the_first_record_at_once() -> None:
     lines = b"\n".join(record(f"{number:016d}") for number in range(5))
     for _ in range(4):
         done = subprocess.run([sys.executable, "-c", CHILD], input=lines, capture_output=True, cwd=ROOT, check=False)

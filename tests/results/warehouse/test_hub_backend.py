@@ -14,8 +14,8 @@ import pytest
 
 from results.aggregate.questions import Period, ordered
 from results.db.sqlite_utils_shim import Database
-from results.hub.read_pool import Away, TooSlow
-from results.hub.web.backend import OwnAnswers
+from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
+from results.hub.web.queries import OwnAnswers
 from results.warehouse.engine import Engine, TooLong, WarehouseError, open_engine
 from results.warehouse.hub_backend import AWAY_S, StoreAnswers, pages_engine
 from schedules import cli
@@ -124,7 +124,7 @@ def test_a_store_that_is_away_is_not_asked_again_at_once() -> None:
 
     for at, asked in ((0, 1), (AWAY_S - 1, 1), (AWAY_S + 1, 2)):
         now[0] = 1000.0 + at
-        with pytest.raises(Away):
+        with pytest.raises(WarehouseUnavailable):
             store.matrix(Period())
         assert failing.asked == asked
 
@@ -134,7 +134,7 @@ def test_a_question_that_takes_the_store_too_long_is_too_slow() -> None:
     store = StoreAnswers(cast(Engine, failing))
 
     for asked in (1, 2):
-        with pytest.raises(TooSlow):
+        with pytest.raises(QueryTimeout):
             store.cells(Period())
         assert failing.asked == asked
 

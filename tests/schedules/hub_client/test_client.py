@@ -24,7 +24,7 @@ from tests.schedules.lab import Lab
 HOST = "127.0.0.1"
 
 
-async def test_a_hub_with_certificate_files_is_known_by_its_authority_or_by_its_pinned_key(tmp_path: Path) -> None:
+async def test_a_hub_is_verified_by_its_authority_or_its_pinned_key(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued = authority.issue_cert(HOST)
     for name, blobs in (("cert", issued.cert_chain_pems), ("key", [issued.private_key_pem])):
@@ -88,7 +88,7 @@ NO_HUBS = [
 
 
 @pytest.mark.parametrize("answer", NO_HUBS)
-async def test_what_is_no_hub_takes_nothing_and_hurts_nobody(answer: bytes) -> None:
+async def test_a_response_of_no_hub_stores_nothing_and_is_a_short_error(answer: bytes) -> None:
     async def serve(stream: Stream) -> None:
         await stream.reader.readuntil(b"\r\n\r\n")
         stream.writer.write(answer)

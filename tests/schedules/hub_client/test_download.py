@@ -74,7 +74,7 @@ def token_file(filled: Filled) -> str:
 
 
 @pytest.mark.parametrize("more", [["--by", "network"], ["--rows", "target"], ["--since", "2017-05-08", "--by", "day"]])
-def test_a_hub_says_what_the_databases_of_its_vantages_say(filled: Filled, more: list[str]) -> None:
+def test_comparing_a_hub_equals_comparing_its_vantages_databases(filled: Filled, more: list[str]) -> None:
     by_url = reachprobe(filled.folder, "compare", filled.hub.url, "--token-file", token_file(filled), "--json", *more)
     by_file = reachprobe(filled.folder, "compare", *map(str, filled.databases), "--json", *more)
     assert by_url.returncode == by_file.returncode == 0, by_url.stderr
@@ -82,7 +82,7 @@ def test_a_hub_says_what_the_databases_of_its_vantages_say(filled: Filled, more:
     assert "wechat" in by_url.stdout
 
 
-def test_a_report_of_a_hub_says_what_one_of_the_databases_says(filled: Filled) -> None:
+def test_a_report_of_a_hub_equals_one_of_the_databases(filled: Filled) -> None:
     words = ("--format", "csv")
     by_url = reachprobe(filled.folder, "report", filled.hub.url, "--token-file", token_file(filled), *words)
     by_file = reachprobe(filled.folder, "report", *map(str, filled.databases), *words)
@@ -92,7 +92,7 @@ def test_a_report_of_a_hub_says_what_one_of_the_databases_says(filled: Filled) -
     assert len(said[0]) > 50
 
 
-def test_who_is_enrolled_needs_no_token_file(filled: Filled) -> None:
+def test_an_enrolled_vantage_needs_no_token_file(filled: Filled) -> None:
     own = filled.folder / "own.db"
     with closing(Store.open(own)) as store:
         from results.db.upload_queue import enrol
@@ -103,14 +103,14 @@ def test_who_is_enrolled_needs_no_token_file(filled: Filled) -> None:
     assert len([json.loads(row) for row in done.stdout.splitlines()]) == 5
 
 
-def test_without_a_token_the_way_out_is_told(filled: Filled) -> None:
+def test_without_a_token_the_error_names_the_option(filled: Filled) -> None:
     done = reachprobe(filled.folder, "compare", filled.hub.url)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--token-file" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_url_that_is_no_hub_s_is_an_error_in_words(filled: Filled, tmp_path: Path) -> None:
+def test_a_url_of_no_hub_is_a_readable_error(filled: Filled, tmp_path: Path) -> None:
     for url in ("http://hub.example.org", "ftp://127.0.0.1/", "https://a:b@127.0.0.1"):
         done = reachprobe(tmp_path, "compare", url)
         assert done.returncode == 2
@@ -118,10 +118,10 @@ def test_a_url_that_is_no_hub_s_is_an_error_in_words(filled: Filled, tmp_path: P
         assert len(done.stderr.strip().splitlines()) <= 3
 
 
-def test_the_password_of_a_hub_opens_it_to_compare_as_well(tmp_path: Path) -> None:
-    from results.hub.secrets import hashed
+def test_compare_reads_a_hub_with_its_password(tmp_path: Path) -> None:
+    from results.hub.credentials import hash_password
 
-    hub = RunningHub(tmp_path, f'[hub]\nreading = "password"\nreading_password = "{hashed(PASSWORD)}"\n')
+    hub = RunningHub(tmp_path, f'[hub]\nreading = "password"\nreading_password = "{hash_password(PASSWORD)}"\n')
     hub.start()
     try:
         file = tmp_path / "password"

@@ -56,7 +56,7 @@ async def fetched(url: str, into: Path, most: int = 100, request: DownloadReques
     return waits
 
 
-async def test_a_page_that_broke_off_and_one_that_was_refused_are_asked_for_again(tmp_path: Path) -> None:
+async def test_an_incomplete_or_refused_page_is_retried(tmp_path: Path) -> None:
     async with serving(PAGE % (1, NEXT), GONE, BUSY, PAGE % (5, b"")) as (served, url):
         waits = await fetched(url, tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == b"{}\n{}\n"
@@ -65,7 +65,7 @@ async def test_a_page_that_broke_off_and_one_that_was_refused_are_asked_for_agai
     assert ["after=1" in one for one in served.asked] == [False, True, True, True]
 
 
-async def test_a_hub_that_is_gone_for_good_is_given_up(tmp_path: Path) -> None:
+async def test_a_hub_that_stays_away_is_given_up(tmp_path: Path) -> None:
     async with serving(PAGE % (1, NEXT), GONE) as (served, url):
         with pytest.raises(NotAnswered, match=r"127\.0\.0\.1"):
             await fetched(url, tmp_path / "got")
@@ -83,13 +83,13 @@ async def test_a_hub_that_is_gone_for_good_is_given_up(tmp_path: Path) -> None:
         ([b"HTTP/1.1 404 x\r\nContent-Length: 17\r\n\r\n" + b'{"error": "none"}'], "404, none"),
     ],
 )
-async def test_what_is_no_hub_is_told_and_never_followed(tmp_path: Path, answers: list[bytes], why: str) -> None:
+async def test_a_response_of_no_hub_is_an_error_never_followed(tmp_path: Path, answers: list[bytes], why: str) -> None:
     async with serving(*answers) as (_, url):
         with pytest.raises(HubRefused, match=why):
             await fetched(url, tmp_path / "got")
 
 
-async def test_pages_without_end_fill_no_disk(tmp_path: Path) -> None:
+async def test_endless_pages_stop_at_the_size_limit(tmp_path: Path) -> None:
     endless = [PAGE % (number, NEXT) for number in range(1, 90)]
     async with serving(*endless) as (_, url):
         with pytest.raises(HubRefused, match="--since"):
@@ -97,14 +97,14 @@ async def test_pages_without_end_fill_no_disk(tmp_path: Path) -> None:
     assert (tmp_path / "got").stat().st_size <= 100
 
 
-async def test_who_has_no_token_is_not_asked_to_try_again(tmp_path: Path) -> None:
+async def test_a_missing_token_is_not_retried(tmp_path: Path) -> None:
     async with serving(b"HTTP/1.1 401 x\r\nContent-Length: 0\r\n\r\n") as (served, url):
         with pytest.raises(NotEnrolled):
             await fetched(url, tmp_path / "got")
     assert len(served.asked) == 1
 
 
-async def test_a_period_is_asked_for_with_a_day_more_on_both_sides(tmp_path: Path) -> None:
+async def test_a_period_is_requested_with_a_day_more_on_both_sides(tmp_path: Path) -> None:
     async with serving(PAGE % (1, b"")) as (served, url):
         await fetched(url, tmp_path / "got", request=DownloadRequest(since=1_494_000_000.0, until=1e15))
     assert "since=2017-05-04T16%3A00%3A00.000Z" in served.asked[0]

@@ -58,7 +58,7 @@ async def test_what_is_measured_after_enrolling_arrives_under_the_name_that_the_
         assert db.execute("SELECT count(*) FROM rounds WHERE network_key IS NOT NULL").fetchone() == (0,)
 
 
-async def test_a_hub_that_is_gone_holds_no_round_up_and_gets_everything_once_it_is_back(
+async def test_an_unreachable_hub_delays_no_round_and_gets_everything_later(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await enrolled(lab, hub)
@@ -80,7 +80,7 @@ async def test_a_hub_that_is_gone_holds_no_round_up_and_gets_everything_once_it_
     assert (await state(lab, capsys))["sent"] == 3
 
 
-async def test_without_consent_that_speaks_of_it_nothing_is_sent(
+async def test_without_consent_to_it_nothing_is_uploaded(
     lab: Lab, hub: RunningHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await enrolled(lab, hub)
@@ -97,7 +97,7 @@ async def test_without_consent_that_speaks_of_it_nothing_is_sent(
     assert len(at_hub(hub)) == 2
 
 
-async def test_what_the_hub_refuses_stays_and_says_why(
+async def test_refused_records_stay_in_the_queue_with_the_reason(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await enrolled(lab, hub)
@@ -115,7 +115,7 @@ async def test_what_the_hub_refuses_stays_and_says_why(
     assert len(at_hub(hub)) == 1
 
 
-async def test_a_revoked_vantage_is_told_so_and_keeps_what_it_has(
+async def test_a_revoked_vantage_reports_it_and_keeps_its_records(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await enrolled(lab, hub)
@@ -144,7 +144,7 @@ async def test_the_token_is_renewed_and_the_one_before_is_void(lab: Lab, hub: Ru
     assert (await hub.send(after.token, [b""]))[0] == 200
 
 
-async def test_hosts_of_this_machines_own_network_are_nobody_elses_business(lab: Lab, hub: RunningHub) -> None:
+async def test_hosts_of_the_own_network_are_not_uploaded(lab: Lab, hub: RunningHub) -> None:
     await enrolled(lab, hub)
     literal = lab.good.url.replace("good.x.test", lab.good.address)
     lab.configure(f'\n[hub]\nurl = "{hub.url}"\n[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}", "{literal}"]\n')
@@ -153,7 +153,7 @@ async def test_hosts_of_this_machines_own_network_are_nobody_elses_business(lab:
         assert db.execute("SELECT target FROM findings").fetchall() == [(lab.good.url,)]
 
 
-async def test_doctor_says_whether_it_is_enrolled_and_what_waits_and_a_dry_run_names_the_hub(
+async def test_doctor_shows_enrolment_and_queue_and_a_dry_run_names_the_hub(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab.configure(f'\n[hub]\nurl = "{hub.url}"\n[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n')
@@ -169,7 +169,7 @@ async def test_doctor_says_whether_it_is_enrolled_and_what_waits_and_a_dry_run_n
     assert "0 waiting, 1 sent, 0 refused" in " ".join(capsys.readouterr().out.split())
 
 
-async def test_an_invitation_that_is_wrong_or_a_hub_that_is_gone_changes_nothing(
+async def test_a_wrong_invitation_or_an_unreachable_hub_changes_nothing(
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     invitation = hub.invite("a")

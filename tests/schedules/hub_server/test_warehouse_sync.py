@@ -12,7 +12,7 @@ import pytest
 from results.db.store import Store
 from results.export import exchange
 from results.warehouse.classify import judge_by
-from schedules.hub_server.warehouse_sync import WHERE, main, storing
+from schedules.hub_server.warehouse_sync import URL_VARIABLE, main, sync_warehouse
 from tests.results.warehouse.asked import count, of_database, of_warehouse
 
 
@@ -26,11 +26,9 @@ def receive(database: Path, others: list[Path]) -> None:
             assert list(exchange.take(store, lines, exchange.read_line, judge_by()))
 
 
-def test_each_time_what_came_since_is_loaded(
-    three_weeks: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_run_loads_what_is_new(three_weeks: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub, url = tmp_path / "hub.db", f"duckdb://{tmp_path}/w.duckdb"
-    monkeypatch.setenv(WHERE, url)
+    monkeypatch.setenv(URL_VARIABLE, url)
 
     for received in (three_weeks[:1], three_weeks[1:3]):
         receive(hub, received)
@@ -41,12 +39,12 @@ def test_each_time_what_came_since_is_loaded(
     assert count(url) == before
 
 
-def test_two_hubs_whose_databases_are_called_the_same_load_into_one_warehouse(
+def test_two_hubs_with_equal_database_names_share_a_warehouse(
     three_weeks: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As two machines behind a load balancer do, each with its own database at the same place."""
     place, url = tmp_path / "hub.db", f"duckdb://{tmp_path}/w.duckdb"
-    monkeypatch.setenv(WHERE, url)
+    monkeypatch.setenv(URL_VARIABLE, url)
     receive(place, three_weeks[:1])
     main(str(place))
     place.rename(tmp_path / "first.db")
@@ -58,10 +56,10 @@ def test_two_hubs_whose_databases_are_called_the_same_load_into_one_warehouse(
     assert of_warehouse(url) == of_database(tmp_path / "first.db")
 
 
-def test_a_warehouse_that_cannot_be_used_is_named(
+def test_an_unusable_warehouse_is_an_error(
     three_weeks: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(WHERE, "clickhouse://me:secret@127.0.0.1:9/d")
+    monkeypatch.setenv(URL_VARIABLE, "clickhouse://me:secret@127.0.0.1:9/d")
 
     assert main(str(three_weeks[0])) == 2
 
@@ -70,11 +68,11 @@ def test_a_warehouse_that_cannot_be_used_is_named(
     assert "secret" not in said
 
 
-async def test_it_goes_on_beside_the_hub_until_that_ends(three_weeks: list[Path], tmp_path: Path) -> None:
+async def test_the_loader_runs_until_the_hub_ends(three_weeks: list[Path], tmp_path: Path) -> None:
     hub, file = tmp_path / "hub.db", tmp_path / "w.duckdb"
     shutil.copy(three_weeks[0], hub)
 
-    beside = asyncio.create_task(storing(hub, f"duckdb://{file}", every_s=0.01))
+    beside = asyncio.create_task(sync_warehouse(hub, f"duckdb://{file}", every_s=0.01))
     async with asyncio.timeout(60):
         while not file.exists():  # noqa: ASYNC110 another process makes it
             await asyncio.sleep(0.05)

@@ -108,7 +108,7 @@ async def visit(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, di
     return evil, found
 
 
-async def test_no_name_becomes_a_part_of_a_page(visit: tuple[str, dict[str, Got]]) -> None:
+async def test_no_name_becomes_markup(visit: tuple[str, dict[str, Got]]) -> None:
     _, found = visit
     for path, got in found.items():
         if not got.headers["content-type"].startswith("text/html"):
@@ -129,7 +129,7 @@ async def test_no_name_becomes_a_part_of_a_page(visit: tuple[str, dict[str, Got]
         assert len(page) < 400_000, path
 
 
-async def test_what_is_named_so_is_shown_as_it_is_named(visit: tuple[str, dict[str, Got]]) -> None:
+async def test_odd_names_are_shown_as_they_are(visit: tuple[str, dict[str, Got]]) -> None:
     evil, found = visit
     if evil in (ODD, PATHS):
         return

@@ -122,7 +122,7 @@ def grave(page: Any, options: dict[str, Any] | None = None) -> list[tuple[str, l
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("path", PAGES)
-def test_nothing_keeps_people_out(path: str, language: str, visit: Any) -> None:
+def test_the_pages_are_accessible(path: str, language: str, visit: Any) -> None:
     # axe is a script, which the page's own policy forbids; it is let in by the browser for this test alone.
     one = visit(f"{path}{'&' if '?' in path else '?'}lang={language}", bypass_csp=True)
     assert grave(one.page) == []
@@ -131,7 +131,7 @@ def test_nothing_keeps_people_out(path: str, language: str, visit: Any) -> None:
         assert grave(one.page, {"runOnly": ["color-contrast"]}) == []
 
 
-def test_axe_would_find_what_keeps_people_out(visit: Any) -> None:
+def test_axe_reports_an_inaccessible_page(visit: Any) -> None:
     one = visit("/rules", bypass_csp=True)
     one.page.evaluate(
         "document.querySelector('main').insertAdjacentHTML('beforeend', '<img src=\"/icon.svg\"><input>')"

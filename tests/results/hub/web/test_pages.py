@@ -21,7 +21,7 @@ import pytest
 from starlette.responses import Response
 
 from results.db.store import Store
-from results.hub.read_pool import TooSlow
+from results.hub.read_pool import QueryTimeout
 from results.hub.web import pages, queries, rendering
 from results.judge.judged import JudgedMeasurement
 from tests.results.hub.asgi_client import Inside
@@ -46,7 +46,7 @@ def rows(got: Got) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(got.body.decode())))
 
 
-async def test_the_matrix_says_what_is_blocked_where_and_how_and_what_the_register_says(ask: Ask) -> None:
+async def test_the_matrix_shows_blocks_methods_and_the_register(ask: Ask) -> None:
     said = text(await ask("/"))
     assert (
         "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: no such name, by name ■ listed, blocked" in said
@@ -58,7 +58,7 @@ async def test_the_matrix_says_what_is_blocked_where_and_how_and_what_the_regist
     assert "Newest finding: 21 May 2017, 18:07 UTC" in said
 
 
-async def test_it_says_the_same_in_russian_for_whom_asks_or_whose_browser_does(ask: Ask) -> None:
+async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
     for got in (await ask("/?lang=ru"), await ask("/", accept_language="de, ru-RU;q=0.9, en;q=0.1")):
         assert got.headers["content-language"] == "ru"
         assert "блокируется DNS: нет такого имени, по имени ■ внесено, блокируется" in text(got)
@@ -106,7 +106,7 @@ async def test_a_target_has_a_page_like_its_services(ask: Ask) -> None:
     assert "AS12389 Rostelecom" in text(got)
 
 
-async def test_what_changed_leaves_out_what_the_next_finding_took_back_and_the_csv_does_not(ask: Ask) -> None:
+async def test_changes_leave_out_reversed_findings_and_the_csv_does_not(ask: Ask) -> None:
     period = "since=2017-05-01"
     said = text(await ask(f"/changes?{period}"))
     assert said.count("✓ reachable → ✗ blocked") == 6
@@ -150,13 +150,13 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
 
 
 @pytest.mark.parametrize(("form", "key"), [("record", "record"), ("ooni", "test_keys")])
-async def test_a_measurement_can_be_taken_away_as_a_line(form: str, key: str, ask: Ask) -> None:
+async def test_a_measurement_can_be_downloaded_as_a_line(form: str, key: str, ask: Ask) -> None:
     got = await ask(f"/m/{BEGAN}/{form}.jsonl")
     assert key in json.loads(got.body)
     assert got.body.count(b"\n") == 1
 
 
-async def test_a_control_is_told_with_what_it_controls(ask: Ask, weeks: Path) -> None:
+async def test_a_control_is_shown_with_its_measurement(ask: Ask, weeks: Path) -> None:
     with closing(sqlite3.connect(weeks)) as db:
         query = "SELECT f.id, c.id FROM measurements c JOIN measurements f ON f.number = c.control_of LIMIT 1"
         name, control = db.execute(query).fetchone()
@@ -166,7 +166,7 @@ async def test_a_control_is_told_with_what_it_controls(ask: Ask, weeks: Path) ->
     assert (await ask(f"/m/{control}")).status == 404
 
 
-async def test_who_fell_silent_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
+async def test_silent_vantages_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
     assert "There is nothing to show" in text(await ask("/silent"))
     assert "home RU 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
     shutil.copy(weeks, tmp_path / "hub.db")
@@ -176,7 +176,7 @@ async def test_who_fell_silent_and_for_how_long(weeks: Path, tmp_path: Path, ask
     assert "village" in said
 
 
-async def test_what_is_shown_can_be_taken_away_whole(ask: Ask) -> None:
+async def test_the_data_of_each_page_can_be_downloaded(ask: Ask) -> None:
     for path, count in (
         ("/?since=2017-05-20&until=2017-05-20", 5 * 6 * 4),
         ("/?since=2017-05-20&until=2017-05-20&country=NL", 6 * 4),
@@ -191,7 +191,7 @@ async def test_what_is_shown_can_be_taken_away_whole(ask: Ask) -> None:
     assert len(rows(await ask("/target.csv?is=https%3A%2F%2Fweb.wechat.com%2F"))) == 5
 
 
-async def test_a_crowd_has_the_matrix_put_together_once_and_anew_when_something_came(
+async def test_parallel_readers_share_a_rendered_matrix_until_something_arrives(
     weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(weeks, tmp_path / "hub.db")
@@ -224,13 +224,11 @@ async def test_a_crowd_has_the_matrix_put_together_once_and_anew_when_something_
     assert len(drawn) == 3
 
 
-async def test_what_takes_too_long_is_said_on_a_page(
-    weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_query_timeout_has_a_page(weeks: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(weeks, tmp_path / "hub.db")
 
     def endless(db: Any, period: object) -> None:
-        raise TooSlow
+        raise QueryTimeout
 
     monkeypatch.setattr(queries, "cells", endless)
     with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
@@ -239,7 +237,7 @@ async def test_what_takes_too_long_is_said_on_a_page(
     assert "Выберите меньший срок" in Read(got.body.decode()).text
 
 
-async def test_a_verdict_that_was_judged_again_is_told_with_what_it_was(weeks: Path, tmp_path: Path) -> None:
+async def test_a_recomputed_verdict_is_shown_with_the_earlier_one(weeks: Path, tmp_path: Path) -> None:
     shutil.copy(weeks, tmp_path / "hub.db")
     store = Store.open(tmp_path / "hub.db")
 
@@ -305,7 +303,7 @@ async def test_a_badge_says_on_how_many_networks_and_is_a_picture_that_loads_not
     ["/service/nothing", "/service/nothing.csv", "/target", "/target?is=x", "/vantage/nobody", "/m/none", "/m/%00%0a",
      "/m/12389direct06120701", f"/m/{BEGAN}/other.jsonl", "/badge/nothing.svg"],
 )  # fmt: skip
-async def test_what_is_not_there_is_said_to_be_not_there(path: str, ask: Ask) -> None:
+async def test_an_unknown_page_is_404(path: str, ask: Ask) -> None:
     got = await ask(path)
     assert got.status == 404
     assert "There is no such page here" in Read(got.body.decode()).text
@@ -314,12 +312,12 @@ async def test_what_is_not_there_is_said_to_be_not_there(path: str, ask: Ask) ->
 @pytest.mark.parametrize(
     "query", ["since=yesterday", "until=9999-12-31", "since=0001-01-01", "country=%3Cb%3E", "find=%25%27%22--", "lang="]
 )
-async def test_a_filter_that_makes_no_sense_is_passed_over(query: str, ask: Ask) -> None:
+async def test_a_senseless_filter_is_ignored(query: str, ask: Ask) -> None:
     for path in ("/", "/changes", "/service/wechat", "/unlisted", "/listed"):
         assert (await ask(f"{path}?{query}")).status == 200
 
 
-async def test_every_page_forbids_what_it_does_not_need(ask: Ask) -> None:
+async def test_every_page_has_a_strict_content_security_policy(ask: Ask) -> None:
     for path in ("/", "/service/wechat", f"/m/{BEGAN}", "/rules", "/service/nothing", *(f"/{name}" for name in LISTS)):
         got = await ask(path)
         policy = got.headers["content-security-policy"]

@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.compare.record import OUTCOMES
-from results.hub.web import phrases as page_words
-from results.hub.web.cache import LONGEST_S, WORTH, Remembering
-from results.hub.web.labels import network
-from results.hub.web.matrix import MOST_CELLS, MOST_NETWORKS, matrix, state
-from results.hub.web.phrases import PageWords, language_of
+from results.hub.web import labels as page_words
+from results.hub.web.context import AGE_PER_QUERY_TIME, MAX_AGE_S, QueryCache
+from results.hub.web.labels import PageWords, language_of, network
+from results.hub.web.matrix import MAX_CELLS, MAX_NETWORKS, cell_of, matrix_of
 from results.hub.web.queries import CellRow, DayRow
-from results.hub.web.timeline import NARROW, WIDE, by_network, strip
+from results.hub.web.timeline import NARROW, WIDE, draw, outcomes_by_day
 from results.report import phrases as report_words
 from tests.results.hub.web.conftest import Ask
 from tests.results.report.test_words import blanks, sentences
@@ -39,38 +38,38 @@ def cell(outcome: str, **more: Any) -> CellRow:
 BOTH = {("s", "https://a.example/"), ("s", "https://b.example/")}
 
 
-def test_a_cell_is_what_most_vantages_found_and_says_that_not_all_did() -> None:
-    said = state([cell("blocked", vantages=2), cell("reachable")], BOTH)
+def test_a_cell_is_what_most_vantages_found_and_shows_disagreement() -> None:
+    said = cell_of([cell("blocked", vantages=2), cell("reachable")], BOTH)
     assert (said.outcome, said.method, said.is_split, said.vantages) == ("blocked", "tls.reset", True, 3)
-    assert not state([cell("blocked", vantages=2), cell("offline", vantages=5)], BOTH).is_split
+    assert not cell_of([cell("blocked", vantages=2), cell("offline", vantages=5)], BOTH).is_split
 
 
-def test_of_as_many_vantages_the_later_finding_counts() -> None:
-    said = state([cell("blocked"), cell("reachable", last_at="2026-11-25T11:00:00.000Z")], BOTH)
+def test_the_later_finding_breaks_a_tie() -> None:
+    said = cell_of([cell("blocked"), cell("reachable", last_at="2026-11-25T11:00:00.000Z")], BOTH)
     assert said.outcome == "reachable"
 
 
 def test_a_service_is_blocked_where_a_required_target_is_and_not_where_an_optional_one_is() -> None:
     rows = [cell("reachable"), cell("blocked", target="https://b.example/")]
-    assert state(rows, BOTH).outcome == "blocked"
-    assert (state(rows, BOTH).blocked, state(rows, BOTH).targets) == (1, 2)
+    assert cell_of(rows, BOTH).outcome == "blocked"
+    assert (cell_of(rows, BOTH).blocked, cell_of(rows, BOTH).targets) == (1, 2)
     only = {("s", "https://a.example/")}
-    assert (state(rows, only).outcome, state(rows, only).blocked) == ("reachable", 0)
+    assert (cell_of(rows, only).outcome, cell_of(rows, only).blocked) == ("reachable", 0)
 
 
-def test_many_services_and_networks_are_shown_in_bounds_and_what_is_blocked_first() -> None:
+def test_the_matrix_is_bounded_and_blocked_rows_come_first() -> None:
     rows = [
         cell("blocked" if service == 299 else "reachable", service=f"s{service}", asn=1000 + asn, vantages=1 + asn % 7)
         for service in range(300)
         for asn in range(100)
     ]
-    made = matrix(rows, BOTH)
-    assert sum(len(part.networks) for part in made.parts) == MOST_NETWORKS
+    made = matrix_of(rows, BOTH)
+    assert sum(len(part.networks) for part in made.parts) == MAX_NETWORKS
     assert made.networks_left_out == 40
     assert max(len(part.networks) for part in made.parts) <= 6
     assert made.parts[0].lines[0].title == "s299"
-    assert sum(len(line.states) for part in made.parts for line in part.lines) <= MOST_CELLS
-    assert made.rows_left_out == 300 - MOST_CELLS // MOST_NETWORKS
+    assert sum(len(line.states) for part in made.parts for line in part.lines) <= MAX_CELLS
+    assert made.rows_left_out == 300 - MAX_CELLS // MAX_NETWORKS
     shown = {one.asn for part in made.parts for one in part.networks}
     assert {1000 + asn for asn in range(100) if asn % 7 == 6} <= shown, "those with most vantages"
 
@@ -88,32 +87,32 @@ DAYS = st.lists(
 
 
 @given(DAYS, st.sampled_from([WIDE, NARROW]), st.none() | st.dates(date(2025, 1, 1), date(2027, 12, 31)))
-def test_every_day_has_its_mark_and_no_mark_is_outside(rows: list[DayRow], most: int, listed: date | None) -> None:
-    found = strip(by_network(rows, {"t"}), most, listed.isoformat() if listed else None)
+def test_every_day_has_a_mark_within_the_drawing(rows: list[DayRow], most: int, listed: date | None) -> None:
+    found = draw(outcomes_by_day(rows, {"t"}), most, listed.isoformat() if listed else None)
     if not rows:
         assert found is None
         return
     assert found is not None
-    assert {course.network.asn for course in found.courses} == {row.asn for row in rows}
-    for course in found.courses:
-        days = {row.day for row in rows if row.asn == course.network.asn}
-        assert sum(course.days.values()) == len(days)
-        assert 1 <= len(course.marks) <= min(most, len(days))
-        assert all(0 <= mark.x <= found.width - found.cell for mark in course.marks)
+    assert {line.network.asn for line in found.rows} == {row.asn for row in rows}
+    for line in found.rows:
+        days = {row.day for row in rows if row.asn == line.network.asn}
+        assert sum(line.days.values()) == len(days)
+        assert 1 <= len(line.marks) <= min(most, len(days))
+        assert all(0 <= mark.x <= found.width - found.cell for mark in line.marks)
     assert all(0 <= x < found.width for x, _ in found.ticks)
     if listed and min(row.day for row in rows) <= listed.isoformat() <= max(row.day for row in rows):
         assert found.listed_x is not None
         assert 0 <= found.listed_x <= found.width
 
 
-def test_a_day_is_blocked_where_half_of_what_tells_is() -> None:
+def test_a_day_is_blocked_where_half_of_the_conclusive_findings_are() -> None:
     def day(**counts: int) -> str:
         rows = [
             DayRow(day="2026-01-01", target="t", country="RU", asn=1, network_name=None, path="direct", outcome=name,
                    findings=count)
             for name, count in counts.items()
         ]  # fmt: skip
-        return by_network(rows, {"t"})[network("RU", 1, None)]["2026-01-01"]
+        return outcomes_by_day(rows, {"t"})[network("RU", 1, None)]["2026-01-01"]
 
     assert day(blocked=2, reachable=2, offline=50) == "blocked"
     assert day(blocked=1, reachable=2) == "reachable"
@@ -124,7 +123,7 @@ SAME = ("role.main", "page.count_of", "m.title")
 """What has no word in it."""
 
 
-def test_each_language_says_the_same_with_the_same_blanks() -> None:
+def test_both_catalogues_have_the_same_sentences_and_placeholders() -> None:
     english, russian = (sentences(page_words.catalogue(language)) for language in ("en", "ru"))
     assert list(english) == list(russian)
     for key, sentence in english.items():
@@ -139,11 +138,11 @@ def test_each_language_says_the_same_with_the_same_blanks() -> None:
      (None, "ru;q=0", "en"),
      (None, "ru;q=x, *", "en")],
 )  # fmt: skip
-def test_the_language_is_the_one_chosen_else_the_browsers(asked: str | None, accepted: str, language: str) -> None:
+def test_the_language_is_the_chosen_one_else_the_browsers(asked: str | None, accepted: str, language: str) -> None:
     assert language_of(asked, accepted) == language
 
 
-def test_what_is_no_time_is_shown_as_it_came() -> None:
+def test_an_invalid_time_is_shown_as_it_is() -> None:
     assert PageWords("en").when("soon") == "soon"
     assert PageWords("en").when("2026-13-45T99:00:00Z") == "2026-13-45T99:00:00Z"
 
@@ -160,7 +159,7 @@ class Database:
     def fetchone(self) -> tuple[int]:
         return (self.version,)
 
-    async def ask(self, question: Callable[[Any], Any], longest_s: float = 0) -> Any:
+    async def run(self, question: Callable[[Any], Any], timeout_s: float = 0) -> Any:
         await asyncio.sleep(0)
         return question(self)
 
@@ -169,36 +168,36 @@ class Database:
         return self.questions
 
 
-async def test_a_crowd_asks_the_database_once() -> None:
-    database, made = Database(), Remembering(lambda: 0.0)
-    answers = await asyncio.gather(*(made.ask(database, "matrix", database.find) for _ in range(50)))  # type: ignore[arg-type]
+async def test_parallel_readers_query_the_database_once() -> None:
+    database, cache = Database(), QueryCache(lambda: 0.0)
+    answers = await asyncio.gather(*(cache.run(database, "matrix", database.find) for _ in range(50)))  # type: ignore[arg-type]
     assert answers == [1] * 50
-    assert made._asking == {}
+    assert cache._locks == {}
 
 
-async def test_what_was_found_is_asked_again_when_something_came_or_it_is_old() -> None:
+async def test_a_cached_result_expires_with_new_data_or_age() -> None:
     database, now = Database(), [0.0]
-    made = Remembering(lambda: now[0])
+    cache = QueryCache(lambda: now[0])
 
     def slow(db: Any) -> int:
         now[0] += 1.0
         return database.find(db)
 
     async def ask() -> int:
-        return await made.ask(database, "matrix", slow)  # type: ignore[arg-type]
+        return await cache.run(database, "matrix", slow)  # type: ignore[arg-type]
 
     assert await ask() == 1
     database.version = 2
     assert await ask() == 1, "it took a second, so that it is kept for a while whatever comes"
-    now[0] += WORTH
+    now[0] += AGE_PER_QUERY_TIME
     assert await ask() == 2
-    now[0] += LONGEST_S - 1
+    now[0] += MAX_AGE_S - 1
     assert await ask() == 2
     now[0] += 2
     assert await ask() == 3, "a verdict may have been judged again"
 
 
-async def test_a_long_page_is_packed_for_whom_takes_it(ask: Ask) -> None:
+async def test_a_long_page_is_compressed_for_clients_that_accept_it(ask: Ask) -> None:
     plain, packed = await ask("/"), await ask("/", accept_encoding="br, gzip")
     assert packed.headers["content-encoding"] == "gzip"
     assert gzip.decompress(packed.body) == plain.body

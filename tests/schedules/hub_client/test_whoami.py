@@ -15,7 +15,7 @@ from results.db.upload_queue import enrol
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
-from schedules.hub_client.whoami import FRESH_S, file_of, network_seen, refresh, remembered
+from schedules.hub_client.whoami import MAX_AGE_S, file_of, network_seen, refresh, remembered
 from schedules.location.location import Locator
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.location.test_geoip import database
@@ -63,7 +63,7 @@ async def vantage(tmp_path: Path, hub: RunningHub) -> Vantage:
     return made
 
 
-async def test_what_the_hub_sees_goes_before_what_is_declared_and_says_whence_it_is_known(vantage: Vantage) -> None:
+async def test_the_network_that_the_hub_sees_overrides_the_declared_one(vantage: Vantage) -> None:
     config = vantage.config()
     assert vantage.told(config) == (64500, "BY", "declared")
     await refresh(config, vantage.db, vantage.here, NOW)
@@ -71,48 +71,48 @@ async def test_what_the_hub_sees_goes_before_what_is_declared_and_says_whence_it
     assert b"127.0.0" not in file_of(vantage.db).read_bytes()
 
 
-async def test_on_another_network_it_holds_no_longer(vantage: Vantage) -> None:
+async def test_it_does_not_apply_to_another_network(vantage: Vantage) -> None:
     await refresh(vantage.config(), vantage.db, vantage.here, NOW)
     vantage.where = CAFE
     assert vantage.told(vantage.config()) == (64500, "BY", "declared")
 
 
-async def test_behind_a_vpn_the_hub_is_not_asked_and_not_believed(vantage: Vantage) -> None:
+async def test_behind_a_vpn_the_hub_is_neither_asked_nor_used(vantage: Vantage) -> None:
     vantage.where = VPN
     await refresh(vantage.config(), vantage.db, vantage.here, NOW)
     assert remembered(vantage.db) == {}
 
 
-async def test_it_is_asked_once_a_day_and_a_hub_that_is_gone_changes_nothing(vantage: Vantage) -> None:
+async def test_it_is_asked_once_a_day_and_an_error_changes_nothing(vantage: Vantage) -> None:
     config = vantage.config()
     await refresh(config, vantage.db, vantage.here, NOW)
     vantage.hub.kill()
-    for later in (1, FRESH_S + 1, -FRESH_S):
+    for later in (1, MAX_AGE_S + 1, -MAX_AGE_S):
         await refresh(config, vantage.db, vantage.here, NOW + later)
     assert [echo.at for echo in remembered(vantage.db).values()] == [NOW]
     assert vantage.told(config) == (12389, "RU", "echoed")
 
 
 @pytest.mark.parametrize(("asn", "by"), [("", ""), ("echo = false", ""), ("echo = true", 'path = "way"')])
-async def test_without_the_owner_s_wish_or_by_another_path_nobody_is_asked(vantage: Vantage, asn: str, by: str) -> None:
+async def test_without_echo_or_by_another_path_no_hub_is_asked(vantage: Vantage, asn: str, by: str) -> None:
     await refresh(vantage.config(asn, by), vantage.db, vantage.here, NOW)
     assert not file_of(vantage.db).exists()
 
 
-async def test_a_move_while_it_is_asked_is_noticed(vantage: Vantage) -> None:
+async def test_a_network_change_during_the_request_is_noticed(vantage: Vantage) -> None:
     looks = chain([HOME] * 3, repeat(CAFE))  # each time it looks thrice
     moving = Locator(SECRET, look=lambda path: next(looks))
     await refresh(vantage.config(), vantage.db, moving, NOW)
     assert remembered(vantage.db) == {}
 
 
-def test_a_file_that_is_damaged_or_hostile_says_nothing(tmp_path: Path) -> None:
+def test_a_damaged_or_hostile_file_is_ignored(tmp_path: Path) -> None:
     for data in (b"", b"{", b"[]", b'{"k": {"asn": -1, "at": 0}}', b'{"k": {"asn": 1, "country": "ru"}}', b"[" * 9999):
         file_of(tmp_path / "x.db").write_bytes(data)
         assert remembered(tmp_path / "x.db") == {}
 
 
-def test_without_a_hub_there_is_nobody_to_ask(tmp_path: Path) -> None:
+def test_echo_without_a_hub_is_a_configuration_error(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("[asn]\necho = true\n")
     with pytest.raises(ConfigError, match=r"asn\.echo"):

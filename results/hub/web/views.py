@@ -1,0 +1,188 @@
+"""The pages of one thing: the matrix, a service, a target, a vantage point, a measurement, the rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from results.aggregate.questions import MatrixRow
+from results.compare.record import DIRECT
+from results.db.json_codec import ID
+from results.hub.web import measurement_view, queries, rendering, timeline
+from results.hub.web.context import View, not_found
+from results.hub.web.labels import names_of, network, title
+from results.hub.web.matrix import matrix_of, register_listing
+from results.hub.web.params import PageQuery
+from results.hub.web.queries import LatestRow
+from results.judge.rules import rules as all_rules
+from results.judge.rules_docs import TIERS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from starlette.requests import Request
+
+HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+MAX_LATEST = 300
+SERIES_DAYS = 90
+
+
+async def matrix(view: View) -> Response:
+    """Services and networks."""
+    query = view.query()
+    if view.is_csv:
+        rows = await view.run(("rows", query.period), lambda db: view.site.answers(db).matrix(query.period))
+        shown_rows = [row for row in rows if query.shows(row.country, row.service, row.target)]
+        return rendering.table(shown_rows, MatrixRow, "matrix")
+
+    def find(db: Database) -> Any:
+        answers = view.site.answers(db)
+        return answers.cells(query.period), answers.required(query.period), answers.countries()
+
+    cells, required, countries = await view.run(("cells", query.period), find)
+    shown = [row for row in cells if query.shows(row.country, row.service, row.target, title(row.service, row.target))]
+    return await view.render(
+        query,
+        "matrix",
+        lambda: {"matrix": matrix_of(shown, required), "countries": countries},
+        of=(cells, required, countries),
+    )
+
+
+async def service(view: View) -> Response:
+    """One service, network by network."""
+    return await _series(view, service=view.request.path_params["name"])
+
+
+async def target(view: View) -> Response:
+    """One target, which may be in no service."""
+    return await _series(view, target=view.query().target or "")
+
+
+async def _series(view: View, *, service: str | None = None, target: str | None = None) -> Response:
+    query = view.query(SERIES_DAYS, own=True)
+
+    def find(db: Database) -> Any:
+        latest = queries.latest(db, query.period, service=service, target=target)
+        days = queries.days(db, query.period, service=service, target=target)
+        return latest, days, queries.required(db), queries.countries(db), queries.is_known(db, service, target)
+
+    key = ("course", service, target, query.period)
+    latest, days, required, countries, is_known = await view.run(key, find)
+    if not is_known:
+        return not_found(query)
+    latest = [row for row in latest if query.shows(row.country)]
+    if view.is_csv:
+        return rendering.table(latest, LatestRow, "service")
+
+    def values() -> dict[str, Any]:
+        required_targets = {text for name, text in required if service is None or name == service}
+        by_day = timeline.outcomes_by_day((row for row in days if query.shows(row.country)), required_targets)
+        since = min((row.listed_at for row in latest if row.listed and row.listed_at), default=None)
+        return {
+            "title": title(service, target),
+            "service": service,
+            "target": target,
+            "host": _host(view.request),
+            "listings": _listings(latest, query),
+            "wide": timeline.draw(by_day, timeline.WIDE, since),
+            "narrow": timeline.draw(by_day, timeline.NARROW, since),
+            "outcomes": timeline.outcomes_in(by_day),
+            "countries": countries,
+            "badge": query.link(f"/badge/{service}.svg"),
+            "badge_text": title(service, target),
+            **_latest(latest, query),
+        }
+
+    return await view.render(query, "service", values)
+
+
+async def vantage(view: View) -> Response:
+    """One vantage point, target by target."""
+    query, name = view.query(SERIES_DAYS, own=True), view.request.path_params["name"]
+
+    def find(db: Database) -> Any:
+        latest = queries.latest(db, query.period, vantage=name)
+        return latest, queries.countries(db), queries.has_vantage(db, name)
+
+    latest, countries, is_known = await view.run(("vantage", name, query.period), find)
+    if not is_known:
+        return not_found(query)
+    latest = [row for row in latest if query.shows(row.country)]
+    if view.is_csv:
+        return rendering.table(latest, LatestRow, "vantage")
+    values = {"name": name, "countries": countries}
+    return await view.render(query, "vantage", lambda: {**values, **_latest(latest, query)})
+
+
+async def measurement(view: View) -> Response:
+    """The permanent page of a measurement."""
+    query, stored = view.query(own=True), await _stored(view)
+    if stored is None:
+        return not_found(query)
+    return await view.render(query, "measurement", lambda: {"m": measurement_view.explained(stored, query.words)})
+
+
+async def measurement_file(view: View) -> Response:
+    """A measurement as a line of JSONL, in our format or OONI's."""
+    stored, form = await _stored(view), view.request.path_params["form"]
+    if stored is None or form not in ("record", "ooni"):
+        return not_found(view.query())
+    name = f"{stored.finished.measurement.id}.{form}.jsonl"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(measurement_view.line(stored, form), 200, headers, "application/x-ndjson")
+
+
+async def _stored(view: View) -> measurement_view.StoredMeasurement | None:
+    name = view.request.path_params["id"]
+    return await view.pool.run(lambda db: measurement_view.stored(db, name)) if ID.fullmatch(name) else None
+
+
+async def rules(view: View) -> Response:
+    """All rules by tier."""
+    ordered = sorted(all_rules(), key=lambda rule: rule.tier)
+    tiers = [(TIERS[tier], list(of_tier)) for tier, of_tier in groupby(ordered, key=lambda rule: rule.tier)]
+    return rendering.page(view.query(), "rules", tiers=tiers)
+
+
+def _host(request: Request) -> str:
+    """The start of an address that works on other pages, under http and https."""
+    name = request.headers.get("host", "")
+    return f"//{name}" if HOST.fullmatch(name) else ""
+
+
+def _latest(rows: Sequence[LatestRow], query: PageQuery) -> dict[str, Any]:
+    ordered = sorted(rows, key=lambda row: (row.outcome != "blocked", row.target, row.asn or 0, row.vantage))
+    latest = [
+        (
+            row,
+            network(row.country, row.asn, row.network_name, row.path),
+            measurement_view.how(row.outcome, row.method, row.trigger, row.confidence, query.words),
+        )
+        for row in ordered[:MAX_LATEST]
+    ]
+    names = names_of((row.asn, row.network_name) for row in rows if row.path == DIRECT)
+    return {"latest": latest, "latest_left_out": max(0, len(ordered) - MAX_LATEST), "names": names}
+
+
+def _listings(rows: Iterable[LatestRow], query: PageQuery) -> list[str]:
+    """A sentence on each country's register."""
+    by_country: dict[str, list[LatestRow]] = {}
+    for row in rows:
+        if row.country is not None:
+            by_country.setdefault(row.country, []).append(row)
+    sentences = []
+    words = query.words
+    for country, of_country in sorted(by_country.items()):
+        listing = register_listing(of_country)
+        if listing is None:
+            continue
+        if not listing.listed:
+            sentences.append(f"{country}: {words.say('page.not_listed_here')}")
+        elif listing.since:
+            when = words.when(listing.since)
+            sentences.append(f"{country}: {words.say('page.listed_here', register=listing.register or '?', when=when)}")
+    return sentences
