@@ -12,6 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
 from typing import Literal
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -182,9 +183,25 @@ def refusals(http: Http) -> tuple[Match, ...]:
     return tuple(_pages(http, refusal=True))
 
 
-def _found(http: Http) -> Iterator[Match]:
-    from results.judge.failure_point import host_of, leads_to
+def leads_to(answer: Http) -> str | None:
+    """The URL a redirect leads to; None for no redirect and for one that is no URL."""
+    if not answer.location:
+        return None
+    try:
+        return urljoin(answer.url, answer.location.strip())
+    except ValueError:
+        return None
 
+
+def host_of(url: str | None) -> str | None:
+    """The host a URL names, in lower case."""
+    try:
+        return (urlsplit(url).hostname or "").rstrip(".") or None if url else None
+    except ValueError:
+        return None
+
+
+def _found(http: Http) -> Iterator[Match]:
     for url in (http.url, leads_to(http)):
         if (entry := _block_host(host_of(url))) is not None:
             host = host_of(url) or ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from probe.model import Http, Observation, Role, Target
 from probe.steps import default_port, schemes, specs
+from results.fingerprints import leads_to
 
 FINAL = {scheme: spec.name for scheme, spec in schemes().items()}
 """The step whose success is the answer, for each scheme."""
@@ -208,24 +209,6 @@ def plain_hops(observations: Iterable[Observation]) -> Iterator[int]:
 def same_site(one: str, other: str) -> bool:
     """Whether a host is the other, or below it."""
     return one == other or one.endswith("." + other) or other.endswith("." + one)
-
-
-def leads_to(answer: Http) -> str | None:
-    """The URL a redirect leads to; None for no redirect and for one that is no URL."""
-    if not answer.location:
-        return None
-    try:
-        return urljoin(answer.url, answer.location.strip())
-    except ValueError:
-        return None
-
-
-def host_of(url: str | None) -> str | None:
-    """The host a URL names, in lower case."""
-    try:
-        return (urlsplit(url).hostname or "").rstrip(".") or None if url else None
-    except ValueError:
-        return None
 
 
 def presented(observation: Observation | None) -> bool:

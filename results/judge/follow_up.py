@@ -13,7 +13,7 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
 from probe.net.address_policy import literal
 from probe.steps import schemes
-from results.fingerprints import is_block_host, match
+from results.fingerprints import host_of, is_block_host, leads_to, match
 from results.judge.dns_answers import Answers, answers_for
 from results.judge.failure_point import (
     BEGINS,
@@ -23,9 +23,7 @@ from results.judge.failure_point import (
     attempts,
     ending,
     goal,
-    host_of,
     last_attempt,
-    leads_to,
     method_of,
     plain_hops,
     presented,

@@ -54,7 +54,7 @@ def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: fl
                 yield notice
 
 
-def change_notice(target: Target, path: str, found: StateChange) -> Notice:
+def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
     """A notice of a change that was confirmed."""
     by = f" by {plain(path)}" if path != "direct" else ""
     again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
@@ -131,7 +131,7 @@ CONFIRMED = 2
 """So many times the same in a row: the second was measured to confirm the first."""
 
 
-class StateChange(msgspec.Struct, frozen=True):
+class ConfirmedChange(msgspec.Struct, frozen=True):
     """What it was, the measurement that first saw it changed, and the one that confirmed that."""
 
     before: str
@@ -139,7 +139,7 @@ class StateChange(msgspec.Struct, frozen=True):
     confirmed: Said
 
 
-def state_change(said: Sequence[Said]) -> StateChange | None:
+def state_change(said: Sequence[Said]) -> ConfirmedChange | None:
     """The last confirmed change of what was said, newest first; None where what holds now held before.
 
     Only `reachable` and `blocked` count. What is unsteady by nature does not turn.
@@ -153,7 +153,7 @@ def state_change(said: Sequence[Said]) -> StateChange | None:
     now = runs[0]
     if before[0].outcome == now[0].outcome:
         return None
-    return StateChange(before[0].outcome, now[-1], now[-CONFIRMED])
+    return ConfirmedChange(before[0].outcome, now[-1], now[-CONFIRMED])
 
 
 def _unsteady(known: Sequence[Said]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.model import Http, Observation
+from results.fingerprints import host_of
 from results.judge.dns_answers import failure_of
 from results.judge.evidence_text import clean, place, tells
 from results.judge.failure_point import (
@@ -14,7 +15,6 @@ from results.judge.failure_point import (
     OWN_NETWORK,
     STEPS,
     attempts,
-    host_of,
     last_attempt,
     method_of,
     presented,

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.db.notification_queue import Said
-from schedules.notify.events import StateChange, state_change
+from schedules.notify.events import ConfirmedChange, state_change
 
 LETTERS = {"r": "reachable", "b": "blocked", "d": "down", "o": "offline", "i": "inconclusive", "x": "denied"}
 
@@ -62,7 +62,7 @@ def test_a_turn_is_from_one_to_the_other_and_was_confirmed(letters: str) -> None
     found = state_change(history(letters))
     if found is None:
         return
-    assert isinstance(found, StateChange)
+    assert isinstance(found, ConfirmedChange)
     assert {found.before, found.first.outcome} == {"reachable", "blocked"}
     assert found.confirmed.outcome == found.first.outcome
     assert int(found.first.id) < int(found.confirmed.id)
