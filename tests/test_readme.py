@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from results.judge.agreement import Agreement
+from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Outcome
 from schedules.cli import group
 

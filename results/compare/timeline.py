@@ -16,7 +16,7 @@ import msgspec
 from probe.model import Vantage
 from results.compare.index import IndexRow, RowMeasurement, VantageSeries
 from results.compare.record import FINDINGS, day_of
-from results.judge.service import deciding
+from results.judge.verdict import deciding
 
 BURST_PAUSE_S = 3600.0
 BLOCKED, OPEN = 1, 0

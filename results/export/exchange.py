@@ -200,7 +200,7 @@ def with_expectation_of(finished: JudgedMeasurement, judged: JudgedMeasurement) 
     """Our registers' word where they have one, else what the file says that those of its origin said."""
     if judged.expectation is not None or finished.expectation is None:
         return judged
-    from results.judge.agreement import agreement
+    from results.judge.judged import agreement
 
     said = finished.expectation
     agreed = agreement(said, judged.verdict.outcome, judged.verdict.trigger)

@@ -1,4 +1,4 @@
-"""From a measurement, its controls and the context to a verdict: pure, so that judging again gives the same."""
+"""Classifies a measurement with its controls and context. Pure: the same input gives the same verdict."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from probe.model import Measurement
 from results.fingerprints.library import Library, own_library
-from results.judge.dns_answers import by_resolver
-from results.judge.input import Case
-from results.judge.rule import Rule
-from results.judge.rules import RULES_VERSION, rules
-from results.judge.signals import answer, network, signs_of, throughput
+from results.judge.input import Case, by_resolver
+from results.judge.rules import Rule, rules, rules_version
+from results.judge.signals import answer, signals_of
+from results.judge.signals import context as context_signals
 from results.judge.verdict import Confidence, Context, Verdict
 
-ALWAYS_TOLD = (
+ALWAYS_SHOWN = (
     "network.restricted",
     "family.ipv4_fails",
     "family.ipv6_fails",
@@ -29,10 +28,10 @@ ALWAYS_TOLD = (
     "system.differs",
     "again.differs",
 )
-"""Signs that a reader must see whatever decided."""
-REACHED = 3
+"""Signals that are part of the evidence whichever rule decided."""
+REACHABLE_TIER = 3
 UNDECIDED = ("refusal", "rate.throttled")
-"""Signs beside which more has to be known of a complete answer over valid TLS."""
+"""Signals with which a complete answer over valid TLS does not decide."""
 
 
 def classify(
@@ -44,62 +43,57 @@ def classify(
     what pages and addresses are known by, our own set where none is given; `context.fingerprints` names it.
     """
     case = Case(measurement, controls, context, library or own_library())
-    early = dict(network.signs(case))
-    early.update(answer.signs(case))
-    early.update(throughput.signs(case))
+    early = dict(context_signals.circumstances(case))
+    early.update(answer.signals(case))
+    early.update(context_signals.throughput(case))
     if "over.valid_tls" in early and early.keys().isdisjoint(UNDECIDED):
-        # Nothing beyond these signs can change what a complete answer over valid TLS means, and most targets give one.
+        # No other signal can change what a complete answer over valid TLS means, and most targets give one.
         for rule in rules():
-            if rule.tier <= REACHED and rule.applies(early.keys()):
+            if rule.tier <= REACHABLE_TIER and rule.applies(early.keys()):
                 return _verdict(case, rule, early)
-    signs = signs_of(case)
-    return _verdict(case, next(rule for rule in rules() if rule.applies(signs.keys())), signs)
+    signals = signals_of(case)
+    return _verdict(case, next(rule for rule in rules() if rule.applies(signals.keys())), signals)
 
 
 def nearly(
     measurement: Measurement, controls: Sequence[Measurement], context: Context, library: Library | None = None
 ) -> tuple[tuple[Rule, str], ...]:
-    """The rules that one missing sign kept from applying, each with that sign."""
-    signs = signs_of(Case(measurement, controls, context, library or own_library())).keys()
-    close = ((rule, rule.needs - signs) for rule in rules() if rule.unless.isdisjoint(signs))
+    """The rules that lack one signal to apply, each with that signal."""
+    present = signals_of(Case(measurement, controls, context, library or own_library())).keys()
+    close = ((rule, rule.needs - present) for rule in rules() if rule.unless.isdisjoint(present))
     return tuple((rule, next(iter(missing))) for rule, missing in close if len(missing) == 1)
 
 
-def _verdict(case: Case, rule: Rule, signs: Mapping[str, str]) -> Verdict:
+def _verdict(case: Case, rule: Rule, signals: Mapping[str, str]) -> Verdict:
     blocked = rule.outcome == "blocked"
     return Verdict(
         outcome=rule.outcome,
         method=(rule.method or case.end.method) if blocked else None,
         trigger=rule.trigger if blocked else None,
-        confidence=_confidence(rule, signs),
+        confidence=_confidence(rule, signals),
         rules=(rule.id,),
-        evidence=_evidence(rule, signs),
+        evidence=_evidence(rule, signals),
         control=_control(case, rule.needs),
-        rules_version=RULES_VERSION,
+        rules_version=rules_version(),
     )
 
 
-def _confidence(rule: Rule, signs: Mapping[str, str]) -> Confidence | None:
+def _confidence(rule: Rule, signals: Mapping[str, str]) -> Confidence | None:
     """A block that nothing but an earlier record speaks for may be a site that has gone down since."""
     by_control = rule.outcome == "blocked" and any(need.startswith("control.") for need in rule.needs)
-    return "possible" if by_control and "control.recorded_only" in signs else rule.confidence
+    return "possible" if by_control and "control.recorded_only" in signals else rule.confidence
 
 
-def _evidence(rule: Rule, signs: Mapping[str, str]) -> tuple[str, ...]:
-    told = (sentence for name, sentence in signs.items() if _is_told(rule, name))
-    return tuple(dict.fromkeys(told))
-
-
-def _is_told(rule: Rule, name: str) -> bool:
-    inconclusive = rule.outcome == "inconclusive"
-    return name in rule.needs or name in ALWAYS_TOLD or inconclusive
+def _evidence(rule: Rule, signals: Mapping[str, str]) -> tuple[str, ...]:
+    shown = rule.needs.union(ALWAYS_SHOWN) if rule.outcome != "inconclusive" else signals.keys()
+    return tuple(dict.fromkeys(sentence for name, sentence in signals.items() if name in shown))
 
 
 def _control(case: Case, needs: Iterable[str]) -> str | None:
-    """What the rule held the measurement against: the qualified controls, or the trusted resolvers."""
-    if any(sign.startswith("control.") and sign != "control.none" for sign in needs):
+    """What the rule compared the measurement with: the qualified controls, or the trusted resolvers."""
+    if any(signal.startswith("control.") and signal != "control.none" for signal in needs):
         return ", ".join(control.name for control in case.qualified) or None
-    if any(sign.startswith("dns.trusted") or sign == "dns.contradicted" for sign in needs):
+    if any(signal.startswith("dns.trusted") or signal == "dns.contradicted" for signal in needs):
         asked = dict.fromkeys(name for answers in case.names for name in by_resolver(answers.observations, "trusted"))
         return ", ".join(asked) or None
     return None

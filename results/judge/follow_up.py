@@ -14,7 +14,6 @@ from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observatio
 from probe.net.address_policy import literal
 from probe.steps import schemes
 from results.fingerprints import host_of, is_block_host, leads_to, match
-from results.judge.dns_answers import Answers, answers_for
 from results.judge.failure_point import (
     BEGINS,
     HANDSHAKES,
@@ -29,6 +28,7 @@ from results.judge.failure_point import (
     presented,
     vouched,
 )
+from results.judge.input import DnsAnswers, answers_for
 from results.judge.verdict import Verdict
 
 NAMED: tuple[Role, ...] = ("main", "again")
@@ -126,7 +126,7 @@ def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int)
     return wanted
 
 
-def _at_trusted(measurement: Measurement, hop: int, answers: Answers) -> Attempt:
+def _at_trusted(measurement: Measurement, hop: int, answers: DnsAnswers) -> Attempt:
     asked = goal(measurement.target, measurement.observations, hop)
     return Attempt(
         role="trusted",

@@ -1,22 +1,26 @@
-"""One case to judge: a measurement, its controls and their standing, and the context."""
+"""What rules are applied to: a measurement with its DNS answers, its controls and their standing, and the context."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from probe.model import Http, Measurement, Observation
+from probe.model import Http, Measurement, Observation, Role
+from probe.net.address_policy import is_public, literal
 from results.fingerprints import Match
 from results.fingerprints.library import Library, own_library
-from results.judge.dns_answers import Answers, answers_for
-from results.judge.failure_point import OWN_NETWORK, Ending, ending, plain_hops
+from results.judge.failure_point import OWN_NETWORK, Ending, ending, method_of, plain_hops
 from results.judge.verdict import Context
 
+NAT64 = 0x64FF9B << 64
+"""The well-known prefix 64:ff9b::/96, as the upper 96 bits."""
 
-class Control(msgspec.Struct, frozen=True, kw_only=True):
+
+class QualifiedControl(msgspec.Struct, frozen=True, kw_only=True):
     """A control and how its own course ended. `disqualified` says why it is not believed, where it is not."""
 
     measurement: Measurement
@@ -44,16 +48,16 @@ class Case:
         return ending(self.measurement.target, self.measurement.observations)
 
     @cached_property
-    def controls(self) -> tuple[Control, ...]:
+    def controls(self) -> tuple[QualifiedControl, ...]:
         """Every control that was given, with its standing."""
         return tuple(_standing(control, self.context, self.library) for control in self.everything)
 
     @cached_property
-    def qualified(self) -> tuple[Control, ...]:
+    def qualified(self) -> tuple[QualifiedControl, ...]:
         return tuple(control for control in self.controls if control.disqualified is None)
 
     @cached_property
-    def names(self) -> tuple[Answers, ...]:
+    def names(self) -> tuple[DnsAnswers, ...]:
         """What was said of the names in question: behind the first plain hop, and of the last one."""
         observations = self.measurement.observations
         hops = sorted({*list(plain_hops(observations))[:1], self.end.hop})
@@ -98,11 +102,11 @@ def answered(measurement: Measurement) -> tuple[Observation, ...]:
     )
 
 
-def _standing(control: Measurement, context: Context, library: Library) -> Control:
+def _standing(control: Measurement, context: Context, library: Library) -> QualifiedControl:
     end = ending(control.target, control.observations)
     country = context.control_countries.get(control.id) or control.vantage.country
     fault = _fault(control, end, country, context, library)
-    return Control(measurement=control, end=end, country=country, disqualified=fault)
+    return QualifiedControl(measurement=control, end=end, country=country, disqualified=fault)
 
 
 def _fault(control: Measurement, end: Ending, country: str | None, context: Context, library: Library) -> str | None:
@@ -122,3 +126,105 @@ def _fault(control: Measurement, end: Ending, country: str | None, context: Cont
             if found.is_block:
                 return f"it was shown a known block page itself ({found.name})"
     return None
+
+
+class DnsAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """The DNS answers about `host`, also those of earlier hops; addresses in the order in which they came."""
+
+    host: str
+    observations: tuple[Observation, ...]
+    main: tuple[str, ...]
+    trusted: tuple[str, ...]
+    again: tuple[str, ...]
+
+    def asked(self, role: Role) -> bool:
+        return any(o.role == role for o in self.observations)
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether both sides gave addresses of one family and no two of these are even in one network."""
+        return comparable(self.main, self.trusted) and not share_network(self.main, self.trusted)
+
+    @property
+    def confirmed(self) -> bool:
+        return share_network(self.main, self.trusted)
+
+
+def answers_for(observations: Iterable[Observation], hop: int) -> DnsAnswers | None:
+    """The answers that hop's host got, also those got in an earlier hop; None where no name was looked up here."""
+    everything = [o for o in observations if o.step == "dns"]
+    host = next((o.host for o in observations if o.hop == hop and o.role == "main"), None)
+    if host is None or not everything:
+        return None
+    about = tuple(o for o in everything if o.host == host)
+    if not any(o.role == "main" for o in about):
+        return None
+    return DnsAnswers(
+        host=host,
+        observations=about,
+        main=_addresses(about, "main"),
+        trusted=_addresses(about, "trusted"),
+        again=_addresses(about, "again"),
+    )
+
+
+def _addresses(about: Sequence[Observation], role: Role) -> tuple[str, ...]:
+    good = (o for o in about if o.role == role and o.failure is None)
+    return tuple(dict.fromkeys(address for o in good for address in o.detail.addresses))
+
+
+def failure_of(about: Sequence[Observation], role: Role) -> Observation | None:
+    """The failure that stands for all of a role's questions; None where one gave addresses or none was asked."""
+    asked = [o for o in about if o.role == role]
+    if not asked or any(o.failure is None for o in asked):
+        return None
+    return next((o for o in asked if o.failure != "dns_no_answer"), asked[0])
+
+
+def by_resolver(about: Sequence[Observation], role: Role) -> dict[str, list[Observation]]:
+    """The role's questions, grouped by the resolver that was asked."""
+    found: dict[str, list[Observation]] = {}
+    for observation in about:
+        if observation.role == role:
+            found.setdefault(observation.detail.resolver, []).append(observation)
+    return found
+
+
+def method_at(asked: Sequence[Observation]) -> str | None:
+    """The method by which one resolver failed on a name; None where it gave addresses."""
+    failed = failure_of(asked, asked[0].role) if asked else None
+    return method_of(failed) if failed else None
+
+
+def share_network(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether an address of one side is in the same /24 (IPv4) or /48 (IPv6) as one of the other.
+
+    Addresses that are not public share a network only where they are the same: there is no owner to tell by.
+    """
+    return not {_network(a) for a in one}.isdisjoint(_network(a) for a in other)
+
+
+def comparable(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether both sides have addresses of one family: an A record says nothing against an AAAA record."""
+    return not {_family(a) for a in one}.isdisjoint(_family(a) for a in other)
+
+
+@lru_cache(maxsize=4096)
+def _network(address: str) -> str:
+    plain = _behind_nat64(address)
+    if plain is None or not is_public(str(plain)):
+        return address
+    return str(ip_network(f"{plain}/{24 if plain.version == 4 else 48}", strict=False))
+
+
+def _family(address: str) -> int | None:
+    plain = _behind_nat64(address)
+    return plain.version if plain else None
+
+
+def _behind_nat64(address: str) -> IPv4Address | IPv6Address | None:
+    """The address itself, or the IPv4 address that a DNS64 resolver wrote into it (RFC 6052 section 2.1)."""
+    found = literal(address)
+    if isinstance(found, IPv6Address) and int(found) >> 32 == NAT64:
+        return IPv4Address(int(found) & 0xFFFFFFFF)
+    return found

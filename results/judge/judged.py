@@ -17,6 +17,8 @@ AsnSource = Literal["declared", "mmdb", "echoed"]
 """Whence a vantage's ASN is known: its owner said so, a database on this machine, or a hub that saw the address."""
 
 
+Agreement = Literal["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"]
+
 Spent = tuple[str, int]
 """A month (UTC, `2026-11`), and how many bytes were sent and received in it for what is kept."""
 
@@ -44,3 +46,21 @@ class JudgedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     """None where no register was held against it."""
     agreement: str
     round_id: str | None = None
+
+
+def agreement(expectation: Expectation | None, outcome: str, trigger: str | None = None) -> Agreement:
+    """How a verdict (`outcome`, and `trigger` where the A/B steps told) stands to what the register says.
+
+    A block by address that an entry for that address or subnet explains is `collateral`; the expectation must have been
+    made with the address that failed. Without a register, or with a stale one, nothing is decided.
+    """
+    if expectation is None or expectation.listed is None or expectation.stale:
+        return "undecided"
+    if outcome == "blocked":
+        if expectation.listed:
+            return "enforced"
+        by_address = trigger == "address" and bool(expectation.address_blocks)
+        return "collateral" if by_address else "unlisted-block"
+    if outcome == "reachable":
+        return "unenforced" if expectation.listed else "open"
+    return "undecided"

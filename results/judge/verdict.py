@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -15,6 +16,10 @@ NetworkState = Literal["online", "restricted", "portal", "offline"]
 
 METHODS = (*(method.name for spec in specs().values() for method in spec.methods), "throttled")
 """The closed list of ways to be blocked."""
+
+
+T = TypeVar("T")
+WORST_FIRST = ("blocked", "offline", "down", "denied", "inconclusive", "reachable")
 
 
 class Earlier(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,3 +85,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     control: str | None = None
     """What served as the control: the path's or the resolver's name."""
     rules_version: str
+
+
+def deciding(targets: Iterable[tuple[T, bool, str]]) -> T | None:
+    """Of (target, whether it is required, outcome) the target whose outcome is the service's; None without targets.
+
+    A service is blocked when any required target is blocked, reachable when all are reachable, else as its worst
+    required target. One without required targets goes by its optional ones.
+    """
+    known = list(targets)
+    counted = [entry for entry in known if entry[1]] or known
+    if not counted:
+        return None
+    return min(counted, key=lambda entry: WORST_FIRST.index(entry[2]))[0]

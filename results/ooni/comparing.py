@@ -6,8 +6,8 @@ from typing import Any
 
 from probe.model import Http, Measurement, Observation
 from probe.net.address_policy import literal
-from results.judge.dns_answers import answers_for, failure_of
 from results.judge.failure_point import ending
+from results.judge.input import answers_for, failure_of
 from results.judge.judged import JudgedMeasurement
 
 ALIKE = 0.7

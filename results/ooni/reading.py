@@ -22,8 +22,8 @@ from probe.steps import specs
 from results.db.json_codec import ID
 from results.db.jsonl import BadRecord, printable
 from results.judge.classify import classify
-from results.judge.dns_answers import share_network
 from results.judge.failure_point import STEPS
+from results.judge.input import share_network
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls

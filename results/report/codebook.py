@@ -8,8 +8,8 @@ from typing import get_args
 from results.db import schema_docs
 from results.db.json_rows import SCHEMA_VERSION
 from results.export.tabular import COLUMNS
-from results.judge.agreement import Agreement
-from results.judge.rules import RULES_VERSION, rules
+from results.judge.judged import Agreement
+from results.judge.rules import rules, rules_version
 from results.judge.verdict import METHODS, Confidence, NetworkState, Outcome, Trigger
 from results.report.phrases import Words
 
@@ -17,7 +17,7 @@ HEAD = f"""# The codebook
 
 What every column and every word in the data means. Rows are of schema version {SCHEMA_VERSION}, and each says so in
 `schema_version`: it grows when a column changes its meaning, not when one is added. Verdicts are by rules of version
-{RULES_VERSION}, and each row says so in `rules_version`; `reachprobe results reclassify` makes verdicts anew by the
+{rules_version()}, and each row says so in `rules_version`; `reachprobe results reclassify` makes verdicts anew by the
 rules in force. A data licence is chosen at export (`results export --licence`), and stands in each row's `licence`.
 
 This page is made by `python -m results.report.codebook`.
@@ -158,7 +158,7 @@ def _words() -> Iterator[str]:
 
 
 def _rules() -> Iterator[str]:
-    yield f"\n## Rules, version {RULES_VERSION}\n"
+    yield f"\n## Rules, version {rules_version()}\n"
     yield "The first that applies decides. What each needs stands in [rules.md](rules.md).\n"
     for rule in rules():
         concludes = " ".join(

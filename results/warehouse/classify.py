@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from results.fingerprints.library import Library, own_library
-from results.judge.agreement import agreement
 from results.judge.classify import classify
-from results.judge.judged import JudgedMeasurement
+from results.judge.judged import JudgedMeasurement, agreement
 
 if TYPE_CHECKING:
     from results.db.store import Judge

@@ -155,9 +155,9 @@ def _keep(engine: Engine, judged: Judged, so_far: Reclassified, clock: Callable[
 
 
 def _rules() -> str:
-    from results.judge.rules import RULES_VERSION
+    from results.judge.rules import rules_version
 
-    return RULES_VERSION
+    return rules_version()
 
 
 _judge: Judge | None = None

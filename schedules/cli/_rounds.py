@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.judge.service import deciding
+from results.judge.verdict import deciding
 from schedules.render.output import out, print_json, talk
 from schedules.round import consent
 from schedules.round.data_cap import Budget

@@ -9,7 +9,7 @@ from results.db.json_rows import row
 from results.judge.classify import nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
-from results.judge.step_text import ROLES, about, told
+from results.judge.step_text import ROLES, request_text, result_text
 from schedules.render.text import SIGNS, STYLES, listing, method_text, safe, seconds
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
             f"+{observation.duration_s:.3f}",
             observation.step,
             ROLES.get(observation.role, observation.role),
-            about(observation),
-            told(observation),
+            request_text(observation),
+            result_text(observation),
             style="red" if observation.failure else None,
         )
     console.print(grid)

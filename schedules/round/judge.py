@@ -13,11 +13,10 @@ from probe.control import ControlSource
 from probe.model import Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
-from results.judge.agreement import agreement
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control
-from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.throughput import suspected
+from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
+from results.judge.signals.context import suspected
 from results.judge.verdict import Context, Rate, Repeat, Verdict
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName

@@ -8,7 +8,7 @@ from statistics import median
 import msgspec
 
 from probe.model import Measurement
-from results.judge.throughput import is_slow, rate_of
+from results.judge.signals.context import is_slow, rate_of
 from results.judge.verdict import Rate
 
 FEW = 3

@@ -11,7 +11,7 @@ from results.aggregate.questions import UNDETERMINED
 from results.compare.record import DIRECT, bounded
 from results.hub.web.labels import NetworkColumn, in_order, names_of, natural, network, title
 from results.hub.web.queries import CellRow, LatestRow
-from results.judge.service import deciding
+from results.judge.verdict import deciding
 
 MAX_COLUMNS = 6
 """Networks in one table."""

@@ -19,7 +19,7 @@ from results.hub.web.matrix import RegisterListing
 from results.hub.web.queries import CorrectionRow
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.rules import rules
-from results.judge.step_text import about, safe, told
+from results.judge.step_text import request_text, result_text, safe
 from results.registers import law
 from results.registers.expectation import Expectation
 
@@ -119,8 +119,8 @@ def _steps(measurement: Measurement, words: PageWords) -> dict[str, Any]:
             "took_ms": one.duration_s * 1000,
             "step": bounded(one.step, 20).upper(),
             "role": words.role(one.role),
-            "about": about(one),
-            "told": told(one),
+            "about": request_text(one),
+            "told": result_text(one),
             "failed": one.failure is not None,
         }
         for one in shown

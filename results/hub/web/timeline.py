@@ -12,7 +12,7 @@ from probe.timestamps import parse_date
 from results.aggregate.questions import UNDETERMINED
 from results.hub.web.labels import NetworkColumn, in_order, network
 from results.hub.web.queries import DayRow
-from results.judge.service import deciding
+from results.judge.verdict import deciding
 from results.report.phrases import SIGNS
 
 MARK_WIDTH, MAX_MARK_WIDTH, ROW_HEIGHT, TOP, BOTTOM = 16, 34, 46, 22, 20

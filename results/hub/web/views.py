@@ -18,8 +18,8 @@ from results.hub.web.labels import names_of, network, title
 from results.hub.web.matrix import matrix_of, register_listing
 from results.hub.web.params import PageQuery
 from results.hub.web.queries import LatestRow
+from results.judge.rules import TIERS
 from results.judge.rules import rules as all_rules
-from results.judge.rules_docs import TIERS
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -1,6 +1,6 @@
 """Names: what the network's resolvers say against what trusted ones say, and who answers at the addresses."""
 
-from results.judge.rule import Rule, signs
+from results.judge.rules import Rule, signals
 
 SAME = "control.fails_same dns.trusted_fails_same"
 TRUSTED_WORKS = "fails again.fails dns.contradicted again.lookup dns.trusted_has_certificate"
@@ -9,8 +9,8 @@ RULES = (
     Rule(
         id="dns.stub_address",
         tier=4,
-        needs=signs("dns.stub_address"),
-        unless=signs("dns.confirmed"),
+        needs=signals("dns.stub_address"),
+        unless=signals("dns.confirmed"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -20,8 +20,8 @@ RULES = (
     Rule(
         id="dns.no_certificate",
         tier=4,
-        needs=signs("dns.contradicted dns.answer_has_no_certificate dns.trusted_has_certificate"),
-        unless=signs(SAME),
+        needs=signals("dns.contradicted dns.answer_has_no_certificate dns.trusted_has_certificate"),
+        unless=signals(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -31,8 +31,8 @@ RULES = (
     Rule(
         id="dns.injected",
         tier=4,
-        needs=signs("dns.injected fails"),
-        unless=signs(f"dns.confirmed {SAME}"),
+        needs=signals("dns.injected fails"),
+        unless=signals(f"dns.confirmed {SAME}"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -42,7 +42,7 @@ RULES = (
     Rule(
         id="dns.injected_and_contradicted",
         tier=4,
-        needs=signs("dns.injected dns.contradicted"),
+        needs=signals("dns.injected dns.contradicted"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -52,8 +52,8 @@ RULES = (
     Rule(
         id="dns.leads_to_blockpage",
         tier=4,
-        needs=signs("dns.contradicted page.block"),
-        unless=signs("trusted.block over.valid_tls"),
+        needs=signals("dns.contradicted page.block"),
+        unless=signals("trusted.block over.valid_tls"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -63,8 +63,8 @@ RULES = (
     Rule(
         id="dns.trusted_resolves",
         tier=5,
-        needs=signs("fails.dns dns.trusted_resolves again.lookup"),
-        unless=signs(SAME),
+        needs=signals("fails.dns dns.trusted_resolves again.lookup"),
+        unless=signals(SAME),
         outcome="blocked",
         trigger="name",
         confidence="probable",
@@ -73,8 +73,8 @@ RULES = (
     Rule(
         id="dns.denies_a_proven_name",
         tier=5,
-        needs=signs("fails.dns.nxdomain dns.trusted_resolves dns.trusted_has_certificate"),
-        unless=signs(f"{SAME} again.passes"),
+        needs=signals("fails.dns.nxdomain dns.trusted_resolves dns.trusted_has_certificate"),
+        unless=signals(f"{SAME} again.passes"),
         outcome="blocked",
         trigger="name",
         confidence="probable",
@@ -83,8 +83,8 @@ RULES = (
     Rule(
         id="dns.private_answer",
         tier=5,
-        needs=signs("dns.bogon dns.contradicted again.lookup"),
-        unless=signs("control.agrees"),
+        needs=signals("dns.bogon dns.contradicted again.lookup"),
+        unless=signals("control.agrees"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -94,8 +94,8 @@ RULES = (
     Rule(
         id="dns.shared_address",
         tier=5,
-        needs=signs("dns.shared_address dns.contradicted dns.answer_has_no_certificate"),
-        unless=signs(SAME),
+        needs=signals("dns.shared_address dns.contradicted dns.answer_has_no_certificate"),
+        unless=signals(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -105,8 +105,8 @@ RULES = (
     Rule(
         id="dns.trusted_works_not_the_shared_address",
         tier=5,
-        needs=signs(f"dns.shared_address {TRUSTED_WORKS}"),
-        unless=signs(SAME),
+        needs=signals(f"dns.shared_address {TRUSTED_WORKS}"),
+        unless=signals(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -116,8 +116,8 @@ RULES = (
     Rule(
         id="dns.trusted_works_for_hours",
         tier=5,
-        needs=signs(f"history.repeats {TRUSTED_WORKS}"),
-        unless=signs(SAME),
+        needs=signals(f"history.repeats {TRUSTED_WORKS}"),
+        unless=signals(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -127,8 +127,8 @@ RULES = (
     Rule(
         id="dns.trusted_works",
         tier=5,
-        needs=signs(TRUSTED_WORKS),
-        unless=signs(SAME),
+        needs=signals(TRUSTED_WORKS),
+        unless=signals(SAME),
         outcome="blocked",
         method="dns.forged",
         trigger="name",
@@ -138,8 +138,8 @@ RULES = (
     Rule(
         id="dns.control_passes",
         tier=5,
-        needs=signs("fails.tls.mitm again.fails dns.contradicted control.passes"),
-        unless=signs(f"{SAME} control.same_leaf"),
+        needs=signals("fails.tls.mitm again.fails dns.contradicted control.passes"),
+        unless=signals(f"{SAME} control.same_leaf"),
         outcome="blocked",
         method="dns.forged",
         trigger="name",

@@ -1,6 +1,6 @@
 """Answers: the service's own, its refusals, and what was put in their place."""
 
-from results.judge.rule import Rule, signs
+from results.judge.rules import Rule, signals
 
 BLOCK = "page.block"
 
@@ -8,7 +8,7 @@ RULES = (
     Rule(
         id="refusal.over_valid_tls",
         tier=2,
-        needs=signs("refusal over.valid_tls"),
+        needs=signals("refusal over.valid_tls"),
         outcome="denied",
         confidence="confirmed",
         says="The service itself, over TLS valid for its name, turns this visitor away.",
@@ -16,8 +16,8 @@ RULES = (
     Rule(
         id="refusal.as_control",
         tier=2,
-        needs=signs("refusal control.refuses"),
-        unless=signs(BLOCK),
+        needs=signals("refusal control.refuses"),
+        unless=signals(BLOCK),
         outcome="denied",
         confidence="probable",
         says="The service turns a control away as well.",
@@ -25,8 +25,8 @@ RULES = (
     Rule(
         id="answer.over_valid_tls",
         tier=3,
-        needs=signs("answer.complete over.valid_tls"),
-        unless=signs("refusal rate.throttled"),
+        needs=signals("answer.complete over.valid_tls"),
+        unless=signals("refusal rate.throttled"),
         outcome="reachable",
         confidence="confirmed",
         says="A complete answer came over TLS that is valid for the name.",
@@ -34,8 +34,8 @@ RULES = (
     Rule(
         id="answer.agrees_with_control",
         tier=3,
-        needs=signs("answer.complete control.agrees"),
-        unless=signs(f"{BLOCK} page.shown_abroad refusal rate.throttled"),
+        needs=signals("answer.complete control.agrees"),
+        unless=signals(f"{BLOCK} page.shown_abroad refusal rate.throttled"),
         outcome="reachable",
         confidence="probable",
         says="The answer agrees with what a control got.",
@@ -43,8 +43,8 @@ RULES = (
     Rule(
         id="answer.at_confirmed_address",
         tier=3,
-        needs=signs("answer.complete dns.confirmed control.none"),
-        unless=signs(f"{BLOCK} refusal page.hint dns.stub_address dns.bogon chain.leaves_site rate.throttled"),
+        needs=signals("answer.complete dns.confirmed control.none"),
+        unless=signals(f"{BLOCK} refusal page.hint dns.stub_address dns.bogon chain.leaves_site rate.throttled"),
         outcome="reachable",
         confidence="possible",
         says="A complete answer came in the open from the right address, with no block sign in it.",
@@ -52,24 +52,24 @@ RULES = (
     Rule(
         id="http.page_of_its_own",
         tier=4,
-        needs=signs("page.block page.only_here control.same_page"),
-        unless=signs("over.valid_tls"),
+        needs=signals("page.block page.only_here control.same_page"),
+        unless=signals("over.valid_tls"),
         outcome="inconclusive",
         says="A block page, but only at this path, and a control is given it too: the service may quote it itself.",
     ),
     Rule(
         id="http.page_at_one_path",
         tier=4,
-        needs=signs("page.blockpage page.as_content page.only_here control.none"),
-        unless=signs("over.valid_tls page.block_host"),
+        needs=signals("page.blockpage page.as_content page.only_here control.none"),
+        unless=signals("over.valid_tls page.block_host"),
         outcome="inconclusive",
         says="A block page, but as content and only at this path, and no control: the service may quote it itself.",
     ),
     Rule(
         id="http.blocked_by_name",
         tier=4,
-        needs=signs("page.block innocent.no_block_page"),
-        unless=signs("over.valid_tls control.agrees"),
+        needs=signals("page.block innocent.no_block_page"),
+        unless=signals("over.valid_tls control.agrees"),
         outcome="blocked",
         method="http.blockpage",
         trigger="name",
@@ -79,8 +79,8 @@ RULES = (
     Rule(
         id="http.blockpage",
         tier=4,
-        needs=signs("page.blockpage"),
-        unless=signs("over.valid_tls control.agrees"),
+        needs=signals("page.blockpage"),
+        unless=signals("over.valid_tls control.agrees"),
         outcome="blocked",
         method="http.blockpage",
         confidence="confirmed",
@@ -89,8 +89,8 @@ RULES = (
     Rule(
         id="http.block_host",
         tier=4,
-        needs=signs("page.block_host"),
-        unless=signs("over.valid_tls control.agrees"),
+        needs=signals("page.block_host"),
+        unless=signals("over.valid_tls control.agrees"),
         outcome="blocked",
         method="http.blockpage",
         confidence="confirmed",
@@ -99,8 +99,8 @@ RULES = (
     Rule(
         id="http.host_ab",
         tier=4,
-        needs=signs("fails.http again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
-        unless=signs("control.fails_same"),
+        needs=signals("fails.http again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
+        unless=signals("control.fails_same"),
         outcome="blocked",
         trigger="name",
         confidence="confirmed",
@@ -109,8 +109,8 @@ RULES = (
     Rule(
         id="http.injected",
         tier=5,
-        needs=signs("answer.complete control.differs_wholly again.same_answer"),
-        unless=signs("over.valid_tls control.agrees refusal.known dns.contradicted"),
+        needs=signals("answer.complete control.differs_wholly again.same_answer"),
+        unless=signals("over.valid_tls control.agrees refusal.known dns.contradicted"),
         outcome="blocked",
         method="http.blockpage",
         confidence="probable",
@@ -119,8 +119,8 @@ RULES = (
     Rule(
         id="http.hinted",
         tier=5,
-        needs=signs("answer.complete page.hint control.differs again.same_answer"),
-        unless=signs("over.valid_tls control.agrees refusal.known"),
+        needs=signals("answer.complete page.hint control.differs again.same_answer"),
+        unless=signals("over.valid_tls control.agrees refusal.known"),
         outcome="blocked",
         method="http.blockpage",
         confidence="probable",
@@ -129,8 +129,8 @@ RULES = (
     Rule(
         id="http.control_passes_by_name",
         tier=5,
-        needs=signs("fails.http again.fails control.passes innocent.passes_here"),
-        unless=signs("control.fails_same control.fails_otherwise"),
+        needs=signals("fails.http again.fails control.passes innocent.passes_here"),
+        unless=signals("control.fails_same control.fails_otherwise"),
         outcome="blocked",
         trigger="name",
         confidence="probable",
@@ -139,8 +139,8 @@ RULES = (
     Rule(
         id="http.control_passes_by_address",
         tier=5,
-        needs=signs("fails.http again.fails control.passes innocent.fails_same"),
-        unless=signs("control.fails_same control.fails_otherwise dns.contradicted"),
+        needs=signals("fails.http again.fails control.passes innocent.fails_same"),
+        unless=signals("control.fails_same control.fails_otherwise dns.contradicted"),
         outcome="blocked",
         trigger="address",
         confidence="probable",
@@ -149,8 +149,8 @@ RULES = (
     Rule(
         id="http.control_passes",
         tier=5,
-        needs=signs("fails.http again.fails control.passes"),
-        unless=signs("control.fails_same control.fails_otherwise"),
+        needs=signals("fails.http again.fails control.passes"),
+        unless=signals("control.fails_same control.fails_otherwise"),
         outcome="blocked",
         confidence="probable",
         says="The connection stood, the answer broke off or never came, twice, while a control got it.",
@@ -158,24 +158,10 @@ RULES = (
     Rule(
         id="http.control_divided",
         tier=5,
-        needs=signs("fails.http again.fails control.passes control.fails_otherwise"),
-        unless=signs("control.fails_same"),
+        needs=signals("fails.http again.fails control.passes control.fails_otherwise"),
+        unless=signals("control.fails_same"),
         outcome="blocked",
         confidence="possible",
         says="The answer broke off or never came, twice; one control got it, another failed in another way.",
-    ),
-    Rule(
-        id="refusal.unconfirmed",
-        tier=8,
-        needs=signs("refusal"),
-        outcome="inconclusive",
-        says="In the open somebody turns this visitor away; nothing tells whether it is the service.",
-    ),
-    Rule(
-        id="answer.unconfirmed",
-        tier=8,
-        needs=signs("answer.complete"),
-        outcome="inconclusive",
-        says="An answer came in the open, and nothing confirms that it is the service's own.",
     ),
 )

@@ -1,6 +1,6 @@
 """QUIC handshakes: datagrams that are dropped by the name in the first of them, or whoever they go to."""
 
-from results.judge.rule import Rule, signs
+from results.judge.rules import Rule, signals
 
 SAME = "control.fails_same fails.tls.mitm"
 
@@ -8,8 +8,8 @@ RULES = (
     Rule(
         id="quic.sni_ab",
         tier=4,
-        needs=signs("fails.quic again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
-        unless=signs(SAME),
+        needs=signals("fails.quic again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
+        unless=signals(SAME),
         outcome="blocked",
         trigger="name",
         confidence="confirmed",
@@ -18,8 +18,8 @@ RULES = (
     Rule(
         id="quic.control_passes_by_name",
         tier=5,
-        needs=signs("fails.quic again.fails control.passes innocent.passes_here"),
-        unless=signs(f"{SAME} control.fails_otherwise"),
+        needs=signals("fails.quic again.fails control.passes innocent.passes_here"),
+        unless=signals(f"{SAME} control.fails_otherwise"),
         outcome="blocked",
         trigger="name",
         confidence="probable",
@@ -28,8 +28,8 @@ RULES = (
     Rule(
         id="quic.control_passes_by_address",
         tier=5,
-        needs=signs("fails.quic again.fails control.passes innocent.fails_same innocent.passes_elsewhere"),
-        unless=signs(f"{SAME} control.fails_otherwise family.unproven"),
+        needs=signals("fails.quic again.fails control.passes innocent.fails_same innocent.passes_elsewhere"),
+        unless=signals(f"{SAME} control.fails_otherwise family.unproven"),
         outcome="blocked",
         trigger="address",
         confidence="probable",
@@ -38,8 +38,8 @@ RULES = (
     Rule(
         id="quic.control_passes",
         tier=5,
-        needs=signs("fails.quic again.fails control.passes"),
-        unless=signs(f"{SAME} control.fails_otherwise family.unproven"),
+        needs=signals("fails.quic again.fails control.passes"),
+        unless=signals(f"{SAME} control.fails_otherwise family.unproven"),
         outcome="blocked",
         confidence="probable",
         says="A control's QUIC handshake passes, here it fails, twice.",

@@ -1,13 +1,13 @@
 """STUN: servers that answer a binding request, which proves nobody's identity."""
 
-from results.judge.rule import Rule, signs
+from results.judge.rules import Rule, signals
 
 RULES = (
     Rule(
         id="stun.answers_as_control",
         tier=3,
-        needs=signs("answer.responded dns.confirmed control.agrees"),
-        unless=signs("dns.stub_address"),
+        needs=signals("answer.responded dns.confirmed control.agrees"),
+        unless=signals("dns.stub_address"),
         outcome="reachable",
         confidence="probable",
         says="The STUN server answers, as it does for the control.",
@@ -15,8 +15,8 @@ RULES = (
     Rule(
         id="stun.answers",
         tier=3,
-        needs=signs("answer.responded dns.confirmed"),
-        unless=signs("dns.stub_address dns.bogon control.fails"),
+        needs=signals("answer.responded dns.confirmed"),
+        unless=signals("dns.stub_address dns.bogon control.fails"),
         outcome="reachable",
         confidence="possible",
         says="The STUN server answers at the right address; nothing proves who it is.",
@@ -24,8 +24,8 @@ RULES = (
     Rule(
         id="stun.control_passes",
         tier=5,
-        needs=signs("fails.stun again.fails control.passes"),
-        unless=signs("control.fails_same control.fails_otherwise dns.contradicted family.unproven"),
+        needs=signals("fails.stun again.fails control.passes"),
+        unless=signals("control.fails_same control.fails_otherwise dns.contradicted family.unproven"),
         outcome="blocked",
         confidence="probable",
         says="The STUN server answers a control, and fails here twice.",
@@ -33,7 +33,7 @@ RULES = (
     Rule(
         id="stun.no_control",
         tier=6,
-        needs=signs("fails.stun control.none"),
+        needs=signals("fails.stun control.none"),
         outcome="inconclusive",
         says="The STUN server fails, and no control shows that it works: servers may ignore requests as they like.",
     ),

@@ -1,6 +1,6 @@
 """Handshakes: who breaks them, and whether by the name in them."""
 
-from results.judge.rule import Rule, signs
+from results.judge.rules import Rule, signals
 
 SAME = "control.fails_same fails.tls.mitm"
 
@@ -8,7 +8,7 @@ RULES = (
     Rule(
         id="answer.valid_handshake",
         tier=3,
-        needs=signs("answer.handshake over.valid_tls"),
+        needs=signals("answer.handshake over.valid_tls"),
         outcome="reachable",
         confidence="confirmed",
         says="The endpoint completed a handshake, over TLS or QUIC, with a certificate valid for its name.",
@@ -16,8 +16,8 @@ RULES = (
     Rule(
         id="tls.sni_ab",
         tier=4,
-        needs=signs("fails.tls again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
-        unless=signs(SAME),
+        needs=signals("fails.tls again.fails innocent.passes_here name.fails_elsewhere innocent.passes_elsewhere"),
+        unless=signals(SAME),
         outcome="blocked",
         trigger="name",
         confidence="confirmed",
@@ -26,8 +26,8 @@ RULES = (
     Rule(
         id="tls.control_passes_by_name",
         tier=5,
-        needs=signs("fails.tls again.fails control.passes innocent.passes_here"),
-        unless=signs(f"{SAME} control.fails_otherwise"),
+        needs=signals("fails.tls again.fails control.passes innocent.passes_here"),
+        unless=signals(f"{SAME} control.fails_otherwise"),
         outcome="blocked",
         trigger="name",
         confidence="probable",
@@ -36,8 +36,8 @@ RULES = (
     Rule(
         id="tls.control_passes_by_address",
         tier=5,
-        needs=signs("fails.tls again.fails control.passes innocent.fails_same"),
-        unless=signs(f"{SAME} control.fails_otherwise"),
+        needs=signals("fails.tls again.fails control.passes innocent.fails_same"),
+        unless=signals(f"{SAME} control.fails_otherwise"),
         outcome="blocked",
         trigger="address",
         confidence="probable",
@@ -46,8 +46,8 @@ RULES = (
     Rule(
         id="tls.control_passes",
         tier=5,
-        needs=signs("fails.tls again.fails control.passes"),
-        unless=signs(f"{SAME} control.fails_otherwise"),
+        needs=signals("fails.tls again.fails control.passes"),
+        unless=signals(f"{SAME} control.fails_otherwise"),
         outcome="blocked",
         confidence="probable",
         says="A control's handshake passes, here it fails, twice.",
@@ -55,8 +55,8 @@ RULES = (
     Rule(
         id="tls.control_divided",
         tier=5,
-        needs=signs("fails.tls again.fails control.passes control.fails_otherwise"),
-        unless=signs(SAME),
+        needs=signals("fails.tls again.fails control.passes control.fails_otherwise"),
+        unless=signals(SAME),
         outcome="blocked",
         confidence="possible",
         says="The handshake fails, twice; one control passes, another failed in another way.",
@@ -64,8 +64,8 @@ RULES = (
     Rule(
         id="tls.other_certificate",
         tier=5,
-        needs=signs("fails.tls.mitm again.fails control.passes"),
-        unless=signs("control.fails_same control.same_leaf"),
+        needs=signals("fails.tls.mitm again.fails control.passes"),
+        unless=signals("control.fails_same control.same_leaf"),
         outcome="blocked",
         method="tls.mitm",
         confidence="probable",

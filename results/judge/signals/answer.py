@@ -1,4 +1,4 @@
-"""The end of the main course: an answer and what vouches for it, or the failure that decided."""
+"""Signals from the end of the main course: an answer and what vouches for it, block pages, or the failure."""
 
 from __future__ import annotations
 
@@ -6,27 +6,74 @@ from collections.abc import Iterator, Sequence
 
 from probe.model import Http, Observation
 from probe.net.address_policy import family_of
-from probe.steps import schemes
+from probe.steps import schemes, specs
 from results.fingerprints import Match, refusals
-from results.judge.evidence_text import clean, place, tells
 from results.judge.failure_point import (
     BEGINS,
     ENDPOINT_STEPS,
+    METHOD_SPECS,
     OWN_NETWORK,
+    STEPS,
     last_attempt,
     method_of,
     plain_hops,
     same_site,
+    secured,
     vouched,
 )
 from results.judge.input import Case
+from results.judge.signals import Evidence, SignalTable
+from results.judge.step_text import clean, failure_text, place
 
-TOLD = 1
-WORDS = {"ipv4": "IPv4", "ipv6": "IPv6"}
+FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
+STATUS_OK = 200
 REFUSING = {403: "Forbidden", 429: "Too Many Requests", 451: "Unavailable For Legal Reasons"}
+PAGE = "{host} at {place}: {fingerprint} ({name})"
+
+SIGNALS = SignalTable(
+    {
+        "over.valid_tls": "{where}: the certificate is valid for the name",
+        "answer.complete": "{where}: status {status}, {size}{cut}",
+        **{
+            f"answer.{spec.answer}": "{where}: {passed} in {seconds:.2f} s"
+            for spec in specs().values()
+            if spec.answer not in (None, "complete")
+        },
+        "refusal": "{where}: status {status} {reason}",
+        "refusal:page": "{where}: {fingerprint} (status {status})",
+        "refusal.known": "{where}: {fingerprint} (status {status})",
+        "chain.leaves_site": "{host} leads in the open to {target}",
+        "quic.fails_beside": (
+            "QUIC to the same host, which it offers, fails: {failure} after {seconds:.2f} s at {place}"
+        ),
+        "fails": "{failure}",
+        **{f"fails.{name}": "{failure}" for name in (*STEPS, *METHOD_SPECS)},
+        "family.unproven": "only {family} addresses failed here, and nothing shows that {family} works on this network",
+        **{
+            key.format(family): sentence
+            for family in FAMILIES
+            for key, sentence in (
+                ("family.{}_name_fails", "in one family only: {failure} ({family})"),
+                ("family.{}_fails", "another address did not work: {place}, {failure}{own_network}"),
+                (
+                    "family.{}_fails:alone",
+                    "over {family} alone it does not work, though that works on this network: {place}, {failure}",
+                ),
+            )
+        },
+        "page.block": PAGE,
+        "page.blockpage": PAGE,
+        "page.block_host": PAGE,
+        "page.hint": PAGE,
+        "page.vague": PAGE,
+        "page.false_positive": PAGE,
+        "page.as_content": f"{PAGE}, with status {STATUS_OK} as a page of the service's own",
+        "page.shown_abroad": f"{PAGE}, and a control where there is no such block is shown it too",
+    }
+)
 
 
-def signs(case: Case) -> Iterator[tuple[str, str]]:
+def signals(case: Case) -> Iterator[Evidence]:
     end, observations = case.end, case.measurement.observations
     if end.observation is None:
         return
@@ -36,69 +83,70 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
     where = f"{clean(end.host)} at {place(end.observation)}"
     valid = vouched(observations, end)
     if valid:
-        yield "over.valid_tls", f"{where}: the certificate is valid for the name"
+        yield SIGNALS("over.valid_tls", where=where)
     answer = end.observation.detail
     if isinstance(answer, Http):
         size = f"{answer.length} bytes" if answer.length is not None else "no body"
         cut = ", as much as is ever read" if answer.truncated else ""
-        yield "answer.complete", f"{where}: status {answer.status}, {size}{cut}"
+        yield SIGNALS("answer.complete", where=where, status=answer.status, size=size, cut=cut)
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
-        yield from _strayed(case)
+        yield from _redirects_off_site(case)
     else:
         spec = schemes()[end.scheme]
-        yield f"answer.{spec.answer}", f"{where}: {spec.passed} in {end.observation.duration_s:.2f} s"
-    beside = last_attempt(observations, "offered", end.hop)
-    if beside is not None and beside.failure is not None:
-        says = f"QUIC to the same host, which it offers, fails: {method_of(beside) or clean(beside.failure)}"
-        yield "quic.fails_beside", f"{says} after {beside.duration_s:.2f} s at {place(beside)}"
+        yield SIGNALS(f"answer.{spec.answer}", where=where, passed=spec.passed, seconds=end.observation.duration_s)
+    offered = last_attempt(observations, "offered", end.hop)
+    if offered is not None and offered.failure is not None:
+        yield SIGNALS(
+            "quic.fails_beside",
+            failure=method_of(offered) or clean(offered.failure),
+            seconds=offered.duration_s,
+            place=place(offered),
+        )
     yield from _families(case, [o for o in observations if o.role == "main" and o.hop == end.hop])
 
 
-def _failure(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
-    sentence = tells(failed, case.end.method)
-    yield "fails", sentence
+def _failure(case: Case, failed: Observation) -> Iterator[Evidence]:
+    sentence = failure_text(failed, case.end.method)
+    yield SIGNALS("fails", failure=sentence)
     if case.end.method is None:
-        return  # No rule may call this blocked: the closed list has no word for it.
-    yield f"fails.{failed.step}", sentence
-    yield f"fails.{case.end.method}", sentence
+        return  # No rule may call this blocked: the closed list has no method for it.
+    yield SIGNALS(f"fails.{failed.step}", failure=sentence)
+    yield SIGNALS(f"fails.{case.end.method}", failure=sentence)
     if failed.step in BEGINS and failed.address and (family := family_of(failed.address)) not in _working(case):
-        word = WORDS[family]
-        says = f"only {word} addresses failed here, and nothing shows that {word} works on this network"
-        yield "family.unproven", says
+        yield SIGNALS("family.unproven", family=FAMILIES[family])
 
 
-def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[tuple[str, str]]:
-    """The sign that a service turns the visitor away: a known challenge or geoblock page, or a status that says so."""
-    if any(one.is_block for one in found):
+def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[Evidence]:
+    """Whether a service turns the visitor away: by a known challenge or geoblock page, or by its status."""
+    if any(match.is_block for match in found):
         return
-    known = next((one for one in found if one.is_refusal), None)
+    known = next((match for match in found if match.is_refusal), None)
     if known is not None:
-        sentence = f"{where}: {known.tells} (status {answer.status})"
-        yield "refusal", sentence
-        yield "refusal.known", sentence
+        yield SIGNALS("refusal:page", where=where, fingerprint=known.tells, status=answer.status)
+        yield SIGNALS("refusal.known", where=where, fingerprint=known.tells, status=answer.status)
     elif answer.status in REFUSING:
-        yield "refusal", f"{where}: status {answer.status} {REFUSING[answer.status]}"
+        yield SIGNALS("refusal", where=where, status=answer.status, reason=REFUSING[answer.status])
 
 
-def _strayed(case: Case) -> Iterator[tuple[str, str]]:
+def _redirects_off_site(case: Case) -> Iterator[Evidence]:
     """A redirect in the open that left the site: anybody could have written it."""
     observations = case.measurement.observations
     hosts = {o.hop: o.host for o in observations if o.role == "main"}
     for hop in plain_hops(observations):
-        there = hosts.get(hop + 1)
-        if there is not None and not same_site(hosts[hop], there):
-            yield "chain.leaves_site", f"{clean(hosts[hop])} leads in the open to {clean(there)}"
+        target = hosts.get(hop + 1)
+        if target is not None and not same_site(hosts[hop], target):
+            yield SIGNALS("chain.leaves_site", host=clean(hosts[hop]), target=clean(target))
 
 
 def _working(case: Case) -> tuple[str, ...]:
-    """The families that a failure may be held against; IPv4 where the canaries showed nothing."""
+    """The families in which a failure counts; IPv4 where the reference sites showed nothing."""
     return case.context.families or ("ipv4",)
 
 
-def _families(case: Case, here: Sequence[Observation]) -> Iterator[tuple[str, str]]:
-    """A family or address that failed beside one that answered stays in the evidence.
+def _families(case: Case, here: Sequence[Observation]) -> Iterator[Evidence]:
+    """A family or address that failed while another answered stays in the evidence.
 
-    A family of which the canaries showed another alone to work is no anomaly: this network has none.
+    A family is no anomaly where the reference sites showed that only the other works here: this network has none.
     """
     last = {o.address: o for o in here if o.step in ENDPOINT_STEPS and o.address}
     reached = {family_of(address) for address, o in last.items() if address and o.failure is None}
@@ -108,12 +156,38 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[tuple[str, st
             continue
         if o.step == "dns" and o.failure != "dns_no_answer":
             family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
-            yield f"family.{family}_name_fails", f"in one family only: {tells(o, method_of(o))} ({family})"
+            yield SIGNALS(f"family.{family}_name_fails", failure=failure_text(o, method_of(o)), family=family)
         elif o.step in ENDPOINT_STEPS and o.address:
             family = family_of(o.address)
+            shown_at = {"place": place(o), "failure": clean(o.failure)}
             if family in reached or shown is None:
                 own = " (this network may have none)" if o.failure in OWN_NETWORK else ""
-                yield f"family.{family}_fails", f"another address did not work: {place(o)}, {clean(o.failure)}{own}"
+                yield SIGNALS(f"family.{family}_fails", own_network=own, **shown_at)
             elif family in shown:
-                says = f"over {WORDS[family]} alone it does not work, though that works on this network"
-                yield f"family.{family}_fails", f"{says}: {place(o)}, {clean(o.failure)}"
+                yield SIGNALS(f"family.{family}_fails:alone", family=FAMILIES[family], **shown_at)
+
+
+def pages(case: Case) -> Iterator[Evidence]:
+    """Known block pages and block hosts in what was answered in the open."""
+    for observation in case.answers:
+        answer = observation.detail
+        if not isinstance(answer, Http) or secured(case.measurement.observations, observation):
+            continue
+        for found in case.match(observation):
+            shown_at = {
+                "host": clean(observation.host),
+                "place": place(observation),
+                "fingerprint": found.tells,
+                "name": clean(found.name),
+            }
+            if found.is_block and found.name in case.shown_abroad:
+                yield SIGNALS("page.shown_abroad", **shown_at)
+            elif found.is_block:
+                yield SIGNALS("page.block", **shown_at)
+                yield SIGNALS(f"page.{found.kind}", **shown_at)
+                if answer.status == STATUS_OK:
+                    yield SIGNALS("page.as_content", **shown_at)
+            elif found.is_page:
+                yield SIGNALS("page.vague" if found.scope == "vbw" else "page.hint", **shown_at)
+            elif found.kind == "false_positive":
+                yield SIGNALS("page.false_positive", **shown_at)

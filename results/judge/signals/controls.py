@@ -1,4 +1,4 @@
-"""Controls: whether they got through where the vantage did not, and whether they see the same."""
+"""Signals from the controls: whether they got through where the vantage point did not, and whether they agree."""
 
 from __future__ import annotations
 
@@ -6,32 +6,64 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from probe.steps import specs
+from probe.timestamps import parse_time
 from results.fingerprints import match
-from results.judge.evidence_text import clean, tells
 from results.judge.failure_point import FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
-from results.judge.input import Case, Control, answered
+from results.judge.input import Case, QualifiedControl, answered
+from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.answer import refusal
+from results.judge.step_text import clean, failure_text
 
-TOLD = 5
-VAGUE = ("host_unreachable", "network_unreachable")
-ORDINARY = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
+VAGUE_FAILURES = ("host_unreachable", "network_unreachable")
+COMMON_HEADERS = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
 """Header fields that any server sends."""
-ALIKE = 0.7
-"""The share of the longer body's length from which two bodies are alike (as OONI's web_connectivity has it)."""
+MIN_SIMILAR_LENGTH = 0.7
+"""The share of the longer body's length from which two bodies are similar (as in OONI's web_connectivity)."""
+MINUTE_S, HOUR_S = 60, 3600
+
+SIGNALS = SignalTable(
+    {
+        "control.disqualified": "control {control} is not counted: {reason}",
+        "control.same_page": "control {control} was given the very same page",
+        "control.none": "there is no control for this step",
+        "control.all_fail_same": "every control ({controls}) fails in the same way",
+        "control.fails_same": "control {control} fails in the same way",
+        "control.same_leaf": "control {control} was shown the very same certificate",
+        "control.passes": "control {control} gets through: {result}",
+        "control.fails_otherwise": "control {control} fails in another way: {failure}",
+        "control.fails": "control {control} gets no answer: {failure}",
+        "control.agrees": "control {control} got an answer like it: status {status}, {length} bytes",
+        "control.agrees:endpoint": "control {control} gets as far",
+        "control.refuses": "{refusal}",
+        "control.differs": "control {control} got another answer: status {status}, {length} bytes",
+        "control.differs_wholly": "nothing of it is like control {control}'s: servers {servers}, fields and body",
+        "control.recorded_only": "control {control} was recorded {age} before, not made for this",
+    }
+)
 
 
-def signs(case: Case) -> Iterator[tuple[str, str]]:
+def signals(case: Case) -> Iterator[Evidence]:
     for control in case.controls:
         if control.disqualified:
-            yield "control.disqualified", f"control {clean(control.name)} is not counted: {control.disqualified}"
+            yield SIGNALS("control.disqualified", control=clean(control.name), reason=control.disqualified)
             yield from _same_page(case, control)
     if not case.qualified and not _trusted_for_dns(case):
-        yield "control.none", "there is no control for this step"
+        yield SIGNALS("control.none")
     for control in case.qualified:
-        yield from _beside_answer(case, control) if case.end.complete else _beside_failure(case, control)
+        yield from _with_answer(case, control) if case.end.complete else _with_failure(case, control)
     if case.qualified and not case.end.complete and all(_fails_same(case, control) for control in case.qualified):
-        names = ", ".join(clean(control.name) for control in case.qualified)
-        yield "control.all_fail_same", f"every control ({names}) fails in the same way"
+        yield SIGNALS("control.all_fail_same", controls=", ".join(clean(control.name) for control in case.qualified))
+
+
+def recorded(case: Case) -> Iterator[Evidence]:
+    """Whether every control is from a record: of another moment than the measurement's own."""
+    if not case.qualified or any(c.measurement.control_of == case.measurement.id for c in case.qualified):
+        return
+    newest = max(case.qualified, key=lambda control: control.measurement.started_at)
+    ours, theirs = (parse_time(m.started_at) for m in (case.measurement, newest.measurement))
+    age_s = abs((ours - theirs).total_seconds())
+    age = f"{age_s / HOUR_S:.1f} hours" if age_s >= HOUR_S else f"{max(1, round(age_s / MINUTE_S))} minutes"
+    yield SIGNALS("control.recorded_only", control=clean(newest.name), age=age)
 
 
 def _trusted_for_dns(case: Case) -> bool:
@@ -39,22 +71,22 @@ def _trusted_for_dns(case: Case) -> bool:
     return case.end.step == "dns" and any(answers.trusted for answers in case.names)
 
 
-def _beside_failure(case: Case, control: Control) -> Iterator[tuple[str, str]]:
+def _with_failure(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
     name, end = clean(control.name), control.end
     if _fails_same(case, control):
-        yield "control.fails_same", f"control {name} fails in the same way"
+        yield SIGNALS("control.fails_same", control=name)
         return
     leaf = _leaf(control.measurement.observations, case.end.host)
     if case.end.method == "tls.mitm" and leaf is not None and leaf == _leaf_of(case.end.observation):
-        yield "control.same_leaf", f"control {name} was shown the very same certificate"
+        yield SIGNALS("control.same_leaf", control=name)
     if _passes(case.end, control):
-        yield "control.passes", f"control {name} gets through: {_got(control, case.end)}"
+        yield SIGNALS("control.passes", control=name, result=_result(control, case.end))
     elif end.observation is not None and not end.complete:
-        yield "control.fails_otherwise", f"control {name} fails in another way: " + tells(end.observation, end.method)
+        yield SIGNALS("control.fails_otherwise", control=name, failure=failure_text(end.observation, end.method))
 
 
-def _passes(here: Ending, control: Control) -> bool:
-    """Whether the control got through the step at which the vantage failed, for the same host."""
+def _passes(here: Ending, control: QualifiedControl) -> bool:
+    """Whether the control got through the step at which the vantage point failed, for the same host."""
     step = here.step
     if step is None or step not in STEPS:
         return False
@@ -66,7 +98,7 @@ def _passes(here: Ending, control: Control) -> bool:
     )
 
 
-def _got(control: Control, here: Ending) -> str:
+def _result(control: QualifiedControl, here: Ending) -> str:
     passed = [o for o in control.measurement.observations if o.role == "main" and o.failure is None and o.step in STEPS]
     best = max((o for o in passed if o.host == here.host), key=lambda o: STEPS.index(o.step), default=None)
     if best is None:
@@ -76,8 +108,8 @@ def _got(control: Control, here: Ending) -> str:
     return specs()[best.step].passes
 
 
-def _fails_same(case: Case, control: Control) -> bool:
-    """Whether a control's course ended at the same host, step and failure; a bad certificate must be the same one."""
+def _fails_same(case: Case, control: QualifiedControl) -> bool:
+    """Whether a control ended at the same host, step and failure; an invalid certificate must be the same one."""
     here, there = case.end, control.end
     if there.complete or here.host != there.host:
         return False
@@ -89,12 +121,12 @@ def _fails_same(case: Case, control: Control) -> bool:
         return stopped_alike(here.observation, there.observation)
     if here.method == there.method and here.observation.failure == there.observation.failure:
         return True
-    return here.method == there.method is not None or _proxy_cannot_say(here, there.observation)
+    return here.method == there.method is not None or _proxy_is_vague(here, there.observation)
 
 
-def _proxy_cannot_say(here: Ending, there: Observation) -> bool:
-    """A proxy that resolves names itself has one word for a name, an address and a silence that did not work."""
-    vague = there.step == "tcp" and there.address is None and there.failure in VAGUE
+def _proxy_is_vague(here: Ending, there: Observation) -> bool:
+    """A proxy that resolves names itself reports a name, an address and a silence in one way."""
+    vague = there.step == "tcp" and there.address is None and there.failure in VAGUE_FAILURES
     return vague and here.step in ("dns", "tcp")
 
 
@@ -106,52 +138,50 @@ def _leaf(observations: tuple[Observation, ...], host: str) -> str | None:
     return next((_leaf_of(o) for o in observations if o.step in HANDSHAKES and o.host == host and _leaf_of(o)), None)
 
 
-def _beside_answer(case: Case, control: Control) -> Iterator[tuple[str, str]]:
+def _with_answer(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
     name, there = clean(control.name), control.end
     if not there.complete:
         if there.observation is not None:
-            yield "control.fails", f"control {name} gets no answer: " + tells(there.observation, there.method)
+            yield SIGNALS("control.fails", control=name, failure=failure_text(there.observation, there.method))
         return
     if FINAL[case.end.scheme] != "http":
-        yield "control.agrees", f"control {name} gets as far"
+        yield SIGNALS("control.agrees:endpoint", control=name)
         return
     answers = answered(control.measurement)
     if not answers or case.end.observation is None:
         return
     theirs, ours = answers[-1].detail, case.end.observation.detail
     for _, sentence in refusal(f"control {name}", theirs, match(theirs)):
-        yield "control.refuses", sentence
+        yield SIGNALS("control.refuses", refusal=sentence)
+    shown = {"control": name, "status": theirs.status, "length": theirs.length}
     if there.host == case.end.host and alike(ours, theirs):
-        yield "control.agrees", f"control {name} got an answer like it: status {theirs.status}, {theirs.length} bytes"
+        yield SIGNALS("control.agrees", **shown)
     else:
-        yield "control.differs", f"control {name} got another answer: status {theirs.status}, {theirs.length} bytes"
-        if there.host == case.end.host and wholly_other(ours, theirs):
+        yield SIGNALS("control.differs", **shown)
+        if there.host == case.end.host and _differs_wholly(ours, theirs):
             servers = " and ".join(clean(_header(answer, "server") or "none") for answer in (ours, theirs))
-            yield (
-                "control.differs_wholly",
-                f"nothing of it is like control {name}'s: servers {servers}, fields and body",
-            )
+            yield SIGNALS("control.differs_wholly", control=name, servers=servers)
 
 
-def _same_page(case: Case, control: Control) -> Iterator[tuple[str, str]]:
-    """A control that is not believed, since it may stand behind the same censor, was given the very same answer."""
+def _same_page(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
+    """A disqualified control, which may be behind the same censor, was given the very same answer."""
     answers = answered(control.measurement)
     ours = case.end.observation.detail if case.end.complete and case.end.observation else None
     if not answers or not isinstance(ours, Http) or control.country == case.country is not None:
         return
     if control.end.host == case.end.host and alike(ours, answers[-1].detail):
-        yield "control.same_page", f"control {clean(control.name)} was given the very same page"
+        yield SIGNALS("control.same_page", control=clean(control.name))
 
 
-def wholly_other(ours: Http, theirs: Http) -> bool:
+def _differs_wholly(ours: Http, theirs: Http) -> bool:
     """Whether server, header fields and body all differ at once, as where another machine answered."""
     if _header(ours, "server") == _header(theirs, "server") or alike(ours, theirs):
         return False
-    one, other = ({name.lower() for name, _ in answer.headers} - ORDINARY for answer in (ours, theirs))
+    one, other = ({name.lower() for name, _ in answer.headers} - COMMON_HEADERS for answer in (ours, theirs))
     if len(one & other) * 2 > len(one | other) or not one | other:
         return False
     short, long = sorted((ours.length or 0, theirs.length or 0))
-    return ours.title != theirs.title and short < ALIKE * long
+    return ours.title != theirs.title and short < MIN_SIMILAR_LENGTH * long
 
 
 def _header(answer: Http, name: str) -> str | None:
@@ -165,4 +195,4 @@ def alike(ours: Http, theirs: Http) -> bool:
     if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
         return True
     short, long = sorted((ours.length or 0, theirs.length or 0))
-    return bool(long) and short / long > ALIKE and not (ours.title and theirs.title)
+    return bool(long) and short / long > MIN_SIMILAR_LENGTH and not (ours.title and theirs.title)

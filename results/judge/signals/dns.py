@@ -1,4 +1,4 @@
-"""Names: the network's answers against those of trusted resolvers, and who is found at the addresses."""
+"""Signals from names: the network's answers compared with trusted resolvers', and who is at the addresses."""
 
 from __future__ import annotations
 
@@ -7,60 +7,93 @@ from collections.abc import Iterator
 from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Observation, Tls
 from probe.net.address_policy import is_public, literal
-from results.judge.dns_answers import SAYS, Answers, by_resolver, comparable, failure_of, share_network, word_of
-from results.judge.evidence_text import HOW, clean, listed, place
-from results.judge.failure_point import HANDSHAKES, last_attempt, method_of, secured
-from results.judge.input import Case
+from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, last_attempt, method_of, secured
+from results.judge.input import Case, DnsAnswers, by_resolver, comparable, failure_of, method_at, share_network
+from results.judge.signals import Evidence, SignalTable
+from results.judge.step_text import clean, listed, place
 
-TOLD = 3
+STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
+"""Failures of a trusted resolver that say something about the name. Silence and refusal do not."""
+
+SIGNALS = SignalTable(
+    {
+        "dns.confirmed:address": "the target is an address: there is no name to forge",
+        "dns.confirmed": "{host}: the trusted answer {trusted} agrees with {main}",
+        "dns.confirmed:control": "{host}: control {control} was led to the same network as {main}",
+        "dns.contradicted": "{host}: this network says {main}, trusted resolvers say {trusted}",
+        "dns.stub_address": "{host} leads to {address}, known to serve a provider's block page ({name})",
+        "dns.shared_address": "{host} leads to {address}, like many unrelated names of this round",
+        "dns.bogon": "{host} leads to {address}, which is no public address",
+        "dns.injected": "{host}: to one question sent once {resolver} answered {first}, then {second}",
+        "dns.trusted_resolves": "{resolvers} (trusted) gives {host} the address {addresses}",
+        "dns.trusted_fails_same": "{resolvers} (trusted) {failure} as well: {host}",
+        "dns.trusted_all_fail_same": "every trusted resolver that answered {failure}: {host}",
+        "dns.answer_has_no_certificate": "{place} presents a certificate by {subject} for {host}",
+        "dns.trusted_has_certificate": "{place}, from a trusted resolver, has a valid certificate for {host}",
+        "again.lookup": "asked again, {resolver} {failure}",
+        "again.lookup:addresses": "asked again, this network says {addresses}",
+        "trusted.block": "{place}, from a trusted resolver, shows a known block page too",
+        "system.differs": (
+            "{host}: programs on this machine are told {system} (getaddrinfo), the resolver on the wire says {main}"
+        ),
+    }
+)
 
 
-def signs(case: Case) -> Iterator[tuple[str, str]]:
+def signals(case: Case) -> Iterator[Evidence]:
     if literal(case.measurement.target.host) and case.end.hop == 0:
-        yield "dns.confirmed", "the target is an address: there is no name to forge"
+        yield SIGNALS("dns.confirmed:address")
     for answers in case.names:
-        yield from _answer(case, answers)
+        yield from _addresses(case, answers)
         yield from _injection(answers)
-        yield from _second_opinion(answers, _confirming(case, answers))
-        yield from _at_the_addresses(case, answers)
+        yield from _trusted(answers, _confirming_control(case, answers))
+        yield from _certificates(case, answers)
         yield from _system(answers)
 
 
-def _system(answers: Answers) -> Iterator[tuple[str, str]]:
-    """What people's programs are told, where the machine itself says otherwise than the resolver on the wire."""
+def _system(answers: DnsAnswers) -> Iterator[Evidence]:
+    """Where the machine's own resolver gives programs another answer than the resolver on the wire."""
     asked = [o for o in answers.observations if o.role == "system"]
-    told = tuple(dict.fromkeys(address for o in asked for address in o.detail.addresses))
-    differs = comparable(told, answers.main) and not share_network(told, answers.main)
-    if asked and (differs or bool(told) != bool(answers.main)):
-        says = f"{clean(answers.host)}: programs on this machine are told {listed(told) or 'no address'} (getaddrinfo)"
-        yield "system.differs", f"{says}, the resolver on the wire says {listed(answers.main) or 'no address'}"
+    given = tuple(dict.fromkeys(address for o in asked for address in o.detail.addresses))
+    differs = comparable(given, answers.main) and not share_network(given, answers.main)
+    if asked and (differs or bool(given) != bool(answers.main)):
+        yield SIGNALS(
+            "system.differs",
+            host=clean(answers.host),
+            system=listed(given) or "no address",
+            main=listed(answers.main) or "no address",
+        )
 
 
-def _answer(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
-    """The answer by itself: stubs, addresses that are not public, addresses shared by unrelated names."""
+def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
+    """The answer in itself: stubs, addresses that are not public, addresses shared by unrelated names."""
     host = clean(answers.host)
     given = [a for o in answers.observations if o.role == "main" for a in o.detail.addresses]
     aliases = [a.value for o in answers.observations if o.role == "main" for a in o.detail.answers if a.type == "CNAME"]
     for value in dict.fromkeys(given + aliases):
         if (known := case.library.stub(value, case.country)) is not None:
-            says = f"{host} leads to {clean(value)}, known to serve a provider's block page ({clean(known)})"
-            yield "dns.stub_address", says
+            yield SIGNALS("dns.stub_address", host=host, address=clean(value), name=clean(known))
     for address in dict.fromkeys(given):
         if address in case.context.shared_addresses:
-            yield "dns.shared_address", f"{host} leads to {address}, like many unrelated names of this round"
-        if not is_public(address) and not (case.context.allow_private and _undisputed(address, answers)):
-            yield "dns.bogon", f"{host} leads to {address}, which is no public address"
+            yield SIGNALS("dns.shared_address", host=host, address=address)
+        if not is_public(address) and not (case.context.allow_private and _is_undisputed(address, answers)):
+            yield SIGNALS("dns.bogon", host=host, address=address)
 
 
-def _injection(answers: Answers) -> Iterator[tuple[str, str]]:
+def _injection(answers: DnsAnswers) -> Iterator[Evidence]:
     """Two answers that disagree to a question that was sent once: one of them was written on the way."""
     for late in (o for o in answers.observations if o.role == "late"):
         for first in (o for o in answers.observations if o.role in ("main", "again")):
             one, other = first.detail, late.detail
             asked_once = (one.resolver, one.query_type, one.sendings) == (other.resolver, other.query_type, 1)
             if asked_once and one.rcode is not None and not _agree(one, other):
-                says = f"{clean(answers.host)}: to one question sent once {clean(one.resolver)} answered {_said(one)}"
-                yield "dns.injected", f"{says}, then {_said(other)}"
+                yield SIGNALS(
+                    "dns.injected",
+                    host=clean(answers.host),
+                    resolver=clean(one.resolver),
+                    first=_answer_text(one),
+                    second=_answer_text(other),
+                )
 
 
 def _agree(one: Dns, other: Dns) -> bool:
@@ -69,15 +102,15 @@ def _agree(one: Dns, other: Dns) -> bool:
     return (not one.addresses and not other.addresses) or share_network(one.addresses, other.addresses)
 
 
-def _said(answer: Dns) -> str:
+def _answer_text(answer: Dns) -> str:
     return listed(answer.addresses) if answer.addresses else f"rcode {answer.rcode} and no address"
 
 
-def _undisputed(address: str, answers: Answers) -> bool:
+def _is_undisputed(address: str, answers: DnsAnswers) -> bool:
     return not answers.trusted or share_network([address], answers.trusted)
 
 
-def _confirming(case: Case, answers: Answers) -> str | None:
+def _confirming_control(case: Case, answers: DnsAnswers) -> str | None:
     """A control that asked its own resolver, and was led to the same network."""
     for control in case.qualified:
         own = [o for o in control.measurement.observations if o.step == "dns" and o.host == answers.host]
@@ -86,59 +119,61 @@ def _confirming(case: Case, answers: Answers) -> str | None:
     return None
 
 
-def _second_opinion(answers: Answers, confirming: str | None) -> Iterator[tuple[str, str]]:
+def _trusted(answers: DnsAnswers, confirming: str | None) -> Iterator[Evidence]:
     host = clean(answers.host)
-    opinions = {name: word_of(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
-    resolves = tuple(name for name in by_resolver(answers.observations, "trusted") if opinions[name] is None)
+    methods = {name: method_at(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
+    resolves = tuple(name for name, method in methods.items() if method is None)
     failed = failure_of(answers.observations, "main")
     if resolves:
-        yield "dns.trusted_resolves", f"{listed(resolves)} (trusted) gives {host} the address {listed(answers.trusted)}"
-    if failed is not None and (word := method_of(failed)) in SAYS:
-        same = tuple(name for name, said in opinions.items() if said == word)
+        yield SIGNALS("dns.trusted_resolves", resolvers=listed(resolves), host=host, addresses=listed(answers.trusted))
+    if failed is not None and (method := method_of(failed)) in STATEMENTS:
+        same = tuple(name for name, trusted in methods.items() if trusted == method)
+        failure = METHOD_SPECS[method].says
         if same:
-            yield "dns.trusted_fails_same", f"{listed(same)} (trusted) {HOW[word]} as well: {host}"
-        if same and all(said == word or said not in SAYS for said in opinions.values()) and not resolves:
-            yield "dns.trusted_all_fail_same", f"every trusted resolver that answered {HOW[word]}: {host}"
+            yield SIGNALS("dns.trusted_fails_same", resolvers=listed(same), failure=failure, host=host)
+        if same and all(m == method or m not in STATEMENTS for m in methods.values()) and not resolves:
+            yield SIGNALS("dns.trusted_all_fail_same", failure=failure, host=host)
     yield from _agreement(answers, failed, confirming)
 
 
-def _agreement(answers: Answers, failed: Observation | None, confirming: str | None) -> Iterator[tuple[str, str]]:
+def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: str | None) -> Iterator[Evidence]:
     host, main, trusted = clean(answers.host), listed(answers.main), listed(answers.trusted)
     if answers.confirmed:
-        yield "dns.confirmed", f"{host}: the trusted answer {trusted} agrees with {main}"
+        yield SIGNALS("dns.confirmed", host=host, trusted=trusted, main=main)
     elif confirming is not None:
-        yield "dns.confirmed", f"{host}: control {clean(confirming)} was led to the same network as {main}"
+        yield SIGNALS("dns.confirmed:control", host=host, control=clean(confirming), main=main)
     elif answers.contradicted:
-        yield "dns.contradicted", f"{host}: this network says {main}, trusted resolvers say {trusted}"
+        yield SIGNALS("dns.contradicted", host=host, main=main, trusted=trusted)
     if not answers.asked("again"):
         return
     again = failure_of(answers.observations, "again")
     if failed is not None and again is not None:
-        yield "again.lookup", f"asked again, {clean(again.detail.resolver)} {HOW.get(method_of(again) or '', 'fails')}"
+        spec = METHOD_SPECS.get(method_of(again) or "")
+        failure = spec.says if spec is not None else "fails"
+        yield SIGNALS("again.lookup", resolver=clean(again.detail.resolver), failure=failure)
     elif answers.contradicted and answers.again and not share_network(answers.again, answers.trusted):
-        yield "again.lookup", f"asked again, this network says {listed(answers.again)}"
+        yield SIGNALS("again.lookup:addresses", addresses=listed(answers.again))
 
 
-def _at_the_addresses(case: Case, answers: Answers) -> Iterator[tuple[str, str]]:
-    """Who presents a certificate for the name: the address given here, the one the trusted resolvers give."""
+def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
+    """Who presents a certificate for the name: the address given here, the one that trusted resolvers give."""
     observations = case.measurement.observations
     hop = next(o.hop for o in answers.observations if o.role == "main")
     hop = case.end.hop if case.end.host == answers.host else hop
     for o in observations:
         if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE_FAILURES:
             subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
-            yield "dns.answer_has_no_certificate", f"{place(o)} presents a certificate by {subject} for {clean(o.host)}"
+            yield SIGNALS("dns.answer_has_no_certificate", place=place(o), subject=subject, host=clean(o.host))
     trusted = last_attempt(observations, "trusted", hop)
     if trusted is None:
         return
-    if trusted.failure is None and _proved(observations, trusted):
-        sentence = f"{place(trusted)}, from a trusted resolver, has a valid certificate for {clean(trusted.host)}"
-        yield "dns.trusted_has_certificate", sentence
+    if trusted.failure is None and _proves_name(observations, trusted):
+        yield SIGNALS("dns.trusted_has_certificate", place=place(trusted), host=clean(trusted.host))
     if isinstance(trusted.detail, Http) and any(found.is_block for found in case.match(trusted)):
-        yield "trusted.block", f"{place(trusted)}, from a trusted resolver, shows a known block page too"
+        yield SIGNALS("trusted.block", place=place(trusted))
 
 
-def _proved(observations: tuple[Observation, ...], trusted: Observation) -> bool:
+def _proves_name(observations: tuple[Observation, ...], trusted: Observation) -> bool:
     if isinstance(trusted.detail, Tls):
         return trusted.detail.verify_code == 0
     return secured(observations, trusted)

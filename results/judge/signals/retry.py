@@ -1,4 +1,4 @@
-"""The second tries, and the A/B steps with an innocent name."""
+"""Signals from the retries, and from the A/B steps with an innocuous name."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.fingerprints import host_of
-from results.judge.dns_answers import failure_of
-from results.judge.evidence_text import clean, place, tells
 from results.judge.failure_point import (
     HANDSHAKES,
     INTERFERED,
@@ -20,17 +18,49 @@ from results.judge.failure_point import (
     presented,
     stopped_alike,
 )
-from results.judge.input import Case
+from results.judge.input import Case, failure_of
+from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.controls import alike
+from results.judge.step_text import clean, failure_text, place
 
-TOLD = 2
 SILENCES = tuple(method.name for method in METHOD_SPECS.values() if method.is_silence)
-"""What a lossy line does too, once here and once there; what stops a name stops it at one step."""
-ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
+"""What packet loss does too, now at one step and now at another; interference with a name stays at one step."""
+FAILS_ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
 """Closing without an answer is how servers turn away a Host that they do not know."""
 
+SIGNALS = SignalTable(
+    {
+        "again.same_answer": "asked again, {place} gave the same answer",
+        "again.passes": "{host} at {place}: a second try got through",
+        "again.passes:lookup": "asked again, {host} had addresses",
+        "again.fails": "a second try: {failure}",
+        "again.fails:lookup": "asked again: {failure}",
+        "again.differs:further": "a second try got further: {failure}",
+        "again.differs:stalled": "a second try stood still elsewhere: {failure}",
+        "again.differs:silent": "a second try fell silent elsewhere: {failure}",
+        "again.differs": "a second try failed in another way: {failure}",
+        "innocent.passes_here": "with the innocent name {name}, {place} {passes}",
+        "innocent.passes_later": (
+            "residual blocking: right after the name, the innocent one fails at {place} too; "
+            "{seconds:.1f} s after the name it passes"
+        ),
+        "innocent.fails_same": "the innocent name {name} fails at {place} in the same way",
+        "innocent.fails_same:repeatedly": (
+            "the innocent name {name} fails at {place} in the same way, {times} times, "
+            "the last {seconds:.1f} s after the name"
+        ),
+        "innocent.no_block_page": "with the innocent name {name}, {place} answers {status} and no block page",
+        "page.only_here": "another page of {host} at {place} answers {status} and is no block page",
+        "innocent.passes_elsewhere": "the innocent name {name} passes at {place} as well",
+        "name.passes_elsewhere": "{host} is let through to {place}",
+        "name.fails_elsewhere": "at an address set aside for it: {failure}",
+        "quic.unproven": "nothing shows that this network lets any QUIC through",
+        "quic.unproven:elsewhere": "nothing shows that this network lets any QUIC through; it fails at {places} too",
+    }
+)
 
-def signs(case: Case) -> Iterator[tuple[str, str]]:
+
+def signals(case: Case) -> Iterator[Evidence]:
     end = case.end
     if end.observation is None:
         return
@@ -48,114 +78,121 @@ def signs(case: Case) -> Iterator[tuple[str, str]]:
         yield from _unproven_quic(case)
 
 
-def _same_answer(case: Case, first: Observation) -> Iterator[tuple[str, str]]:
+def _same_answer(case: Case, first: Observation) -> Iterator[Evidence]:
     again = last_attempt(case.measurement.observations, "again", case.end.hop)
     if again is None or again.failure is not None or not isinstance(again.detail, Http):
         return
     if isinstance(first.detail, Http) and alike(again.detail, first.detail):
-        yield "again.same_answer", f"asked again, {place(again)} gave the same answer"
+        yield SIGNALS("again.same_answer", place=place(again))
 
 
-def _second_lookup(case: Case) -> Iterator[tuple[str, str]]:
+def _second_lookup(case: Case) -> Iterator[Evidence]:
     for answers in case.names:
         if answers.host == case.end.host and answers.asked("again"):
             failed = failure_of(answers.observations, "again")
             if failed is None:
-                yield "again.passes", f"asked again, {clean(answers.host)} had addresses"
+                yield SIGNALS("again.passes:lookup", host=clean(answers.host))
             else:
-                yield "again.fails", "asked again: " + tells(failed, method_of(failed))
+                yield SIGNALS("again.fails:lookup", failure=failure_text(failed, method_of(failed)))
 
 
-def _second_try(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
+def _second_try(case: Case, failed: Observation) -> Iterator[Evidence]:
     again = last_attempt(case.measurement.observations, "again", case.end.hop)
     if again is None or again.failure in OWN_NETWORK or again.address != failed.address:
         return
-    told = tells(again, method_of(again))
     if again.failure is None:
-        yield "again.passes", f"{clean(again.host)} at {place(again)}: a second try got through"
-    elif STEPS.index(again.step) > STEPS.index(failed.step):
-        yield "again.differs", f"a second try got further: {told}"
-    elif case.end.method == method_of(again) == "http.stall" and not stopped_alike(failed, again):
-        yield "again.differs", f"a second try stood still elsewhere: {told}"
-    elif case.end.method in SILENCES and method_of(again) not in (None, case.end.method):
-        yield "again.differs", f"a second try fell silent elsewhere: {told}"
-    elif method_of(again) is None and case.end.method is not None:
-        yield "again.differs", f"a second try failed in another way: {told}"
-    else:
-        yield "again.fails", f"a second try: {told}"
+        yield SIGNALS("again.passes", host=clean(again.host), place=place(again))
+        return
+    first, second = case.end.method, method_of(again)
+    variant = "again.fails"
+    if STEPS.index(again.step) > STEPS.index(failed.step):
+        variant = "again.differs:further"
+    elif first == second == "http.stall" and not stopped_alike(failed, again):
+        variant = "again.differs:stalled"
+    elif first in SILENCES and second not in (None, first):
+        variant = "again.differs:silent"
+    elif second is None and first is not None:
+        variant = "again.differs"
+    yield SIGNALS(variant, failure=failure_text(again, second))
 
 
-def _innocent_here(case: Case, failed: Observation) -> Iterator[tuple[str, str]]:
-    """What an innocent name gets at the same address, right after, and where that failed some time later."""
+def _innocent_here(case: Case, failed: Observation) -> Iterator[Evidence]:
+    """What an innocuous name gets at the same address, right after, and where that failed some time later."""
     tries = attempts(case.measurement.observations, "innocent", case.end.hop)
     if not tries or tries[-1].address != failed.address:
         return
-    innocent, where = tries[-1], place(tries[-1])
+    innocent, name, where = tries[-1], _sent_name(tries[-1]), place(tries[-1])
     if presented(innocent) and (failed.step in HANDSHAKES or innocent.step == failed.step):
-        what = "answers the handshake" if failed.step in HANDSHAKES else "answers"
-        yield "innocent.passes_here", f"with the innocent name {_said(innocent)}, {where} {what}"
+        passes = "answers the handshake" if failed.step in HANDSHAKES else "answers"
+        yield SIGNALS("innocent.passes_here", name=name, place=where, passes=passes)
         if len(tries) > 1:
-            waited = f"{_apart(case, tries):.1f} s after the name it passes"
-            says = f"residual blocking: right after the name, the innocent one fails at {where} too; {waited}"
-            yield "innocent.passes_later", says
+            yield SIGNALS("innocent.passes_later", place=where, seconds=_seconds_after_name(case, innocent))
     elif method_of(innocent) == case.end.method:
-        over = f", {len(tries)} times, the last {_apart(case, tries):.1f} s after the name" if len(tries) > 1 else ""
-        yield "innocent.fails_same", f"the innocent name {_said(innocent)} fails at {where} in the same way{over}"
+        if len(tries) == 1:
+            yield SIGNALS("innocent.fails_same", name=name, place=where)
+        else:
+            yield SIGNALS(
+                "innocent.fails_same:repeatedly",
+                name=name,
+                place=where,
+                times=len(tries),
+                seconds=_seconds_after_name(case, innocent),
+            )
 
 
-def _apart(case: Case, tries: list[Observation]) -> float:
-    """Seconds between the name's last step before the last try of the innocent one, and the end of that try."""
-    last, hop = tries[-1], case.end.hop
+def _seconds_after_name(case: Case, last: Observation) -> float:
+    """Seconds from the last step with the target's name before `last` to the end of `last`."""
+    hop = case.end.hop
     named = (o for o in case.measurement.observations if o.role in ("main", "again") and o.hop == hop)
     ends = [o.offset_s + o.duration_s for o in named if o.offset_s < last.offset_s]
     return last.offset_s + last.duration_s - max(ends, default=0.0)
 
 
-def _innocent_page(case: Case) -> Iterator[tuple[str, str]]:
-    """Whether an innocent name gets another page at the address where the name gets a block page."""
+def _innocent_page(case: Case) -> Iterator[Evidence]:
+    """Whether an innocuous name gets another page at the address where the target's name gets a block page."""
     innocent = last_attempt(case.measurement.observations, "innocent", case.end.hop)
-    if innocent is None or not isinstance(innocent.detail, Http) or innocent.detail.status is None:
-        return
-    if not any(found.is_block for found in case.match(innocent)):
-        says = f"with the innocent name {_said(innocent)}, {place(innocent)} answers {innocent.detail.status}"
-        yield "innocent.no_block_page", f"{says} and no block page"
+    if innocent is not None and _is_page_without_block(case, innocent):
+        status = innocent.detail.status
+        yield SIGNALS("innocent.no_block_page", name=_sent_name(innocent), place=place(innocent), status=status)
 
 
-def _other_page(case: Case) -> Iterator[tuple[str, str]]:
+def _other_page(case: Case) -> Iterator[Evidence]:
     """Whether another page of the same name is no block page where this one is."""
     other = last_attempt(case.measurement.observations, "other_page", case.end.hop)
-    if other is None or not isinstance(other.detail, Http) or other.detail.status is None:
-        return
-    if not any(found.is_block for found in case.match(other)):
-        says = f"another page of {clean(other.host)} at {place(other)} answers {other.detail.status}"
-        yield "page.only_here", f"{says} and is no block page"
+    if other is not None and _is_page_without_block(case, other):
+        yield SIGNALS("page.only_here", host=clean(other.host), place=place(other), status=other.detail.status)
 
 
-def _elsewhere(case: Case) -> Iterator[tuple[str, str]]:
+def _is_page_without_block(case: Case, answer: Observation) -> bool:
+    if not isinstance(answer.detail, Http) or answer.detail.status is None:
+        return False
+    return not any(found.is_block for found in case.match(answer))
+
+
+def _elsewhere(case: Case) -> Iterator[Evidence]:
     observations, hop = case.measurement.observations, case.end.hop
     innocent = last_attempt(observations, "elsewhere_innocent", hop)
     if innocent is not None and presented(innocent):
-        yield "innocent.passes_elsewhere", f"the innocent name {_said(innocent)} passes at {place(innocent)} as well"
+        yield SIGNALS("innocent.passes_elsewhere", name=_sent_name(innocent), place=place(innocent))
     named = last_attempt(observations, "elsewhere", hop)
     if named is None:
         return
     if presented(named):
-        yield "name.passes_elsewhere", f"{clean(named.host)} is let through to {place(named)}"
-    elif method_of(named) in ELSEWHERE and case.end.method in INTERFERED:
-        yield "name.fails_elsewhere", "at an address set aside for it: " + tells(named, method_of(named))
+        yield SIGNALS("name.passes_elsewhere", host=clean(named.host), place=place(named))
+    elif method_of(named) in FAILS_ELSEWHERE and case.end.method in INTERFERED:
+        yield SIGNALS("name.fails_elsewhere", failure=failure_text(named, method_of(named)))
 
 
-def _unproven_quic(case: Case) -> Iterator[tuple[str, str]]:
-    """Companies and some countries let no QUIC through, whoever it is for."""
+def _unproven_quic(case: Case) -> Iterator[Evidence]:
+    """Companies and some countries let no QUIC through, whatever its target."""
     tried = [o for o in case.measurement.observations if o.step == "quic"]
     if any(presented(o) for o in tried):
         return
-    others = {place(o) for o in tried if o.role == "elsewhere_innocent"}
-    says = "nothing shows that this network lets any QUIC through"
-    yield "quic.unproven", f"{says}; it fails at {', '.join(sorted(others))} too" if others else says
+    places = {place(o) for o in tried if o.role == "elsewhere_innocent"}
+    yield SIGNALS("quic.unproven:elsewhere" if places else "quic.unproven", places=", ".join(sorted(places)))
 
 
-def _said(observation: Observation) -> str:
+def _sent_name(observation: Observation) -> str:
     """The name that was sent: the SNI, or the Host of a request."""
     sent = observation.detail
     name = host_of(sent.url) if isinstance(sent, Http) else getattr(sent, "server_name", None)

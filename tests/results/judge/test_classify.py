@@ -6,7 +6,7 @@ import msgspec
 
 from probe.model import Http, Measurement
 from results.judge.classify import classify, nearly
-from results.judge.rules import RULES_VERSION
+from results.judge.rules import rules_version
 from results.judge.verdict import Context
 from tests.scenarios.builder import Scenario, scenarios
 
@@ -26,7 +26,7 @@ def test_a_block_by_name_is_told_leg_by_leg() -> None:
         "the innocent name innocent.example passes at 198.41.3.3:443 as well",
         "at an address set aside for it: www.wechat.example at 198.41.3.3:443: the handshake is reset after 0.05 s",
     )
-    assert verdict.rules_version == RULES_VERSION
+    assert verdict.rules_version == rules_version()
 
 
 def test_what_served_as_the_control_is_named() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.judge.dns_answers import comparable, share_network
+from results.judge.input import comparable, share_network
 
 
 @pytest.mark.parametrize(

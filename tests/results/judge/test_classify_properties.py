@@ -13,7 +13,7 @@ from results.judge.failure_point import ending
 from results.judge.follow_up import FollowUpSettings, follow_up, wants_control
 from results.judge.input import Case
 from results.judge.rules import rules
-from results.judge.signals import signs_of
+from results.judge.signals import signals_of
 from results.judge.verdict import METHODS, Context, Earlier, Outcome, Rate, Repeat
 from tests.scenarios.builder import Builder
 
@@ -153,7 +153,7 @@ def test_every_case_gets_a_verdict_that_is_well_formed(
 def test_the_short_way_to_reachable_says_what_all_signs_would_say(
     case: tuple[Measurement, tuple[Measurement, ...], Context],
 ) -> None:
-    signs = signs_of(Case(*case)).keys()
+    signs = signals_of(Case(*case)).keys()
     assert classify(*case).rules == (next(rule for rule in rules() if rule.applies(signs)).id,)
 
 

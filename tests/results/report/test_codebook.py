@@ -12,8 +12,8 @@ from results.db import schema_docs
 from results.db.json_rows import SCHEMA_VERSION, row
 from results.db.store import Store
 from results.export.tabular import COLUMNS
-from results.judge.agreement import Agreement
-from results.judge.rules import RULES_VERSION, rules
+from results.judge.judged import Agreement
+from results.judge.rules import rules, rules_version
 from results.judge.verdict import METHODS, Confidence, Outcome
 from results.report import codebook
 from results.report import csv as facts
@@ -60,7 +60,7 @@ def test_every_word_of_the_data_is_in_the_codebook() -> None:
     for word in (*get_args(Outcome), *get_args(Agreement), *get_args(Confidence), *METHODS, *COLUMNS):
         assert f"- `{word}`" in page, word
     assert all(f"- `{rule.id}`: " in page for rule in rules())
-    assert f"rules of version\n{RULES_VERSION}" in page
+    assert f"rules of version\n{rules_version()}" in page
     assert f"schema version {SCHEMA_VERSION}" in page
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from results.compare.record import AGREEMENTS, OUTCOMES
-from results.judge.agreement import Agreement
+from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS
 from results.report.charts.base import OUTCOMES as OUTCOME_COLOURS

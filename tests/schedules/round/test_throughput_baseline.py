@@ -16,7 +16,7 @@ from probe.model import Measurement
 from probe.reference_sites import NetworkReport
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.throughput import ENOUGH_BYTES, rate_of
+from results.judge.signals.context import MIN_BYTES, rate_of
 from schedules.config.load import load
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
@@ -118,7 +118,7 @@ def test_where_the_rounds_other_targets_are_slow_as_well_it_is_our_own_load() ->
 
 
 async def test_a_throttled_stream_is_slow_and_an_open_one_is_not() -> None:
-    size = ENOUGH_BYTES // 1024 + 8
+    size = MIN_BYTES // 1024 + 8
     async with CensoredNetwork(populate=None) as net:
         throttled = net.add_site("slow.x.test", sites.page("Page", kib=size), censored=censor.throttles_to(50_000))
         open_ = net.add_site("open.x.test", sites.page("Page", kib=size))
@@ -129,7 +129,7 @@ async def test_a_throttled_stream_is_slow_and_an_open_one_is_not() -> None:
         ]
     slow, fast, nothing = map(rate_of, measured)
     assert slow is not None
-    assert slow < ENOUGH_BYTES
+    assert slow < MIN_BYTES
     assert fast is not None
     assert fast > slow
     assert nothing is None

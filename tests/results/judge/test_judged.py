@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from results.judge.agreement import agreement
+from results.judge.judged import agreement
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 

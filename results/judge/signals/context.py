@@ -1,0 +1,121 @@
+"""Signals from the context: the network's state, earlier failures, the isolated re-test, and throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import takewhile
+
+from probe.model import Http, Measurement
+from probe.timestamps import parse_time
+from results.judge.failure_point import ending, method_of
+from results.judge.input import Case
+from results.judge.signals import Evidence, SignalTable
+from results.judge.step_text import clean
+from results.judge.verdict import Context, Rate
+
+MIN_FAILURES, MIN_SPAN = 3, timedelta(hours=6)
+"""How often, and over how long, a failure has to repeat."""
+MIN_BYTES = 64 * 1024
+"""Below this the time is mostly latency and a TCP window that has only begun to open."""
+MAX_SLOW_BYTES_PER_S = 64 * 1024
+"""A faster answer is never called slow: known throttles give a fourth of this."""
+MIN_RATIO = 8
+"""How many times faster a comparable answer has to be."""
+MIN_SLOW_ANSWERS = 3
+MIN_DURATION_S = 0.001
+SHOWN_RATES = 3
+
+SIGNALS = SignalTable(
+    {
+        "alone.unmeasured": "it was to be measured again, alone, and the round ended before that",
+        "alone.not_blocked": "measured again at the end of the round, alone, it was {outcome}",
+        "network.offline": "no canary answered: the network itself does not work",
+        "network.portal": "something else answered in the canaries' place, as a captive portal does",
+        "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
+        "history.repeats": "the same failure ({method}) {times} times since {since}",
+        "control.fast": "control {control} gets the same at {rate} KiB a second",
+        "rate.no_control": "{times} times in a row since {since}, and there is no control",
+        "rate.throttled": (
+            "{host} comes at so many KiB a second (and a canary of like size at): {rates}{other_targets}"
+        ),
+    }
+)
+
+
+def circumstances(case: Case) -> Iterator[Evidence]:
+    """What the round's reference sites and its re-test showed, and what happened to the target before."""
+    repeat = case.context.repeat
+    if repeat is not None and repeat.outcome is None:
+        yield SIGNALS("alone.unmeasured")
+    elif repeat is not None and repeat.outcome != "blocked":
+        yield SIGNALS("alone.not_blocked", outcome=repeat.outcome)
+    if case.context.network != "online":
+        yield SIGNALS(f"network.{case.context.network}")
+    if case.context.earlier and (method := case.end.method) is not None:
+        yield from _history(case, method)
+
+
+def _history(case: Case, method: str) -> Iterator[Evidence]:
+    """The unbroken run of the same failure up to now."""
+    latest_first = sorted(case.context.earlier, key=lambda earlier: earlier.at, reverse=True)
+    run = [earlier.at for earlier in takewhile(lambda earlier: earlier.method == method, latest_first)]
+    now = case.measurement.started_at
+    if len(run) + 1 >= MIN_FAILURES and parse_time(now) - parse_time(run[-1]) >= MIN_SPAN:
+        yield SIGNALS("history.repeats", method=method, times=len(run) + 1, since=run[-1])
+
+
+def throughput(case: Case) -> Iterator[Evidence]:
+    """Throttling: nothing from one run alone, and nothing where a control is as slow or was not measured."""
+    if not suspected(case.context):
+        return
+    first, last = case.context.rates[0], case.context.rates[-1]
+    ours = rate_of(case.measurement)
+    if ours is None or last.at != case.measurement.started_at:
+        return
+    if case.qualified:
+        rates = [(control, rate_of(control.measurement)) for control in case.qualified]
+        known = [(control, rate) for control, rate in rates if rate is not None]
+        if not known or any(rate < MIN_RATIO * ours for _, rate in known):
+            return
+        control, rate = known[0]
+        yield SIGNALS("control.fast", control=clean(control.name), rate=_kib(rate))
+    elif parse_time(last.at) - parse_time(first.at) >= MIN_SPAN:
+        yield SIGNALS("rate.no_control", times=len(case.context.rates), since=first.at)
+    else:
+        return
+    shown = case.context.rates[-SHOWN_RATES:]
+    others = f"; the other targets of this round came at {_kib(last.others)}" if last.others is not None else ""
+    yield SIGNALS(
+        "rate.throttled",
+        host=clean(case.end.host),
+        rates=", ".join(f"{_kib(rate.bytes_per_s)} ({_kib(rate.canary)})" for rate in shown),
+        other_targets=others,
+    )
+
+
+def rate_of(measurement: Measurement) -> float | None:
+    """Bytes per second of the final answer, from its first bytes to its last; None below MIN_BYTES."""
+    observation = ending(measurement.target, measurement.observations).observation
+    answer = observation.detail if observation is not None else None
+    if observation is None or not isinstance(answer, Http) or len(answer.curve) < 2:
+        return None
+    if method_of(observation) is not None:
+        return None  # what broke off or stalled has no rate
+    (begun, first), (ended, last) = answer.curve[0], answer.curve[-1]
+    return (last - first) / max(ended - begun, MIN_DURATION_S) if last >= MIN_BYTES else None
+
+
+def is_slow(rate: Rate) -> bool:
+    """Whether a rate is low in itself, and far below what it is compared with."""
+    expected = rate.canary if rate.others is None else min(rate.canary, rate.others)
+    return rate.bytes_per_s < MAX_SLOW_BYTES_PER_S and rate.bytes_per_s * MIN_RATIO < expected
+
+
+def suspected(context: Context) -> bool:
+    """Whether enough answers in a row were slow that a control is worth measuring."""
+    return len(context.rates) >= MIN_SLOW_ANSWERS and all(map(is_slow, context.rates))
+
+
+def _kib(rate: float) -> str:
+    return f"{rate / 1024:.0f}"
