@@ -9,6 +9,8 @@ import ssl
 
 import msgspec
 
+from probe.text import replace_unprintable
+
 ERRNO_FAILURES = {
     errno.ECONNREFUSED: "connection_refused",
     errno.ECONNRESET: "connection_reset",
@@ -122,9 +124,7 @@ def is_own_trouble(failure: str | None) -> bool:
 def describe(error: BaseException) -> str:
     """The raw text of an error: one bounded line without address literals, which may be the volunteer's own."""
     text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}"[: 4 * MAX_ERROR_TEXT])
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() else " " for c in text)
-    return text[:MAX_ERROR_TEXT]
+    return replace_unprintable(text, " ")[:MAX_ERROR_TEXT]
 
 
 def _classify(error: BaseException) -> tuple[str, int | None]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from probe.model import Vantage
+from probe.text import bounded, printable
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.compare.record import (
     MAX_EPOCH_S,
@@ -20,12 +21,10 @@ from results.compare.record import (
     VANTAGE_FIELDS,
     ResultListing,
     ResultRecord,
-    bounded,
     comparable_vantage,
     failing_family,
     is_valid,
-)  # fmt: skip
-from results.db.jsonl import printable
+)
 from results.export.exchange import Skipped
 
 MAX_VALUE_BYTES = 16 * 1024 * 1024

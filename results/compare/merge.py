@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from probe.text import printable
 from results.compare.databases import open_read_only
-from results.db.jsonl import BadRecord, printable
+from results.db.jsonl import BadRecord
 from results.db.store import Judge, Store, StoreError, explained
 from results.export import exchange
 from results.export.exchange import Skipped, Taken, read_line, write_line

@@ -9,9 +9,9 @@ from typing import get_args
 import msgspec
 
 from probe.model import Vantage
+from probe.text import bounded
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db.json_codec import COUNTRY
-from results.db.jsonl import printable
 from results.judge.judged import JudgedMeasurement
 from results.judge.verdict import METHODS, Confidence
 
@@ -23,7 +23,7 @@ DIRECT = "direct"
 NOT_KNOWN = "not known"
 VANTAGE_FIELDS = ("name", "country", "asn", "network_name", "path")
 """What tells one vantage from another."""
-MAX_NAME_LENGTH, MAX_TARGET_LENGTH = 200, 2048
+MAX_TARGET_LENGTH = 2048
 DAY_S = 86400.0
 CONFIDENCES = (None, *get_args(Confidence))
 MAX_EPOCH_S = 4e9
@@ -103,11 +103,6 @@ def network_of(vantage: Vantage) -> str:
     if vantage.asn is not None:
         return f"AS{vantage.asn}"
     return vantage.network_name or f"network {NOT_KNOWN}"
-
-
-def bounded(text: str, limit: int = MAX_NAME_LENGTH) -> str:
-    """Foreign text in one line, without control characters."""
-    return text if len(text) <= limit and text.isprintable() else printable(text, limit)
 
 
 def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:

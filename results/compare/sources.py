@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from probe.model import Vantage
+from probe.text import bounded
 from probe.timestamps import epoch
 from results import ooni
 from results.compare import databases
@@ -21,7 +22,6 @@ from results.compare.record import (
     MAX_TARGET_LENGTH,
     ResultListing,
     ResultRecord,
-    bounded,
     comparable_vantage,
     failing_family,
     is_valid,

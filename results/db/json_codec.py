@@ -15,9 +15,10 @@ import msgspec
 from probe import target as targets
 from probe.model import Measurement, Observation, Target
 from probe.net.address_policy import literal
+from probe.text import printable
 from probe.timestamps import parse_rfc3339
 from results.db.columns import detail_types
-from results.db.jsonl import BadRecord, printable
+from results.db.jsonl import BadRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation

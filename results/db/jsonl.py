@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+
+from probe.text import printable
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -114,8 +115,3 @@ def decode(data: bytes, type: Any = Any) -> Any:
         raise BadRecord("nested too deep") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadRecord(printable(str(error))) from error
-
-
-def printable(text: str, limit: int = 300) -> str:
-    """Foreign text as one bounded line."""
-    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else "\ufffd" for c in text[:limit]))

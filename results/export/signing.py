@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results.db.jsonl import printable
+from probe.text import printable
 
 if TYPE_CHECKING:
     from minisign import PublicKey, SecretKey

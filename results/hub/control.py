@@ -14,8 +14,8 @@ from msgspec import Meta
 from probe import target as targets
 from probe.model import Measurement, Target
 from probe.net.address_policy import literal
+from probe.text import printable
 from results.db.json_codec import measurement_to_plain
-from results.db.jsonl import printable
 from results.hub.auth import RateLimits, TooManyRequests
 from results.hub.collector import Overloaded
 from results.hub.request_body import BadRequest

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from probe.text import printable
 from probe.timestamps import parse_time, rfc3339
-from results.db.jsonl import printable
 from results.db.read import COLUMNS, line_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.text import printable
 from probe.timestamps import parse_time
-from results.db.jsonl import BadRecord, printable
+from results.db.jsonl import BadRecord
 from results.export.exchange import read_line
 from results.judge.judged import JudgedMeasurement, RoundRecord
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cache
 
 from probe.model import Dns, Http, Observation, Svcb, Tls
 from probe.steps import Method, specs
+from probe.text import replace_unprintable, safe
 
 ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
 """What a step's role is called where it is not called by its own name."""
@@ -26,7 +26,6 @@ FAILURES = {
     "ssl_invalid_certificate": "an invalid certificate",
     "ssl_failed_handshake": "the handshake failed",
 }
-MAX_SHOWN = 500
 CERTIFICATES = {
     "ssl_invalid_hostname": "the certificate is for another name",
     "ssl_unknown_authority": "the certificate is by nobody we trust",
@@ -34,12 +33,6 @@ CERTIFICATES = {
 EXPIRED, NOT_YET = 10, 9
 """OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED and X509_V_ERR_CERT_NOT_YET_VALID."""
 MAX_EVIDENCE_TEXT = 120
-
-
-def safe(text: str, limit: int = MAX_SHOWN) -> str:
-    """One line without control, format or bidirectional characters, at most `limit` long: fit to be shown."""
-    shown = "".join(c if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029" else "\ufffd" for c in text)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 @cache
@@ -98,7 +91,7 @@ def _success_text(observation: Observation) -> str:
 def clean(text: str) -> str:
     """Foreign text as part of a sentence: bounded, and without control characters."""
     text = text[:MAX_EVIDENCE_TEXT]
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return replace_unprintable(text, " ")
 
 
 def place(observation: Observation) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from results.db.jsonl import BadRecord, decode, printable
+from probe.text import printable
+from results.db.jsonl import BadRecord, decode
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni import extension, reading, writing
 from results.ooni.format import Head, Record

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls, Vantage
 from probe.net.address_policy import family_of, literal
-from results.db.jsonl import printable
+from probe.text import printable
 from results.judge.failure_point import ending, goal
 from results.ooni.format import Control, ControlHttp
 from results.ooni.steps import VALID, Step, ended_at, likely_step

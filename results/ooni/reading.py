@@ -19,8 +19,9 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Measurement, Observation, Role, Target, Vantage
 from probe.net.address_policy import literal
 from probe.steps import specs
+from probe.text import printable
 from results.db.json_codec import ID
-from results.db.jsonl import BadRecord, printable
+from results.db.jsonl import BadRecord
 from results.judge.classify import classify
 from results.judge.failure_point import STEPS
 from results.judge.input import share_network

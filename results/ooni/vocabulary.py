@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from probe.net.address_policy import literal
 from probe.net.network import ALPHABET, ID_CHARACTERS
+from probe.text import printable
 from probe.timestamps import parse_time, rfc3339
-from results.db.jsonl import BadRecord, printable
+from results.db.jsonl import BadRecord
 from results.ooni.format import Text
 
 FAILURES = frozenset(

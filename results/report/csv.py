@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from probe.text import replace_unprintable
 from probe.timestamps import rfc3339_of_epoch
 from results.report import narrative
 from results.report.phrases import Words
@@ -88,5 +89,5 @@ def harmless(value: Any) -> Any:
     """Foreign text that no spreadsheet runs, in one line."""
     if not isinstance(value, str):
         return value
-    shown = "".join(c if c.isprintable() else " " for c in value)
+    shown = replace_unprintable(value, " ")
     return f"'{shown}" if shown.startswith(RISKY) else shown

@@ -14,12 +14,13 @@ from typing import Any
 import msgspec
 
 from probe.model import Measurement, Vantage
+from probe.text import bounded, printable
 from probe.timestamps import epoch
 from results import ooni
 from results.aggregate.enforcement import ListingEntry
 from results.compare import databases, sources
-from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, bounded, is_valid, record_of
-from results.db.jsonl import BadFile, BadRecord, decode, printable, records
+from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
+from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from probe.text import replace_unprintable
 from results.report import narrative, tables
 from results.report.phrases import Words
 from results.report.summary import Summary
@@ -98,7 +99,7 @@ def _cell(cell: tables.Cell) -> str:
 
 def _escaped(text: str) -> str:
     """Foreign text in one line that is no markup, and no link."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
+    shown = replace_unprintable(text, " ")
     for letter, entity in ENTITIES.items():
         shown = shown.replace(letter, entity)
     for letter in SPECIAL:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from probe.text import replace_unprintable
+
 STORED = (
     "SELECT table, toInt64(sum(bytes_on_disk)) AS bytes FROM system.parts "
     "WHERE active AND database = currentDatabase() GROUP BY table"
@@ -44,7 +46,7 @@ def said(text: str) -> str:
     told = next((line for line in lines if "DB::Exception" in line), lines[-1] if lines else "")
     told = re.sub(r"^.*?DB::Exception: ", "", told)
     told = re.sub(r"\s*\(version [^()]*(\([^()]*\))?\).*$", "", told)
-    return "".join(c if c.isprintable() else "\ufffd" for c in told[:300])
+    return replace_unprintable(told[:300])
 
 
 def code_of(error: BaseException) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from probe.text import replace_unprintable
 from results.warehouse import ddl
 from results.warehouse.ddl import literal
 from results.warehouse.engine import WarehouseError
@@ -111,4 +112,4 @@ def _said(error: Exception) -> str:
     text = str(error).partition("\n")[0]
     if "Could not set lock" in text:
         return "another process has it open; wait for its end, or stop it"
-    return "".join(c if c.isprintable() else "\ufffd" for c in text[:300])
+    return replace_unprintable(text[:300])

@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
+from probe.text import replace_unprintable
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -86,4 +88,4 @@ def hidden(url: str) -> str:
     before, at, after = url.rpartition("@")
     scheme, slashes, user = before.partition("://")
     shown = f"{scheme}{slashes}{user.partition(':')[0]}@{after}" if at else url
-    return "".join(c if c.isprintable() else "\ufffd" for c in shown[:200])
+    return replace_unprintable(shown[:200])

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.model import Vantage
+from probe.text import printable
 from results.compare.databases import BadDatabase, open_read_only, results_query
 from results.db.columns import all_columns, chain_columns
-from results.db.jsonl import printable
 from results.warehouse.batch import Batch, Row, day_of, table_of, time_of, vantage_key
 from results.warehouse.engine import WarehouseError
 from results.warehouse.load import Source, key_of

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
 import msgspec
 
+from probe.text import printable
 from results import ooni
-from results.db.jsonl import BadFile, BadRecord, decode, printable, records
+from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.warehouse.batch import Batch, table_of
 from results.warehouse.engine import WarehouseError

@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from probe.text import printable
 from results.db.columns import chain_columns
-from results.db.jsonl import printable
 from results.warehouse.batch import Batch
 from results.warehouse.ddl import literal, quoted
 from results.warehouse.engine import WarehouseError

@@ -122,7 +122,7 @@ def _usage(error: click.ClickException) -> str:
 
 def _tell(message: str, code: int) -> int:
     """One line on stderr, whatever a message quotes."""
-    from schedules.render.text import safe
+    from probe.text import safe
 
     print(f"reachprobe: {safe(message)}", file=sys.stderr)
     return code

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from probe.text import safe
 from schedules.cli._app import App
 from schedules.render.output import print_json, talk
-from schedules.render.text import how_many, safe
+from schedules.render.text import how_many
 
 if TYPE_CHECKING:
     from minisign import SecretKey

@@ -17,9 +17,9 @@ MAX_REFUSALS = 20
 @click.pass_obj
 def outbox(app: App, as_json: bool, retry: bool) -> None:
     """Say of each hub how much waits for it, what it has, and what it refused and why."""
+    from probe.text import safe
     from results.db import upload_queue as box
     from schedules.render.output import print_json
-    from schedules.render.text import safe
 
     with closing(app.store(must_exist=True)) as store:
         found = box.hubs(store.db)

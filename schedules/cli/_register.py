@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from probe.text import safe
 from schedules.render.output import print_json, talk
-from schedules.render.text import age, how_many, safe
+from schedules.render.text import age, how_many
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -103,8 +103,9 @@ def gathered_from(
 
 def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
     """What was read, and what was not, and why."""
+    from probe.text import safe
     from schedules.render.output import talk
-    from schedules.render.text import how_many, safe
+    from schedules.render.text import how_many
 
     counts = gathered.counts
     for one in counts.skipped_examples:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.text import safe
 from probe.timestamps import rfc3339
 from schedules.cli._app import App
 from schedules.render.output import out, print_json, talk
-from schedules.render.text import how_many, safe
+from schedules.render.text import how_many
 
 if TYPE_CHECKING:
     from datetime import date

@@ -119,7 +119,7 @@ def _version(app: App) -> object:
 
 
 def _say(app: App) -> Say:
+    from probe.text import safe
     from schedules.render.output import talk
-    from schedules.render.text import safe
 
     return lambda sentence: talk(safe(sentence), quiet=app.quiet)

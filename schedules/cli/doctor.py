@@ -15,9 +15,9 @@ def doctor(app: App, as_json: bool) -> int:
     """Look at everything a round needs, one line each. Asks the canaries only where consent is recorded."""
     from rich.text import Text
 
+    from probe.text import safe
     from schedules.doctor import examine
     from schedules.render.output import out, paragraph, print_json
-    from schedules.render.text import safe
     from schedules.runtime.paths import config_file
 
     code = 0

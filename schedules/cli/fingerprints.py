@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import click
 
+from probe.text import safe
 from schedules.cli._app import App
 from schedules.render.output import print_json
-from schedules.render.text import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

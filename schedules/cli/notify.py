@@ -36,9 +36,10 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
 
 
 def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
+    from probe.text import safe
     from results.db.notification_queue import how_many_wait, receivers
     from schedules.render.output import print_json
-    from schedules.render.text import how_many, safe
+    from schedules.render.text import how_many
 
     with closing(app.store(must_exist=True)) as store:
         waiting = how_many_wait(store.db)
@@ -56,9 +57,9 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
 
 
 def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
+    from probe.text import safe
     from schedules.notify.apprise_client import Message, send
     from schedules.render.output import print_json
-    from schedules.render.text import safe
     from schedules.round import consent
 
     with closing(app.store()) as store:

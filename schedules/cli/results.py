@@ -190,7 +190,7 @@ def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
 
 
 def _change(short: str, before: Any, after: Any) -> str:
-    from schedules.render.text import safe
+    from probe.text import safe
 
     def said(finished: Any) -> str:
         verdict = finished.verdict

@@ -66,7 +66,7 @@ def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
 
 
 def _tell(app: App, things: list[str], keep: tuple[str, ...]) -> None:
-    from schedules.render.text import safe
+    from probe.text import safe
 
     click.echo("This removes for good:", err=True)
     for thing in things:

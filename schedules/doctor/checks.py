@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from probe.text import safe
 from probe.timestamps import epoch
 from results.db import upload_queue
 from results.db.last_runs import last_round
@@ -31,7 +32,7 @@ from schedules.notify import apprise_client
 from schedules.plan.due import due_now
 from schedules.plan.model import BadChoice
 from schedules.plan.selection import unmeasured
-from schedules.render.text import age, how_many, safe
+from schedules.render.text import age, how_many
 from schedules.round import consent
 from schedules.round.preflight import unwilling
 from schedules.runtime import lock

@@ -18,9 +18,10 @@ from probe.model import Measurement, Target, Vantage
 from probe.net import path as paths
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
+from probe.text import printable
 from results.compare.databases import open_read_only
 from results.db.json_codec import measurement_from_plain
-from results.db.jsonl import BadRecord, decode, printable
+from results.db.jsonl import BadRecord, decode
 
 if sys.version_info >= (3, 14):
     from compression import zstd

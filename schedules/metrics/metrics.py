@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from probe.text import safe
 from probe.timestamps import epoch
 from results.db.last_runs import last_round
 from results.db.latest import Newest, newest
@@ -21,7 +22,6 @@ from results.judge.verdict import NetworkState, Outcome
 from schedules.config.checks import listening
 from schedules.plan.due import due_now
 from schedules.plan.selection import planned_targets
-from schedules.render.text import safe
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from schedules.render.text import safe
+from probe.text import safe
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config

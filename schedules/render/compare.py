@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from probe.text import safe
 from schedules.render.output import out, paragraph, print_json
-from schedules.render.text import SIGNS, STYLES, method_text, safe, what
+from schedules.render.text import SIGNS, STYLES, method_text, what
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from probe.text import safe
 from schedules.render.tables import Folded
-from schedules.render.text import safe, what
+from schedules.render.text import what
 
 if TYPE_CHECKING:
     from rich.table import Table

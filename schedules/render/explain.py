@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from probe.model import Measurement
+from probe.text import safe
 from results.db.json_rows import row
 from results.judge.classify import nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
 from results.judge.step_text import ROLES, request_text, result_text
-from schedules.render.text import SIGNS, STYLES, listing, method_text, safe, seconds
+from schedules.render.text import SIGNS, STYLES, listing, method_text, seconds
 
 if TYPE_CHECKING:
     from rich.console import Console

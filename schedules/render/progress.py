@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from probe.text import safe
 from schedules.render.output import out, print_json, talk
 from schedules.render.tables import (
     counted,
@@ -20,7 +21,6 @@ from schedules.render.tables import (
     summary,
 )
 from schedules.render.tables import paths_worth_showing as lines_worth_showing
-from schedules.render.text import safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

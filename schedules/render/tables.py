@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from probe.text import safe
 from schedules.config.registers import brought_in_by, max_age_days, missing
-from schedules.render.text import SIGNS, STYLES, age, how, listing, safe, seconds, what
+from schedules.render.text import SIGNS, STYLES, age, how, listing, seconds, what
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

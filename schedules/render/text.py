@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from probe.text import safe
 from results.judge.step_text import method_text as method_text
-from results.judge.step_text import safe as safe
 
 SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
 STYLES = {

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from probe.text import bounded
 from results.aggregate.questions import ChangeRow, Period
-from results.compare.record import DIRECT, bounded
+from results.compare.record import DIRECT
 from results.hub.web import measurement_view, queries, rendering
 from results.hub.web.context import View, not_found
 from results.hub.web.labels import network, title

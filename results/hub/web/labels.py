@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from results.compare.record import DIRECT, bounded
+from probe.text import bounded
+from results.compare.record import DIRECT
 from results.report import phrases
 from results.report.phrases import Words, languages
 from results.report.tables import what

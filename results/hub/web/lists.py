@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.text import bounded, safe
 from probe.timestamps import epoch, parse_time, rfc3339
 from results.aggregate.questions import BlockRow, ChangeRow, Period
-from results.compare.record import bounded
 from results.hub.web import queries, rendering
 from results.hub.web.labels import network, title
 from results.hub.web.measurement_view import how
 from results.hub.web.queries import CellRow, CorrectionRow, VantageRow
-from results.judge.step_text import safe
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence, Set
 
 import msgspec
 
+from probe.text import bounded
 from results.aggregate.questions import UNDETERMINED
-from results.compare.record import DIRECT, bounded
+from results.compare.record import DIRECT
 from results.hub.web.labels import NetworkColumn, in_order, names_of, natural, network, title
 from results.hub.web.queries import CellRow, LatestRow
 from results.judge.verdict import deciding

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement
+from probe.text import bounded, safe
 from results import ooni
 from results.aggregate.questions import Period
-from results.compare.record import bounded
 from results.db import read
 from results.export import exchange
 from results.hub.web import queries
@@ -19,7 +19,7 @@ from results.hub.web.matrix import RegisterListing
 from results.hub.web.queries import CorrectionRow
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.rules import rules
-from results.judge.step_text import request_text, result_text, safe
+from results.judge.step_text import request_text, result_text
 from results.registers import law
 from results.registers.expectation import Expectation
 

@@ -9,9 +9,9 @@ from urllib.parse import quote, urlencode
 import msgspec
 from starlette.requests import Request
 
+from probe.text import bounded
 from probe.timestamps import parse_date
 from results.aggregate.questions import Period
-from results.compare.record import bounded
 from results.hub.web.labels import PageWords, language_of
 
 DEFAULT_DAYS = 7

@@ -15,9 +15,9 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
-from results.compare.record import DIRECT, bounded
+from probe.text import bounded, safe
+from results.compare.record import DIRECT
 from results.hub.web.params import PageQuery
-from results.judge.step_text import safe
 from results.report.csv import harmless
 from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT
 

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from probe.text import safe
 from results.db.json_rows import row
 from results.judge.verdict import METHODS, Outcome
 from schedules.render import tables
 from schedules.render.output import out
 from schedules.render.tables import path_sentences, side_by_side
-from schedules.render.text import SIGNS, STYLES, how, method_text, safe, seconds, what
+from schedules.render.text import SIGNS, STYLES, how, method_text, seconds, what
 from tests.results.records import finished, measurement, target, verdict
 
 
