@@ -63,7 +63,7 @@ class Aside:
         """A round has measured these: keep what there is to tell of them."""
         with self._no_matter("telling"):
             self._looked_at = 0.0
-            self._tell_once("telling", self._teller.hear(config, store, choices, now))
+            self._tell_once("telling", self._teller.queue(config, store, choices, now))
         with self._no_matter("sending"):
             self._sender.queue(config, store)
 
@@ -87,7 +87,7 @@ class Aside:
             if why_not is not None:
                 self._tell_once("consent", why_not)
                 return
-            for sentence in self._teller.step(config, store, now):
+            for sentence in self._teller.send_due(config, store, now):
                 self._say(sentence)
 
     def serve(self, config: Config) -> None:

@@ -1,10 +1,11 @@
-"""Numbers for Prometheus, in the manner of blackbox_exporter: of each target, and of the agent itself.
+"""Metrics for Prometheus on targets and on the agent, as a text file or over HTTP on the loopback.
 
-The library keeps its format and its escaping; it is imported only where [metrics] asks for it.
+prometheus_client is an extra, so it is imported where it is used.
 """
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
@@ -24,6 +25,8 @@ from schedules.plan.due import due_now
 from schedules.plan.selection import planned_targets
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
@@ -32,28 +35,30 @@ if TYPE_CHECKING:
 
 MISSING = "prometheus-client is not installed, so nothing is counted; `pip install 'reachprobe[metrics]'`"
 MAX_TARGETS = 1000
-"""Of a longer campaign the first so many: a monitoring system is no place for ten thousand sites."""
+"""More series than this would burden a monitoring system."""
 MAX_LABEL = 200
+REQUEST_TIMEOUT_S = 10
+LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
 LABELS = ("target", "service", "path")
 REGISTERS = "SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id GROUP BY r.name"
 
 
 def registry(config: Config, store: Store, now: float) -> CollectorRegistry:
-    """Everything that is counted, as it is now. ImportError without the library."""
+    """All metrics as they are now. Raises ImportError without the library."""
     from prometheus_client import CollectorRegistry
 
-    class Once:
+    class Snapshot:
         def collect(self) -> Iterable[Metric]:
             return found
 
     found = [*_of_targets(config, store), *_of_agent(config, store, now)]
     made = CollectorRegistry()
-    made.register(Once())
+    made.register(Snapshot())
     return made
 
 
 def write(path: Path, counted: CollectorRegistry) -> str | None:
-    """Put it in the file's place, whole or not at all; a sentence where that cannot be done."""
+    """Replace the file atomically; returns a sentence if that fails."""
     from prometheus_client import write_to_textfile
 
     try:
@@ -88,14 +93,14 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
         labels=LABELS,
     )
     every = planned_targets(config, store)
-    counted, met = every[:MAX_TARGETS], set[tuple[str, ...]]()
+    counted, seen = every[:MAX_TARGETS], set[tuple[str, ...]]()
     for path in dict.fromkeys(one.path for one in counted):
         texts = [one.target.text for one in counted if one.path == path]
         for one in newest(store.db, texts, config.vantage.name, path):
             labels = [_label(one.target), _label(one.service or ""), _label(path)]
-            if tuple(labels) in met:  # shortened to the same; Prometheus refuses all where a series comes twice
+            if tuple(labels) in seen:  # equal once shortened; Prometheus refuses a duplicate series
                 continue
-            met.add(tuple(labels))
+            seen.add(tuple(labels))
             for name in get_args(Outcome):
                 outcome.add_metric([*labels, name], one.outcome == name)
             if one.outcome == "blocked" and one.method is not None:
@@ -146,7 +151,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
 
 
 def _not_after(one: Newest) -> float | None:
-    """When the certificate ends (Unix time); None where there is none, or none that can be read."""
+    """The end of the certificate (Unix time); None without a readable one."""
     if one.certificate is None:
         return None
     from cryptography import x509
@@ -161,17 +166,8 @@ def _label(text: str) -> str:
     return safe(text, MAX_LABEL)
 
 
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIEnvironment
-
-    from prometheus_client import CollectorRegistry
-
-READ_S = 10
-NAMES = ("127.0.0.1", "::1", "localhost")
-
-
 class MetricsServer:
-    """Serves in threads of its own until closed. OSError where the port is taken."""
+    """Serves GET /metrics in its own threads until closed. Raises OSError if the port is taken."""
 
     def __init__(self, address: str, port: int) -> None:
         from prometheus_client.exposition import ThreadingWSGIServer
@@ -187,7 +183,7 @@ class MetricsServer:
         return int(self._server.server_port)
 
     def show(self, counted: CollectorRegistry) -> None:
-        """From now on these numbers are given."""
+        """Serve this snapshot from now on."""
         self._counted = counted
 
     def close(self) -> None:
@@ -198,8 +194,8 @@ class MetricsServer:
     def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         from prometheus_client import make_wsgi_app
 
-        # A web page that a browser on this machine shows may have its own name led here; it is told nothing.
-        if _host(environ.get("HTTP_HOST", "")) not in NAMES:
+        # DNS rebinding: a web page in a local browser may point its own name here.
+        if _host(environ.get("HTTP_HOST", "")) not in LOOPBACK_NAMES:
             return _no("403 Forbidden", start)
         if environ.get("PATH_INFO") != "/metrics":
             return _no("404 Not Found", start)
@@ -210,9 +206,9 @@ class MetricsServer:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Logs nothing, and waits for no request for ever."""
+    """Logs nothing, and gives up on slow requests."""
 
-    timeout = READ_S
+    timeout = REQUEST_TIMEOUT_S
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -231,13 +227,11 @@ def _host(header: str) -> str:
 
 
 def _family(address: str) -> int:
-    import socket
-
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def serve(listen: str) -> MetricsServer:
-    """A server at `listen`, which the configuration has found to be on the loopback."""
+    """A server at `listen`, which the configuration has checked to be on the loopback."""
     place = listening(listen)
     if place is None:
         raise ValueError(listen)

@@ -1,5 +1,4 @@
-"""Messages by apprise, the only file that knows it: what it is given holds passwords, and nothing that it says of them
-leaves here."""
+"""Sends messages by apprise. Its URLs hold passwords, so its own messages are masked and its logs suppressed."""
 
 from __future__ import annotations
 
@@ -19,6 +18,7 @@ from probe.text import safe
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
+BAD_URL = "apprise knows no such service, or the URL is not as it should be"
 MISSING = "apprise is not installed, so nobody can be told; `pip install 'reachprobe[notify]'`"
 SHORTEST_SECRET = 4
 MAX_REASON = 120
@@ -26,7 +26,7 @@ PARTS = re.compile(r"[:/@?&=#,;+\s]+")
 
 
 class NotifyUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """One URL of a [[notify]]: the name it is spoken of by, and the URL, which is printed nowhere."""
+    """One URL of a [[notify]] and its name; the URL is never printed."""
 
     name: str
     url: str
@@ -41,7 +41,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def notify_urls(config: Config) -> dict[str, NotifyUrl]:
-    """Every URL of every [[notify]] by its name; the second of one is `name 2`."""
+    """Every URL of every [[notify]] by its name; the second of a table is `name 2`."""
     found = {}
     for table in config.notify:
         for place, url in enumerate(table.urls):
@@ -51,45 +51,45 @@ def notify_urls(config: Config) -> dict[str, NotifyUrl]:
 
 
 def send(address: NotifyUrl, message: Message) -> str | None:
-    """Send it, now, for as long as that takes. None where it was taken; else why not, without a secret."""
+    """Send a message and wait. None if it was accepted, else why not, without a secret."""
     try:
         apprise = _apprise()
     except ImportError:
         return MISSING
-    with _said() as said:
+    with _warnings() as warnings:
         try:
             service = apprise.Apprise.instantiate(address.url, suppress_exceptions=False)
             if service is None:
-                return "apprise knows no such service, or the URL is not as it should be"
+                return BAD_URL
             taken = service.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT)
         except TypeError:
-            return "apprise knows no such service, or the URL is not as it should be"
-        except Exception as error:  # whatever a plugin raises is no reason to stop
+            return BAD_URL
+        except Exception as error:  # plugins may raise anything
             return type(error).__name__
     if taken:
         return None
-    return masked(said[-1], address.url) if said else "it was not taken"
+    return masked(warnings[-1], address.url) if warnings else "it was not taken"
 
 
 def hosts(address: NotifyUrl) -> tuple[tuple[str, int | None], ...]:
-    """Where a message would be sent, as far as that can be known without asking; () where not even the service is."""
+    """The hosts a message would be sent to, as far as known without asking; () for an unknown service."""
     try:
         service = _apprise().Apprise.instantiate(address.url)
     except ImportError:
         service = None
     if service is None:
         return ()
-    # A plugin whose URL has a place for a host says so; in others that place holds a token.
+    # Only plugins with a host in their template have one in the URL; in others it is a token.
     named = getattr(service, "smtp_host", None) or (service.host if "host" in service.template_tokens else None)
     if named:
         return ((str(named), service.port),)
-    written = (getattr(type(service), name, None) for name in dir(type(service)) if name not in ABOUT)
+    written = (getattr(type(service), name, None) for name in dir(type(service)) if name not in ABOUT_PAGES)
     known = [url.hostname for text in written if isinstance(text, str) and (url := _http(text)) is not None]
     return tuple((host, 443) for host in sorted(set(filter(None, known))))
 
 
-ABOUT = ("service_url", "setup_url")
-"""A service's pages for people."""
+ABOUT_PAGES = ("service_url", "setup_url")
+"""Attributes with a service's web pages for people."""
 
 
 def _http(text: str) -> Any:
@@ -100,7 +100,7 @@ def _http(text: str) -> Any:
 
 
 def masked(text: str, url: str) -> str:
-    """A sentence of apprise's without anything that stands in the URL behind its scheme, in one short line."""
+    """A message of apprise in one short line, with every part of the URL after its scheme masked."""
     for part in sorted(set(PARTS.split(url.partition("://")[2])), key=len, reverse=True):
         for secret in (part, unquote(part)):
             if len(secret) >= SHORTEST_SECRET:
@@ -109,17 +109,17 @@ def masked(text: str, url: str) -> str:
 
 
 def problem_of(address: NotifyUrl) -> str | None:
-    """None where apprise can read the URL, else what is wrong, without a secret."""
+    """What is wrong with the URL, without a secret; None if apprise can read it."""
     try:
         service = _apprise().Apprise.instantiate(address.url)
     except ImportError:
         return MISSING
-    return None if service is not None else "apprise knows no such service, or the URL is not as it should be"
+    return None if service is not None else BAD_URL
 
 
 @cache
 def _apprise() -> Any:
-    """The library, with nothing of what it logs going anywhere. Imported late: it takes a tenth of a second."""
+    """The library with its logging silenced; it is an extra, and slow to import."""
     import apprise
 
     for name in ("apprise", "urllib3"):
@@ -130,19 +130,19 @@ def _apprise() -> Any:
 
 
 @contextmanager
-def _said() -> Iterator[list[str]]:
-    """What apprise warns of in this thread meanwhile."""
-    said: list[str] = []
+def _warnings() -> Iterator[list[str]]:
+    """Collects the warnings of apprise in this thread."""
+    warnings: list[str] = []
     thread = threading.get_ident()
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if record.thread == thread:
-                said.append(record.getMessage())
+                warnings.append(record.getMessage())
 
     logger, listener = logging.getLogger("apprise"), Listener(logging.WARNING)
     logger.addHandler(listener)
     try:
-        yield said
+        yield warnings
     finally:
         logger.removeHandler(listener)

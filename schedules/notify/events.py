@@ -1,4 +1,4 @@
-"""What there is to tell after a round: what has turned, was listed or taken off, and what is listed and still open."""
+"""The events after a round: changed outcomes, new and removed listings, and listed targets that are still open."""
 
 from __future__ import annotations
 
@@ -22,40 +22,49 @@ if TYPE_CHECKING:
     from schedules.plan.model import Choice
 
 MAX_RESULTS_READ = 40
-OLDEST_S = 30 * 86400
-"""What came about longer ago is no news."""
+MAX_EVENT_AGE_S = 30 * 86400
 STILL_OPEN_S = 86400
-"""A network has had this long to block what was newly listed, before it is told that it does not."""
+"""The time a network has to block a newly listed target before it is reported as open."""
+CONFIRMING_RUN = 2
+"""Equal outcomes in a row that confirm a change."""
 HARMLESS = " .,:;/()-_%?&=+~"
-MAX_WORDS = 120
+MAX_WORD_CHARACTERS = 120
 
 
-def plain(text: str, limit: int = MAX_WORDS) -> str:
-    """Letters, digits and a few marks, the rest as ·: what no program that shows it takes for more than text."""
+class ConfirmedChange(msgspec.Struct, frozen=True):
+    """The outcome before a change, the first measurement after it, and the one that confirmed it."""
+
+    before: str
+    first: Said
+    confirmed: Said
+
+
+def plain(text: str, limit: int = MAX_WORD_CHARACTERS) -> str:
+    """Letters, digits and a few marks, the rest as ·, so that no messenger interprets it."""
     shown = "".join(c if c.isalnum() or c in HARMLESS else "·" for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: float) -> Iterator[Notice]:
-    """What there is to tell of the targets that a round has measured, also what was told before."""
+    """The notices for the targets of a round, including those already sent."""
     until = datetime.fromtimestamp(now, UTC)
     registers = NewlyListed(store, config.vantage.country, until)
     for choice in measured:
         for target in choice.targets:
-            said = notification_queue.lately_said(
+            recent = notification_queue.lately_said(
                 store.db, target.text, config.vantage.name, choice.path, rfc3339(until), MAX_RESULTS_READ
             )
-            found = state_change(said)
-            if found is not None and now - epoch(found.confirmed.at) < OLDEST_S:
+            found = state_change(recent)
+            if found is not None and now - epoch(found.confirmed.at) < MAX_EVENT_AGE_S:
                 yield change_notice(target, choice.path, found)
             if choice.path == "direct" and (listing := registers.listing(target.text)) is not None:
-                yield from _listed(store, target, listing, said, until)
-            elif choice.path == "direct" and (notice := _taken_off(target, said, now)) is not None:
+                yield from _listed(store, target, listing, recent, until)
+            elif choice.path == "direct" and (notice := _removed(target, recent, now)) is not None:
                 yield notice
 
 
 def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
-    """A notice of a change that was confirmed."""
+    """The notice of a confirmed change."""
     by = f" by {plain(path)}" if path != "direct" else ""
     again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
     how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
@@ -68,7 +77,9 @@ def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
     )
 
 
-def _listed(store: Store, target: Target, listing: NewListing, said: Sequence[Said], now: datetime) -> Iterator[Notice]:
+def _listed(
+    store: Store, target: Target, listing: NewListing, recent: Sequence[Said], now: datetime
+) -> Iterator[Notice]:
     at = rfc3339(listing.at, "seconds")
     since = f", since {plain(listing.since)}" if listing.since else ""
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
@@ -78,20 +89,20 @@ def _listed(store: Store, target: Target, listing: NewListing, said: Sequence[Sa
         key=key, what="listed", at=rfc3339(parse_time(_imported_at(store, listing) or at), "seconds"), said=sentence
     )
     hours = (now - listing.at).total_seconds() / 3600
-    last = next((one for one in said if one.outcome != "offline"), None)
+    last = next((one for one in recent if one.outcome != "offline"), None)
     if hours * 3600 >= STILL_OPEN_S and last is not None and last.outcome == "reachable" and _after(last, listing):
         sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
         yield Notice(key=f"open {key}", what="open", at=rfc3339(parse_time(last.at), "seconds"), said=sentence)
 
 
-def _taken_off(target: Target, said: Sequence[Said], now: float) -> Notice | None:
-    """Told of the first measurement that found it off the register which listed it at the one before."""
-    asked = [one for one in said if one.listed is not None]
+def _removed(target: Target, recent: Sequence[Said], now: float) -> Notice | None:
+    """A notice if a measurement found the target removed from the register that listed it before."""
+    asked = [one for one in recent if one.listed is not None]
     found = next(((off, before) for off, before in pairwise(asked) if before.listed), None)
     if found is None or asked[0].listed:
         return None
     off, before = found
-    if off.register is None or off.register != before.register or now - epoch(off.at) >= OLDEST_S:
+    if off.register is None or off.register != before.register or now - epoch(off.at) >= MAX_EVENT_AGE_S:
         return None
     sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
     key = f"off {off.register} {off.as_of} {target.text}"
@@ -103,7 +114,7 @@ def _after(said: Said, listing: NewListing) -> bool:
 
 
 def _imported_at(store: Store, listing: NewListing) -> str | None:
-    """When the version that first lists it came into the database: before that nobody here could know."""
+    """When the version that first lists it was imported."""
     query = """SELECT v.imported_at FROM register_versions v JOIN registers r ON r.id = v.register_id
         WHERE r.name = ? AND v.at = ?"""
     found = store.db.execute(query, [listing.register, int(listing.at.timestamp())]).fetchone()
@@ -127,35 +138,23 @@ def _moment(text: str) -> str:
     return plain(f"{text[:16].replace('T', ' ')} UTC")
 
 
-CONFIRMED = 2
-"""So many times the same in a row: the second was measured to confirm the first."""
+def state_change(results: Sequence[Said]) -> ConfirmedChange | None:
+    """The last confirmed change of these results, newest first; None if there was none.
 
-
-class ConfirmedChange(msgspec.Struct, frozen=True):
-    """What it was, the measurement that first saw it changed, and the one that confirmed that."""
-
-    before: str
-    first: Said
-    confirmed: Said
-
-
-def state_change(said: Sequence[Said]) -> ConfirmedChange | None:
-    """The last confirmed change of what was said, newest first; None where what holds now held before.
-
-    Only `reachable` and `blocked` count. What is unsteady by nature does not turn.
+    Only `reachable` and `blocked` count. A flapping target has no confirmed change.
     """
-    known = [one for one in said if one.outcome in ("reachable", "blocked")]
+    known = [one for one in results if one.outcome in ("reachable", "blocked")]
     runs = [list(same) for _, same in groupby(known, key=lambda one: one.outcome)]
-    if len(runs) < 2 or len(runs[0]) < CONFIRMED or _unsteady(known):
+    if len(runs) < 2 or len(runs[0]) < CONFIRMING_RUN or _is_flapping(known):
         return None
-    # Of the oldest run only the end may be in sight.
-    before = next((run for run in runs[1:] if len(run) >= CONFIRMED), runs[-1])
+    # The oldest run may be cut off, so its length does not count.
+    before = next((run for run in runs[1:] if len(run) >= CONFIRMING_RUN), runs[-1])
     now = runs[0]
     if before[0].outcome == now[0].outcome:
         return None
-    return ConfirmedChange(before[0].outcome, now[-1], now[-CONFIRMED])
+    return ConfirmedChange(before[0].outcome, now[-1], now[-CONFIRMING_RUN])
 
 
-def _unsteady(known: Sequence[Said]) -> bool:
+def _is_flapping(known: Sequence[Said]) -> bool:
     newest = [one.outcome for one in known[:MAX_OUTCOMES]]
     return len(newest) == MAX_OUTCOMES and max(len(list(same)) for _, same in groupby(newest)) < MIN_STABLE_RUN

@@ -1,8 +1,9 @@
-"""Tells people what has changed: after rounds, beside them, never in their way; and again until it is taken."""
+"""Sends notifications after rounds, in threads of its own, and retries until they are accepted."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from results.db.notification_queue import Notice, Receiver
 from results.db.store import StoreError
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl
-from schedules.notify.events import OLDEST_S, notices_of, plain
+from schedules.notify.events import MAX_EVENT_AGE_S, notices_of, plain
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 300, 6 * 3600
 MAX_LINES = 12
-"""So many sentences in one message, for some services take no long ones."""
-KEPT_S = 2 * OLDEST_S
+"""Sentences in one message; some services accept only short ones."""
+MAX_WAIT_S = 2 * MAX_EVENT_AGE_S
 
 Send = Callable[[NotifyUrl, Message], str | None]
-"""Sends a message: None where it was taken, else why not."""
+"""Sends a message; returns None if it was accepted, else why not."""
 Say = Callable[[str], None]
 Local = Callable[[float], datetime]
 """A moment (Unix time) on this machine's clock."""
@@ -39,7 +40,7 @@ def local(now: float) -> datetime:
 
 
 def is_quiet(hours: str | None, at: datetime) -> bool:
-    """Whether the clock shows a time in `22:00-07:00`, the first minute in and the last out; equal ones are no time."""
+    """Whether a time is in `22:00-07:00`, its first minute included and its last excluded."""
     if hours is None:
         return False
     begins, ends = hours.split("-")
@@ -48,14 +49,14 @@ def is_quiet(hours: str | None, at: datetime) -> bool:
 
 
 def retry_s(failures: int) -> float:
-    """How long to wait after so many failures in a row: five minutes, then twice as long each time, up to six hours."""
+    """The wait after this many failures in a row: five minutes, doubled each time, at most six hours."""
     return float(min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(max(0, failures - 1), 20)))
 
 
 def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> bool:
-    """Whether this is a time to tell: not in quiet hours, not so soon after a failure, nor after the last digest.
+    """Whether a message may be sent now: outside quiet hours, after the retry wait and the digest interval.
 
-    What lies further ahead than it ever could was written while the clock was wrong, and holds nothing up.
+    A time further ahead than any wait was written while the clock was wrong, and is ignored.
     """
     if is_quiet(table.quiet_hours, at):
         return False
@@ -67,7 +68,7 @@ def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> 
 
 
 def message(waiting: Sequence[Notice], config: Config) -> Message:
-    """What waits as one message: a title, and a sentence a line; of many the newest."""
+    """The waiting notices as one message, a sentence a line; of many the newest."""
     asn = f" (AS{config.vantage.asn})" if config.vantage.asn is not None else ""
     count = "1 thing" if len(waiting) == 1 else f"{len(waiting)} things"
     lines = [f"- {notice.said}" for notice in waiting[-MAX_LINES:]]
@@ -77,7 +78,7 @@ def message(waiting: Sequence[Notice], config: Config) -> Message:
 
 
 class _Sending(msgspec.Struct):
-    """A message on its way in a thread of its own, so that nobody waits for it."""
+    """A message that a thread is sending."""
 
     address: NotifyUrl
     notices: Sequence[Notice]
@@ -86,7 +87,7 @@ class _Sending(msgspec.Struct):
 
 
 class Notifier:
-    """Keeps what there is to tell, and tells it. Only its threads wait for the network, and they touch no database."""
+    """Queues notices and sends them; its threads use the network and never the database."""
 
     def __init__(self, send: Send = apprise_client.send, local: Local = local) -> None:
         self._send, self._local = send, local
@@ -94,11 +95,11 @@ class Notifier:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a message is on its way."""
+        """Whether a message is being sent."""
         return bool(self._under_way)
 
-    def hear(self, config: Config, store: Store, measured: Iterable[Choice], now: float) -> str | None:
-        """Keep what a round gives to tell. A sentence where that failed, which is no reason to fail."""
+    def queue(self, config: Config, store: Store, measured: Iterable[Choice], now: float) -> str | None:
+        """Queue the notices of a round; returns a sentence if that failed."""
         if not config.notify:
             return None
         try:
@@ -109,14 +110,14 @@ class Notifier:
             return f"what there is to tell was not kept: {error}"
         return None
 
-    def step(self, config: Config, store: Store, now: float) -> list[str]:
-        """Note what was taken and what was not, and send what waits. Returns at once; a sentence for each failure."""
+    def send_due(self, config: Config, store: Store, now: float) -> list[str]:
+        """Record finished messages and start sending due ones without waiting; a sentence for each failure."""
         try:
             self._enrol(config, store, now)
-            said = self._collect(store, now)
+            failures = self._collect(store, now)
             known, tables = apprise_client.notify_urls(config), _tables(config)
-            if notices.forget(store, rfc3339_of_epoch(now - KEPT_S)):
-                said.append("what nobody could be told for two months is let go")
+            if notices.forget(store, rfc3339_of_epoch(now - MAX_WAIT_S)):
+                failures.append("what nobody could be told for two months is let go")
             for receiver in notices.receivers(store.db):
                 name = receiver.name
                 if name in self._under_way or not is_due(receiver, tables[name], now, self._local(now)):
@@ -126,15 +127,15 @@ class Notifier:
                     self._under_way[name] = self._start(known[name], waiting, message(waiting, config))
         except StoreError as error:
             return [f"what there is to tell waits: {error}"]
-        return said
+        return failures
 
     def finish(self, store: Store, now: float, longest_s: float) -> list[str]:
-        """Wait so long, in all, for what is under way; what is slower than that counts as failed and is told again."""
+        """Wait at most `longest_s` in all for messages being sent; a slower one is sent again later."""
         left = longest_s
         for sending in self._under_way.values():
-            began = _monotonic()
+            began = time.monotonic()
             sending.thread.join(max(0.0, left))
-            left -= _monotonic() - began
+            left -= time.monotonic() - began
         try:
             return self._collect(store, now)
         except StoreError as error:
@@ -150,7 +151,7 @@ class Notifier:
         return _Sending(address, waiting, thread, outcome)
 
     def _collect(self, store: Store, now: float) -> list[str]:
-        said = []
+        failures = []
         for name, sending in list(self._under_way.items()):
             if sending.thread.is_alive():
                 continue
@@ -159,17 +160,11 @@ class Notifier:
             if why is None:
                 notices.told(store, name, sending.notices, rfc3339_of_epoch(now))
             else:
-                said.append(f"{plain(name)} could not be told and is tried again later: {why}")
-        return said
+                failures.append(f"{plain(name)} could not be told and is tried again later: {why}")
+        return failures
 
 
 def _tables(config: Config) -> dict[str, NotifyTable]:
-    """Receiver -> its table of the configuration."""
+    """The configuration table of each recipient."""
     names = iter(apprise_client.notify_urls(config))
     return {next(names): table for table in config.notify for _ in table.urls}
-
-
-def _monotonic() -> float:
-    import time
-
-    return time.monotonic()

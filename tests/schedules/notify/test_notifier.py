@@ -59,7 +59,7 @@ class World:
 
     def step(self, config: Config) -> list[str]:
         """One look, and what came of it."""
-        said = self.teller.step(config, self.store, self.now)
+        said = self.teller.send_due(config, self.store, self.now)
         return said + self.teller.finish(self.store, self.now, 5)
 
     def passes(self, **time: float) -> None:
