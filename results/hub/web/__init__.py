@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from results.hub.web import feeds, views
+from results.hub.web import views
 from results.hub.web.context import HubSite
 from results.hub.web.lists import LISTS
 
@@ -37,10 +37,10 @@ def pages(
         ("/m/{id}/{form}.jsonl", views.measurement_file),
         ("/m/{id}", views.measurement),
         ("/rules", views.rules),
-        ("/feed.atom", feeds.feed),
-        ("/badge/{name:path}.svg", feeds.badge),
-        ("/style.css", feeds.style),
-        ("/icon.svg", feeds.icon),
-        ("/favicon.ico", feeds.icon),
+        ("/feed.atom", views.feed),
+        ("/badge/{name:path}.svg", views.badge),
+        ("/style.css", views.style),
+        ("/icon.svg", views.icon),
+        ("/favicon.ico", views.icon),
     )
     return tuple((path, site.handler(show)) for path, show in every)

@@ -21,7 +21,7 @@ RowKey = tuple[str | None, str]
 """A service, or None and a target that is in none."""
 
 
-class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a service or target on a network; `blocked` of `targets` are blocked."""
 
     outcome: str
@@ -52,7 +52,7 @@ class MatrixLine(msgspec.Struct, frozen=True, kw_only=True):
     target: str
     title: str
     listing: RegisterListing | None
-    states: tuple[MatrixCell | None, ...]
+    states: tuple[NetworkState | None, ...]
 
 
 class MatrixTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +93,7 @@ def matrix_of(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) ->
         by_path = column.path != DIRECT
         groups[by_path, None if by_path else column.country].append(column)
     cells = {
-        key: {column: cell_of(in_column, required) for column, in_column in by_network.items()}
+        key: {column: state_of(in_column, required) for column, in_column in by_network.items()}
         for key, by_network in found.items()
     }
     order = sorted(
@@ -133,7 +133,7 @@ def matrix_of(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) ->
     )
 
 
-def cell_of(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> MatrixCell:
+def state_of(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> NetworkState:
     """The state of the target that decides for a service; of a target, what most vantage points found."""
     by_target: dict[str, list[CellRow]] = defaultdict(list)
     for row in rows:
@@ -144,7 +144,7 @@ def cell_of(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> M
     row = states[decides or ""]
     conclusive = [[one for one in of_target if one.outcome not in UNDETERMINED] for of_target in by_target.values()]
     counted = [target for target in states if is_required[target]] or list(states)
-    return MatrixCell(
+    return NetworkState(
         outcome=row.outcome,
         method=row.method,
         trigger=row.trigger,
@@ -175,7 +175,7 @@ def register_listing(rows: Iterable[CellRow | LatestRow]) -> RegisterListing | N
 def _line(
     key: RowKey,
     found: dict[NetworkColumn, list[CellRow]],
-    cells: dict[NetworkColumn, MatrixCell],
+    cells: dict[NetworkColumn, NetworkState],
     group: tuple[bool, str | None],
     columns: Sequence[NetworkColumn],
 ) -> MatrixLine | None:

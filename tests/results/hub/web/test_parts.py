@@ -16,7 +16,7 @@ from results.compare.record import OUTCOMES
 from results.hub.web import labels as page_words
 from results.hub.web.context import AGE_PER_QUERY_TIME, MAX_AGE_S, QueryCache
 from results.hub.web.labels import PageWords, language_of, network
-from results.hub.web.matrix import MAX_CELLS, MAX_NETWORKS, cell_of, matrix_of
+from results.hub.web.matrix import MAX_CELLS, MAX_NETWORKS, matrix_of, state_of
 from results.hub.web.queries import CellRow, DayRow
 from results.hub.web.timeline import NARROW, WIDE, draw, outcomes_by_day
 from results.report import phrases as report_words
@@ -39,22 +39,22 @@ BOTH = {("s", "https://a.example/"), ("s", "https://b.example/")}
 
 
 def test_a_cell_is_what_most_vantages_found_and_shows_disagreement() -> None:
-    said = cell_of([cell("blocked", vantages=2), cell("reachable")], BOTH)
+    said = state_of([cell("blocked", vantages=2), cell("reachable")], BOTH)
     assert (said.outcome, said.method, said.is_split, said.vantages) == ("blocked", "tls.reset", True, 3)
-    assert not cell_of([cell("blocked", vantages=2), cell("offline", vantages=5)], BOTH).is_split
+    assert not state_of([cell("blocked", vantages=2), cell("offline", vantages=5)], BOTH).is_split
 
 
 def test_the_later_finding_breaks_a_tie() -> None:
-    said = cell_of([cell("blocked"), cell("reachable", last_at="2026-11-25T11:00:00.000Z")], BOTH)
+    said = state_of([cell("blocked"), cell("reachable", last_at="2026-11-25T11:00:00.000Z")], BOTH)
     assert said.outcome == "reachable"
 
 
 def test_a_service_is_blocked_where_a_required_target_is_and_not_where_an_optional_one_is() -> None:
     rows = [cell("reachable"), cell("blocked", target="https://b.example/")]
-    assert cell_of(rows, BOTH).outcome == "blocked"
-    assert (cell_of(rows, BOTH).blocked, cell_of(rows, BOTH).targets) == (1, 2)
+    assert state_of(rows, BOTH).outcome == "blocked"
+    assert (state_of(rows, BOTH).blocked, state_of(rows, BOTH).targets) == (1, 2)
     only = {("s", "https://a.example/")}
-    assert (cell_of(rows, only).outcome, cell_of(rows, only).blocked) == ("reachable", 0)
+    assert (state_of(rows, only).outcome, state_of(rows, only).blocked) == ("reachable", 0)
 
 
 def test_the_matrix_is_bounded_and_blocked_rows_come_first() -> None:
