@@ -1,4 +1,4 @@
-"""How a hub measures for others: the agent's own steps, on a network that asks at each connect whether it may."""
+"""How a hub measures controls: the agent's steps on a network that checks each connect against a policy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
 
 PORTS = frozenset((80, 443, 5222, 5223, 8080, 8443))
-"""What services that people know are found at; a hub is nobody's port scanner."""
+"""Ports of known services; a hub must not serve as a port scanner."""
 
 
 def controls(config: Config, may: May | None = None) -> Controls:
-    """The hub's control. `may` says what may be connected to: public addresses and PORTS, unless the hub's own
-    configuration allows private ones, as in a lab."""
+    """The hub's controls. By default public addresses and known ports may be connected to, with allow_private all."""
     permitted = public_only(PORTS | _default_ports())
     allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
     session = session_of(config, "direct")
@@ -48,7 +47,7 @@ def _default_ports() -> frozenset[int]:
 
 
 def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:
-    """Connects to the addresses that a vantage saw, as far as a handshake, where that was not done anyway."""
+    """Also connects to the addresses that a vantage point saw, as far as the handshake."""
 
     def follow_up(measurement: Measurement) -> list[Attempt]:
         tried = {o.address for o in measurement.observations if o.step != "dns"}
