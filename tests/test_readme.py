@@ -22,7 +22,7 @@ def test_the_first_two_lines_in_code_blocks_set_up_and_run_the_demo_and_the_test
     assert first.startswith("python3 -m venv")
     assert first.endswith("reachprobe demo")
     assert second.startswith("python3 -m venv")
-    assert second.endswith("pytest")
+    assert second.endswith("pytest -n auto")
 
 
 def test_ci_takes_its_two_commands_from_the_readme() -> None:

@@ -23,7 +23,10 @@ from tests.bench.large_register import write_dump
 
 ENTRIES = int(os.environ.get("REACHPROBE_LONG_ENTRIES", "600000"))
 KILLS = 30
-pytestmark = pytest.mark.skipif(not os.environ.get("REACHPROBE_LONG"), reason="REACHPROBE_LONG=1 kills large imports")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.environ.get("REACHPROBE_LONG"), reason="REACHPROBE_LONG=1 kills large imports"),
+]
 CHILD = """
 import sys, sqlite_utils
 from datetime import UTC, datetime

@@ -10,7 +10,10 @@ import pytest
 from tests.results.report import chromium
 from tests.results.report.chromium import Page
 
-pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here: apt-get install chromium"),
+]
 PHONE, DESK = 390, 1100
 SHOWN = "[...document.querySelectorAll('figure svg')].filter(one => one.getBoundingClientRect().width > 100).length"
 BEYOND = """

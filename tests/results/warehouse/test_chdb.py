@@ -18,7 +18,7 @@ from tests.results.warehouse.killing import loaded_in_spite_of_kills
 from tests.results.warehouse.test_contract import CHANCES
 
 pytestmark = [
-    pytest.mark.chdb,
+    pytest.mark.slow,
     pytest.mark.skipif(importlib.util.find_spec("chdb") is None, reason="needs the extra chdb"),
 ]
 

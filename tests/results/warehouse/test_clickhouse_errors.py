@@ -87,7 +87,7 @@ def test_a_url_that_makes_no_sense(where: str) -> None:
     assert "clickhouse://" in refused(f"clickhouse://me:secret@{where}")
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_a_wrong_password_and_an_unknown_user(clickhouse: RunningClickhouse) -> None:
     for user in ("reachprobe:secret", "nobody:secret", "reachprobe"):
         told = refused(clickhouse.url("results", user))
@@ -96,12 +96,12 @@ def test_a_wrong_password_and_an_unknown_user(clickhouse: RunningClickhouse) -> 
         assert "port" not in told.partition("; ")[0].rpartition(": ")[2]
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_tls_to_a_port_without(clickhouse: RunningClickhouse) -> None:
     assert "does not speak TLS" in refused(clickhouse.url("results?secure=1"))
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_who_asks_a_database_that_is_not_there_makes_none(clickhouse: RunningClickhouse) -> None:
     told = refused(clickhouse.url("mistyped"), must_exist=True)
 
@@ -111,7 +111,7 @@ def test_who_asks_a_database_that_is_not_there_makes_none(clickhouse: RunningCli
     assert "mistyped" not in {row["name"] for row in names}
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_who_may_only_read_asks_and_does_not_load(clickhouse: RunningClickhouse, three_weeks: list[Path]) -> None:
     fill(clickhouse.url("read"), three_weeks[2])
     reader = clickhouse.url("read", "reader:right")
@@ -122,7 +122,7 @@ def test_who_may_only_read_asks_and_does_not_load(clickhouse: RunningClickhouse,
     assert "GRANT" in refused(clickhouse.url("new", "reader:right"))
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_a_question_that_takes_too_long_is_given_up(clickhouse: RunningClickhouse) -> None:
     from results.warehouse.clickhouse_engine import ClickhouseEngine
 
@@ -130,7 +130,7 @@ def test_a_question_that_takes_too_long_is_given_up(clickhouse: RunningClickhous
         engine.ask("SELECT sleep(3)")
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_a_question_that_is_wrong_is_said_as_the_server_says_it(clickhouse: RunningClickhouse) -> None:
     with (
         closing(open_engine(clickhouse.url("wrong"))) as engine,
@@ -139,7 +139,7 @@ def test_a_question_that_is_wrong_is_said_as_the_server_says_it(clickhouse: Runn
         engine.ask("SELECT blocked FROM verdicts")
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_a_server_that_is_killed_during_a_load_and_comes_back(tmp_path: Path, three_weeks: list[Path]) -> None:
     running = RunningClickhouse(tmp_path / "clickhouse")
     url = running.url("results")

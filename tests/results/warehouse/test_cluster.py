@@ -30,7 +30,7 @@ from tests.results.warehouse.test_contract import CHANCES
 
 GIVEN = os.environ.get("CLICKHOUSE_URL", "").rstrip("/")
 pytestmark = [
-    pytest.mark.chdb,
+    pytest.mark.slow,
     pytest.mark.skipif(not GIVEN and importlib.util.find_spec("chdb") is None, reason="needs the extra chdb"),
 ]
 

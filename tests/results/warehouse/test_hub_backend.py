@@ -37,7 +37,7 @@ def clickhouse(tmp_path: Path) -> Iterator[RunningClickhouse]:
     running.stop()
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 def test_the_store_tells_the_pages_what_the_database_itself_would(
     clickhouse: RunningClickhouse, database: Path, periods: list[Period], tmp_path: Path
 ) -> None:
@@ -55,7 +55,7 @@ def test_the_store_tells_the_pages_what_the_database_itself_would(
             assert store.countries() == own.countries()
 
 
-@pytest.mark.chdb
+@pytest.mark.slow
 async def test_what_one_hub_received_is_on_the_pages_of_the_other(
     clickhouse: RunningClickhouse, tmp_path: Path
 ) -> None:

@@ -12,7 +12,10 @@ from tests.results.hub.web import screenshots
 from tests.results.hub.web.hub_site import served
 from tests.results.hub.web.test_pages import BEGAN, LISTS
 
-pytestmark = pytest.mark.skipif(screenshots.why_not() is not None, reason=str(screenshots.why_not()))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(screenshots.why_not() is not None, reason=str(screenshots.why_not())),
+]
 PAGES = ("/", "/service/wechat", "/target?is=https%3A%2F%2Fwww.wechat.com%2F", "/vantage/home", f"/m/{BEGAN}", "/rules",
          "/service/nothing", *(f"/{name}?since=2017-05-01" for name in LISTS))  # fmt: skip
 BEYOND = """
