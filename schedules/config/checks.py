@@ -1,40 +1,47 @@
-"""What the configuration's keys say that cannot be: unknown paths, names given twice, unreadable targets."""
+"""Checks that span keys: unknown paths, names given twice, unreadable targets."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from probe.http.api_client import server_of
+from probe.net.address_policy import literal
+from probe.net.path import BadPath, proxy_of
+from probe.net.resolver import BadResolver
+from probe.net.resolver import parse as parse_resolver
+from probe.target import BadTarget
+from probe.target import parse as parse_target
 from schedules.config.schema import CODES, Config
 from schedules.config.toml import Keys
 
 
-def contradictions(config: Config) -> list[tuple[Keys, str]]:
-    """What the keys say that cannot be, key by key: unknown paths, names given twice, unreadable targets."""
+def mistakes(config: Config) -> list[tuple[Keys, str]]:
+    """The mistakes in a configuration, each with the key it is about."""
     found: list[tuple[Keys, str]] = []
     paths = config.path_names
-    for place, path in enumerate(config.path):
+    for index, path in enumerate(config.path):
         if (path.bind is None) == (path.proxy is None):
-            found.append((("path", place), "give either bind or proxy"))
+            found.append((("path", index), "give either bind or proxy"))
     for table in ("path", "register", "service", "campaign", "notify"):
         seen: set[str] = set()
-        for place, entry in enumerate(getattr(config, table)):
+        for index, entry in enumerate(getattr(config, table)):
             if entry.name in seen:
-                found.append(((table, place, "name"), f"{entry.name!r} is given twice"))
+                found.append(((table, index, "name"), f"{entry.name!r} is given twice"))
             seen.add(entry.name)
     found.extend(_hubs(config))
     for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
         found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
-    for place, path in enumerate(config.path):
+    for index, path in enumerate(config.path):
         if path.dns == "local" and path.proxy is None:
-            found.append((("path", place, "dns"), "only a path through a proxy has another place to look names up"))
-    for place, campaign in enumerate(config.campaign):
+            found.append((("path", index, "dns"), "only a path through a proxy has another place to look names up"))
+    for index, campaign in enumerate(config.campaign):
         if campaign.list is not None and "://" in campaign.list and not campaign.list.startswith("https://"):
-            found.append((("campaign", place, "list"), "a published list is fetched by https:// only"))
+            found.append((("campaign", index, "list"), "a published list is fetched by https:// only"))
         if campaign.path not in paths:
-            found.append((("campaign", place, "path"), _no_path(campaign.path, paths)))
+            found.append((("campaign", index, "path"), _no_path(campaign.path, paths)))
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
         found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
-    if config.metrics.listen is not None and listening(config.metrics.listen) is None:
+    if config.metrics.listen is not None and loopback_endpoint(config.metrics.listen) is None:
         found.append((("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"))
     found.extend(_categories(config))
     found.extend(_registers(config))
@@ -43,10 +50,8 @@ def contradictions(config: Config) -> list[tuple[Keys, str]]:
     return found
 
 
-def listening(text: str) -> tuple[str, int] | None:
-    """A loopback address and a port; None for anything else."""
-    from probe.net.address_policy import literal
-
+def loopback_endpoint(text: str) -> tuple[str, int] | None:
+    """The loopback address and port of a text such as `127.0.0.1:9877`; None for anything else."""
     host, _, port = text.rpartition(":")
     address = literal(host.strip("[]"))
     if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
@@ -55,8 +60,6 @@ def listening(text: str) -> tuple[str, int] | None:
 
 
 def _hubs(config: Config) -> list[tuple[Keys, str]]:
-    from probe.http.api_client import server_of
-
     found: list[tuple[Keys, str]] = []
     named: list[tuple[Keys, str]] = [(("control", "hub"), url) for url in config.control.all_hubs]
     named += [(("hub", "url"), config.hub.url)] if config.hub.url is not None else []
@@ -80,7 +83,7 @@ def _hubs(config: Config) -> list[tuple[Keys, str]]:
 def _categories(config: Config) -> list[tuple[Keys, str]]:
     named: list[tuple[Keys, str]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
     named += [
-        (("service", place, "category"), one.category) for place, one in enumerate(config.service) if one.category
+        (("service", index, "category"), one.category) for index, one in enumerate(config.service) if one.category
     ]
     known = ", ".join(sorted(CODES))
     return [(keys, f"{code!r} is no category code; known: {known}") for keys, code in named if code not in CODES]
@@ -88,19 +91,15 @@ def _categories(config: Config) -> list[tuple[Keys, str]]:
 
 def _registers(config: Config) -> list[tuple[Keys, str]]:
     found: list[tuple[Keys, str]] = []
-    for place, campaign in enumerate(config.campaign):
+    for index, campaign in enumerate(config.campaign):
         if (campaign.register is None) != (campaign.sample is None):
-            found.append((("campaign", place, "register"), "a register gives a sample: give both register and sample"))
+            found.append((("campaign", index, "register"), "a register gives a sample: give both register and sample"))
         if campaign.include and campaign.register is None:
-            found.append((("campaign", place, "include"), "goes with a register"))
+            found.append((("campaign", index, "include"), "goes with a register"))
     return found
 
 
 def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
-    from probe.net.address_policy import literal
-    from probe.net.path import BadPath, proxy_of
-    from probe.net.resolver import BadResolver, parse
-
     found: list[tuple[Keys, str]] = []
     address, _, port = (config.network.ab_address or "192.0.2.1:443").rpartition(":")
     if literal(address.strip("[]")) is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
@@ -109,36 +108,34 @@ def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
         for text in getattr(config.network, key):
             try:
                 if text != "system":
-                    parse(text)
+                    parse_resolver(text)
             except BadResolver as error:
                 found.append((("network", key), str(error)))
     try:
-        parse(f"udp://{config.network.no_resolver or '192.0.2.1'}")
+        parse_resolver(f"udp://{config.network.no_resolver or '192.0.2.1'}")
     except BadResolver:
         found.append((("network", "no_resolver"), f"{config.network.no_resolver!r} is not ADDRESS or ADDRESS:PORT"))
-    for place, path in enumerate(config.path):
+    for index, path in enumerate(config.path):
         try:
             proxy_of(config.path_named(path.name))
         except BadPath as error:
-            found.append((("path", place, "proxy"), str(error)))
+            found.append((("path", index, "proxy"), str(error)))
     return found
 
 
 def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
-    from probe.target import BadTarget, parse
-
     found: list[tuple[Keys, str]] = []
     groups: list[tuple[Keys, tuple[str, ...]]] = [
         (("network", key), getattr(config.network, key)) for key in ("canaries", "domestic_canaries")
     ]
-    for place, service in enumerate(config.service):
-        groups.append((("service", place, "required"), service.required))
-        groups.append((("service", place, "optional"), service.optional))
-    groups += [(("campaign", place, "targets"), campaign.targets) for place, campaign in enumerate(config.campaign)]
+    for index, service in enumerate(config.service):
+        groups.append((("service", index, "required"), service.required))
+        groups.append((("service", index, "optional"), service.optional))
+    groups += [(("campaign", index, "targets"), campaign.targets) for index, campaign in enumerate(config.campaign)]
     for keys, texts in groups:
         for text in texts:
             try:
-                parse(text, allow_private=config.network.allow_private)
+                parse_target(text, allow_private=config.network.allow_private)
             except BadTarget as error:
                 found.append((keys, str(error)))
     return found

@@ -8,15 +8,15 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from schedules.config.checks import contradictions
+from schedules.config.checks import mistakes
 from schedules.config.schema import Config, ConfigTable
 from schedules.config.toml import ConfigError, complaint, decode, dotted, from_words, mistake, read
 
 
 def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
-    """The file at `path` (None: no file), over it REACHPROBE_SECTION_KEY of `environ`, over that `flags`.
+    """The file at `path` (None: no file), then REACHPROBE_SECTION_KEY of `environ`, then `flags` by dotted key.
 
-    Flags are by dotted key, `{"vantage.name": "home-fibre"}`. ConfigError names the first wrong key and its line.
+    Raises ConfigError, which names the first wrong key and its line.
     """
     text = read(path) if path is not None else ""
     where = path or Path("configuration")
@@ -36,13 +36,13 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
         except msgspec.ValidationError as error:
             raise ConfigError(f"{dotted_key} = {value!r}: {complaint(error)[0]}") from error
         config = _with(config, section, key, value)
-    for keys, what in contradictions(config):
+    for keys, what in mistakes(config):
         raise mistake(text, where, keys, what) if path is not None else ConfigError(f"{dotted(keys)}: {what}")
     return config
 
 
 def variables() -> dict[str, tuple[str, str, Any]]:
-    """Every environment variable that sets a key: its section, its key, its type."""
+    """Every environment variable that sets a key: its section, key and type."""
     found: dict[str, tuple[str, str, Any]] = {}
     for section, kind in get_type_hints(Config, include_extras=True).items():
         if isinstance(kind, type) and issubclass(kind, ConfigTable):

@@ -1,4 +1,4 @@
-"""The registers that the configuration names: how old they may be, which are not stored yet, what brings one in."""
+"""The configured registers: their maximum age, which are not stored yet, and the command that imports one."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ MAX_AGE_DAYS = 3.0
 
 
 def max_age_days(config: Config) -> Callable[[str], float]:
-    """How old the version of a register, told by its name, may be to decide anything."""
-    told = {table.name: table.max_age_days for table in config.register}
-    return lambda register: told.get(register, MAX_AGE_DAYS)
+    """The maximum age in days of the version of a register that decides, by the register's name."""
+    ages = {table.name: table.max_age_days for table in config.register}
+    return lambda register: ages.get(register, MAX_AGE_DAYS)
 
 
-def missing(config: Config, store: Store, country: str) -> list[RegisterTable]:
-    """Those of which no version is stored, and that are the country's for all that is known."""
+def not_imported(config: Config, store: Store, country: str) -> list[RegisterTable]:
+    """The registers without a stored version that are of this country or of none."""
     stored = {name for (name,) in store.db.execute(STORED)}
     return [table for table in config.register if table.country in (None, country) and table.name not in stored]
 
 
-def brought_in_by(table: RegisterTable) -> str:
-    """The command that stores the newest version."""
+def import_command(table: RegisterTable) -> str:
+    """The command that imports the newest version."""
     name = shlex.quote(table.name)
     if table.all_sources:
         return f"reachprobe register update {name}"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from probe.model import Vantage
+from probe.net.path import Path as NetworkPath
+from probe.settings import Settings
 from schedules.config.toml import ConfigError
 
 if TYPE_CHECKING:
-    from probe.model import Vantage
-    from probe.net.path import Path as NetworkPath
-    from probe.settings import Settings
     from results.judge.judged import AsnSource
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -34,12 +34,12 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.
 
 
 def seconds_of(every: str) -> float:
-    """`6h` in seconds."""
+    """The seconds of a length of time such as `6h`."""
     return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
 
 
 class ConfigTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What all tables share: frozen, every key named, no key unknown."""
+    """Base of all tables: frozen, and without unknown keys."""
 
 
 class VantageTable(ConfigTable, frozen=True, kw_only=True):
@@ -52,13 +52,13 @@ class VantageTable(ConfigTable, frozen=True, kw_only=True):
 
 class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     resolvers: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = ("system",)
-    """What this network's users use."""
+    """The resolvers that users of this network have."""
     trusted_resolvers: Annotated[tuple[str, ...], Meta(max_length=8)] = (
         "https://1.1.1.1/dns-query",
         "https://8.8.8.8/dns-query",
         "tls://9.9.9.9",
     )
-    """A second opinion, of several owners, by address, so that nothing has to be looked up."""
+    """Resolvers of several operators to compare with, by address, so that no name has to be looked up."""
     canaries: Annotated[tuple[str, ...], Meta(min_length=1, max_length=16)] = (
         "http://cp.cloudflare.com/generate_204",
         "http://connectivitycheck.gstatic.com/generate_204",
@@ -68,7 +68,7 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     )
     domestic_canaries: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     no_such_name: Annotated[str, Meta(max_length=253, pattern=r"^[a-z0-9.-]*$")] = "nowhere.invalid"
-    """A name that cannot exist (RFC 6761); an address for it shows that the network's resolver makes up answers."""
+    """A name that cannot exist (RFC 6761); an address for it shows a resolver that forges answers."""
     no_resolver: str = "192.0.2.1"
     """An address that runs no resolver (RFC 5737); an answer from it shows that the network intercepts DNS."""
     ca_file: str | None = None
@@ -82,27 +82,27 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     max_addresses: Annotated[int, Meta(ge=1, le=64)] = 3
     """For each family of a name."""
     https_records: bool = False
-    """Whether names are asked for their HTTPS record too: HTTP/3 and encrypted ClientHello, as facts."""
+    """Whether to query HTTPS records too, which show HTTP/3 and Encrypted ClientHello."""
     quic: bool = False
-    """Whether QUIC is tried as well where a service that answered over TLS offers it."""
+    """Whether to also try QUIC with services that answered over TLS and offer it."""
     innocent_name: str = "www.example.com"
-    """The name that the A/B step sends where the target's fails."""
+    """The innocuous name of the A/B step."""
     ab_address: str | None = None
-    """ADDR:PORT of a server that answers TLS for any name, for the A/B step away from the target's address."""
+    """ADDR:PORT of a server that answers TLS for any name, for the A/B step at another address."""
     tunnel: Literal["mark", "skip", "ignore"] = "mark"
-    """What to do where packets leave by a VPN that no path names: record that the network is not known, or nothing."""
+    """If packets leave by a VPN that no path names: record an unknown network, skip, or ignore it."""
     metered: Literal["skip", "measure"] = "skip"
-    """Whether `run` and the agent measure on a network that is paid for by the byte."""
+    """Whether `run` and the agent measure on a metered network."""
 
 
 class ControlTable(ConfigTable, frozen=True, kw_only=True):
     hub: str | Annotated[tuple[str, ...], Meta(max_length=4)] | None = None
-    """A group's hub, or several: each is asked where those before it do not answer."""
+    """A group's hub, or several, each asked if those before it do not answer."""
     path: str | None = None
     paths: Annotated[tuple[str, ...], Meta(max_length=4)] = ()
-    """Several, instead of one: where they disagree, a verdict is less sure."""
+    """Several paths instead of one; if they disagree, a verdict is less sure."""
     vantages: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
-    """Vantages whose recorded measurements are believed also where they failed."""
+    """Vantages whose recorded failures also count as controls."""
     recorded_within: Every = "6h"
     """How old another vantage's recorded measurement may be to serve as a control."""
 
@@ -124,11 +124,11 @@ class PathTable(ConfigTable, frozen=True, kw_only=True):
     bind: str | None = None
     proxy: str | None = None
     country: Country | None = None
-    """Where it leaves; one that leaves in the vantage's own country is no control."""
+    """The country it leaves in; one in the vantage's own country does not serve as a control."""
     asn: Asn | None = None
     network_name: Name | None = None
     dns: Literal["remote", "local"] = "remote"
-    """Where names are looked up on a path through a proxy: at its far end, or here."""
+    """Where names are looked up on a path through a proxy: at the proxy, or here."""
 
 
 class RegisterTable(ConfigTable, frozen=True, kw_only=True):
@@ -164,7 +164,7 @@ class CampaignTable(ConfigTable, frozen=True, kw_only=True):
     list: str | None = None
     register: str | None = None
     sample: Count | None = None
-    """So many hosts of the register, drawn at random."""
+    """The number of hosts drawn at random from the register."""
     seed: Annotated[int, Meta(ge=0, le=2**53)] = 1
     """Vantages with the same seed, size and register version draw the same hosts."""
     include: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
@@ -181,7 +181,7 @@ class FingerprintsTable(ConfigTable, frozen=True, kw_only=True):
 class StoreTable(ConfigTable, frozen=True, kw_only=True):
     keep_days: Annotated[int, Meta(ge=1, le=36500)] = 400
     max_mb: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    """The oldest measurements leave where the database holds more."""
+    """Above this size the oldest measurements are deleted."""
 
     @property
     def max_bytes(self) -> int | None:
@@ -190,11 +190,11 @@ class StoreTable(ConfigTable, frozen=True, kw_only=True):
 
 class AsnTable(ConfigTable, frozen=True, kw_only=True):
     mmdb: str | None = None
-    """A database on this machine that tells an address's network: MaxMind's format."""
+    """A local database of ASNs in MaxMind's format."""
     country_mmdb: str | None = None
-    """Another, for the country, where the first does not tell it."""
+    """Another one for countries, if the first has none."""
     echo: bool = False
-    """Whether the group's hub is asked which network it sees this vantage in."""
+    """Whether to ask the group's hub which network it sees this vantage in."""
 
 
 class CareTable(ConfigTable, frozen=True, kw_only=True):
@@ -205,7 +205,7 @@ class CareTable(ConfigTable, frozen=True, kw_only=True):
     vpn_services_in: Annotated[tuple[Country, ...], Meta(max_length=64)] = ()
     """Countries where VPN services are measured although using one may be an offence there."""
     data_cap_mb: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
-    """How much may be sent and received in a month."""
+    """The traffic allowed in a month."""
 
     @property
     def cap_bytes(self) -> int | None:
@@ -221,12 +221,12 @@ class NotifyTable(ConfigTable, frozen=True, kw_only=True):
     urls: Annotated[
         tuple[Annotated[str, Meta(max_length=2000, pattern=r"^[a-zA-Z0-9]+://")], ...], Meta(min_length=1, max_length=8)
     ]
-    """As apprise writes them. They hold passwords, and are printed nowhere."""
+    """In apprise's notation. They hold passwords and are never printed."""
     what: Annotated[tuple[What, ...], Meta(min_length=1)] = ("changes", "open", "listed")
     quiet_hours: Annotated[str, Meta(pattern=f"^{CLOCK}-{CLOCK}$")] | None = None
     """On this machine's clock."""
     digest: Every | None = None
-    """Told together, at most once in so long."""
+    """Send notices together, at most once in this time."""
 
     @property
     def digest_s(self) -> float:
@@ -237,7 +237,7 @@ class MetricsTable(ConfigTable, frozen=True, kw_only=True):
     textfile: Annotated[str, Meta(pattern=r"\.prom$")] | None = None
     """Written after each round, for node_exporter's textfile collector."""
     listen: str | None = None
-    """Where the agent answers GET /metrics: an address of this machine's loopback."""
+    """The loopback address where the agent serves GET /metrics."""
 
 
 Pin = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -247,21 +247,21 @@ Password = Annotated[str, Meta(pattern="^scrypt:[0-9a-f]{32}:[0-9a-f]{64}$")]
 
 class HubTable(ConfigTable, frozen=True, kw_only=True):
     url: str | None = None
-    """Where results are sent, once `reachprobe init --hub` has enrolled this vantage there."""
+    """Where results are uploaded, once `reachprobe init --hub` has enrolled this vantage."""
     path: str = "direct"
-    """By which path hubs are reached."""
+    """The path that hubs are reached by."""
     pins: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
-    """SHA-256 of public keys; a hub's certificate must have one of them, and then no authority is asked."""
+    """SHA-256 of public keys; a hub's certificate must have one of them, and then needs no known issuer."""
     reading: Literal["public", "password", "members"] | None = None
-    """Who may read what this hub holds; where nothing is said, everybody on this machine's loopback, else members."""
+    """Who may read this hub; unset: everyone on the loopback, else members."""
     reading_password: Password | None = None
     """For `reading = "password"`: what `reachprobe hub password` prints."""
     operator_password: Password | None = None
     """For `/metrics` of this hub, likewise."""
     store: str | None = None
-    """The URL of a warehouse that what this hub has is loaded into as well, by a process beside it."""
+    """The URL of a warehouse that a separate process loads this hub's data into."""
     pages: Literal["own", "store"] = "own"
-    """Whom the pages ask that count over many vantages: this hub's database, or the `store` that several hubs share."""
+    """What pages over many vantages query: this hub's database, or the `store` that hubs share."""
     targets: str | None = None
     """A file of targets that this hub shares with its vantages at `/v1/targets`."""
 
@@ -270,19 +270,19 @@ class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
     """The network that a path leads through."""
 
     network_key: str | None = None
-    """Which of this machine's networks; None where it is not known, and behind a proxy, which is the same from all."""
+    """Which of this machine's networks; None if unknown, and behind a proxy, which looks the same from all."""
     line: str | None = None
     """The same for the machine itself, whatever the path."""
     asn_source: AsnSource | None = None
     tunnel: str | None = None
-    """The tunnel that packets leave by, where no path is meant to."""
+    """The tunnel that packets leave by although no path names it."""
     slept_s: float = 0.0
     vantage: VantageTable | None = None
-    """What is known of the vantage here, in place of what is declared; None: what is declared."""
+    """The observed vantage, which replaces the declared one; None: as declared."""
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What is worth knowing of it."""
+        """What a person should know about it."""
         if self.tunnel is None or self.vantage is None:
             return ()
         return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
@@ -305,16 +305,12 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     hub: HubTable = HubTable()
 
     def settings(self) -> Settings:
-        """What the network edge is told."""
-        from probe.settings import Settings
-
-        said = {key: getattr(self.network, key) for key in Settings.__struct_fields__ if hasattr(self.network, key)}
-        return Settings(**said)
+        """The settings for measuring."""
+        given = {key: getattr(self.network, key) for key in Settings.__struct_fields__ if hasattr(self.network, key)}
+        return Settings(**given)
 
     def path_named(self, name: str) -> NetworkPath:
-        """The path of that name; `direct` is always there."""
-        from probe.net.path import Path as NetworkPath
-
+        """The path of that name; `direct` always exists. Raises ConfigError."""
         for path in self.path:
             if path.name == name:
                 return NetworkPath(path.name, path.bind, path.proxy, remote_names=path.dns == "remote")
@@ -335,16 +331,14 @@ class Config(ConfigTable, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(("direct", *(path.name for path in self.path))))
 
     def place(self, path: str) -> VantageLocation:
-        """What is known of the network behind `path`; nothing unless `schedules.location.location` has looked."""
+        """The location behind `path`: empty here, known in a located configuration."""
         return VantageLocation()
 
     def vantage_by(self, path: str) -> Vantage:
-        """This vantage, as its packets leave by `path`: what the path says of itself, else what the vantage does.
+        """This vantage as seen via `path`: the path's own country and network, else the vantage's.
 
-        A path that leaves in a country of its own is in no network of the vantage's.
+        A path with a country of its own is not in the vantage's network.
         """
-        from probe.model import Vantage
-
         mine = self.vantage
         way = next((table for table in self.path if table.name == path), PathTable(name=path))
         here = VantageTable() if way.country is not None else mine

@@ -1,4 +1,4 @@
-"""Reads the configuration's TOML, and says of every mistake in it which key it is and on which line."""
+"""Reads TOML into structs; every mistake is reported with its key and line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Keys = tuple[str | int, ...]
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names the file, the line and the key."""
+    """A configuration that cannot be used; the message names file, line and key."""
 
 
 def read(path: Path) -> str:
-    """The file's text. ConfigError where it cannot be read."""
+    """The text of a file. Raises ConfigError if it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{path}: a configuration is at most {MAX_BYTES} bytes long")
@@ -38,7 +38,7 @@ def read(path: Path) -> str:
 
 
 def decode(text: str, path: Path, kind: type[T]) -> T:
-    """TOML text as a struct of `kind`. ConfigError names the first wrong key and its line."""
+    """TOML text as a struct of `kind`. Raises ConfigError for the first wrong key."""
     try:
         return msgspec.convert(tomllib.loads(text), kind)
     except tomllib.TOMLDecodeError as error:
@@ -52,12 +52,12 @@ def decode(text: str, path: Path, kind: type[T]) -> T:
 
 
 def mistake(text: str, path: Path, keys: Keys, what: str) -> ConfigError:
-    """An error that says `what` of the key at `keys`, with its line."""
+    """The error `what` about the key at `keys`, with its line."""
     return ConfigError(f"{path}:{line_of(text, keys)}: {dotted(keys)}: {what}")
 
 
 def complaint(error: msgspec.ValidationError) -> tuple[str, Keys]:
-    """msgspec's message as what is wrong and where."""
+    """The message of msgspec as what is wrong, and the key."""
     match = COMPLAINT.fullmatch(str(error))
     if match is None:
         return str(error), ()
@@ -71,7 +71,7 @@ def complaint(error: msgspec.ValidationError) -> tuple[str, Keys]:
 
 
 def dotted(keys: Keys) -> str:
-    """`service[1].name`, with lists counted from one as people do."""
+    """A key as text, such as `service[1].name`, with lists counted from one."""
     return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or "the file"
 
 

@@ -29,7 +29,7 @@ from results.hub.routes import AddressLookup, HubApp, HubRoute, page_routes, who
 from results.hub.web import pages
 from schedules.hub_server.control import controls
 from schedules.hub_server.warehouse_sync import sync_warehouse
-from schedules.location.location import reader
+from schedules.location.location import asn_lookup
 from schedules.plan.lists import read_list
 from schedules.round.judge import judge_again
 
@@ -185,8 +185,8 @@ def _address_lookup(config: Config) -> AddressLookup | None:
     """By the newest state of the configured databases; None without any."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
         return None
-    reader(config)  # an unreadable database is an error at the start
-    return lambda address: reader(config)(address)
+    asn_lookup(config)  # an unreadable database is an error at the start
+    return lambda address: asn_lookup(config)(address)
 
 
 def read_targets(file: Path) -> list[tuple[str, str]]:

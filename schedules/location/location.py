@@ -1,6 +1,6 @@
-"""Where on the network this machine is now: which of its networks, a tunnel before it, and whose network it is.
+"""Where on the network this machine is now: which of its networks, via which tunnel, and in which AS and country.
 
-What is found goes before what `[vantage]` declares. Own addresses are looked at here, and go into no record.
+What is observed takes precedence over what `[vantage]` declares. Own addresses are read here and never recorded.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from probe.net.identity import Lookout, Whereabouts
 from probe.net.path import BadPath, Path
 from results.judge.judged import AsnSource
 from schedules.config.schema import Config, VantageLocation, VantageTable
+from schedules.location.geoip import AsnDatabases
 
 if TYPE_CHECKING:
     from probe.model import Vantage
 
 SECRET_BYTES = 32
 SLEPT_S = 2.0
-"""Clocks differ by less than this without the machine having slept."""
-EVERY_S = 1.0
+"""Clocks differ by less than this unless the machine has slept."""
+MIN_CHECK_INTERVAL_S = 1.0
 Look = Callable[[Path], Whereabouts]
 AddressLookup = Callable[[str], tuple[int | None, str | None]]
 """An address's ASN and country."""
@@ -35,7 +36,7 @@ HubSightings = Callable[[str], tuple[int | None, str | None]]
 
 
 class Located(Config, frozen=True, kw_only=True):
-    """A configuration as it holds where the machine is now."""
+    """A configuration with the locations behind its paths."""
 
     places: dict[str, VantageLocation] = msgspec.field(default_factory=dict)
 
@@ -49,7 +50,7 @@ class Located(Config, frozen=True, kw_only=True):
 
 
 class Locator:
-    """Looks where this machine is. One for a round or an agent's life; it opens the databases of `[asn]` once."""
+    """Finds where this machine is, for a round or for the life of an agent."""
 
     def __init__(
         self,
@@ -62,14 +63,14 @@ class Locator:
         self._seen_by_hub = seen_by_hub
 
     def locate(self, config: Config) -> Located:
-        """The configuration with what is known of this place; of an already located one, as it was declared."""
-        lookup = self._lookup or reader(config)
+        """The configuration with the locations behind its paths; a located one is located anew."""
+        lookup = self._lookup or asn_lookup(config)
         places = {name: self._place(config, name, lookup) for name in config.path_names}
         given = {field: getattr(config, field) for field in Config.__struct_fields__}
         return Located(**given, places=places)
 
     def keys(self, config: Config, name: str) -> VantageLocation:
-        """Which network a path leads through, and for how long the machine has slept by now."""
+        """The keys of the networks that a path leads through, and how long the machine has slept so far."""
         path, line = config.path_named(name), self._look(Path())
         key = line.key(self._secret)
         if path.proxy is not None:
@@ -93,7 +94,7 @@ class Locator:
 
 
 def moved(before: VantageLocation, now: VantageLocation) -> str | None:
-    """A sentence where what was measured between two looks cannot be told to be of one network; else None."""
+    """Why measurements between two looks may be of different networks; else None."""
     if abs(now.slept_s - before.slept_s) >= SLEPT_S:
         return "the machine slept"
     if now.line is not None and before.line is not None and now.line != before.line:
@@ -104,7 +105,7 @@ def moved(before: VantageLocation, now: VantageLocation) -> str | None:
 
 
 class MovementWatch:
-    """Asks during a round whether the machine is still where the round began."""
+    """Detects whether the machine moves to another network during a round."""
 
     def __init__(self, here: Locator, config: Config, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._here, self._config, self._path, self._clock = here, config, path, clock
@@ -112,21 +113,21 @@ class MovementWatch:
         self._asked = clock()
 
     def settle(self) -> VantageLocation:
-        """Where the round begins, looked at anew where it was not known yet: a router is met by talking to it."""
+        """The location at the start; looked at again if unknown, since the router is known only after traffic."""
         if self.place.network_key is None:
             self.place = self._here.keys(self._config, self._path)
         return self.place
 
     def moved(self, *, surely: bool) -> str | None:
-        """A sentence where it is not; where it need not be sure, it looks once a second at most."""
-        if not surely and self._clock() - self._asked < EVERY_S:
+        """Why measurements may be of another network; unless `surely`, it looks at most once a second."""
+        if not surely and self._clock() - self._asked < MIN_CHECK_INTERVAL_S:
             return None
         self._asked = self._clock()
         return moved(self.place, self._here.keys(self._config, self._path))
 
 
 def usable(config: Config, path: str) -> None:
-    """Raise BadPath where packets cannot leave by this path now, or must not."""
+    """Raise BadPath if packets cannot leave by this path now, or must not."""
     paths.usable(config.path_named(path))
     tunnel = config.place(path).tunnel
     if tunnel is not None and config.network.tunnel == "skip":
@@ -136,7 +137,7 @@ def usable(config: Config, path: str) -> None:
 def _vantage(
     config: Config, seen: Whereabouts, tunnel: str | None, lookup: AddressLookup
 ) -> tuple[VantageTable | None, AsnSource | None]:
-    """What is known of this vantage in place of what is declared, and whence its ASN is known."""
+    """The observed vantage (None: as declared), and the source of its ASN."""
     if tunnel is not None:
         return VantageTable(name=config.vantage.name), None
     for address in seen.public:
@@ -150,7 +151,7 @@ def _vantage(
 
 
 def _observed_vantage(config: Config, asn: int | None, country: str | None) -> VantageTable:
-    """The declared vantage with what somebody else tells of its network."""
+    """The declared vantage with the observed ASN and country."""
     declared = config.vantage
     other = asn is not None and asn != declared.asn
     return VantageTable(
@@ -161,20 +162,18 @@ def _observed_vantage(config: Config, asn: int | None, country: str | None) -> V
     )
 
 
-def reader(config: Config) -> AddressLookup:
-    """Tells an address's ASN and country by the databases of `[asn]`; nothing where none is given."""
+def asn_lookup(config: Config) -> AddressLookup:
+    """Looks up an address in the databases of `[asn]`; finds nothing without any."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
         return lambda address: (None, None)
-    from schedules.location.geoip import Databases
-
-    return Databases([file for file in (config.asn.mmdb, config.asn.country_mmdb) if file is not None]).told
+    return AsnDatabases([file for file in (config.asn.mmdb, config.asn.country_mmdb) if file is not None]).lookup
 
 
 def secret_of(database: File) -> bytes:
-    """The secret beside a database by which its networks are told apart, made where there is none.
+    """The secret, stored next to a database, that its network keys are derived with; created if missing.
 
-    It never leaves this machine: whoever has it could try which router a key stands for. Where it cannot be kept, a
-    passing one serves, and every round is a series of its own.
+    It must not leave this machine, since it allows guessing the router behind a key. If it cannot be stored, a
+    temporary one is used, and network keys differ from run to run.
     """
     file = secret_file(database)
     try:
@@ -182,13 +181,13 @@ def secret_of(database: File) -> bytes:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError:
         return secrets.token_bytes(SECRET_BYTES)
-    with os.fdopen(descriptor, "r+b") as kept:
-        found = kept.read(SECRET_BYTES)
+    with os.fdopen(descriptor, "r+b") as file_:
+        found = file_.read(SECRET_BYTES)
         if len(found) == SECRET_BYTES:
             return found
         made = secrets.token_bytes(SECRET_BYTES)
-        kept.seek(0)
-        kept.write(made)
+        file_.seek(0)
+        file_.write(made)
         return made
 
 

@@ -20,7 +20,7 @@ from results.db.latest import Newest, newest
 from results.db.notification_queue import how_many_wait
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome
-from schedules.config.checks import listening
+from schedules.config.checks import loopback_endpoint
 from schedules.plan.due import due_now
 from schedules.plan.selection import planned_targets
 
@@ -232,7 +232,7 @@ def _family(address: str) -> int:
 
 def serve(listen: str) -> MetricsServer:
     """A server at `listen`, which the configuration has checked to be on the loopback."""
-    place = listening(listen)
+    place = loopback_endpoint(listen)
     if place is None:
         raise ValueError(listen)
     return MetricsServer(*place)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
-from schedules.config.registers import brought_in_by, max_age_days, missing
+from schedules.config.registers import import_command, max_age_days, not_imported
 from schedules.render.text import SIGNS, STYLES, age, how, listing, seconds, what
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def registers(config: Config, store: Store, country: str | None) -> list[str]:
         days = max(0.0, now - at) / 86400
         too_old = "" if days <= max_age_days(config)(name) else ", too old to decide"
         found.append(f"register {safe(name)}, {age(days)}{too_old}")
-    for table in missing(config, store, country):
-        found.append(f"register {safe(table.name)} configured, not imported: {safe(brought_in_by(table))}")
+    for table in not_imported(config, store, country):
+        found.append(f"register {safe(table.name)} configured, not imported: {safe(import_command(table))}")
     return found or ["no register"]
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schedules.config.load import load
 from schedules.config.toml import ConfigError
 from schedules.location.geoip import Databases, asn_of, country_of
-from schedules.location.location import reader
+from schedules.location.location import asn_lookup
 
 pytest.importorskip("maxminddb")
 MARK = b"\xab\xcd\xefMaxMind.com"
@@ -87,7 +87,7 @@ def test_the_country_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "country.mmdb").write_bytes(database({"2a02::/16": {"country": {"iso_code": "FI"}}}))
     text = f'[asn]\nmmdb = "{tmp_path}/asn.mmdb"\ncountry_mmdb = "{tmp_path}/country.mmdb"\n'
     (tmp_path / "c.toml").write_text(text)
-    assert reader(load(tmp_path / "c.toml", {}, {}))("2a02:6b8::1") == (13238, "FI")
+    assert asn_lookup(load(tmp_path / "c.toml", {}, {}))("2a02:6b8::1") == (13238, "FI")
 
 
 def test_a_newer_file_is_taken_over(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class World:
         self.now = NOON.timestamp()
         self.taken: list[tuple[str, Message]] = []
         self.trouble: str | None = None
-        self.teller = self.new()
+        self.notifier = self.new()
 
     def new(self) -> Notifier:
         return Notifier(self.send, lambda now: datetime.fromtimestamp(now, UTC))
@@ -59,8 +59,8 @@ class World:
 
     def step(self, config: Config) -> list[str]:
         """One look, and what came of it."""
-        said = self.teller.send_due(config, self.store, self.now)
-        return said + self.teller.finish(self.store, self.now, 5)
+        said = self.notifier.send_due(config, self.store, self.now)
+        return said + self.notifier.finish(self.store, self.now, 5)
 
     def passes(self, **time: float) -> None:
         self.now += timedelta(**time).total_seconds()
@@ -140,10 +140,10 @@ def test_a_restart_between_finding_and_telling_loses_nothing_and_tells_nothing_t
     world.step(config)
     world.happens(config, "a")
     world.store.close()
-    world.store, world.teller = Store.open(world.path), world.new()
+    world.store, world.notifier = Store.open(world.path), world.new()
     world.step(config)
     world.store.close()
-    world.store, world.teller = Store.open(world.path), world.new()
+    world.store, world.notifier = Store.open(world.path), world.new()
     world.happens(config, "a")
     world.step(config)
     assert world.lines == ["- a is blocked"]
@@ -241,13 +241,13 @@ def test_a_service_that_never_answers_holds_nobody_up(world: World) -> None:
         world.taken.append(("me", what))
         return None
 
-    world.teller = Notifier(send, lambda now: datetime.fromtimestamp(now, UTC))
+    world.notifier = Notifier(send, lambda now: datetime.fromtimestamp(now, UTC))
     world.step(config)
     world.happens(config, "a")
-    assert world.teller.step(config, world.store, world.now) == []
-    assert world.teller.finish(world.store, world.now, 0.01) == []
+    assert world.notifier.send_due(config, world.store, world.now) == []
+    assert world.notifier.finish(world.store, world.now, 0.01) == []
     world.passes(hours=1)
-    assert world.teller.step(config, world.store, world.now) == []
+    assert world.notifier.send_due(config, world.store, world.now) == []
     held.set()
     world.step(config)
     assert world.lines == ["- a is blocked"]
@@ -257,7 +257,7 @@ def test_a_webhook_that_is_down_is_told_when_it_is_up_again(world: World, capfd:
     with Webhook() as hook:
         config = world.config(hook.url)
         port = hook.port
-    world.teller = Notifier(local=lambda now: datetime.fromtimestamp(now, UTC))
+    world.notifier = Notifier(local=lambda now: datetime.fromtimestamp(now, UTC))
     world.step(config)
     world.happens(config, "www.wechat.com (wechat)")
     (said,) = world.step(config)
@@ -326,7 +326,7 @@ def test_whatever_happens_everything_is_told_once_and_in_order(steps: list[str],
                 world.step(config)
             elif step == "restarts":
                 world.store.close()
-                world.store, world.teller = Store.open(world.path), world.new()
+                world.store, world.notifier = Store.open(world.path), world.new()
             elif step in ("refused", "taken"):
                 world.trouble = "error=500" if step == "refused" else None
             else:
