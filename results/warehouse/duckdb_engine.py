@@ -1,4 +1,4 @@
-"""DuckDB: one file, in this process."""
+"""DuckDB: one file, opened in this process."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from probe.text import replace_unprintable
-from results.warehouse import ddl
-from results.warehouse.ddl import literal
-from results.warehouse.engine import WarehouseError
-from results.warehouse.schema import Table, tables
+from results.warehouse.errors import WarehouseError
+from results.warehouse.schema import WarehouseTable, all_tables, duckdb_ddl, quoted_name, sql_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MEMORY = "2GB"
 SETTINGS = {
-    "memory_limit": MEMORY,
+    "memory_limit": "2GB",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "enable_external_access": "false",
@@ -29,42 +26,42 @@ SETTINGS = {
 
 
 class DuckdbEngine:
-    """Each batch with its position is one transaction. One process writes at a time, which the file's lock sees to."""
+    """An engine with transactions; the file's lock admits one writing process at a time."""
 
     dialect = "duckdb"
 
-    def __init__(self, place: str, *, must_exist: bool = False) -> None:
-        self._path = Path(place)
+    def __init__(self, path: str, *, must_exist: bool = False) -> None:
+        self._path = Path(path)
         if must_exist and not self._path.exists():
-            raise WarehouseError(f"{place}: there is no warehouse yet; `reachprobe warehouse load` makes it")
+            raise WarehouseError(f"{path}: there is no warehouse yet; `reachprobe warehouse load` makes it")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = duckdb.connect(place, config=dict(SETTINGS))
-            for table in tables():
-                self._connection.execute(ddl.duckdb(table))
+            self._connection = duckdb.connect(path, config=dict(SETTINGS))
+            for table in all_tables():
+                self._connection.execute(duckdb_ddl(table))
         except (duckdb.Error, OSError) as error:
-            raise WarehouseError(f"{place}: {_said(error)}") from error
+            raise WarehouseError(f"{path}: {_error_text(error)}") from error
 
-    def insert(self, table: Table, batch: pa.Table) -> None:
+    def insert(self, table: WarehouseTable, batch: pa.Table) -> None:
         if batch.num_rows == 0:
             return
         self._connection.register("batch", batch)
         try:
-            twice = self._connection.execute(_twice(table)).fetchone()
-            self._connection.execute(_insert(table, once=twice is None))
+            duplicate = self._connection.execute(_duplicates_sql(table)).fetchone()
+            self._connection.execute(_insert_sql(table, unique=duplicate is None))
         except duckdb.Error as error:
-            raise WarehouseError(f"{self._path}: {_said(error)}") from error
+            raise WarehouseError(f"{self._path}: {_error_text(error)}") from error
         finally:
             self._connection.unregister("batch")
 
-    def ask(self, sql: str) -> pa.Table:
+    def query(self, sql: str) -> pa.Table:
         try:
             return self._connection.execute(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise WarehouseError(f"{self._path}: {_said(error)}") from error
+            raise WarehouseError(f"{self._path}: {_error_text(error)}") from error
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         self._connection.begin()
         try:
             yield
@@ -74,41 +71,41 @@ class DuckdbEngine:
         try:
             self._connection.commit()
         except duckdb.Error as error:
-            raise WarehouseError(f"{self._path}: {_said(error)}") from error
+            raise WarehouseError(f"{self._path}: {_error_text(error)}") from error
 
     def stored_bytes(self) -> dict[str, int]:
-        """DuckDB tells blocks, not bytes, of a table: a block counts for each table that has a segment in it."""
+        """DuckDB reports blocks: a block counts for each table with a segment in it."""
         self._connection.execute("CHECKPOINT")
         size = self._connection.execute("PRAGMA database_size").fetchall()[0][2]
-        found = {}
-        for table in tables():
-            segments = f"pragma_storage_info({literal(table.name, self.dialect)}) WHERE block_id >= 0"
+        sizes = {}
+        for table in all_tables():
+            segments = f"pragma_storage_info({sql_literal(table.name, self.dialect)}) WHERE block_id >= 0"
             (blocks,) = self._connection.execute(f"SELECT count(DISTINCT block_id) FROM {segments}").fetchall()[0]  # noqa: S608
-            found[table.name] = int(blocks) * int(size)
-        return found
+            sizes[table.name] = int(blocks) * int(size)
+        return sizes
 
     def close(self) -> None:
         self._connection.close()
 
 
-def _twice(table: Table) -> str:
-    """Whether a batch holds a key twice, which is told much faster than it is mended."""
-    key = ", ".join(map(ddl.quoted, table.key))
+def _duplicates_sql(table: WarehouseTable) -> str:
+    """Find a key that a batch holds twice; checking is much faster than DISTINCT."""
+    key = ", ".join(map(quoted_name, table.key))
     return f"SELECT 1 FROM batch GROUP BY {key} HAVING count(*) > 1 LIMIT 1"  # noqa: S608 our own names
 
 
-def _insert(table: Table, *, once: bool) -> str:
-    """Rows whose key is there already stay out; row groups of other days are not looked at for it."""
-    name, key = ddl.quoted(table.name), [ddl.quoted(column) for column in table.key]
+def _insert_sql(table: WarehouseTable, *, unique: bool) -> str:
+    """Insert rows with new keys; the day range lets DuckDB skip other row groups."""
+    name, key = quoted_name(table.name), [quoted_name(column) for column in table.key]
     same = " AND ".join(f"t.{column} = b.{column}" for column in key)
     if table.day:
-        day = ddl.quoted(table.day)
+        day = quoted_name(table.day)
         same += f" AND t.{day} BETWEEN (SELECT min({day}) FROM batch) AND (SELECT max({day}) FROM batch)"  # noqa: S608
-    rows = "batch" if once else f"(SELECT DISTINCT ON ({', '.join(key)}) * FROM batch)"  # noqa: S608
+    rows = "batch" if unique else f"(SELECT DISTINCT ON ({', '.join(key)}) * FROM batch)"  # noqa: S608
     return f"INSERT INTO {name} SELECT * FROM {rows} b WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {same})"  # noqa: S608
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     text = str(error).partition("\n")[0]
     if "Could not set lock" in text:
         return "another process has it open; wait for its end, or stop it"

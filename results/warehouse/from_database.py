@@ -1,4 +1,4 @@
-"""A database's measurements as batches: read only, in the order of their numbers, and not believed."""
+"""Reads the measurements of an untrusted database as batches, in the order of their numbers."""
 
 from __future__ import annotations
 
@@ -16,19 +16,26 @@ from probe.model import Vantage
 from probe.text import printable
 from results.compare.databases import BadDatabase, open_read_only, results_query
 from results.db.columns import all_columns, chain_columns
-from results.warehouse.batch import Batch, Row, day_of, table_of, time_of, vantage_key
-from results.warehouse.engine import WarehouseError
-from results.warehouse.load import Source, key_of
+from results.warehouse.errors import WarehouseError
+from results.warehouse.rows import (
+    Batch,
+    LoadSource,
+    Row,
+    parse_day,
+    parse_time,
+    source_key,
+    to_arrow,
+    vantage_key,
+)
 from results.warehouse.schema import BLOBS, VERDICTS, observations
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from results.warehouse.schema import Table
+    from results.warehouse.schema import WarehouseTable
 
-AT_ONCE = 4000
-"""Measurements in a batch."""
-LONGEST_BODY = 16 * 1024 * 1024
+MEASUREMENTS_PER_BATCH = 4000
+MAX_BODY_BYTES = 16 * 1024 * 1024
 JOINED = """
 JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 LEFT JOIN measurements c ON c.number = m.control_of
@@ -55,22 +62,24 @@ FROM observations o JOIN measurements m ON m.number = o.measurement
 OWN_ID = "CASE WHEN o.id LIKE '.%' THEN m.id || o.id ELSE o.id END"
 
 
-def source(path: Path) -> Source:
-    """The database as a source, known by when it was made, wherever it lies: several hubs' have the same path."""
-    return Source(str(path), key_of(f"{path.name}/{_made_at(path)}", path.name), partial(batches, path))
+def database_source(path: Path) -> LoadSource:
+    """The database as a source; its key contains its creation time, because hubs often share a path."""
+    return LoadSource(
+        str(path), source_key(f"{path.name}/{_created_at(path)}", path.name), partial(database_batches, path)
+    )
 
 
-def _made_at(path: Path) -> str:
+def _created_at(path: Path) -> str:
     try:
         with closing(open_read_only(path)) as connection:
             return str(connection.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
     except sqlite3.Error:
-        return str(path.resolve())  # none of ours, or one that cannot be read: reading it will say so
+        return str(path.resolve())  # unreadable: database_batches reports it
 
 
-def batches(path: Path, position: int = 0, mark: str = "") -> Iterator[Batch]:
-    """What stands behind the measurement with the number `position`, if that still is the one with the id `mark`;
-    else everything. WarehouseError where it cannot be read."""
+def database_batches(path: Path, position: int = 0, mark: str = "") -> Iterator[Batch]:
+    """Batches after measurement number `position` if its id is still `mark`, else from the start. Raises WarehouseError
+    for an unreadable database."""
     try:
         with closing(open_read_only(path)) as connection:
             results_query(connection, path)
@@ -87,13 +96,14 @@ def batches(path: Path, position: int = 0, mark: str = "") -> Iterator[Batch]:
 class _Reader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        there = {row[1] for row in connection.execute("PRAGMA table_info(observations)")}
-        self._own = [_as_stored(name) if name in there else "NULL" for name in all_columns()]
-        there = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
-        self._verdict = VERDICT.replace("{m.repeats}", "m.repeats" if "repeats" in there else "NULL")
+        existing = {row[1] for row in connection.execute("PRAGMA table_info(observations)")}
+        columns = ", ".join(_column_sql(name) if name in existing else "NULL" for name in all_columns())
+        self._steps_query = OBSERVATION.replace("{columns}", columns)
+        existing = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+        self._verdicts_query = VERDICT.replace("{m.repeats}", "m.repeats" if "repeats" in existing else "NULL")
         self._vantage = cache(self._vantage_key)
-        self._chain = cache(self._sha256s)
-        self._sent: set[tuple[str, str]] = set()
+        self._chain = cache(self._chain_hashes)
+        self._sent_blobs: set[tuple[str, str]] = set()
         self._total = connection.execute("SELECT max(number) FROM measurements").fetchone()[0]
 
     def id_of(self, number: int) -> str:
@@ -101,48 +111,45 @@ class _Reader:
         return str(row[0]) if row else ""
 
     def last_of(self, position: int) -> int | None:
-        """The number of the last measurement of the batch behind a position."""
-        ahead = "SELECT max(number) FROM (SELECT number FROM measurements WHERE number > ? ORDER BY number LIMIT ?)"
-        last: int | None = self._connection.execute(ahead, [position, AT_ONCE]).fetchone()[0]
+        """The number of the last measurement in the batch after a position."""
+        query = "SELECT max(number) FROM (SELECT number FROM measurements WHERE number > ? ORDER BY number LIMIT ?)"
+        last: int | None = self._connection.execute(query, [position, MEASUREMENTS_PER_BATCH]).fetchone()[0]
         return last
 
     def batch(self, position: int, last: int) -> Batch:
-        """Two reads of one database that is never changed but at its end."""
-        steps = OBSERVATION.replace("{columns}", ", ".join(self._own))
-        verdicts, why = self._table(VERDICTS, self._verdict, 2, [3], 11, (position, last))
-        observed, more = self._table(observations(), steps, 2, [_place("started_at")], 10, (position, last))
-        blobs, lost = table_of(BLOBS, list(self._blobs(observed)))
-        why += more + lost
+        """The measurements after `position` up to `last`."""
+        verdicts, verdict_errors = self._table(VERDICTS, self._verdicts_query, (position, last))
+        steps, step_errors = self._table(observations(), self._steps_query, (position, last))
+        blobs, blob_errors = to_arrow(BLOBS, list(self._blobs(steps)))
+        errors = verdict_errors + step_errors + blob_errors
         return Batch(
-            tables=[(BLOBS, blobs), (observations(), observed), (VERDICTS, verdicts)],
+            tables=[(BLOBS, blobs), (observations(), steps), (VERDICTS, verdicts)],
             measurements=verdicts.num_rows,
             position=last,
             mark=self.id_of(last),
-            skipped=len(why),
-            why=why[0] if why else None,
+            skipped=len(errors),
+            why=errors[0] if errors else None,
             total=self._total,
         )
 
-    def _table(
-        self, table: Table, query: str, day: int, times: list[int], vantage: int, between: tuple[int, int]
-    ) -> tuple[pa.Table, list[str]]:
-        """The rows of a query, with what stands otherwise in the warehouse brought into its form."""
+    def _table(self, table: WarehouseTable, query: str, between: tuple[int, int]) -> tuple[pa.Table, list[str]]:
+        """The rows of a query with days, times, vantage keys and certificate chains converted, and their errors."""
         rows: list[Row] = []
-        why: list[str] = []
-        chains = [place for place, name in enumerate(table.names) if name in chain_columns()]
-        for found in self._connection.execute(query, between):
-            row = list(found)
+        errors: list[str] = []
+        day, started_at, vantage = map(table.names.index, ("day", "started_at", "vantage_key"))
+        chains = [index for index, name in enumerate(table.names) if name in chain_columns()]
+        for values in self._connection.execute(query, between):
+            row = list(values)
             try:
-                row[day], row[vantage] = day_of(row[day]), self._vantage(row[vantage])
-                for place in times:
-                    row[place] = time_of(row[place])
-                for place in chains:
-                    row[place] = self._chain(row[place]) if row[place] is not None else None
+                row[day], row[vantage] = parse_day(row[day]), self._vantage(row[vantage])
+                row[started_at] = parse_time(row[started_at])
+                for index in chains:
+                    row[index] = self._chain(row[index]) if row[index] is not None else None
                 rows.append(row)
             except (ValueError, TypeError) as error:
-                why.append(printable(str(error)))
-        made, unfit = table_of(table, rows)
-        return made, why + unfit
+                errors.append(printable(str(error)))
+        arrow_table, row_errors = to_arrow(table, rows)
+        return arrow_table, errors + row_errors
 
     def _vantage_key(self, number: int) -> int:
         row = self._connection.execute(
@@ -150,31 +157,28 @@ class _Reader:
         ).fetchone()
         return vantage_key(Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True))))
 
-    def _sha256s(self, text: str) -> str:
-        found = [self._certificate(number) for number in msgspec.json.decode(text, type=list[int])]
-        return msgspec.json.encode(found).decode()
+    def _chain_hashes(self, text: str) -> str:
+        hashes = [self._certificate_hash(number) for number in msgspec.json.decode(text, type=list[int])]
+        return msgspec.json.encode(hashes).decode()
 
-    def _certificate(self, number: int) -> str | None:
+    def _certificate_hash(self, number: int) -> str | None:
         row = self._connection.execute("SELECT sha256 FROM certificates WHERE id = ?", [number]).fetchone()
         return row[0] if row else None
 
-    def _blobs(self, observed: pa.Table) -> Iterator[Row]:
-        """Certificates and pages that these steps name, each once a month."""
-        import pyarrow as pa
-
-        named: set[tuple[str, str]] = set()
-        months = [f"{day:%Y-%m}-01" for day in observed["day"].to_pylist()]
+    def _blobs(self, steps: pa.Table) -> Iterator[Row]:
+        """Certificates and pages of these steps, each once a month."""
+        wanted: set[tuple[str, str]] = set()
+        months = [f"{day:%Y-%m}-01" for day in steps["day"].to_pylist()]
         for column in (*chain_columns(), "http_body_sha256"):
-            values = observed[column].to_pylist() if isinstance(observed, pa.Table) else []
-            for value, month in zip(values, months, strict=True):
+            for value, month in zip(steps[column].to_pylist(), months, strict=True):
                 if value is not None:
                     hashes = [value] if column not in chain_columns() else msgspec.json.decode(value)
-                    named.update((sha256, month) for sha256 in hashes if sha256)
-        for sha256, month in sorted(named - self._sent):
+                    wanted.update((sha256, month) for sha256 in hashes if sha256)
+        for sha256, month in sorted(wanted - self._sent_blobs):
             content = self._content(sha256)
             if content is not None:
-                yield sha256, day_of(month), content
-        self._sent |= named
+                yield sha256, parse_day(month), content
+        self._sent_blobs |= wanted
 
     def _content(self, sha256: str) -> bytes | None:
         row = self._connection.execute("SELECT der FROM certificates WHERE sha256 = ?", [sha256]).fetchone()
@@ -184,15 +188,10 @@ class _Reader:
         if row is None:
             return None
         try:
-            return zlib.decompressobj().decompress(row[0], LONGEST_BODY)
+            return zlib.decompressobj().decompress(row[0], MAX_BODY_BYTES)
         except zlib.error:
             return None
 
 
-def _as_stored(name: str) -> str:
+def _column_sql(name: str) -> str:
     return OWN_ID if name == "id" else f"o.{name}"
-
-
-@cache
-def _place(name: str) -> int:
-    return observations().names.index(name)

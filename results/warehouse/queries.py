@@ -1,24 +1,53 @@
-"""The questions of results/aggregate/questions.py as Ibis expressions, the same for every engine.
+"""The aggregate questions as Ibis expressions, the same for every engine, and the classes that ask them.
 
-Each takes the findings (`findings` makes them) and gives the rows of its answer, in no order; times are times. What
-belongs together is defined in results/aggregate/questions.py.
+results/aggregate/questions.py defines the questions and the grouping; expressions return unordered rows.
 """
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ibis
+import msgspec
+import sqlglot
 from ibis import _
+from sqlglot import exp
 
 from probe.timestamps import parse_time, rfc3339
-from results.aggregate.questions import SURE, UNDETERMINED, Period
-from results.warehouse.schema import VERDICTS, Kind, Table
+from results.aggregate import questions
+from results.aggregate.questions import (
+    SURE,
+    UNDETERMINED,
+    AgreementRow,
+    Block,
+    BlockRow,
+    ChangeRow,
+    DelayRow,
+    MatrixRow,
+    MethodRow,
+    Network,
+    Period,
+    ordered,
+)
+from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
+from results.hub.web.context import QUERY_TIMEOUT_S
+from results.hub.web.queries import CellRow
+from results.warehouse.errors import WarehouseError, WarehouseTimeout
+from results.warehouse.schema import VERDICTS, ColumnKind, WarehouseTable
 
-Expression = Any
-"""A table of Ibis, which brings no types."""
-IBIS: dict[Kind, str] = {
+if TYPE_CHECKING:
+    from results.warehouse.clickhouse_engine import ClickhouseEngine
+    from results.warehouse.engine import Engine
+
+AnswerRow = TypeVar("AnswerRow", bound=msgspec.Struct)
+IbisTable = Any
+"""An Ibis expression; Ibis ships no type stubs."""
+IBIS_TYPES: dict[ColumnKind, str] = {
     "text": "string",
     "word": "string",
     "int": "int64",
@@ -29,17 +58,23 @@ IBIS: dict[Kind, str] = {
 }
 NETWORK = ("country", "asn", "network_name")
 SERIES = ("service", "target", "vantage_key")
+NEWEST_VERSION = 'SELECT max("version") AS newest FROM "verdicts"'
+PAGES_CONNECT_TIMEOUT_S = 2
+RETRY_AFTER_S = 15.0
+"""How long an unreachable warehouse is not queried again: each attempt blocks a reading thread."""
 
 
 @cache
-def unbound(table: Table) -> Expression:
-    """A table of the schema, of no engine yet."""
-    return ibis.table({c.name: ("" if c.may_lack else "!") + IBIS[c.kind] for c in table.columns}, name=table.name)
+def table_expression(table: WarehouseTable) -> IbisTable:
+    """A schema table as an Ibis table, not bound to an engine."""
+    return ibis.table(
+        {c.name: ("" if c.nullable else "!") + IBIS_TYPES[c.kind] for c in table.columns}, name=table.name
+    )
 
 
-def judged(versions: int) -> Expression:
-    """Every measurement with its newest verdict, and the controls; `versions` is the highest version there is."""
-    rows = unbound(VERDICTS)
+def current_verdicts(versions: int) -> IbisTable:
+    """Every measurement with its newest verdict, and the controls; `versions` is the highest stored version."""
+    rows = table_expression(VERDICTS)
     if versions == 0:
         return rows
     newer = rows.filter(_.version > 0).group_by("id").agg(newest=_.version.max())
@@ -48,38 +83,40 @@ def judged(versions: int) -> Expression:
     return joined.filter(_.newest.isnull() | (_.version == _.newest)).drop("newest", "judged_again")
 
 
-def findings(versions: int, *, until: str | None = None, since: str | None = None) -> Expression:
-    """The measurements that count: no controls, and none that was repeated at once, whenever that was."""
-    rows = judged(versions)
-    repeated = unbound(VERDICTS).filter(_.repeats.notnull())
+def findings(versions: int, *, until: str | None = None, since: str | None = None) -> IbisTable:
+    """The measurements that count: no controls, and none that an immediate re-test replaced."""
+    rows = current_verdicts(versions)
+    repeated = table_expression(VERDICTS).filter(_.repeats.notnull())
     found = rows.filter(_.control_of.isnull(), _.outcome.notnull(), _.id.notin(repeated.repeats))
     if since is not None:
         found = found.filter(_.started_at >= _moment(since))
     return found if until is None else found.filter(_.started_at < _moment(until))
 
 
-def _within(versions: int, period: Period) -> Expression:
+def _within(versions: int, period: Period) -> IbisTable:
     return findings(versions, since=period.since, until=period.until)
 
 
-def _moment(text: str) -> Expression:
-    """An end of a period. ValueError where it is no time."""
+def _moment(text: str) -> IbisTable:
+    """One end of a period. Raises ValueError for an invalid time."""
     return ibis.timestamp(rfc3339(parse_time(text)).removesuffix("Z"))
 
 
-def matrix(versions: int, period: Period) -> Expression:
-    """Of each target, network and path: how many vantages found it so last."""
-    return _latest(versions, period, ())
+def matrix(versions: int, period: Period) -> IbisTable:
+    """Latest state of each target, network and path: how many vantage points saw it."""
+    return _latest_state(versions, period, ())
 
 
-def cells(versions: int, period: Period) -> Expression:
-    """The matrix told apart by trigger too, and by what the register said."""
-    return _latest(versions, period, ("trigger", "register", "listed", "listed_since")).rename(listed_at="listed_since")
+def cells(versions: int, period: Period) -> IbisTable:
+    """The matrix split by trigger and register entry as well."""
+    return _latest_state(versions, period, ("trigger", "register", "listed", "listed_since")).rename(
+        listed_at="listed_since"
+    )
 
 
-def required(versions: int, period: Period) -> Expression:
-    """Services and targets that were required in the period."""
-    rows = unbound(VERDICTS).filter(_.required > 0)
+def required(versions: int, period: Period) -> IbisTable:
+    """Services and their targets that were required in the period."""
+    rows = table_expression(VERDICTS).filter(_.required > 0)
     if period.since is not None:
         rows = rows.filter(_.started_at >= _moment(period.since))
     if period.until is not None:
@@ -87,63 +124,63 @@ def required(versions: int, period: Period) -> Expression:
     return rows.select("service", "target").distinct()
 
 
-def countries(versions: int, period: None) -> Expression:
-    """Those of all vantages, ever."""
-    return unbound(VERDICTS).filter(_.country.notnull()).select("country").distinct()
+def countries(versions: int, period: None) -> IbisTable:
+    """Countries of all vantage points, for all time."""
+    return table_expression(VERDICTS).filter(_.country.notnull()).select("country").distinct()
 
 
-def _latest(versions: int, period: Period, more: tuple[str, ...]) -> Expression:
-    untold = _.outcome.isin(UNDETERMINED)
-    latest = ibis.window(group_by=SERIES, order_by=[untold, _.started_at.desc(), _.id.desc()])
+def _latest_state(versions: int, period: Period, more: tuple[str, ...]) -> IbisTable:
+    undecided = _.outcome.isin(UNDETERMINED)
+    latest = ibis.window(group_by=SERIES, order_by=[undecided, _.started_at.desc(), _.id.desc()])
     last = _within(versions, period).mutate(place=ibis.row_number().over(latest)).filter(_.place == 0)
     keys = ("service", "target", *NETWORK, "path", "outcome", "method", "agreement", *more)
     return last.group_by(*keys).agg(vantages=_.vantage.nunique(), last_at=_.started_at.max())
 
 
-def agreement_over_time(versions: int, period: Period) -> Expression:
-    """Of each UTC day and country: how many findings agree so with its register."""
+def agreement_over_time(versions: int, period: Period) -> IbisTable:
+    """Counts by UTC day, country and agreement with its register."""
     rows = _within(versions, period).mutate(day=_.started_at.date())
     return rows.group_by("day", "country", "agreement").agg(
         findings=_.count(), targets=_.target.nunique(), vantages=_.vantage.nunique()
     )
 
 
-def blocks(versions: int, period: Period, agreement: str) -> Expression:
-    """Of each target and network: the findings that agree so with the register, by method."""
+def blocks(versions: int, period: Period, agreement: str) -> IbisTable:
+    """Counts of findings with this agreement by target, network and method."""
     rows = _within(versions, period).filter(_.agreement == agreement)
     return rows.group_by("service", "target", *NETWORK, "method", "trigger", "agreement").agg(
         vantages=_.vantage.nunique(), findings=_.count(), first_at=_.started_at.min(), last_at=_.started_at.max()
     )
 
 
-def unlisted_blocks(versions: int, period: Period) -> Expression:
-    """What networks block though no register lists it."""
+def unlisted_blocks(versions: int, period: Period) -> IbisTable:
+    """Targets blocked without being listed."""
     return blocks(versions, period, "unlisted-block")
 
 
-def collateral(versions: int, period: Period) -> Expression:
-    """What networks block by an address that a register blocks for something else."""
+def collateral(versions: int, period: Period) -> IbisTable:
+    """Targets blocked by an address that a register lists for another site."""
     return blocks(versions, period, "collateral")
 
 
-def methods_by_network(versions: int, period: Period) -> Expression:
-    """Of each network and method: how many targets it blocks so."""
+def methods_by_network(versions: int, period: Period) -> IbisTable:
+    """How many targets each network blocks by each method."""
     rows = _within(versions, period).filter(_.outcome == "blocked", _.method.notnull())
     return rows.group_by(*NETWORK, "method").agg(targets=_.target.nunique(), findings=_.count())
 
 
-def enforcement_delay(versions: int, period: Period) -> Expression:
-    """Of each listed target and network the blocks, each with the `reachable` before it: what questions.delay is told.
+def enforcement_delay(versions: int, period: Period) -> IbisTable:
+    """Blocks of each listed target and network, each with the last `reachable` before it: input of questions.delay.
 
-    `block` counts the reachable ones so far, which puts the blocks of a network in order.
+    `block` counts the `reachable` results so far, which orders the blocks of a network.
     """
     rows = _within(versions, period)
     listed = rows.filter(_.listed == 1, _.listed_since.notnull())
     listed = listed.group_by("target", "country").agg(listed_at=_.listed_since.min())
-    listed = listed.select(text="target", land=_.country.fill_null(""), listed_at="listed_at")
+    listed = listed.select(text="target", listed_country=_.country.fill_null(""), listed_at="listed_at")
     counts = (_.outcome == "reachable") | ((_.outcome == "blocked") & _.confidence.isin(SURE))
     seen = rows.filter(_.path == "direct", counts)
-    seen = seen.inner_join(listed, [seen.target == listed.text, seen.country.fill_null("") == listed.land])
+    seen = seen.inner_join(listed, [seen.target == listed.text, seen.country.fill_null("") == listed.listed_country])
     reachable = (_.outcome == "reachable").cast("int64")
     so_far = ibis.cumulative_window(group_by=("target", *NETWORK), order_by=[_.started_at, _.id])
     seen = seen.mutate(block=reachable.sum().over(so_far))
@@ -152,13 +189,13 @@ def enforcement_delay(versions: int, period: Period) -> Expression:
     )
 
 
-def _at(outcome: str) -> Expression:
-    """When it was found so, NULL where it was found otherwise: what an empty `max(…) where` gives differs by engine."""
+def _at(outcome: str) -> IbisTable:
+    """Time of a result with this outcome, else NULL: engines differ in the value of an empty `max(…) where`."""
     return (_.outcome == outcome).ifelse(_.started_at, ibis.null("timestamp(3)"))
 
 
-def changes(versions: int, period: Period) -> Expression:
-    """Findings of a vantage that are blocked where the one before was reachable, or the other way about."""
+def changes(versions: int, period: Period) -> IbisTable:
+    """Changes between blocked and reachable in consecutive findings of a vantage point."""
     rows = findings(versions, until=period.until).filter(_.outcome.isin(("blocked", "reachable")))
     series = ibis.window(group_by=SERIES, order_by=[_.started_at, _.id])
     rows = rows.mutate(
@@ -170,3 +207,101 @@ def changes(versions: int, period: Period) -> Expression:
         "service", "target", "vantage", *NETWORK, "path", "was", now="outcome",
         method=ibis.coalesce(_.method, _.before), last_was_at="last_at", first_now_at="started_at", id="id",
     )  # fmt: skip
+
+
+class WarehouseAnswers:
+    """Answers the aggregate questions from one open warehouse."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def matrix(self, period: Period) -> list[MatrixRow]:
+        return self._ask(MatrixRow, matrix, period)
+
+    def agreement_over_time(self, period: Period) -> list[AgreementRow]:
+        return self._ask(AgreementRow, agreement_over_time, period)
+
+    def enforcement_delay(self, period: Period) -> list[DelayRow]:
+        blocks: dict[tuple[str, Network, str], list[tuple[int, Block]]] = defaultdict(list)
+        for row in self._rows(enforcement_delay, period):
+            network = (row["country"], row["asn"], row["network_name"])
+            block = Block(row["opened_at"], row["first_at"], row["last_at"])
+            blocks[row["target"], network, row["listed_at"]].append((row["block"], block))
+        return ordered(
+            questions.delay(*key, [block for _, block in sorted(numbered_blocks, key=lambda numbered: numbered[0])])
+            for key, numbered_blocks in blocks.items()
+        )
+
+    def unlisted_blocks(self, period: Period) -> list[BlockRow]:
+        return self._ask(BlockRow, unlisted_blocks, period)
+
+    def collateral(self, period: Period) -> list[BlockRow]:
+        return self._ask(BlockRow, collateral, period)
+
+    def methods_by_network(self, period: Period) -> list[MethodRow]:
+        return self._ask(MethodRow, methods_by_network, period)
+
+    def changes(self, period: Period) -> list[ChangeRow]:
+        return self._ask(ChangeRow, changes, period)
+
+    def _ask(self, kind: type[AnswerRow], query: Any, period: Period) -> list[AnswerRow]:
+        return ordered(kind(**row) for row in self._rows(query, period))
+
+    def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
+        newest = self._engine.query(NEWEST_VERSION).to_pylist()[0]["newest"] or 0
+        rows = self._engine.query(to_sql(query(newest, period), self._engine.dialect)).to_pylist()
+        return [{name: _json_value(value) for name, value in row.items()} for row in rows]
+
+
+def to_sql(expression: Any, dialect: str) -> str:
+    """The expression as SQL with exact counts; Ibis picks approximate ones for ClickHouse."""
+    tree = sqlglot.parse_one(str(ibis.to_sql(expression, dialect=dialect)), read=dialect)
+    made: str = tree.transform(_exact_count).sql(dialect=dialect)
+    return made
+
+
+def _exact_count(node: exp.Expression) -> exp.Expression:
+    if isinstance(node, exp.ApproxDistinct):
+        return exp.Count(this=exp.Distinct(expressions=[node.this]))
+    return node
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value.replace(tzinfo=UTC))
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def pages_engine(url: str) -> ClickhouseEngine:
+    """Open a clickhouse:// warehouse with short timeouts; the reading threads share it and the caller closes it."""
+    from results.warehouse.clickhouse_engine import ClickhouseEngine
+
+    return ClickhouseEngine(url, timeout_s=int(QUERY_TIMEOUT_S), connect_timeout_s=PAGES_CONNECT_TIMEOUT_S)
+
+
+class WarehousePageAnswers(WarehouseAnswers):
+    """Answers for hub pages; raises QueryTimeout, and WarehouseUnavailable while the warehouse is unreachable."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(engine)
+        self._clock, self._away_until = clock, 0.0
+
+    def cells(self, period: Period) -> list[CellRow]:
+        return self._ask(CellRow, cells, period)
+
+    def required(self, period: Period) -> set[tuple[str | None, str]]:
+        return {(row["service"], row["target"]) for row in self._rows(required, period)}
+
+    def countries(self) -> list[str]:
+        return sorted(row["country"] for row in self._rows(countries, None))
+
+    def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
+        if self._clock() < self._away_until:
+            raise WarehouseUnavailable
+        try:
+            return super()._rows(query, period)
+        except WarehouseTimeout as error:
+            raise QueryTimeout from error
+        except WarehouseError as error:
+            self._away_until = self._clock() + RETRY_AFTER_S
+            raise WarehouseUnavailable(str(error)) from error

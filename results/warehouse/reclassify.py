@@ -1,7 +1,7 @@
-"""Judging everything again by today's rules, in parallel processes: a new version beside the old, and what changed.
+"""Reclassifies a warehouse by today's rules and stores changed verdicts under a new version.
 
-Work is cut by day and target, which is how the rows lie. This process reads and writes; the others judge what they are
-sent, so that it does not matter whether an engine lets several processes in.
+Work is split by day and target, the sort order of the rows. This process reads and writes the warehouse, since an
+engine may admit a single process; worker processes judge.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
+from results.db.write import sparse, to_json
+from results.fingerprints.collection import library_of
 from results.judge.judged import JudgedMeasurement
+from results.judge.rules import rules_version
 from results.warehouse import parquet, queries
-from results.warehouse.batch import table_of
-from results.warehouse.client import sql
-from results.warehouse.ddl import literal, quoted
-from results.warehouse.rows import finished_of
-from results.warehouse.schema import LOADS, VERDICTS, observations
+from results.warehouse.load import make_judge
+from results.warehouse.queries import to_sql
+from results.warehouse.rows import to_arrow, to_finished
+from results.warehouse.schema import LOADS, VERDICTS, observations, quoted_name, sql_literal
 
 if TYPE_CHECKING:
     from results.db.store import Judge
     from results.warehouse.engine import Engine
 
-AT_ONCE = 2000
-"""Measurements in a piece of work, about: those of one day and target are never torn apart."""
-LOOKED_BACK = timedelta(days=2)
-"""How much older a recorded control may be."""
-RUN = "reclassify"
-DAYS = 'SELECT "day", "target", count(*) AS n FROM "verdicts" GROUP BY "day", "target" ORDER BY "day", "target"'
+MEASUREMENTS_PER_TASK = 2000
+"""Approximate: the measurements of one day and target stay together."""
+CONTROL_LOOKBACK = timedelta(days=2)
+"""Maximum age of a recorded control, relative to the measurement."""
+LOAD_NAME = "reclassify"
+TARGETS_BY_DAY = (
+    'SELECT "day", "target", count(*) AS n FROM "verdicts" GROUP BY "day", "target" ORDER BY "day", "target"'
+)
 
-Change = tuple[str, str | None, str, str | None, str]
-"""Outcome and method as they were, as they are now, and the rule that made them so."""
+VerdictChange = tuple[str, str | None, str, str | None, str]
+"""Outcome and method before, outcome and method now, and the deciding rules."""
 
 
-class Piece(msgspec.Struct):
-    """What a judging process is sent: rows as Arrow streams."""
+class ReclassifyTask(msgspec.Struct):
+    """Input of a worker process: rows as Arrow streams."""
 
     version: int
     verdicts: bytes
@@ -50,49 +54,50 @@ class Piece(msgspec.Struct):
     blobs: bytes
 
 
-class Judged(msgspec.Struct):
-    """What comes back: how many were judged, the rows of those that changed, and how."""
+class TaskResult(msgspec.Struct):
+    """Output of a worker process: measurements judged, rows and counts of changed verdicts."""
 
     measurements: int
     rows: bytes
-    changes: Counter[Change]
+    changes: Counter[VerdictChange]
 
 
-class Reclassified(msgspec.Struct):
-    """How far it is: measurements judged, of how many rows, and what changed so far."""
+class ReclassifyProgress(msgspec.Struct):
+    """Progress: measurements judged, rows in total, and changes so far."""
 
     version: int
     measurements: int
     total: int
-    changes: Counter[Change]
+    changes: Counter[VerdictChange]
 
 
 def reclassify(
     engine: Engine, clock: Callable[[], datetime], *, workers: int, fingerprints: Path | None = None
-) -> Iterator[Reclassified]:
-    """Judge all of it, each piece stored before it is told. `fingerprints`: the database beside which they lie."""
-    newest = engine.ask(f'SELECT max("version") AS newest FROM {quoted(VERDICTS.name)}').to_pylist()[0]["newest"] or 0  # noqa: S608
-    pieces = list(_cut(engine.ask(DAYS).to_pylist()))
-    so_far = Reclassified(newest + 1, 0, sum(n for _, _, n in pieces), Counter())
+) -> Iterator[ReclassifyProgress]:
+    """Reclassify everything; results are stored before they are yielded. `fingerprints`: path of the database whose
+    fingerprints apply."""
+    newest = engine.query(queries.NEWEST_VERSION).to_pylist()[0]["newest"] or 0
+    batches = list(_split(engine.query(TARGETS_BY_DAY).to_pylist()))
+    progress = ReclassifyProgress(newest + 1, 0, sum(n for _, _, n in batches), Counter())
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(fingerprints,)) as pool:
-        waiting: deque[Future[Judged]] = deque()
-        for day, targets, _ in pieces:
-            waiting.append(pool.submit(judge_piece, _piece(engine, newest, day, targets)))
-            if len(waiting) > 2 * workers:
-                _keep(engine, waiting.popleft().result(), so_far, clock)
-                yield so_far
-        while waiting:
-            _keep(engine, waiting.popleft().result(), so_far, clock)
-            yield so_far
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(fingerprints,)) as pool:
+        pending: deque[Future[TaskResult]] = deque()
+        for day, targets, _ in batches:
+            pending.append(pool.submit(judge_task, _make_task(engine, newest, day, targets)))
+            if len(pending) > 2 * workers:
+                _store(engine, pending.popleft().result(), progress, clock)
+                yield progress
+        while pending:
+            _store(engine, pending.popleft().result(), progress, clock)
+            yield progress
 
 
-def _cut(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[date, list[str], int]]:
-    """Days and targets, together as many as are judged at once."""
+def _split(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[date, list[str], int]]:
+    """Days with targets and their number of measurements, one item for each task."""
     targets: list[str] = []
     day, count = None, 0
     for row in rows:
-        if targets and (row["day"] != day or count + row["n"] > AT_ONCE):
+        if targets and (row["day"] != day or count + row["n"] > MEASUREMENTS_PER_TASK):
             yield day, targets, count  # type: ignore[misc]
             targets, count = [], 0
         day, count = row["day"], count + row["n"]
@@ -101,114 +106,110 @@ def _cut(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[date, list[str], i
         yield day, targets, count  # type: ignore[misc]
 
 
-def _piece(engine: Engine, newest: int, day: date, targets: Sequence[str]) -> Piece:
-    current = queries.judged(newest)
+def _make_task(engine: Engine, newest: int, day: date, targets: Sequence[str]) -> ReclassifyTask:
+    current = queries.current_verdicts(newest)
     rows = current.filter(current.day == day, current.target.isin(targets))
-    verdicts = parquet.fitted(engine.ask(sql(rows, engine.dialect)), VERDICTS)
-    named = ", ".join(literal(target, engine.dialect) for target in targets)
-    steps = _steps(engine, f'"day" = \'{day.isoformat()}\' AND "target" IN ({named})')
-    recorded = {
-        one for text in verdicts["context"].to_pylist() if text and '"recorded"' in text for one in _recorded(text)
-    }
-    others = _recorded_rows(engine, sorted(recorded), day)
-    ids = [literal(one, engine.dialect) for one in others["id"].to_pylist()]
+    verdicts = parquet.fit_to_schema(engine.query(to_sql(rows, engine.dialect)), VERDICTS)
+    listed = ", ".join(sql_literal(target, engine.dialect) for target in targets)
+    steps = _steps(engine, f'"day" = \'{day.isoformat()}\' AND "target" IN ({listed})')
+    contexts = [text for text in verdicts["context"].to_pylist() if text and '"recorded"' in text]
+    recorded = _recorded_rows(engine, sorted({control for text in contexts for control in _recorded_ids(text)}), day)
+    ids = [sql_literal(control, engine.dialect) for control in recorded["id"].to_pylist()]
     if ids:
-        more = f"\"day\" BETWEEN '{(day - LOOKED_BACK).isoformat()}' AND '{day.isoformat()}'"
-        steps = pa.concat_tables([steps, _steps(engine, f'{more} AND "measurement" IN ({", ".join(ids)})')])
-    hashes = sorted(parquet.named(steps))
-    months = {day.replace(day=1), (day - LOOKED_BACK).replace(day=1)}
-    blobs = [parquet.blobs(engine, hashes[n : n + 500], month) for month in months for n in range(0, len(hashes), 500)]
-    content = pa.concat_tables(blobs) if blobs else parquet.blobs(engine, ["none"], day)
-    return Piece(newest + 1, _bytes(verdicts), _bytes(steps), _bytes(others), _bytes(content))
+        days = f"\"day\" BETWEEN '{(day - CONTROL_LOOKBACK).isoformat()}' AND '{day.isoformat()}'"
+        steps = pa.concat_tables([steps, _steps(engine, f'{days} AND "measurement" IN ({", ".join(ids)})')])
+    hashes = parquet.blob_hashes(steps)
+    months = {day.replace(day=1), (day - CONTROL_LOOKBACK).replace(day=1)}
+    blobs = pa.concat_tables([parquet.read_blobs(engine, hashes, month) for month in months])
+    return ReclassifyTask(newest + 1, _bytes(verdicts), _bytes(steps), _bytes(recorded), _bytes(blobs))
 
 
 def _steps(engine: Engine, where: str) -> pa.Table:
     table = observations()
-    columns = ", ".join(map(quoted, table.names))
-    query = f'SELECT {columns} FROM {quoted(table.name)} WHERE {where} ORDER BY "measurement", "place"'  # noqa: S608
-    return parquet.fitted(engine.ask(query), table)
+    columns = ", ".join(map(quoted_name, table.names))
+    query = f'SELECT {columns} FROM {quoted_name(table.name)} WHERE {where} ORDER BY "measurement", "place"'  # noqa: S608
+    return parquet.fit_to_schema(engine.query(query), table)
 
 
 def _recorded_rows(engine: Engine, ids: Sequence[str], day: date) -> pa.Table:
-    """The measurements of other vantages that served as controls, as far as they are there."""
-    named = ", ".join(literal(one, engine.dialect) for one in ids) or "''"
-    when = f"\"day\" BETWEEN '{(day - LOOKED_BACK).isoformat()}' AND '{day.isoformat()}'"
-    query = f'SELECT * FROM {quoted(VERDICTS.name)} WHERE {when} AND "version" = 0 AND "id" IN ({named})'  # noqa: S608
-    return parquet.fitted(engine.ask(query), VERDICTS)
+    """Stored measurements of other vantage points that served as controls."""
+    listed = ", ".join(sql_literal(control, engine.dialect) for control in ids) or "''"
+    days = f"\"day\" BETWEEN '{(day - CONTROL_LOOKBACK).isoformat()}' AND '{day.isoformat()}'"
+    query = f'SELECT * FROM {quoted_name(VERDICTS.name)} WHERE {days} AND "version" = 0 AND "id" IN ({listed})'  # noqa: S608
+    return parquet.fit_to_schema(engine.query(query), VERDICTS)
 
 
-def _recorded(context: str) -> Sequence[str]:
-    return msgspec.json.decode(context, type=_Context).recorded
+def _recorded_ids(context: str) -> Sequence[str]:
+    return msgspec.json.decode(context, type=_RecordedControls).recorded
 
 
-class _Context(msgspec.Struct):
+class _RecordedControls(msgspec.Struct):
+    """The part of a stored context that names recorded controls."""
+
     recorded: tuple[str, ...] = ()
 
 
-def _keep(engine: Engine, judged: Judged, so_far: Reclassified, clock: Callable[[], datetime]) -> None:
-    so_far.measurements += judged.measurements
-    so_far.changes += judged.changes
-    mark = (RUN, so_far.version, so_far.measurements, _rules(), so_far.changes.total(), clock().replace(tzinfo=None))
-    with engine.together():
+def _store(engine: Engine, judged: TaskResult, progress: ReclassifyProgress, clock: Callable[[], datetime]) -> None:
+    progress.measurements += judged.measurements
+    progress.changes += judged.changes
+    mark = (
+        LOAD_NAME,
+        progress.version,
+        progress.measurements,
+        rules_version(),
+        progress.changes.total(),
+        clock().replace(tzinfo=None),
+    )
+    with engine.transaction():
         engine.insert(VERDICTS, _table(judged.rows))
-        engine.insert(LOADS, table_of(LOADS, [mark])[0])
-
-
-def _rules() -> str:
-    from results.judge.rules import rules_version
-
-    return rules_version()
+        engine.insert(LOADS, to_arrow(LOADS, [mark])[0])
 
 
 _judge: Judge | None = None
 
 
-def _begin(fingerprints: Path | None) -> None:
-    """In a judging process, once."""
+def _start_worker(fingerprints: Path | None) -> None:
+    """Set up a worker process."""
     global _judge
-    from results.fingerprints.collection import library_of
-    from results.warehouse.classify import judge_by
 
-    _judge = judge_by(library_of(fingerprints) if fingerprints is not None else None)
+    _judge = make_judge(library_of(fingerprints) if fingerprints is not None else None)
 
 
-def judge_piece(piece: Piece) -> Judged:
-    """In a judging process: the rows of what is now judged otherwise, under the new version."""
+def judge_task(piece: ReclassifyTask) -> TaskResult:
+    """Judge a task in a worker process; return the changed rows under the new version."""
     assert _judge is not None
     rows, recorded = _table(piece.verdicts).to_pylist(), {row["id"]: row for row in _table(piece.recorded).to_pylist()}
     steps: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for step in _table(piece.steps).to_pylist():
         steps[step["measurement"]].append(step)
     blobs = {row["sha256"]: row["content"] for row in _table(piece.blobs).to_pylist()}
-    made: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    controls_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["control_of"] is not None:
-            made[row["control_of"]].append(row)
-    changes: Counter[Change] = Counter()
+            controls_of[row["control_of"]].append(row)
+    changes: Counter[VerdictChange] = Counter()
     changed, judged = [], 0
     for row in rows:
         if row["control_of"] is None and row["outcome"] is not None:
-            named = _recorded(row["context"] or "{}")
-            controls = [*made[row["id"]], *(recorded[one] for one in named if one in recorded)]
-            old = finished_of(row, steps, controls, blobs)
+            ids = _recorded_ids(row["context"] or "{}")
+            controls = [*controls_of[row["id"]], *(recorded[control] for control in ids if control in recorded)]
+            old = to_finished(row, steps, controls, blobs)
             new = _judge(old)
             judged += 1
-            if _concluded(new) != _concluded(old):
-                changed.append(_new(row, new, piece.version))
+            if _conclusion(new) != _conclusion(old):
+                changed.append(_changed_row(row, new, piece.version))
                 was, now = old.verdict, new.verdict
                 changes[was.outcome, was.method, now.outcome, now.method, " ".join(now.rules)] += 1
-    made_of = [tuple(row[name] for name in VERDICTS.names) for row in changed]
-    return Judged(judged, _bytes(table_of(VERDICTS, made_of)[0]), changes)
+    values = [tuple(row[name] for name in VERDICTS.names) for row in changed]
+    return TaskResult(judged, _bytes(to_arrow(VERDICTS, values)[0]), changes)
 
 
-def _concluded(finished: JudgedMeasurement) -> tuple[Any, ...]:
-    """What a verdict says, by whatever version of the rules."""
+def _conclusion(finished: JudgedMeasurement) -> tuple[Any, ...]:
+    """The verdict without its rules version, and the agreement."""
     return msgspec.structs.replace(finished.verdict, rules_version=""), finished.agreement
 
 
-def _new(row: dict[str, Any], new: JudgedMeasurement, version: int) -> dict[str, Any]:
-    from results.db.write import sparse, to_json
-
+def _changed_row(row: dict[str, Any], new: JudgedMeasurement, version: int) -> dict[str, Any]:
     verdict = new.verdict
     return row | {
         "version": version,

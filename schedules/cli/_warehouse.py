@@ -41,17 +41,15 @@ FROM loads GROUP BY source ORDER BY source
 def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
     """Load every source, with a bar on a terminal, and say what came of each."""
     from results.fingerprints.collection import library_of
-    from results.warehouse.classify import judge_by
-    from results.warehouse.load import load
-    from results.warehouse.sources import sources
+    from results.warehouse.load import find_sources, load_source, make_judge
 
-    judge = judge_by(library_of(app.database))
+    judge = make_judge(library_of(app.database))
     read = measurements = skipped = 0
     try:
-        for source in (source for place in places for source in sources(place, judge)):
+        for source in (source for place in places for source in find_sources(place, judge)):
             own = left_out = 0
             with _bar(app.quiet, source.name) as tell:
-                for step in load(engine, source, lambda: datetime.now(UTC)):
+                for step in load_source(engine, source, lambda: datetime.now(UTC)):
                     tell(step.position, step.total)
                     own, left_out = own + step.measurements, left_out + step.skipped
                     if step.why is not None:
@@ -83,13 +81,13 @@ def _bar(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
 def archived(app: App, engine: Engine, to: str, since: date | None, until: date | None) -> None:
     """Write every partition, with a bar on a terminal."""
     from results.warehouse import parquet
-    from results.warehouse.filesystem import place
+    from results.warehouse.parquet import open_path
 
-    there, measurements = place(to), 0
-    found = parquet.partitions(engine, since, until)
+    there, measurements = open_path(to), 0
+    found = parquet.list_partitions(engine, since, until)
     with _bar(app.quiet, "archive") as tell:
         for number, (country, day) in enumerate(found, 1):
-            measurements += parquet.write(engine, there, country, day)
+            measurements += parquet.write_partition(engine, there, country, day)
             tell(number, len(found))
     talk(f"{how_many(measurements, 'measurement')} in {how_many(len(found), 'partition')}, {to}", quiet=app.quiet)
 
@@ -98,9 +96,9 @@ def reclassified(app: App, engine: Engine, workers: int | None, as_json: bool) -
     """Judge again, with a bar on a terminal, and say what changed: from what, to what, by which rule."""
     import os
 
-    from results.warehouse.reclassify import Reclassified, reclassify
+    from results.warehouse.reclassify import ReclassifyProgress, reclassify
 
-    end: Reclassified | None = None
+    end: ReclassifyProgress | None = None
     many = workers or os.cpu_count() or 1
     with _bar(app.quiet, "judging") as tell:
         for end in reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
@@ -178,10 +176,10 @@ def _short(name: str, value: Any) -> str:
 
 def told(app: App, engine: Engine, as_json: bool) -> None:
     """What the warehouse holds."""
-    held = {name: _plain(value) for name, value in engine.ask(HELD).to_pylist()[0].items()}
-    held |= engine.ask(STEPS).to_pylist()[0]
-    newest = engine.ask("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
-    read = [{name: _plain(value) for name, value in row.items()} for row in engine.ask(READ).to_pylist()]
+    held = {name: _plain(value) for name, value in engine.query(HELD).to_pylist()[0].items()}
+    held |= engine.query(STEPS).to_pylist()[0]
+    newest = engine.query("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
+    read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(READ).to_pylist()]
     held |= {"version": newest or 0, "bytes": engine.stored_bytes(), "sources": read}
     if as_json:
         print_json(held)

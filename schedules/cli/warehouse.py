@@ -74,7 +74,7 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
 
     period = Period(since=text_of(since), until=text_of(until))
     with opened(url, must_exist=True) as engine:
-        from results.warehouse.client import WarehouseAnswers
+        from results.warehouse.queries import WarehouseAnswers
 
         rows = getattr(WarehouseAnswers(engine), name)(period)
     shown(app, name, rows, form)
@@ -130,7 +130,8 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
 def opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
     """The warehouse, while something is done with it; what is wrong with it is said in one line."""
     try:
-        from results.warehouse.engine import WarehouseError, open_engine
+        from results.warehouse.engine import open_engine
+        from results.warehouse.errors import WarehouseError
     except ModuleNotFoundError as error:
         raise click.ClickException(MISSING.format(error.name)) from error
     try:

@@ -175,10 +175,10 @@ def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[Hub
 
 @contextmanager
 def _warehouse_answers(store: str) -> Iterator[PageAnswers]:
-    from results.warehouse.hub_backend import StoreAnswers, pages_engine
+    from results.warehouse.queries import WarehousePageAnswers, pages_engine
 
     with closing(pages_engine(store)) as engine:
-        yield StoreAnswers(engine)
+        yield WarehousePageAnswers(engine)
 
 
 def _address_lookup(config: Config) -> AddressLookup | None:

@@ -40,12 +40,13 @@ def main(database: str) -> int:
     from datetime import UTC, datetime
 
     from results.warehouse import from_database
-    from results.warehouse.engine import WarehouseError, open_engine
-    from results.warehouse.load import load
+    from results.warehouse.engine import open_engine
+    from results.warehouse.errors import WarehouseError
+    from results.warehouse.load import load_source
 
     try:
         with closing(open_engine(os.environ[URL_VARIABLE])) as engine:
-            for _ in load(engine, from_database.source(Path(database)), lambda: datetime.now(UTC)):
+            for _ in load_source(engine, from_database.database_source(Path(database)), lambda: datetime.now(UTC)):
                 pass
     except WarehouseError as error:
         print(f"reachprobe: {error}; tried again in {LOAD_EVERY_S:.0f} s", file=sys.stderr, flush=True)

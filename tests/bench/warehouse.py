@@ -62,9 +62,9 @@ def _batches(folder: Path) -> Any:
 
 
 def _warehouse(store: str, folder: Path) -> dict[str, Any]:
-    from results.warehouse.batch import table_of
-    from results.warehouse.client import WarehouseAnswers
     from results.warehouse.engine import open_engine
+    from results.warehouse.queries import WarehouseAnswers
+    from results.warehouse.rows import to_arrow
     from results.warehouse.schema import LOADS, VERDICTS, observations
 
     engine = open_engine(f"{store}://{folder}/{store}.warehouse")
@@ -72,10 +72,10 @@ def _warehouse(store: str, folder: Path) -> dict[str, Any]:
     for number, (verdicts, steps) in enumerate(_batches(folder), 1):
         began = time.perf_counter()
         position = ("bench", number, number, "", verdicts.num_rows, datetime.now(UTC).replace(tzinfo=None))
-        with engine.together():
+        with engine.transaction():
             engine.insert(observations(), steps.cast(_schema(observations())))
             engine.insert(VERDICTS, verdicts.cast(_schema(VERDICTS)))
-            engine.insert(LOADS, table_of(LOADS, [position])[0])
+            engine.insert(LOADS, to_arrow(LOADS, [position])[0])
         spent, rows = spent + time.perf_counter() - began, rows + steps.num_rows
     told = {"load_s": spent, "observations": rows, **_asked(WarehouseAnswers(engine))}
     told["bytes"] = engine.stored_bytes()

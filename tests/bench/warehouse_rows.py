@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from probe.model import Vantage
 from probe.net.network import ALPHABET
 from results.warehouse import from_database
-from results.warehouse.batch import vantage_key
+from results.warehouse.rows import vantage_key
 from results.warehouse.schema import VERDICTS, arrow_schema, observations
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
@@ -45,7 +45,7 @@ class Fleet:
 
     def __init__(self, database: Path, seed: int = 15) -> None:
         chance = random.Random(seed)
-        (_, _), (_, steps), (_, said) = next(from_database.batches(database)).tables
+        (_, _), (_, steps), (_, said) = next(from_database.database_batches(database)).tables
         self.kinds = [_kind(steps, said, *SHOWN_BY[kind]) for kind in range(5)]
         self.networks = [(chance.choice(COUNTRIES), 1000 + n, f"Network {n}") for n in range(NETWORKS)]
         self.vantages = [_vantage(n, self.networks[n % NETWORKS], chance) for n in range(VANTAGES)]

@@ -13,11 +13,9 @@ import msgspec
 
 from results.aggregate.questions import Aggregates, Period
 from results.aggregate.sqlite import SqliteAggregates
-from results.warehouse.classify import judge_by
-from results.warehouse.client import WarehouseAnswers
 from results.warehouse.engine import open_engine
-from results.warehouse.load import load
-from results.warehouse.sources import sources
+from results.warehouse.load import find_sources, load_source, make_judge
+from results.warehouse.queries import WarehouseAnswers
 
 QUESTIONS = (
     "matrix",
@@ -36,9 +34,9 @@ def fill(url: str, *places: Path | str) -> list[int]:
     """Load these, each as far as it was not yet; how many measurements came of each."""
     with closing(open_engine(url)) as engine:
         return [
-            sum(step.measurements for step in load(engine, source, lambda: NOW))
+            sum(step.measurements for step in load_source(engine, source, lambda: NOW))
             for place in places
-            for source in sources(str(place), judge_by())
+            for source in find_sources(str(place), make_judge())
         ]
 
 

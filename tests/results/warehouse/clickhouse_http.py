@@ -46,13 +46,13 @@ class Chdb:
     def __init__(self, folder: Path) -> None:
         self.folder, self._lock = folder, threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "results.warehouse.chdb_worker", str(folder / "store")]
+        command = [sys.executable, "-m", "results.warehouse.chdb_engine", str(folder / "store")]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self._answer()
-        from results.warehouse.clickhouse_errors import READING, WRITING
+        from results.warehouse.schema import READ_SETTINGS, WRITE_SETTINGS
 
         # What the client wants set it has to say itself.
-        self._run("SET " + ", ".join(f"{name} = DEFAULT" for name in READING | WRITING))
+        self._run("SET " + ", ".join(f"{name} = DEFAULT" for name in READ_SETTINGS | WRITE_SETTINGS))
 
     def ask(self, query: str, database: str, settings: dict[str, str]) -> bytes:
         """With these settings, and as if nobody had set any before."""

@@ -42,16 +42,14 @@ def main(url: str, source: str) -> None:
     from contextlib import closing
     from datetime import UTC, datetime
 
-    from results.warehouse import from_database, from_records
-    from results.warehouse.classify import judge_by
+    from results.warehouse import from_database, load
     from results.warehouse.engine import open_engine
-    from results.warehouse.load import load
-    from results.warehouse.sources import sources
+    from results.warehouse.load import find_sources, load_source, make_judge
 
-    from_database.AT_ONCE = from_records.AT_ONCE = 60
+    from_database.MEASUREMENTS_PER_BATCH = load.RECORDS_PER_BATCH = 60
     with closing(open_engine(url)) as engine:
-        for one in sources(source, judge_by()):
-            for step in load(engine, one, lambda: datetime.now(UTC)):
+        for one in find_sources(source, make_judge()):
+            for step in load_source(engine, one, lambda: datetime.now(UTC)):
                 print(step.position, flush=True)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from results.aggregate.questions import Period
 from results.warehouse.engine import open_engine
-from results.warehouse.load import reached
+from results.warehouse.load import stored_position
 from tests.results.warehouse import random_records
 from tests.results.warehouse.asked import count, fill, of_database, of_warehouse
 from tests.results.warehouse.killing import loaded_in_spite_of_kills
@@ -49,9 +49,9 @@ def test_what_was_loaded_twice_is_read_once(database: Path, tmp_path: Path) -> N
     fill(url, database)
     before = count(url)
     with closing(open_engine(url)) as engine:
-        engine.ask("SELECT 1")
-        key = engine.ask("SELECT source FROM loads").to_pylist()[0]["source"]
-        assert reached(engine, key).position == 2940
+        engine.query("SELECT 1")
+        key = engine.query("SELECT source FROM loads").to_pylist()[0]["source"]
+        assert stored_position(engine, key).position == 2940
         engine.run("TRUNCATE TABLE loads")  # type: ignore[attr-defined]
 
     assert fill(url, database) == [2940]

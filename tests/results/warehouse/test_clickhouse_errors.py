@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from results.warehouse.clickhouse_errors import said
-from results.warehouse.engine import TooLong, WarehouseError, open_engine
+from results.warehouse.engine import open_engine
+from results.warehouse.errors import WarehouseError, WarehouseTimeout, clickhouse_message
 from tests.results.warehouse.asked import count, fill
 from tests.results.warehouse.clickhouse_process import RunningClickhouse
 from tests.results.warehouse.killing import loading
@@ -107,7 +107,7 @@ def test_who_asks_a_database_that_is_not_there_makes_none(clickhouse: RunningCli
 
     assert "there is no warehouse yet; `reachprobe warehouse load` makes it" in told
     with closing(open_engine(clickhouse.url("other"))) as engine:
-        names = engine.ask("SELECT name FROM system.databases").to_pylist()
+        names = engine.query("SELECT name FROM system.databases").to_pylist()
     assert "mistyped" not in {row["name"] for row in names}
 
 
@@ -126,8 +126,8 @@ def test_who_may_only_read_asks_and_does_not_load(clickhouse: RunningClickhouse,
 def test_a_question_that_takes_too_long_is_given_up(clickhouse: RunningClickhouse) -> None:
     from results.warehouse.clickhouse_engine import ClickhouseEngine
 
-    with closing(ClickhouseEngine(clickhouse.url("slow"), longest_s=1)) as engine, pytest.raises(TooLong):
-        engine.ask("SELECT sleep(3)")
+    with closing(ClickhouseEngine(clickhouse.url("slow"), timeout_s=1)) as engine, pytest.raises(WarehouseTimeout):
+        engine.query("SELECT sleep(3)")
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_a_question_that_is_wrong_is_said_as_the_server_says_it(clickhouse: Runn
         closing(open_engine(clickhouse.url("wrong"))) as engine,
         pytest.raises(WarehouseError, match="Unknown expression identifier `blocked`"),
     ):
-        engine.ask("SELECT blocked FROM verdicts")
+        engine.query("SELECT blocked FROM verdicts")
 
 
 @pytest.mark.slow
@@ -160,7 +160,9 @@ def test_a_server_that_is_killed_during_a_load_and_comes_back(tmp_path: Path, th
 
 
 def test_an_error_with_block_in_it_is_not_taken_for_a_lock() -> None:
-    assert said("Code: 10. DB::Exception: Not found column blocked in block. (NOT_FOUND_COLUMN_IN_BLOCK)").startswith(
-        "Not found column"
+    assert clickhouse_message(
+        "Code: 10. DB::Exception: Not found column blocked in block. (NOT_FOUND_COLUMN_IN_BLOCK)"
+    ).startswith("Not found column")
+    assert "another process" in clickhouse_message(
+        "Code: 76. DB::Exception: Cannot lock file /x/status. (CANNOT_OPEN_FILE)"
     )
-    assert "another process" in said("Code: 76. DB::Exception: Cannot lock file /x/status. (CANNOT_OPEN_FILE)")

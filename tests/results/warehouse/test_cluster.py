@@ -21,7 +21,7 @@ from results.aggregate.questions import Period
 from results.db.store import Store
 from results.export import exchange
 from results.warehouse.engine import open_engine
-from results.warehouse.load import reached
+from results.warehouse.load import stored_position
 from tests.results.warehouse import random_records
 from tests.results.warehouse.asked import count, fill, of_database, of_warehouse
 from tests.results.warehouse.clickhouse_process import RunningClickhouse
@@ -83,22 +83,22 @@ def test_what_was_loaded_twice_is_read_once(url: str, three_weeks: list[Path]) -
     fill(url, three_weeks[0])
     before = count(url)
     with closing(open_engine(url)) as engine:
-        key = engine.ask("SELECT source FROM loads").to_pylist()[0]["source"]
-        assert reached(engine, key).position == 588
+        key = engine.query("SELECT source FROM loads").to_pylist()[0]["source"]
+        assert stored_position(engine, key).position == 588
         client: Any = engine
         client._client.command("TRUNCATE TABLE loads")
 
     assert fill(url, three_weeks[0]) == [588]
 
     with closing(open_engine(url)) as engine:
-        (rows,) = engine.ask("SELECT count(*) AS n FROM verdicts SETTINGS final = 0").to_pylist()
+        (rows,) = engine.query("SELECT count(*) AS n FROM verdicts SETTINGS final = 0").to_pylist()
     assert rows["n"] == 2 * before["verdicts"] == 2 * 588
     assert count(url) == before
 
 
 def test_threads_share_one_client(url: str) -> None:
     with closing(open_engine(url)) as engine, ThreadPoolExecutor(4) as threads:
-        asked = threads.map(engine.ask, [f"SELECT count(*) AS n, {n} AS which FROM verdicts" for n in range(12)])
+        asked = threads.map(engine.query, [f"SELECT count(*) AS n, {n} AS which FROM verdicts" for n in range(12)])
 
         assert [row.to_pylist() for row in asked] == [[{"n": 0, "which": n}] for n in range(12)]
 

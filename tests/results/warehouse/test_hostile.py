@@ -12,18 +12,17 @@ import pytest
 
 from results.db.store import Store
 from results.export import exchange
-from results.warehouse.classify import judge_by
-from results.warehouse.engine import WarehouseError, hidden, open_engine
-from results.warehouse.load import load
-from results.warehouse.sources import sources
+from results.warehouse.engine import open_engine
+from results.warehouse.errors import WarehouseError, redacted_url
+from results.warehouse.load import find_sources, load_source, make_judge
 from tests.results.warehouse import random_records
 from tests.results.warehouse.asked import NOW, count, fill, of_warehouse
 
 
 def left_out(url: str, source: Path) -> list[str]:
     with closing(open_engine(url)) as engine:
-        (one,) = sources(str(source), judge_by())
-        return [step.why for step in load(engine, one, lambda: NOW) if step.why is not None]
+        (one,) = find_sources(str(source), make_judge())
+        return [step.why for step in load_source(engine, one, lambda: NOW) if step.why is not None]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +118,7 @@ def test_a_cluster_that_is_not_there_is_named_without_its_password() -> None:
 
 
 def test_a_url_is_shown_without_its_password() -> None:
-    assert hidden("clickhouse://me:sec@ret@host:1/d\n") == "clickhouse://me@host:1/d\ufffd"
+    assert redacted_url("clickhouse://me:sec@ret@host:1/d\n") == "clickhouse://me@host:1/d\ufffd"
 
 
 def test_a_warehouse_that_is_not_there_is_asked_nothing(tmp_path: Path) -> None:
@@ -147,7 +146,7 @@ def test_a_warehouse_that_another_process_has_open_is_waited_for(tmp_path: Path)
 @pytest.mark.parametrize("place", ["/nowhere/x.jsonl", "nowhere.db", "s3://bucket/x", "what://x/y"])
 def test_a_source_that_cannot_be_read_is_named(place: str) -> None:
     with pytest.raises(WarehouseError) as raised:
-        list(sources(place, judge_by()))
+        list(find_sources(place, make_judge()))
 
     assert place.partition(":")[0] in str(raised.value)
 
@@ -156,4 +155,4 @@ def test_a_folder_without_results_says_what_would_be_read(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("x")
 
     with pytest.raises(WarehouseError, match=r"no file of results in it \(\.db"):
-        list(sources(str(tmp_path), judge_by()))
+        list(find_sources(str(tmp_path), make_judge()))

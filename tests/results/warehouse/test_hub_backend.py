@@ -16,8 +16,9 @@ from results.aggregate.questions import Period, ordered
 from results.db.sqlite_utils_shim import Database
 from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import OwnAnswers
-from results.warehouse.engine import Engine, TooLong, WarehouseError, open_engine
-from results.warehouse.hub_backend import AWAY_S, StoreAnswers, pages_engine
+from results.warehouse.engine import Engine, open_engine
+from results.warehouse.errors import WarehouseError, WarehouseTimeout
+from results.warehouse.queries import RETRY_AFTER_S, WarehousePageAnswers, pages_engine
 from schedules import cli
 from tests.results.hub.hub_process import RunningHub, record, statuses
 from tests.results.warehouse import random_records
@@ -46,7 +47,7 @@ def test_the_store_tells_the_pages_what_the_database_itself_would(
         url = clickhouse.url(name)
         fill(url, filled)
         with closing(pages_engine(url)) as engine, closing(sqlite3.connect(filled)) as connection:
-            store, own = StoreAnswers(engine), OwnAnswers(Database(connection))
+            store, own = WarehousePageAnswers(engine), OwnAnswers(Database(connection))
 
             for period in asked:
                 assert ordered(store.cells(period)) == ordered(own.cells(period))
@@ -99,9 +100,9 @@ def wait_for_one(url: str) -> None:
     """Until the loader has brought a measurement."""
     with closing(open_engine(url)) as engine:
         for _ in range(600):
-            if engine.ask("SELECT id FROM verdicts").num_rows == 1:
+            if engine.query("SELECT id FROM verdicts").num_rows == 1:
                 return
-            engine.ask("SELECT sleep(0.1)")
+            engine.query("SELECT sleep(0.1)")
     raise AssertionError("nothing was loaded")
 
 
@@ -113,16 +114,16 @@ class Failing:
     def __init__(self, error: WarehouseError) -> None:
         self.error = error
 
-    def ask(self, sql: str) -> Any:
+    def query(self, sql: str) -> Any:
         self.asked += 1
         raise self.error
 
 
 def test_a_store_that_is_away_is_not_asked_again_at_once() -> None:
     now, failing = [1000.0], Failing(WarehouseError("away"))
-    store = StoreAnswers(cast(Engine, failing), lambda: now[0])
+    store = WarehousePageAnswers(cast(Engine, failing), lambda: now[0])
 
-    for at, asked in ((0, 1), (AWAY_S - 1, 1), (AWAY_S + 1, 2)):
+    for at, asked in ((0, 1), (RETRY_AFTER_S - 1, 1), (RETRY_AFTER_S + 1, 2)):
         now[0] = 1000.0 + at
         with pytest.raises(WarehouseUnavailable):
             store.matrix(Period())
@@ -130,8 +131,8 @@ def test_a_store_that_is_away_is_not_asked_again_at_once() -> None:
 
 
 def test_a_question_that_takes_the_store_too_long_is_too_slow() -> None:
-    failing = Failing(TooLong("159"))
-    store = StoreAnswers(cast(Engine, failing))
+    failing = Failing(WarehouseTimeout("159"))
+    store = WarehousePageAnswers(cast(Engine, failing))
 
     for asked in (1, 2):
         with pytest.raises(QueryTimeout):

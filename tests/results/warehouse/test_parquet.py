@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from results.warehouse import parquet
-from results.warehouse.engine import WarehouseError, open_engine
-from results.warehouse.filesystem import place
+from results.warehouse.engine import open_engine
+from results.warehouse.errors import WarehouseError
+from results.warehouse.parquet import open_path
 from tests.results.warehouse import random_records
 from tests.results.warehouse.asked import count, fill, of_database, of_warehouse
 
@@ -25,8 +26,8 @@ def made(tmp_path: Path) -> Path:
 
 def write(url: str, to: str) -> int:
     with closing(open_engine(url)) as engine:
-        found = parquet.partitions(engine)
-        return sum(parquet.write(engine, place(to), country, day) for country, day in found)
+        found = parquet.list_partitions(engine)
+        return sum(parquet.write_partition(engine, open_path(to), country, day) for country, day in found)
 
 
 @pytest.mark.parametrize("to", ["{}/archive", "file://{}/archive", "memory://archive{}"])
@@ -50,7 +51,7 @@ def test_a_partition_lies_by_country_and_date(made: Path, tmp_path: Path) -> Non
 
     folders = {str(file.parent.relative_to(tmp_path / "archive")) for file in (tmp_path / "archive").rglob("*.parquet")}
     assert "country=RU/date=2026-11-04" in folders
-    assert any(folder.startswith(f"country={parquet.UNKNOWN}/") for folder in folders)
+    assert any(folder.startswith(f"country={parquet.UNKNOWN_COUNTRY}/") for folder in folders)
     (file,) = (tmp_path / "archive/country=RU/date=2026-11-04").glob("verdicts-*.parquet")
     assert set(pq.read_table(file)["country"].to_pylist()) == {"RU"}
     assert set(pq.read_table(file)["day"].to_pylist()) == {date(2026, 11, 4)}

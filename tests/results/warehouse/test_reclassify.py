@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 
 from results.db.store import Store
-from results.warehouse.classify import judge_by
 from results.warehouse.engine import open_engine
+from results.warehouse.load import make_judge
 from results.warehouse.reclassify import reclassify
 from tests.results.warehouse.asked import NOW, fill, of_database, of_warehouse
 
@@ -55,14 +55,14 @@ def test_verdicts_of_other_rules_are_made_anew_as_results_reclassify_makes_them(
     changes = again(url)
 
     store = Store.open(older)
-    changed = list(store.reclassify(judge_by()))
+    changed = list(store.reclassify(make_judge()))
     store.close()
     assert changes.total() == len(changed) > 100
     assert {(was, now, method) for was, _, now, method, _ in changes} == {("inconclusive", "blocked", "tls.reset")}
     assert of_warehouse(url) == of_database(older)
     assert of_warehouse(url) != first
     with closing(open_engine(url)) as engine:
-        rows = engine.ask("SELECT version, count(*) AS n FROM verdicts GROUP BY version ORDER BY version").to_pylist()
+        rows = engine.query("SELECT version, count(*) AS n FROM verdicts GROUP BY version ORDER BY version").to_pylist()
     assert [row["version"] for row in rows] == [0, 1]
     assert rows[1]["n"] == len(changed)
 

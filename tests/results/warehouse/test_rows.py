@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from results.db.write import is_worth_its_bodies
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.warehouse.batch import table_of
-from results.warehouse.rows import Rows, add, finished_of
+from results.warehouse.rows import RecordRows, add_rows, to_arrow, to_finished
 from results.warehouse.schema import BLOBS, VERDICTS, observations
 from tests.results import generated
 
@@ -38,26 +37,26 @@ def at_times(finished: JudgedMeasurement, at: str) -> JudgedMeasurement:
     return msgspec.structs.replace(finished, measurement=timed(finished.measurement), controls=controls)
 
 
-def back(rows: Rows) -> JudgedMeasurement:
+def back(rows: RecordRows) -> JudgedMeasurement:
     tables = {}
     for table, found in ((BLOBS, rows.blobs), (observations(), rows.observations), (VERDICTS, rows.verdicts)):
-        made, unfit = table_of(table, found)
+        made, unfit = to_arrow(table, found)
         assert unfit == []
         tables[table.name] = made.to_pylist()
     steps: dict[str, list[Any]] = defaultdict(list)
     for step in tables["observations"]:
         steps[step["measurement"]].append(step)
     main, *controls = tables["verdicts"]
-    return finished_of(main, steps, controls, {row["sha256"]: row["content"] for row in tables["blobs"]})
+    return to_finished(main, steps, controls, {row["sha256"]: row["content"] for row in tables["blobs"]})
 
 
 @settings(max_examples=40)
 @given(generated.finished(), AT)
 def test_any_measurement_comes_back_as_it_was(given_: tuple[JudgedMeasurement, RoundRecord | None], at: str) -> None:
     finished, round_ = at_times(given_[0], at), given_[1]
-    rows = Rows([], [], [])
+    rows = RecordRows([], [], [])
 
-    add(rows, finished, round_)
+    add_rows(rows, finished, round_)
 
     expected = finished if is_worth_its_bodies(finished) else without_pages(finished)
     assert back(rows) == expected

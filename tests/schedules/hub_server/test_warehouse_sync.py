@@ -11,7 +11,7 @@ import pytest
 
 from results.db.store import Store
 from results.export import exchange
-from results.warehouse.classify import judge_by
+from results.warehouse.load import make_judge
 from schedules.hub_server.warehouse_sync import URL_VARIABLE, main, sync_warehouse
 from tests.results.warehouse.asked import count, of_database, of_warehouse
 
@@ -23,7 +23,7 @@ def receive(database: Path, others: list[Path]) -> None:
             with closing(Store.open(path)) as other:
                 ids = exchange.ids(other.db)[:40]
                 lines = [(path, n, exchange.line(other.db, one, exchange.write_line)) for n, one in enumerate(ids)]
-            assert list(exchange.take(store, lines, exchange.read_line, judge_by()))
+            assert list(exchange.take(store, lines, exchange.read_line, make_judge()))
 
 
 def test_each_run_loads_what_is_new(three_weeks: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
