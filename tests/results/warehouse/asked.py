@@ -58,4 +58,4 @@ def count(url: str) -> dict[str, int]:
     """How many rows each table has, every row once."""
     with closing(open_engine(url, must_exist=True)) as engine:
         names = ("verdicts", "observations", "blobs")
-        return {name: engine.ask(f"SELECT count(*) AS n FROM {name}").to_pylist()[0]["n"] for name in names}
+        return {name: engine.query(f"SELECT count(*) AS n FROM {name}").to_pylist()[0]["n"] for name in names}
