@@ -8,10 +8,10 @@ from typing import get_args
 from results.db import schema_docs
 from results.db.json_rows import SCHEMA_VERSION
 from results.export.tabular import COLUMNS
+from results.i18n.translator import Translator
 from results.judge.judged import Agreement
 from results.judge.rules import rules, rules_version
 from results.judge.verdict import METHODS, Confidence, NetworkState, Outcome, Trigger
-from results.report.phrases import Words
 
 HEAD = f"""# The codebook
 
@@ -153,7 +153,7 @@ def _words() -> Iterator[str]:
         yield f"\n## {title}\n"
         yield from (f"- `{word}`: {told[word]}" for word in get_args(kind))
     yield "\n## Methods of blocking\n"
-    english = Words("en")
+    english = Translator("en")
     yield from (f"- `{method}`: {english.say(f'method.{method}')}." for method in METHODS)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from probe.text import replace_unprintable
 from probe.timestamps import rfc3339_of_epoch
+from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.phrases import Words
 from results.report.summary import Course, Summary
 
 HEAD = ("section", "row", "place", "what", "value")
@@ -19,7 +19,7 @@ RISKY = ("=", "+", "-", "@", "\t", "\r")
 Fact = tuple[str, str, str, str, Any]
 
 
-def render(summary: Summary, words: Words) -> str:
+def render(summary: Summary, words: Translator) -> str:
     """Every fact that has a value."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -30,7 +30,7 @@ def render(summary: Summary, words: Words) -> str:
     return out.getvalue()
 
 
-def _facts(summary: Summary, words: Words) -> Iterator[Fact]:
+def _facts(summary: Summary, words: Translator) -> Iterator[Fact]:
     yield "report", "", "", "generated_at", rfc3339_of_epoch(summary.generated_at, "milliseconds")
     for field in ("version", "schema_version", "measurements", "vantages", "first_day", "last_day", "twice", "skipped",
                   "future", "outside"):  # fmt: skip

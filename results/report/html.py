@@ -10,13 +10,14 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS
+from results.i18n.translator import Translator
 from results.report import narrative, tables
-from results.report.phrases import AGREEMENT_SIGNS, SIGNS, Words
 from results.report.pictures import Pictures, draw
 from results.report.summary import Summary
 
 
-def render(summary: Summary, words: Words) -> str:
+def render(summary: Summary, words: Translator) -> str:
     """The whole page; with pictures where the extra that draws them is installed."""
     pictures = draw(summary, words)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -35,7 +36,7 @@ def render(summary: Summary, words: Words) -> str:
     )
 
 
-def _sections(summary: Summary, words: Words, pictures: Pictures) -> Iterator[dict[str, Any]]:
+def _sections(summary: Summary, words: Translator, pictures: Pictures) -> Iterator[dict[str, Any]]:
     yield _section("matrix", list(map(_part, tables.matrices(summary, words))), legend=_outcomes(summary, words))
     register = tables.register(summary, words)
     if register.rows:
@@ -77,17 +78,17 @@ def _part(table: tables.Table | None, picture: Any = None, **more: Any) -> dict[
     return {"table": table, "picture": picture, "title": "", "sentences": [], "proofs": []} | more
 
 
-def _outcomes(summary: Summary, words: Words) -> list[dict[str, Any]]:
+def _outcomes(summary: Summary, words: Translator) -> list[dict[str, Any]]:
     there = {cell.outcome for row in summary.rows for cell in row.cells}
     there |= {day.outcome for row in summary.rows for course in row.courses for day in course.days}
     return [
         {"sign": sign, "kind": outcome or "gap", "text": words.say(f"outcome.{outcome or 'gap'}"), "swatch": False}
-        for outcome, sign in SIGNS.items()
+        for outcome, sign in OUTCOME_SIGNS.items()
         if outcome in there
     ]
 
 
-def _agreements(summary: Summary, words: Words) -> list[dict[str, Any]]:
+def _agreements(summary: Summary, words: Translator) -> list[dict[str, Any]]:
     there = {tally.agreement for tally in summary.tallies}
     return [
         {"sign": sign, "kind": agreement, "text": words.say(f"agreement.{agreement}"), "swatch": True}
@@ -96,7 +97,7 @@ def _agreements(summary: Summary, words: Words) -> list[dict[str, Any]]:
     ]
 
 
-def _proofs(summary: Summary, words: Words) -> Iterator[dict[str, Any]]:
+def _proofs(summary: Summary, words: Translator) -> Iterator[dict[str, Any]]:
     for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
         told = [
             {

@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from probe.text import replace_unprintable
+from results.i18n.translator import Translator
 from results.report import narrative, tables
-from results.report.phrases import Words
 from results.report.summary import Summary
 
 SPECIAL = "\\`*_{}[]|#~"
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def render(summary: Summary, words: Words) -> str:
+def render(summary: Summary, words: Translator) -> str:
     """The whole of it."""
     return "\n".join(_lines(summary, words)) + "\n"
 
 
-def _lines(summary: Summary, words: Words) -> Iterator[str]:
+def _lines(summary: Summary, words: Translator) -> Iterator[str]:
     yield f"# {_escaped(words.say('title'))}"
     yield ""
     yield _escaped(words.say("made", when=words.moment(summary.generated_at), version=summary.version))
@@ -34,7 +34,7 @@ def _lines(summary: Summary, words: Words) -> Iterator[str]:
     yield from _paragraphs(narrative.about(summary, words))
 
 
-def _tables(summary: Summary, words: Words) -> Iterator[str]:
+def _tables(summary: Summary, words: Translator) -> Iterator[str]:
     for name in ("matrix", "register"):
         yield from _section(name, words)
         yield from _table(getattr(tables, name)(summary, words), words)
@@ -55,7 +55,7 @@ def _tables(summary: Summary, words: Words) -> Iterator[str]:
         yield from _evidence(summary, words)
 
 
-def _evidence(summary: Summary, words: Words) -> Iterator[str]:
+def _evidence(summary: Summary, words: Translator) -> Iterator[str]:
     for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
         yield f"\n### {_escaped(tables.what(target))}\n"
         for one in proofs:
@@ -69,7 +69,7 @@ def _evidence(summary: Summary, words: Words) -> Iterator[str]:
         yield f"\n{_escaped(words.say('more', count=summary.evidence_left_out))}"
 
 
-def _section(name: str, words: Words, *, lead: bool = True) -> Iterator[str]:
+def _section(name: str, words: Translator, *, lead: bool = True) -> Iterator[str]:
     yield f"\n## {_escaped(words.say(f'heading.{name}'))}\n"
     if lead:
         yield words.say(f"lead.{name}")
@@ -82,7 +82,7 @@ def _paragraphs(sentences: list[str]) -> Iterator[str]:
         yield _escaped(sentence)
 
 
-def _table(table: tables.Table, words: Words) -> Iterator[str]:
+def _table(table: tables.Table, words: Translator) -> Iterator[str]:
     yield ""
     yield f"| {' | '.join(map(_escaped, table.columns))} |"
     yield "|" + "---|" * len(table.columns)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from results.aggregate.enforcement import Enforcement, NetworkDelay
 from results.compare.record import DIRECT, day_of
-from results.report.phrases import Words
+from results.i18n.translator import Translator
 from results.report.summary import Course, Row, Summary, Turn
 
 DECIDED = ("enforced", "unenforced", "collateral", "unlisted-block", "open")
 LISTED = ("enforced", "unenforced")
 
 
-def in_short(summary: Summary, words: Words) -> list[str]:
+def in_short(summary: Summary, words: Translator) -> list[str]:
     """What the whole comes to."""
     if not summary.rows or summary.first_day is None or summary.last_day is None:
         return [words.say("total.nothing")]
@@ -30,9 +30,9 @@ def in_short(summary: Summary, words: Words) -> list[str]:
         ("total.down", [row for row in summary.rows if row.is_down]),
     ):
         if rows:
-            said.append(words.say(key, names=words.listed([row.title for row in rows])))
+            said.append(words.say(key, names=words.enumeration([row.title for row in rows])))
     for path, names in _opened(summary, blocked).items():
-        said.append(words.say("total.by_path", path=path, names=words.listed(names)))
+        said.append(words.say("total.by_path", path=path, names=words.enumeration(names)))
     if summary.rows_left_out:
         said.append(words.say("total.rows_left_out", count=summary.rows_left_out))
     return said
@@ -54,7 +54,7 @@ def _opened(summary: Summary, blocked: list[Row]) -> dict[str, list[str]]:
     return {path: names for path, names in found.items() if names}
 
 
-def of_row(summary: Summary, row: Row, words: Words) -> list[str]:
+def of_row(summary: Summary, row: Row, words: Translator) -> list[str]:
     """One row's story: since when it is listed, and how it went at each place."""
     said = list(filter(None, [listing(row, words)]))
     if row.is_down:
@@ -69,11 +69,11 @@ def of_row(summary: Summary, row: Row, words: Words) -> list[str]:
         if path != DIRECT and state in ("never", "throughout", "since"):
             key += "_path"
         when = words.day(day) if day else ""
-        said.append(words.say(key, path=path, when=when, places=words.listed(groups[path, state, day])))
+        said.append(words.say(key, path=path, when=when, places=words.enumeration(groups[path, state, day])))
     return said
 
 
-def listing(row: Row, words: Words) -> str:
+def listing(row: Row, words: Translator) -> str:
     """Since when it is listed; nothing of what nobody could be asked about, for it is down."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
@@ -87,9 +87,9 @@ def _day(course: Course) -> str:
     return day_of(course.turns[-1].at) if course.state in ("since", "until") else ""
 
 
-def _where(summary: Summary, course: Course, words: Words) -> str:
+def _where(summary: Summary, course: Course, words: Translator) -> str:
     place = summary.place(course.place)
-    name = words.place(place) if place is not None else course.place
+    name = place.title(words) if place is not None else course.place
     if course.path != DIRECT:
         name = course.place.removesuffix(f" by {course.path}")
     if course.vantage is not None:
@@ -102,7 +102,7 @@ def _where(summary: Summary, course: Course, words: Words) -> str:
     return f"{name} ({told})"
 
 
-def turn(one: Turn, words: Words, *, dated: bool = True) -> str:
+def turn(one: Turn, words: Translator, *, dated: bool = True) -> str:
     """Between which two measurements a block began or ended; the day is left out where a sentence has it already."""
     said = words.span(one.earliest, one.latest)
     if not dated and day_of(one.earliest) == day_of(one.latest):
@@ -110,15 +110,15 @@ def turn(one: Turn, words: Words, *, dated: bool = True) -> str:
     return said
 
 
-def delays(summary: Summary, words: Words) -> Iterator[str]:
+def delays(summary: Summary, words: Translator) -> Iterator[str]:
     """For each network how long blocking took."""
     for delay in summary.delays:
         yield _delay(summary, delay, words)
 
 
-def _delay(summary: Summary, delay: NetworkDelay, words: Words) -> str:
+def _delay(summary: Summary, delay: NetworkDelay, words: Translator) -> str:
     place = summary.place(delay.network or "")
-    name = words.place(place) if place is not None else delay.network or "?"
+    name = place.title(words) if place is not None else delay.network or "?"
     if not delay.blocked:
         return words.say("delay.none", place=name, targets=delay.targets)
     if delay.at_most is None:
@@ -127,36 +127,36 @@ def _delay(summary: Summary, delay: NetworkDelay, words: Words) -> str:
     return words.say("delay.blocked", place=name, blocked=delay.blocked, targets=delay.targets, span=span)
 
 
-def between(at_least: float | None, at_most: float | None, words: Words) -> str:
+def between(at_least: float | None, at_most: float | None, words: Translator) -> str:
     """`24.6 to 30.6 h`."""
     if at_most is None:
-        return words.say("delay.more_than", low=words.hours(at_least)) if at_least else words.say("delay.not_known")
+        return words.say("delay.more_than", low=words.duration(at_least)) if at_least else words.say("delay.not_known")
     if at_most < 0:
-        return words.say("delay.before", hours=words.hours(-at_most))
+        return words.say("delay.before", hours=words.duration(-at_most))
     if not at_least:
-        return words.say("delay.up_to", high=words.hours(at_most))
-    return words.say("delay.between", low=words.bare_hours(at_least, at_most), high=words.hours(at_most))
+        return words.say("delay.up_to", high=words.duration(at_most))
+    return words.say("delay.between", low=words.duration_number(at_least, at_most), high=words.duration(at_most))
 
 
-def hours(one: Enforcement, words: Words) -> str:
+def hours(one: Enforcement, words: Translator) -> str:
     """How long one target took on one network."""
     at_least, at_most = one.hours
     if one.first_blocked is None:
-        return words.say("delay.open_for", hours=words.hours(at_least)) if at_least else words.say("delay.unseen")
+        return words.say("delay.open_for", hours=words.duration(at_least)) if at_least else words.say("delay.unseen")
     if at_most is None or at_most < 0:
         return between(at_least, at_most, words)
     if not at_least:
-        return words.say("delay.blocked_within", high=words.hours(at_most))
-    return words.say("delay.blocked_after", low=words.bare_hours(at_least, at_most), high=words.hours(at_most))
+        return words.say("delay.blocked_within", high=words.duration(at_most))
+    return words.say("delay.blocked_after", low=words.duration_number(at_least, at_most), high=words.duration(at_most))
 
 
-def about(summary: Summary, words: Words) -> list[str]:
+def about(summary: Summary, words: Translator) -> list[str]:
     """Of what the numbers are made, and what was left out."""
     said = [
         words.say(
             "about.made_of",
-            registers=words.listed(list(summary.registers)) or words.say("about.no_register"),
-            rules=words.listed(list(summary.rules_versions)) or "–",
+            registers=words.enumeration(list(summary.registers)) or words.say("about.no_register"),
+            rules=words.enumeration(list(summary.rules_versions)) or "–",
             schema=summary.schema_version,
             version=summary.version,
         )

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 from markupsafe import Markup
 
-from results.report.phrases import Words
+from results.i18n.translator import Translator
 from results.report.summary import Summary
 
 SVG = "http://www.w3.org/2000/svg"
@@ -48,7 +48,7 @@ class Pictures(msgspec.Struct, frozen=True, kw_only=True):
     times: Picture | None = None
 
 
-def draw(summary: Summary, words: Words) -> Pictures | None:
+def draw(summary: Summary, words: Translator) -> Pictures | None:
     """All pictures, or None where the extra that draws them is missing."""
     if not all(map(find_spec, EXTRA)):
         return None
@@ -81,7 +81,7 @@ def draw(summary: Summary, words: Words) -> Pictures | None:
     )
 
 
-def _period(summary: Summary, words: Words) -> dict[str, str]:
+def _period(summary: Summary, words: Translator) -> dict[str, str]:
     ends = {"first": summary.first_day, "last": summary.last_day}
     return {name: words.day(day) if day is not None else "–" for name, day in ends.items()}
 

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 
 from results.aggregate.enforcement import Enforcement, NetworkDelay
+from results.compare.record import DIRECT
+from results.i18n.translator import Translator
 
 State = Literal["never", "throughout", "since", "until", "between", "flapping", "nothing"]
 """How blocking went at one place.
@@ -27,6 +29,12 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     country: str | None = None
     path: str = "direct"
     vantages: int = 1
+
+    def title(self, words: Translator) -> str:
+        """`AS12389 Rostelecom`, `AS1136 via vpn`."""
+        label = self.label.removesuffix(f" by {self.path}")
+        name = " ".join(filter(None, (label, self.name))) if self.path == DIRECT else label
+        return words.network(name, self.path)
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from probe.steps import specs
+from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
+from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT, Words
 from results.report.summary import Cell as Found
 from results.report.summary import Course, Evidence, Place, Row, Summary
 
@@ -45,12 +46,12 @@ def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], 
     return Table(name=name, columns=tuple(columns), rows=made[:most], left_out=max(0, len(made) - most) if most else 0)
 
 
-def matrix(summary: Summary, words: Words) -> Table:
+def matrix(summary: Summary, words: Translator) -> Table:
     """Services by networks."""
     return _matrix(summary, words, range(len(summary.places)))
 
 
-def matrices(summary: Summary, words: Words) -> list[Table]:
+def matrices(summary: Summary, words: Translator) -> list[Table]:
     """The same in parts that are no wider than a page."""
     count = len(summary.places)
     parts = max(1, -(-count // ACROSS))
@@ -58,16 +59,16 @@ def matrices(summary: Summary, words: Words) -> list[Table]:
     return [_matrix(summary, words, range(begin, min(begin + most, count))) for begin in range(0, count, most or 1)]
 
 
-def _matrix(summary: Summary, words: Words, which: range) -> Table:
-    heads = [words.say("column.service"), *(words.place(summary.places[n]) for n in which)]
+def _matrix(summary: Summary, words: Translator, which: range) -> Table:
+    heads = [words.say("column.service"), *(summary.places[n].title(words) for n in which)]
     rows = ([row.title, *(_found(row.cells[n], words) for n in which)] for row in summary.rows)
     return _table("matrix", heads, rows)
 
 
-def _found(cell: Found, words: Words) -> Cell:
+def _found(cell: Found, words: Translator) -> Cell:
     outcome = words.say(f"outcome.{cell.outcome or 'gap'}")
     if cell.outcome is None:
-        return Cell(text=outcome, sign=SIGNS[None], kind="gap")
+        return Cell(text=outcome, sign=OUTCOME_SIGNS[None], kind="gap")
     more = []
     if cell.split:
         more.append(words.say("outcome.split"))
@@ -77,10 +78,12 @@ def _found(cell: Found, words: Words) -> Cell:
         more.append(f"{AGREEMENT_SIGNS[str(cell.agreement)]} {words.say(f'agreement.{cell.agreement}')}")
     if cell.blocked_share:
         more.append(share(cell, words))
-    return Cell(text=outcome, sign=SPLIT if cell.split else SIGNS[cell.outcome], kind=cell.outcome, more=tuple(more))
+    return Cell(
+        text=outcome, sign=SPLIT if cell.split else OUTCOME_SIGNS[cell.outcome], kind=cell.outcome, more=tuple(more)
+    )
 
 
-def share(cell: Found, words: Words) -> str:
+def share(cell: Found, words: Translator) -> str:
     """`74% of 21 days (52% to 88%)`."""
     said = words.say("word.of_days", share=words.percent(cell.blocked_share or 0.0), count=cell.days)
     interval = words.say("word.interval", low=words.percent(cell.low or 0.0), high=words.percent(cell.high or 0.0))
@@ -93,19 +96,19 @@ def decided(summary: Summary) -> list[Place]:
     return [place for place in summary.places if place.label in known]
 
 
-def register(summary: Summary, words: Words) -> Table:
+def register(summary: Summary, words: Translator) -> Table:
     """Agreements by networks, in numbers of targets."""
     counts = {(tally.place, tally.agreement): tally.targets for tally in summary.tallies}
     there = [agreement for agreement in AGREEMENTS if any(key[1] == agreement for key in counts)]
     heads = [words.say("column.network"), *(f"{AGREEMENT_SIGNS[a]} {words.say(f'agreement.{a}')}" for a in there)]
     rows = (
-        [words.place(place), *(counts.get((place.label, agreement), 0) for agreement in there)]
+        [place.title(words), *(counts.get((place.label, agreement), 0) for agreement in there)]
         for place in decided(summary)
     )
     return _table("register", heads, rows)
 
 
-def timeline(row: Row, summary: Summary, words: Words) -> Table:
+def timeline(row: Row, summary: Summary, words: Translator) -> Table:
     """How one row went at each place."""
     heads = [words.say(f"column.{name}") for name in ("network", "state", "period")]
     rows = (
@@ -119,21 +122,21 @@ def timeline(row: Row, summary: Summary, words: Words) -> Table:
     return _table(f"timeline of {row.name}", heads, rows)
 
 
-def _state(course: Course, words: Words) -> Cell:
+def _state(course: Course, words: Translator) -> Cell:
     last = next((day.outcome for day in reversed(course.days) if day.outcome), None)
     if course.state == "nothing" and last == "down":
-        return Cell(text=words.say("outcome.down"), sign=SIGNS["down"], kind="down")
+        return Cell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
     kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(course.state)
-    return Cell(text=words.say(f"state.{course.state}"), sign=SIGNS.get(kind, SPLIT), kind=kind or "gap")
+    return Cell(text=words.say(f"state.{course.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
 
 
-def _place(course: Course, summary: Summary, words: Words) -> str:
+def _place(course: Course, summary: Summary, words: Translator) -> str:
     place = summary.place(course.place)
-    name = words.place(place) if place is not None else course.place
+    name = place.title(words) if place is not None else course.place
     return words.say("at_vantage", place=name, vantage=course.vantage) if course.vantage else name
 
 
-def hours(summary: Summary, words: Words) -> Table:
+def hours(summary: Summary, words: Translator) -> Table:
     """Each listed target on each network."""
     heads = [
         words.say(f"column.{name}") for name in ("target", "network", "listed", "last_open", "first_blocked", "hours")
@@ -152,10 +155,10 @@ def hours(summary: Summary, words: Words) -> Table:
     return _table("hours", heads, rows, MOST_HOURS)
 
 
-def network(label: str | None, summary: Summary, words: Words) -> str:
+def network(label: str | None, summary: Summary, words: Translator) -> str:
     """What a network's column is called."""
     place = summary.place(label or "")
-    return words.place(place) if place is not None else label or "?"
+    return place.title(words) if place is not None else label or "?"
 
 
 def what(target: str) -> str:
@@ -163,7 +166,7 @@ def what(target: str) -> str:
     return target.removeprefix("https://").removesuffix("/")
 
 
-def methods(summary: Summary, words: Words) -> Table:
+def methods(summary: Summary, words: Translator) -> Table:
     """On each network each method, in numbers of targets."""
     heads = [words.say(f"column.{name}") for name in ("network", "method", "targets")]
     order = {place.label: number for number, place in enumerate(summary.places)}
@@ -172,7 +175,7 @@ def methods(summary: Summary, words: Words) -> Table:
     return _table("methods", heads, rows)
 
 
-def times(summary: Summary, words: Words) -> Table:
+def times(summary: Summary, words: Translator) -> Table:
     """Step by step, network by network, in milliseconds."""
     unit = words.say("picture.milliseconds")
     heads = [words.say(f"column.{name}") for name in ("step", "network", "count")]
@@ -190,7 +193,7 @@ def times(summary: Summary, words: Words) -> Table:
     return _table("times", heads, rows)
 
 
-def how(one: Evidence, words: Words) -> str:
+def how(one: Evidence, words: Translator) -> str:
     """`TLS: reset, by name, confirmed`."""
     said = [words.say(f"method.{one.method}")] if one.method else []
     said += [words.say(f"trigger.{one.trigger}")] if one.trigger else []

@@ -51,7 +51,7 @@ def report(
     """
     from importlib import import_module
 
-    from results.report.phrases import Words
+    from results.i18n.translator import Translator
     from schedules.render.output import talk
     from schedules.runtime import paths
 
@@ -59,7 +59,7 @@ def report(
     with at_hand(app, named, since, until, token_file, whole=True) as files:
         summary = _summary(app, files, since, until, within)
     renderer = import_module(f"results.report.{ {'html': 'html', 'md': 'markdown', 'csv': 'csv'}[format_] }")
-    written = renderer.render(summary, Words(language))
+    written = renderer.render(summary, Translator(language))
     if output is None:
         sys.stdout.buffer.write(written.encode())
         sys.stdout.buffer.flush()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
+from results.i18n.signs import GAP, SPLIT
 from schedules.render.output import out, paragraph, print_json
 from schedules.render.text import SIGNS, STYLES, method_text, what
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from results.compare import ComparedRow, MatrixCell
     from results.compare.timeline import BlockedShare
 
-GAP, SPLIT = "·", "≠"
 WIDE = 13
 """Columns that a cell in words takes, its space included."""
 NAME = 16

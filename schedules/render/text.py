@@ -6,9 +6,10 @@ import re
 from typing import Any
 
 from probe.text import safe
+from results.i18n.signs import OUTCOME_SIGNS
 from results.judge.step_text import method_text as method_text
 
-SIGNS = {"reachable": "✓", "blocked": "✗", "denied": "!", "down": "~", "offline": "-", "inconclusive": "?"}
+SIGNS = {outcome: sign for outcome, sign in OUTCOME_SIGNS.items() if outcome is not None}
 STYLES = {
     "reachable": "green",
     "blocked": "bold red",

@@ -1,69 +1,19 @@
-"""Names of networks, services and targets on a page, and its sentences: the report's and the page's own."""
+"""Names of networks, services and targets on a page."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import msgspec
 
 from probe.text import bounded
 from results.compare.record import DIRECT
-from results.report import phrases
-from results.report.phrases import Words, languages
+from results.i18n.translator import Translator
 from results.report.tables import what
 
 DIGITS = re.compile(r"([0-9]{1,18})")
-DEFAULT_LANGUAGE = "en"
-
-
-@cache
-def catalogue(language: str) -> dict[str, Any]:
-    """The page's own tables of sentences."""
-    return tomllib.loads((files("results.hub.web") / "catalogue" / f"{language}.toml").read_text("utf-8"))
-
-
-class PageWords(Words):
-    """The report's sentences and the page's own."""
-
-    def __init__(self, language: str) -> None:
-        super().__init__(language)
-        self._catalogue = {**phrases.catalogue(language), **catalogue(language)}
-
-    def when(self, text: str) -> str:
-        """As the report formats a time; a text that is none is shown as it is."""
-        try:
-            return super().when(text)
-        except ValueError:
-            return bounded(text, 40)
-
-    def role(self, role: str) -> str:
-        """What a step was made for."""
-        known: dict[str, str] = self._catalogue["role"]
-        return known.get(role, bounded(role, 40))
-
-
-def language_of(chosen: str | None, accepted: str) -> str:
-    """The chosen language, else the best of Accept-Language (RFC 9110, 12.5.4), else English."""
-    if chosen in languages():
-        return str(chosen)
-    return max(_accepted(accepted), default=(0.0, DEFAULT_LANGUAGE))[1]
-
-
-def _accepted(header: str) -> Iterable[tuple[float, str]]:
-    for part in header[:400].split(","):
-        tag, _, weight = part.partition(";q=")
-        language = tag.strip().lower().split("-")[0]
-        try:
-            quality = float(weight or 1)
-        except ValueError:
-            continue
-        if language in languages() and 0 < quality <= 1:
-            yield quality, language
 
 
 class NetworkColumn(msgspec.Struct, frozen=True):
@@ -74,12 +24,12 @@ class NetworkColumn(msgspec.Struct, frozen=True):
     name: str | None
     path: str = DIRECT
 
-    def label(self, words: Words, names: dict[int, str] | None = None) -> str:
+    def label(self, words: Translator, names: dict[int, str] | None = None) -> str:
         """`AS12389 Rostelecom`, `AS1136 via vpn`."""
         name = (names or {}).get(self.asn or 0) or self.name
         parts = [f"AS{self.asn}" if self.asn is not None else None, bounded(name, 60) if name else None]
         label = " ".join(filter(None, parts)) or words.say("page.unknown_network")
-        return label if self.path == DIRECT else words.say("by_path", network=label, path=bounded(self.path, 40))
+        return words.network(label, bounded(self.path, 40))
 
 
 def network(country: str | None, asn: int | None, name: str | None, path: str = DIRECT) -> NetworkColumn:

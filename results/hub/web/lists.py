@@ -260,7 +260,7 @@ def _vantage_cells(rows: Sequence[VantageRow], query: PageQuery, now: datetime |
         if now is None:
             return first, last
         hours = (now - parse_time(row.last_at)).total_seconds() / 3600
-        return last, TableCell(text=query.words.hours(hours))
+        return last, TableCell(text=query.words.duration(hours))
 
     return [
         (

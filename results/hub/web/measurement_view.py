@@ -26,7 +26,7 @@ from results.registers.expectation import Expectation
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-    from results.hub.web.labels import PageWords
+    from results.i18n.translator import Translator
 
 MAX_STEPS, MAX_SENTENCES, MAX_ENTRIES = 200, 60, 20
 
@@ -63,7 +63,7 @@ def line(found: StoredMeasurement, form: str) -> bytes:
     return write(found.finished, found.round) + b"\n"
 
 
-def explained(found: StoredMeasurement, words: PageWords) -> dict[str, Any]:
+def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
     """The values for the template."""
     finished, verdict, expectation = found.finished, found.finished.verdict, found.finished.expectation
     measurement, vantage = finished.measurement, finished.measurement.vantage
@@ -103,7 +103,7 @@ def explained(found: StoredMeasurement, words: PageWords) -> dict[str, Any]:
     }
 
 
-def how(outcome: str, method: str | None, trigger: str | None, confidence: str | None, words: PageWords) -> str:
+def how(outcome: str, method: str | None, trigger: str | None, confidence: str | None, words: Translator) -> str:
     """`TLS: reset, by name, confirmed`."""
     parts = [words.say(f"method.{method}")] if method else []
     parts += [words.say(f"trigger.{trigger}")] if trigger else []
@@ -111,14 +111,14 @@ def how(outcome: str, method: str | None, trigger: str | None, confidence: str |
     return ", ".join(parts)
 
 
-def _steps(measurement: Measurement, words: PageWords) -> dict[str, Any]:
+def _steps(measurement: Measurement, words: Translator) -> dict[str, Any]:
     shown = measurement.observations[:MAX_STEPS]
     rows = [
         {
             "offset_ms": one.offset_s * 1000,
             "took_ms": one.duration_s * 1000,
             "step": bounded(one.step, 20).upper(),
-            "role": words.role(one.role),
+            "role": words.term("role", one.role),
             "about": request_text(one),
             "told": result_text(one),
             "failed": one.failure is not None,

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from probe.text import bounded
 from probe.timestamps import parse_date
 from results.aggregate.questions import Period
-from results.hub.web.labels import PageWords, language_of
+from results.i18n.translator import Translator, best_language
 
 DEFAULT_DAYS = 7
 COUNTRY = re.compile(r"[A-Z]{2}")
@@ -41,8 +41,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         return Period(since=self.since, until=_next_day(self.until) if self.until else None)
 
     @property
-    def words(self) -> PageWords:
-        return PageWords(self.language)
+    def words(self) -> Translator:
+        return Translator(self.language)
 
     @property
     def action(self) -> str:
@@ -84,7 +84,7 @@ def page_query(request: Request, now: datetime, days: int = DEFAULT_DAYS, is_own
     """What a request asks for; the last `days` where it names no period."""
     query = request.query_params
     chosen = query.get("lang")
-    language = language_of(chosen, request.headers.get("accept-language", ""))
+    language = best_language(chosen, request.headers.get("accept-language", ""))
     country = query.get("country", "").upper()
     return PageQuery(
         language=language,

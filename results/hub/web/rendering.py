@@ -18,8 +18,8 @@ from starlette.responses import Response
 from probe.text import bounded, safe
 from results.compare.record import DIRECT
 from results.hub.web.params import PageQuery
+from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
 from results.report.csv import harmless
-from results.report.phrases import AGREEMENT_SIGNS, SIGNS, SPLIT
 
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -48,7 +48,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"signs": SIGNS, "agreement_signs": AGREEMENT_SIGNS, "split_sign": SPLIT, "direct": DIRECT}
+    made.globals |= {"signs": OUTCOME_SIGNS, "agreement_signs": AGREEMENT_SIGNS, "split_sign": SPLIT, "direct": DIRECT}
     made.filters |= {"bounded": bounded, "safely": safe}
     return made
 

@@ -12,8 +12,8 @@ from probe.timestamps import parse_date
 from results.aggregate.questions import UNDETERMINED
 from results.hub.web.labels import NetworkColumn, in_order, network
 from results.hub.web.queries import DayRow
+from results.i18n.signs import OUTCOME_SIGNS
 from results.judge.verdict import deciding
-from results.report.phrases import SIGNS
 
 MARK_WIDTH, MAX_MARK_WIDTH, ROW_HEIGHT, TOP, BOTTOM = 16, 34, 46, 22, 20
 WIDE, NARROW = 58, 21
@@ -85,7 +85,7 @@ def draw(days: OutcomesByDay, max_marks: int, listed: str | None) -> Timeline | 
     for number, column in enumerate(shown):
         y = TOP + ROW_HEIGHT * number
         marks = [
-            Mark(4 + place * cell, y + 18, outcome, SIGNS[outcome])
+            Mark(4 + place * cell, y + 18, outcome, OUTCOME_SIGNS[outcome])
             for place, outcome in _marks(days[column], first, step)
         ]
         outcomes = [outcome for _, outcome in sorted(days[column].items())]
@@ -146,4 +146,4 @@ def _x_of(listed: str | None, first: date, last: date, day_width: float) -> int 
 def outcomes_in(days: OutcomesByDay) -> Sequence[str]:
     """The outcomes that occur, in the order of their signs."""
     found = {outcome for of_network in days.values() for outcome in of_network.values()}
-    return [outcome for outcome in SIGNS if outcome is not None and outcome in found]
+    return [outcome for outcome in OUTCOME_SIGNS if outcome is not None and outcome in found]

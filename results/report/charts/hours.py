@@ -6,15 +6,16 @@ from typing import Any
 
 import altair as alt
 
+from results.i18n.signs import OUTCOME_SIGNS
+from results.i18n.translator import Translator
 from results.report import narrative, tables
 from results.report.charts.base import INK, LETTER, OUTCOMES, finished, labelled, values
-from results.report.phrases import SIGNS, Words
 from results.report.summary import Summary
 
 MOST_HOURS = 24
 
 
-def hours(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+def hours(summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
     known = [
         one for one in summary.enforcements
@@ -32,7 +33,7 @@ def hours(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
         name = f"{tables.what(one.target)} · {tables.network(one.network, summary, words)}"
         outcome = "reachable" if is_open else "blocked"
         rows.append({"place": name, "from": start / unit, "to": end / unit, "color": OUTCOMES[outcome],
-                     "text": f"{SIGNS[outcome]} {narrative.hours(one, words)}"})  # fmt: skip
+                     "text": f"{OUTCOME_SIGNS[outcome]} {narrative.hours(one, words)}"})  # fmt: skip
     names = labelled([row["place"] for row in rows], inner)
     for row, name in zip(rows, names, strict=True):
         row["place"] = name

@@ -8,8 +8,8 @@ import altair as alt
 
 from probe.steps import specs
 from results.compare.record import DIRECT
+from results.i18n.translator import Translator
 from results.report.charts.base import INK, MOST_PLACES, columns, finished, inner, labelled, panels, room, rows_of
-from results.report.phrases import Words
 from results.report.summary import Summary
 
 MOST_METHODS = 12
@@ -19,7 +19,7 @@ OTHER_COLOUR = "#b8b8b8"
 STEP_COLOURS = dict(zip((spec.name for spec in specs().values() if spec.methods), COLOURS, strict=False))
 
 
-def methods(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+def methods(summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
     direct = [place for place in summary.places if place.path == DIRECT][:MOST_PLACES]
     there = sorted({one.method for one in summary.methods})[:MOST_METHODS]
@@ -29,7 +29,7 @@ def methods(summary: Summary, words: Words, width: int) -> dict[str, Any] | None
     left, across = room(width, full), columns(len(direct), width)
     wide = inner(width, left, across)
     heads = labelled(full, left)
-    names = dict(zip((place.label for place in direct), labelled([words.place(p) for p in direct], wide), strict=True))
+    names = dict(zip((place.label for place in direct), labelled([p.title(words) for p in direct], wide), strict=True))
     counts = {(one.place, one.method): one.targets for one in summary.methods}
     rows: list[dict[str, Any]] = [
         {"panel": name, "order": number, "place": head, "count": counts.get((label, method), 0),

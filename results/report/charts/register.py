@@ -6,16 +6,17 @@ from typing import Any
 
 import altair as alt
 
+from results.i18n.signs import AGREEMENT_SIGNS
+from results.i18n.translator import Translator
 from results.report import tables
 from results.report.charts.base import AGREEMENTS, MOST_PLACES, PAPER, finished, labelled, room, rows_of, values
-from results.report.phrases import AGREEMENT_SIGNS, Words
 from results.report.summary import Summary
 
 
-def register(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+def register(summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
     places = tables.decided(summary)[:MOST_PLACES]
-    full = [words.place(place) for place in places]
+    full = [place.title(words) for place in places]
     left = room(width, full)
     names = dict(zip((place.label for place in places), labelled(full, left), strict=True))
     counts = {(one.place, one.agreement): one.targets for one in summary.tallies}

@@ -9,6 +9,8 @@ from typing import Any
 import altair as alt
 
 from probe.timestamps import parse_date, parse_time
+from results.i18n.signs import OUTCOME_SIGNS
+from results.i18n.translator import Translator
 from results.report import tables
 from results.report.charts.base import (
     INK,
@@ -22,11 +24,10 @@ from results.report.charts.base import (
     rows_of,
     values,
 )  # fmt: skip
-from results.report.phrases import SIGNS, Words
 from results.report.summary import Course, Day, Row, Summary
 
 
-def timeline(row: Row, summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+def timeline(row: Row, summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
     if summary.first_day is None or summary.last_day is None or not row.courses:
         return None
@@ -61,7 +62,7 @@ def timeline(row: Row, summary: Summary, words: Words, width: int) -> dict[str, 
     return finished(alt.layer(*layers), width, 44 + 28 * len(names))
 
 
-def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Words) -> list[Any]:
+def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Translator) -> list[Any]:
     """A line from top to bottom with its name over it."""
     at, low, high = (parse_time(text) for text in (listed, begin, end))
     late = (at - low) > 0.6 * (high - low)
@@ -76,7 +77,7 @@ def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Words) 
     ]
 
 
-def _course_name(course: Course, summary: Summary, words: Words) -> str:
+def _course_name(course: Course, summary: Summary, words: Translator) -> str:
     name = tables.network(course.place, summary, words)
     return words.say("at_vantage", place=name, vantage=course.vantage) if course.vantage else name
 
@@ -92,7 +93,7 @@ def _marks(course: Course, name: str, first: date, step: int) -> Iterable[dict[s
         begin = first + timedelta(days=number * step)
         noon = datetime.combine(begin, datetime.min.time(), UTC) + timedelta(days=step / 2)
         yield {"place": name, "from": utc(begin), "to": utc(begin + timedelta(days=step)), "color": OUTCOMES[outcome],
-               "middle": noon.isoformat(), "text": SIGNS[outcome]}  # fmt: skip
+               "middle": noon.isoformat(), "text": OUTCOME_SIGNS[outcome]}  # fmt: skip
 
 
 def _most(days: Sequence[Day]) -> str | None:

@@ -6,23 +6,23 @@ from typing import Any
 
 import altair as alt
 
+from results.i18n.translator import Translator
 from results.report import tables
 from results.report.charts import base
 from results.report.charts.base import INK, MOST_PLACES, SIZE, SOFT
-from results.report.phrases import Words
 from results.report.summary import Summary
 
 MARGIN = 3.0
 """How many times smaller and larger than any value the axis goes."""
 
 
-def times(summary: Summary, words: Words, width: int) -> dict[str, Any] | None:
+def times(summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
     steps = [step for step in tables.STEPS if any(one.step == step for one in summary.times)]
     places = [place for place in summary.places if any(one.place == place.label for one in summary.times)][:MOST_PLACES]
     if not steps or not places:
         return None
-    full = [words.place(place) for place in places]
+    full = [place.title(words) for place in places]
     left, across = base.room(width, full), base.columns(len(steps), width)
     names = dict(zip((place.label for place in places), base.labelled(full, left), strict=True))
     rows: list[dict[str, Any]] = [

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from results.i18n.translator import Translator
 from results.report import Summary
 from results.report.html import render
-from results.report.phrases import Words
 from tests.results.report.reports import summary_of
 
 
@@ -19,9 +19,9 @@ def summary(three_weeks: list[Path]) -> Summary:
 
 @pytest.fixture(scope="session")
 def page(summary: Summary) -> str:
-    return render(summary, Words("en"))
+    return render(summary, Translator("en"))
 
 
 @pytest.fixture(scope="session")
 def russian_page(summary: Summary) -> str:
-    return render(summary, Words("ru"))
+    return render(summary, Translator("ru"))

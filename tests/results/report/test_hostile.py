@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from results.i18n.translator import Translator
 from results.report import Summary, html, markdown
 from results.report import csv as facts
 from results.report import pictures as drawing
-from results.report.phrases import Words
 from tests.results.compare.rows import row, write
 from tests.results.report.reports import Read, summary_of
 
-EN = Words("en")
+EN = Translator("en")
 EVIL = (
     "</title></style><script>alert(1)</script><img src=x onerror=alert(1)> {{ 7 * 7 }} \"' datum.x`"
     "[a](http://a.example)"
@@ -94,10 +94,10 @@ def test_whatever_a_name_is_every_form_is_made(tmp_path_factory: pytest.TempPath
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(drawing, "EXTRA", ("no_such_module",))
         for language in ("en", "ru"):
-            read = Read(html.render(found, Words(language)))
+            read = Read(html.render(found, Translator(language)))
             assert {tag for tag, _ in read.elements} <= ELEMENTS
-            assert markdown.render(found, Words(language))
-            assert facts.render(found, Words(language))
+            assert markdown.render(found, Translator(language))
+            assert facts.render(found, Translator(language))
 
 
 @pytest.mark.parametrize("text", ["x" * 5000, "\u202e\u2028\x1b[31m" + "𝒳" * 90, "ё 网 " * 200], ids=range(3))

@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from results.i18n.translator import Translator
 from results.report import Summary, html
 from results.report import pictures as drawing
-from results.report.phrases import Words
 from results.report.pictures import NARROW, WIDE, embedded
 from tests.results.report.reports import SVG, Read, pictures
 
@@ -102,7 +102,7 @@ def test_without_the_extra_the_tables_stand_open_and_a_word_says_why(
     summary: Summary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(drawing, "EXTRA", ("altair", "no_such_module"))
-    read = Read(html.render(summary, Words("en")))
+    read = Read(html.render(summary, Translator("en")))
     assert read.all("svg") == []
     assert read.all("details") == []
     assert "they need the extra report" in read.text

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
+from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.phrases import Words
 from tests.results.compare.rows import row, write
 from tests.results.report.reports import summary_of
 
-EN, RU = Words("en"), Words("ru")
+EN, RU = Translator("en"), Translator("ru")
 
 
-def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Words = EN) -> list[str]:
+def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator = EN) -> list[str]:
     """Of a service measured every six hours from noon on 24 November 2026; x for blocked, o for open."""
     rows = [
         row("blocked" if letter == "x" else "reachable", hours=6 * n, **place)

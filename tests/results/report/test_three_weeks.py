@@ -10,10 +10,10 @@ from pathlib import Path
 
 from results.db.store import Store
 from results.export import exchange
+from results.i18n.translator import Translator
 from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
 from results.report.charts.base import OUTCOMES
-from results.report.phrases import Words
 from tests.results.report.reports import Read, pictures, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
@@ -33,7 +33,7 @@ STORY_IN_RUSSIAN = [
     "Ни разу не заблокировано: AS25513 MGTS.",
     "Через vpn остаётся открыто (AS1136).",
 ]
-EN = Words("en")
+EN = Translator("en")
 
 
 def of(summary: Summary, name: str) -> list[str]:

@@ -13,15 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.compare.record import OUTCOMES
-from results.hub.web import labels as page_words
 from results.hub.web.context import AGE_PER_QUERY_TIME, MAX_AGE_S, QueryCache
-from results.hub.web.labels import PageWords, language_of, network
+from results.hub.web.labels import network
 from results.hub.web.matrix import MAX_CELLS, MAX_NETWORKS, matrix_of, state_of
 from results.hub.web.queries import CellRow, DayRow
 from results.hub.web.timeline import NARROW, WIDE, draw, outcomes_by_day
-from results.report import phrases as report_words
+from results.i18n.translator import Translator, best_language
 from tests.results.hub.web.conftest import Ask
-from tests.results.report.test_words import blanks, sentences
 
 
 def cell(outcome: str, **more: Any) -> CellRow:
@@ -119,19 +117,6 @@ def test_a_day_is_blocked_where_half_of_the_conclusive_findings_are() -> None:
     assert day(offline=1, inconclusive=3) == "inconclusive"
 
 
-SAME = ("role.main", "page.count_of", "m.title")
-"""What has no word in it."""
-
-
-def test_both_catalogues_have_the_same_sentences_and_placeholders() -> None:
-    english, russian = (sentences(page_words.catalogue(language)) for language in ("en", "ru"))
-    assert list(english) == list(russian)
-    for key, sentence in english.items():
-        assert blanks(sentence) == blanks(russian[key]), key
-        assert sentence != russian[key] or key in SAME, key
-    assert not set(page_words.catalogue("en")) & set(report_words.catalogue("en")), "the report's words stand"
-
-
 @pytest.mark.parametrize(
     ("asked", "accepted", "language"),
     [("ru", "en", "ru"), (None, "", "en"), (None, "fr, ru;q=0.4, en;q=0.3", "ru"), ("de", "ru", "ru"),
@@ -139,12 +124,12 @@ def test_both_catalogues_have_the_same_sentences_and_placeholders() -> None:
      (None, "ru;q=x, *", "en")],
 )  # fmt: skip
 def test_the_language_is_the_chosen_one_else_the_browsers(asked: str | None, accepted: str, language: str) -> None:
-    assert language_of(asked, accepted) == language
+    assert best_language(asked, accepted) == language
 
 
 def test_an_invalid_time_is_shown_as_it_is() -> None:
-    assert PageWords("en").when("soon") == "soon"
-    assert PageWords("en").when("2026-13-45T99:00:00Z") == "2026-13-45T99:00:00Z"
+    assert Translator("en").when("soon") == "soon"
+    assert Translator("en").when("2026-13-45T99:00:00Z") == "2026-13-45T99:00:00Z"
 
 
 class Database:

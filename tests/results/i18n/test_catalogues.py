@@ -8,11 +8,12 @@ from typing import Any, get_args
 import pytest
 
 from results.compare.record import AGREEMENTS, OUTCOMES
+from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS
+from results.i18n.translator import Translator, catalogue, languages
 from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS
 from results.report.charts.base import OUTCOMES as OUTCOME_COLOURS
-from results.report.phrases import AGREEMENT_SIGNS, SIGNS, Words, catalogue, languages
 from results.report.summary import State
 
 
@@ -42,13 +43,13 @@ def test_each_language_has_the_same_sentences_with_the_same_blanks(language: str
     assert len(other["months"]) == 12
 
 
-SAME = ("day", "instant", "at_vantage", "delay.up_to", "delay.some")
+SAME = ("day", "instant", "at_vantage", "delay.up_to", "delay.some", "role.main", "page.count_of", "m.title")
 """What has no word in it."""
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_there_is_a_word_for_all_that_can_be_found(language: str) -> None:
-    words = Words(language)
+    words = Translator(language)
     for table, names in {
         "outcome": (*OUTCOMES, "gap"),
         "agreement": AGREEMENTS,
@@ -64,11 +65,11 @@ def test_there_is_a_word_for_all_that_can_be_found(language: str) -> None:
 
 
 def test_each_outcome_and_agreement_has_a_sign_and_a_colour_of_its_own() -> None:
-    assert set(SIGNS) == {*OUTCOMES, None}
+    assert set(OUTCOME_SIGNS) == {*OUTCOMES, None}
     assert set(AGREEMENT_SIGNS) == set(get_args(Agreement))
     assert set(OUTCOME_COLOURS) == set(OUTCOMES)
     assert set(AGREEMENT_COLOURS) == set(get_args(Agreement))
-    for signs in (SIGNS, AGREEMENT_SIGNS, OUTCOME_COLOURS, AGREEMENT_COLOURS):
+    for signs in (OUTCOME_SIGNS, AGREEMENT_SIGNS, OUTCOME_COLOURS, AGREEMENT_COLOURS):
         assert len(set(signs.values())) == len(signs)
 
 
@@ -78,11 +79,11 @@ def test_each_outcome_and_agreement_has_a_sign_and_a_colour_of_its_own() -> None
      ("ru", ["5 мая 2017, 07:30 UTC", "5 мая 2017", "18 ч", "4,19 сут"])],
 )  # fmt: skip
 def test_times_are_told_as_the_language_has_them(language: str, said: list[str]) -> None:
-    words = Words(language)
+    words = Translator(language)
     assert [
-        words.when("2017-05-05T10:30:00+03:00"), words.when("2017-05-05"), words.hours(18.0), words.hours(100.6)
+        words.when("2017-05-05T10:30:00+03:00"), words.when("2017-05-05"), words.duration(18.0), words.duration(100.6)
     ] == said  # fmt: skip
 
 
 def test_a_span_over_midnight_names_both_days() -> None:
-    assert Words("en").span(1494014820.0, 1494036420.0) == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"
+    assert Translator("en").span(1494014820.0, 1494036420.0) == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"

@@ -1,0 +1,1 @@
+"""Sentences, numbers and dates in English and Russian. Knows no record."""
