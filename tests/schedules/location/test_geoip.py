@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from schedules.config.load import load
 from schedules.config.toml import ConfigError
-from schedules.location.geoip import Databases, asn_of, country_of
+from schedules.location.geoip import AsnDatabases, asn_of, country_of
 from schedules.location.location import asn_lookup
 
 pytest.importorskip("maxminddb")
@@ -77,9 +77,9 @@ FORMATS = [
 def test_the_usual_ways_to_write_it_are_read(tmp_path: Path, record: dict[str, Any]) -> None:
     file = tmp_path / "a.mmdb"
     file.write_bytes(database({"2a02:6b8::/32": record}))
-    told = Databases([str(file)]).told
-    assert told("2a02:6b8::1") == (13238, "RU")
-    assert told("2001:db8::1") == (None, None)
+    lookup = AsnDatabases([str(file)]).lookup
+    assert lookup("2a02:6b8::1") == (13238, "RU")
+    assert lookup("2001:db8::1") == (None, None)
 
 
 def test_the_country_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_newer_file_is_taken_over(tmp_path: Path) -> None:
         new.write_bytes(database({"2a02:6b8::/32": {"autonomous_system_number": asn}}))
         os.utime(new, (moment, moment))
         new.replace(file)
-        assert Databases([str(file)]).told("2a02:6b8::1") == (asn, None)
+        assert AsnDatabases([str(file)]).lookup("2a02:6b8::1") == (asn, None)
 
 
 @pytest.mark.parametrize("content", [b"", b"no database", MARK, database({})[:40], MARK + encoded({"node_count": 1})])
@@ -105,9 +105,9 @@ def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "broken.mmdb"
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"broken\.mmdb: cannot be read as an MMDB file"):
-        Databases([str(file)])
+        AsnDatabases([str(file)])
     with pytest.raises(ConfigError, match=r"gone\.mmdb"):
-        Databases([str(tmp_path / "gone.mmdb")])
+        AsnDatabases([str(tmp_path / "gone.mmdb")])
 
 
 @given(st.recursive(st.none() | st.integers() | st.text() | st.binary(), lambda v: st.dictionaries(st.text(), v)))
@@ -126,6 +126,6 @@ def test_a_damaged_file_is_named_or_read_and_never_a_crash(
     file = tmp_path_factory.mktemp("mmdb") / "a.mmdb"
     file.write_bytes(whole[:at] + noise + whole[at + len(noise) :])
     try:
-        Databases([str(file)]).told("2a02:6b8::1")
+        AsnDatabases([str(file)]).lookup("2a02:6b8::1")
     except ConfigError:
         pass

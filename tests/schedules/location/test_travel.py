@@ -144,7 +144,7 @@ async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_ev
     lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = Locator(SECRET, look=Machine(lab.db, HOME, CAFE))
-    monkeypatch.setattr(App, "here", lambda app, **_: here)
+    monkeypatch.setattr(App, "locator", lambda app, **_: here)
     sites = [lab.net.add_site(f"s{number}.x.test", dead=True).url for number in range(3)]
     assert await lab.call("check", "--json", *sites) == 0
     said = capsys.readouterr()
