@@ -16,7 +16,7 @@ AnswerKind = Literal["connected", "handshake", "responded", "complete"]
 """What a step shows where a target ends with it: an open port, a handshake, a reply, or a whole answer."""
 
 
-class Method(msgspec.Struct, frozen=True, kw_only=True):
+class MethodSpec(msgspec.Struct, frozen=True):
     """One way to fail, of the closed list, and its wording in English."""
 
     name: str
@@ -45,7 +45,7 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     answer: AnswerKind | None = None
     failures: Mapping[str, str] = msgspec.field(default_factory=dict)
     """OONI's failure -> method. A failure without a method is never called blocked."""
-    methods: tuple[Method, ...] = ()
+    methods: tuple[MethodSpec, ...] = ()
     passes: str = ""
     """Its success, as part of a sentence of evidence: `the connect succeeds`."""
     passed: str = ""

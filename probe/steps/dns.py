@@ -16,7 +16,7 @@ from probe.net.address_policy import is_public
 from probe.net.resolver import Resolver
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec
+from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import CONNECTION_BYTES
 from probe.steps.tls import HANDSHAKE_BYTES
 
@@ -57,12 +57,12 @@ SPEC = StepSpec(
         "host_unreachable": "dns.timeout",
     },
     methods=(
-        Method(name="dns.nxdomain", says="says that the name does not exist", short="DNS says no such name"),
-        Method(name="dns.forged", says="gives an address that cannot be right", short="forged DNS answer"),
-        Method(name="dns.empty", says="gives no address", short="empty DNS answer"),
-        Method(name="dns.refused", says="refuses to answer", short="DNS refused"),
-        Method(name="dns.servfail", says="says that it failed", short="DNS server failure"),
-        Method(name="dns.timeout", says="does not answer", short="DNS timeout"),
+        MethodSpec("dns.nxdomain", "says that the name does not exist", "DNS says no such name"),
+        MethodSpec("dns.forged", "gives an address that cannot be right", "forged DNS answer"),
+        MethodSpec("dns.empty", "gives no address", "empty DNS answer"),
+        MethodSpec("dns.refused", "refuses to answer", "DNS refused"),
+        MethodSpec("dns.servfail", "says that it failed", "DNS server failure"),
+        MethodSpec("dns.timeout", "does not answer", "DNS timeout"),
     ),
     passes="the name resolves",
     traffic_bytes=_traffic_bytes,
@@ -70,7 +70,7 @@ SPEC = StepSpec(
 )
 
 
-class Answered(msgspec.Struct, frozen=True):
+class AnsweredQuestion(msgspec.Struct, frozen=True):
     """A question answered over UDP whose socket is still open, since a second answer would prove injection."""
 
     about: Attempted
@@ -95,7 +95,7 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
             reply = await client.carry(log.network.lookups, about.host, resolver, query_type, settings)
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
-                log.keep(Answered(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
+                log.keep(AnsweredQuestion(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
             detail = _read(reply.answer, asked)
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
@@ -109,7 +109,7 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
     Without `wait` only what has already arrived; with it what comes until LATE_S after each question.
     """
     with ExitStack() as held:
-        kept = log.take_kept(Answered)
+        kept = log.take_kept(AnsweredQuestion)
         for answered in kept:
             held.callback(answered.close)
         for answered in kept:
@@ -119,7 +119,7 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
                 _record_late(log, answered, answer, settings)
 
 
-def _record_late(log: Log, answered: Answered, answer: DnsAnswer, settings: Settings) -> None:
+def _record_late(log: Log, answered: AnsweredQuestion, answer: DnsAnswer, settings: Settings) -> None:
     pending = log.begin(SPEC, msgspec.structs.replace(answered.about, role="late"))
     detail = _read(answer, answered.detail)
     try:

@@ -12,7 +12,7 @@ from probe.model import Attempt, Http, Observation
 from probe.net.streams import Stream, TlsStream
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec
+from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import PACKET_BYTES
 from probe.target import authority
 
@@ -54,22 +54,11 @@ SPEC = StepSpec(
         "eof_error": "http.eof",
     },
     methods=(
-        Method(name="http.blockpage", says="a block page is served", short="block page"),
-        Method(
-            name="http.timeout",
-            says="the request is not answered",
-            short="HTTP timeout",
-            by_name=True,
-            is_silence=True,
-        ),
-        Method(name="http.reset", says="the connection is reset on the request", short="HTTP reset", by_name=True),
-        Method(
-            name="http.eof",
-            says="the connection is closed before the answer's end",
-            short="HTTP cut off",
-            by_name=True,
-        ),
-        Method(name="http.stall", says="the answer stands still before its end", short="HTTP stalls", is_silence=True),
+        MethodSpec("http.blockpage", "a block page is served", "block page"),
+        MethodSpec("http.timeout", "the request is not answered", "HTTP timeout", by_name=True, is_silence=True),
+        MethodSpec("http.reset", "the connection is reset on the request", "HTTP reset", by_name=True),
+        MethodSpec("http.eof", "the connection is closed before the answer's end", "HTTP cut off", by_name=True),
+        MethodSpec("http.stall", "the answer stands still before its end", "HTTP stalls", is_silence=True),
     ),
     passes="the answer comes",
     traffic_bytes=_traffic_bytes,

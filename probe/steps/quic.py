@@ -23,7 +23,7 @@ from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public, literal
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec, http
+from probe.steps import MethodSpec, StepSpec, http
 
 if TYPE_CHECKING:
     from aioquic.quic.connection import QuicConnection
@@ -231,15 +231,9 @@ SPEC = StepSpec(
         **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
     },
     methods=(
-        Method(
-            name="quic.timeout",
-            says="the QUIC handshake is not answered",
-            short="QUIC timeout",
-            by_name=True,
-            is_silence=True,
-        ),
-        Method(name="quic.reset", says="the QUIC handshake is ended by the other side", short="QUIC reset"),
-        Method(name="quic.refused", says="QUIC is refused", short="QUIC refused"),
+        MethodSpec("quic.timeout", "the QUIC handshake is not answered", "QUIC timeout", by_name=True, is_silence=True),
+        MethodSpec("quic.reset", "the QUIC handshake is ended by the other side", "QUIC reset"),
+        MethodSpec("quic.refused", "QUIC is refused", "QUIC refused"),
     ),
     passes="the handshake passes",
     passed="the handshake completed",

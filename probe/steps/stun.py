@@ -19,7 +19,7 @@ from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec
+from probe.steps import MethodSpec, StepSpec
 
 if TYPE_CHECKING:
     from aioice.stun import Message
@@ -140,9 +140,9 @@ SPEC = StepSpec(
         "network_unreachable": "stun.unreachable",
     },
     methods=(
-        Method(name="stun.timeout", says="the binding request is not answered", short="STUN timeout", is_silence=True),
-        Method(name="stun.refused", says="the binding request is refused", short="STUN refused"),
-        Method(name="stun.unreachable", says="the address cannot be reached", short="STUN unreachable"),
+        MethodSpec("stun.timeout", "the binding request is not answered", "STUN timeout", is_silence=True),
+        MethodSpec("stun.refused", "the binding request is refused", "STUN refused"),
+        MethodSpec("stun.unreachable", "the address cannot be reached", "STUN unreachable"),
     ),
     passes="the binding request is answered",
     passed="the binding request was answered",

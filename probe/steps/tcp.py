@@ -8,7 +8,7 @@ from probe.net.address_policy import family_of, is_public, literal
 from probe.net.streams import Stream
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec
+from probe.steps import MethodSpec, StepSpec
 
 PACKET_BYTES = 60
 """An empty packet with its headers."""
@@ -31,9 +31,9 @@ SPEC = StepSpec(
         "network_unreachable": "tcp.unreachable",
     },
     methods=(
-        Method(name="tcp.timeout", says="the connect is not answered", short="TCP timeout"),
-        Method(name="tcp.refused", says="the connect is refused", short="TCP refused"),
-        Method(name="tcp.unreachable", says="the address cannot be reached", short="TCP unreachable"),
+        MethodSpec("tcp.timeout", "the connect is not answered", "TCP timeout"),
+        MethodSpec("tcp.refused", "the connect is refused", "TCP refused"),
+        MethodSpec("tcp.unreachable", "the address cannot be reached", "TCP unreachable"),
     ),
     passes="the connect succeeds",
     passed="the connect succeeded",

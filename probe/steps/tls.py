@@ -15,7 +15,7 @@ from probe.net.streams import Stream, TlsStream
 from probe.net.tls_context import client_context
 from probe.recorder import Attempted, Log
 from probe.settings import Settings
-from probe.steps import Method, StepSpec
+from probe.steps import MethodSpec, StepSpec
 
 ALPN = ("h2", "http/1.1")
 VALID = 0
@@ -38,17 +38,11 @@ SPEC = StepSpec(
         **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
     },
     methods=(
-        Method(
-            name="tls.timeout",
-            says="the handshake is not answered",
-            short="TLS timeout",
-            by_name=True,
-            is_silence=True,
-        ),
-        Method(name="tls.reset", says="the handshake is reset", short="TLS reset", by_name=True),
-        Method(name="tls.eof", says="the handshake is cut off", short="TLS cut off", by_name=True),
-        Method(name="tls.alert", says="the handshake fails with an alert", short="TLS alert"),
-        Method(name="tls.mitm", says="the certificate is not valid for the name", short="wrong certificate"),
+        MethodSpec("tls.timeout", "the handshake is not answered", "TLS timeout", by_name=True, is_silence=True),
+        MethodSpec("tls.reset", "the handshake is reset", "TLS reset", by_name=True),
+        MethodSpec("tls.eof", "the handshake is cut off", "TLS cut off", by_name=True),
+        MethodSpec("tls.alert", "the handshake fails with an alert", "TLS alert"),
+        MethodSpec("tls.mitm", "the certificate is not valid for the name", "wrong certificate"),
     ),
     passes="the handshake passes",
     passed="the handshake completed",

@@ -1,4 +1,4 @@
-"""The course a measurement took: where it ended, and by which of the methods in the closed list it failed."""
+"""Where a measurement ended, and by which method of the closed list it failed."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def method_of(observation: Observation) -> str | None:
-    """The closed list's word for a failed step; None where there is none."""
+    """The method of the closed list by which a step failed; None for success and for a failure without a method."""
     if observation.failure is None:
         return None
     method = _method_of(observation.step, observation.failure)
@@ -72,21 +72,18 @@ def _method_of(step: str, failure: str) -> str | None:
 
 
 def _had_begun(answer: Http) -> bool:
-    """Whether an answer was on its way: of a TLS record that is cut nothing can be read, but its bytes were counted."""
+    """Whether an answer had begun: the bytes of an incomplete TLS record are counted, though not readable."""
     return answer.status is not None or (answer.received or 0) > TICKETS
 
 
 def _stood_still(observation: Observation, answer: Http) -> bool:
-    """Whether the answer stopped, and did not merely come too slowly to end: silence ends an exchange when it is as
-    long as is allowed for, and that is a third of the longest that an exchange may last."""
+    """Whether the answer stopped and was not merely slow: an exchange may be silent for a third of its longest time."""
     silence = observation.duration_s - answer.curve[-1][0] if answer.curve else observation.duration_s
     return silence * 3 >= observation.duration_s * 0.99
 
 
 def stopped_alike(one: Observation, other: Observation) -> bool:
-    """Whether two answers that stood still did so after about as many bytes, as where something counts them; bad luck
-    on a lossy line stops them anywhere. A censor that counts packets is some of them off.
-    """
+    """Whether two answers stalled after about as many bytes, as under a censor that counts; packet loss is random."""
     if not (isinstance(one.detail, Http) and isinstance(other.detail, Http)):
         return False
     short, long = sorted((answer.received or answer.length or 0) for answer in (one.detail, other.detail))

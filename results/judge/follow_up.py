@@ -1,4 +1,4 @@
-"""What an anomaly calls for: which further steps would tell a block from an accident. Pure, and in passes."""
+"""Which further steps would tell a block from an accident. Pure, and in passes."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def _elsewhere(
 ) -> list[Role]:
     """Both names at the address set aside, where a handshake or a plain request fails by name here."""
     repeats = again.step in ("tcp", *HANDSHAKES) or again.step == failed.step
-    away = _aside(settings, end, failed) is not None
+    away = _ab_endpoint(settings, end, failed) is not None
     if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
         return []
     return ["elsewhere_innocent", "elsewhere"]
@@ -262,12 +262,12 @@ def _other_quic(
 ) -> list[Lookup | Attempt]:
     """Where QUIC fails for any name: whether this network lets any through, seen at the address set aside."""
     asked = attempts(measurement.observations, "elsewhere_innocent", end.hop)
-    if failed.step != "quic" or asked or _aside(settings, end, failed) is None:
+    if failed.step != "quic" or asked or _ab_endpoint(settings, end, failed) is None:
         return []
     return [_attempt(measurement, end, failed, "elsewhere_innocent", settings)]
 
 
-def _aside(settings: FollowUpSettings, end: Ending, failed: Observation) -> tuple[str, int] | None:
+def _ab_endpoint(settings: FollowUpSettings, end: Ending, failed: Observation) -> tuple[str, int] | None:
     """The endpoint set aside for what failed; None where there is none, or none but the target's own address."""
     if settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
         return None
@@ -281,7 +281,7 @@ def _attempt(
     measurement: Measurement, end: Ending, failed: Observation, role: Role, settings: FollowUpSettings
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
-    away = _aside(settings, end, failed) if role.startswith("elsewhere") else None
+    away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
     others = {"other_page": _another(asked.path, measurement.id), "innocent": "/", "elsewhere_innocent": "/"}
     fetches = role in ("again", "other_page") or asked.scheme == "http"
     return Attempt(

@@ -20,8 +20,8 @@ NAT64 = 0x64FF9B << 64
 """The well-known prefix 64:ff9b::/96, as the upper 96 bits."""
 
 
-class QualifiedControl(msgspec.Struct, frozen=True, kw_only=True):
-    """A control and how its own course ended. `disqualified` says why it is not believed, where it is not."""
+class AssessedControl(msgspec.Struct, frozen=True, kw_only=True):
+    """A control, how it ended, and why it does not count, if it does not."""
 
     measurement: Measurement
     end: Ending
@@ -36,7 +36,7 @@ class QualifiedControl(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Case:
-    """What the signs are read from; everything derived is worked out once, when first asked for."""
+    """What signals are read from; everything derived is computed once, on first use."""
 
     measurement: Measurement
     everything: Sequence[Measurement]
@@ -48,12 +48,12 @@ class Case:
         return ending(self.measurement.target, self.measurement.observations)
 
     @cached_property
-    def controls(self) -> tuple[QualifiedControl, ...]:
+    def controls(self) -> tuple[AssessedControl, ...]:
         """Every control that was given, with its standing."""
         return tuple(_standing(control, self.context, self.library) for control in self.everything)
 
     @cached_property
-    def qualified(self) -> tuple[QualifiedControl, ...]:
+    def qualified(self) -> tuple[AssessedControl, ...]:
         return tuple(control for control in self.controls if control.disqualified is None)
 
     @cached_property
@@ -102,11 +102,11 @@ def answered(measurement: Measurement) -> tuple[Observation, ...]:
     )
 
 
-def _standing(control: Measurement, context: Context, library: Library) -> QualifiedControl:
+def _standing(control: Measurement, context: Context, library: Library) -> AssessedControl:
     end = ending(control.target, control.observations)
     country = context.control_countries.get(control.id) or control.vantage.country
     fault = _fault(control, end, country, context, library)
-    return QualifiedControl(measurement=control, end=end, country=country, disqualified=fault)
+    return AssessedControl(measurement=control, end=end, country=country, disqualified=fault)
 
 
 def _fault(control: Measurement, end: Ending, country: str | None, context: Context, library: Library) -> str | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 AsnSource = Literal["declared", "mmdb", "echoed"]
-"""Whence a vantage's ASN is known: its owner said so, a database on this machine, or a hub that saw the address."""
+"""How a vantage's ASN is known: its owner declared it, a database on this machine, or a hub that saw the address."""
 
 
 Agreement = Literal["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from probe.model import Dns, Http, Observation, Svcb, Tls
-from probe.steps import Method, specs
+from probe.steps import MethodSpec, specs
 from probe.text import replace_unprintable, safe
 
 ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
@@ -36,7 +36,7 @@ MAX_EVIDENCE_TEXT = 120
 
 
 @cache
-def _methods() -> dict[str, Method]:
+def _methods() -> dict[str, MethodSpec]:
     return {method.name: method for spec in specs().values() for method in spec.methods}
 
 

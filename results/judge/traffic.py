@@ -1,9 +1,4 @@
-"""What measuring costs in bytes: reckoned from the records, since no program sees what its own packets weigh.
-
-What a record holds is counted as it is (bytes of answers, certificates, DNS records), and what it does not hold by what
-it weighs as a rule: packet heads, handshakes, requests. Held against what a loopback carried it is right for large
-pages (2% above) and too much for short exchanges (by a third to twice), so that a cap errs on the safe side.
-"""
+"""Traffic in bytes, estimated from the records: 2% too high for large pages, up to twice too high for small ones."""
 
 from __future__ import annotations
 
@@ -18,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def bytes_of(measurement: Measurement) -> int:
-    """About how many bytes were sent and received for it, heads of packets included."""
+    """About how many bytes a measurement sent and received, packet headers included."""
     return sum([specs()[step.step].traffic_bytes(step.detail) for step in measurement.observations])
 
 

@@ -34,7 +34,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     tier: int
     needs: frozenset[str] = frozenset()
     unless: frozenset[str] = frozenset()
-    outcome: Outcome
+    outcome: Outcome = "inconclusive"
     method: str | None = None
     trigger: Trigger | None = None
     confidence: Confidence | None = None

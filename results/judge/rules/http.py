@@ -54,7 +54,6 @@ RULES = (
         tier=4,
         needs=signals("page.block page.only_here control.same_page"),
         unless=signals("over.valid_tls"),
-        outcome="inconclusive",
         says="A block page, but only at this path, and a control is given it too: the service may quote it itself.",
     ),
     Rule(
@@ -62,7 +61,6 @@ RULES = (
         tier=4,
         needs=signals("page.blockpage page.as_content page.only_here control.none"),
         unless=signals("over.valid_tls page.block_host"),
-        outcome="inconclusive",
         says="A block page, but as content and only at this path, and no control: the service may quote it itself.",
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""QUIC handshakes: datagrams that are dropped by the name in the first of them, or whoever they go to."""
+"""QUIC handshakes: datagrams that are dropped by the name in the first of them, by address, or all."""
 
 from results.judge.rules import Rule, signals
 

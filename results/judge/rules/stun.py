@@ -1,4 +1,4 @@
-"""STUN: servers that answer a binding request, which proves nobody's identity."""
+"""STUN: servers that answer a binding request, which proves no identity."""
 
 from results.judge.rules import Rule, signals
 
@@ -34,7 +34,6 @@ RULES = (
         id="stun.no_control",
         tier=6,
         needs=signals("fails.stun control.none"),
-        outcome="inconclusive",
         says="The STUN server fails, and no control shows that it works: servers may ignore requests as they like.",
     ),
 )

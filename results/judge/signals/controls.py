@@ -9,7 +9,7 @@ from probe.steps import specs
 from probe.timestamps import parse_time
 from results.fingerprints import match
 from results.judge.failure_point import FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
-from results.judge.input import Case, QualifiedControl, answered
+from results.judge.input import AssessedControl, Case, answered
 from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
@@ -71,7 +71,7 @@ def _trusted_for_dns(case: Case) -> bool:
     return case.end.step == "dns" and any(answers.trusted for answers in case.names)
 
 
-def _with_failure(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
+def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     name, end = clean(control.name), control.end
     if _fails_same(case, control):
         yield SIGNALS("control.fails_same", control=name)
@@ -85,7 +85,7 @@ def _with_failure(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
         yield SIGNALS("control.fails_otherwise", control=name, failure=failure_text(end.observation, end.method))
 
 
-def _passes(here: Ending, control: QualifiedControl) -> bool:
+def _passes(here: Ending, control: AssessedControl) -> bool:
     """Whether the control got through the step at which the vantage point failed, for the same host."""
     step = here.step
     if step is None or step not in STEPS:
@@ -98,7 +98,7 @@ def _passes(here: Ending, control: QualifiedControl) -> bool:
     )
 
 
-def _result(control: QualifiedControl, here: Ending) -> str:
+def _result(control: AssessedControl, here: Ending) -> str:
     passed = [o for o in control.measurement.observations if o.role == "main" and o.failure is None and o.step in STEPS]
     best = max((o for o in passed if o.host == here.host), key=lambda o: STEPS.index(o.step), default=None)
     if best is None:
@@ -108,7 +108,7 @@ def _result(control: QualifiedControl, here: Ending) -> str:
     return specs()[best.step].passes
 
 
-def _fails_same(case: Case, control: QualifiedControl) -> bool:
+def _fails_same(case: Case, control: AssessedControl) -> bool:
     """Whether a control ended at the same host, step and failure; an invalid certificate must be the same one."""
     here, there = case.end, control.end
     if there.complete or here.host != there.host:
@@ -138,7 +138,7 @@ def _leaf(observations: tuple[Observation, ...], host: str) -> str | None:
     return next((_leaf_of(o) for o in observations if o.step in HANDSHAKES and o.host == host and _leaf_of(o)), None)
 
 
-def _with_answer(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
+def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     name, there = clean(control.name), control.end
     if not there.complete:
         if there.observation is not None:
@@ -163,7 +163,7 @@ def _with_answer(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
             yield SIGNALS("control.differs_wholly", control=name, servers=servers)
 
 
-def _same_page(case: Case, control: QualifiedControl) -> Iterator[Evidence]:
+def _same_page(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     """A disqualified control, which may be behind the same censor, was given the very same answer."""
     answers = answered(control.measurement)
     ours = case.end.observation.detail if case.end.complete and case.end.observation else None
