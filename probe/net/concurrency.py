@@ -44,7 +44,7 @@ ANSWERS = (None, "connection_refused")
 TIMED_OUT = "generic_timeout_error"
 
 
-class Facts(NamedTuple):
+class LineFacts(NamedTuple):
     """What one measurement tells of the line: seconds of each connect that was answered, by address."""
 
     connects: tuple[tuple[str, float], ...]
@@ -52,10 +52,10 @@ class Facts(NamedTuple):
     took_s: float
 
 
-def facts_of(measurement: Measurement) -> Facts:
+def facts_of(measurement: Measurement) -> LineFacts:
     """Read from the record: nothing is measured for it."""
     observations = measurement.observations
-    return Facts(
+    return LineFacts(
         tuple((o.address or o.host, o.duration_s) for o in observations if o.step == "tcp" and o.failure in ANSWERS),
         any(o.failure == TIMED_OUT for o in observations),
         measurement.runtime_s,
@@ -111,7 +111,7 @@ class Pace:
         """Whether another target may begin beside so many."""
         return loading < self.allowed and waiting <= self.may_wait and loading + waiting < self._most
 
-    def patience_s(self, timeout_s: float, *, small: bool) -> float:
+    def waiting_after_s(self, timeout_s: float, *, small: bool) -> float:
         """After how many quiet seconds a target is taken to wait, where a step may last `timeout_s`.
 
         `small`: one small packet is all that can be coming. Else it may be a page, and on a full line it is.
@@ -125,7 +125,7 @@ class Pace:
     def began(self, waiting: int) -> Began:
         return Began(self._halvings, self._doublings, waiting)
 
-    def ended(self, began: Began, facts: Facts) -> bool:
+    def ended(self, began: Began, facts: LineFacts) -> bool:
         """Take in a target's facts; gives whether it timed out while the line was full, which may be our own doing."""
         earlier = began.halvings != self._halvings
         if facts.connects:
@@ -135,7 +135,7 @@ class Pace:
                 self._take(facts)
         return facts.timed_out and (earlier or self._full)
 
-    def alone(self, at_once: int) -> Pace:
+    def for_retests(self, at_once: int) -> Pace:
         """A pace for measuring again: so few at once, and no more under way in all than waited and did no harm."""
         pace = Pace(at_once, max(at_once, self._waited))
         pace._allowed = min(at_once, self._allowed)
@@ -143,7 +143,7 @@ class Pace:
         pace._best, pace._usually_lost, pace._life_s = self._best, self._usually_lost, self._life_s
         return pace
 
-    def _take(self, facts: Facts) -> None:
+    def _take(self, facts: LineFacts) -> None:
         for address, seconds in facts.connects:  # the same address twice is one witness, at its best
             self._window[address] = min(seconds, self._window.get(address, seconds))
         if not facts.timed_out:

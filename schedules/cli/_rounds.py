@@ -1,8 +1,9 @@
-"""What `check` and `run` share: consent, lock, rounds, and what is seen of them."""
+"""What `check`, `run` and `demo` share: consent, lock, rounds, and their display."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,32 +18,30 @@ from schedules.runtime.process import StoppedBySignal
 
 if TYPE_CHECKING:
     from probe.model import Service, Target
-    from probe.reference_sites import NetworkReport
     from results.db.store import Store
-    from results.judge.judged import JudgedMeasurement
     from schedules.cli._app import App
     from schedules.config.schema import Config
     from schedules.location.location import Locator
     from schedules.plan.model import Choice
-    from schedules.render.progress import Watcher
+    from schedules.render.progress import Display
     from schedules.round.contacted_hosts import Contact
-    from schedules.round.run import Cut
+    from schedules.round.round import Interrupted, Round
 
 NO_NETWORK = 69
-MOST_ROUNDS = 3
-"""So often a machine may go elsewhere in the middle; then it is rather on a train."""
+MAX_ROUNDS = 3
+"""Rounds of one run that a change of network may begin: a machine that moves more often is on a train."""
 
 
-def perform(
-    app: App,
-    config: Config,
-    choices: Sequence[Choice],
-    *,
-    as_json: bool,
-    by_service: bool,
-    side_by_side: bool = False,
-) -> int:
-    """Measure, judge, store and show; returns the exit code. The configuration and the targets have been read."""
+class View(msgspec.Struct, frozen=True):
+    """How the measurements are printed."""
+
+    as_json: bool
+    by_service: bool = False
+    side_by_side: bool = False
+
+
+def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], view: View) -> int:
+    """Ask for consent, take the lock, open the database and measure; returns the exit code."""
     store = app.store()
     try:
         consent.ensure(app.environ, store)
@@ -50,136 +49,126 @@ def perform(
             if (budget := Budget(config, store, datetime.now(UTC))).used_up:
                 talk(budget.sentence, quiet=app.quiet)
                 return 0
-            return rounds(
-                app, config, choices, store, as_json=as_json, by_service=by_service, side_by_side=side_by_side
-            )
+            return measure(app, config, choices, store, view)
     finally:
         store.close()
 
 
-def rounds(
-    app: App,
-    config: Config,
-    choices: Sequence[Choice],
-    store: Store,
-    *,
-    as_json: bool,
-    by_service: bool,
-    side_by_side: bool = False,
-) -> int:
-    """A round for each choice, one after the other. A path that is not there stops it only where it is the only one."""
+def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, view: View) -> int:
+    """A round for each choice in turn; returns the exit code. BadPath only if the only choice's path is unavailable."""
     from probe.net.path import BadPath
     from schedules.plan.selection import services
-    from schedules.render.progress import JsonLines, Person, SideBySide
+    from schedules.render.progress import JsonDisplay, PathsDisplay, TableDisplay
 
     states: list[str] = []
-    together = SideBySide(_order(choices[0]), [choice.path for choice in choices], quiet=app.quiet)
+    paths = PathsDisplay(_order(choices[0]), [choice.path for choice in choices], quiet=app.quiet)
 
-    def watcher_of(choice: Choice) -> Watcher:
-        if as_json:
-            return JsonLines(quiet=app.quiet)
-        return together if side_by_side else Person(_order(choice), quiet=app.quiet)
+    def display_of(choice: Choice) -> Display:
+        if view.as_json:
+            return JsonDisplay(quiet=app.quiet)
+        return paths if view.side_by_side else TableDisplay(_order(choice), quiet=app.quiet)
 
+    rounds = _Rounds(app, config, store, view, display_of)
     try:
         for choice in choices:
             try:
-                at_once = as_json or not side_by_side
-                states.append(
-                    _to_the_end(app, config, choice, store, watcher_of, by_service=by_service, at_once=at_once)
-                )
+                states.append(rounds.measure(choice))
             except BadPath as error:
                 if len(choices) == 1:
                     raise
                 talk(f"reachprobe: {error}; the other paths are measured")
     finally:
-        together.compare(_hint(app, store))
+        paths.compare(_hint(app, store))
     for note in notes(choices, services(config)):
         talk(note, quiet=app.quiet)
     return NO_NETWORK if all(state in ("portal", "offline") for state in states) else 0
 
 
-def _to_the_end(
-    app: App,
-    config: Config,
-    choice: Choice,
-    store: Store,
-    watcher_of: Callable[[Choice], Watcher],
-    *,
-    by_service: bool,
-    at_once: bool,
-) -> str:
-    """Round after round until all is measured, for one ends where the machine sleeps or goes to another network.
+class _Rounds:
+    """Runs the rounds of one choice and shows their events."""
 
-    `at_once` False leaves what is then left to the next run. The state of the network at the end.
-    """
-    here = app.locator()
-    for place in range(MOST_ROUNDS):
-        state, cut = _round(app, here, config, choice, store, watcher_of(choice), by_service=by_service)
-        if cut is None:
-            return state
-        goes_on = at_once and cut.goes_on and bool(cut.left) and place + 1 < MOST_ROUNDS
-        also = f"; {len(cut.left)} {'are measured here now' if goes_on else 'are left'}" if cut.left else ""
-        talk(f"{cut.why}{also}", quiet=app.quiet)
-        if not goes_on:
-            break
-        choice = msgspec.structs.replace(choice, targets=cut.left)
-    return state
+    def __init__(
+        self, app: App, config: Config, store: Store, view: View, display_of: Callable[[Choice], Display]
+    ) -> None:
+        self._app, self._config, self._store, self._view, self._display_of = app, config, store, view, display_of
 
+    def measure(self, choice: Choice) -> str:
+        """Measure the choice, going on in a new round where one was interrupted; the network's last state.
 
-def _round(
-    app: App, here: Locator, declared: Config, choice: Choice, store: Store, watcher: Watcher, *, by_service: bool
-) -> tuple[str, Cut | None]:
-    """One round, told to `watcher` as it goes; the state of the network at its end, and whether it had to end early."""
-    from results.db.json_rows import row
-    from schedules.plan.selection import services
-    from schedules.render.tables import header
-    from schedules.round.run import once
+        Paths side by side leave what remains to the next run.
+        """
+        locator = self._app.locator()
+        for number in range(1, MAX_ROUNDS + 1):
+            state, interrupted = self._round(choice, locator)
+            if interrupted is None:
+                return state
+            remaining = interrupted.remaining
+            at_once = self._view.as_json or not self._view.side_by_side
+            continues = at_once and interrupted.can_continue and bool(remaining) and number < MAX_ROUNDS
+            also = f"; {len(remaining)} {'are measured here now' if continues else 'are left'}" if remaining else ""
+            talk(f"{interrupted.reason}{also}", quiet=self._app.quiet)
+            if not continues:
+                break
+            choice = msgspec.structs.replace(choice, targets=remaining)
+        return state
 
-    config = here.locate(declared)
-    members = Members()
-    cuts: list[Cut] = []
-    for sentence in config.place(choice.path).sentences:
-        talk(f"worth knowing: {sentence}", quiet=app.quiet)
+    def _round(self, choice: Choice, locator: Locator) -> tuple[str, Interrupted | None]:
+        from schedules.plan.selection import services
+        from schedules.round.round import Round
 
-    def begun(report: NetworkReport) -> None:
-        watcher.begun(report, header(config, store, choice.path, report.state), len(choice.targets))
+        config = locator.locate(self._config)
+        services_shown = ServiceRows()
+        display = self._display_of(choice)
+        for sentence in config.place(choice.path).sentences:
+            talk(f"worth knowing: {sentence}", quiet=self._app.quiet)
+        try:
+            round_ = Round(choice, config, self._store, locator)
+            return process.run_async(self._show(round_, choice, config, display, services_shown))
+        except KeyboardInterrupt as error:
+            raise StoppedBySignal("interrupted; what was finished is kept") from error
+        finally:
+            rows = services_shown.rows(services(config)) if self._view.by_service else []
+            display.finished(rows, _hint(self._app, self._store))
 
-    def committed(finished: JudgedMeasurement) -> None:
-        line = row(finished)
-        watcher.committed(line)
-        members.add(finished.measurement.target, line)
+    async def _show(
+        self, round_: Round, choice: Choice, config: Config, display: Display, services_shown: ServiceRows
+    ) -> tuple[str, Interrupted | None]:
+        """Show a round's events; the state of the network at its end, and why it ended early if it did."""
+        from results.db.json_rows import row
+        from schedules.render.tables import header
+        from schedules.round.round import Finished, Interrupted, Measured, Retesting, Started
 
-    round_ = once(
-        choice,
-        config,
-        store,
-        begun=begun,
-        committed=committed,
-        again=watcher.again,
-        here=here,
-        cut=cuts.append,
-    )
-    try:
-        report = process.run_async(round_)
-    except KeyboardInterrupt as error:
-        raise StoppedBySignal("interrupted; what was finished is kept") from error
-    finally:
-        said = members.rows(services(config)) if by_service else []
-        watcher.ended(said, _hint(app, store))
-    return report.state, cuts[0] if cuts else None
+        state, interrupted = "", None
+        async with aclosing(round_.events()) as events:
+            async for event in events:
+                match event:
+                    case Started(network):
+                        title = header(config, self._store, choice.path, network.state)
+                        display.started(network, title, len(choice.targets))
+                    case Measured(record):
+                        line = row(record)
+                        display.measured(line)
+                        services_shown.add(record.measurement.target, line)
+                    case Retesting(count, network):
+                        display.retesting(count, network)
+                    case Interrupted():
+                        interrupted = event
+                    case Finished(network):
+                        state = network.state
+        return state, interrupted
 
 
 def _hint(app: App, store: Store) -> Callable[[str], str]:
-    """How to ask why, of a measurement."""
+    """The command that shows a measurement, by its id."""
     return lambda measurement_id: f"{app.command_line} results show {store.short(measurement_id)}"
 
 
 def _order(choice: Choice) -> dict[tuple[str, str | None], int]:
-    return {(target.text, target.service): place for place, target in enumerate(choice.targets)}
+    return {(target.text, target.service): index for index, target in enumerate(choice.targets)}
 
 
-class Members:
-    """The lines of each service's targets, to say at the end what became of the service."""
+class ServiceRows:
+    """The rows of each service's targets, and the row that sums up each service."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[tuple[dict[str, Any], bool, str]]] = {}
@@ -189,19 +178,19 @@ class Members:
             self._lines.setdefault(target.service, []).append((line, target.required, line["outcome"]))
 
     def rows(self, known: dict[str, Service]) -> list[dict[str, Any]]:
-        """A row for each service: that of the target which decides, as a row of kind `service`."""
-        found = []
+        """A row of kind `service` for each service: that of the target which decides."""
+        rows = []
         for name, lines in sorted(self._lines.items()):
             chosen = deciding(lines) or {}
-            more = [said] if (said := ended(known.get(name))) else []
-            found.append(chosen | {"kind": "service", "evidence": [*chosen.get("evidence", []), *more]})
-        return found
+            more = [note] if (note := ended(known.get(name))) else []
+            rows.append(chosen | {"kind": "service", "evidence": [*chosen.get("evidence", []), *more]})
+        return rows
 
 
 def notes(choices: Sequence[Choice], known: dict[str, Service]) -> list[str]:
-    """What there is to say of the services themselves: which of them no longer exist."""
+    """A sentence for each measured service that no longer exists."""
     names = dict.fromkeys(target.service for choice in choices for target in choice.targets if target.service)
-    return [said for name in names if (said := ended(known.get(name)))]
+    return [note for name in names if (note := ended(known.get(name)))]
 
 
 def ended(service: Service | None) -> str | None:
@@ -211,16 +200,16 @@ def ended(service: Service | None) -> str | None:
 
 
 def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Sequence[Contact] = ()) -> int:
-    """List every host that would be contacted, with `more` of them, and contact none."""
+    """List every host that would be contacted, and those of `more`; contact none."""
     from schedules.round.contacted_hosts import contacts
 
-    found = (*contacts(config, choices), *more)
+    hosts = (*contacts(config, choices), *more)
     if as_json:
-        for contact in found:
+        for contact in hosts:
             print_json(contact)
         return 0
     console = out()
-    for contact in found:
+    for contact in hosts:
         port = f":{contact.port}" if contact.port else ""
         console.print(f"{contact.host}{port}  ({contact.why})", soft_wrap=True)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import click
@@ -10,14 +11,11 @@ import click
 from schedules.cli._app import App
 
 if TYPE_CHECKING:
-    from probe.reference_sites import NetworkReport
     from results.db.store import Store
-    from results.judge.judged import JudgedMeasurement
     from schedules.agent.agent import Agent, Measure, Say
     from schedules.config.schema import Config
     from schedules.location.location import Locator
     from schedules.plan.model import Choice
-    from schedules.round.run import Cut
 
 
 @click.command()
@@ -30,27 +28,24 @@ def agent(app: App) -> int:
     import logging
     from functools import partial
 
-    from schedules.agent.agent import Agent
-    from schedules.agent.side_effects import Aside
+    from schedules.agent.agent import Agent, ConfigSource
+    from schedules.agent.side_effects import SideEffects
     from schedules.round import consent
     from schedules.runtime import lock, process
     from schedules.runtime.process import StoppedBySignal
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
     say = _say(app)
-    here = app.locator()
-    measure = _measure(say, here)
-    made = Agent(
-        app.config,
-        lambda: _version(app),
+    locator = app.locator()
+    runner = Agent(
+        ConfigSource(app.config, lambda: _version(app), locator.locate),
         app.database,
-        measure=measure,
+        measure=_measure(say, locator),
         say=say,
-        locate=here.locate,
-        aside=Aside(
+        side_effects=SideEffects(
             say,
-            may_tell=partial(consent.why_not_told, app.environ),
-            may_send=partial(consent.why_not_sent, app.environ),
+            reason_not_to_notify=partial(consent.reason_not_to_notify, app.environ),
+            reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
         ),
     )
     store = app.store()
@@ -60,13 +55,13 @@ def agent(app: App) -> int:
         store.close()
     with lock.held(app.database, "agent"):
         try:
-            process.run_async(_run(app, made))
+            process.run_async(_run(app, runner))
         except (KeyboardInterrupt, StoppedBySignal):
             say("stopped; what was finished is kept")
     return 0
 
 
-async def _run(app: App, made: Agent) -> None:
+async def _run(app: App, runner: Agent) -> None:
     from datetime import UTC
 
     from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
@@ -74,32 +69,29 @@ async def _run(app: App, made: Agent) -> None:
     from schedules.agent.agent import run_agent
     from schedules.runtime.process import systemd_notifier, watchdog_s
 
-    await run_agent(made, AsyncIOScheduler(timezone=UTC), systemd_notifier(app.environ), watchdog_s(app.environ))
+    await run_agent(runner, AsyncIOScheduler(timezone=UTC), systemd_notifier(app.environ), watchdog_s(app.environ))
 
 
-def _measure(say: Say, here: Locator) -> Measure:
-    """One round, and a line of what it found."""
+def _measure(say: Say, locator: Locator) -> Measure:
+    """A function that runs one round and prints a line of its outcomes."""
 
     async def measure(choice: Choice, config: Config, store: Store) -> None:
         from schedules.render.tables import counted
-        from schedules.round.run import once
+        from schedules.round.round import Interrupted, Measured, Round, Started
 
         outcomes: Counter[str] = Counter()
-
-        def committed(finished: JudgedMeasurement) -> None:
-            outcomes[finished.verdict.outcome] += 1
-
-        def begun(report: NetworkReport) -> None:
-            if report.facts.clock is not None:
-                say(f"worth knowing: {report.facts.clock}")
-
-        def cut(by: Cut) -> None:
-            say(f"{by.why}; {len(by.left)} targets wait")
-
         for sentence in config.place(choice.path).sentences:
             say(f"worth knowing: {sentence}")
         try:
-            await once(choice, config, store, begun=begun, committed=committed, here=here, cut=cut)
+            async with aclosing(Round(choice, config, store, locator).events()) as events:
+                async for event in events:
+                    match event:
+                        case Started(network) if network.facts.clock is not None:
+                            say(f"worth knowing: {network.facts.clock}")
+                        case Measured(record):
+                            outcomes[record.verdict.outcome] += 1
+                        case Interrupted(reason, remaining):
+                            say(f"{reason}; {len(remaining)} targets wait")
         finally:
             say(f"{outcomes.total()} of {len(choice.targets)} targets by {choice.path}: {counted(outcomes) or 'none'}")
 
@@ -107,7 +99,7 @@ def _measure(say: Say, here: Locator) -> Measure:
 
 
 def _version(app: App) -> object:
-    """What changes whenever the configuration file does, comes or goes."""
+    """Changes whenever the configuration file changes, appears or disappears."""
     from schedules.runtime.paths import config_file
 
     path = config_file(app.environ, app.config_file)

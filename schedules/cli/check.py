@@ -1,4 +1,4 @@
-"""Measure these URLs, hosts or services now and say what is found."""
+"""Measure these URLs, hosts or services now and say what is chosen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check(
     anyway: bool,
     by: str,
 ) -> int:
-    """Measure each TARGET now and say what is found.
+    """Measure each TARGET now and say what is chosen.
 
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """
@@ -40,23 +40,21 @@ def check(
         raise click.UsageError("give either --path or --via")
     config = app.config()
     names = _via(via) if via is not None else [path or "direct"]
-    found = from_words(targets, config)
+    chosen = from_words(targets, config)
     if not anyway:
-        refuse_excluded(found, config, app.database)
-    if said := vpn_warning(found, config):
-        talk(said, quiet=app.quiet)
+        refuse_excluded(chosen, config, app.database)
+    if warning := vpn_warning(chosen, config):
+        talk(warning, quiet=app.quiet)
     for name in names:
         usable(config.path_named(name))
-    choices = [Choice(found, name) for name in names]
+    choices = [Choice(chosen, name) for name in names]
     if dry_run:
         return _rounds.dry_run(config, choices, as_json=as_json)
-    return _rounds.perform(
-        app, config, choices, as_json=as_json, by_service=by == "service", side_by_side=via is not None
-    )
+    return _rounds.measure_with_consent(app, config, choices, _rounds.View(as_json, by == "service", via is not None))
 
 
 def _via(text: str) -> list[str]:
-    """Direct first, then the paths named, each once."""
+    """Direct first, then the named paths, each once."""
     named = [name for name in text.split(",") if name]
     if not named:
         raise click.UsageError("--via names no path")

@@ -1,4 +1,4 @@
-"""The main job on a small censored network that it starts on loopback: no root, no internet, under a minute."""
+"""A demonstration on a simulated censored network on loopback, without root or internet."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def demo(app: App, as_json: bool) -> int:
         store = app.store()
         try:
             _import_sample(store)
-            code = _rounds.rounds(app, config, from_campaigns(config), store, as_json=as_json, by_service=False)
+            code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.View(as_json))
         finally:
             store.close()
     talk(f"The database: {app.database}", quiet=app.quiet)
@@ -46,7 +46,7 @@ def demo(app: App, as_json: bool) -> int:
 
 
 def _import_sample(store: Store) -> None:
-    """The built-in sample register, as if it were of this moment, so that it is not too old to decide anything."""
+    """Import the built-in sample register, dated now so that it is not too old to use."""
     from results.registers import sample_path
     from results.registers.importing import ImportOptions, import_register
 

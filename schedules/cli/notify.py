@@ -63,7 +63,7 @@ def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from schedules.round import consent
 
     with closing(app.store()) as store:
-        if not consent.agreed(app.environ, store, consent.TELLING):
+        if not consent.agreed(app.environ, store, consent.NOTIFYING):
             raise consent.NoConsent("nobody has agreed that anything is sent; `reachprobe init` explains and asks")
     code = 0
     for name, address in chosen.items():

@@ -31,25 +31,24 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from functools import partial
 
     from results.db.retention import ensure_room
-    from schedules.agent.side_effects import Aside
+    from schedules.agent.side_effects import SideEffects
     from schedules.cli import _rounds
     from schedules.hub_client.download import fetcher
     from schedules.plan.lists import refresh
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk
     from schedules.round import consent
-    from schedules.round.preflight import unwilling
-    from schedules.round.retention import tidy
+    from schedules.round.unattended import prune, reason_to_skip
     from schedules.runtime import lock, process
 
     until = time.monotonic() + deadline if deadline is not None else math.inf
     if dry_run:
         return _dry_run(app, as_json=as_json)
     config = app.locator().locate(app.config())
-    aside = Aside(
+    side_effects = SideEffects(
         partial(talk, quiet=app.quiet),
-        may_tell=partial(consent.why_not_told, app.environ),
-        may_send=partial(consent.why_not_sent, app.environ),
+        reason_not_to_notify=partial(consent.reason_not_to_notify, app.environ),
+        reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
     )
     store = app.store()
     try:
@@ -58,7 +57,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
             talk(sentence, quiet=app.quiet)
         consent.ensure(app.environ, store)
         with lock.held(app.database):
-            if (why := unwilling(config, store, time.time())) is not None:
+            if (why := reason_to_skip(config, store, time.time())) is not None:
                 talk(why, quiet=app.quiet)
                 return 0
             ensure_room(app.database)
@@ -69,25 +68,25 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
             choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:
                 in_time = [choice.ending(until) for choice in choices]
-                code = _rounds.rounds(app, config, in_time, store, as_json=as_json, by_service=by == "service")
-                _say_what_is_left(app, config, store, until)
-                if said := tidy(config, store, time.time()):
-                    talk(said, quiet=app.quiet)
-                aside.measured(config, store, choices, time.time())
-            aside.count(config, store, time.time())
-        aside.tell(config, store, time.time())
-        aside.finish(store, time.time())
+                code = _rounds.measure(app, config, in_time, store, _rounds.View(as_json, by == "service"))
+                _report_remaining(app, config, store, until)
+                if deleted := prune(config, store, time.time()):
+                    talk(deleted, quiet=app.quiet)
+                side_effects.after_round(config, store, choices, time.time())
+            side_effects.export_metrics(config, store, time.time())
+        side_effects.send(config, store, time.time())
+        side_effects.finish(store, time.time())
         return code
     finally:
         store.close()
 
 
 def _dry_run(app: App, *, as_json: bool) -> int:
-    """Every host of every campaign, due or not. Leaves nothing behind, and makes no database."""
+    """List the hosts of every campaign, due or not; writes nothing and creates no database."""
     from schedules.cli import _rounds
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk
-    from schedules.round.contacted_hosts import publishers, told
+    from schedules.round.contacted_hosts import notification_hosts, publishers
 
     config = app.locator(writes_files=False).locate(app.config())
     store = app.store() if app.database.exists() else None
@@ -95,27 +94,27 @@ def _dry_run(app: App, *, as_json: bool) -> int:
         wanted = from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
-        return _rounds.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *told(config)])
+        return _rounds.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *notification_hosts(config)])
     finally:
         if store is not None:
             store.close()
 
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
-    """What is due, and the exit code where that is nothing; says why it is nothing, or not all."""
+    """What is due, and the exit code if that is nothing; prints why nothing, or not everything, is measured."""
     from schedules.plan.due import due_now
     from schedules.render.output import talk
 
-    found = due_now(config, store, time.time())
-    for sentence in found.missing:
+    due = due_now(config, store, time.time())
+    for sentence in due.missing:
         talk(f"{sentence}; what is due by it waits", quiet=app.quiet)
-    if not found.choices and not found.missing:
-        when = f" before {found.next_due}" if found.next_due else ""
+    if not due.choices and not due.missing:
+        when = f" before {due.next_due}" if due.next_due else ""
         talk(f"nothing is due{when}; `run --all` measures everything", quiet=app.quiet)
-    return found.choices, NO_NETWORK if found.missing else 0
+    return due.choices, NO_NETWORK if due.missing else 0
 
 
-def _say_what_is_left(app: App, config: Config, store: Store, until: float) -> None:
+def _report_remaining(app: App, config: Config, store: Store, until: float) -> None:
     from schedules.plan.due import due_now
     from schedules.render.output import talk
 

@@ -34,7 +34,7 @@ from schedules.plan.model import BadChoice
 from schedules.plan.selection import unmeasured
 from schedules.render.text import age, how_many
 from schedules.round import consent
-from schedules.round.preflight import unwilling
+from schedules.round.unattended import reason_to_skip
 from schedules.runtime import lock
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def notifications(
         else:
             told = f"told last {receiver.told_at}" if receiver and receiver.told_at else "not told anything yet"
             yield CheckResult("notify", "fine", f"{name}: {told}")
-    if (why := consent.why_not_told(environ, store)) is not None:
+    if (why := consent.reason_not_to_notify(environ, store)) is not None:
         yield CheckResult("notify", "worth knowing", why)
     if config_file is not None and config_file.stat().st_mode & GROUP_OR_OTHERS:
         says = f"others may read {config_file}, and the passwords in it; `chmod 600 {config_file}`"
@@ -261,7 +261,7 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
             says += f"; not taken {hub.failures} times in a row: {safe(hub.said)}"
         troubled = hub.failures >= FAILURES_WORTH_KNOWING or refused > 0
         yield CheckResult("hub", "worth knowing" if troubled else "fine", says)
-    if named and (why := consent.why_not_sent(environ, store)) is not None:
+    if named and (why := consent.reason_not_to_upload(environ, store)) is not None:
         yield CheckResult("hub", "worth knowing", why)
 
 
@@ -272,7 +272,7 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
     except ConfigError as error:
         yield CheckResult("asn", "wrong", str(error), BAD_SETUP)
         return
-    if (why := unwilling(here, store, time.time())) is not None:
+    if (why := reason_to_skip(here, store, time.time())) is not None:
         yield CheckResult("rounds", "worth knowing", why)
     if config.care.cap_bytes is not None:
         month = month_of(datetime.now(UTC))

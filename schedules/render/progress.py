@@ -1,4 +1,4 @@
-"""What is seen of a round while it runs: rows as JSON, a line of progress, or nothing; and the table after it."""
+"""Displays of a running round: rows as JSON, or a progress line and a table."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from schedules.render.tables import (
     most_relevant,
     path_sentences,
     paths_table,
+    paths_worth_showing,
     results_table,
     rows_worth_showing,
     side_by_side,
     summary,
 )
-from schedules.render.tables import paths_worth_showing as lines_worth_showing
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,75 +34,74 @@ NO_NETWORK = {
 }
 
 
-class Watcher(Protocol):
-    """Hears of a round as it goes."""
+class Display(Protocol):
+    """Shows a round's events."""
 
-    def begun(self, report: NetworkReport, header: str, total: int) -> None: ...
+    def started(self, report: NetworkReport, header: str, total: int) -> None: ...
 
-    def again(self, count: int, report: NetworkReport | None) -> None:
-        """So many new anomalies are measured again; what the canaries say now, where they were asked."""
-        ...
+    def retesting(self, count: int, report: NetworkReport | None) -> None: ...
 
-    def committed(self, line: dict[str, Any]) -> None: ...
+    def measured(self, line: dict[str, Any]) -> None: ...
 
-    def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None: ...
+    def finished(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
+        """The round is over, also after an error; `hint` gives the command that explains a measurement."""
 
 
-class JsonLines:
-    """One line for each measurement, as soon as it is in the database."""
+class JsonDisplay:
+    """One line of JSON for each measurement."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
 
-    def begun(self, report: NetworkReport, header: str, total: int) -> None:
-        _tell(report, quiet=self._quiet)
+    def started(self, report: NetworkReport, header: str, total: int) -> None:
+        _print_warnings(report, quiet=self._quiet)
 
-    def again(self, count: int, report: NetworkReport | None) -> None:
-        _tell_change(report, quiet=self._quiet)
+    def retesting(self, count: int, report: NetworkReport | None) -> None:
+        _print_change(report, quiet=self._quiet)
 
-    def committed(self, line: dict[str, Any]) -> None:
+    def measured(self, line: dict[str, Any]) -> None:
         print_json(line)
 
-    def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
+    def finished(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
         for service_row in service_rows:
             print_json(service_row)
 
 
-class Person:
-    """A line of progress on a terminal, and at the end the table."""
+class TableDisplay:
+    """A line of progress on a terminal, and a table at the end."""
 
     def __init__(self, order: dict[tuple[str, str | None], int], *, quiet: bool) -> None:
         self._order = order
         self._quiet = quiet
         self._rows: list[dict[str, Any]] = []
-        self._started = time.monotonic()
+        self._started_s = time.monotonic()
         self._outcomes: Counter[str] = Counter()
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._begun = False
+        self._has_started = False
 
-    def begun(self, report: NetworkReport, header: str, total: int) -> None:
-        self._begun = True
+    def started(self, report: NetworkReport, header: str, total: int) -> None:
+        self._has_started = True
         out().print(header)
-        _tell(report, quiet=False)
+        _print_warnings(report, quiet=False)
         if sys.stderr.isatty() and not self._quiet:
             self._progress, self._task = _progress(total)
 
-    def again(self, count: int, report: NetworkReport | None) -> None:
-        _tell_change(report, quiet=self._quiet)
+    def retesting(self, count: int, report: NetworkReport | None) -> None:
+        _print_change(report, quiet=self._quiet)
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, also=f"· {count} measured again, alone ·")
 
-    def committed(self, line: dict[str, Any]) -> None:
+    def measured(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
         self._outcomes[line["outcome"]] += 1
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=1, counts=counted(self._outcomes))
 
-    def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
+    def finished(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
         if self._progress is not None:
             self._progress.stop()
-        if not self._begun:
+        if not self._has_started:
             return
         rows = self.rows()
         shown = service_rows or rows_worth_showing(rows)
@@ -111,25 +110,25 @@ class Person:
         console.print(results_table(shown, console.width))
         if len(shown) < len(rows) and not service_rows:
             console.print(f"… and {len(rows) - len(shown)} reachable as expected")
-        self._sum_up(rows, hint)
+        self._print_summary(rows, hint)
 
     def rows(self) -> list[dict[str, Any]]:
-        """What was committed, in the order in which the targets were given."""
-        return sorted(self._rows, key=lambda one: self._order.get((one["target"], one["service"]), 0))
+        """The measured rows, in the order of the given targets."""
+        return sorted(self._rows, key=lambda row: self._order.get((row["target"], row["service"]), 0))
 
-    def _sum_up(self, rows: list[dict[str, Any]], hint: Callable[[str], str], paths: int = 1) -> None:
+    def _print_summary(self, rows: list[dict[str, Any]], hint: Callable[[str], str], paths: int = 1) -> None:
         console = out()
         console.print()
-        told = most_relevant(rows)
-        said = summary(rows, time.monotonic() - self._started, paths)
-        if told is not None:
-            why = f"Why: {hint(told['measurement_id'])}"
-            said += ("\n" if len(said) + len(why) >= console.width else " ") + why
-        console.print(said, soft_wrap=True)
+        example = most_relevant(rows)
+        text = summary(rows, time.monotonic() - self._started_s, paths)
+        if example is not None:
+            why = f"Why: {hint(example['measurement_id'])}"
+            text += ("\n" if len(text) + len(why) >= console.width else " ") + why
+        console.print(text, soft_wrap=True)
 
 
-class SideBySide(Person):
-    """The same targets by one path after another; after the last one table, and which path opens what."""
+class PathsDisplay(TableDisplay):
+    """The same targets via one path after another, and a table that compares the paths."""
 
     def __init__(self, order: dict[tuple[str, str | None], int], paths: Sequence[str], *, quiet: bool) -> None:
         super().__init__(order, quiet=quiet)
@@ -137,7 +136,7 @@ class SideBySide(Person):
         self._by_path: dict[str, Sequence[dict[str, Any]]] = {}
         self._all: list[dict[str, Any]] = []
 
-    def ended(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
+    def finished(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
         if self._progress is not None:
             self._progress.stop()
         path, rows = self._left.pop(0), self.rows()
@@ -147,11 +146,11 @@ class SideBySide(Person):
         self._rows, self._outcomes = [], Counter()
 
     def compare(self, hint: Callable[[str], str]) -> None:
-        """Show what was found, by as many paths as there was time for."""
+        """Print the table of the paths that were measured."""
         if not self._by_path:
             return
         paths, lines = list(self._by_path), side_by_side(self._by_path)
-        shown = lines_worth_showing(lines)
+        shown = paths_worth_showing(lines)
         console = out()
         console.print()
         console.print(paths_table(shown, paths))
@@ -160,11 +159,11 @@ class SideBySide(Person):
         console.print()
         for sentence in path_sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
-        self._sum_up(self._all, hint, len(paths))
+        self._print_summary(self._all, hint, len(paths))
 
 
-def _tell(report: NetworkReport, *, quiet: bool) -> None:
-    """What is odd about the network a round begins on."""
+def _print_warnings(report: NetworkReport, *, quiet: bool) -> None:
+    """Warn of an abnormal network at the beginning of a round."""
     if report.state in NO_NETWORK:
         talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
     for sentence in (*report.facts.interception, report.facts.clock):
@@ -172,14 +171,14 @@ def _tell(report: NetworkReport, *, quiet: bool) -> None:
             talk(safe(f"worth knowing: {sentence}"), quiet=quiet)
 
 
-def _tell_change(report: NetworkReport | None, *, quiet: bool) -> None:
-    """What has become of the network since the round began, where that is odd."""
+def _print_change(report: NetworkReport | None, *, quiet: bool) -> None:
+    """Warn of a network that broke since the round began."""
     if report is not None and report.state in NO_NETWORK:
         talk(f"network {report.state} by now: {NO_NETWORK[report.state]}", quiet=quiet)
 
 
 def _progress(total: int) -> tuple[Progress, TaskID]:
-    """One line: how far, counts by outcome, the time left; it goes away when all is done."""
+    """A progress line with counts by outcome and the time left, which disappears at the end."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

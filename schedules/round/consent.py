@@ -1,4 +1,4 @@
-"""What a volunteer agrees to before anything is sent, and where that is kept."""
+"""The consent text, and whether a volunteer has agreed to it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from results.db.store import Store
 
 TEXT_VERSION = 4
-MEASURING, TELLING, SENDING = 1, 2, 4
-"""Which text first spoke of what: older agreement holds for what it was given for."""
+MEASURING, NOTIFYING, UPLOADING = 1, 2, 4
+"""The version of the text that first covered each purpose."""
 TEXT = """\
 What reachprobe does, and what it may cost you
 
@@ -60,11 +60,11 @@ have seen.
 
 
 class NoConsent(ValueError):
-    """Nobody has agreed; the message says how to."""
+    """Consent is missing; the message says how to give it."""
 
 
 def ensure(environ: Mapping[str, str], store: Store) -> None:
-    """Return if consent is given, recorded, or given now on a terminal. NoConsent otherwise."""
+    """Return if consent is recorded, set in the environment, or given now on a terminal; else raise NoConsent."""
     if agreed(environ, store):
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -72,14 +72,14 @@ def ensure(environ: Mapping[str, str], store: Store) -> None:
     ask(store)
 
 
-def agreed(environ: Mapping[str, str], store: Store, to: int = MEASURING) -> bool:
-    """Whether a text that spoke of this was agreed to."""
-    return environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= to
+def agreed(environ: Mapping[str, str], store: Store, purpose: int = MEASURING) -> bool:
+    """Whether consent covers this purpose."""
+    return environ.get("REACHPROBE_CONSENT", "").lower() == "yes" or (store.consent() or 0) >= purpose
 
 
-def why_not_told(environ: Mapping[str, str], store: Store) -> str | None:
-    """Why nobody may be told of what has changed; None where that was agreed to and nothing pauses."""
-    if not agreed(environ, store, TELLING):
+def reason_not_to_notify(environ: Mapping[str, str], store: Store) -> str | None:
+    """Why notifications may not be sent; None if consent covers them and nothing is paused."""
+    if not agreed(environ, store, NOTIFYING):
         return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
     from results.db.pause import paused
 
@@ -88,9 +88,9 @@ def why_not_told(environ: Mapping[str, str], store: Store) -> str | None:
     return None
 
 
-def why_not_sent(environ: Mapping[str, str], store: Store) -> str | None:
-    """Why nothing may be sent to a hub, nor asked of one; None where that was agreed to."""
-    if agreed(environ, store, SENDING):
+def reason_not_to_upload(environ: Mapping[str, str], store: Store) -> str | None:
+    """Why no hub may be contacted; None if consent covers it."""
+    if agreed(environ, store, UPLOADING):
         return None
     return (
         "nothing is sent to the hub: what was agreed to did not speak of that yet; `reachprobe init` explains and asks"
@@ -98,7 +98,7 @@ def why_not_sent(environ: Mapping[str, str], store: Store) -> str | None:
 
 
 def ask(store: Store) -> None:
-    """Explain, ask, and record a yes. NoConsent for anything else."""
+    """Print the text, ask, and record a yes; raise NoConsent for any other answer."""
     print(TEXT, file=sys.stderr)
     print("Do you agree? Type yes: ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in ("yes", "y"):

@@ -1,4 +1,4 @@
-"""Every host that a round would contact, known without contacting any."""
+"""Every host that a round would contact."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schedules.plan.model import Choice
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """A host, a port (None where it is the system's own business), and what it is contacted for."""
+    """A host, its port (None if the system chooses it), and the purpose of the contact."""
 
     host: str
     port: int | None
@@ -25,8 +25,8 @@ class Contact(msgspec.Struct, frozen=True):
 
 
 def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
-    """Targets first. Redirects may add hosts that nobody can know beforehand."""
-    found = [*_targets(choices), *_of_the_round(config)]
+    """Targets first; hosts behind redirects are not known beforehand."""
+    found = [*_targets(choices), *_of_every_round(config)]
     for choice in choices:
         found += _proxy(config, choice.path, "path")
     for path in config.control.all_paths:
@@ -41,19 +41,19 @@ def _targets(choices: Iterable[Choice]) -> Iterator[Contact]:
             yield Contact(target.host, target.port, f"target of {target.service}" if target.service else "target")
 
 
-def _of_the_round(config: Config) -> Iterator[Contact]:
+def _of_every_round(config: Config) -> Iterator[Contact]:
     network = config.network
     for url in network.canaries:
-        yield _canary(url, "canary", network.allow_private)
+        yield _reference_site(url, "canary", network.allow_private)
     for url in network.domestic_canaries:
-        yield _canary(url, "domestic canary", network.allow_private)
+        yield _reference_site(url, "domestic canary", network.allow_private)
     for kind, texts in (("resolver", network.resolvers), ("trusted resolver", network.trusted_resolvers)):
         for text in texts:
             for resolver in parse_resolver(text):
                 yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
     if network.no_resolver:
-        nobody = parse_resolver(f"udp://{network.no_resolver}")[0]
-        yield Contact(nobody.address or network.no_resolver, nobody.port, "runs no resolver: is DNS intercepted?")
+        silent = parse_resolver(f"udp://{network.no_resolver}")[0]
+        yield Contact(silent.address or network.no_resolver, silent.port, "runs no resolver: is DNS intercepted?")
     if config.ab_endpoint is not None:
         address, port = config.ab_endpoint
         yield Contact(address, port, "A/B step, where a handshake fails")
@@ -61,7 +61,7 @@ def _of_the_round(config: Config) -> Iterator[Contact]:
             yield Contact(address, PLAIN, "A/B step, where a plain request fails")
 
 
-def _canary(url: str, why: str, allow_private: bool) -> Contact:
+def _reference_site(url: str, why: str, allow_private: bool) -> Contact:
     target = parse_target(url, allow_private=allow_private)
     return Contact(target.host, target.port, why)
 
@@ -86,8 +86,8 @@ def publishers(config: Config) -> Iterator[Contact]:
             yield Contact(url.hostname or "", url.port or 443, f"list of campaign {campaign.name}")
 
 
-def told(config: Config) -> Iterator[Contact]:
-    """Who is told of changes. Which host that is only apprise knows: a URL may hold a secret in its place."""
+def notification_hosts(config: Config) -> Iterator[Contact]:
+    """The hosts that notifications go to, as apprise reads their URLs; a URL may hold a secret, so none is shown."""
     from schedules.notify.apprise_client import hosts, notify_urls
 
     for address in notify_urls(config).values():

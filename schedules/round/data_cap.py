@@ -1,4 +1,4 @@
-"""What may be sent and received in a month, and what of it is left."""
+"""The monthly data cap, and what is left of it."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ T = TypeVar("T")
 
 
 class Budget:
-    """Counts what a round costs, and knows when the month's cap is reached. What is taken goes into the database."""
+    """Counts the bytes of a round against the month's cap."""
 
     def __init__(self, config: Config, store: Store, now: datetime) -> None:
         self._cap, self._now = config.care.cap_bytes, now
         self._month = month_of(now)
         self._spent = spent_in(store.db, self._month)
-        self._not_taken = 0
+        self._unsaved = 0
 
     def add(self, measurements: Iterable[Measurement]) -> None:
-        self._not_taken += sum(map(bytes_of, measurements))
+        self._unsaved += sum(map(bytes_of, measurements))
 
     def finished(self, finished: JudgedMeasurement) -> None:
-        """A measurement and the controls that were made for it."""
+        """Add a measurement and the control measurements made for it."""
         made = [control for control in finished.controls if control.control_of == finished.measurement.id]
         self.add([finished.measurement, *made])
 
     def take(self) -> Spent:
-        """What was added since it was asked last, for the transaction that keeps its cause."""
-        taken, self._not_taken = self._not_taken, 0
-        self._spent += taken
-        return self._month, taken
+        """The bytes added since the last call, to be stored in the transaction that stores their cause."""
+        unsaved, self._unsaved = self._unsaved, 0
+        self._spent += unsaved
+        return self._month, unsaved
 
     @property
     def used_up(self) -> bool:
-        return self._cap is not None and self._spent + self._not_taken >= self._cap
+        return self._cap is not None and self._spent + self._unsaved >= self._cap
 
     @property
     def sentence(self) -> str:
-        """What is said where it is used up."""
-        spent, cap = (self._spent + self._not_taken) / 1e6, (self._cap or 0) / 1e6
+        """The message when the cap is reached."""
+        spent, cap = (self._spent + self._unsaved) / 1e6, (self._cap or 0) / 1e6
         return (
             f"the data cap of {self._month} is reached: {spent:.1f} of {cap:.0f} MB ([care] data_cap_mb); "
             f"measuring goes on from {next_month(self._now):%Y-%m-%d}"
@@ -55,7 +55,7 @@ class Budget:
 
 
 def affordable(items: Iterable[T], budget: Budget) -> Iterator[T]:
-    """Items as long as the month's cap is not reached."""
+    """The items, until the month's cap is reached."""
     for item in items:
         if budget.used_up:
             return

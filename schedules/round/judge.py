@@ -1,28 +1,27 @@
-"""From a measurement to what is concluded: a control where it could tell more, the verdict, the registers' word."""
+"""Judges the measurements of one round: control measurements, verdict, and what the registers say."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.control import ControlSource
-from probe.model import Measurement, Vantage
+from probe.model import Dns, Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
-from results.judge.signals.context import suspected
+from results.judge.signals.context import is_slow, rate_of, suspected
 from results.judge.verdict import Context, Rate, Repeat, Verdict
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
 from schedules.config.registers import max_age_days
-from schedules.round.shared_addresses import SharedAddresses
-from schedules.round.throughput_baseline import Rates
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -31,8 +30,14 @@ if TYPE_CHECKING:
     from schedules.config.schema import Config
 
 
-class Conclusions:
-    """Concludes one round's measurements: all see the same network state, fingerprints, registers, shared addresses."""
+MIN_SHARING_NAMES = 4
+"""An address of this many unrelated names is a stub page's, or a large host's."""
+MIN_MEDIAN_TARGETS = 3
+"""The median rate of fewer other targets means nothing."""
+
+
+class RoundJudge:
+    """Judges a round's measurements with one network state and one set of fingerprints and registers."""
 
     def __init__(
         self, store: Store, config: Config, vantage: Vantage, *, controls: Sequence[ControlSource] = (), at: datetime
@@ -43,7 +48,7 @@ class Conclusions:
         self._network: str | None = None
         self._sources = controls
         self._shared = SharedAddresses()
-        self._rates = Rates()
+        self._baseline = ThroughputBaseline()
         self._expectations = Expectations(store, config, at, vantage.country)
         self._context = Context(
             country=vantage.country,
@@ -51,20 +56,19 @@ class Conclusions:
             fingerprints=self._library.digest,
         )
 
-    def enter(self, round_: RoundRecord, report: NetworkReport, network_key: str | None = None) -> None:
-        """What is finished from now on belongs to this round, and was measured on the network of that report and key:
-        only what was measured on the same one before is looked back at."""
+    def begin(self, round_: RoundRecord, report: NetworkReport, network_key: str | None = None) -> None:
+        """Later measurements belong to this round; their history is what was measured on the same network."""
         self._round_id = round_.id
         self._network = network_key
-        self._rates.enter(report.measurements)
+        self._baseline.reset(report.measurements)
         families = report.families or None
         self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
 
-    async def finish(self, measurement: Measurement) -> JudgedMeasurement:
-        """Judge a measurement; where a control could tell more, measure that first."""
+    async def judge(self, measurement: Measurement) -> JudgedMeasurement:
+        """Judge a measurement, after a control measurement if one could tell more."""
         self._shared.add(measurement)
         context = msgspec.structs.replace(
-            self._context, shared_addresses=self._shared.among(measurement), rates=self._slow(measurement)
+            self._context, shared_addresses=self._shared.of(measurement), rates=self._slow(measurement)
         )
         verdict = classify(measurement, (), context, self._library)
         if verdict.outcome not in ("reachable", "offline"):
@@ -82,38 +86,6 @@ class Conclusions:
         if controls or context.earlier:
             context = msgspec.structs.replace(context, recorded=recorded)
             verdict = classify(measurement, controls, context, self._library)
-        return self._finished(measurement, controls, context, verdict)
-
-    def _slow(self, measurement: Measurement) -> tuple[Rate, ...]:
-        """The measurement's rate behind those of the unbroken run before it, where it is slow."""
-        slow = self._rates.slow(measurement)
-        if slow is None:
-            return ()
-        target, vantage, apart = measurement.target, measurement.vantage, measurement.repeats
-        before = measurement.started_at
-        return (*self._store.rates(target, vantage, before, apart_from=apart, network=self._network), slow)
-
-    def waiting(self, finished: JudgedMeasurement) -> JudgedMeasurement:
-        """What may be said of a new anomaly before it was measured again."""
-        return self._known(finished, Repeat())
-
-    def repeated(self, first: JudgedMeasurement, again: JudgedMeasurement) -> JudgedMeasurement:
-        """The first measurement of an anomaly, in the light of what the second was."""
-        return self._known(first, Repeat(outcome=again.verdict.outcome, method=again.verdict.method))
-
-    def _known(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
-        context = msgspec.structs.replace(first.context, repeat=repeat)
-        verdict = classify(first.measurement, first.controls, context, self._library)
-        agreed = _agreement(first.expectation, verdict)
-        return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
-
-    async def _controls(self, measurement: Measurement) -> tuple[Measurement, ...]:
-        found = await asyncio.gather(*(source(measurement) for source in self._sources))
-        return tuple(control for controls in found for control in controls)
-
-    def _finished(
-        self, measurement: Measurement, controls: tuple[Measurement, ...], context: Context, verdict: Verdict
-    ) -> JudgedMeasurement:
         expectation = self._expectations.of(measurement)
         return JudgedMeasurement(
             measurement=measurement,
@@ -125,9 +97,36 @@ class Conclusions:
             round_id=self._round_id,
         )
 
+    def _slow(self, measurement: Measurement) -> tuple[Rate, ...]:
+        """The rates of the unbroken run of slow measurements that ends with this one, if it is slow."""
+        slow = self._baseline.slow(measurement)
+        if slow is None:
+            return ()
+        target, vantage, apart = measurement.target, measurement.vantage, measurement.repeats
+        before = measurement.started_at
+        return (*self._store.rates(target, vantage, before, apart_from=apart, network=self._network), slow)
+
+    def before_retest(self, first: JudgedMeasurement) -> JudgedMeasurement:
+        """A new anomaly as it is judged until it is re-tested."""
+        return self._with_repeat(first, Repeat())
+
+    def after_retest(self, first: JudgedMeasurement, retest: JudgedMeasurement) -> JudgedMeasurement:
+        """The first measurement of an anomaly, judged with the outcome of its re-test."""
+        return self._with_repeat(first, Repeat(outcome=retest.verdict.outcome, method=retest.verdict.method))
+
+    def _with_repeat(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
+        context = msgspec.structs.replace(first.context, repeat=repeat)
+        verdict = classify(first.measurement, first.controls, context, self._library)
+        agreed = _agreement(first.expectation, verdict)
+        return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
+
+    async def _controls(self, measurement: Measurement) -> tuple[Measurement, ...]:
+        found = await asyncio.gather(*(source(measurement) for source in self._sources))
+        return tuple(control for controls in found for control in controls)
+
 
 class Expectations:
-    """What the registers in force at one moment say. None where the vantage's country has none."""
+    """What the registers in force at one moment say; None if the vantage's country has none."""
 
     def __init__(self, store: Store, config: Config, at: datetime, country: str | None) -> None:
         self._lookup = (
@@ -145,8 +144,7 @@ class Expectations:
 
 
 def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], JudgedMeasurement]:
-    """A judge for `Store.reclassify`: today's rules and fingerprints, and the registers now stored as they stood at the
-    measurement."""
+    """A function for `Store.reclassify`: current rules and fingerprints, and the registers as of the measurement."""
     library = library_of(store.path)
 
     def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
@@ -166,10 +164,66 @@ def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], J
 
 
 def _connected(measurement: Measurement) -> Iterable[str]:
-    """The addresses at which the target itself was tried."""
+    """The addresses that were tried for the target itself."""
     tried = (o.address for o in measurement.observations if o.role == "main" and o.step != "dns" and o.address)
     return dict.fromkeys(tried)
 
 
 def _agreement(expectation: Expectation | None, verdict: Verdict) -> str:
     return agreement(expectation, verdict.outcome, verdict.trigger)
+
+
+class SharedAddresses:
+    """The names that the vantage's own resolvers gave each address in this round."""
+
+    def __init__(self) -> None:
+        self._sites: dict[str, set[str]] = {}
+
+    def add(self, measurement: Measurement) -> None:
+        for address, host in _answers(measurement):
+            self._sites.setdefault(address, set()).add(_site(host))
+
+    def of(self, measurement: Measurement) -> tuple[str, ...]:
+        """The measurement's addresses that at least MIN_SHARING_NAMES unrelated names share."""
+        own = dict.fromkeys(address for address, _ in _answers(measurement))
+        return tuple(address for address in own if len(self._sites.get(address, ())) >= MIN_SHARING_NAMES)
+
+
+class ThroughputBaseline:
+    """The download rates of this round; without a large answer from a reference site nothing is slow."""
+
+    def __init__(self) -> None:
+        self._canary: float | None = None
+        self._others: dict[str, float] = {}
+
+    def reset(self, canaries: Iterable[Measurement]) -> None:
+        """Begin anew; the fastest of these measurements of reference sites is the yardstick."""
+        self._canary = max((rate for rate in map(rate_of, canaries) if rate is not None), default=None)
+        self._others = {}
+
+    def slow(self, measurement: Measurement) -> Rate | None:
+        """This measurement's rate if it is far below the round's other rates; it is remembered in any case."""
+        own = rate_of(measurement) if self._canary is not None else None
+        if own is None or self._canary is None:
+            return None
+        self._others[measurement.target.text] = own
+        rate = Rate(at=measurement.started_at, bytes_per_s=own, canary=self._canary)
+        if not is_slow(rate):
+            return None  # the common case, so the median below is rarely computed
+        others = [rate for text, rate in self._others.items() if text != measurement.target.text]
+        rate = msgspec.structs.replace(rate, others=median(others) if len(others) >= MIN_MEDIAN_TARGETS else None)
+        return rate if is_slow(rate) else None
+
+
+def _answers(measurement: Measurement) -> list[tuple[str, str]]:
+    return [
+        (address, observation.host)
+        for observation in measurement.observations
+        if observation.role == "main" and isinstance(observation.detail, Dns)
+        for address in observation.detail.addresses
+    ]
+
+
+def _site(host: str) -> str:
+    """The last two labels; names below them are usually related."""
+    return ".".join(host.split(".")[-2:])

@@ -1,26 +1,33 @@
-"""The session in which a path's targets are measured, made from the configuration."""
+"""The session in which a path's targets are measured, and the sources of its control measurements."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from probe.control import ControlSource, by_path
+from probe.model import Measurement, Vantage
 from probe.net.network import RealNetwork
+from probe.net.path import BadPath
 from probe.net.per_address import AddressLimits
 from probe.session import Session
+from results.db.stored_controls import recorded_elsewhere
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from schedules.location.location import usable
 
 if TYPE_CHECKING:
+    from results.db.store import Store
     from schedules.config.schema import Config
 
 
 def session_of(config: Config, path: str) -> Session:
-    """The real network by one path, with the follow-ups that the rules ask for. BadPath where there is no such way."""
+    """The real network via one path, with the follow-up steps that the rules need. BadPath if it is not available."""
     settings = config.settings()
     usable(config, path)
-    way = config.path_named(path)
     return Session(
-        network=RealNetwork(way),
+        network=RealNetwork(config.path_named(path)),
         settings=settings,
         vantage=config.vantage_by(path),
         limits=AddressLimits(settings.per_address),
@@ -36,3 +43,51 @@ def session_of(config: Config, path: str) -> Session:
         ),
         follows_redirect=may_follow,
     )
+
+
+def control_sources(config: Config, store: Store, measured_by: str) -> tuple[ControlSource, ...]:
+    """The control paths that are available except `measured_by`, the hubs, and what other vantages recorded."""
+    paths = (path for path in config.control.all_paths if path != measured_by)
+    return (
+        *(by_path(session) for path in paths if (session := control_session(config, path))),
+        *_hubs(config, store),
+        _recorded(config, store),
+    )
+
+
+def _hubs(config: Config, store: Store) -> tuple[ControlSource, ...]:
+    """The configured hubs where this vantage is enrolled, as one source that asks them in turn."""
+    if not config.control.all_hubs:
+        return ()
+    from results.db.upload_queue import hubs
+    from schedules.hub_client.client import control_source
+
+    enrolled = {hub.url: hub.token for hub in hubs(store.db)}
+    known = [(url, enrolled[url]) for url in config.control.all_hubs if url in enrolled]
+    return (control_source(config, known),) if known else ()
+
+
+def control_session(config: Config, path: str) -> Session | None:
+    """A session via a control path, whose vantage is named after the path; None if it is not available."""
+    try:
+        session = session_of(config, path)
+    except BadPath:
+        return None
+    table = next((table for table in config.path if table.name == path), None)
+    elsewhere = Vantage(
+        name=path,
+        country=table.country if table else None,
+        asn=table.asn if table else None,
+        network_name=table.network_name if table else None,
+        path=path,
+    )
+    return msgspec.structs.replace(session, vantage=elsewhere)
+
+
+def _recorded(config: Config, store: Store) -> ControlSource:
+    async def source(measurement: Measurement) -> Sequence[Measurement]:
+        return recorded_elsewhere(
+            store.db, measurement, vantages=config.control.vantages, within_s=config.control.within_s
+        )
+
+    return source

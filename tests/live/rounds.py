@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from probe.reference_sites import NetworkReport
 from probe.timestamps import rfc3339
 from results.db.json_rows import row
 from results.db.store import Store
@@ -22,7 +22,7 @@ from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.plan.model import Choice
 from schedules.plan.selection import from_words
-from schedules.round.run import once
+from schedules.round import round as rounds
 from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
 from tests.situation import Expected, Judged
@@ -133,22 +133,24 @@ async def _rounds(network: Network, plan: Plan, store: Store, looks: asyncio.Loc
     targets = from_words((target for target, _ in plan.expects.values()), config)
     said: dict[str, JudgedMeasurement] = {}
 
-    def committed(finished: JudgedMeasurement) -> None:
-        said[finished.measurement.target.text] = finished
-
-    def begun(_: NetworkReport) -> None:
-        looks.release()
-
     for hours in (*network.hours, 0):
         await looks.acquire()
-        report = await once(Choice(targets, network.path), config, store, begun=begun, committed=committed)
+        async with aclosing(rounds.Round(Choice(targets, network.path), config, store).events()) as events:
+            async for event in events:
+                match event:
+                    case rounds.Started():
+                        looks.release()
+                    case rounds.Measured(record):
+                        said[record.measurement.target.text] = record
+                    case rounds.Finished(report):
+                        state = report.state
         _date_back(store, hours)
     rows = {text: row(finished) for text, finished in said.items()}
     judged = (
         Judged(f"{network.name}, {name}", expected, rows.get(target))
         for name, (target, expected) in plan.expects.items()
     )
-    return Round(network, report.state, tuple(judged))
+    return Round(network, state, tuple(judged))
 
 
 def _date_back(store: Store, hours: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from probe.model import Measurement, Target
-from probe.net.concurrency import Began, Facts, Pace
+from probe.net.concurrency import Began, LineFacts, Pace
 from probe.round import measure_all
 from probe.session import Session
 from probe.target import parse
@@ -37,7 +37,7 @@ def test_every_target_is_yielded_exactly_once(run: Run) -> None:
         async with Listeners() as here:
             targets = endpoints(server(here, forever), 300)
             wanted = session(concurrency=16, per_address=4)
-            return [m.target.service async for m in measure_all(targets, wanted, itself)]
+            return [m.target.service async for m, _ in measure_all(targets, wanted, itself)]
 
     assert sorted(run(situation()), key=lambda name: int(name or -1)) == [str(n) for n in range(300)]
 
@@ -70,7 +70,7 @@ async def test_no_more_than_the_concurrency_are_under_way_and_an_address_bears_n
         under_way.discard(measured.target.service or "")
         return measured.target.service
 
-    got = [name async for name in measure_all(targets(), session(concurrency=8, per_address=3), finish)]
+    got = [name async for name, _ in measure_all(targets(), session(concurrency=8, per_address=3), finish)]
     assert len(set(got)) == 60
     assert most <= 8
     assert most_there <= 2 * 3, "those that we have closed may not have noticed yet"
@@ -98,7 +98,7 @@ async def test_closing_the_iterator_ends_what_is_under_way(net: CensoredNetwork)
     targets = [parse(site.url) for site in [*slow, silent, quick]]
     wanted = session_in(net)
     async with aclosing(measure_all(targets, wanted, itself)) as measured:
-        assert (await anext(measured)).target.host == quick.name
+        assert (await anext(measured)).result.target.host == quick.name
     assert wanted.limits._slots == {}
 
 
@@ -108,7 +108,7 @@ async def test_a_reader_that_is_cancelled_leaves_nothing(net: CensoredNetwork) -
 
     async def read() -> None:
         async with aclosing(measure_all(targets, session_in(net), itself)) as measured:
-            got.extend([m async for m in measured])
+            got.extend([m async for m, _ in measured])
 
     task = asyncio.create_task(read())
     await asyncio.sleep(0.1)
@@ -127,7 +127,7 @@ async def test_a_bug_in_a_worker_is_raised_after_what_the_others_found(here: Lis
     got: list[str | None] = []
 
     async def read() -> None:
-        async for name in measure_all(endpoints(server(here, forever), 20), session(concurrency=4), finish):
+        async for name, _ in measure_all(endpoints(server(here, forever), 20), session(concurrency=4), finish):
             got.append(name)
 
     with pytest.raises(ZeroDivisionError):
@@ -174,7 +174,7 @@ async def test_addresses_shared_by_many_names_never_lock_up(net: CensoredNetwork
 
 
 async def _all(targets: Iterable[Target], wanted: Session) -> list[Measurement]:
-    return [m async for m in measure_all(targets, wanted, itself)]
+    return [m async for m, _ in measure_all(targets, wanted, itself)]
 
 
 async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: CensoredNetwork) -> None:
@@ -203,7 +203,7 @@ async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: C
     live = net.add_site("live.x.test", tls=False)
     targets = [parse(url) for _ in range(12) for url in (dead.url, live.url)]
     wanted, pace = session_in(net, timeout_s=3, per_address=64, concurrency=2), Watched(2, 20)
-    got = [m.target.host async for m in measure_all(targets, wanted, itself, pace=pace)]
+    got = [m.target.host async for m, _ in measure_all(targets, wanted, itself, pace=pace)]
     assert len(got) == 24
     assert got[:12] == [live.name] * 12, "one at a time, the silent ones would hold both places for 3 s each"
     assert all(loading >= 0 and waiting >= 0 and loading + waiting <= 20 for loading, waiting in pace.asked)
@@ -223,23 +223,10 @@ async def test_a_target_that_goes_on_after_a_wait_is_counted_again(net: Censored
     assert resumed == [(0, 0)], "its place was its own again when it ended"
 
 
-async def test_what_timed_out_while_the_line_was_full_is_told_before_it_is_judged(here: Listeners) -> None:
+async def test_what_timed_out_while_the_line_was_full_is_marked(here: Listeners) -> None:
     class Full(Pace):
-        def ended(self, began: Began, facts: Facts) -> bool:
+        def ended(self, began: Began, facts: LineFacts) -> bool:
             return True
 
-    heard: list[str] = []
-
-    async def finish(measured: Measurement) -> str:
-        heard.append(f"judged {measured.target.service}")
-        return ""
-
-    async for _ in measure_all(
-        endpoints(server(here, forever), 1),
-        session(),
-        finish,
-        pace=Full(1),
-        doubtful=lambda measured: heard.append(f"doubtful {measured.target.service}"),
-    ):
-        pass
-    assert heard == ["doubtful 0", "judged 0"]
+    (processed,) = [p async for p in measure_all(endpoints(server(here, forever), 1), session(), itself, pace=Full(1))]
+    assert processed.is_suspect

@@ -22,8 +22,7 @@ from schedules.demo import censor, sites
 from schedules.demo.listener import Stream
 from schedules.demo.network import CensoredNetwork, Site
 from schedules.demo.resolver import addresses, code, injected, silence
-from schedules.round.controls import control_session
-from schedules.round.session import session_of
+from schedules.round.session import control_session, session_of
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()

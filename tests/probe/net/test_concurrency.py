@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Dns, Tcp
-from probe.net.concurrency import FLOOR, LATER, LOST_S, SOON, START, WINDOW, Began, Facts, Pace, facts_of
+from probe.net.concurrency import FLOOR, LATER, LOST_S, SOON, START, WINDOW, Began, LineFacts, Pace, facts_of
 from tests.results.records import measurement, observation
 
 NEAR_S, FAR_S = 0.02, 0.3
 
 
-def answered(n: int, seconds: float, *, timed_out: bool = False, took_s: float = 0.2) -> Facts:
-    return Facts(((f"192.0.2.{n}", seconds),), timed_out, took_s)
+def answered(n: int, seconds: float, *, timed_out: bool = False, took_s: float = 0.2) -> LineFacts:
+    return LineFacts(((f"192.0.2.{n}", seconds),), timed_out, took_s)
 
 
-SILENT = Facts((), timed_out=True, took_s=20.0)
+SILENT = LineFacts((), timed_out=True, took_s=20.0)
 
 
 def calm(pace: Pace, targets: int, seconds: float = NEAR_S) -> None:
@@ -35,7 +35,7 @@ def full(pace: Pace, windows: int = 1, seconds: float = 0.5) -> None:
 
 
 facts = st.builds(
-    Facts,
+    LineFacts,
     st.lists(st.tuples(st.sampled_from([f"192.0.2.{n}" for n in range(40)]), st.floats(0, 60)), max_size=4).map(tuple),
     st.booleans(),
     st.floats(0, 300),
@@ -44,7 +44,7 @@ facts = st.builds(
 
 @given(st.integers(1, 1000), st.integers(1, 2000), st.lists(st.tuples(facts, st.integers(0, 900))))
 def test_whatever_is_told_the_bounds_hold_and_one_may_always_begin(
-    ceiling: int, most: int, told: list[tuple[Facts, int]]
+    ceiling: int, most: int, told: list[tuple[LineFacts, int]]
 ) -> None:
     pace = Pace(ceiling, most)
     for fact, waiting in told:
@@ -54,12 +54,12 @@ def test_whatever_is_told_the_bounds_hold_and_one_may_always_begin(
         assert pace.has_room(0, 0)
         assert not pace.has_room(ceiling, 0)
         assert not pace.has_room(1, max(ceiling, most))
-        assert pace.patience_s(10, small=True) in (10 / SOON, 10 / LATER)
-        assert pace.patience_s(10, small=False) >= 10 / SOON
+        assert pace.waiting_after_s(10, small=True) in (10 / SOON, 10 / LATER)
+        assert pace.waiting_after_s(10, small=False) >= 10 / SOON
 
 
 @given(st.lists(facts, min_size=1), st.integers(1, 64))
-def test_silence_alone_never_slows_a_round_nor_makes_a_finding_doubtful(told: list[Facts], ceiling: int) -> None:
+def test_silence_alone_never_slows_a_round_nor_makes_a_finding_doubtful(told: list[LineFacts], ceiling: int) -> None:
     pace = Pace(ceiling)
     before = pace.allowed
     for fact in told:
@@ -173,23 +173,23 @@ def test_more_may_wait_where_those_that_begin_beside_them_are_answered() -> None
 def test_alone_is_few_at_once_and_no_more_in_all_than_waited_and_did_no_harm() -> None:
     pace = Pace(64, 1000)
     calm(pace, 100)
-    assert (pace.alone(16).allowed, pace.alone(16).may_wait) == (16, 15)
+    assert (pace.for_retests(16).allowed, pace.for_retests(16).may_wait) == (16, 15)
     pace.ended(Began(0, 0, 100), answered(1, NEAR_S))
-    alone = pace.alone(16)
+    alone = pace.for_retests(16)
     assert alone.has_room(1, 98)
     assert not alone.has_room(1, 99)
     full(pace, 6)
-    assert pace.alone(16).allowed == FLOOR
+    assert pace.for_retests(16).allowed == FLOOR
 
 
 def test_a_small_packet_is_awaited_soon_and_a_page_no_longer_than_twice_what_others_take() -> None:
     pace = Pace(64)
-    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / SOON, 10 / LATER)
+    assert (pace.waiting_after_s(10, small=True), pace.waiting_after_s(10, small=False)) == (10 / SOON, 10 / LATER)
     for n in range(WINDOW):
         pace.ended(pace.began(0), answered(n, NEAR_S, took_s=3))
-    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / SOON, 6)
+    assert (pace.waiting_after_s(10, small=True), pace.waiting_after_s(10, small=False)) == (10 / SOON, 6)
     full(pace)
-    assert (pace.patience_s(10, small=True), pace.patience_s(10, small=False)) == (10 / LATER, math.inf)
+    assert (pace.waiting_after_s(10, small=True), pace.waiting_after_s(10, small=False)) == (10 / LATER, math.inf)
 
 
 def test_where_more_at_once_make_nothing_quicker_no_more_are_begun_but_one_by_one() -> None:
@@ -213,5 +213,5 @@ def test_the_facts_are_read_from_the_record() -> None:
         observation("m", 4, "tcp", Tcp(family="ipv4"), duration_s=10.0, failure="generic_timeout_error"),
     )
     told = facts_of(measurement("m", observations=steps, runtime_s=10.6))
-    assert told == Facts((("192.0.2.1", 0.04), ("::1", 0.06)), True, 10.6)
+    assert told == LineFacts((("192.0.2.1", 0.04), ("::1", 0.06)), True, 10.6)
     assert not facts_of(measurement("m", observations=steps[:3])).timed_out

@@ -27,7 +27,7 @@ from results.db.store import Store
 from results.registers.expectation import RegisterLookup
 from schedules.config.schema import Config
 from schedules.round.judge import judge_again
-from schedules.round.retention import tidy
+from schedules.round.unattended import prune
 from tests.faults.whole import fill, small_disk
 from tests.results.records import finished
 
@@ -163,9 +163,9 @@ def test_a_round_a_month_later_lets_go_of_the_copy_and_one_before_keeps_it(tmp_p
     (copy,) = backups(path)
     made = copy.stat().st_mtime
     try:
-        assert tidy(Config(), store, made + 30 * 86400 - 1) is None
+        assert prune(Config(), store, made + 30 * 86400 - 1) is None
         assert backups(path) == [copy]
-        assert tidy(Config(), store, made + 30 * 86400 + 1) == f"{copy} was deleted, a month after the upgrade"
+        assert prune(Config(), store, made + 30 * 86400 + 1) == f"{copy} was deleted, a month after the upgrade"
         assert backups(path) == []
     finally:
         store.close()

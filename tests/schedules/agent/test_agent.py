@@ -22,8 +22,7 @@ from probe.net.path import BadPath
 from probe.timestamps import rfc3339
 from results.db.store import Store, StoreError
 from results.registers.importing import ImportOptions, import_register
-from schedules.agent.agent import PAUSE_S, Agent
-from schedules.agent.ticker import keep_pace, schedule_wakes
+from schedules.agent.agent import PAUSE_S, Agent, ConfigSource, follow_clock, schedule_wakes
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
@@ -86,8 +85,7 @@ class World:
         self.trouble: Exception | None = None
         self.outcome = "reachable"
         self.agent = Agent(
-            lambda: load(self.file, {}, {}),
-            lambda: self.file.read_text(),
+            ConfigSource(lambda: load(self.file, {}, {}), lambda: self.file.read_text()),
             self.database,
             measure=self.measure,
             say=self.said.append,
@@ -163,7 +161,7 @@ async def test_a_clock_set_back_does_not_silence_the_agent(world: World) -> None
     await world.start()
     await world.live(timedelta(minutes=5))
     world.clock.move_to(BEGIN - timedelta(days=400))
-    keep_pace(world.scheduler, datetime.now(UTC))
+    follow_clock(world.scheduler, datetime.now(UTC))
     world.measured.clear()
     await world.live(timedelta(days=1, minutes=2))
     assert world.measured["https://a.example/", "direct"] == 1 + 24
@@ -186,7 +184,7 @@ async def test_what_was_measured_under_a_clock_that_ran_ahead_holds_nothing_up(w
     await world.start()
     await world.live(timedelta(minutes=2))
     world.clock.move_to(BEGIN)
-    keep_pace(world.scheduler, datetime.now(UTC))
+    follow_clock(world.scheduler, datetime.now(UTC))
     world.measured.clear()
     await world.live(timedelta(days=2, minutes=2))
     assert world.measured["https://c.example/", "direct"] == 1 + 2
@@ -216,8 +214,9 @@ async def test_a_broken_configuration_is_said_once_and_the_old_one_stays(world: 
 
 def test_an_agent_does_not_start_with_a_broken_configuration(world: World) -> None:
     world.file.write_text("[vantage]\nnmae = 1\n")
+    source = ConfigSource(lambda: load(world.file, {}, {}), lambda: 0)
     with pytest.raises(ConfigError):
-        Agent(lambda: load(world.file, {}, {}), lambda: 0, world.database, measure=world.measure, say=world.said.append)
+        Agent(source, world.database, measure=world.measure, say=world.said.append)
 
 
 async def test_a_full_disk_is_said_and_tried_again_after_a_pause_and_not_each_minute(world: World) -> None:

@@ -14,7 +14,7 @@ import pytest
 import time_machine
 
 from results.db.store import Store
-from schedules.agent.side_effects import Aside
+from schedules.agent.side_effects import SideEffects
 from schedules.demo.network import CensoredNetwork
 from schedules.notify.apprise_client import Message, NotifyUrl
 from schedules.notify.notifier import Notifier
@@ -52,9 +52,9 @@ def world(tmp_path: Path, hearing: Hearing) -> Iterator[World]:
     with time_machine.travel(BEGIN, tick=False) as clock:
         made = World(tmp_path, clock)
         made.file.write_text(HOURLY + RECEIVER)
-        made.agent._config = made.agent._load()
-        teller = Notifier(hearing.send, lambda now: datetime.fromtimestamp(now, UTC))
-        made.agent._aside = Aside(made.said.append, teller=teller)
+        made.agent._config = made.agent._source.load()
+        notifier = Notifier(hearing.send, lambda now: datetime.fromtimestamp(now, UTC))
+        made.agent._side_effects = SideEffects(made.said.append, notifier=notifier)
         yield made
 
 

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from results.db import notification_queue
 from results.db.store import Store
-from schedules.agent.side_effects import Aside
+from schedules.agent.side_effects import SideEffects
 from schedules.config.schema import Config, MetricsTable, NotifyTable
 from schedules.demo import censor
 from schedules.round import consent
@@ -127,11 +127,11 @@ def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(tmp
     def broken(_: Store) -> str | None:
         raise RuntimeError("a bug")
 
-    aside = Aside(said.append, may_tell=broken)
+    side_effects = SideEffects(said.append, reason_not_to_notify=broken)
     config = Config(notify=(NotifyTable(name="me", urls=("json://127.0.0.1:9/",)),))
     store = Store.open(tmp_path / "x.db")
     for _ in range(3):
-        aside.tell(config, store, 0.0)
+        side_effects.send(config, store, 0.0)
     store.close()
     assert said == ["telling failed and measuring goes on: RuntimeError: a bug"]
 
@@ -142,19 +142,19 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
     from tests.schedules.metrics.test_metrics import asked, free_port
 
     said: list[str] = []
-    aside, port = Aside(said.append), free_port()
+    side_effects, port = SideEffects(said.append), free_port()
     config = Config(metrics=MetricsTable(listen=f"127.0.0.1:{port}"))
-    aside.serve(config)
+    side_effects.serve_metrics(config)
     status, _ = await asyncio.to_thread(asked, port)
     assert status == 503
     store = Store.open(tmp_path / "x.db")
-    aside.count(config, store, datetime.now(UTC).timestamp())
+    side_effects.export_metrics(config, store, datetime.now(UTC).timestamp())
     assert notification_queue.how_many_wait(store.db) == {}
     store.close()
     status, text = await asyncio.to_thread(asked, port)
     assert status == 200
     assert "reachprobe_build_info" in text
-    aside.serve(Config())
+    side_effects.serve_metrics(Config())
     with pytest.raises(ConnectionRefusedError):
         await asyncio.to_thread(asked, port)
     assert said == []
@@ -163,12 +163,12 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
 def test_a_port_that_is_taken_is_said_once_and_tried_again() -> None:
     with Webhook() as other:
         said: list[str] = []
-        aside = Aside(said.append)
+        side_effects = SideEffects(said.append)
         config = Config(metrics=MetricsTable(listen=f"127.0.0.1:{other.port}"))
         for _ in range(3):
-            aside.serve(config)
+            side_effects.serve_metrics(config)
         assert len(said) == 1
         assert "Address already in use" in said[0]
-    aside.serve(config)
-    aside.close()
+    side_effects.serve_metrics(config)
+    side_effects.close()
     assert len(said) == 1

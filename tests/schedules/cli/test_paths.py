@@ -9,7 +9,7 @@ from schedules.config.load import load
 from schedules.demo import censor
 from schedules.demo.listener import can_bind
 from schedules.demo.resolver import nxdomain
-from schedules.round.controls import control_session
+from schedules.round.session import control_session
 from tests.probe.loopback import at_most
 from tests.probe.test_control import http_proxy
 from tests.schedules.lab import Lab, rows

@@ -21,7 +21,7 @@ from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
-from schedules.round.judge import Conclusions, judge_again
+from schedules.round.judge import RoundJudge, judge_again
 from tests.results.records import HOME, measurement
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -73,7 +73,7 @@ async def test_judging_again_tells_how_many_verdicts_other_fingerprints_made(sto
     def in_force() -> str | None:
         return collection.library_of(store.path).digest
 
-    concluded = await Conclusions(store, config, HOME, at=NOON).finish(measurement())
+    concluded = await RoundJudge(store, config, HOME, at=NOON).judge(measurement())
     store.save([msgspec.structs.replace(concluded, round_id=None)])
     assert (in_force(), store.judged_with_others(in_force())) == (None, 0)
     one = Print(name="x.1", scope="isp", where="body", how="contains", pattern=PHRASE)

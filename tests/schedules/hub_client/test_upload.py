@@ -86,7 +86,7 @@ async def test_without_consent_to_it_nothing_is_uploaded(
     await enrolled(lab, hub)
     monkeypatch.delenv("REACHPROBE_CONSENT")
     with closing(Store.open(lab.db)) as store, store.writing():
-        store.db.execute("UPDATE consents SET text_version = ?", [consent.SENDING - 1])
+        store.db.execute("UPDATE consents SET text_version = ?", [consent.UPLOADING - 1])
     lab.configure(f'\n[hub]\nurl = "{hub.url}"\n[[campaign]]\nname = "c"\ntargets = ["{lab.good.url}"]\n')
     capsys.readouterr()
     assert await lab.call("run") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from pathlib import Path as File
 
@@ -16,7 +16,7 @@ from probe.net.path import BadPath, Path
 from results.db.last_runs import recent_outcomes
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from schedules.agent.agent import Agent
+from schedules.agent.agent import Agent, ConfigSource
 from schedules.cli._app import App
 from schedules.cli.agent import _measure
 from schedules.config.load import load
@@ -27,7 +27,7 @@ from schedules.plan.due import due_now, with_priority
 from schedules.plan.model import Choice
 from schedules.plan.selection import from_words
 from schedules.plan.selection import planned_targets as every
-from schedules.round.run import Cut, once
+from schedules.round.round import Interrupted, Measured, Retesting, Round
 from tests.results.records import HOME as VANTAGE
 from tests.results.records import finished, measurement, target
 from tests.schedules.lab import Lab, rows
@@ -69,28 +69,28 @@ def config(lab: Lab) -> Config:
     return load(lab.folder / "c.toml", {}, {})
 
 
-class Told:
+class Seen:
+    """What a round's events said."""
+
     def __init__(self) -> None:
         self.rows: list[JudgedMeasurement] = []
-        self.again = 0
-        self.cut: Cut | None = None
+        self.retested = 0
+        self.interrupted: Interrupted | None = None
 
 
-async def round_at(here: Locator, config: Config, store: Store, *sites: Site, path: str = "direct") -> Told:
-    told = Told()
-
-    def cut(by: Cut) -> None:
-        told.cut = by
-
-    def again(count: int, _: object) -> None:
-        told.again += count
-
+async def round_at(here: Locator, config: Config, store: Store, *sites: Site, path: str = "direct") -> Seen:
+    seen = Seen()
     choice = Choice(from_words([site.url for site in sites], config), path)
-    located = here.locate(config)
-    await once(
-        choice, located, store, begun=lambda _: None, committed=told.rows.append, again=again, here=here, cut=cut
-    )
-    return told
+    async with aclosing(Round(choice, here.locate(config), store, here).events()) as events:
+        async for event in events:
+            match event:
+                case Measured(record):
+                    seen.rows.append(record)
+                case Retesting(count):
+                    seen.retested += count
+                case Interrupted():
+                    seen.interrupted = event
+    return seen
 
 
 def keys(store: Store) -> list[str | None]:
@@ -102,7 +102,7 @@ async def test_what_was_blocked_at_home_is_new_in_a_cafe_and_known_again_at_home
 ) -> None:
     measured_again = []
     for where in (HOME, HOME, CAFE, HOME):
-        measured_again.append((await round_at(at(where), config, store, lab.reset)).again)
+        measured_again.append((await round_at(at(where), config, store, lab.reset)).retested)
     assert measured_again == [1, 0, 1, 0]
 
 
@@ -131,13 +131,13 @@ async def test_a_network_that_changes_in_a_round_ends_it_and_what_was_under_way_
 ) -> None:
     sites = [lab.net.add_site(f"s{number}.x.test", dead=number == 1) for number in range(3)]
     one_at_once = msgspec.structs.replace(config, network=msgspec.structs.replace(config.network, concurrency=1))
-    told = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, CAFE)), one_at_once, store, *sites)
-    assert told.cut is not None
-    assert told.cut.why == "the network changed"
-    kept = {row.measurement.target.text for row in told.rows}
-    assert {left.text for left in told.cut.left} == {site.url for site in sites} - kept
+    seen = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, CAFE)), one_at_once, store, *sites)
+    assert seen.interrupted is not None
+    assert seen.interrupted.reason == "the network changed"
+    kept = {row.measurement.target.text for row in seen.rows}
+    assert {left.text for left in seen.interrupted.remaining} == {site.url for site in sites} - kept
     assert sites[1].url not in kept, "it failed, and by then the network was another"
-    assert (told.again, told.cut.goes_on) == (0, True)
+    assert (seen.retested, seen.interrupted.can_continue) == (0, True)
 
 
 async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_everything(
@@ -157,9 +157,9 @@ async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_ev
 
 async def test_a_machine_that_slept_in_a_round_ends_it(lab: Lab, store: Store, config: Config) -> None:
     slept = msgspec.structs.replace(HOME, slept_s=3600.0)
-    told = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, slept)), config, store, lab.reset)
-    assert told.cut is not None
-    assert (told.cut.why, told.rows) == ("the machine slept", [])
+    seen = await round_at(Locator(SECRET, look=Machine(lab.db, HOME, slept)), config, store, lab.reset)
+    assert seen.interrupted is not None
+    assert (seen.interrupted.reason, seen.rows) == ("the machine slept", [])
     assert keys(store)[0] is not None
 
 
@@ -193,8 +193,8 @@ async def test_behind_a_vpn_that_no_path_names_neither_country_nor_network_is_re
     lab: Lab, store: Store, config: Config
 ) -> None:
     assert config.vantage.asn is not None
-    told = await round_at(at(VPN), config, store, lab.good)
-    vantage = told.rows[0].measurement.vantage
+    seen = await round_at(at(VPN), config, store, lab.good)
+    vantage = seen.rows[0].measurement.vantage
     assert (vantage.name, vantage.country, vantage.asn, vantage.network_name) == (config.vantage.name, None, None, None)
     (evidence, source) = store.db.execute("SELECT evidence, asn_source FROM rounds").fetchone()
     assert "packets leave by a WireGuard tunnel (wg0)" in evidence
@@ -218,8 +218,8 @@ async def test_a_round_behind_a_vpn_is_skipped_where_that_is_wanted_and_the_rest
 
 
 async def test_a_vpn_that_is_meant_so_is_this_vantage(lab: Lab, store: Store, config: Config) -> None:
-    told = await round_at(at(VPN), with_network(config, tunnel="ignore"), store, lab.good)
-    assert told.rows[0].measurement.vantage == config.vantage_by("direct")
+    seen = await round_at(at(VPN), with_network(config, tunnel="ignore"), store, lab.good)
+    assert seen.rows[0].measurement.vantage == config.vantage_by("direct")
 
 
 def test_a_path_that_is_bound_to_a_vpn_is_not_mistaken_for_one(lab: Lab) -> None:
@@ -265,12 +265,10 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
     said: list[str] = []
     here = Locator(SECRET, look=Machine(lab.db, HOME, CAFE))
     agent = Agent(
-        lambda: load(lab.folder / "c.toml", {}, {}),
-        lambda: 0,
+        ConfigSource(lambda: load(lab.folder / "c.toml", {}, {}), lambda: 0, here.locate),
         lab.db,
         measure=_measure(said.append, here),
         say=said.append,
-        locate=here.locate,
     )
     await agent.wake()
     assert said[0] == "the network changed; 3 targets wait"
@@ -327,5 +325,5 @@ async def test_a_router_that_is_first_met_by_the_canaries_is_known_when_the_roun
         looked += 1
         return UNMET if looked < 5 else HOME
 
-    told = await round_at(Locator(SECRET, look=look), config, store, lab.good)
-    assert (told.cut, keys(store)) == (None, [HOME.key(SECRET)])
+    seen = await round_at(Locator(SECRET, look=look), config, store, lab.good)
+    assert (seen.interrupted, keys(store)) == (None, [HOME.key(SECRET)])

@@ -9,7 +9,7 @@ import pytest
 from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
 from schedules.round import consent
-from schedules.round.contacted_hosts import Contact, told
+from schedules.round.contacted_hosts import Contact, notification_hosts
 from tests.schedules.lab import Lab, rows
 
 TABLE = '[[notify]]\nname = "family"\nurls = ["jsons://me:hunter2secret@hook.example/tok3n", "tgram://123456789:abcdefghijklmnopqrstuvw/1/"]\n'
@@ -33,7 +33,7 @@ def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.Mo
     apprise_client._apprise.cache_clear()
     try:
         config = Config(notify=(NotifyTable(name="family", urls=("json://me:hunter2@h.example/",)),))
-        (found,) = told(config)
+        (found,) = notification_hosts(config)
     finally:
         apprise_client._apprise.cache_clear()
     assert found == Contact("family", None, "told: which host is not known; see `reachprobe doctor`")

@@ -16,8 +16,7 @@ from results.judge.judged import JudgedMeasurement
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
-from schedules.round.judge import Conclusions, judge_again
-from schedules.round.shared_addresses import MANY, SharedAddresses
+from schedules.round.judge import MIN_SHARING_NAMES, RoundJudge, SharedAddresses, judge_again
 from tests.results.records import HOME, finished, measurement, observation, target, verdict
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -35,8 +34,8 @@ def config() -> Config:
     return load(None, {"REACHPROBE_VANTAGE_COUNTRY": "RU", "REACHPROBE_VANTAGE_NAME": "home-fibre"}, {})
 
 
-def conclusions(store: Store, config: Config) -> Conclusions:
-    return Conclusions(store, config, msgspec.structs.replace(HOME, asn=None), at=NOON)
+def conclusions(store: Store, config: Config) -> RoundJudge:
+    return RoundJudge(store, config, msgspec.structs.replace(HOME, asn=None), at=NOON)
 
 
 def reset(measurement_id: str, at: str) -> JudgedMeasurement:
@@ -56,7 +55,7 @@ def reset(measurement_id: str, at: str) -> JudgedMeasurement:
 async def test_a_complete_answer_is_reachable_and_without_a_register_nothing_is_decided(
     store: Store, config: Config
 ) -> None:
-    concluded = await conclusions(store, config).finish(measurement())
+    concluded = await conclusions(store, config).judge(measurement())
     assert (concluded.verdict.outcome, concluded.expectation, concluded.agreement) == ("reachable", None, "undecided")
 
 
@@ -65,7 +64,7 @@ async def test_the_same_failure_for_six_hours_is_possibly_blocked_without_any_co
 ) -> None:
     store.save([reset("aaaa", "2026-11-24T05:00:00.000Z"), reset("bbbb", "2026-11-24T08:00:00.000Z")])
     third = reset("cccc", "2026-11-24T12:00:00.000Z").measurement
-    concluded = await conclusions(store, config).finish(third)
+    concluded = await conclusions(store, config).judge(third)
     assert (concluded.verdict.outcome, concluded.verdict.confidence) == ("blocked", "possible")
     assert [earlier.at[11:13] for earlier in concluded.context.earlier] == ["05", "08"]
 
@@ -76,7 +75,7 @@ async def test_judging_again_from_the_store_gives_what_was_judged_then(store: St
         store.save(
             [
                 msgspec.structs.replace(
-                    await judged.finish(reset(name, f"2026-11-24T{at}:00:00.000Z").measurement), round_id=None
+                    await judged.judge(reset(name, f"2026-11-24T{at}:00:00.000Z").measurement), round_id=None
                 )
             ]
         )
@@ -86,7 +85,7 @@ async def test_judging_again_from_the_store_gives_what_was_judged_then(store: St
 async def test_a_register_imported_later_is_heard_when_judging_again(
     store: Store, config: Config, tmp_path: Path
 ) -> None:
-    concluded = await conclusions(store, config).finish(measurement(started_at="2026-11-24T12:00:00.000Z"))
+    concluded = await conclusions(store, config).judge(measurement(started_at="2026-11-24T12:00:00.000Z"))
     store.save([msgspec.structs.replace(concluded, round_id=None)])
     dump = tmp_path / "dump.csv"
     dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1-Restricting;2017-05-04\n")
@@ -101,30 +100,30 @@ async def test_a_register_of_another_country_is_not_held_against_this_vantage(
     dump = tmp_path / "dump.csv"
     dump.write_bytes(b"Updated: 2026-11-24 00:00:00 +0000\n192.0.2.9;www.example.com;;X;1;2017-05-04\n")
     import_register(store.db, [dump], ImportOptions(name="other", country="KZ"))
-    concluded = await conclusions(store, config).finish(measurement())
+    concluded = await conclusions(store, config).judge(measurement())
     assert concluded.expectation is None
 
 
 def test_an_address_that_many_unrelated_names_are_said_to_be_at_is_shared() -> None:
     shared = SharedAddresses()
-    for number in range(MANY):
+    for number in range(MIN_SHARING_NAMES):
         host = f"www.site{number}.example"
         dns = measurement().observations[0]
         said = msgspec.structs.replace(dns, host=host)
         made = measurement(target=target(f"https://{host}/"), observations=(said,))
-        assert shared.among(made) == ()
+        assert shared.of(made) == ()
         shared.add(made)
-    assert shared.among(made) == ("192.0.2.1",)
+    assert shared.of(made) == ("192.0.2.1",)
     assert isinstance(dns.detail, Dns)
 
 
 def test_names_below_one_name_do_not_make_an_address_shared() -> None:
     shared = SharedAddresses()
-    for number in range(MANY * 2):
+    for number in range(MIN_SHARING_NAMES * 2):
         said = msgspec.structs.replace(measurement().observations[0], host=f"host{number}.site.example")
         made = measurement(observations=(said,))
         shared.add(made)
-    assert shared.among(made) == ()
+    assert shared.of(made) == ()
 
 
 async def test_controls_come_from_every_source_and_those_from_a_record_are_named_in_the_context(
@@ -140,8 +139,8 @@ async def test_controls_come_from_every_source_and_those_from_a_record_are_named
 
         return give
 
-    judged = Conclusions(store, config, HOME, controls=(source(made), source(recorded)), at=NOON)
-    concluded = await judged.finish(reset("cccc", "2026-11-24T12:00:00.000Z").measurement)
+    judged = RoundJudge(store, config, HOME, controls=(source(made), source(recorded)), at=NOON)
+    concluded = await judged.judge(reset("cccc", "2026-11-24T12:00:00.000Z").measurement)
     assert concluded.controls == (made, recorded)
     assert concluded.context.recorded == ("recorded",)
     assert (concluded.verdict.outcome, concluded.verdict.confidence) == ("blocked", "probable")
@@ -152,5 +151,5 @@ async def test_no_control_is_asked_where_it_could_tell_nothing(store: Store, con
     async def never(_: Measurement) -> Sequence[Measurement]:
         raise AssertionError
 
-    judged = Conclusions(store, config, HOME, controls=(never,), at=NOON)
-    assert (await judged.finish(measurement())).verdict.outcome == "reachable"
+    judged = RoundJudge(store, config, HOME, controls=(never,), at=NOON)
+    assert (await judged.judge(measurement())).verdict.outcome == "reachable"

@@ -21,9 +21,9 @@ from schedules.agent.agent import Agent
 from schedules.config.load import load
 from schedules.config.schema import CareTable, Config, NetworkTable
 from schedules.config.toml import ConfigError
-from schedules.round import preflight
+from schedules.round import unattended
 from schedules.round.data_cap import Budget
-from schedules.round.preflight import by_network_manager, unwilling
+from schedules.round.unattended import by_network_manager, reason_to_skip
 from tests.results.generated import measurements
 from tests.results.records import finished, measurement, observation
 from tests.schedules.agent.test_agent import BEGIN, World
@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def why_not(store: Store, config: Config | None = None, after: timedelta = timedelta(0)) -> str | None:
-    return unwilling(config or Config(), store, (NOW + after).timestamp(), metered=lambda _: None)
+    return reason_to_skip(config or Config(), store, (NOW + after).timestamp(), metered=lambda _: None)
 
 
 def test_a_pause_ends_by_itself_or_when_it_is_told_to(store: Store) -> None:
@@ -108,11 +108,11 @@ async def test_an_mmdb_file_that_goes_while_the_agent_runs_is_said_and_tried_aga
     def locate(config: Config) -> Config:
         raise ConfigError("[asn] gone.mmdb: cannot be read as an MMDB file")
 
-    world.agent._locate = locate
+    world.agent._source = world.agent._source._replace(locate=locate)
     await world.start()
     await world.live(timedelta(minutes=20))
     assert world.said[0] == "[asn] gone.mmdb: cannot be read as an MMDB file; the next try is in 15 minutes"
-    world.agent._locate = lambda config: config
+    world.agent._source = world.agent._source._replace(locate=lambda config: config)
     await world.live(timedelta(minutes=20))
     assert len(world.measured) == 4
     world.scheduler.shutdown()
@@ -136,7 +136,7 @@ async def test_a_round_stops_where_the_months_data_are_used_up_and_the_next_mont
     assert await lab.call("check", "--json", lab.good.url) == 0
     assert (capsys.readouterr().out, spent_in(store.db, month)) == ("", spent), "not even the canaries are asked"
     later = next_month(datetime.now(UTC)).timestamp()
-    assert unwilling(load(lab.folder / "c.toml", {}, {}), store, later, metered=lambda _: None) is None
+    assert reason_to_skip(load(lab.folder / "c.toml", {}, {}), store, later, metered=lambda _: None) is None
     store.close()
 
 
@@ -203,11 +203,11 @@ def test_without_a_cap_nothing_is_used_up(store: Store) -> None:
 
 
 def test_a_metered_network_is_left_alone_unless_that_is_allowed(store: Store) -> None:
-    said = unwilling(Config(), store, NOW.timestamp(), metered=lambda _: "wwan0")
+    said = reason_to_skip(Config(), store, NOW.timestamp(), metered=lambda _: "wwan0")
     assert said is not None
     assert "paid for by the byte (wwan0)" in said
     allowed = Config(network=NetworkTable(metered="measure"))
-    assert unwilling(allowed, store, NOW.timestamp(), metered=lambda _: "wwan0") is None
+    assert reason_to_skip(allowed, store, NOW.timestamp(), metered=lambda _: "wwan0") is None
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_network_manager_that_hangs_or_is_not_there_holds_nothing_up(
     tool = tmp_path / "nmcli"
     tool.write_text("#!/bin/sh\nexec sleep 60\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(preflight, "LONGEST_S", 0.2)
+    monkeypatch.setattr(unattended, "NMCLI_TIMEOUT_S", 0.2)
     assert by_network_manager(["eth0"]) is None
 
 

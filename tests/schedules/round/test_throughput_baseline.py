@@ -20,8 +20,7 @@ from results.judge.signals.context import MIN_BYTES, rate_of
 from schedules.config.load import load
 from schedules.demo import censor, sites
 from schedules.demo.network import CensoredNetwork
-from schedules.round.judge import Conclusions
-from schedules.round.throughput_baseline import Rates
+from schedules.round.judge import RoundJudge, ThroughputBaseline
 from tests.probe.loopback import session_in
 from tests.results import records
 
@@ -64,11 +63,11 @@ class Day:
         config = load(None, {"REACHPROBE_VANTAGE_COUNTRY": "RU", "REACHPROBE_VANTAGE_NAME": "home-fibre"}, {})
         sources = (by_control,) if control else ()
         when = datetime(2026, 11, 24, hour, tzinfo=UTC)
-        conclusions = Conclusions(self._store, config, records.HOME, controls=sources, at=when)
+        conclusions = RoundJudge(self._store, config, records.HOME, controls=sources, at=when)
         round_ = RoundRecord(id=f"round{self._count}", started_at=at, network="online")
         self._store.save_round(round_)
-        conclusions.enter(round_, REPORT)
-        concluded = await conclusions.finish(came(curve, id=f"measurement{self._count:05}", started_at=at))
+        conclusions.begin(round_, REPORT)
+        concluded = await conclusions.judge(came(curve, id=f"measurement{self._count:05}", started_at=at))
         self._store.save([concluded])
         return concluded
 
@@ -98,17 +97,17 @@ async def test_a_fast_round_between_ends_the_run(store: Store) -> None:
 
 
 def test_without_a_canary_of_like_size_nothing_is_slow() -> None:
-    rates = Rates()
-    rates.enter([records.measurement()])
+    rates = ThroughputBaseline()
+    rates.reset([records.measurement()])
     assert rates.slow(came(SLOW)) is None
-    rates.enter(REPORT.measurements)
+    rates.reset(REPORT.measurements)
     assert rates.slow(came(SLOW)) is not None
     assert rates.slow(came(FAST)) is None
 
 
 def test_where_the_rounds_other_targets_are_slow_as_well_it_is_our_own_load() -> None:
-    rates = Rates()
-    rates.enter(REPORT.measurements)
+    rates = ThroughputBaseline()
+    rates.reset(REPORT.measurements)
     alone = rates.slow(came(SLOW, "https://one.example/"))
     rates.slow(came(SLOW, "https://two.example/"))
     rates.slow(came(SLOW, "https://three.example/"))

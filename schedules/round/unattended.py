@@ -1,4 +1,4 @@
-"""Why nothing is to be measured now although something is due: a pause, a data cap, a network paid for by the byte."""
+"""What an unattended round checks before it begins, and cleans up after it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from probe.net.identity import look
 from probe.net.path import Path
 from probe.timestamps import rfc3339
+from results.db import retention
+from results.db.connect import drop_old_backups
 from results.db.pause import paused
 from schedules.round.data_cap import Budget
 
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
 
-LONGEST_S = 3
+NMCLI_TIMEOUT_S = 3
 Metered = Callable[[Iterable[str]], str | None]
-"""Which of some interfaces is paid for by the byte, None where none is known to be."""
+"""The first metered interface of those given, None if none is known to be metered."""
 
 
-def unwilling(config: Config, store: Store, now: float, *, metered: Metered | None = None) -> str | None:
-    """One sentence, with the way out, where an unattended round must not begin; None where it may."""
+def reason_to_skip(config: Config, store: Store, now: float, *, metered: Metered | None = None) -> str | None:
+    """Why an unattended round must not begin now, and the remedy; None if it may."""
     moment = datetime.fromtimestamp(now, UTC)
     if (pause := paused(store.db, rfc3339(moment))) is not None:
         until = f"until {pause.until}" if pause.until is not None else "until further notice"
@@ -39,24 +41,42 @@ def unwilling(config: Config, store: Store, now: float, *, metered: Metered | No
     return None
 
 
+def prune(config: Config, store: Store, now: float) -> str | None:
+    """Delete what [store] limits, and old backups of the database; a sentence if something was deleted.
+
+    The caller holds the lock, and has just measured into the database.
+    """
+    deleted = [f"{copy} was deleted, a month after the upgrade" for copy in drop_old_backups(store.path, now)]
+    done = retention.tidy(
+        store,
+        keep_days=config.store.keep_days,
+        max_bytes=config.store.max_bytes,
+        now=datetime.fromtimestamp(now, UTC),
+        vantage=config.vantage.name,
+    )
+    if done is not None and (gone := done.old + done.above_limit):
+        deleted.append(f"{gone} old measurements were deleted, as [store] says")
+    return "; ".join(deleted) or None
+
+
 def by_network_manager(interfaces: Iterable[str]) -> str | None:
-    """The first that NetworkManager takes for metered, set so or guessed; None without NetworkManager."""
+    """The first interface that NetworkManager calls metered; None without NetworkManager."""
     program = shutil.which("nmcli")
     if program is None:
         return None
     for interface in interfaces:
         try:
-            said = subprocess.run(  # noqa: S603 an interface's name, as the kernel tells it
+            answer = subprocess.run(  # noqa: S603 an interface name from the kernel
                 [program, "-t", "-f", "GENERAL.METERED", "device", "show", interface],
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=LONGEST_S,
+                timeout=NMCLI_TIMEOUT_S,
                 check=False,
                 env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"},
             ).stdout
         except (OSError, subprocess.TimeoutExpired):
             return None
-        if said.strip().partition(":")[2].startswith("yes"):
+        if answer.strip().partition(":")[2].startswith("yes"):
             return interface
     return None
