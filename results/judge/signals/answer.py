@@ -32,6 +32,7 @@ PAGE = "{host} at {place}: {fingerprint} ({name})"
 
 SIGNALS = SignalTable(
     {
+        "target.connectionless": "{host} is asked without a connection, which a server may ignore",
         "over.valid_tls": "{where}: the certificate is valid for the name",
         "answer.complete": "{where}: status {status}, {size}{cut}",
         **{
@@ -77,6 +78,8 @@ def signals(case: Case) -> Iterator[Evidence]:
     end, observations = case.end, case.measurement.observations
     if end.observation is None:
         return
+    if schemes()[end.scheme].answer == "responded":
+        yield SIGNALS("target.connectionless", host=clean(end.host))
     if not end.complete:
         yield from _failure(case, end.observation)
         return
