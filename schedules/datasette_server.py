@@ -1,4 +1,4 @@
-"""Serves the database to a browser on this machine, read only, by Datasette."""
+"""Serves the database read-only to a browser on this machine, by Datasette."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SETTINGS = {
 
 
 class NoDatasette(ValueError):
-    """The extra is missing; the message says how to get it."""
+    """The extra `browse` is not installed."""
 
 
 class NoPort(ValueError):
-    """The port is taken, or not ours to take."""
+    """The port is taken or not permitted."""
 
 
 class Plugin:
-    """What is done with each connection that Datasette opens."""
+    """Hides secrets on each connection that Datasette opens."""
 
     __name__ = "reachprobe"
 
@@ -41,7 +41,7 @@ class Plugin:
 
 
 def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
-    """Until Ctrl-C; `tell` is handed the address when it can be opened. Raises NoDatasette, NoPort."""
+    """Serve until Ctrl-C; `tell` gets the address once it is open. Raises NoDatasette or NoPort."""
     try:
         import uvicorn
     except ImportError as error:
@@ -57,14 +57,14 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
 
 
 def _linked(database: Path, folder: str) -> Path:
-    """By another name: Datasette puts the path into a URI as it is, where `?`, `#` and `%` mean something else."""
+    """A link without `?`, `#` and `%` in its path, which Datasette puts into a URI unescaped."""
     link = Path(folder, "results.db")
     link.symlink_to(database.resolve())
     return link
 
 
 def _listen(port: int) -> socket.socket:
-    """On loopback alone."""
+    """A socket on the loopback."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -84,27 +84,27 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
         from datasette.plugins import pm  # type: ignore[import-untyped]
     except ImportError as error:
         raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
-    # Else it prints every mistaken question on stdout, with all that it knows; it is imported with the plugins.
+    # Otherwise it prints every failed query with its context on stdout; it is imported with the plugins.
     sys.modules["datasette.handle_exception"].rich = None  # type: ignore[attr-defined]
     if not pm.has_plugin(Plugin.__name__):
         hookimpl(Plugin.prepare_connection)
         pm.register(Plugin(), Plugin.__name__)
 
     class Quiet(Database):  # type: ignore[misc]
-        """Does not write every mistaken question to standard error, where others' text has no place."""
+        """Does not log failed queries to stderr."""
 
         async def execute(self, *words: Any, **options: Any) -> Any:
             return await super().execute(*words, **{**options, "log_sql_errors": False})
 
     made = Datasette(files=[], metadata=metadata, settings=settings)
     made.remove_database("_memory")
-    # Not immutable, for a round may be under way; a mutable one is opened read only too.
+    # Mutable, since a round may be running; it is opened read-only all the same.
     made.add_database(Quiet(made, path=str(database), is_mutable=True), name=datasette_metadata.NAME)
     return made
 
 
 def _only_for(app: Any, address: str) -> Any:
-    """Refuses what is asked for under another name: a page elsewhere could have its own name lead here."""
+    """Refuses other Host headers: DNS rebinding."""
     port = address.rsplit(":", 1)[1]
     names = {address.encode(), f"localhost:{port}".encode()}
 

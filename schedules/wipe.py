@@ -1,4 +1,4 @@
-"""Takes this program's traces off a machine: what is there, and how it goes. Only files that are surely ours."""
+"""Removes this program's files from a machine, and nothing that may not be its own."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
     from results.db.store import Store
 
-BESIDE = re.compile(
+SUFFIXES = re.compile(
     r"(-wal|-shm|-journal|\.lock|\.agent\.lock|\.networks|\.echoed|\.shared|\.fingerprints.*|\.m.*\.backup(\.part)?)?"
 )
-"""What stands beside a database, behind its name."""
-IN_FOLDERS = {
+"""The suffixes of files next to a database."""
+FILES_IN_FOLDERS = {
     "lists": re.compile(r"[0-9a-f]{32}\.(csv|failed)(\.part(\.json)?)?"),
     "downloads": re.compile(r"[0-9a-f]{16}|signature-.*"),
 }
-"""The folders beside it, and what in them is ours."""
-KEPT = {"registers": re.compile("register(?!_samples)"), "consent": re.compile("consents$")}
-"""The tables that may stay."""
+"""The folders next to it, and our files in them."""
+KEEPABLE_TABLES = {"registers": re.compile("register(?!_samples)"), "consent": re.compile("consents$")}
+"""The tables that may be kept."""
 
 
 def files(database: Path) -> list[Path]:
-    """Every file and folder of this database's that is there."""
+    """The existing files of this database."""
     folder = database.parent
     if not folder.is_dir():
         return []
     found = [
         file
         for file in sorted(folder.iterdir())
-        if file.name.startswith(database.name) and BESIDE.fullmatch(file.name.removeprefix(database.name))
+        if file.name.startswith(database.name) and SUFFIXES.fullmatch(file.name.removeprefix(database.name))
     ]
-    for name, ours in IN_FOLDERS.items():
+    for name, ours in FILES_IN_FOLDERS.items():
         inside = folder / name
         if inside.is_dir() and not inside.is_symlink():
             found += [file for file in sorted(inside.iterdir()) if ours.fullmatch(file.name)]
@@ -45,8 +45,7 @@ def files(database: Path) -> list[Path]:
 
 
 def remove(things: Iterable[Path]) -> Iterator[Path]:
-    """Delete files and folders of files, and folders that this leaves empty; yields what is gone. StoreError names
-    the first that cannot be."""
+    """Delete files, folders, and folders left empty; yields each. Raises StoreError for the first that stays."""
     folders: dict[Path, None] = {}
     for thing in things:
         try:
@@ -61,18 +60,18 @@ def remove(things: Iterable[Path]) -> Iterator[Path]:
         folders[thing.parent] = None
         yield thing
     for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
-        if folder.name in (*IN_FOLDERS, "reachprobe"):
+        if folder.name in (*FILES_IN_FOLDERS, "reachprobe"):
             try:
                 folder.rmdir()
             except OSError:
-                continue  # something else is in it
+                continue  # not empty
             yield folder
 
 
 def empty(store: Store, keep: Collection[str]) -> None:
-    """Delete every row of a database but those of the kept tables, and write it anew so that none can be read."""
+    """Delete all rows but those of the kept tables, and rewrite the database so that none can be recovered."""
     db = store.db
-    kept = [KEPT[one] for one in keep]
+    kept = [KEEPABLE_TABLES[one] for one in keep]
     gone = [name for name in _tables(db) if not any(pattern.match(name) for pattern in kept)]
     db.execute("PRAGMA secure_delete = ON")
     db.execute("PRAGMA foreign_keys = OFF")

@@ -1,4 +1,4 @@
-"""What `reachprobe register` says: imports, look-ups, statistics and changes as lines."""
+"""The text output of `reachprobe register`: imports, look-ups, statistics and changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 @contextmanager
 def progress(quiet: bool, *doing: str) -> Iterator[Sequence[Progress | None]]:
-    """A bar for each thing to be done, on standard error, only on a terminal; a bar appears when it begins."""
+    """A progress bar for each task on stderr, only on a terminal; it appears when the task begins."""
     if quiet or not sys.stderr.isatty():
         yield [None] * len(doing)
         return
@@ -48,10 +48,10 @@ def progress(quiet: bool, *doing: str) -> Iterator[Sequence[Progress | None]]:
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield [_telling(bar, bar.add_task(what, total=None, visible=False)) for what in doing]
+        yield [_progress_of(bar, bar.add_task(what, total=None, visible=False)) for what in doing]
 
 
-def _telling(bar: Bar, task: TaskID) -> Progress:
+def _progress_of(bar: Bar, task: TaskID) -> Progress:
     return lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 

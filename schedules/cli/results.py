@@ -192,11 +192,11 @@ def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
 def _change(short: str, before: Any, after: Any) -> str:
     from probe.text import safe
 
-    def said(finished: Any) -> str:
+    def verdict_text(finished: Any) -> str:
         verdict = finished.verdict
         return " ".join(filter(None, (verdict.outcome, verdict.method, verdict.confidence, finished.agreement)))
 
-    return f"{short}  {safe(after.measurement.target.text)}  {said(before)}  →  {said(after)}"
+    return f"{short}  {safe(after.measurement.target.text)}  {verdict_text(before)}  →  {verdict_text(after)}"
 
 
 def _whole(finished: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The checks of `doctor` that contact nobody: files, database, schedule, registers, extras, hubs, exclusions."""
+"""The checks of `doctor` without network access: files, database, schedule, registers, extras, hubs, exclusions."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def state_folder(folder: Path) -> CheckResult:
 
 
 def database(store: Store) -> CheckResult:
-    """Its integrity (quick_check), and what it holds."""
+    """The integrity (quick_check) and size of the database."""
     broken = store.db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if broken != "ok":
         return CheckResult("database", "wrong", f"{store.path} is damaged ({broken}); restore a backup", BAD_SETUP)
@@ -86,7 +86,7 @@ def database(store: Store) -> CheckResult:
 
 
 def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
-    """What is free, and what the database holds of what it may."""
+    """The free space, and the database size against its limit."""
     free = shutil.disk_usage(store.path.parent).free
     says = f"{free / 1e9:.1f} GB free" if free >= 1e9 else f"{free / 1e6:.0f} MB free"
     if free < NEEDED_BYTES:
@@ -108,7 +108,7 @@ def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
 
 
 def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
-    """Whether it is recorded, when it was given, and to which text."""
+    """Whether consent is recorded, since when, and to which text."""
     row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
     if row is None:
         if consent.agreed(environ, store):
@@ -121,7 +121,7 @@ def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
 
 
 def schedules(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[CheckResult]:
-    """What is installed, whether it is active, and whether rounds come as they are due."""
+    """Whether a schedule is installed and active, and whether rounds run on time."""
     try:
         found = install.installed(Path(environ.get("HOME") or Path.home()))
     except BadSchedule as error:
@@ -154,7 +154,7 @@ def _installed_schedule(one: Installed) -> CheckResult:
 
 
 def _lingers() -> bool:
-    """Whether this user's units run while nobody is logged in, as logind keeps it."""
+    """Whether this user's units run while the user is not logged in (logind lingering)."""
     try:
         return (LINGER / pwd.getpwuid(os.getuid()).pw_name).exists()
     except KeyError:
@@ -162,7 +162,7 @@ def _lingers() -> bool:
 
 
 def _agent(database: Path) -> str | None:
-    """The agent that runs for this database, by the lock that it holds."""
+    """A sentence if an agent holds the lock of this database."""
     if not database.with_name(f"{database.name}.agent.lock").exists():
         return None
     try:
@@ -266,7 +266,7 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
 
 
 def limits(config: Config, store: Store) -> Iterator[CheckResult]:
-    """A pause, the month's data, what is left out, whose network this is, and a tunnel before it."""
+    """Pauses, the data cap, exclusions, tunnels, and the ASN."""
     try:
         here = Locator(b"").locate(config)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Puts a schedule in place and takes it away: files, systemctl and crontab."""
+"""Installs and removes a schedule by files, systemctl and crontab."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ import msgspec
 
 from schedules.install.units import CRONTAB, SYSTEM_UNITS, USER_UNITS, BadSchedule, Kind, UnitFile, without_block
 
-NAMES = ("reachprobe.timer", "reachprobe.service")
-LONGEST_S = 60
+UNIT_NAMES = ("reachprobe.timer", "reachprobe.service")
+TOOL_TIMEOUT_S = 60
 RUNNING_SYSTEMD = Path("/run/systemd/system")
-"""There where systemd is the init (sd_booted(3))."""
+"""Exists if systemd is the init (sd_booted(3))."""
 NO_CRONTAB = ("no crontab", "No such file")
-"""What cron's crontab says of a user who has none, and what busybox's does."""
+"""The errors of cron and of busybox for a user without a crontab."""
 
 Tool = Callable[[Sequence[str], str], str]
-"""Runs a program of the system with a text as its input; gives its output. BadSchedule where it fails."""
+"""Runs a system program with a text as input; returns its output. Raises BadSchedule if it fails."""
 
 
 def run_tool(command: Sequence[str], text: str = "") -> str:
-    """A program found on PATH, at most a minute."""
+    """Run a program found on PATH, for at most TOOL_TIMEOUT_S."""
     path = shutil.which(command[0])
     if path is None:
         raise BadSchedule(f"{command[0]}: there is no such program here; `schedule show` prints what would be set up")
     try:
         done = subprocess.run(  # noqa: S603 the words are our own
-            [path, *command[1:]], input=text, capture_output=True, text=True, timeout=LONGEST_S, check=False
+            [path, *command[1:]], input=text, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise BadSchedule(f"`{' '.join(command)}` did not end within {LONGEST_S} s") from error
+        raise BadSchedule(f"`{' '.join(command)}` did not end within {TOOL_TIMEOUT_S} s") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
-        raise BadSchedule(f"`{' '.join(command)}`: {said[0]}")
+        errors = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
+        raise BadSchedule(f"`{' '.join(command)}`: {errors[0]}")
     return done.stdout
 
 
 def likely() -> Kind:
-    """What this machine would use: systemd where it runs (the system's for root, else the user's), else cron."""
+    """The default kind: systemd if it runs (system units for root, else user units), else cron."""
     if not RUNNING_SYSTEMD.is_dir():
         return "cron"
     return "user" if os.getuid() else "system"
 
 
 def install(kind: Kind, files: Sequence[UnitFile], tool: Tool = run_tool) -> None:
-    """Write the files in place of any before, and start the schedule."""
+    """Replace any earlier files and start the schedule."""
     if kind == "cron":
         tool(["crontab", "-"], without_block(_crontab(tool)) + files[0].text)
         return
@@ -60,7 +60,7 @@ def install(kind: Kind, files: Sequence[UnitFile], tool: Tool = run_tool) -> Non
 
 
 def remove(home: Path, tool: Tool = run_tool) -> list[str]:
-    """Take away every schedule of ours that this user may; says what was removed."""
+    """Remove every schedule of ours that this user may; returns what was removed."""
     gone = [file for kind, folder in _folders(home) for file in remove_units(kind, folder, tool)]
     if shutil.which("crontab") and (ours := _crontab(tool)) != (rest := without_block(ours)):
         tool(["crontab", "-"], rest)
@@ -69,7 +69,7 @@ def remove(home: Path, tool: Tool = run_tool) -> list[str]:
 
 
 def remove_units(kind: Kind, folder: Path, tool: Tool) -> list[str]:
-    present = [folder / name for name in NAMES if (folder / name).exists()]
+    present = [folder / name for name in UNIT_NAMES if (folder / name).exists()]
     if not present:
         return []
     tool(_systemctl(kind, "disable", "--now", *(path.name for path in present)), "")
@@ -83,7 +83,7 @@ def remove_units(kind: Kind, folder: Path, tool: Tool) -> list[str]:
 
 
 class Installed(msgspec.Struct, frozen=True):
-    """A schedule that is in place: which, its files, and when it fired last and will next, as systemd says."""
+    """An installed schedule, its files, and when it fired last and will next, from systemd."""
 
     kind: Kind
     paths: tuple[Path, ...]
@@ -93,10 +93,10 @@ class Installed(msgspec.Struct, frozen=True):
 
 
 def installed(home: Path, tool: Tool = run_tool) -> list[Installed]:
-    """Every schedule of ours that is found."""
+    """Every schedule of ours that is installed."""
     found = []
     for kind, folder in _folders(home):
-        paths = tuple(folder / name for name in NAMES if (folder / name).exists())
+        paths = tuple(folder / name for name in UNIT_NAMES if (folder / name).exists())
         if paths:
             found.append(_of_systemd(kind, paths, tool))
     if shutil.which("crontab") and without_block(ours := _crontab(tool)) != ours:
@@ -107,11 +107,11 @@ def installed(home: Path, tool: Tool = run_tool) -> list[Installed]:
 def _of_systemd(kind: Kind, paths: tuple[Path, ...], tool: Tool) -> Installed:
     names = "ActiveState", "LastTriggerUSec", "NextElapseUSecRealtime"
     try:
-        said = tool(_systemctl(kind, "show", paths[0].name, *(f"--property={name}" for name in names)), "")
+        properties = tool(_systemctl(kind, "show", paths[0].name, *(f"--property={name}" for name in names)), "")
     except BadSchedule:
         return Installed(kind, paths)
-    told = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-    return Installed(kind, paths, *(told.get(name) or None for name in names))
+    values = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+    return Installed(kind, paths, *(values.get(name) or None for name in names))
 
 
 def _folders(home: Path) -> list[tuple[Kind, Path]]:
@@ -123,7 +123,7 @@ def _systemctl(kind: Kind, *words: str) -> list[str]:
 
 
 def _crontab(tool: Tool) -> str:
-    """This user's crontab; none is an empty one."""
+    """This user's crontab, "" without one."""
     try:
         return tool(["crontab", "-l"], "")
     except BadSchedule as error:

@@ -1,7 +1,4 @@
-"""What makes the system run the program on a schedule: systemd units and a crontab, rendered from files beside this.
-
-Nothing is written here. Paths in, text out; the way a path is quoted is each format's own.
-"""
+"""Renders systemd units and crontab lines from the templates in this package."""
 
 from __future__ import annotations
 
@@ -20,19 +17,19 @@ from schedules.plan.due import period_share
 
 Kind = Literal["user", "system", "cron"]
 HIDDEN = tuple(map(Path, ("/home", "/root", "/run/user")))
-"""What ProtectHome= hides from a system unit."""
+"""Folders that ProtectHome= hides from a system unit."""
 USER_UNITS, SYSTEM_UNITS = Path(".config/systemd/user"), Path("/etc/systemd/system")
 CRONTAB = Path("crontab")
-"""A user's crontab has no path of its own: the program `crontab` reads and writes it."""
+"""Stands for the crontab, which only the program `crontab` reads and writes."""
 PERIOD_MINUTES = 15
 
 
 class BadSchedule(ValueError):
-    """A schedule that would not work, or cannot be set up; the message says what would."""
+    """A schedule that would not work or cannot be installed; the message names the remedy."""
 
 
 class Start(msgspec.Struct, frozen=True):
-    """How the program is started: its path, and the configuration and database it is told of."""
+    """The command line of the program: its path, configuration and database."""
 
     program: Path
     config: Path | None = None
@@ -40,19 +37,19 @@ class Start(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> list[str]:
-        told = [("--config", self.config), ("--db", self.database)]
-        return [str(self.program), *(word for flag, path in told if path for word in (flag, str(path)))]
+        options = [("--config", self.config), ("--db", self.database)]
+        return [str(self.program), *(word for flag, path in options if path for word in (flag, str(path)))]
 
 
 class UnitFile(msgspec.Struct, frozen=True):
-    """A file of the schedule: where it belongs, and what stands in it."""
+    """A file of the schedule: its path and text."""
 
     path: Path
     text: str
 
 
 def program(prefix: Path | None = None) -> Path:
-    """The console script of the environment that is running, as a schedule may call it."""
+    """The console script of the running environment."""
     path = (prefix or Path(sys.prefix)) / "bin" / "reachprobe"
     if not path.is_file():
         raise BadSchedule(f"{path}: there is no program; install reachprobe with pip, pipx or uv tool")
@@ -62,9 +59,9 @@ def program(prefix: Path | None = None) -> Path:
 def render(
     kind: Kind, start: Start, *, home: Path, seed: str, agent: bool = False, flock: str = "flock"
 ) -> list[UnitFile]:
-    """The files that make `start` run on a schedule: a round every 15 minutes, or with `agent` the agent all the time.
+    """The files that schedule `start`: a round every 15 minutes, or with `agent` the agent permanently.
 
-    `home` is the user's, for user units; `seed` gives cron this machine's own minute.
+    `home` is for user units; `seed` selects the minute of cron lines.
     """
     if any(ord(letter) < 32 or ord(letter) == 127 for word in start.words for letter in word):
         raise BadSchedule(f"{start.words!r}: a control character in a path; no schedule can hold it")
@@ -82,7 +79,7 @@ def render(
 def _service(name: str, kind: Kind, start: Start) -> str:
     if re.search(r"""["'\\]""", str(start.program)):
         raise BadSchedule(f"{start.program}: systemd starts no program with a quote or backslash in its path; move it")
-    # In the path of the program itself systemd reads specifiers, and no variables.
+    # systemd expands specifiers, but no variables, in the path of the program.
     words = [unit_word(str(start.program)).replace("$$", "$"), *map(unit_word, start.words[1:])]
     network = "Wants=network-online.target\nAfter=network-online.target\n" if kind == "system" else ""
     care = _read("systemd/care.conf") + (_read("systemd/system.conf") if kind == "system" else "")
@@ -117,12 +114,12 @@ def cron_word(word: str) -> str:
 
 
 def without_block(crontab: str) -> str:
-    """A crontab without our lines."""
+    """The crontab without our lines."""
     return re.sub(r"(?ms)^# BEGIN reachprobe\n.*?^# END reachprobe\n?", "", crontab)
 
 
 def refuse_hidden(paths: Iterable[Path]) -> None:
-    """Raise BadSchedule for a path that a system unit could not see."""
+    """Raise BadSchedule for a path that is hidden from a system unit."""
     for path in paths:
         if any(folder in path.parents for folder in HIDDEN):
             raise BadSchedule(

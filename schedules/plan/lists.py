@@ -77,7 +77,7 @@ def targets_of_list(list_: str, config: Config, database: Path | None) -> list[t
 def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[tuple[Target, str]]:
     """One target a line, or a CSV with a column `url` and optionally `category_code` ("" if it has none).
 
-    Empty lines and those beginning with # are skipped. A line that is no target raises BadChoice, or is skipped if
+    Empty lines and those beginning with # are skipped. A line that cannot be parsed raises BadChoice, or is skipped if
     `lenient`.
     """
     found: list[tuple[Target, str]] = []

@@ -1,4 +1,4 @@
-"""Why: what was done step by step, what came back, and which rules say what of it."""
+"""Explains one measurement: its steps, its controls, its register entry, and the rules that decided."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from results.fingerprints.library import Library
 
-ROLES_TOLD = """\
+ROLE_LEGEND = """\
 again: the same once more. trusted: by or at what a trusted resolver says. innocent: the same address under an
 innocent name. elsewhere: the name at an address set aside for it. both: the innocent name there. page: another
 page of the name. system: this
 machine's resolver. offered: QUIC, where the answer offers it.
 """
-MOST_NEARLY = 5
+MAX_NEAR_RULES = 5
 
 
 def print_explanation(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
-    """Print one measurement with its reasons; `library` is what pages are known by, our own set where none is given."""
+    """Print one measurement with its reasons; `library` holds the fingerprints, None: our own."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [method_text(verdict.method)] if verdict.method else []
     how += [f"by {verdict.trigger}"] if verdict.trigger else []
@@ -44,14 +44,14 @@ def print_explanation(finished: JudgedMeasurement, console: Console, library: Li
     _register(finished, console)
     _steps("What was done", measurement, console)
     if any(observation.role != "main" for observation in measurement.observations):
-        console.print(ROLES_TOLD.replace("\n", " ").strip(), style="dim")
+        console.print(ROLE_LEGEND.replace("\n", " ").strip(), style="dim")
     for control in finished.controls:
         _steps(f"The control, {_of(control)}", control, console)
     _rules(finished, console, library)
 
 
 def where(measurement: Measurement) -> str:
-    """When, from where, by which path, and how long it took."""
+    """The time, vantage and path of a measurement, and how long it took."""
     vantage = measurement.vantage
     place = [safe(vantage.name), vantage.country, f"AS{vantage.asn}" if vantage.asn else None, safe(vantage.path)]
     return (
@@ -60,7 +60,7 @@ def where(measurement: Measurement) -> str:
 
 
 def _of(control: Measurement) -> str:
-    """By which path or at which vantage, in which country and network, and when."""
+    """The path or vantage of a control, its country and network, and its time."""
     vantage = control.vantage
     name = f"by {safe(vantage.path)}" if vantage.path != "direct" else f"at {safe(vantage.name)}"
     network = f"AS{vantage.asn}" if vantage.asn else vantage.network_name and safe(vantage.network_name)
@@ -111,5 +111,5 @@ def _rules(finished: JudgedMeasurement, console: Console, library: Library | Non
     telling = [
         (rule, lacked) for rule, lacked in close if len(rule.needs) > 1 and rule.id not in finished.verdict.rules
     ]
-    for rule, lacked in telling[:MOST_NEARLY]:
+    for rule, lacked in telling[:MAX_NEAR_RULES]:
         console.print(f"  {rule.id} would have said {rule.outcome}; it lacked {lacked}", style="dim")

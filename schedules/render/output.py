@@ -1,4 +1,4 @@
-"""Where words go: results on stdout, talk on stderr; colour and progress on a terminal only."""
+"""Output streams: results on stdout, messages on stderr, colour on a terminal only."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import msgspec
 if TYPE_CHECKING:
     from rich.console import Console
 
-READABLE = 100
-"""Columns, beyond which lines are hard to read."""
-PLAIN_WIDTH = 400
-"""Wide enough for a row without a fold where nobody reads it on a terminal."""
+MAX_PARAGRAPH_COLUMNS = 100
+PIPE_COLUMNS = 400
+"""Wide enough for a row without a line break."""
 
 
 def print_json(row: Any) -> None:
-    """One line of JSON on stdout, flushed: what stands there survives kill -9."""
+    """One line of JSON on stdout, flushed so that it survives kill -9."""
     sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
     sys.stdout.flush()
 
 
 class _Trimmed(io.StringIO):
-    """stdout without the blanks that a table's last column is filled up with."""
+    """stdout without the trailing blanks of a table's last column."""
 
     def write(self, text: str) -> int:
         sys.stdout.write(re.sub(r" +(?=\n)", "", text))
@@ -36,29 +35,29 @@ class _Trimmed(io.StringIO):
 
 
 def out() -> Console:
-    """stdout: with colour on a terminal (NO_COLOR respected), plain text otherwise."""
+    """A console on stdout: with colour on a terminal (NO_COLOR respected), else plain text."""
     from rich.console import Console
 
     class Piped(Console):
-        """Leaves a reader that went away to the command line, which calls that no failure."""
+        """Raises BrokenPipeError, which the command line handles."""
 
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
     if sys.stdout.isatty():
         return Console(highlight=False, markup=False, emoji=False)
-    return Piped(file=_Trimmed(), width=PLAIN_WIDTH, highlight=False, markup=False, emoji=False)
+    return Piped(file=_Trimmed(), width=PIPE_COLUMNS, highlight=False, markup=False, emoji=False)
 
 
 def talk(message: str, *, quiet: bool = False) -> None:
-    """One line on stderr for a person, unless quiet."""
+    """One message on stderr, unless quiet."""
     if not quiet:
         print(message, file=sys.stderr, flush=True)
 
 
 def paragraph(text: str, width: int) -> str:
-    """Folded between words, never within one, its later lines drawn in."""
+    """Wrapped between words, with later lines indented."""
     import textwrap
 
-    fits = min(width, READABLE)
+    fits = min(width, MAX_PARAGRAPH_COLUMNS)
     return "\n".join(textwrap.wrap(text, fits, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))

@@ -1,4 +1,4 @@
-"""Plain words for outcomes and methods, and text from the network made safe for a terminal."""
+"""Short texts for a terminal: outcomes, methods, listings, durations."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
 
 
 def how(row: dict[str, Any]) -> str:
-    """The method in a few words; for what is neither blocked nor reachable the evidence that tells most."""
+    """The method in a few words; for other abnormal outcomes the most relevant evidence."""
     if row["method"] is not None and row["outcome"] == "blocked":
-        said = [method_text(row["method"])]
-        told = row["evidence"] if row["method"] == "http.blockpage" else ()
-        if pages := list(filter(None, map(IN_BRACKETS.search, told))):
-            said = [f"block page ({safe(pages[0][1])})"]
+        words = [method_text(row["method"])]
+        evidence = row["evidence"] if row["method"] == "http.blockpage" else ()
+        if pages := list(filter(None, map(IN_BRACKETS.search, evidence))):
+            words = [f"block page ({safe(pages[0][1])})"]
         if row["trigger"] is not None:
-            said.append(f"by {row['trigger']}")
+            words.append(f"by {row['trigger']}")
         if row["confidence"] == "possible":
-            said.append("possibly")
-        return ", ".join(said)
+            words.append("possibly")
+        return ", ".join(words)
     if row["outcome"] == "reachable" or not row["evidence"]:
         return ""
-    telling = row["evidence"][-1 if row["outcome"] == "denied" else 0]
-    return safe(RESOLVER.sub("the resolver ", WHERE_AND_AFTER.sub("", telling)), 60)
+    relevant = row["evidence"][-1 if row["outcome"] == "denied" else 0]
+    return safe(RESOLVER.sub("the resolver ", WHERE_AND_AFTER.sub("", relevant)), 60)
 
 
 def what(target: str) -> str:
-    """A target in few letters: the bare host for an ordinary https URL."""
+    """A target in short: only the host of a plain https URL."""
     return safe(target.removeprefix("https://").removesuffix("/"))
 
 
 def listing(row: dict[str, Any]) -> str:
-    """What the register says, in few letters."""
+    """What the register says, in short."""
     expectation = row["expectation"]
     if expectation is None or expectation["listed"] is None:
         return "no register"

@@ -208,4 +208,4 @@ def test_a_broken_configuration_or_database_keeps_nobody_from_it(home: Path, use
 @given(st.text(min_size=1, max_size=20))
 def test_only_names_that_are_surely_ours_are_taken(name: str) -> None:
     known = ("-wal", "-shm", "-journal", ".lock", ".agent.lock", ".networks", ".fingerprints", ".m")
-    assert wipe.BESIDE.fullmatch(name) is None or name.startswith(known)
+    assert wipe.SUFFIXES.fullmatch(name) is None or name.startswith(known)
