@@ -76,7 +76,7 @@ async def get(url: str, path: str, headers: tuple[tuple[str, str], ...], way: Wa
     return await _ask("GET", url, path, b"", headers, way, max_bytes)
 
 
-async def _ask(
+async def _ask(  # noqa: PLR0913
     method: str,
     url: str,
     path: str,

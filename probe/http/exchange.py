@@ -187,7 +187,7 @@ class FetchFailed(OSError):
     """A download that did not work, in one line that names the URL."""
 
 
-async def fetch(
+async def fetch(  # noqa: PLR0913
     url: str,
     into: FilePath,
     *,

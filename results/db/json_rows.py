@@ -32,7 +32,7 @@ def row(finished: JudgedMeasurement) -> dict[str, Any]:
     )
 
 
-def line(
+def line(  # noqa: PLR0913
     *,
     measurement_id: str | None,
     started_at: str,

@@ -117,7 +117,7 @@ class CensoredNetwork:
         """Does every server have an address of its own? Without, one name cannot be forged to another's address."""
         return self._own_addresses
 
-    def add_site(
+    def add_site(  # noqa: PLR0913
         self,
         name: str,
         responder: Responder | None = None,
