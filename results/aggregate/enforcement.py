@@ -9,32 +9,30 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from datetime import timedelta
 from functools import cache, partial
-from itertools import groupby
 from statistics import median
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from probe.timestamps import epoch, parse_time
+from probe.timestamps import epoch
+from results.aggregate.counting import COUNTED
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FIRST_ZONE, LAST_ZONE = timedelta(hours=-14), timedelta(hours=12)
-"""When a day begins on the Earth's first meridian to have it, and ends on the last, from UTC's own."""
+DAY_S, FIRST_ZONE_S, LAST_ZONE_S = 24 * 3600, 14 * 3600, 12 * 3600
+"""A day begins 14 hours before the UTC day where it begins first, and ends 12 hours after it where it ends last."""
 SURE = ("confirmed", "probable")
-ROWS = """
+ROWS = f"""
 SELECT m.id, t.text, w.name, w.country, w.asn, w.network_name, w.path, m.started_at, v.outcome, v.confidence,
     json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
     json_extract(v.expectation, '$.as_of'), json_extract(v.expectation, '$.entries')
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
-WHERE m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
-    AND t.text = ?
-"""
+WHERE {COUNTED} AND t.text = ?
+"""  # noqa: S608 constants only
 LISTED = """
 SELECT DISTINCT t.text
 FROM verdicts v JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id
@@ -100,8 +98,25 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     hours: tuple[float | None, float | None]
 
 
-class _Listing(msgspec.Struct, frozen=True):
-    """The listing lies somewhere from `first` to `last`, in seconds since the epoch; `first` may be minus infinity."""
+class Block(NamedTuple):
+    """A `reachable`, None where there was none before, and the first and last `blocked` before the next `reachable`."""
+
+    opened_at: str | None
+    first_at: str | None
+    last_at: str | None
+
+
+class BlockingDelay(NamedTuple):
+    """When a target was first blocked and last open before that, and the hours from its listing to the block."""
+
+    first_blocked: str | None
+    last_open: str | None
+    at_least_h: float | None
+    at_most_h: float | None
+
+
+class ListingWindow(msgspec.Struct, frozen=True):
+    """Within which a listing came into force, in seconds since 1970; `first` may be minus infinity."""
 
     first: float
     last: float
@@ -185,7 +200,7 @@ def _conclusive(rows: Sequence[EnforcementInput], own: Networks | None) -> list[
     ]
 
 
-def _listing(said: Sequence[EnforcementInput], known: Sequence[float]) -> _Listing | None:
+def _listing(said: Sequence[EnforcementInput], known: Sequence[float]) -> ListingWindow | None:
     """When a register first listed a target, by all that it said of it; None where it never did."""
     windows = {entry: _window(entry, known) for row in said if row.listed for entry in row.entries}
     if not windows:
@@ -193,57 +208,77 @@ def _listing(said: Sequence[EnforcementInput], known: Sequence[float]) -> _Listi
     first = min(one.first for one in windows.values())
     last, shown = min((one.last, one.shown) for one in windows.values())
     without = [epoch(row.as_of) for row in said if row.listed is False and row.as_of is not None]
-    return _Listing(max([first, *(at for at in without if at <= last)]), last, shown)
+    return ListingWindow(max([first, *(at for at in without if at <= last)]), last, shown)
 
 
-def _window(entry: ListingEntry, known: Sequence[float]) -> _Listing:
+def _window(entry: ListingEntry, known: Sequence[float]) -> ListingWindow:
     if entry.listed_at is not None:
         at = epoch(entry.listed_at)
-        return _Listing(at, at, entry.listed_at)
+        return ListingWindow(at, at, entry.listed_at)
     appeared = epoch(entry.first_seen)
     first, last, shown = -math.inf, appeared, entry.first_seen
     if (day := entry.listed_on or entry.decision_date) is not None:
-        begins = parse_time(day[:10])
-        first, shown = (begins + FIRST_ZONE).timestamp(), day[:10]
-        ends = (begins + timedelta(days=1) + LAST_ZONE).timestamp()
+        (first, ends), shown = day_window(day), day[:10]
         last = max(first, min(appeared, ends) if entry.listed_on else appeared)
-    return _Listing(max([first, *(at for at in known if at < appeared and at <= last)]), last, shown)
+    return ListingWindow(max([first, *(at for at in known if at < appeared and at <= last)]), last, shown)
 
 
 def _enforced(
-    target: str, register: str, network: str | None, listing: _Listing, measured: Sequence[EnforcementInput]
+    target: str, register: str, network: str | None, listing: ListingWindow, measured: Sequence[EnforcementInput]
 ) -> Enforcement:
-    block = _block(measured, listing.first)
-    opened = [row for row in measured if row.outcome == "reachable" and (block is None or _before(row, block))]
-    lower = _hours(epoch(opened[-1].at) - listing.last) if opened else None
-    upper = None
-    if block is not None and listing.first > -math.inf:
-        upper = _hours(epoch(block.at) - listing.first)
-    if upper is None or upper >= 0:
-        lower = max(0.0, lower or 0.0)
+    delay = blocking_delay(_blocks(measured), listing.first, listing.last)
     return Enforcement(
         target=target,
         register=register,
         network=network,
         listed_at=listing.shown,
-        first_blocked=block.at if block else None,
-        last_open=opened[-1].at if opened else None,
-        hours=(lower, upper),
+        first_blocked=delay.first_blocked,
+        last_open=delay.last_open,
+        hours=(delay.at_least_h, delay.at_most_h),
     )
 
 
-def _block(measured: Sequence[EnforcementInput], listed: float) -> EnforcementInput | None:
-    """The first measurement of the first block that was not over when the target was listed."""
-    runs = [list(same) for _, same in groupby(measured, key=lambda row: row.outcome)]
-    for place, run in enumerate(runs):
-        over = place + 1 < len(runs) and epoch(run[-1].at) < listed
-        if run[0].outcome == "blocked" and not over:
-            return run[0]
-    return None
+def _blocks(measured: Sequence[EnforcementInput]) -> list[Block]:
+    """Conclusive measurements of one target and network in their order, cut before each `reachable`."""
+    blocks: list[Block] = []
+    for row in measured:
+        if row.outcome == "reachable":
+            blocks.append(Block(row.at, None, None))
+        elif blocks:
+            blocks[-1] = Block(blocks[-1].opened_at, blocks[-1].first_at or row.at, row.at)
+        else:
+            blocks.append(Block(None, row.at, row.at))
+    return blocks
 
 
-def _before(one: EnforcementInput, other: EnforcementInput) -> bool:
-    return (epoch(one.at), one.id) < (epoch(other.at), other.id)
+def blocking_delay(blocks: Sequence[Block], first: float, last: float) -> BlockingDelay:
+    """The delay of the first block that was not over when the listing came into force, between `first` and `last`.
+
+    Times are seconds since 1970; a listing with a `first` of minus infinity has no `at_most_h`. Without a block the
+    delay is that until the last `reachable`, at least.
+    """
+    block = next(
+        (
+            block
+            for number, block in enumerate(blocks, 1)
+            if block.last_at is not None and (number == len(blocks) or epoch(block.last_at) >= first)
+        ),
+        None,
+    )
+    opened_at = (block or blocks[-1]).opened_at
+    at_least = _hours(epoch(opened_at) - last) if opened_at is not None else None
+    at_most = None
+    if block is not None and block.first_at is not None and first > -math.inf:
+        at_most = _hours(epoch(block.first_at) - first)
+    if at_most is None or at_most >= 0:
+        at_least = max(0.0, at_least or 0.0)
+    return BlockingDelay(block.first_at if block is not None else None, opened_at, at_least, at_most)
+
+
+def day_window(day: str) -> tuple[float, float]:
+    """The first and the last instant of a date in any time zone, in seconds since 1970."""
+    begins = epoch(day[:10])
+    return begins - FIRST_ZONE_S, begins + DAY_S + LAST_ZONE_S
 
 
 def _hours(seconds: float) -> float:

@@ -17,28 +17,19 @@ same order. What holds of all of them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from probe.timestamps import epoch
+from results.aggregate.enforcement import Block, blocking_delay, day_window
 
 UNDETERMINED = ("offline", "inconclusive")
 """Outcomes that say that this measurement cannot tell."""
-SURE = ("confirmed", "probable")
-"""Confidences of a block that a delay is counted by."""
 
 
 Network = tuple[str | None, int | None, str | None]
 """Country, ASN, name."""
-
-
-class Block(NamedTuple):
-    """A `reachable`, None where there was none before, and the first and last `blocked` before the next `reachable`."""
-
-    opened_at: str | None
-    first_at: str | None
-    last_at: str | None
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,39 +184,18 @@ def _by_fields(row: msgspec.Struct) -> tuple[tuple[bool, Any], ...]:
 
 
 def delay(target: str, network: Network, listed_at: str, blocks: Sequence[Block]) -> DelayRow:
-    """A network's answer for one target from its findings in order, cut before each `reachable`."""
-    first, last = _window(listed_at)
-    told = next(
-        (
-            block
-            for place, block in enumerate(blocks, 1)
-            if block.last_at is not None and (place == len(blocks) or epoch(block.last_at) >= first)
-        ),
-        None,
-    )
-    opened = (told or blocks[-1]).opened_at
-    at_least = _hours(epoch(opened) - last) if opened is not None else None
-    at_most = _hours(epoch(told.first_at) - first) if told is not None and told.first_at is not None else None
-    if at_most is None or at_most >= 0:
-        at_least = max(0.0, at_least or 0.0)
+    """A network's row for one target from its findings in order, cut before each `reachable`."""
+    is_day = len(listed_at) <= len("2017-05-04")
+    first, last = day_window(listed_at) if is_day else (epoch(listed_at), epoch(listed_at))
+    found = blocking_delay(blocks, first, last)
     return DelayRow(
         target=target,
         country=network[0],
         asn=network[1],
         network_name=network[2],
         listed_at=listed_at,
-        last_open=opened,
-        first_blocked=told.first_at if told is not None else None,
-        at_least_h=at_least,
-        at_most_h=at_most,
+        last_open=found.last_open,
+        first_blocked=found.first_blocked,
+        at_least_h=found.at_least_h,
+        at_most_h=found.at_most_h,
     )
-
-
-def _window(listed_at: str) -> tuple[float, float]:
-    """Within which instants a listing came into force, in whatever time zone a day was one."""
-    at = epoch(listed_at)
-    return (at, at) if len(listed_at) > len("2017-05-04") else (at - 14 * 3600, at + 36 * 3600)
-
-
-def _hours(seconds: float) -> float:
-    return round(seconds / 3600, 2)

@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from results.aggregate import questions
+from results.aggregate.counting import COUNTED
+from results.aggregate.enforcement import SURE, Block
 from results.aggregate.questions import (
     AgreementRow,
-    Block,
     BlockRow,
     ChangeRow,
     DelayRow,
@@ -31,9 +32,8 @@ OPEN_END = "\uffff"
 """After every time."""
 NETWORK = "w.country, w.asn, w.network_name"
 IN_PERIOD = "{at}.started_at >= :since AND {at}.started_at < :until"
-COUNTED = "m.control_of IS NULL AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 UNDETERMINED_SQL = "({})".format(", ".join(f"'{outcome}'" for outcome in questions.UNDETERMINED))
-SURE_SQL = "({})".format(", ".join(f"'{confidence}'" for confidence in questions.SURE))
+SURE_SQL = "({})".format(", ".join(f"'{confidence}'" for confidence in SURE))
 BY_TIME = f"""
 FROM measurements m CROSS JOIN verdicts v ON v.measurement = m.number
 JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id

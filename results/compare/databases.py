@@ -15,6 +15,7 @@ import msgspec
 from probe.model import Vantage
 from probe.text import bounded, printable
 from probe.timestamps import epoch, rfc3339_of_epoch
+from results.aggregate.counting import NOT_REPEATED
 from results.compare.record import (
     MAX_EPOCH_S,
     MAX_TARGET_LENGTH,
@@ -43,7 +44,6 @@ OUTSIDE_QUERY = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL 
 BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
 MARGIN_S = 86400.0
 """Of a period's ends, for times are compared as text here, and may be written in another zone than ours."""
-NOT_REPEATED = "AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
 class BadDatabase(ValueError):
@@ -88,7 +88,7 @@ def period_bounds(since: float | None, until: float | None) -> list[str]:
 
 
 def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) -> int:
-    later = NOT_REPEATED if NOT_REPEATED in query else ""
+    later = f"AND {NOT_REPEATED}" if NOT_REPEATED in query else ""
     counts = [OUTSIDE_QUERY.format(later=later, when=when) for when in (BEFORE, AFTER)]
     return sum(connection.execute(count, [end]).fetchone()[0] for count, end in zip(counts, ends, strict=True))
 
@@ -123,7 +123,7 @@ def results_query(connection: sqlite3.Connection, path: Path) -> str:
     if missing:
         raise BadDatabase(f"{path}: is not a reachprobe database: no table {missing[0]}")
     columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
-    return RESULTS_QUERY.format(later=NOT_REPEATED if "repeats" in columns else "")
+    return RESULTS_QUERY.format(later=f"AND {NOT_REPEATED}" if "repeats" in columns else "")
 
 
 @lru_cache(maxsize=1024, typed=True)

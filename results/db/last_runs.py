@@ -10,6 +10,7 @@ import msgspec
 
 from probe.model import Target, Vantage
 from probe.timestamps import rfc3339
+from results.aggregate.counting import COUNTED
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -26,17 +27,16 @@ JOIN measurements m ON m.number = (
 )
 LEFT JOIN verdicts v ON v.measurement = m.number
 """
-RECENT = """
+RECENT = f"""
 SELECT v.outcome
 FROM targets t
 CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
 CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
 LEFT JOIN rounds r ON r.id = m.round_id
-WHERE t.text = ? AND r.network_key IS ? AND m.control_of IS NULL AND m.started_at <= ?
-    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+WHERE t.text = ? AND r.network_key IS ? AND {COUNTED} AND m.started_at <= ?
 ORDER BY m.started_at DESC LIMIT ?
-"""
+"""  # noqa: S608 constants only
 
 
 class Run(msgspec.Struct, frozen=True):

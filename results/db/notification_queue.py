@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from results.aggregate.counting import COUNTED
+
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.db.store import Store
 
-SAID = """
+SAID = f"""
 WITH here AS (
     SELECT w.id, (SELECT max(started_at) FROM measurements
         WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
@@ -25,10 +27,9 @@ FROM targets t
 JOIN measurements m ON m.target_id = t.id
     AND m.vantage_id = (SELECT id FROM here WHERE at IS NOT NULL ORDER BY at DESC LIMIT 1)
 JOIN verdicts v ON v.measurement = m.number
-WHERE t.text = :target AND m.control_of IS NULL AND m.started_at <= :until
-    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+WHERE t.text = :target AND {COUNTED} AND m.started_at <= :until
 ORDER BY m.started_at DESC LIMIT :limit
-"""
+"""  # noqa: S608 constants only
 WAITING = """
 SELECT n.number, n.key, n.what, n.at, n.said FROM untold u JOIN notices n ON n.number = u.notice
 WHERE u.receiver = ? ORDER BY n.at, n.number

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
+from results.aggregate.counting import NOT_REPEATED
 from results.db.columns import Find, all_columns, from_values
 from results.db.json_rows import line
 from results.judge.judged import JudgedMeasurement, RoundRecord
@@ -58,7 +59,6 @@ FILTERS = {
 }
 DECIDED = " AND v.agreement <> 'undecided'"
 """What the index of agreements holds: where there is no register everything is undecided."""
-LATER = " AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)"
 
 
 def measurement(db: Database, measurement_id: str) -> Measurement:
@@ -176,7 +176,7 @@ def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) 
     elif "outcome" in given or decided:
         at, begin = "v", BY_VERDICT
     conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given)
-    conditions += (DECIDED if decided else "") + (LATER if not repeated else "")
+    conditions += (DECIDED if decided else "") + (f" AND {NOT_REPEATED}" if not repeated else "")
     number = "v.measurement" if at == "v" else "m.number"
     order = f"{at}.started_at, m.id" if oldest_first else f"{at}.started_at DESC, {number} DESC"
     return f"{COLUMNS}{begin}{conditions} ORDER BY {order}"

@@ -13,6 +13,7 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from probe.timestamps import rfc3339
+from results.aggregate.counting import COUNTED
 from results.db import read, write
 from results.db.connect import StoreError as StoreError
 from results.db.connect import connect
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 
 SHORTEST_PREFIX = 4
 LOOKED_BACK, REMEMBERED = 1000, 12
-EARLIER = """
+EARLIER = f"""
 FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
 JOIN verdicts v ON v.measurement = m.number
 LEFT JOIN rounds r ON r.id = m.round_id
 WHERE r.network_key IS ? AND w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
-    AND t.text = ? AND m.control_of IS NULL AND m.started_at < ? AND m.id IS NOT ?
-    AND NOT EXISTS (SELECT 1 FROM measurements l WHERE l.repeats = m.number)
+    AND t.text = ? AND {COUNTED} AND m.started_at < ? AND m.id IS NOT ?
 ORDER BY m.started_at DESC LIMIT ?
 """
 HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER

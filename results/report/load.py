@@ -17,6 +17,7 @@ from probe.model import Measurement, Vantage
 from probe.text import bounded, printable
 from probe.timestamps import epoch
 from results import ooni
+from results.aggregate.counting import NOT_REPEATED
 from results.aggregate.enforcement import ListingEntry
 from results.compare import databases, sources
 from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
@@ -93,7 +94,7 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[Detail]:
     with closing(databases.open_read_only(file)) as connection:
         # The same look at the schema as comparing takes, which refuses what is no database of ours.
-        later = databases.NOT_REPEATED if databases.NOT_REPEATED in databases.results_query(connection, file) else ""
+        later = f"AND {NOT_REPEATED}" if NOT_REPEATED in databases.results_query(connection, file) else ""
         ends = databases.period_bounds(since, until)
         query = DETAILS.format(later=later) + (databases.IN_PERIOD if ends else "")
         for row in connection.execute(query, ends):

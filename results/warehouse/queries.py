@@ -20,11 +20,10 @@ from sqlglot import exp
 
 from probe.timestamps import parse_time, rfc3339
 from results.aggregate import questions
+from results.aggregate.enforcement import SURE, Block
 from results.aggregate.questions import (
-    SURE,
     UNDETERMINED,
     AgreementRow,
-    Block,
     BlockRow,
     ChangeRow,
     DelayRow,

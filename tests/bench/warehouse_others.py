@@ -12,11 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from results.aggregate import questions
+from results.aggregate.enforcement import SURE, Block
 from results.aggregate.questions import (
-    SURE,
     UNDETERMINED,
     AgreementRow,
-    Block,
     BlockRow,
     ChangeRow,
     DelayRow,
