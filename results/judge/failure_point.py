@@ -195,7 +195,7 @@ def vouched(observations: Sequence[Observation], end: Ending) -> bool:
 
 
 def plain_hops(observations: Iterable[Observation]) -> Iterator[int]:
-    """The hops that were asked for over plain HTTP, where anybody on the way could have answered."""
+    """The hops that were asked for over plain HTTP, which anything on the path can answer."""
     seen = -1
     for o in observations:
         if o.role == "main" and o.hop > seen and isinstance(o.detail, Http) and o.detail.url[:5] == "http:":

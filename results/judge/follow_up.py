@@ -66,12 +66,12 @@ def waits_for(timeout_s: float) -> tuple[float, ...]:
 
 
 def follow_up(settings: FollowUpSettings) -> FollowUp:
-    """The function that `measure` asks after each pass. It asks for nothing that the measurement already holds."""
+    """The function that `measure` calls after each pass; it wants nothing that the measurement already has."""
     return partial(_wanted, settings)
 
 
 def wants_control(measurement: Measurement, verdict: Verdict) -> bool:
-    """Whether measuring the whole target through a control could change or support the verdict."""
+    """Whether a control measurement could change or support the verdict."""
     return verdict.outcome != "offline" and not any(rule in CLEARED for rule in verdict.rules)
 
 
@@ -91,7 +91,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
 
 
 def may_follow(answer: Http) -> bool:
-    """Whether a redirect may be followed: a known block host is recognised by its name, and not visited."""
+    """Whether a redirect may be followed: a known block host is not visited."""
     return not is_block_host(host_of(leads_to(answer)))
 
 
@@ -105,7 +105,7 @@ def _is_block(answer: Observation) -> bool:
 
 
 def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int) -> list[Lookup | Attempt]:
-    """A second opinion on the addresses, where nothing has proved them yet."""
+    """Lookups at trusted resolvers, where nothing has proved the addresses yet."""
     answers = answers_for(measurement.observations, hop)
     if answers is None or literal(answers.host):
         return []
@@ -249,7 +249,7 @@ def _after_a_wait(
 def _elsewhere(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, again: Observation
 ) -> list[Role]:
-    """Both names at the address set aside, where a handshake or a plain request fails by name here."""
+    """Both names at the A/B endpoint, where a handshake or a plain request fails by name here."""
     repeats = again.step in ("tcp", *HANDSHAKES) or again.step == failed.step
     away = _ab_endpoint(settings, end, failed) is not None
     if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
@@ -260,7 +260,7 @@ def _elsewhere(
 def _other_quic(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
 ) -> list[Lookup | Attempt]:
-    """Where QUIC fails for any name: whether this network lets any through, seen at the address set aside."""
+    """Where QUIC fails for any name: a handshake with the A/B endpoint, to see whether this network passes QUIC."""
     asked = attempts(measurement.observations, "elsewhere_innocent", end.hop)
     if failed.step != "quic" or asked or _ab_endpoint(settings, end, failed) is None:
         return []
@@ -268,7 +268,7 @@ def _other_quic(
 
 
 def _ab_endpoint(settings: FollowUpSettings, end: Ending, failed: Observation) -> tuple[str, int] | None:
-    """The endpoint set aside for what failed; None where there is none, or none but the target's own address."""
+    """The A/B endpoint for what failed; None where there is none, or only the target's own address."""
     if settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
         return None
     address, port = settings.ab_endpoint

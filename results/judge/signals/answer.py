@@ -132,7 +132,7 @@ def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[Evid
 
 
 def _redirects_off_site(case: Case) -> Iterator[Evidence]:
-    """A redirect in the open that left the site: anybody could have written it."""
+    """A redirect over plain HTTP to another site, which anything on the path can write."""
     observations = case.measurement.observations
     hosts = {o.hop: o.host for o in observations if o.role == "main"}
     for hop in plain_hops(observations):
