@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from probe.http.api_client import server_of
@@ -52,11 +53,16 @@ def mistakes(config: Config) -> list[tuple[Keys, str]]:
 
 def loopback_endpoint(text: str) -> tuple[str, int] | None:
     """The loopback address and port of a text such as `127.0.0.1:9877`; None for anything else."""
+    endpoint = _endpoint(text)
+    return (str(endpoint[0]), endpoint[1]) if endpoint is not None and endpoint[0].is_loopback else None
+
+
+def _endpoint(text: str) -> tuple[IPv4Address | IPv6Address, int] | None:
     host, _, port = text.rpartition(":")
     address = literal(host.strip("[]"))
-    if address is None or not address.is_loopback or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if address is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return None
-    return str(address), int(port)
+    return address, int(port)
 
 
 def _hubs(config: Config) -> list[tuple[Keys, str]]:
@@ -101,8 +107,7 @@ def _registers(config: Config) -> list[tuple[Keys, str]]:
 
 def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
     found: list[tuple[Keys, str]] = []
-    address, _, port = (config.network.ab_address or "192.0.2.1:443").rpartition(":")
-    if literal(address.strip("[]")) is None or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    if config.network.ab_address and _endpoint(config.network.ab_address) is None:
         found.append((("network", "ab_address"), f"{config.network.ab_address!r} is not ADDRESS:PORT"))
     for key in ("resolvers", "trusted_resolvers"):
         for text in getattr(config.network, key):

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from schedules.install.units import CRONTAB, SYSTEM_UNITS, USER_UNITS, BadSchedule, Kind, UnitFile, without_block
+from schedules.runtime.paths import write_atomically
 
 UNIT_NAMES = ("reachprobe.timer", "reachprobe.service")
 TOOL_TIMEOUT_S = 60
@@ -133,10 +134,8 @@ def _crontab(tool: Tool) -> str:
 
 
 def _write(file: UnitFile) -> None:
-    unfinished = file.path.with_name(f".{file.path.name}.new")
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(file.text, encoding="utf-8")
-        unfinished.replace(file.path)
+        write_atomically(file.path, file.text.encode())
     except OSError as error:
         raise BadSchedule(f"{file.path}: {error.strerror}; root may write it, or take the user unit") from error
