@@ -1,4 +1,4 @@
-"""Measure these URLs, hosts or services now and say what is chosen."""
+"""Measure these URLs, hosts or services now and say what is found."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check(
     anyway: bool,
     by: str,
 ) -> int:
-    """Measure each TARGET now and say what is chosen.
+    """Measure each TARGET now and say what is found.
 
     A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
     """

@@ -79,7 +79,9 @@ async def test_a_new_target_is_measured_at_once_and_alone(lab: Lab, capsys: pyte
 async def test_what_a_deadline_cuts_off_comes_next_time(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("schedules.round.run.within", lambda items, _clock, _until: due.within(items, lambda: 1.0, 0.0))
+    monkeypatch.setattr(
+        "schedules.round.round.within", lambda items, _clock, _until: due.within(items, lambda: 1.0, 0.0)
+    )
     for url in lab.urls:
         assert await lab.run("--deadline", "1s") == 0
         assert measured(capsys) == [url]
