@@ -1,4 +1,4 @@
-"""A demonstration on a simulated censored network on loopback, without root or internet."""
+"""The main job on a small censored network that it starts on loopback: no root, no internet, under a minute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hub`: collects a group's results and measures as their control."""
+"""Run a hub for a group: it collects its vantages' results and serves them as a control."""
 
 from __future__ import annotations
 
