@@ -25,13 +25,13 @@ def demo(app: App, as_json: bool) -> int:
 
     from schedules.cli import _rounds
     from schedules.config.load import load
-    from schedules.demo.thread import running
+    from schedules.demo.network import run_in_thread
     from schedules.plan.selection import from_campaigns
     from schedules.render.output import talk
     from schedules.runtime import lock, paths
 
     app = msgspec.structs.replace(app, db=app.db or paths.demo_database(app.environ))
-    with running() as network, lock.held(app.database):
+    with run_in_thread() as network, lock.held(app.database):
         written = network.folder / "config.toml"
         written.write_text(network.config_toml(), encoding="utf-8")
         config = load(written, {}, {"vantage.name": app.vantage} if app.vantage else {})

@@ -69,10 +69,6 @@ class Authority:
         """The span of a certificate that has expired."""
         return self.now - 40 * DAY, self.now - 10 * DAY
 
-    def not_yet_valid(self, *names: str, by: timedelta = DAY) -> ssl.SSLContext:
-        """A certificate that begins `by` from now: what a clock that runs late sees of a new one."""
-        return self.context(*names, valid=(self.now + by, self.now + by + 30 * DAY))
-
     def for_any_name(self, default: str = "any.x.test") -> ssl.SSLContext:
         """A context that makes a certificate for whatever SNI it is asked for, as an interceptor's box does."""
         contexts: dict[str, ssl.SSLContext] = {}
@@ -88,16 +84,6 @@ class Authority:
             return None
 
         context = self.context(default)
-        context.sni_callback = choose
-        return context
-
-    def only_for(self, *names: str) -> ssl.SSLContext:
-        """A context that answers every other SNI with the alert unrecognized_name, as strict servers do."""
-
-        def choose(_: ssl.SSLObject, name: str | None, __: ssl.SSLContext) -> int | None:
-            return None if name in names else ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-
-        context = self.context(*names)
         context.sni_callback = choose
         return context
 

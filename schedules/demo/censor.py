@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from schedules.demo import relay
-from schedules.demo.client_hello import MAX_HELLO, server_name
-from schedules.demo.listener import Address, Listeners, reset, tcp_socket
-from schedules.demo.relay import CHUNK
+from schedules.demo import listener
+from schedules.demo.listener import CHUNK_BYTES, Address, Listeners, reset, tcp_socket
 from schedules.demo.sites import html, parse_request, response
 
 
 @dataclass(frozen=True)
-class Seen:
+class ConnectionInfo:
     """What a middlebox knows of a connection: where it goes, and the name in its SNI or Host (None if none)."""
 
     source: str
@@ -38,16 +35,16 @@ class Flow:
     client: socket.socket
     first: bytes
     upstream: Address
-    seen: Seen
+    seen: ConnectionInfo
 
 
 Action = Callable[[Flow], Awaitable[None]]
-Policy = Callable[[Seen], Action]
+Policy = Callable[[ConnectionInfo], Action]
 
 
 async def passes(flow: Flow) -> None:
     """Forward both ways until both have ended."""
-    await _relay(flow, relay.hand_back)
+    await forward(flow)
 
 
 async def resets(flow: Flow) -> None:
@@ -57,18 +54,7 @@ async def resets(flow: Flow) -> None:
 
 async def drops(flow: Flow) -> None:
     """Swallow everything from here on, answer nothing."""
-    await relay.left(flow.client)
-
-
-async def closes(flow: Flow) -> None:
-    """A FIN, where an answer was expected."""
-    await relay.finish(flow.client)
-
-
-def alerts(description: int = 40) -> Action:
-    """A fatal TLS alert (RFC 8446, 6.2): 40 handshake_failure, 112 unrecognized_name."""
-
-    return answers(bytes((0x15, 0x03, 0x03, 0x00, 0x02, 0x02, description)))
+    await listener.drain(flow.client)
 
 
 def answers(data: bytes) -> Action:
@@ -76,7 +62,7 @@ def answers(data: bytes) -> Action:
 
     async def act(flow: Flow) -> None:
         await asyncio.get_running_loop().sock_sendall(flow.client, data)
-        await relay.finish(flow.client)
+        await listener.close_gracefully(flow.client)
 
     return act
 
@@ -88,34 +74,6 @@ def diverts(to: Address) -> Action:
         await passes(Flow(flow.client, flow.first, to, flow.seen))
 
     return act
-
-
-def freezes_after(size: int) -> Action:
-    """Let `size` bytes come back to the client, then no more."""
-
-    async def back(upstream: socket.socket, client: socket.socket, client_left: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        left = size
-        while left and (data := await loop.sock_recv(upstream, min(CHUNK, left))):
-            await loop.sock_sendall(client, data)
-            left -= len(data)
-        await client_left.wait()
-
-    return lambda flow: _relay(flow, back)
-
-
-def throttles_to(bytes_per_s: int) -> Action:
-    """Let bytes come back to the client at this rate."""
-
-    async def back(upstream: socket.socket, client: socket.socket, client_left: asyncio.Event) -> None:
-        loop = asyncio.get_running_loop()
-        piece = max(1, bytes_per_s // 20)
-        while data := await loop.sock_recv(upstream, piece):
-            await loop.sock_sendall(client, data)
-            await asyncio.sleep(len(data) / bytes_per_s)
-        client.shutdown(socket.SHUT_WR)
-
-    return lambda flow: _relay(flow, back)
 
 
 BLOCK_TITLE = "Доступ ограничен"
@@ -136,31 +94,10 @@ def block_page(status: int = 403, encoding: str = "utf-8") -> Action:
     return answers(block_answer(status, encoding))
 
 
-def block_redirect(location: str = "http://warning.rt.ru/?id=13&st=0&rs=http%3A%2F%2Fnews.x.test%2F") -> Action:
-    """A redirect to a provider's block host, as most Russian providers do."""
-    return answers(response(302, Location=location))
-
-
-def lingers(policy: Policy, address: str, seconds: float, clock: Callable[[], float] = time.monotonic) -> Policy:
-    """Residual blocking: what was done to a name at `address` befalls every connection there for a while after."""
-    last: tuple[float, Action] | None = None
-
-    def decide(seen: Seen) -> Action:
-        nonlocal last
-        action = policy(seen)
-        if seen.destination[0] != address:
-            return action
-        if action is not passes:
-            last = clock() + seconds, action
-        return last[1] if last and clock() < last[0] else action
-
-    return decide
-
-
 def by_name(actions: Mapping[str, Action], otherwise: Action = passes) -> Policy:
     """Act on the name in the SNI or Host, or any name below it, wherever the connection goes."""
 
-    def choose(seen: Seen) -> Action:
+    def choose(seen: ConnectionInfo) -> Action:
         labels = (seen.name or "").split(".")
         names = (".".join(labels[start:]) for start in range(len(labels)))
         return next((actions[name] for name in names if name in actions), otherwise)
@@ -168,39 +105,8 @@ def by_name(actions: Mapping[str, Action], otherwise: Action = passes) -> Policy
     return choose
 
 
-def by_destination(actions: Mapping[str, Action], otherwise: Policy) -> Policy:
-    """Act on the address whatever the name; other addresses are left to `otherwise`."""
-    return lambda seen: actions[seen.destination[0]] if seen.destination[0] in actions else otherwise(seen)
-
-
-def only_protocol(protocol: str, policy: Policy) -> Policy:
-    """A censor that reads TLS alone, or HTTP alone."""
-    return lambda seen: policy(seen) if seen.protocol == protocol else passes
-
-
-def with_residue(policy: Policy, for_s: float, clock: Callable[[], float] = time.monotonic) -> Policy:
-    """Once it has acted, the censor goes on so between the same two addresses for `for_s` seconds, name or not."""
-    punished: dict[tuple[str, Address], tuple[float, Action]] = {}
-
-    def choose(seen: Seen) -> Action:
-        pair = (seen.source, seen.destination)
-        if (action := policy(seen)) is not passes:
-            punished[pair] = (clock() + for_s, action)
-            return action
-        until, again = punished.get(pair, (0.0, passes))
-        return again if clock() < until else passes
-
-    return choose
-
-
-def captive_portal(login_url: str) -> Policy:
-    """Every request is sent to the login page, and TLS does not come through."""
-    to_login = answers(response(302, Location=login_url))
-    return lambda seen: to_login if seen.protocol == "http" else resets
-
-
 def serve_middlebox(
-    here: Listeners, host: str, upstream: Address, policy: Policy, exempt: Collection[str] = (), port: int = 0
+    listeners: Listeners, host: str, upstream: Address, policy: Policy, exempt: Collection[str] = (), port: int = 0
 ) -> Address:
     """Stand at `host` before `upstream`. Returns the public address."""
     sock = tcp_socket(host, port)
@@ -209,21 +115,21 @@ def serve_middlebox(
     async def handle(client: socket.socket) -> None:
         source = client.getpeername()[0]
         if source in exempt:
-            await passes(Flow(client, b"", upstream, Seen(source, public, "other", None)))
+            await passes(Flow(client, b"", upstream, ConnectionInfo(source, public, "other", None)))
             return
         first, protocol, name = await _first_bytes(client)
-        seen = Seen(source, public, protocol, name)
+        seen = ConnectionInfo(source, public, protocol, name)
         await policy(seen)(Flow(client, first, upstream, seen))
 
-    return here.serve(sock, handle)
+    return listeners.serve(sock, handle)
 
 
 async def _first_bytes(client: socket.socket) -> tuple[bytes, str, str | None]:
     """Read until the ClientHello or the request's head is whole, or cannot be either: (bytes, protocol, name)."""
     loop = asyncio.get_running_loop()
     data = b""
-    while len(data) < MAX_HELLO:
-        more = await loop.sock_recv(client, CHUNK)
+    while len(data) < MAX_HELLO_BYTES:
+        more = await loop.sock_recv(client, CHUNK_BYTES)
         data += more
         if data[:1] == b"\x16":
             whole, name = server_name(data)
@@ -239,11 +145,61 @@ async def _first_bytes(client: socket.socket) -> tuple[bytes, str, str | None]:
     return data, "other", None
 
 
-async def _relay(flow: Flow, back: relay.Back) -> None:
+async def forward(flow: Flow, back: listener.ReturnPath = listener.return_unchanged) -> None:
+    """Send on the bytes read so far, then relay both ways; `back` handles what the site sends."""
     try:
-        upstream = await relay.connect(flow.upstream)
+        upstream = await listener.connect_to(flow.upstream)
     except OSError:
         reset(flow.client)
         return
     await asyncio.get_running_loop().sock_sendall(upstream, flow.first)
-    await relay.join(flow.client, upstream, back)
+    await listener.relay_streams(flow.client, upstream, back)
+
+
+MAX_HELLO_BYTES = 65536
+HANDSHAKE_RECORD = 22
+CLIENT_HELLO = 1
+SERVER_NAME = 0
+HOST_NAME = 0
+
+
+def server_name(data: bytes) -> tuple[bool, str | None]:
+    """(is the ClientHello whole or hopeless, so that more bytes would tell no more; its SNI in lower case or None)."""
+    handshake, rest = b"", data
+    while len(rest) >= 5:
+        if rest[0] != HANDSHAKE_RECORD:
+            return True, None
+        size = int.from_bytes(rest[3:5], "big")
+        if len(rest) < 5 + size:
+            break
+        handshake += rest[5 : 5 + size]
+        rest = rest[5 + size :]
+    if handshake and handshake[0] != CLIENT_HELLO:
+        return True, None
+    if len(handshake) < 4 or len(handshake) < 4 + int.from_bytes(handshake[1:4], "big"):
+        return len(data) >= MAX_HELLO_BYTES, None
+    return True, _name_in(handshake[4 : 4 + int.from_bytes(handshake[1:4], "big")])
+
+
+def _name_in(hello: bytes) -> str | None:
+    """Version and random are 34 bytes; then session id, cipher suites, compression methods, and the extensions."""
+    at = 34
+    for width in (1, 2, 1):
+        at += width + int.from_bytes(hello[at : at + width], "big")
+    end = at + 2 + int.from_bytes(hello[at : at + 2], "big")
+    at += 2
+    while at + 4 <= min(end, len(hello)):
+        kind = int.from_bytes(hello[at : at + 2], "big")
+        size = int.from_bytes(hello[at + 2 : at + 4], "big")
+        if kind == SERVER_NAME:
+            return _host_name(hello[at + 4 : at + 4 + size])
+        at += 4 + size
+    return None
+
+
+def _host_name(extension: bytes) -> str | None:
+    """The first entry of the list: two bytes of list length, one of type, two of length, the name."""
+    if len(extension) < 5 or extension[2] != HOST_NAME:
+        return None
+    name = extension[5 : 5 + int.from_bytes(extension[3:5], "big")]
+    return name.decode("ascii", "replace").lower().rstrip(".") or None

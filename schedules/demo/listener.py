@@ -19,10 +19,10 @@ from typing import Any
 
 Address = tuple[str, int]
 Handler = Callable[[socket.socket], Awaitable[None]]
-StreamHandler = Callable[["Stream"], Awaitable[None]]
+StreamHandler = Callable[["ServerStream"], Awaitable[None]]
 
 LOCALHOST = "127.0.0.1"
-NETWORK_TROUBLE = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
+PEER_ERRORS = (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError)
 """What a peer can do to us: it ends that connection and is no bug. (ssl.SSLError is an OSError.)"""
 
 
@@ -78,7 +78,7 @@ def reset(sock: socket.socket) -> None:
 
 
 @dataclass
-class Stream:
+class ServerStream:
     """One accepted connection as a server sees it: the plain bytes, and the socket beneath for what is rude."""
 
     reader: asyncio.StreamReader
@@ -113,7 +113,7 @@ class Stream:
 
 @dataclass
 class Listeners:
-    """A group of listening sockets. `async with Listeners() as here: here.serve(sock, handler)`."""
+    """A group of listening sockets. `async with Listeners() as here: listeners.serve(sock, handler)`."""
 
     _sockets: list[socket.socket] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -211,7 +211,7 @@ async def _has_come(sock: socket.socket) -> None:
 async def _handle(client: socket.socket, handler: Handler) -> None:
     try:
         await handler(client)
-    except NETWORK_TROUBLE:
+    except PEER_ERRORS:
         pass
 
 
@@ -219,16 +219,97 @@ def _close(client: socket.socket, _: asyncio.Task[None]) -> None:
     client.close()
 
 
-async def _open_stream(client: socket.socket, context: ssl.SSLContext | None) -> Stream:
+async def _open_stream(client: socket.socket, context: ssl.SSLContext | None) -> ServerStream:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=65536)
     protocol = asyncio.StreamReaderProtocol(reader)
     transport, _ = await loop.connect_accepted_socket(lambda: protocol, client, ssl=context)
-    return Stream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), client)
+    return ServerStream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), client)
 
 
 async def _closed(writer: asyncio.StreamWriter) -> None:
     try:
         await writer.wait_closed()
-    except NETWORK_TROUBLE:
+    except PEER_ERRORS:
         pass
+
+
+CHUNK_BYTES = 65536
+
+ReturnPath = Callable[[socket.socket, socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
+"""(upstream, client, set when the client has left): how what returns is handed on."""
+
+
+async def connect_to(to: Address, source: str | None = None) -> socket.socket:
+    """A connected non-blocking socket, bound to the source address if one is given. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if source is not None:
+            sock.bind((source, 0))
+        await asyncio.get_running_loop().sock_connect(sock, to)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def copy_stream(source: socket.socket, sink: socket.socket) -> None:
+    """Everything from `source` to `sink`, then the end of stream."""
+    loop = asyncio.get_running_loop()
+    while data := await loop.sock_recv(source, CHUNK_BYTES):
+        await loop.sock_sendall(sink, data)
+    sink.shutdown(socket.SHUT_WR)
+
+
+async def return_unchanged(upstream: socket.socket, client: socket.socket, _: asyncio.Event) -> None:
+    """What returns goes to the client untouched."""
+    await copy_stream(upstream, client)
+
+
+async def relay_streams(client: socket.socket, upstream: socket.socket, back: ReturnPath = return_unchanged) -> None:
+    """Copy both ways until both have ended, and close `upstream`; trouble on one side resets the other."""
+    client_left = asyncio.Event()
+
+    async def out() -> None:
+        try:
+            await copy_stream(client, upstream)
+        finally:
+            client_left.set()
+
+    try:
+        async with asyncio.TaskGroup() as ways:
+            ways.create_task(out())
+            ways.create_task(back(upstream, client, client_left))
+    except* OSError:
+        reset(upstream)
+        reset(client)
+    finally:
+        upstream.close()
+
+
+async def drain(client: socket.socket) -> None:
+    """Wait until the client has left; what it still says is thrown away."""
+    loop = asyncio.get_running_loop()
+    while await loop.sock_recv(client, CHUNK_BYTES):
+        pass
+
+
+async def close_gracefully(client: socket.socket) -> None:
+    """A FIN, then wait for the client to leave: closing on unread bytes would turn the FIN into a reset."""
+    client.shutdown(socket.SHUT_WR)
+    await drain(client)
+
+
+QUEUE_FILLERS = 3
+
+
+def leave_unanswered(listeners: Listeners, host: str, port: int = 0) -> Address:
+    """Returns the address at which a connect now times out."""
+    silent = listeners.hold(tcp_socket(host, port, backlog=0))
+    for _ in range(QUEUE_FILLERS):
+        filler = listeners.hold(socket.socket(silent.family, socket.SOCK_STREAM))
+        filler.setblocking(False)
+        filler.connect_ex(silent.getsockname())
+    return address_of(silent)

@@ -1,16 +1,17 @@
-"""A censored network on loopback, put together from the parts beside this file.
+"""The demo's censored network on loopback, and the sites that `reachprobe demo` measures.
 
-The vantage asks the lying resolver and reaches every site through a middlebox; the control's SOCKS server asks the
-honest one and leaves from an address that the middlebox lets pass. `CensoredNetwork()` is the demo's network;
-`CensoredNetwork(populate=None)` is an empty one, to which a test adds its own sites, lies and policies.
+The vantage point uses a lying resolver and reaches every site through a middlebox. The control's SOCKS server uses the
+honest resolver and a source address that the middlebox lets pass.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections import ChainMap
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,23 +19,31 @@ from ssl import SSLContext
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from schedules.demo import censor, sites
 from schedules.demo.authority import Authority
-from schedules.demo.blackhole import leave_unanswered
-from schedules.demo.censor import Action, Policy, Seen, by_name, serve_middlebox
-from schedules.demo.listener import LOCALHOST, Address, Listeners, address_of, can_bind, tcp_socket
-from schedules.demo.resolver import Behaviour, Resolver, addresses
+from schedules.demo.censor import Action, ConnectionInfo, Policy, by_name, serve_middlebox
+from schedules.demo.listener import LOCALHOST, Address, Listeners, address_of, can_bind, leave_unanswered, tcp_socket
+from schedules.demo.resolver import Behaviour, DemoResolver, addresses, nxdomain
 from schedules.demo.sites import Responder, no_content, page, serve_site
 from schedules.demo.socks_server import serve_socks
-from schedules.demo.targets import DemoTarget, demo_sites
 
 LYING, TRUSTED_DOH, TRUSTED_DOT, CONTROL = "127.77.0.53", "127.77.0.54", "127.77.0.55", "127.77.0.99"
 INNOCENT_NAME = "innocent.x.test"
-Connect = Literal["answered", "refused", "unanswered"]
+Connect = Literal["answered", "refused", "unanswered", "dead"]
+"""What a TCP connect from the vantage point meets; `dead` refuses everybody."""
+STUB = "127.77.0.66"
+LISTED = {
+    "wechat.x.test": date(2017, 5, 4),
+    "linkedin.x.test": date(2016, 11, 17),
+    "line.x.test": date(2017, 4, 28),
+    "bbm.x.test": date(2017, 4, 28),
+    "open-but-listed.x.test": date(2017, 5, 10),
+}
 
 
 @dataclass(frozen=True)
 class Site:
-    """One site: its URL (with the port), where the vantage reaches it, and where it really is (None if nowhere)."""
+    """One site: its URL with port, its public address, and the address of its server (None if it has none)."""
 
     name: str
     url: str
@@ -44,33 +53,46 @@ class Site:
 
     @property
     def service(self) -> str:
-        """The name of the service made for this site in the configuration."""
+        """Name of the site's service in the configuration."""
         return self.name.removesuffix(".x.test")
 
 
-class CensoredNetwork:
-    """`async with CensoredNetwork() as net:` starts everything; leaving it stops everything.
+@dataclass(frozen=True)
+class DemoTarget:
+    """A target with its expected result; None where the demo expects nothing specific."""
 
-    To be changed at any time: `policy` (what the middlebox does), `censored` (name -> action, read by the default
-    policy), `honest_zone` and `lies` (name -> DNS behaviour), `exempt` (source addresses that the middlebox spares).
+    name: str
+    url: str
+    outcome: str
+    agreement: str
+    method: str | None = None
+    trigger: str | None = None
+    confidence: str | None = None
+
+
+class CensoredNetwork:
+    """Servers, resolvers, a middlebox and a control on loopback, started and stopped by `async with`.
+
+    May be changed at any time: `policy` of the middlebox, `censored` (name -> action, read by the default policy),
+    `honest_zone` and `lies` (name -> DNS behaviour), `exempt` (source addresses that the middlebox lets pass).
     """
 
     def __init__(
-        self, populate: Callable[[CensoredNetwork], Awaitable[None]] | None = demo_sites, timeout_s: float = 2.0
+        self, populate: Callable[[CensoredNetwork], Awaitable[None]] | None = None, timeout_s: float = 2.0
     ) -> None:
         self._populate = populate
         self._timeout_s = timeout_s
         self._stack = AsyncExitStack()
-        self._sites_made = 0
+        self._site_count = 0
         self._own_addresses = can_bind(LYING)
-        self.here = Listeners()
+        self.listeners = Listeners()
         self.sites: dict[str, Site] = {}
         self.targets: list[DemoTarget] = []
         self.listed: dict[str, date] = {}
         self.honest_zone: dict[str, Behaviour] = {}
         self.lies: dict[str, Behaviour] = {}
-        self.honest = Resolver(self.honest_zone)
-        self.lying = Resolver(ChainMap(self.lies, self.honest_zone))
+        self.honest = DemoResolver(self.honest_zone)
+        self.lying = DemoResolver(ChainMap(self.lies, self.honest_zone))
         self.censored: dict[str, Action] = {}
         self.policy: Policy = by_name(self.censored)
         self.exempt: set[str] = set()
@@ -89,18 +111,18 @@ class CensoredNetwork:
 
     async def _start(self) -> None:
         self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="reachprobe-demo-")))
-        await self._stack.enter_async_context(self.here)
+        await self._stack.enter_async_context(self.listeners)
         self.authority = Authority(self.folder)
         self.interceptor = Authority(self.folder, "Interceptor Authority")
-        self.system_resolver = self.lying.listen(self.here, self.host(LYING))
+        self.system_resolver = self.lying.listen(self.listeners, self.host(LYING))
         doh, dot = self.host(TRUSTED_DOH), self.host(TRUSTED_DOT)
-        self.trusted_plain = self.honest.listen(self.here, doh)
-        self.doh = self.honest.listen_doh(self.here, doh, self.authority.context(doh, "doh.x.test"))
-        self.dot = self.honest.listen_dot(self.here, dot, self.authority.context(dot, "dot.x.test"))
+        self.trusted_plain = self.honest.listen(self.listeners, doh)
+        self.doh = self.honest.listen_doh(self.listeners, doh, self.authority.context(doh, "doh.x.test"))
+        self.dot = self.honest.listen_dot(self.listeners, dot, self.authority.context(dot, "dot.x.test"))
         source = CONTROL if self._own_addresses else None
         if source:
             self.exempt.add(source)
-        self.socks = serve_socks(self.here, self.host(CONTROL), self._honest_addresses, self.routes, source)
+        self.socks = serve_socks(self.listeners, self.host(CONTROL), self._honest_addresses, self.routes, source)
         self.canary = self.add_site("canary.x.test", no_content(), tls=False)
         self.canary_tls = self.add_site("canary-tls.x.test", no_content())
         self.domestic_canary = self.add_site("domestic-canary.x.test", no_content(), tls=False)
@@ -109,12 +131,12 @@ class CensoredNetwork:
             await self._populate(self)
 
     def host(self, address: str) -> str:
-        """This address, or 127.0.0.1 where the loopback has no other: then ports alone tell servers apart."""
+        """This address, or 127.0.0.1 where loopback has a single address and servers differ by port."""
         return address if self._own_addresses or ":" in address else LOCALHOST
 
     @property
     def own_addresses(self) -> bool:
-        """Does every server have an address of its own? Without, one name cannot be forged to another's address."""
+        """Whether every server has its own address, which forged DNS answers need."""
         return self._own_addresses
 
     def add_site(  # noqa: PLR0913
@@ -122,26 +144,22 @@ class CensoredNetwork:
         name: str,
         responder: Responder | None = None,
         *,
-        tls: bool = True,
-        context: SSLContext | None = None,
+        tls: bool | SSLContext = True,
         censored: Action | None = None,
         lie: Behaviour | None = None,
         connect: Connect = "answered",
-        dead: bool = False,
-        at: tuple[str, ...] = (),
-        path: str = "/",
     ) -> Site:
-        """A site behind the middlebox, in the honest zone under `name`.
+        """Add a site behind the middlebox, in the honest zone under `name`.
 
-        `context` replaces its good certificate. `censored` is what the middlebox does on its name, anywhere; `lie`
-        what the vantage's resolver says of it; `connect` what becomes of a TCP connect from the vantage. A `dead` site
-        refuses everybody. `at` are its addresses (also "::1"), all with one port; by default a new one of its own.
+        `tls`: whether to use TLS, or the context to use. `censored`: what the middlebox does to this name. `lie`: how
+        the vantage point's resolver answers for it.
         """
-        hosts = tuple(self.host(address) for address in at) or (self._next_address(),)
-        if tls and context is None:
-            context = self.authority.context(name)
-        site_responder = responder or page(name)
-        origin = None if dead else serve_site(self.here, hosts[0], site_responder, context if tls else None)
+        hosts = self._site_hosts()
+        if tls is True:
+            tls = self.authority.context(name)
+        origin = (
+            None if connect == "dead" else serve_site(self.listeners, hosts[0], responder or page(name), tls or None)
+        )
         public = self._front(hosts[0], 0, origin, connect)
         for host in hosts[1:]:
             self._front(host, public[1], origin, connect)
@@ -150,48 +168,49 @@ class CensoredNetwork:
             self.lies[name] = lie
         if censored is not None:
             self.censored[name] = censored
-        url = f"{'https' if tls else 'http'}://{name}:{public[1]}{path}"
+        url = f"{'https' if tls else 'http'}://{name}:{public[1]}/"
         self.sites[name] = Site(name, url, hosts[0], public[1], origin)
         return self.sites[name]
 
     def add_stub(self, address: str, port: int, responder: Responder, context: SSLContext | None = None) -> Address:
-        """A provider's stub server, for forged answers to point at; the port must be that of the forged site's URL."""
-        return serve_site(self.here, self.host(address), responder, context, port)
+        """Serve a provider's stub page for forged DNS answers, on the port of the forged site."""
+        return serve_site(self.listeners, self.host(address), responder, context, port)
 
     def add_interceptor(self, responder: Responder) -> Address:
-        """Another authority's server that has a certificate for every name; `diverts` leads there."""
-        return serve_site(self.here, self._next_address(), responder, self.interceptor.for_any_name())
+        """Serve every name with another authority's certificate; the action `diverts` leads there."""
+        return serve_site(self.listeners, self._site_hosts()[0], responder, self.interceptor.for_any_name())
 
     def _front(self, host: str, port: int, origin: Address | None, connect: Connect) -> Address:
         if origin is None or connect == "refused":
-            public = address_of(self.here.hold(tcp_socket(host, port, listening=False)))
+            public = address_of(self.listeners.hold(tcp_socket(host, port, listening=False)))
         elif connect == "unanswered":
-            public = leave_unanswered(self.here, host, port)
+            public = leave_unanswered(self.listeners, host, port)
         else:
-            public = serve_middlebox(self.here, host, origin, self._decide, self.exempt, port)
+            public = serve_middlebox(self.listeners, host, origin, self._decide, self.exempt, port)
         if origin is not None and (connect != "answered" or not self._own_addresses):
             self.routes[public] = origin
         return public
 
-    def _decide(self, seen: Seen) -> Action:
+    def _decide(self, seen: ConnectionInfo) -> Action:
         return self.policy(seen)
 
-    def _next_address(self) -> str:
-        self._sites_made += 1
-        return self.host(f"127.77.{1 + self._sites_made // 250}.{1 + self._sites_made % 250}")
+    def _site_hosts(self) -> tuple[str, ...]:
+        """The addresses of the next site."""
+        self._site_count += 1
+        return (self.host(f"127.77.{1 + self._site_count // 250}.{1 + self._site_count % 250}"),)
 
     def _honest_addresses(self, name: str) -> list[str]:
         return self.honest.addresses_of(name)
 
     def register_csv(self) -> bytes:
-        """The `listed` names as a register in the zapret format (windows-1251), of this very moment."""
+        """The `listed` names as a register in zapret format (windows-1251), updated now."""
         lines = [f"Updated: {self.authority.now:%Y-%m-%d %H:%M:%S} +0000"]
         for number, (name, since) in enumerate(self.listed.items(), 1):
             lines.append(f"{self.sites[name].address};{name};;Роскомнадзор;{number}-Restricting;{since}")
         return ("\n".join(lines) + "\n").encode("cp1251")
 
     def config_toml(self) -> str:
-        """The configuration with which the main job measures this network; writes the register it names."""
+        """The configuration for measuring this network; writes the register that it names."""
         register = self.folder / "register.csv"
         register.write_bytes(self.register_csv())
         services = "".join(
@@ -204,8 +223,8 @@ country = "RU"
 asn = 64496
 
 [network]
-resolvers = ["udp://{_joined(self.system_resolver)}"]
-trusted_resolvers = ["https://{_joined(self.doh)}/dns-query", "tls://{_joined(self.dot)}"]
+resolvers = ["udp://{_host_port(self.system_resolver)}"]
+trusted_resolvers = ["https://{_host_port(self.doh)}/dns-query", "tls://{_host_port(self.dot)}"]
 canaries = ["{self.canary.url}generate_204", "{self.canary_tls.url}generate_204"]
 domestic_canaries = ["{self.domestic_canary.url}generate_204"]
 no_resolver = ""
@@ -220,7 +239,7 @@ path = "control"
 
 [[path]]
 name = "control"
-proxy = "socks5://{_joined(self.socks)}"
+proxy = "socks5://{_host_port(self.socks)}"
 
 [[register]]
 name = "demo"
@@ -230,5 +249,59 @@ source = {json.dumps(str(register))}
 {services}"""
 
 
-def _joined(address: Address) -> str:
+def _host_port(address: Address) -> str:
     return f"{address[0]}:{address[1]}"
+
+
+async def demo_sites(net: CensoredNetwork) -> None:
+    """Add the demo's thirteen sites (twelve if loopback has a single address)."""
+
+    def expect(site: Site, outcome: str, agreement: str, *details: str | None) -> None:
+        net.targets.append(DemoTarget(site.name, site.url, outcome, agreement, *details))
+
+    wechat = net.add_site("wechat.x.test", censored=censor.resets)
+    expect(wechat, "blocked", "enforced", "tls.reset", "name", "confirmed")
+    if net.own_addresses:
+        linkedin = net.add_site("linkedin.x.test", lie=addresses(STUB))
+        blocked = sites.answers(censor.block_answer())
+        net.add_stub(STUB, linkedin.port, blocked, net.interceptor.context("warning.x.test", self_signed=True))
+        expect(linkedin, "blocked", "enforced", "dns.forged", None, "confirmed")
+    line = net.add_site("line.x.test", censored=censor.drops)
+    expect(line, "blocked", "enforced", "tls.timeout")
+    expect(net.add_site("bbm.x.test", lie=nxdomain), "blocked", "enforced", "dns.nxdomain")
+    expect(net.add_site("open-but-listed.x.test"), "reachable", "unenforced")
+    net.listed |= {name: since for name, since in LISTED.items() if name in net.sites}
+
+    news = net.add_site("news.x.test", tls=False, censored=censor.block_page())
+    expect(news, "blocked", "unlisted-block", "http.blockpage", None, "confirmed")
+    interceptor = net.add_interceptor(sites.page("Intercepted"))
+    mitm = net.add_site("mitm.x.test", censored=censor.diverts(interceptor))
+    expect(mitm, "blocked", "unlisted-block", "tls.mitm", None, "probable")
+    frozen = net.add_site("frozen.x.test", connect="unanswered")
+    expect(frozen, "blocked", "unlisted-block", "tcp.timeout", None, "probable")
+
+    expect(net.add_site("honest.x.test"), "reachable", "open")
+    expect(net.add_site("big.x.test", sites.page("A large page", kib=2048)), "reachable", "open")
+    expect(net.add_site("challenge.x.test", sites.challenge()), "denied", "undecided")
+    expect(net.add_site("dead.x.test", connect="dead"), "down", "undecided")
+    expired = net.add_site("expired.x.test", tls=net.authority.expired("expired.x.test"))
+    expect(expired, "down", "undecided")
+
+
+@contextmanager
+def run_in_thread() -> Iterator[CensoredNetwork]:
+    """Run the demo's network in a thread with its own loop; raises what fails at the start."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="censored-network", daemon=True)
+    thread.start()
+    network = CensoredNetwork(demo_sites)
+    try:
+        asyncio.run_coroutine_threadsafe(network.__aenter__(), loop).result()
+        try:
+            yield network
+        finally:
+            asyncio.run_coroutine_threadsafe(network.__aexit__(None, None, None), loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import dns.exception
 import dns.flags
@@ -19,7 +19,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from schedules.demo.listener import Address, Listeners, Stream, tcp_socket, udp_socket
+from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket, udp_socket
 
 Packets = list[dns.message.Message]
 Behaviour = Callable[[dns.message.Message, str], Packets]
@@ -35,7 +35,7 @@ def addresses(*literals: str, ttl: int = TTL) -> Behaviour:
     """Answer A and AAAA with these addresses; an address family that is not among them gets an empty answer."""
 
     def answer(query: dns.message.Message, _: str) -> Packets:
-        response = _response(query)
+        response = reply_to(query)
         question = query.question[0]
         wanted = {dns.rdatatype.A: ".", dns.rdatatype.AAAA: ":"}.get(question.rdtype)
         if wanted and (found := [literal for literal in literals if wanted in literal]):
@@ -45,42 +45,11 @@ def addresses(*literals: str, ttl: int = TTL) -> Behaviour:
     return answer
 
 
-def cname(*chain: str, to: Iterable[str] = (), ttl: int = TTL) -> Behaviour:
-    """A chain of aliases, the last of which has the addresses `to`."""
-
-    def answer(query: dns.message.Message, transport: str) -> Packets:
-        response = _response(query)
-        owner = query.question[0].name.to_text()
-        for alias in chain:
-            response.answer.append(dns.rrset.from_text(owner, ttl, "IN", "CNAME", alias + "."))
-            owner = alias + "."
-        for rrset in addresses(*to, ttl=ttl)(query, transport)[0].answer:
-            texts = [rdata.to_text() for rdata in rrset]
-            response.answer.append(dns.rrset.from_text(owner, ttl, "IN", rrset.rdtype, *texts))
-        return [response]
-
-    return answer
-
-
-def with_https_record(record: str, others: Behaviour, ttl: int = TTL) -> Behaviour:
-    """Answer HTTPS questions with this record (RFC 9460, in its text form), everything else as `others` does."""
-
-    def answer(query: dns.message.Message, transport: str) -> Packets:
-        question = query.question[0]
-        if question.rdtype != dns.rdatatype.HTTPS:
-            return others(query, transport)
-        response = _response(query)
-        response.answer.append(dns.rrset.from_text(question.name, ttl, "IN", "HTTPS", record))
-        return [response]
-
-    return answer
-
-
 def code(rcode: dns.rcode.Rcode) -> Behaviour:
     """Answer with an rcode and nothing else."""
 
     def answer(query: dns.message.Message, _: str) -> Packets:
-        response = _response(query)
+        response = reply_to(query)
         response.set_rcode(rcode)
         return [response]
 
@@ -88,51 +57,14 @@ def code(rcode: dns.rcode.Rcode) -> Behaviour:
 
 
 nxdomain = code(dns.rcode.NXDOMAIN)
-servfail = code(dns.rcode.SERVFAIL)
-refused = code(dns.rcode.REFUSED)
-empty = code(dns.rcode.NOERROR)
 
 
-def silence(query: dns.message.Message, transport: str) -> Packets:
-    """Say nothing."""
-    return []
-
-
-def injected(forged: Behaviour, honest: Behaviour) -> Behaviour:
-    """The forged answer first and the honest one right behind it, as an injector beside the road does it."""
-    return lambda query, transport: [*forged(query, transport), *honest(query, transport)]
-
-
-def wrong_id_first(forged: Behaviour, honest: Behaviour) -> Behaviour:
-    """An answer with another id first, which a client must not believe, then the honest one."""
-
-    def answer(query: dns.message.Message, transport: str) -> Packets:
-        strays = forged(query, transport)
-        for stray in strays:
-            stray.id = (query.id + 1) % 65536
-        return [*strays, *honest(query, transport)]
-
-    return answer
-
-
-def truncated(whole: Behaviour) -> Behaviour:
-    """Over UDP only the TC flag, over anything else the whole answer."""
-
-    def answer(query: dns.message.Message, transport: str) -> Packets:
-        if transport != "udp":
-            return whole(query, transport)
-        response = _response(query)
-        response.flags |= dns.flags.TC
-        return [response]
-
-    return answer
-
-
-def _response(query: dns.message.Message) -> dns.message.Message:
+def reply_to(query: dns.message.Message) -> dns.message.Message:
+    """An empty answer to a query."""
     return dns.message.make_response(query, recursion_available=True)
 
 
-class Resolver:
+class DemoResolver:
     """Answers from `zone`, which may be changed while it runs; a name that is not in it gets `unknown`."""
 
     def __init__(self, zone: Zone, unknown: Behaviour = nxdomain) -> None:
@@ -163,7 +95,7 @@ class Resolver:
                 found += [rdata.to_text() for rrset in packet.answer if rrset.rdtype == rdtype for rdata in rrset]
         return found
 
-    def listen(self, here: Listeners, host: str, port: int = 0) -> Address:
+    def listen(self, listeners: Listeners, host: str, port: int = 0) -> Address:
         """Plain DNS on one port, over UDP and TCP."""
         for attempt in range(20):
             tcp = tcp_socket(host, port)
@@ -175,17 +107,17 @@ class Resolver:
                     raise
                 continue
             break
-        here.hold(udp)
-        here.run(self._udp(udp))
-        return here.serve_stream(tcp, lambda stream: self._framed(stream, "tcp"))
+        listeners.hold(udp)
+        listeners.run(self._udp(udp))
+        return listeners.serve_stream(tcp, lambda stream: self._framed(stream, "tcp"))
 
-    def listen_dot(self, here: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
+    def listen_dot(self, listeners: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
         """DNS over TLS (RFC 7858)."""
-        return here.serve_stream(tcp_socket(host, port), lambda stream: self._framed(stream, "tls"), context)
+        return listeners.serve_stream(tcp_socket(host, port), lambda stream: self._framed(stream, "tls"), context)
 
-    def listen_doh(self, here: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
+    def listen_doh(self, listeners: Listeners, host: str, context: ssl.SSLContext, port: int = 0) -> Address:
         """DNS over HTTPS (RFC 8484), POST only, over HTTP/1.1 at any path."""
-        return here.serve_stream(tcp_socket(host, port), self._doh, context)
+        return listeners.serve_stream(tcp_socket(host, port), self._doh, context)
 
     async def _udp(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -203,7 +135,7 @@ class Resolver:
         except OSError:
             return  # a client that has closed its port, or more than the socket takes: UDP may lose anything
 
-    async def _framed(self, stream: Stream, transport: str) -> None:
+    async def _framed(self, stream: ServerStream, transport: str) -> None:
         """Queries behind two bytes of length (RFC 1035, 4.2.2), until the client leaves."""
         for _ in range(MAX_QUERIES):
             size = int.from_bytes(await stream.reader.readexactly(2), "big")
@@ -211,7 +143,7 @@ class Resolver:
             for packet in packets[-1:]:
                 await stream.send(len(packet).to_bytes(2, "big") + packet)
 
-    async def _doh(self, stream: Stream) -> None:
+    async def _doh(self, stream: ServerStream) -> None:
         for _ in range(MAX_QUERIES):
             head = (await stream.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             fields = dict(line.lower().split(":", 1) for line in head.split("\r\n")[1:] if ":" in line)

@@ -12,7 +12,7 @@ import ipaddress
 import socket
 from collections.abc import Callable, Mapping
 
-from schedules.demo import relay
+from schedules.demo import listener
 from schedules.demo.listener import Address, Listeners, tcp_socket
 
 Lookup = Callable[[str], list[str]]
@@ -29,7 +29,7 @@ _REPLIES = {
 }
 
 
-class SocksTrouble(Exception):
+class SocksRequestError(Exception):
     """A request that cannot be met; `code` is the reply for it."""
 
     def __init__(self, code: int) -> None:
@@ -38,7 +38,7 @@ class SocksTrouble(Exception):
 
 
 def serve_socks(
-    here: Listeners,
+    listeners: Listeners,
     host: str,
     lookup: Lookup,
     routes: Mapping[Address, Address],
@@ -54,14 +54,14 @@ def serve_socks(
         try:
             name, port = await _request(client)
             upstream = await _connect(lookup(name) if not _is_address(name) else [name], port, routes, source)
-        except SocksTrouble as trouble:
+        except SocksRequestError as trouble:
             await loop.sock_sendall(client, _reply(trouble.code, None))
-            await relay.finish(client)
+            await listener.close_gracefully(client)
             return
         await loop.sock_sendall(client, _reply(SUCCEEDED, upstream))
-        await relay.join(client, upstream)
+        await listener.relay_streams(client, upstream)
 
-    return here.serve(tcp_socket(host, port), handle)
+    return listeners.serve(tcp_socket(host, port), handle)
 
 
 async def _greeted(client: socket.socket) -> bool:
@@ -81,10 +81,10 @@ async def _request(client: socket.socket) -> tuple[str, int]:
     elif kind in (IPV4, IPV6):
         target = str(ipaddress.ip_address(await _exactly(client, 4 if kind == IPV4 else 16)))
     else:
-        raise SocksTrouble(BAD_ADDRESS)
+        raise SocksRequestError(BAD_ADDRESS)
     port = int.from_bytes(await _exactly(client, 2), "big")
     if version != 5 or command != CONNECT:
-        raise SocksTrouble(BAD_COMMAND)
+        raise SocksRequestError(BAD_COMMAND)
     return target, port
 
 
@@ -94,12 +94,14 @@ async def _connect(found: list[str], port: int, routes: Mapping[Address, Address
     for address in found:
         to = routes.get((address, port), (address, port))
         try:
-            return await asyncio.wait_for(relay.connect(to, source if ":" not in to[0] else None), CONNECT_TIMEOUT_S)
+            return await asyncio.wait_for(
+                listener.connect_to(to, source if ":" not in to[0] else None), CONNECT_TIMEOUT_S
+            )
         except TimeoutError:
             code = HOST_UNREACHABLE
         except OSError as error:
             code = _REPLIES.get(error.errno or 0, GENERAL)
-    raise SocksTrouble(code)
+    raise SocksRequestError(code)
 
 
 def _reply(code: int, upstream: socket.socket | None) -> bytes:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schedules.config.load import load
-from schedules.demo.network import CensoredNetwork
 from tests.bench.large_register import row
+from tests.lab.network import LabNetwork
 
 AGENT = (sys.executable, "-c", "from schedules.cli import main; main()")
 
@@ -86,7 +86,7 @@ def look(database: Path, config: Path) -> tuple[float, int]:
 
 async def main() -> None:
     options = _options()
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
+    async with LabNetwork(timeout_s=5.0) as net:
         sites = [net.add_site(f"watched{number}.x.test") for number in range(options.watched)]
         with tempfile.TemporaryDirectory(dir=options.folder) as made:
             folder = Path(made)

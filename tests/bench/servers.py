@@ -18,8 +18,7 @@ import dns.rrset
 import trustme
 
 from schedules.demo import censor
-from schedules.demo.blackhole import leave_unanswered
-from schedules.demo.listener import Listeners
+from schedules.demo.listener import Listeners, leave_unanswered
 
 ADDRESSES = [f"127.78.0.{n}" for n in range(1, 65)]
 RESOLVER = "127.78.1.53"

@@ -9,20 +9,21 @@ import pytest
 from schedules.demo import sites
 from schedules.demo.sites import Responder, answers, response
 from tests.faults.whole import kept
+from tests.lab import site_answers
 from tests.schedules.lab import Lab, rows
 
 ESCAPE = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
 HOSTILE: dict[str, Responder] = {
-    "headers-without-end": sites.endless_headers,
-    "body-without-end": sites.endless_body,
-    "gzip-bomb": sites.gzip_bomb(64),
+    "headers-without-end": site_answers.endless_headers,
+    "body-without-end": site_answers.endless_body,
+    "gzip-bomb": site_answers.gzip_bomb(64),
     "header-of-a-megabyte": answers(response(200, b"", X_Long="x" * 1_000_000)),
-    "redirect-loop": sites.redirect("/"),
+    "redirect-loop": site_answers.redirect("/"),
     "redirect-to-an-escape": answers(b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\x1b[2J\r\n\r\n"),
     "invalid-utf-8": answers(response(403, b"<title>\xff\xfe\xc3\x28\x1b[31m</title>" + ESCAPE.encode())),
     "escape-in-the-title": answers(response(451, sites.html(ESCAPE), Server="x")),
-    "no-http": sites.not_http,
-    "a-reset": sites.resets,
+    "no-http": site_answers.not_http,
+    "a-reset": site_answers.resets,
 }
 
 
@@ -37,7 +38,7 @@ async def test_every_hostile_server_has_its_row_and_the_terminal_no_control_char
     (lab.folder / "c.toml").write_text((lab.folder / "c.toml").read_text().replace("timeout_s = 5", "timeout_s = 1"))
     made = [lab.net.add_site(f"{name}.x.test", responder) for name, responder in HOSTILE.items()]
     context = lab.net.authority.context("\x1b]0;owned\x07\x1b[2J<script>")
-    made.append(lab.net.add_site("hostile-certificate.x.test", context=context))
+    made.append(lab.net.add_site("hostile-certificate.x.test", tls=context))
     assert await lab.call("check", *(site.url for site in made), "--json") == 0
     captured = capsys.readouterr()
     found = rows(captured.out)

@@ -18,8 +18,8 @@ import pytest
 from probe.net import resolver as resolvers
 from probe.net.network import RealNetwork
 from results.db import connect
-from schedules.demo import resolver
 from tests.faults.whole import fill, kept, small_disk
+from tests.lab import dns_behaviours
 from tests.schedules.lab import Lab, rows
 
 
@@ -159,7 +159,7 @@ async def test_without_resolv_conf_and_without_an_answer_every_row_is_there_and_
 async def test_dns_that_never_answers_ends_by_its_deadline_and_is_named(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lab.net.lies["good.x.test"] = resolver.silence
+    lab.net.lies["good.x.test"] = dns_behaviours.silence
     lab.configure()
     (lab.folder / "c.toml").write_text((lab.folder / "c.toml").read_text().replace("timeout_s = 5", "timeout_s = 0.3"))
     assert await lab.call("check", lab.good.url, "--json") == 0

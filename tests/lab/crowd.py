@@ -13,7 +13,7 @@ from pathlib import Path
 
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Listeners
-from schedules.demo.resolver import Resolver, addresses
+from schedules.demo.resolver import DemoResolver, addresses
 from tests.lab import kernel, real
 from tests.lab.servers import listening
 from tests.lab.standing import Lab
@@ -83,7 +83,7 @@ async def main(folder: Path) -> None:
     zone = {name(n): addresses(SERVED[n % len(SERVED)]) for n in range(2500)} | {CANARY: addresses(SERVED[0])}
     zone |= {silent_name(n): addresses(SILENT[n % len(SILENT)]) for n in range(2500)}
     async with Listeners() as here:
-        Resolver(zone).listen(here, kernel.RESOLVER, 53)
+        DemoResolver(zone).listen(here, kernel.RESOLVER, 53)
         real.start("nginx", "-c", str(folder / "nginx.conf"))
         await listening((address, 443) for address in SERVED)
         print("ready", flush=True)

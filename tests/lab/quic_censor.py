@@ -10,14 +10,14 @@ import socket
 from collections.abc import Callable, Collection
 from contextlib import suppress
 
-from schedules.demo.censor import Seen
+from schedules.demo.censor import ConnectionInfo
 from schedules.demo.listener import Address, Listeners, address_of, udp_socket
 from tests.lab.quic_initial import Hello
 
 MAX_DATAGRAM = 65_535
 MOST_FLOWS = 256
 
-Judge = Callable[[Seen], bool]
+Judge = Callable[[ConnectionInfo], bool]
 """Whether a flow is dropped, from its first datagram with a whole name on."""
 
 
@@ -71,7 +71,7 @@ class _Middlebox:
             flow.hello.add(data)
             if not flow.hello.whole:
                 return
-            seen = Seen(client[0], address_of(self._sock), "quic", flow.hello.name)
+            seen = ConnectionInfo(client[0], address_of(self._sock), "quic", flow.hello.name)
             flow.dropped = client[0] not in self._exempt and self._drops(seen)
             flow.hello, data_on = None, flow.waiting
         else:

@@ -6,7 +6,7 @@ from aioquic.buffer import Buffer, BufferReadError
 from aioquic.quic.crypto import CryptoError, CryptoPair
 from aioquic.quic.packet import QuicFrameType, QuicPacketType, pull_ack_frame, pull_quic_header
 
-from schedules.demo.client_hello import server_name
+from schedules.demo.censor import server_name
 
 LONGEST_NUMBER = 4
 HEADER_FORM = 0x80

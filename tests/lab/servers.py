@@ -13,14 +13,14 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from schedules.demo import censor, relay, sites
+from schedules.demo import censor, listener, sites
 from schedules.demo import resolver as names
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Address, Listeners
-from schedules.demo.resolver import Behaviour, Resolver, addresses
+from schedules.demo.resolver import Behaviour, DemoResolver, addresses
 from schedules.demo.sites import serve_site
 from schedules.demo.socks_server import serve_socks
-from tests.lab import real
+from tests.lab import dns_behaviours, real, site_answers
 from tests.lab.quic_censor import names as listed
 from tests.lab.quic_censor import serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
@@ -46,15 +46,15 @@ LYING_PORT, BLOCK_PAGE_PORT, PORTAL_PORT, INTERCEPTOR_PORT = 5353, 8080, 8081, 8
 LIES: dict[str, Behaviour] = {
     "linkedin.x.test": addresses(STUB),
     "bbm.x.test": names.nxdomain,
-    "dns-refused.x.test": names.refused,
-    "dns-empty.x.test": names.empty,
-    "dns-silent.x.test": names.silence,
-    real.ILL: names.servfail,
+    "dns-refused.x.test": dns_behaviours.refused,
+    "dns-empty.x.test": dns_behaviours.empty,
+    "dns-silent.x.test": dns_behaviours.silence,
+    real.ILL: dns_behaviours.servfail,
 }
 
 
 def zone() -> dict[str, Behaviour]:
-    return {site.name: names.servfail if site.kind == "broken" else _at(site) for site in KNOWN}
+    return {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in KNOWN}
 
 
 def _at(site: Site) -> Behaviour:
@@ -65,10 +65,10 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
     """Honest resolvers, every site on 80 and 443 in both families, a stub server, and the control's SOCKS server."""
     authority = Authority(folder)
     awaited: list[Address] = []
-    honest = Resolver(zone())
+    honest = DemoResolver(zone())
     plain, doh, dot = HONEST_RESOLVERS
     if real.has("unbound"):
-        Resolver({site.name: _at(site) for site in KNOWN if site.kind == "broken"}).listen(here, UNSIGNED, 53)
+        DemoResolver({site.name: _at(site) for site in KNOWN if site.kind == "broken"}).listen(here, UNSIGNED, 53)
         real.start("unbound", "-c", str(real.unbound_conf(folder, authority)))
         awaited += [(plain, 53), (doh, 443), (dot, 853)]
     else:
@@ -95,14 +95,14 @@ def _serve(here: Listeners, site: Site, authority: Authority) -> None:
     """A site of ours, where there is no nginx."""
     responder = {
         "canary": sites.no_content(),
-        "big": sites.trickle(BIG_KIB * 1024, every_s=0, piece=1400),
+        "big": site_answers.trickle(BIG_KIB * 1024, every_s=0, piece=1400),
         "deep": sites.page(site.name, kib=BIG_KIB),
-        "slow": sites.trickle(SLOW_KIB * 1024, every_s=0.25, piece=1024),
-        "closes": sites.closes,
+        "slow": site_answers.trickle(SLOW_KIB * 1024, every_s=0.25, piece=1024),
+        "closes": site_answers.closes,
         "challenge": sites.challenge(),
-        "geoblock": sites.geoblock(),
+        "geoblock": site_answers.geoblock(),
         "heavy": sites.page(site.name, kib=HEAVY_KIB),
-        "heavy-slow": sites.trickle(HEAVY_KIB * 1024, every_s=0.25, piece=HEAVY_RATE * 256),
+        "heavy-slow": site_answers.trickle(HEAVY_KIB * 1024, every_s=0.25, piece=HEAVY_RATE * 256),
         "h3": sites.answers(sites.response(200, sites.html(site.name), Alt_Svc='h3=":443"')),
     }.get(site.kind, sites.page(site.name))
     named = "another.x.test" if site.kind == "misnamed" else site.name
@@ -117,13 +117,13 @@ def gateway(here: Listeners, folder: Path) -> list[Address]:
     a reader of QUIC before every site that speaks it."""
     awaited: list[Address] = []
     if real.has("unbound"):
-        Resolver({}, names.servfail).listen(here, "127.0.0.1", ILL_PORT)
+        DemoResolver({}, dns_behaviours.servfail).listen(here, "127.0.0.1", ILL_PORT)
         real.start("unbound", "-c", str(real.lying_conf(folder, LYING_PORT, ILL_PORT)))
         awaited.append(("127.0.0.1", LYING_PORT))
     else:
-        Resolver(zone() | LIES).listen(here, "0.0.0.0", LYING_PORT)
+        DemoResolver(zone() | LIES).listen(here, "0.0.0.0", LYING_PORT)
     serve_site(here, "::", sites.answers(censor.block_answer()), port=BLOCK_PAGE_PORT)
-    serve_site(here, "::", sites.login_page(), port=PORTAL_PORT)
+    serve_site(here, "::", site_answers.login_page(), port=PORTAL_PORT)
     for site in OVER_QUIC:
         serve_quic_middlebox(here, "::", (site.address, 443), listed(LISTED_FOR_QUIC), port=quic_port(site))
     interceptor = Authority(folder, "Interceptor Authority").for_any_name()
@@ -136,7 +136,7 @@ async def listening(awaited: Iterable[Address]) -> None:
     for address in awaited:
         for _ in range(100):
             with contextlib.suppress(OSError):
-                (await relay.connect(address)).close()
+                (await listener.connect_to(address)).close()
                 break
             await asyncio.sleep(0.1)
         else:

@@ -6,7 +6,9 @@ import dns.rcode
 
 from schedules.demo import censor, sites
 from schedules.demo.censor import Action, Flow, Policy
-from schedules.demo.resolver import addresses, code, injected, silence
+from schedules.demo.resolver import addresses, code
+from tests.lab import censor_actions, site_answers
+from tests.lab.dns_behaviours import injected, silence
 from tests.live import quic
 from tests.live.rounds import Network, Plan
 from tests.situation import Expected
@@ -34,16 +36,16 @@ def everything(plan: Plan) -> None:
     net = plan.net
     plan.site("sni-reset", BY_NAME, censored=censor.resets, listed=True)
     plan.site("sni-drop", blocked("tls.timeout", "name", "confirmed"), censored=censor.drops)
-    plan.site("sni-close", blocked("tls.eof", "name", "confirmed"), censored=censor.closes)
-    plan.site("sni-alert", blocked("tls.alert", "name"), censored=censor.alerts())
+    plan.site("sni-close", blocked("tls.eof", "name", "confirmed"), censored=censor_actions.closes)
+    plan.site("sni-alert", blocked("tls.alert", "name"), censored=censor_actions.alerts())
     plan.site("endpoint", BY_NAME, censored=censor.resets, scheme="tls")
     interceptor = net.add_interceptor(sites.page("Intercepted"))
     plan.site("intercepted", blocked("tls.mitm"), censored=censor.diverts(interceptor))
     plan.site("host-reset", blocked("http.reset"), RICH, tls=False, censored=censor.resets)
     plan.site("host-drop", blocked("http.timeout"), RICH, tls=False, censored=censor.drops)
     plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page(encoding="cp1251"))
-    plan.site("redirect", PAGE, RICH, tls=False, censored=censor.block_redirect())
-    plan.site("freeze", blocked("http.stall"), LARGE, censored=censor.freezes_after(16384))
+    plan.site("redirect", PAGE, RICH, tls=False, censored=censor_actions.block_redirect())
+    plan.site("freeze", blocked("http.stall"), LARGE, censored=censor_actions.freezes_after(16384))
     plan.site("unanswered", BY_ADDRESS, connect="unanswered")
     plan.site("refused", blocked("tcp.refused", "address"), connect="refused")
     for how, lie in (("nxdomain", dns.rcode.NXDOMAIN), ("empty", dns.rcode.NOERROR), ("refused", dns.rcode.REFUSED)):
@@ -60,22 +62,22 @@ def fine(plan: Plan) -> None:
     plan.site("honest", Expected("reachable", agreement="open"))
     plan.site("listed-and-open", Expected("reachable", agreement="unenforced"), listed=True)
     plan.site("large", REACHABLE, sites.page("A large page", kib=2048))
-    plan.site("slow", REACHABLE, sites.trickle(1500, 0.05, 100))
+    plan.site("slow", REACHABLE, site_answers.trickle(1500, 0.05, 100))
     plan.site("page-about-blocking", REACHABLE, sites.answers(censor.block_answer(200)))
     plan.site("challenge", DENIED, sites.challenge())
-    plan.site("geoblock", DENIED, sites.geoblock())
+    plan.site("geoblock", DENIED, site_answers.geoblock())
     plan.site("dead", DOWN, dead=True)
     plan.site("expired", DOWN, context=net.authority.expired("expired.x.test"))
     plan.site("misnamed", DOWN, context=net.authority.context("other.x.test"))
-    plan.site("closing", DOWN, sites.closes)
-    plan.site("mute", DOWN, sites.no_answer)
+    plan.site("closing", DOWN, site_answers.closes)
+    plan.site("mute", DOWN, site_answers.no_answer)
 
 
 def too_slow(plan: Plan) -> None:
     """Too slow for anybody's patience, by nature or by a censor: one run tells neither block nor throttling."""
-    plan.site("pinched", REACHABLE, LARGE, censored=censor.throttles_to(256 * 1024))
-    plan.site("strangled", NOT_BLOCKED, LARGE, censored=censor.throttles_to(24 * 1024))
-    plan.site("slow-for-all", NOT_BLOCKED, sites.trickle(64 * 1024, 0.1, 600))
+    plan.site("pinched", REACHABLE, LARGE, censored=censor_actions.throttles_to(256 * 1024))
+    plan.site("strangled", NOT_BLOCKED, LARGE, censored=censor_actions.throttles_to(24 * 1024))
+    plan.site("slow-for-all", NOT_BLOCKED, site_answers.trickle(64 * 1024, 0.1, 600))
 
 
 def flaky(plan: Plan) -> None:
@@ -137,7 +139,7 @@ def residue(plan: Plan) -> None:
     """A censor that goes on for seconds between the two addresses once it has seen the name."""
     plan.site("then-drops", Expected("blocked", "tls.reset"), censored=censor.resets)
     plan.site("bystander", REACHABLE)
-    plan.net.policy = censor.with_residue(censor.by_name(plan.net.censored), for_s=3)
+    plan.net.policy = censor_actions.with_residue(censor.by_name(plan.net.censored), for_s=3)
 
 
 def same_censor_for_the_control(plan: Plan) -> None:
@@ -156,7 +158,7 @@ def quoting(plan: Plan) -> None:
     plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page())
 
 
-async def _quotes(request: sites.Request, stream: sites.Stream) -> None:
+async def _quotes(request: sites.SiteRequest, stream: sites.Stream) -> None:
     quoted = request.path == "/blocked"
     await stream.send(censor.block_answer(200) if quoted else sites.response(200, sites.html("Law today", kib=20)))
 
@@ -165,11 +167,11 @@ def helpless(plan: Plan) -> None:
     """Without a control, only what proves itself is called blocked."""
     plan.site("reset", BY_NAME, censored=censor.resets)
     plan.site("dropped", blocked("tls.timeout", "name", "confirmed"), censored=censor.drops)
-    plan.site("alert", UNTOLD, censored=censor.alerts())
+    plan.site("alert", UNTOLD, censored=censor_actions.alerts())
     plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page())
     plan.site("host-reset", UNTOLD, RICH, tls=False, censored=censor.resets)
     plan.site("unanswered", UNTOLD, connect="unanswered")
-    plan.site("freeze", UNTOLD, LARGE, censored=censor.freezes_after(16384))
+    plan.site("freeze", UNTOLD, LARGE, censored=censor_actions.freezes_after(16384))
     plan.site("nxdomain", blocked("dns.nxdomain", "name"), lie=code(dns.rcode.NXDOMAIN))
     interceptor = plan.net.add_interceptor(sites.page("Intercepted"))
     plan.site("intercepted", UNTOLD, censored=censor.diverts(interceptor))
@@ -191,7 +193,7 @@ def without_second_opinion(plan: Plan) -> None:
 def for_days(plan: Plan) -> None:
     """The same failure three times over hours, without a control."""
     plan.site("unanswered", Expected("blocked", "tcp.timeout", confidence="possible"), connect="unanswered")
-    plan.site("changing", UNTOLD, RICH, tls=False, censored=changing(censor.resets, censor.closes))
+    plan.site("changing", UNTOLD, RICH, tls=False, censored=changing(censor.resets, censor_actions.closes))
     plan.site("expired", UNTOLD, context=plan.net.authority.expired("expired.x.test"))
     plan.site("honest", REACHABLE)
 
@@ -203,7 +205,7 @@ def changing(*actions: Action) -> Action:
 
 def portal(plan: Plan) -> None:
     fine_but_offline(plan)
-    plan.net.policy = censor.captive_portal("http://login.x.test/")
+    plan.net.policy = censor_actions.captive_portal("http://login.x.test/")
 
 
 def fine_but_offline(plan: Plan) -> None:
@@ -239,7 +241,7 @@ def by_vpn(plan: Plan) -> None:
     plan.site("reset", REACHABLE, censored=censor.resets)
     plan.site("unanswered", REACHABLE, connect="unanswered")
     plan.site("nxdomain", REACHABLE, lie=code(dns.rcode.NXDOMAIN))
-    plan.site("freeze", REACHABLE, LARGE, censored=censor.freezes_after(16384))
+    plan.site("freeze", REACHABLE, LARGE, censored=censor_actions.freezes_after(16384))
     plan.site("dead", Expected("inconclusive", also=("down",)), dead=True)
     plan.site("challenge", DENIED, sites.challenge())
 

@@ -18,11 +18,12 @@ from results.judge.judged import JudgedMeasurement
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.demo import sites
-from schedules.demo.listener import Stream
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.listener import ServerStream
+from schedules.demo.network import Site
 from schedules.plan.model import Choice
 from schedules.plan.selection import from_words
 from schedules.round import round as rounds
+from tests.lab.network import LabNetwork
 from tests.lab.quic_censor import Judge, names, serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
 from tests.situation import Expected, Judged
@@ -34,7 +35,7 @@ TIMEOUT_S = 1.0
 class Plan:
     """A network being filled with situations: name -> the target to measure and what has to be said of it."""
 
-    net: CensoredNetwork
+    net: LabNetwork
     expects: dict[str, tuple[str, Expected]] = field(default_factory=dict)
     drops_quic: Judge = field(default_factory=names)
     over_quic: list[Site] = field(default_factory=list)
@@ -52,7 +53,7 @@ class Plan:
     def site_over_quic(self, name: str, expected: Expected, *, page: Expected) -> Site:
         """A site that offers HTTP/3 and has it: what has to be said of its endpoint, and of its page over TCP."""
 
-        async def respond(request: sites.Request, stream: Stream) -> None:
+        async def respond(request: sites.SiteRequest, stream: ServerStream) -> None:
             offer = f'h3=":{site.port}"'
             await stream.send(sites.response(200, sites.html(name), Alt_Svc=offer))
 
@@ -65,8 +66,8 @@ class Plan:
         """Serve every site that has HTTP/3, and the innocent name, behind a middlebox that reads QUIC."""
         net = self.net
         for site in [*self.over_quic, net.innocent] if self.over_quic else []:
-            origin = serve_quic_site(net.here, site.address, net.authority.pem(site.name), sites.html(site.name))
-            serve_quic_middlebox(net.here, site.address, origin, self.drops_quic, net.exempt, site.port)
+            origin = serve_quic_site(net.listeners, site.address, net.authority.pem(site.name), sites.html(site.name))
+            serve_quic_middlebox(net.listeners, site.address, origin, self.drops_quic, net.exempt, site.port)
 
     def expect(self, name: str, target: str, expected: Expected) -> None:
         self.expects[name] = (target, expected)
@@ -111,7 +112,7 @@ class Start:
 
 async def run(network: Network, start: Start) -> Round:
     """The last of the network's rounds."""
-    async with CensoredNetwork(populate=None, timeout_s=TIMEOUT_S) as net:
+    async with LabNetwork(timeout_s=TIMEOUT_S) as net:
         plan = Plan(net)
         network.build(plan)
         plan.open_quic()

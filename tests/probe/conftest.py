@@ -10,7 +10,7 @@ import pytest
 
 from probe.net.network import RealNetwork
 from schedules.demo.listener import Listeners
-from schedules.demo.network import CensoredNetwork
+from tests.lab.network import LabNetwork
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,7 @@ async def here() -> AsyncIterator[Listeners]:
 
 
 @pytest.fixture
-async def net() -> AsyncIterator[CensoredNetwork]:
+async def net() -> AsyncIterator[LabNetwork]:
     """A censored network with resolvers, canaries and a control, and no site."""
-    async with CensoredNetwork(populate=None) as network:
+    async with LabNetwork() as network:
         yield network

@@ -13,8 +13,8 @@ from probe.net.per_address import AddressLimits
 from probe.recorder import Attempted, Log
 from probe.session import Session, no_follow_up
 from probe.settings import Settings
-from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
-from schedules.demo.network import CensoredNetwork
+from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
+from tests.lab.network import LabNetwork
 
 T = TypeVar("T")
 LOOPBACK = "127.0.0.1"
@@ -24,7 +24,7 @@ QUICK_S = 0.8
 PATIENT_S = 5.0
 """How long a step may wait where an answer is sure to come."""
 
-Handler = Callable[[Stream], Awaitable[None]]
+Handler = Callable[[ServerStream], Awaitable[None]]
 
 
 def settings(**changed: Any) -> Settings:
@@ -44,7 +44,7 @@ def session(
     )
 
 
-def session_in(net: CensoredNetwork, **changed: Any) -> Session:
+def session_in(net: LabNetwork, **changed: Any) -> Session:
     """The means of a vantage behind the censor of `net`."""
     host, port = net.system_resolver
     doh, dot = (f"{a}:{p}" for a, p in (net.doh, net.dot))
@@ -79,7 +79,7 @@ def only(measured: Measurement, step: str) -> Observation:
     return found
 
 
-async def forever(stream: Stream) -> None:
+async def forever(stream: ServerStream) -> None:
     """Say nothing until the client has left."""
     await stream.gone()
 

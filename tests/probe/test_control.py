@@ -14,15 +14,16 @@ from probe.model import Attempt, Lookup, Measurement
 from probe.net.path import BadPath, Path, proxy_of
 from probe.target import parse
 from schedules.demo import censor, resolver
-from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
+from schedules.demo.network import Site
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, only, server, session_in
 
 
-def http_proxy(net: CensoredNetwork, status: int | None = None) -> Address:
+def http_proxy(net: LabNetwork, status: int | None = None) -> Address:
     """A CONNECT proxy on the control's side of the censor, or one that answers `status` to everything."""
 
-    async def serve(stream: Stream) -> None:
+    async def serve(stream: ServerStream) -> None:
         first = (await stream.reader.readuntil(b"\r\n\r\n")).split(b" ")
         host, _, port = first[1].decode().rpartition(":")
         if status is not None:
@@ -39,7 +40,7 @@ def http_proxy(net: CensoredNetwork, status: int | None = None) -> Address:
         finally:
             writer.close()
 
-    return server(net.here, serve)
+    return server(net.listeners, serve)
 
 
 async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -52,12 +53,12 @@ async def _copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
         sink.close()
 
 
-def proxies(net: CensoredNetwork) -> dict[str, str]:
+def proxies(net: LabNetwork) -> dict[str, str]:
     socks, http = net.socks, http_proxy(net)
     return {"socks5": f"socks5://{socks[0]}:{socks[1]}", "http": f"http://{http[0]}:{http[1]}"}
 
 
-async def controlled(net: CensoredNetwork, site: Site | str, proxy: str, **changed: object) -> Measurement:
+async def controlled(net: LabNetwork, site: Site | str, proxy: str, **changed: object) -> Measurement:
     """The control of a measurement of `site` by way of `proxy`."""
     target = parse(site if isinstance(site, str) else site.url, allow_private=True)
     first = Measurement(
@@ -69,9 +70,7 @@ async def controlled(net: CensoredNetwork, site: Site | str, proxy: str, **chang
 
 @pytest.mark.parametrize("kind", ["socks5", "http"])
 @pytest.mark.parametrize("tls", [True, False])
-async def test_the_far_end_resolves_and_reaches_what_is_blocked_here(
-    net: CensoredNetwork, kind: str, tls: bool
-) -> None:
+async def test_the_far_end_resolves_and_reaches_what_is_blocked_here(net: LabNetwork, kind: str, tls: bool) -> None:
     site = net.add_site("site.x.test", lie=resolver.nxdomain, censored=censor.resets, tls=tls)
     assert course(await measure(parse(site.url), session_in(net)))[-1] == ("dns", "dns_nxdomain_error")
     control = await controlled(net, site, proxies(net)[kind])
@@ -82,26 +81,26 @@ async def test_the_far_end_resolves_and_reaches_what_is_blocked_here(
 
 
 @pytest.mark.parametrize("kind", ["socks5", "http"])
-async def test_an_address_goes_through_a_proxy_as_one(net: CensoredNetwork, kind: str) -> None:
+async def test_an_address_goes_through_a_proxy_as_one(net: LabNetwork, kind: str) -> None:
     site = net.add_site("site.x.test", tls=False)
     control = await controlled(net, f"http://{site.address}:{site.port}/", proxies(net)[kind])
     assert course(control) == [("tcp", None), ("http", None)]
 
 
-async def test_a_target_that_is_dead_for_the_control_too_is_refused_by_number(net: CensoredNetwork) -> None:
+async def test_a_target_that_is_dead_for_the_control_too_is_refused_by_number(net: LabNetwork) -> None:
     control = await controlled(net, net.add_site("dead.x.test", dead=True), proxies(net)["socks5"])
     tcp = only(control, "tcp")
     assert (tcp.failure, tcp.error_code) == ("connection_refused", 5)
     assert not is_own_trouble(tcp.failure)
 
 
-async def test_a_name_that_the_far_end_does_not_know_is_unreachable(net: CensoredNetwork) -> None:
+async def test_a_name_that_the_far_end_does_not_know_is_unreachable(net: LabNetwork) -> None:
     control = await controlled(net, "https://nowhere.x.test/", proxies(net)["socks5"])
     assert (only(control, "tcp").failure, only(control, "tcp").error_code) == ("host_unreachable", 4)
 
 
 def socks_replying(here: Listeners, reply: bytes) -> str:
-    async def serve(stream: Stream) -> None:
+    async def serve(stream: ServerStream) -> None:
         await stream.reader.readexactly(3)
         await stream.send(b"\x05\x00")
         await stream.reader.readexactly(10)
@@ -115,55 +114,55 @@ def socks_replying(here: Listeners, reply: bytes) -> str:
     ("reply", "failure"),
     [(3, "network_unreachable"), (4, "host_unreachable"), (5, "connection_refused"), (6, "generic_timeout_error")],
 )
-async def test_a_reply_about_the_target_is_its_failure(net: CensoredNetwork, reply: int, failure: str) -> None:
-    proxy = socks_replying(net.here, bytes((5, reply, 0, 1)) + bytes(6))
+async def test_a_reply_about_the_target_is_its_failure(net: LabNetwork, reply: int, failure: str) -> None:
+    proxy = socks_replying(net.listeners, bytes((5, reply, 0, 1)) + bytes(6))
     tcp = only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp")
     assert (tcp.failure, tcp.error_code) == (failure, reply)
 
 
 @pytest.mark.parametrize("reply", [1, 2, 7, 8, 99])
-async def test_a_reply_about_the_proxy_is_no_failure_of_the_target(net: CensoredNetwork, reply: int) -> None:
-    proxy = socks_replying(net.here, bytes((5, reply, 0, 1)) + bytes(6))
+async def test_a_reply_about_the_proxy_is_no_failure_of_the_target(net: LabNetwork, reply: int) -> None:
+    proxy = socks_replying(net.listeners, bytes((5, reply, 0, 1)) + bytes(6))
     assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
 @pytest.mark.parametrize(
     ("status", "failure"), [(502, "host_unreachable"), (503, "host_unreachable"), (504, "generic_timeout_error")]
 )
-async def test_a_gateway_error_is_the_targets_failure(net: CensoredNetwork, status: int, failure: str) -> None:
+async def test_a_gateway_error_is_the_targets_failure(net: LabNetwork, status: int, failure: str) -> None:
     proxy = "http://{}:{}".format(*http_proxy(net, status))
     assert only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure == failure
 
 
 @pytest.mark.parametrize("status", [400, 403, 405, 407, 500])
-async def test_a_proxy_that_will_not_connect_says_nothing_of_the_target(net: CensoredNetwork, status: int) -> None:
+async def test_a_proxy_that_will_not_connect_says_nothing_of_the_target(net: LabNetwork, status: int) -> None:
     proxy = "http://{}:{}".format(*http_proxy(net, status))
     assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
-async def closes(stream: Stream) -> None:
+async def closes(stream: ServerStream) -> None:
     await stream.reader.read(1)
 
 
-async def resets(stream: Stream) -> None:
+async def resets(stream: ServerStream) -> None:
     await stream.reader.read(1)
     stream.reset()
 
 
-async def greets_then_resets(stream: Stream) -> None:
+async def greets_then_resets(stream: ServerStream) -> None:
     await stream.reader.readexactly(3)
     await stream.send(b"\x05\x00")
     await stream.reader.readexactly(1)
     stream.reset()
 
 
-async def wants_a_password(stream: Stream) -> None:
+async def wants_a_password(stream: ServerStream) -> None:
     await stream.reader.readexactly(3)
     await stream.send(b"\x05\xff")
     await stream.gone()
 
 
-async def speaks_otherwise(stream: Stream) -> None:
+async def speaks_otherwise(stream: ServerStream) -> None:
     await stream.reader.readexactly(3)
     await stream.send(b"220 mail.example ESMTP\r\n" * 2000)
     await stream.gone()
@@ -172,49 +171,49 @@ async def speaks_otherwise(stream: Stream) -> None:
 @pytest.mark.parametrize("kind", ["socks5", "http"])
 @pytest.mark.parametrize("handler", [closes, resets, speaks_otherwise])
 async def test_a_proxy_that_is_none_is_never_the_targets_failure(
-    net: CensoredNetwork, kind: str, handler: Callable[[Stream], Awaitable[None]]
+    net: LabNetwork, kind: str, handler: Callable[[ServerStream], Awaitable[None]]
 ) -> None:
-    proxy = "{}://{}:{}".format(kind, *server(net.here, handler))
+    proxy = "{}://{}:{}".format(kind, *server(net.listeners, handler))
     assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
 @pytest.mark.parametrize("handler", [greets_then_resets, wants_a_password, forever])
 async def test_a_socks_proxy_that_breaks_off_is_never_the_targets_failure(
-    net: CensoredNetwork, handler: Callable[[Stream], Awaitable[None]]
+    net: LabNetwork, handler: Callable[[ServerStream], Awaitable[None]]
 ) -> None:
-    proxy = "socks5://{}:{}".format(*server(net.here, handler))
+    proxy = "socks5://{}:{}".format(*server(net.listeners, handler))
     tcp = only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp")
     assert is_own_trouble(tcp.failure)
 
 
-async def test_a_proxy_that_is_down_is_never_the_targets_failure(net: CensoredNetwork) -> None:
-    closed = net.here.hold(tcp_socket(LOOPBACK, listening=False)).getsockname()
+async def test_a_proxy_that_is_down_is_never_the_targets_failure(net: LabNetwork) -> None:
+    closed = net.listeners.hold(tcp_socket(LOOPBACK, listening=False)).getsockname()
     for kind in ("socks5", "http"):
         tcp = only(await controlled(net, "tcp://127.0.0.9:9", f"{kind}://{closed[0]}:{closed[1]}"), "tcp")
         assert is_own_trouble(tcp.failure)
         assert (tcp.error or "").startswith("ProxyUnusable: path control: the proxy cannot be reached")
 
 
-async def test_a_proxy_that_never_accepts_is_never_the_targets_failure(net: CensoredNetwork) -> None:
+async def test_a_proxy_that_never_accepts_is_never_the_targets_failure(net: LabNetwork) -> None:
     silent = net.add_site("silent.x.test", connect="unanswered")
     proxy = f"socks5://{silent.address}:{silent.port}"
     assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp").failure)
 
 
 async def test_a_proxy_that_greets_and_then_waits_for_the_target_is_a_timeout_of_the_target(
-    net: CensoredNetwork,
+    net: LabNetwork,
 ) -> None:
-    async def waits(stream: Stream) -> None:
+    async def waits(stream: ServerStream) -> None:
         await stream.reader.readexactly(3)
         await stream.send(b"\x05\x00")
         await stream.gone()
 
-    proxy = "socks5://{}:{}".format(*server(net.here, waits))
+    proxy = "socks5://{}:{}".format(*server(net.listeners, waits))
     tcp = only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp")
     assert tcp.failure == "generic_timeout_error"
 
 
-async def test_a_control_has_no_follow_ups(net: CensoredNetwork) -> None:
+async def test_a_control_has_no_follow_ups(net: LabNetwork) -> None:
     def wanted(_: Measurement) -> list[Lookup | Attempt]:
         return [Lookup(role="trusted", hop=0, host="site.x.test")]
 
@@ -223,7 +222,7 @@ async def test_a_control_has_no_follow_ups(net: CensoredNetwork) -> None:
     assert {o.role for o in control.observations} == {"main"}
 
 
-async def test_what_a_proxied_path_cannot_carry_is_no_anomaly(net: CensoredNetwork) -> None:
+async def test_what_a_proxied_path_cannot_carry_is_no_anomaly(net: LabNetwork) -> None:
     def wanted(so_far: Measurement) -> list[Lookup | Attempt]:
         return [Lookup(role="again", hop=0, host="site.x.test")] if len(so_far.observations) < 2 else []
 

@@ -15,19 +15,21 @@ from probe.net import address_policy
 from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import censor, resolver, sites
-from schedules.demo.listener import Stream, can_bind
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.listener import ServerStream, can_bind
+from schedules.demo.network import Site
+from tests.lab import site_answers
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, only, session, session_in
 
 OTHER, THIRD = "127.77.8.1", "127.77.8.2"
 
 
-async def seen(net: CensoredNetwork, site: Site | str, **changed: Any) -> Measurement:
+async def seen(net: LabNetwork, site: Site | str, **changed: Any) -> Measurement:
     url = site if isinstance(site, str) else site.url
     return await at_most(60, measure(parse(url, allow_private=True), session_in(net, **changed)))
 
 
-async def test_the_course_of_an_https_target(net: CensoredNetwork) -> None:
+async def test_the_course_of_an_https_target(net: LabNetwork) -> None:
     measured = await seen(net, net.add_site("site.x.test"), families=("ipv4", "ipv6"))
     assert course(measured) == [("dns", None), ("dns", "dns_no_answer"), ("tcp", None), ("tls", None), ("http", None)]
     assert only(measured, "http").detail.title == "site.x.test"
@@ -36,7 +38,7 @@ async def test_the_course_of_an_https_target(net: CensoredNetwork) -> None:
     assert [o.offset_s for o in measured.observations[2:]] == sorted(o.offset_s for o in measured.observations[2:])
 
 
-async def test_the_course_of_an_http_target(net: CensoredNetwork) -> None:
+async def test_the_course_of_an_http_target(net: LabNetwork) -> None:
     assert course(await seen(net, net.add_site("site.x.test", tls=False))) == [
         ("dns", None),
         ("tcp", None),
@@ -44,13 +46,13 @@ async def test_the_course_of_an_http_target(net: CensoredNetwork) -> None:
     ]
 
 
-async def test_an_endpoint_is_measured_as_far_as_its_scheme_goes(net: CensoredNetwork) -> None:
+async def test_an_endpoint_is_measured_as_far_as_its_scheme_goes(net: LabNetwork) -> None:
     site = net.add_site("site.x.test")
     assert course(await seen(net, f"tls://{site.name}:{site.port}")) == [("dns", None), ("tcp", None), ("tls", None)]
     assert course(await seen(net, f"tcp://{site.name}:{site.port}")) == [("dns", None), ("tcp", None)]
 
 
-async def test_a_literal_is_not_looked_up(net: CensoredNetwork) -> None:
+async def test_a_literal_is_not_looked_up(net: LabNetwork) -> None:
     site = net.add_site("site.x.test", tls=False)
     assert course(await seen(net, f"http://{site.address}:{site.port}/")) == [("tcp", None), ("http", None)]
 
@@ -63,16 +65,19 @@ async def test_a_literal_is_not_looked_up(net: CensoredNetwork) -> None:
         ({"connect": "unanswered"}, [("dns", None), ("tcp", "generic_timeout_error")]),
         ({"censored": censor.resets}, [("dns", None), ("tcp", None), ("tls", "connection_reset")]),
         ({"censored": censor.drops}, [("dns", None), ("tcp", None), ("tls", "generic_timeout_error")]),
-        ({"responder": sites.resets}, [("dns", None), ("tcp", None), ("tls", None), ("http", "connection_reset")]),
+        (
+            {"responder": site_answers.resets},
+            [("dns", None), ("tcp", None), ("tls", None), ("http", "connection_reset")],
+        ),
     ],
 )
 async def test_the_course_stops_at_the_first_failure(
-    net: CensoredNetwork, how: dict[str, Any], expected: list[tuple[str, str | None]]
+    net: LabNetwork, how: dict[str, Any], expected: list[tuple[str, str | None]]
 ) -> None:
     assert course(await seen(net, net.add_site("site.x.test", **how), timeout_s=QUICK_S)) == expected
 
 
-async def test_a_private_answer_is_not_connected_to(net: CensoredNetwork) -> None:
+async def test_a_private_answer_is_not_connected_to(net: LabNetwork) -> None:
     measured = await seen(net, net.add_site("site.x.test"), allow_private=False)
     assert course(measured) == [("dns", "dns_bogon_error")]
 
@@ -84,9 +89,9 @@ def hops(measured: Measurement) -> list[tuple[int, str, str]]:
     return [(o.hop, o.step, o.host) for o in measured.observations]
 
 
-async def test_a_redirect_is_a_hop_with_a_look_up_of_its_own(net: CensoredNetwork) -> None:
+async def test_a_redirect_is_a_hop_with_a_look_up_of_its_own(net: LabNetwork) -> None:
     end = net.add_site("end.x.test")
-    start = net.add_site("start.x.test", sites.redirect(end.url), tls=False)
+    start = net.add_site("start.x.test", site_answers.redirect(end.url), tls=False)
     measured = await seen(net, start)
     assert hops(measured) == [
         (0, "dns", start.name), (0, "tcp", start.name), (0, "http", start.name),
@@ -94,34 +99,34 @@ async def test_a_redirect_is_a_hop_with_a_look_up_of_its_own(net: CensoredNetwor
     ]  # fmt: skip
 
 
-async def test_the_same_host_is_not_looked_up_twice(net: CensoredNetwork) -> None:
+async def test_the_same_host_is_not_looked_up_twice(net: LabNetwork) -> None:
     site = net.add_site("site.x.test")
-    start = net.add_site("plain.x.test", sites.redirect(site.url), tls=False)
+    start = net.add_site("plain.x.test", site_answers.redirect(site.url), tls=False)
     net.honest_zone[start.name] = net.honest_zone[site.name]
-    pages = {"/": sites.redirect("/a"), "/a": sites.redirect("//site.x.test:1/b")}
-    again = net.add_site("again.x.test", sites.by_path(pages))
+    pages = {"/": site_answers.redirect("/a"), "/a": site_answers.redirect("//site.x.test:1/b")}
+    again = net.add_site("again.x.test", site_answers.by_path(pages))
     measured = await seen(net, again)
     assert [o.hop for o in measured.observations if o.step == "dns"] == [0, 2]
     assert [(o.hop, o.failure) for o in measured.observations if o.step == "http"] == [(0, None), (1, None)]
 
 
-async def test_from_http_to_https_of_one_host_needs_one_look_up(net: CensoredNetwork) -> None:
+async def test_from_http_to_https_of_one_host_needs_one_look_up(net: LabNetwork) -> None:
     secure = net.add_site("site.x.test")
-    front = sites.serve_site(net.here, secure.address, sites.redirect(secure.url))
+    front = sites.serve_site(net.listeners, secure.address, site_answers.redirect(secure.url))
     measured = await seen(net, f"http://site.x.test:{front[1]}/")
     assert [(o.hop, o.step) for o in measured.observations] == [
         (0, "dns"), (0, "tcp"), (0, "http"), (1, "tcp"), (1, "tls"), (1, "http"),
     ]  # fmt: skip
 
 
-async def test_a_redirect_to_itself_ends(net: CensoredNetwork) -> None:
-    site = net.add_site("site.x.test", sites.redirect("/#again"), tls=False)
+async def test_a_redirect_to_itself_ends(net: LabNetwork) -> None:
+    site = net.add_site("site.x.test", site_answers.redirect("/#again"), tls=False)
     measured = await seen(net, site)
     assert only(measured, "http").detail.location == "/#again"
 
 
-async def test_a_redirect_that_always_goes_on_ends(net: CensoredNetwork) -> None:
-    async def onward(request: sites.Request, stream: Stream) -> None:
+async def test_a_redirect_that_always_goes_on_ends(net: LabNetwork) -> None:
+    async def onward(request: sites.SiteRequest, stream: ServerStream) -> None:
         await stream.send(sites.response(302, Location=request.path + "x"))
 
     measured = await seen(net, net.add_site("site.x.test", onward, tls=False), max_redirects=4)
@@ -133,14 +138,14 @@ async def test_a_redirect_that_always_goes_on_ends(net: CensoredNetwork) -> None
     ["http://[", "http://", "https://user:secret@other.x.test/", "ftp://other.x.test/", "javascript:alert(1)", "tcp://a.x.test:1",
      "http://a..b/", "http://other.x.test:99999/", "http://" + "a" * 3000, "data:,x", "http://x\x7fy.test/"],
 )  # fmt: skip
-async def test_a_redirect_that_leads_nowhere_ends_and_stays_in_the_record(net: CensoredNetwork, location: str) -> None:
-    measured = await seen(net, net.add_site("site.x.test", sites.redirect(location), tls=False))
+async def test_a_redirect_that_leads_nowhere_ends_and_stays_in_the_record(net: LabNetwork, location: str) -> None:
+    measured = await seen(net, net.add_site("site.x.test", site_answers.redirect(location), tls=False))
     page = only(measured, "http").detail
     assert (page.status, page.location) == (302, location)
 
 
-async def test_an_empty_location_is_the_page_itself(net: CensoredNetwork) -> None:
-    measured = await seen(net, net.add_site("site.x.test", sites.redirect(""), tls=False))
+async def test_an_empty_location_is_the_page_itself(net: LabNetwork) -> None:
+    measured = await seen(net, net.add_site("site.x.test", site_answers.redirect(""), tls=False))
     assert only(measured, "http").detail.status == 302
 
 
@@ -151,19 +156,19 @@ def as_if_public(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_redirect_to_a_private_address_is_not_followed(
-    net: CensoredNetwork, monkeypatch: pytest.MonkeyPatch
+    net: LabNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = net.add_site("site.x.test", sites.redirect("http://10.0.0.1/"), tls=False)
+    site = net.add_site("site.x.test", site_answers.redirect("http://10.0.0.1/"), tls=False)
     as_if_public(site, monkeypatch)
     measured = await seen(net, site, allow_private=False)
     assert hops(measured) == [(0, "dns", site.name), (0, "tcp", site.name), (0, "http", site.name)]
 
 
 async def test_a_redirect_to_a_name_with_a_private_address_is_looked_up_but_not_touched(
-    net: CensoredNetwork, monkeypatch: pytest.MonkeyPatch
+    net: LabNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inside = net.add_site("inside.x.test", tls=False)
-    site = net.add_site("site.x.test", sites.redirect(inside.url), tls=False)
+    site = net.add_site("site.x.test", site_answers.redirect(inside.url), tls=False)
     as_if_public(site, monkeypatch)
     measured = await seen(net, site, allow_private=False)
     assert [(o.hop, o.step, o.failure) for o in measured.observations][3:] == [(1, "dns", "dns_bogon_error")]
@@ -174,7 +179,7 @@ async def test_a_redirect_to_a_name_with_a_private_address_is_looked_up_but_not_
 
 @pytest.mark.skipif(not can_bind("::1"), reason="no IPv6 on this machine's loopback")
 @pytest.mark.parametrize("dead", ["ipv4", "ipv6"])
-async def test_one_dead_family_does_not_hide_the_other(net: CensoredNetwork, dead: str) -> None:
+async def test_one_dead_family_does_not_hide_the_other(net: LabNetwork, dead: str) -> None:
     there = net.add_site("site.x.test", at=("::1",) if dead == "ipv4" else (net.host(OTHER),), tls=False)
     net.honest_zone[there.name] = resolver.addresses(net.host(OTHER), "::1")
     measured = await seen(net, there, families=("ipv4", "ipv6"))
@@ -184,7 +189,7 @@ async def test_one_dead_family_does_not_hide_the_other(net: CensoredNetwork, dea
 
 
 @pytest.mark.skipif(not can_bind(OTHER), reason="the loopback has one address")
-async def test_every_address_is_connected_to_but_one_is_fetched_from(net: CensoredNetwork) -> None:
+async def test_every_address_is_connected_to_but_one_is_fetched_from(net: LabNetwork) -> None:
     site = net.add_site("site.x.test", at=(OTHER, THIRD, "127.77.8.3", "127.77.8.4"))
     measured = await seen(net, site)
     connects = [o.address for o in measured.observations if o.step == "tcp"]
@@ -193,7 +198,7 @@ async def test_every_address_is_connected_to_but_one_is_fetched_from(net: Censor
 
 
 @pytest.mark.skipif(not can_bind(OTHER), reason="the loopback has one address")
-async def test_where_the_first_address_is_dead_the_others_are_measured_in_full(net: CensoredNetwork) -> None:
+async def test_where_the_first_address_is_dead_the_others_are_measured_in_full(net: LabNetwork) -> None:
     site = net.add_site("site.x.test", at=(THIRD,))
     net.honest_zone[site.name] = resolver.addresses(OTHER, THIRD)
     measured = await seen(net, site)
@@ -205,7 +210,7 @@ async def test_where_the_first_address_is_dead_the_others_are_measured_in_full(n
 # Follow-ups.
 
 
-async def test_follow_ups_are_executed_with_their_roles(net: CensoredNetwork) -> None:
+async def test_follow_ups_are_executed_with_their_roles(net: LabNetwork) -> None:
     site = net.add_site("site.x.test", censored=censor.resets)
 
     def wanted(so_far: Measurement) -> Sequence[Lookup | Attempt]:
@@ -227,7 +232,7 @@ async def test_follow_ups_are_executed_with_their_roles(net: CensoredNetwork) ->
     assert course(measured, "system") == [("dns", None)]
 
 
-async def test_follow_ups_that_never_have_enough_are_bounded(net: CensoredNetwork) -> None:
+async def test_follow_ups_that_never_have_enough_are_bounded(net: LabNetwork) -> None:
     site = net.add_site("site.x.test", dead=True)
     asked: list[int] = []
 
@@ -241,7 +246,7 @@ async def test_follow_ups_that_never_have_enough_are_bounded(net: CensoredNetwor
     assert len(course(measured, "again")) == MAX_PASSES
 
 
-async def test_a_name_without_a_dot_is_not_asked_of_those_abroad(net: CensoredNetwork) -> None:
+async def test_a_name_without_a_dot_is_not_asked_of_those_abroad(net: LabNetwork) -> None:
     def wanted(so_far: Measurement) -> Sequence[Lookup | Attempt]:
         first = all(o.role == "main" for o in so_far.observations)
         return (
@@ -258,7 +263,7 @@ async def test_a_name_without_a_dot_is_not_asked_of_those_abroad(net: CensoredNe
 
 
 async def test_own_addresses_are_scrubbed_from_what_a_page_echoes(
-    net: CensoredNetwork, monkeypatch: pytest.MonkeyPatch
+    net: LabNetwork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = net.add_site("site.x.test", sites.page("Your address is 192.0.2.77"), tls=False)
     wanted = session_in(net)

@@ -12,68 +12,69 @@ from probe.reference_sites import NetworkReport, check, state_of
 from probe.target import BadTarget
 from schedules.demo import censor, resolver, sites
 from schedules.demo.listener import can_bind
-from schedules.demo.network import CensoredNetwork
+from tests.lab import dns_behaviours, site_answers
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import QUICK_S, at_most, course, session_in
 
 
-async def report(net: CensoredNetwork, *foreign: str, domestic: tuple[str, ...] = (), **changed: Any) -> NetworkReport:
+async def report(net: LabNetwork, *foreign: str, domestic: tuple[str, ...] = (), **changed: Any) -> NetworkReport:
     wanted = {"canaries": foreign, "domestic_canaries": domestic, "timeout_s": QUICK_S} | changed
     return await at_most(60, check(session_in(net, **wanted)))
 
 
-async def test_a_canary_that_works_means_online(net: CensoredNetwork) -> None:
+async def test_a_canary_that_works_means_online(net: LabNetwork) -> None:
     found = await report(net, net.canary.url, net.canary_tls.url, domestic=(net.domestic_canary.url,))
     assert found.state == "online"
     assert [line.rsplit(": ", 1)[1] for line in found.evidence] == ["works"] * 3
     assert [course(m)[-1] for m in found.measurements] == [("http", None)] * 3
 
 
-async def test_one_canary_of_several_is_enough(net: CensoredNetwork) -> None:
+async def test_one_canary_of_several_is_enough(net: LabNetwork) -> None:
     gone = net.add_site("gone.x.test", dead=True)
     assert (await report(net, gone.url, net.canary_tls.url)).state == "online"
 
 
-async def test_domestic_canaries_alone_mean_restricted(net: CensoredNetwork) -> None:
+async def test_domestic_canaries_alone_mean_restricted(net: LabNetwork) -> None:
     net.censored |= {net.canary.name: censor.drops, net.canary_tls.name: censor.resets}
     found = await report(net, net.canary.url, net.canary_tls.url, domestic=(net.domestic_canary.url,))
     assert found.state == "restricted"
 
 
-async def test_nothing_at_all_means_offline(net: CensoredNetwork) -> None:
-    net.lies |= {site.name: resolver.silence for site in (net.canary, net.canary_tls, net.domestic_canary)}
+async def test_nothing_at_all_means_offline(net: LabNetwork) -> None:
+    net.lies |= {site.name: dns_behaviours.silence for site in (net.canary, net.canary_tls, net.domestic_canary)}
     found = await report(net, net.canary.url, net.canary_tls.url, domestic=(net.domestic_canary.url,))
     assert found.state == "offline"
 
 
 @pytest.mark.parametrize(
     "answer",
-    [sites.login_page(), sites.redirect("http://portal.x.test/login"), sites.answers(sites.response(511)),
+    [site_answers.login_page(), site_answers.redirect("http://portal.x.test/login"), sites.answers(sites.response(511)),
      sites.answers(sites.response(200, b""))],
 )  # fmt: skip
-async def test_a_page_in_the_canarys_place_is_a_portal(net: CensoredNetwork, answer: sites.Responder) -> None:
+async def test_a_page_in_the_canarys_place_is_a_portal(net: LabNetwork, answer: sites.Responder) -> None:
     hijacked = net.add_site("hijacked.x.test", answer, tls=False)
     found = await report(net, hijacked.url)
     assert found.state == "portal"
     assert {o.hop for m in found.measurements for o in m.observations} == {0}, "a portal's redirect is not followed"
 
 
-async def test_a_certificate_that_is_not_the_canarys_is_a_portal(net: CensoredNetwork) -> None:
-    net.censored[net.canary_tls.name] = censor.diverts(net.add_interceptor(sites.login_page()))
+async def test_a_certificate_that_is_not_the_canarys_is_a_portal(net: LabNetwork) -> None:
+    net.censored[net.canary_tls.name] = censor.diverts(net.add_interceptor(site_answers.login_page()))
     assert (await report(net, net.canary_tls.url)).state == "portal"
 
 
-async def test_a_name_led_to_a_private_address_is_a_portal(net: CensoredNetwork) -> None:
+async def test_a_name_led_to_a_private_address_is_a_portal(net: LabNetwork) -> None:
     net.lies[net.canary.name] = resolver.addresses("10.0.0.1")
     assert (await report(net, net.canary.url, allow_private=False)).state == "portal"
 
 
-async def test_the_word_success_is_a_canarys_body_too(net: CensoredNetwork) -> None:
+async def test_the_word_success_is_a_canarys_body_too(net: LabNetwork) -> None:
     site = net.add_site("success.x.test", sites.answers(sites.response(200, b"success\n")), tls=False)
     assert (await report(net, site.url)).state == "online"
 
 
 @pytest.mark.skipif(not can_bind("127.77.8.1"), reason="the loopback has one address")
-async def test_a_canary_with_several_addresses_works_though_its_last_step_is_a_connect(net: CensoredNetwork) -> None:
+async def test_a_canary_with_several_addresses_works_though_its_last_step_is_a_connect(net: LabNetwork) -> None:
     at = ("127.77.8.1", "127.77.8.2")
     site = net.add_site("many.x.test", sites.no_content(), tls=False, at=at)
     assert (await report(net, site.url)).state == "online"
@@ -82,20 +83,20 @@ async def test_a_canary_with_several_addresses_works_though_its_last_step_is_a_c
 
 
 @pytest.mark.parametrize("scheme", ["tls", "tcp"])
-async def test_an_endpoint_can_be_a_canary(net: CensoredNetwork, scheme: str) -> None:
+async def test_an_endpoint_can_be_a_canary(net: LabNetwork, scheme: str) -> None:
     site = net.canary_tls
     assert (await report(net, f"{scheme}://{site.name}:{site.port}")).state == "online"
     net.honest_zone[site.name] = resolver.nxdomain
     assert (await report(net, f"{scheme}://{site.name}:{site.port}")).state == "offline"
 
 
-async def test_without_canaries_the_network_is_taken_for_fine_and_the_report_says_so(net: CensoredNetwork) -> None:
+async def test_without_canaries_the_network_is_taken_for_fine_and_the_report_says_so(net: LabNetwork) -> None:
     found = await report(net)
     assert (found.state, found.measurements) == ("online", ())
     assert "no canaries" in found.evidence[0]
 
 
-async def test_a_canary_that_is_no_target_is_an_error_of_the_configuration(net: CensoredNetwork) -> None:
+async def test_a_canary_that_is_no_target_is_an_error_of_the_configuration(net: LabNetwork) -> None:
     with pytest.raises(BadTarget, match="ftp"):
         await report(net, "ftp://canary.example/")
 
@@ -107,7 +108,7 @@ def test_states() -> None:
     assert state_of(["something else answers", "works"], ["no answer"]) == "online"
 
 
-async def test_the_families_that_canaries_were_connected_in_are_shown_to_work(net: CensoredNetwork) -> None:
+async def test_the_families_that_canaries_were_connected_in_are_shown_to_work(net: LabNetwork) -> None:
     dead = net.add_site("dead.x.test", dead=True)
     assert (await report(net, net.canary.url, dead.url)).families == ("ipv4",)
     assert (await report(net, dead.url)).families == ()
@@ -127,40 +128,38 @@ def dated(by: timedelta, **fields: str) -> sites.Responder:
         (timedelta(days=20000), "20000 days behind"),
     ],
 )
-async def test_a_wrong_clock_is_noticed_by_what_the_canaries_say(
-    net: CensoredNetwork, by: timedelta, says: str
-) -> None:
+async def test_a_wrong_clock_is_noticed_by_what_the_canaries_say(net: LabNetwork, by: timedelta, says: str) -> None:
     site = net.add_site("dated.x.test", dated(by), tls=False)
     found = await report(net, site.url)
     assert says in (found.facts.clock or "")
     assert found.facts.clock in found.facts.sentences
 
 
-async def test_a_clock_that_agrees_within_a_minute_is_right(net: CensoredNetwork) -> None:
+async def test_a_clock_that_agrees_within_a_minute_is_right(net: LabNetwork) -> None:
     site = net.add_site("dated.x.test", dated(timedelta(seconds=-30)), tls=False)
     found = (await report(net, site.url)).facts
     assert found.clock is None
     assert 20 < (found.clock_off_s or 0) < 40
 
 
-async def test_an_answer_that_a_cache_kept_for_hours_says_nothing_of_our_clock(net: CensoredNetwork) -> None:
+async def test_an_answer_that_a_cache_kept_for_hours_says_nothing_of_our_clock(net: LabNetwork) -> None:
     site = net.add_site("dated.x.test", dated(timedelta(hours=-5), age=str(5 * 3600)), tls=False)
     assert (await report(net, site.url)).facts.clock is None
 
 
-async def test_one_server_with_a_wrong_clock_does_not_make_ours_wrong(net: CensoredNetwork) -> None:
+async def test_one_server_with_a_wrong_clock_does_not_make_ours_wrong(net: LabNetwork) -> None:
     right = [net.add_site(f"right{n}.x.test", dated(timedelta(0)), tls=False).url for n in range(2)]
     wrong = net.add_site("wrong.x.test", dated(timedelta(days=400)), tls=False).url
     assert (await report(net, *right, wrong)).facts.clock is None
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 0000 99:99:99 GMT", "Mon, 01 Jan 0001 00:00:00 +9999"])
-async def test_a_date_that_is_none_says_nothing(net: CensoredNetwork, date: str) -> None:
+async def test_a_date_that_is_none_says_nothing(net: LabNetwork, date: str) -> None:
     site = net.add_site("dated.x.test", sites.answers(sites.response(204, date=date)), tls=False)
     assert (await report(net, site.url)).facts.clock_off_s is None
 
 
-async def test_a_portals_clock_is_not_believed(net: CensoredNetwork) -> None:
+async def test_a_portals_clock_is_not_believed(net: LabNetwork) -> None:
     page = sites.answers(sites.response(200, b"<h1>Log in</h1>", date="Mon, 01 Jan 2001 00:00:00 GMT"))
     site = net.add_site("portal.x.test", page, tls=False)
     found = await report(net, site.url)

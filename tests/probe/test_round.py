@@ -16,8 +16,9 @@ from probe.round import measure_all
 from probe.session import Session
 from probe.target import parse
 from schedules.demo import censor, resolver
-from schedules.demo.listener import Address, Listeners, Stream
-from schedules.demo.network import CensoredNetwork
+from schedules.demo.listener import Address, Listeners, ServerStream
+from tests.lab import dns_behaviours
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import at_most, course, forever, server, session, session_in
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -52,7 +53,7 @@ async def test_no_more_than_the_concurrency_are_under_way_and_an_address_bears_n
     under_way: set[str] = set()
     most = there = most_there = 0
 
-    async def count(stream: Stream) -> None:
+    async def count(stream: ServerStream) -> None:
         nonlocal there, most_there
         there += 1
         most_there = max(most_there, there)
@@ -91,10 +92,10 @@ async def test_targets_are_taken_as_they_are_needed(here: Listeners) -> None:
     assert taken < 20
 
 
-async def test_closing_the_iterator_ends_what_is_under_way(net: CensoredNetwork) -> None:
+async def test_closing_the_iterator_ends_what_is_under_way(net: LabNetwork) -> None:
     quick = net.add_site("quick.x.test")
     slow = [net.add_site(f"slow{n}.x.test", censored=censor.drops) for n in range(5)]
-    silent = net.add_site("silent.x.test", lie=resolver.silence)
+    silent = net.add_site("silent.x.test", lie=dns_behaviours.silence)
     targets = [parse(site.url) for site in [*slow, silent, quick]]
     wanted = session_in(net)
     async with aclosing(measure_all(targets, wanted, itself)) as measured:
@@ -102,7 +103,7 @@ async def test_closing_the_iterator_ends_what_is_under_way(net: CensoredNetwork)
     assert wanted.limits._slots == {}
 
 
-async def test_a_reader_that_is_cancelled_leaves_nothing(net: CensoredNetwork) -> None:
+async def test_a_reader_that_is_cancelled_leaves_nothing(net: LabNetwork) -> None:
     targets = [parse(net.add_site(f"slow{n}.x.test", censored=censor.drops).url) for n in range(5)]
     got: list[Measurement] = []
 
@@ -160,7 +161,7 @@ async def test_a_slow_reader_is_waited_for(here: Listeners) -> None:
         assert finished <= 1 + 4 + 4, "one read, four waiting, four in hand"
 
 
-async def test_addresses_shared_by_many_names_never_lock_up(net: CensoredNetwork) -> None:
+async def test_addresses_shared_by_many_names_never_lock_up(net: LabNetwork) -> None:
     at = [net.host(f"127.77.9.{n}") for n in range(4)]
     first = net.add_site("site0.x.test", at=tuple(at), tls=False)
     for n in range(1, 40):
@@ -177,7 +178,7 @@ async def _all(targets: Iterable[Target], wanted: Session) -> list[Measurement]:
     return [m async for m, _ in measure_all(targets, wanted, itself)]
 
 
-async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: CensoredNetwork) -> None:
+async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: LabNetwork) -> None:
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)
     targets = [parse(url) for _ in range(30) for url in (dead.url, live.url)]
@@ -198,7 +199,7 @@ class Watched(Pace):
         return super().has_room(loading, waiting)
 
 
-async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: CensoredNetwork) -> None:
+async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: LabNetwork) -> None:
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)
     targets = [parse(url) for _ in range(12) for url in (dead.url, live.url)]
@@ -209,8 +210,8 @@ async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: C
     assert all(loading >= 0 and waiting >= 0 and loading + waiting <= 20 for loading, waiting in pace.asked)
 
 
-async def test_a_target_that_goes_on_after_a_wait_is_counted_again(net: CensoredNetwork) -> None:
-    slow = net.add_site("slow.x.test", tls=False, lie=resolver.silence)
+async def test_a_target_that_goes_on_after_a_wait_is_counted_again(net: LabNetwork) -> None:
+    slow = net.add_site("slow.x.test", tls=False, lie=dns_behaviours.silence)
     resumed: list[tuple[int, int]] = []
     pace = Watched(1, 20)
 

@@ -12,7 +12,7 @@ from probe.net.network import RealNetwork
 from probe.net.path import Path
 from probe.target import parse
 from schedules.demo import sites
-from schedules.demo.network import CensoredNetwork
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import session_in
 
 
@@ -27,10 +27,10 @@ class Patient(RealNetwork):
         self.waited.append(seconds)
 
 
-async def test_an_attempt_waits_on_the_networks_clock_and_sends_the_innocent_name_as_host(net: CensoredNetwork) -> None:
+async def test_an_attempt_waits_on_the_networks_clock_and_sends_the_innocent_name_as_host(net: LabNetwork) -> None:
     heard: list[str] = []
 
-    async def respond(request: sites.Request, stream: sites.Stream) -> None:
+    async def respond(request: sites.SiteRequest, stream: sites.Stream) -> None:
         heard.append(request.host)
         await sites.page("Any")(request, stream)
 

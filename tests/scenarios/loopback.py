@@ -19,10 +19,13 @@ from results.judge.follow_up import wants_control
 from results.judge.verdict import Context, Verdict
 from schedules.config.load import load
 from schedules.demo import censor, sites
-from schedules.demo.listener import Stream
-from schedules.demo.network import CensoredNetwork, Site
-from schedules.demo.resolver import addresses, code, injected, silence
+from schedules.demo.listener import ServerStream
+from schedules.demo.network import Site
+from schedules.demo.resolver import addresses, code
 from schedules.round.session import control_session, session_of
+from tests.lab import censor_actions, site_answers
+from tests.lab.dns_behaviours import injected, silence
+from tests.lab.network import LabNetwork
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
@@ -33,7 +36,7 @@ class Wire:
     """One situation: how its site is built, and what the verdict has to be."""
 
     name: str
-    build: Callable[[CensoredNetwork, str], Site]
+    build: Callable[[LabNetwork, str], Site]
     outcome: str
     method: str | None = None
     trigger: str | None = None
@@ -43,59 +46,59 @@ class Wire:
     """Another scheme than the site's own: the endpoint at its port."""
 
 
-def _site(**how: object) -> Callable[[CensoredNetwork, str], Site]:
+def _site(**how: object) -> Callable[[LabNetwork, str], Site]:
     return lambda net, name: net.add_site(name, **how)  # type: ignore[arg-type]
 
 
-def _page(responder: sites.Responder, **how: object) -> Callable[[CensoredNetwork, str], Site]:
+def _page(responder: sites.Responder, **how: object) -> Callable[[LabNetwork, str], Site]:
     return lambda net, name: net.add_site(name, responder, **how)  # type: ignore[arg-type]
 
 
-def _certificate(make: Callable[[CensoredNetwork, str], ssl.SSLContext]) -> Callable[[CensoredNetwork, str], Site]:
+def _certificate(make: Callable[[LabNetwork, str], ssl.SSLContext]) -> Callable[[LabNetwork, str], Site]:
     return lambda net, name: net.add_site(name, context=make(net, name))
 
 
-def _intercepted(net: CensoredNetwork, name: str) -> Site:
+def _intercepted(net: LabNetwork, name: str) -> Site:
     return net.add_site(name, censored=censor.diverts(net.add_interceptor(sites.page("Intercepted"))))
 
 
-def _led_to_stub(net: CensoredNetwork, name: str) -> Site:
+def _led_to_stub(net: LabNetwork, name: str) -> Site:
     site = net.add_site(name, lie=addresses(STUB))
     net.add_stub(STUB, site.port, sites.answers(censor.block_answer()), net.interceptor.context("stub.x.test"))
     return site
 
 
-def _led_to_a_plain_stub(net: CensoredNetwork, name: str) -> Site:
+def _led_to_a_plain_stub(net: LabNetwork, name: str) -> Site:
     site = net.add_site(name, sites.page("News", kib=30), tls=False, lie=addresses(STUB))
     net.add_stub(STUB, site.port, sites.answers(censor.block_answer(encoding="cp1251")))
     return site
 
 
-def _led_nowhere(net: CensoredNetwork, name: str) -> Site:
+def _led_nowhere(net: LabNetwork, name: str) -> Site:
     return net.add_site(name, lie=addresses("127.77.0.67"))
 
 
-def _injected(net: CensoredNetwork, name: str) -> Site:
+def _injected(net: LabNetwork, name: str) -> Site:
     site = net.add_site(name)
     net.lies[name] = injected(addresses("127.77.0.67"), addresses(site.address))
     return site
 
 
-def _lingering(net: CensoredNetwork, name: str) -> Site:
+def _lingering(net: LabNetwork, name: str) -> Site:
     site = net.add_site(name, censored=censor.resets)
-    net.policy = censor.lingers(net.policy, site.address, 1.0)
+    net.policy = censor_actions.lingers(net.policy, site.address, 1.0)
     return site
 
 
-def _ill_for_its_own_name(net: CensoredNetwork, name: str) -> Site:
-    async def respond(request: sites.Request, stream: Stream) -> None:
-        await (sites.closes if request.host == name else sites.page("Another"))(request, stream)
+def _ill_for_its_own_name(net: LabNetwork, name: str) -> Site:
+    async def respond(request: sites.SiteRequest, stream: ServerStream) -> None:
+        await (site_answers.closes if request.host == name else sites.page("Another"))(request, stream)
 
     return net.add_site(name, respond, tls=False)
 
 
-def _gone(rcode: dns.rcode.Rcode) -> Callable[[CensoredNetwork, str], Site]:
-    def build(net: CensoredNetwork, name: str) -> Site:
+def _gone(rcode: dns.rcode.Rcode) -> Callable[[LabNetwork, str], Site]:
+    def build(net: LabNetwork, name: str) -> Site:
         site = net.add_site(name)
         net.honest_zone[name] = code(rcode)
         return site
@@ -103,21 +106,23 @@ def _gone(rcode: dns.rcode.Rcode) -> Callable[[CensoredNetwork, str], Site]:
     return build
 
 
-def _loop(net: CensoredNetwork, name: str) -> Site:
-    return net.add_site(name, sites.by_path({"/": sites.redirect("/b"), "/b": sites.redirect("/")}))
+def _loop(net: LabNetwork, name: str) -> Site:
+    return net.add_site(
+        name, site_answers.by_path({"/": site_answers.redirect("/b"), "/b": site_answers.redirect("/")})
+    )
 
 
-def _upgrades_to_the_reset(net: CensoredNetwork, name: str) -> Site:
+def _upgrades_to_the_reset(net: LabNetwork, name: str) -> Site:
     secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"), censored=censor.resets)
-    return net.add_site(name, sites.redirect(secure.url), tls=False)
+    return net.add_site(name, site_answers.redirect(secure.url), tls=False)
 
 
-def _upgrades(net: CensoredNetwork, name: str) -> Site:
+def _upgrades(net: LabNetwork, name: str) -> Site:
     secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"))
-    return net.add_site(name, sites.redirect(secure.url), tls=False)
+    return net.add_site(name, site_answers.redirect(secure.url), tls=False)
 
 
-def _cdn(net: CensoredNetwork, name: str) -> Site:
+def _cdn(net: LabNetwork, name: str) -> Site:
     """Two addresses with the same certificate and port; each resolver knows one."""
     site = net.add_site(name, at=("127.77.3.1", "127.77.3.2"))
     net.lies[name], net.honest_zone[name] = addresses("127.77.3.1"), addresses("127.77.3.2")
@@ -143,9 +148,9 @@ SITUATIONS = (
     Wire("sni-reset", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed"),
     Wire("sni-reset-alone", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed", control=False),
     Wire("sni-drop", _site(censored=censor.drops), "blocked", "tls.timeout", "name", "confirmed"),
-    Wire("sni-close", _site(censored=censor.closes), "blocked", "tls.eof", "name", "confirmed"),
+    Wire("sni-close", _site(censored=censor_actions.closes), "blocked", "tls.eof", "name", "confirmed"),
     Wire("sni-lingering", _lingering, "blocked", "tls.reset", "name", "confirmed"),
-    Wire("sni-alert", _site(censored=censor.alerts()), "blocked", "tls.alert", "name", "probable"),
+    Wire("sni-alert", _site(censored=censor_actions.alerts()), "blocked", "tls.alert", "name", "probable"),
     Wire("intercepted", _intercepted, "blocked", "tls.mitm", None, "probable"),
     Wire("intercepted-alone", _intercepted, "inconclusive", control=False),
     Wire(
@@ -158,7 +163,7 @@ SITUATIONS = (
     ),
     Wire(
         "page-redirect",
-        _page(sites.page("News", kib=30), tls=False, censored=censor.block_redirect()),
+        _page(sites.page("News", kib=30), tls=False, censored=censor_actions.block_redirect()),
         "blocked",
         "http.blockpage",
         "name",
@@ -178,10 +183,10 @@ SITUATIONS = (
     ),
     Wire("host-reset", _site(tls=False, censored=censor.resets), "blocked", "http.reset", "name", "probable"),
     Wire("host-drop", _site(tls=False, censored=censor.drops), "blocked", "http.timeout", "name", "probable"),
-    Wire("host-close", _site(tls=False, censored=censor.closes), "blocked", "http.eof", "name", "probable"),
+    Wire("host-close", _site(tls=False, censored=censor_actions.closes), "blocked", "http.eof", "name", "probable"),
     Wire(
         "freeze",
-        _page(sites.page("Large", kib=256), censored=censor.freezes_after(24_000)),
+        _page(sites.page("Large", kib=256), censored=censor_actions.freezes_after(24_000)),
         "blocked",
         "http.stall",
         None,
@@ -192,10 +197,10 @@ SITUATIONS = (
     Wire("honest", _site(), "reachable", confidence="confirmed"),
     Wire("honest-alone", _site(), "reachable", confidence="confirmed", control=False),
     Wire("large", _page(sites.page("Large", kib=2048)), "reachable", confidence="confirmed"),
-    Wire("slow", _page(sites.trickle(1500, 0.02, 100)), "reachable", confidence="confirmed"),
+    Wire("slow", _page(site_answers.trickle(1500, 0.02, 100)), "reachable", confidence="confirmed"),
     Wire("cdn", _cdn, "reachable", confidence="confirmed"),
     Wire("loop", _loop, "reachable", confidence="confirmed"),
-    Wire("broken-redirect", _page(sites.redirect("https://[")), "reachable", confidence="confirmed"),
+    Wire("broken-redirect", _page(site_answers.redirect("https://[")), "reachable", confidence="confirmed"),
     Wire("upgrade", _upgrades, "reachable", confidence="confirmed"),
     Wire("plain", _site(tls=False), "reachable", confidence="probable"),
     Wire("plain-alone", _site(tls=False), "reachable", confidence="possible", control=False),
@@ -205,7 +210,7 @@ SITUATIONS = (
     Wire("error-page", _page(sites.answers(sites.response(500, b"ill"))), "reachable", confidence="confirmed"),
     Wire("challenge", _page(CHALLENGE), "denied", confidence="confirmed"),
     Wire("plain-challenge", _page(CHALLENGE, tls=False), "denied", confidence="probable"),
-    Wire("geoblock", _page(sites.geoblock()), "denied", confidence="confirmed"),
+    Wire("geoblock", _page(site_answers.geoblock()), "denied", confidence="confirmed"),
     Wire("rate-limit", _page(sites.answers(sites.response(429, b"less"))), "denied", confidence="confirmed"),
     Wire("dead", _site(dead=True), "down", confidence="probable"),
     Wire("dead-alone", _site(dead=True), "inconclusive", control=False),
@@ -214,21 +219,21 @@ SITUATIONS = (
         "wrong-host", _certificate(lambda net, _: net.authority.context("other.x.test")), "down", confidence="probable"
     ),
     Wire("picky", _certificate(lambda net, _: net.authority.only_for("other.x.test")), "down", confidence="probable"),
-    Wire("closing", _page(sites.closes), "down", confidence="probable"),
-    Wire("resetting", _page(sites.resets), "down", confidence="probable"),
-    Wire("mute", _page(sites.no_answer), "down", confidence="probable"),
-    Wire("half-page", _page(sites.ends_after(5000)), "down", confidence="probable"),
+    Wire("closing", _page(site_answers.closes), "down", confidence="probable"),
+    Wire("resetting", _page(site_answers.resets), "down", confidence="probable"),
+    Wire("mute", _page(site_answers.no_answer), "down", confidence="probable"),
+    Wire("half-page", _page(site_answers.ends_after(5000)), "down", confidence="probable"),
     Wire("ill-for-its-own-name", _ill_for_its_own_name, "down", confidence="probable"),
-    Wire("stalling", _page(sites.stalls_after(5000)), "down", confidence="probable"),
+    Wire("stalling", _page(site_answers.stalls_after(5000)), "down", confidence="probable"),
     Wire("no-such-name", _gone(dns.rcode.NXDOMAIN), "down", confidence="probable"),
     Wire("broken-zone", _gone(dns.rcode.SERVFAIL), "down", confidence="probable"),
-    Wire("not-http", _page(sites.not_http), "down", confidence="probable"),
+    Wire("not-http", _page(site_answers.not_http), "down", confidence="probable"),
 )
 
 
 async def judge_all(timeout_s: float = 1.0) -> dict[str, Verdict]:
     """Build every situation into one network, measure and judge them all at once; verdicts by situation."""
-    async with CensoredNetwork(populate=None, timeout_s=timeout_s) as net:
+    async with LabNetwork(timeout_s=timeout_s) as net:
         urls = {}
         for wire in SITUATIONS:
             site = wire.build(net, f"{wire.name}.x.test")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from schedules.demo.network import CensoredNetwork
+from tests.lab.network import LabNetwork
 from tests.schedules.lab import Lab
 
 
@@ -15,7 +15,7 @@ from tests.schedules.lab import Lab
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     monkeypatch.setenv("REACHPROBE_CONSENT", "yes")
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path))
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
+    async with LabNetwork(timeout_s=5.0) as net:
         made = Lab(net, tmp_path)
         made.configure()
         yield made

@@ -11,7 +11,8 @@ from typing import Any
 
 from schedules import cli
 from schedules.demo import censor
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.network import Site
+from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 class Lab:
     """`good` is an honest site, `reset` one whose handshakes are reset by name."""
 
-    def __init__(self, net: CensoredNetwork, folder: Path) -> None:
+    def __init__(self, net: LabNetwork, folder: Path) -> None:
         self.net = net
         self.folder = folder
         self.db = folder / "x.db"

@@ -10,15 +10,16 @@ from probe.net.per_address import AddressLimits
 from probe.session import Session
 from probe.settings import Settings
 from probe.target import parse
-from schedules.demo.network import CensoredNetwork
-from schedules.demo.resolver import Behaviour, addresses, injected
+from schedules.demo.resolver import Behaviour, addresses
+from tests.lab.dns_behaviours import injected
+from tests.lab.network import LabNetwork
 
 FORGED, HONEST = "127.77.9.1", "127.77.9.2"
 
 
 async def answers_to(behaviour: Behaviour) -> list[Observation]:
     """The observations of one A question, asked of a resolver that behaves so."""
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         net.lies["site.x.test"] = behaviour
         host, port = net.system_resolver
         session = Session(

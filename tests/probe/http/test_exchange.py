@@ -11,7 +11,8 @@ from probe.http.download import PartialDownload
 from probe.http.exchange import FetchFailed, fetch
 from schedules.demo import sites
 from schedules.demo.authority import Authority
-from schedules.demo.listener import Listeners, Stream
+from schedules.demo.listener import Listeners, ServerStream
+from tests.lab import site_answers
 from tests.probe.loopback import LOOPBACK, at_most
 
 
@@ -25,9 +26,9 @@ def download(here: Listeners, tmp_path: Path) -> Callable[..., Awaitable[object]
 
 
 async def test_a_file_is_downloaded_with_its_stamp(download: Callable[..., Awaitable[object]], tmp_path: Path) -> None:
-    seen: list[sites.Request] = []
+    seen: list[sites.SiteRequest] = []
 
-    async def respond(request: sites.Request, stream: Stream) -> None:
+    async def respond(request: sites.SiteRequest, stream: ServerStream) -> None:
         seen.append(request)
         fresh = "if-none-match" not in request.fields
         await stream.send(sites.response(200 if fresh else 304, b"a;b" if fresh else b"", ETag='"1"'))
@@ -42,8 +43,9 @@ async def test_a_file_is_downloaded_with_its_stamp(download: Callable[..., Await
 
 @pytest.mark.parametrize(
     "responder",
-    [sites.closes, sites.resets, sites.ends_after(100), sites.endless_body, sites.endless_headers, sites.not_http,
-     sites.redirect("/list.csv"), sites.redirect("http://["), sites.answers(sites.response(404))],
+    [site_answers.closes, site_answers.resets, site_answers.ends_after(100), site_answers.endless_body,
+     site_answers.endless_headers, site_answers.not_http,
+     site_answers.redirect("/list.csv"), site_answers.redirect("http://["), sites.answers(sites.response(404))],
 )  # fmt: skip
 async def test_a_download_that_fails_says_so_in_one_line(
     download: Callable[..., Awaitable[object]], responder: sites.Responder
@@ -59,16 +61,16 @@ async def test_a_redirect_from_https_down_to_http_is_refused_and_the_server_ther
     here: Listeners, tmp_path: Path, hops: int
 ) -> None:
     authority = Authority(tmp_path)
-    asked: list[sites.Request] = []
+    asked: list[sites.SiteRequest] = []
 
-    async def plain(request: sites.Request, stream: Stream) -> None:
+    async def plain(request: sites.SiteRequest, stream: ServerStream) -> None:
         asked.append(request)
         await stream.send(sites.response(200, b"forged on the way"))
 
     _, port = sites.serve_site(here, LOOPBACK, plain)
     leads_to = f"http://{LOOPBACK}:{port}/list.csv"
     for _ in range(hops):
-        _, port = sites.serve_site(here, LOOPBACK, sites.redirect(leads_to), authority.context(LOOPBACK))
+        _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(leads_to), authority.context(LOOPBACK))
         leads_to = f"https://{LOOPBACK}:{port}/list.csv"
     into = tmp_path / "list.csv"
     with pytest.raises(FetchFailed, match=rf"^{leads_to}: {LOOPBACK} redirects to http://{LOOPBACK}, .*not followed$"):
@@ -82,7 +84,7 @@ async def test_a_redirect_to_https_is_followed(here: Listeners, tmp_path: Path, 
     authority = Authority(tmp_path)
     context = authority.context(LOOPBACK)
     _, port = sites.serve_site(here, LOOPBACK, sites.answers(sites.response(200, b"a;b")), context)
-    leads = sites.redirect(f"https://{LOOPBACK}:{port}/list.csv")
+    leads = site_answers.redirect(f"https://{LOOPBACK}:{port}/list.csv")
     _, port = sites.serve_site(here, LOOPBACK, leads, context if first == "https" else None)
     into = tmp_path / "list.csv"
     await at_most(30, fetch(f"{first}://{LOOPBACK}:{port}/list.csv", into, ca_file=str(authority.ca_file)))
@@ -93,8 +95,8 @@ async def test_a_redirect_to_http_between_two_to_https_is_refused(here: Listener
     authority = Authority(tmp_path)
     context = authority.context(LOOPBACK)
     _, port = sites.serve_site(here, LOOPBACK, sites.answers(sites.response(200, b"a;b")), context)
-    _, port = sites.serve_site(here, LOOPBACK, sites.redirect(f"https://{LOOPBACK}:{port}/"))
-    _, port = sites.serve_site(here, LOOPBACK, sites.redirect(f"http://{LOOPBACK}:{port}/"), context)
+    _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(f"https://{LOOPBACK}:{port}/"))
+    _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(f"http://{LOOPBACK}:{port}/"), context)
     with pytest.raises(FetchFailed, match="not followed"):
         await at_most(30, fetch(f"https://{LOOPBACK}:{port}/", tmp_path / "list.csv", ca_file=str(authority.ca_file)))
 
@@ -113,7 +115,7 @@ class Halting:
         self.breaks_off = True
         self.says: dict[str, str] = {}
 
-    async def __call__(self, request: sites.Request, stream: Stream) -> None:
+    async def __call__(self, request: sites.SiteRequest, stream: ServerStream) -> None:
         wanted = request.fields.get("range")
         self.asked.append(wanted)
         if self.breaks_off:

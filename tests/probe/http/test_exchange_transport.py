@@ -26,10 +26,10 @@ from probe.steps import dns as dns_step
 from probe.target import parse
 from schedules.demo import sites
 from schedules.demo.authority import Authority
-from schedules.demo.listener import Listeners, Stream, tcp_socket
+from schedules.demo.listener import Listeners, ServerStream, tcp_socket
 from tests.probe.loopback import LOOPBACK, NAME, QUICK_S, at_most, new_log, session, settings
 
-Act = Callable[[h2.connection.H2Connection, int, Stream], Awaitable[None]]
+Act = Callable[[h2.connection.H2Connection, int, ServerStream], Awaitable[None]]
 CAP = 64 * 1024
 OK = [(":status", "200"), ("content-type", "text/html"), ("x-mixed", "Case")]
 PAGE = sites.html("Over two")
@@ -40,10 +40,10 @@ def authority(tmp_path: Path) -> Authority:
     return Authority(tmp_path)
 
 
-def speaking_h2(act: Act) -> Callable[[Stream], Awaitable[None]]:
+def speaking_h2(act: Act) -> Callable[[ServerStream], Awaitable[None]]:
     """A server that does `act` with the first request of each connection, then waits for the client to leave."""
 
-    async def serve(stream: Stream) -> None:
+    async def serve(stream: ServerStream) -> None:
         lax = h2.config.H2Configuration(client_side=False, validate_outbound_headers=False, header_encoding="utf-8")
         connection = h2.connection.H2Connection(lax)
         connection.initiate_connection()
@@ -77,7 +77,7 @@ def exchange_of(measured: Measurement) -> Observation:
 
 
 async def test_a_page_over_http_2(here: Listeners, authority: Authority) -> None:
-    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
         connection.send_headers(number, OK)
         connection.send_data(number, PAGE, end_stream=True)
 
@@ -88,7 +88,7 @@ async def test_a_page_over_http_2(here: Listeners, authority: Authority) -> None
 
 
 async def test_a_packed_page_over_http_2(here: Listeners, authority: Authority) -> None:
-    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
         connection.send_headers(number, [*OK, ("content-encoding", "gzip")])
         connection.send_data(number, gzip.compress(PAGE), end_stream=True)
 
@@ -96,7 +96,7 @@ async def test_a_packed_page_over_http_2(here: Listeners, authority: Authority) 
 
 
 async def test_the_size_cap_holds_over_http_2(here: Listeners, authority: Authority) -> None:
-    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
         connection.send_headers(number, OK)
         for _ in range(2000):
             connection.send_data(number, bytes(16000))
@@ -106,80 +106,84 @@ async def test_the_size_cap_holds_over_http_2(here: Listeners, authority: Author
     assert (seen.failure, seen.detail.length, seen.detail.truncated) == (None, CAP, True)
 
 
-async def headers_then_stall(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def headers_then_stall(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, OK)
 
 
-async def says_nothing(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def says_nothing(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     pass
 
 
-async def goes_away(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def goes_away(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.close_connection(error_code=11, last_stream_id=0)
 
 
-async def goes_away_after_headers(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def goes_away_after_headers(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, OK)
     connection.close_connection(error_code=2)
 
 
-async def resets_the_stream(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def resets_the_stream(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.reset_stream(number, error_code=8)
 
 
-async def resets_the_stream_in_the_body(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def resets_the_stream_in_the_body(
+    connection: h2.connection.H2Connection, number: int, stream: ServerStream
+) -> None:
     connection.send_headers(number, OK)
     connection.send_data(number, b"abc")
     connection.reset_stream(number)
 
 
-async def garbles_the_headers(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def garbles_the_headers(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     await stream.send(b"\x00\x00\x04\x01\x04" + number.to_bytes(4, "big") + b"\xff\xff\xff\xff")
 
 
-async def garbles_the_body(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def garbles_the_body(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, OK)
     await stream.send(connection.data_to_send())
     await asyncio.sleep(0.02)  # so that the body's garbage comes to a client that is reading the body
     await stream.send(b"\x00\x00\x08\x04\x00\x00\x00\x00\x09garbaged" + bytes(50))
 
 
-async def speaks_of_another_stream(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def speaks_of_another_stream(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, OK)
     await stream.send(connection.data_to_send())
     await asyncio.sleep(0.02)
     await stream.send(b"\x00\x00\x01\x00\x00" + (number + 2).to_bytes(4, "big") + b"x")
 
 
-async def gives_no_number(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def gives_no_number(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, [(":status", "abc")], end_stream=True)
 
 
-async def answers_in_http_1(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def answers_in_http_1(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     await stream.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
 
-async def promises_another_length(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def promises_another_length(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, [*OK, ("content-length", "5")])
     connection.send_data(number, b"abc", end_stream=True)
 
 
-async def pings_without_end(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def pings_without_end(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     for _ in range(100_000):
         await stream.send((b"\x00\x00\x08\x06\x00\x00\x00\x00\x00" + bytes(8)) * 100)
 
 
-async def continues_headers_without_end(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def continues_headers_without_end(
+    connection: h2.connection.H2Connection, number: int, stream: ServerStream
+) -> None:
     await stream.send(b"\x00\x00\x01\x01\x00" + number.to_bytes(4, "big") + b"\x88")
     for _ in range(100_000):
         await stream.send(b"\x00\x10\x00\x09\x00" + number.to_bytes(4, "big") + bytes(4096))
 
 
-async def hangs_up(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def hangs_up(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     stream.writer.close()
 
 
-async def hangs_up_in_the_body(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+async def hangs_up_in_the_body(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
     connection.send_headers(number, OK)
     connection.send_data(number, b"abc")
     await stream.send(connection.data_to_send())
@@ -208,7 +212,7 @@ async def test_what_goes_wrong_over_http_2_has_a_name(
 
 
 async def test_a_trusted_resolver_may_speak_http_2(here: Listeners, authority: Authority) -> None:
-    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
         response = dns.message.make_response(dns.message.make_query(NAME, "A", id=0))
         response.answer.append(dns.rrset.from_text(NAME + ".", 60, "IN", "A", "192.0.2.1"))
         connection.send_headers(number, [(":status", "200"), ("content-type", "application/dns-message")])
@@ -224,7 +228,7 @@ async def test_a_trusted_resolver_may_speak_http_2(here: Listeners, authority: A
 
 
 async def test_bytes_that_are_no_tls_in_the_middle_of_a_page_end_it(here: Listeners, authority: Authority) -> None:
-    async def injected(stream: Stream) -> None:
+    async def injected(stream: ServerStream) -> None:
         await stream.reader.readuntil(b"\r\n\r\n")
         await stream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc")
         stream.sock.send(b"\x17\x03\x03\x00\x20" + bytes(32))
@@ -251,7 +255,7 @@ async def test_frames_without_end_are_ended(here: Listeners, authority: Authorit
 async def test_a_measurement_over_http_2_can_be_cancelled(here: Listeners, authority: Authority) -> None:
     started = asyncio.Event()
 
-    async def act(connection: h2.connection.H2Connection, number: int, stream: Stream) -> None:
+    async def act(connection: h2.connection.H2Connection, number: int, stream: ServerStream) -> None:
         connection.send_headers(number, OK)
         started.set()
 

@@ -11,10 +11,10 @@ import uvloop
 
 from probe.measure import measure
 from probe.target import parse
-from schedules.demo import censor, resolver, sites
-from schedules.demo.blackhole import leave_unanswered
-from schedules.demo.listener import can_bind
-from schedules.demo.network import CensoredNetwork
+from schedules.demo import censor, resolver
+from schedules.demo.listener import can_bind, leave_unanswered
+from tests.lab import censor_actions, dns_behaviours, site_answers
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import QUICK_S, course, session_in
 
 RUNNERS = [asyncio.run, uvloop.run]
@@ -22,10 +22,10 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 CENSORED: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
     "reset": ({"censored": censor.resets}, ("tls", "connection_reset")),
     "dropped": ({"censored": censor.drops}, ("tls", "generic_timeout_error")),
-    "closed": ({"censored": censor.closes}, ("tls", "eof_error")),
+    "closed": ({"censored": censor_actions.closes}, ("tls", "eof_error")),
     "unanswered": ({"connect": "unanswered"}, ("tcp", "generic_timeout_error")),
     "refused": ({"connect": "refused"}, ("tcp", "connection_refused")),
-    "stalled": ({"responder": sites.stalls_after(100)}, ("http", "generic_timeout_error")),
+    "stalled": ({"responder": site_answers.stalls_after(100)}, ("http", "generic_timeout_error")),
     "honest": ({}, ("http", None)),
 }  # fmt: skip
 
@@ -33,7 +33,7 @@ CENSORED: dict[str, tuple[dict[str, Any], tuple[str, str | None]]] = {
 @pytest.mark.parametrize("run", RUNNERS, ids=["asyncio", "uvloop"])
 def test_every_event_loop_sees_the_same(run: Run) -> None:
     async def situation() -> dict[str, tuple[str, str | None]]:
-        async with CensoredNetwork(populate=None) as net:
+        async with LabNetwork() as net:
             made = {name: net.add_site(f"{name}.x.test", **how) for name, (how, _) in CENSORED.items()}
             measured = await asyncio.gather(
                 *(measure(parse(site.url), session_in(net, timeout_s=QUICK_S)) for site in made.values())
@@ -48,17 +48,18 @@ def test_every_event_loop_sees_the_same(run: Run) -> None:
 @pytest.mark.parametrize("kind", ["silent resolver", "dropped", "unanswered", "stalled", "half open"])
 def test_a_measurement_can_be_cancelled_anywhere_and_leaves_nothing(run: Run, kind: str) -> None:
     kinds: dict[str, dict[str, Any]] = {
-        "silent resolver": {"lie": resolver.silence}, "dropped": {"censored": censor.drops},
-        "unanswered": {"connect": "unanswered"}, "stalled": {"responder": sites.stalls_after(100)}, "half open": {},
+        "silent resolver": {"lie": dns_behaviours.silence}, "dropped": {"censored": censor.drops},
+        "unanswered": {"connect": "unanswered"}, "half open": {},
+        "stalled": {"responder": site_answers.stalls_after(100)},
     }  # fmt: skip
 
     async def situation() -> int:
-        async with CensoredNetwork(populate=None) as net:
+        async with LabNetwork() as net:
             site = net.add_site("site.x.test", **kinds[kind])
             if kind == "half open":  # one address has finished its handshake while the other still waits for an answer
                 net.honest_zone[site.name] = resolver.addresses(site.address, "::1")
                 if can_bind("::1"):
-                    leave_unanswered(net.here, "::1", site.port)
+                    leave_unanswered(net.listeners, "::1", site.port)
             wanted = session_in(net, families=("ipv4", "ipv6"))
             task = asyncio.create_task(measure(parse(site.url, allow_private=True), wanted))
             await asyncio.sleep(0.15)

@@ -19,7 +19,7 @@ from probe.http.exchange import Exchange, Request, exchange
 from probe.net.streams import Stream, TlsStream, receive_exactly, receive_until
 from probe.net.tls_context import BadTrust, client_context
 from schedules.demo.listener import Listeners
-from schedules.demo.listener import Stream as ServerStream
+from schedules.demo.listener import ServerStream as ServerStream
 from tests.probe.loopback import about, at_most, new_log, server
 
 

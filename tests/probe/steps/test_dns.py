@@ -25,8 +25,9 @@ from probe.session import Session
 from probe.steps import dns as step
 from probe.target import parse
 from schedules.demo import resolver as zone
-from schedules.demo.listener import Address, Listeners, Stream, udp_socket
-from schedules.demo.network import CensoredNetwork
+from schedules.demo.listener import Address, Listeners, ServerStream, udp_socket
+from tests.lab import dns_behaviours
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import (
     LOOPBACK,
     NAME,
@@ -43,7 +44,7 @@ ONE = zone.addresses("192.0.2.1", "2001:db8::1")
 TRANSPORTS = ["udp", "tcp", "tls", "https"]
 
 
-async def ask(net: CensoredNetwork, transport: str, behaviour: zone.Behaviour, **changed: object) -> Observation:
+async def ask(net: LabNetwork, transport: str, behaviour: zone.Behaviour, **changed: object) -> Observation:
     """One A question for NAME to the resolver of that transport, which behaves so."""
     net.honest_zone[NAME] = behaviour
     host, port = {"tls": net.dot, "https": net.doh}.get(transport, net.trusted_plain)
@@ -63,7 +64,7 @@ async def ask_at(text: str, query_type: str = "A", **changed: object) -> Observa
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_an_honest_answer(net: CensoredNetwork, transport: str) -> None:
+async def test_an_honest_answer(net: LabNetwork, transport: str) -> None:
     seen = await ask(net, transport, ONE)
     assert seen.failure is None
     assert (seen.detail.addresses, seen.detail.rcode, seen.detail.truncated) == (("192.0.2.1",), 0, False)
@@ -74,27 +75,27 @@ async def test_an_honest_answer(net: CensoredNetwork, transport: str) -> None:
 @pytest.mark.parametrize(
     ("behaviour", "failure", "rcode"),
     [
-        (zone.nxdomain, "dns_nxdomain_error", 3), (zone.servfail, "dns_servfail_error", 2),
-        (zone.refused, "dns_refused_error", 5), (zone.empty, "dns_no_answer", 0),
+        (zone.nxdomain, "dns_nxdomain_error", 3), (dns_behaviours.servfail, "dns_servfail_error", 2),
+        (dns_behaviours.refused, "dns_refused_error", 5), (dns_behaviours.empty, "dns_no_answer", 0),
         (zone.code(dns.rcode.NOTIMP), "dns_server_misbehaving", 4),
         (zone.code(dns.rcode.FORMERR), "dns_server_misbehaving", 1),
     ],
 )  # fmt: skip
 async def test_a_reply_that_gives_no_address_has_a_name(
-    net: CensoredNetwork, transport: str, behaviour: zone.Behaviour, failure: str, rcode: int
+    net: LabNetwork, transport: str, behaviour: zone.Behaviour, failure: str, rcode: int
 ) -> None:
     seen = await ask(net, transport, behaviour)
     assert (seen.failure, seen.detail.rcode) == (failure, rcode)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_silence_is_a_timeout(net: CensoredNetwork, transport: str) -> None:
-    seen = await ask(net, transport, zone.silence, timeout_s=QUICK_S)
+async def test_silence_is_a_timeout(net: LabNetwork, transport: str) -> None:
+    seen = await ask(net, transport, dns_behaviours.silence, timeout_s=QUICK_S)
     assert (seen.failure, seen.detail.rcode, seen.detail.answers) == ("generic_timeout_error", None, ())
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_closed_port_is_a_refusal_of_the_connection(net: CensoredNetwork, transport: str) -> None:
+async def test_a_closed_port_is_a_refusal_of_the_connection(net: LabNetwork, transport: str) -> None:
     with socket.socket() as closed:
         closed.bind((LOOPBACK, 0))
         port = closed.getsockname()[1]
@@ -102,38 +103,38 @@ async def test_a_closed_port_is_a_refusal_of_the_connection(net: CensoredNetwork
     assert (seen.failure, seen.detail.rcode) == ("connection_refused", None)
 
 
-async def test_the_whole_chain_of_aliases_is_kept(net: CensoredNetwork) -> None:
-    seen = await ask(net, "udp", zone.cname("edge.x.test", "Far.X.test", to=["192.0.2.1", "192.0.2.2"]))
+async def test_the_whole_chain_of_aliases_is_kept(net: LabNetwork) -> None:
+    seen = await ask(net, "udp", dns_behaviours.cname("edge.x.test", "Far.X.test", to=["192.0.2.1", "192.0.2.2"]))
     aliases, literals = seen.detail.answers[:2], seen.detail.answers[2:]
     assert [(a.type, a.value) for a in aliases] == [("CNAME", "edge.x.test"), ("CNAME", "far.x.test")]
     assert {(a.type, a.value) for a in literals} == {("A", "192.0.2.1"), ("A", "192.0.2.2")}
     assert all(a.ttl == zone.TTL for a in seen.detail.answers)
 
 
-async def test_an_alias_that_leads_nowhere_is_no_answer(net: CensoredNetwork) -> None:
-    seen = await ask(net, "udp", zone.cname("edge.x.test"))
+async def test_an_alias_that_leads_nowhere_is_no_answer(net: LabNetwork) -> None:
+    seen = await ask(net, "udp", dns_behaviours.cname("edge.x.test"))
     assert (seen.failure, len(seen.detail.answers)) == ("dns_no_answer", 1)
 
 
-async def test_a_private_answer_is_a_bogon_unless_it_is_allowed(net: CensoredNetwork) -> None:
+async def test_a_private_answer_is_a_bogon_unless_it_is_allowed(net: LabNetwork) -> None:
     behaviour = zone.addresses("10.0.0.1")
     seen = await ask(net, "udp", behaviour, allow_private=False)
     assert (seen.failure, seen.detail.addresses, seen.error_code) == ("dns_bogon_error", ("10.0.0.1",), 0)
     assert (await ask(net, "udp", behaviour)).failure is None
 
 
-async def test_one_public_address_among_private_ones_is_enough(net: CensoredNetwork) -> None:
+async def test_one_public_address_among_private_ones_is_enough(net: LabNetwork) -> None:
     seen = await ask(net, "udp", zone.addresses("10.0.0.1", "9.9.9.9"), allow_private=False)
     assert seen.failure is None
 
 
-async def test_an_answer_cut_short_over_udp_is_asked_for_again_over_tcp(net: CensoredNetwork) -> None:
-    seen = await ask(net, "udp", zone.truncated(ONE))
+async def test_an_answer_cut_short_over_udp_is_asked_for_again_over_tcp(net: LabNetwork) -> None:
+    seen = await ask(net, "udp", dns_behaviours.truncated(ONE))
     assert (seen.failure, seen.detail.addresses, seen.detail.truncated) == (None, ("192.0.2.1",), False)
 
 
-async def test_an_answer_with_another_id_is_not_believed(net: CensoredNetwork) -> None:
-    seen = await ask(net, "udp", zone.wrong_id_first(zone.addresses("198.51.100.1"), ONE))
+async def test_an_answer_with_another_id_is_not_believed(net: LabNetwork) -> None:
+    seen = await ask(net, "udp", dns_behaviours.wrong_id_first(zone.addresses("198.51.100.1"), ONE))
     assert seen.detail.addresses == ("192.0.2.1",)
 
 
@@ -143,15 +144,15 @@ def for_another_name(query: dns.message.Message, transport: str) -> zone.Packets
     return zone.addresses("198.51.100.1")(other, transport)
 
 
-async def test_an_answer_to_another_question_is_not_believed(net: CensoredNetwork) -> None:
-    seen = await ask(net, "udp", zone.injected(for_another_name, ONE))
+async def test_an_answer_to_another_question_is_not_believed(net: LabNetwork) -> None:
+    seen = await ask(net, "udp", dns_behaviours.injected(for_another_name, ONE))
     assert seen.detail.addresses == ("192.0.2.1",)
     seen = await ask(net, "udp", for_another_name, timeout_s=QUICK_S)
     assert (seen.failure, seen.detail.answers) == ("dns_server_misbehaving", ())
 
 
 @pytest.mark.parametrize("transport", ["tcp", "tls", "https"])
-async def test_an_answer_to_another_question_in_a_stream_has_a_name(net: CensoredNetwork, transport: str) -> None:
+async def test_an_answer_to_another_question_in_a_stream_has_a_name(net: LabNetwork, transport: str) -> None:
     seen = await ask(net, transport, for_another_name)
     assert (seen.failure, seen.detail.answers) == ("dns_reply_with_wrong_query_id", ())
 
@@ -166,13 +167,13 @@ def many(count: int) -> zone.Behaviour:
     return answer
 
 
-async def test_of_four_thousand_records_a_bounded_number_is_kept(net: CensoredNetwork) -> None:
+async def test_of_four_thousand_records_a_bounded_number_is_kept(net: LabNetwork) -> None:
     seen = await ask(net, "tcp", many(4000))
     assert seen.failure is None
     assert len(seen.detail.answers) == step.MAX_ANSWERS
 
 
-async def test_of_five_thousand_records_the_addresses_among_them_are_kept_bounded(net: CensoredNetwork) -> None:
+async def test_of_five_thousand_records_the_addresses_among_them_are_kept_bounded(net: LabNetwork) -> None:
     """As many as a message of 65,535 bytes can hold: 2,000 addresses, and 3,000 empty records of types unknown."""
     addresses = many(2000)
 
@@ -226,7 +227,7 @@ async def test_a_garbled_answer_has_a_name_over_udp_and_tcp(here: Listeners, hos
     seen = await ask_at(f"udp://{host}:{port}", timeout_s=QUICK_S)
     assert (seen.failure, seen.detail.rcode) == ("dns_server_misbehaving", None)
 
-    async def framed(stream: Stream) -> None:
+    async def framed(stream: ServerStream) -> None:
         answer = hostile(await stream.reader.readexactly(int.from_bytes(await stream.reader.readexactly(2), "big")))
         await stream.send(len(answer).to_bytes(2, "big") + answer)
 
@@ -255,7 +256,7 @@ async def test_a_flood_of_strays_holds_up_nobody(here: Listeners) -> None:
     ],
 )  # fmt: skip
 async def test_a_stream_that_is_no_dns_has_a_name(here: Listeners, answer: bytes, failure: str) -> None:
-    async def send(stream: Stream) -> None:
+    async def send(stream: ServerStream) -> None:
         await stream.reader.read(100)
         await stream.send(answer)
 
@@ -264,7 +265,7 @@ async def test_a_stream_that_is_no_dns_has_a_name(here: Listeners, answer: bytes
 
 
 @pytest.mark.parametrize("transport", ["tls", "https"])
-async def test_a_trusted_resolver_without_a_valid_certificate_is_none(net: CensoredNetwork, transport: str) -> None:
+async def test_a_trusted_resolver_without_a_valid_certificate_is_none(net: LabNetwork, transport: str) -> None:
     seen = await ask(net, transport, ONE, ca_file=None)
     assert (seen.failure, seen.error_code, seen.detail.answers) == ("ssl_unknown_authority", 20, ())
 
@@ -275,7 +276,7 @@ async def test_a_resolver_that_is_silent_before_tls_is_a_timeout(here: Listeners
     assert (await ask_at(f"{transport}://{host}:{port}", timeout_s=QUICK_S)).failure == "generic_timeout_error"
 
 
-async def test_doh_that_answers_with_a_page_is_misbehaving(net: CensoredNetwork) -> None:
+async def test_doh_that_answers_with_a_page_is_misbehaving(net: LabNetwork) -> None:
     page = net.add_site("doh.x.test", at=(net.host("127.77.0.60"),))
     text = f"https://doh.x.test:{page.port}/dns-query#{page.address}"
     seen = await ask_at(text, ca_file=str(net.authority.ca_file))
@@ -307,7 +308,7 @@ def test_a_query_is_what_dnspython_would_write(query_type: str, identifier: int,
     assert not query_for("x" + host[1:] + "y", query_type, identifier).is_answered_by(response.to_wire())
 
 
-async def test_getaddrinfo_is_asked_for_a_name_without_a_dot(net: CensoredNetwork) -> None:
+async def test_getaddrinfo_is_asked_for_a_name_without_a_dot(net: LabNetwork) -> None:
     measured = await measure(parse("tcp://localhost:9"), session_in(net))
     first = measured.observations[0]
     assert (first.detail.resolver, first.detail.query_type, first.failure) == ("getaddrinfo", "ANY", None)
@@ -329,17 +330,17 @@ def two_nameservers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     return use
 
 
-def silent_or_dead(net: CensoredNetwork, kind: str) -> str:
+def silent_or_dead(net: LabNetwork, kind: str) -> str:
     port = net.trusted_plain[1]
     address = net.host("127.77.0.61")
     if kind == "silent":
-        net.here.hold(udp_socket(address, port))
+        net.listeners.hold(udp_socket(address, port))
     return address
 
 
 @pytest.mark.parametrize("kind", ["silent", "dead"])
 async def test_the_next_nameserver_is_asked_where_one_gives_no_answer(
-    net: CensoredNetwork, kind: str, two_nameservers: Callable[[str, str, int], Awaitable[None]]
+    net: LabNetwork, kind: str, two_nameservers: Callable[[str, str, int], Awaitable[None]]
 ) -> None:
     net.honest_zone[NAME] = zone.addresses(LOOPBACK)
     host, port = net.trusted_plain
@@ -353,7 +354,7 @@ async def test_the_next_nameserver_is_asked_where_one_gives_no_answer(
 
 
 async def test_the_next_nameserver_is_not_asked_where_one_says_no(
-    net: CensoredNetwork, two_nameservers: Callable[[str, str, int], Awaitable[None]]
+    net: LabNetwork, two_nameservers: Callable[[str, str, int], Awaitable[None]]
 ) -> None:
     host, port = net.trusted_plain
     await two_nameservers(host, host, port)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from probe.model import Attempt, Http, Observation
 from probe.steps import http, tcp
 from schedules.demo import sites
-from schedules.demo.listener import Address, Listeners, Stream
-from schedules.demo.sites import Request, Responder, answers, response
+from schedules.demo.listener import Address, Listeners, ServerStream
+from schedules.demo.sites import Responder, SiteRequest, answers, response
+from tests.lab import site_answers
 from tests.probe.loopback import LOOPBACK, NAME, PATIENT_S, QUICK_S, about, at_most, new_log, settings
 
 CAP = 64 * 1024
@@ -67,9 +68,9 @@ async def test_a_page_in_full(here: Listeners) -> None:
 
 
 async def test_the_request_is_a_browsers(here: Listeners) -> None:
-    got: list[Request] = []
+    got: list[SiteRequest] = []
 
-    async def respond(request: Request, stream: Stream) -> None:
+    async def respond(request: SiteRequest, stream: ServerStream) -> None:
         got.append(request)
         await stream.send(response(204))
 
@@ -127,12 +128,12 @@ async def test_the_size_cap_is_no_failure(here: Listeners, size: int) -> None:
 
 
 async def test_an_endless_body_is_cut(here: Listeners) -> None:
-    seen, page = await fetch_from(here, sites.endless_body)
+    seen, page = await fetch_from(here, site_answers.endless_body)
     assert (seen.failure, page.length, page.truncated) == (None, CAP, True)
 
 
 async def test_a_gzip_bomb_stays_small(here: Listeners) -> None:
-    bomb = sites.gzip_bomb(200)
+    bomb = site_answers.gzip_bomb(200)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seen, page = await fetch_from(here, bomb)
     assert (seen.failure, page.length, page.truncated) == (None, CAP, True)
@@ -140,9 +141,9 @@ async def test_a_gzip_bomb_stays_small(here: Listeners) -> None:
 
 
 def endless(head: bytes, piece: bytes) -> Responder:
-    async def respond(_: Request, stream: Stream) -> None:
+    async def respond(_: SiteRequest, stream: ServerStream) -> None:
         await stream.send(head)
-        for _turn in range(sites.FOREVER):
+        for _turn in range(site_answers.FOREVER):
             await stream.send(piece)
 
     return respond
@@ -153,7 +154,7 @@ EMPTY_BLOCKS = b"fde8\r\n" + b"\x00\x00\x00\xff\xff" * 13000 + b"\r\n"
 GZIP_HEAD = b"a\r\n" + gzip.compress(b"")[:10] + b"\r\n"
 WHOLE_GZIP = b"%x\r\n%b\r\n" % (len(gzip.compress(b"x")), gzip.compress(b"x"))
 HOSTILE: dict[str, Responder] = {
-    "header fields without end": sites.endless_headers,
+    "header fields without end": site_answers.endless_headers,
     "a header of one megabyte": answers(response(200, b"", X_Long="x" * 1_000_000)),
     "interim answers without end": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000),
     "a page packed out of nothing": endless(CHUNKED + b"Content-Encoding: gzip\r\n\r\n" + GZIP_HEAD, EMPTY_BLOCKS),
@@ -165,7 +166,7 @@ HOSTILE: dict[str, Responder] = {
     "a length that is no number": answers(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nabc"),
     "two lengths": answers(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd"),
     "a control character in a field": answers(b"HTTP/1.1 200 OK\r\nX-Bad: a\x00b\r\n\r\n"),
-    "no HTTP": sites.not_http,
+    "no HTTP": site_answers.not_http,
 }  # fmt: skip
 
 
@@ -181,10 +182,10 @@ async def test_a_hostile_server_is_named_and_bounded(here: Listeners, hostile: R
 @pytest.mark.parametrize(
     ("responder", "failure", "status"),
     [
-        (sites.closes, "eof_error", None), (sites.resets, "connection_reset", None),
-        (sites.no_answer, "generic_timeout_error", None),
-        (sites.ends_after(1000), "eof_error", 200), (sites.resets_after(1000), "connection_reset", 200),
-        (sites.stalls_after(1000), "generic_timeout_error", 200),
+        (site_answers.closes, "eof_error", None), (site_answers.resets, "connection_reset", None),
+        (site_answers.no_answer, "generic_timeout_error", None),
+        (site_answers.ends_after(1000), "eof_error", 200), (site_answers.resets_after(1000), "connection_reset", 200),
+        (site_answers.stalls_after(1000), "generic_timeout_error", 200),
         (answers(b"HTTP/1.1 200 OK\r\nContent-Le"), "eof_error", None),
         (answers(CHUNKED + b"\r\n5\r\nab"), "eof_error", 200),
     ],
@@ -202,7 +203,7 @@ async def test_an_answer_that_breaks_off_keeps_what_came(
 
 
 async def test_a_trickle_that_never_pauses_ends_by_the_exchange_deadline(here: Listeners) -> None:
-    seen, _ = await fetch_from(here, sites.trickle(100_000, every_s=QUICK_S / 20), timeout_s=QUICK_S)
+    seen, _ = await fetch_from(here, site_answers.trickle(100_000, every_s=QUICK_S / 20), timeout_s=QUICK_S)
     assert seen.failure == "generic_timeout_error"
     assert seen.duration_s >= 3 * QUICK_S * 0.9
 
@@ -213,7 +214,7 @@ async def test_an_upgrade_that_nobody_asked_for_does_not_hang(here: Listeners) -
 
 
 async def test_the_location_is_kept_of_a_redirect_only(here: Listeners) -> None:
-    _, page = await fetch_from(here, sites.redirect("/next"))
+    _, page = await fetch_from(here, site_answers.redirect("/next"))
     assert (page.status, page.location) == (302, "/next")
     _, page = await fetch_from(here, answers(response(201, Location="/made")))
     assert page.location is None
@@ -285,7 +286,7 @@ def test_no_page_has_a_title_that_breaks_anything(text: bytes, codec: str, decla
 
 
 async def test_the_exchange_can_be_cancelled_and_leaves_nothing(here: Listeners) -> None:
-    address = sites.serve_site(here, LOOPBACK, sites.no_answer)
+    address = sites.serve_site(here, LOOPBACK, site_answers.no_answer)
     task = asyncio.create_task(fetch(address, timeout_s=PATIENT_S))
     await asyncio.sleep(0.05)
     task.cancel()

@@ -17,7 +17,9 @@ from probe.steps.svcb import public_name
 from probe.target import parse
 from results.judge.follow_up import FollowUpSettings, follow_up
 from schedules.demo import resolver, sites
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.network import Site
+from tests.lab import dns_behaviours
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import LOOPBACK, QUICK_S, course, session_in
 
 
@@ -33,7 +35,7 @@ def listed(*configurations: bytes) -> bytes:
     return sum(map(len, configurations)).to_bytes(2, "big") + b"".join(configurations)
 
 
-async def seen(net: CensoredNetwork, site: Site, **changed: Any) -> Measurement:
+async def seen(net: LabNetwork, site: Site, **changed: Any) -> Measurement:
     return await measure(parse(site.url, allow_private=True), session_in(net, **changed))
 
 
@@ -42,15 +44,15 @@ def record_of(measured: Measurement) -> Observation:
     return found
 
 
-def publish(net: CensoredNetwork, site: Site, behaviour: resolver.Behaviour) -> None:
+def publish(net: LabNetwork, site: Site, behaviour: resolver.Behaviour) -> None:
     """At the name that a port of its own has."""
     net.honest_zone[f"_{site.port}._https.{site.name}"] = behaviour
 
 
-async def test_what_the_record_offers_is_kept_and_the_course_is_as_without_it(net: CensoredNetwork) -> None:
+async def test_what_the_record_offers_is_kept_and_the_course_is_as_without_it(net: LabNetwork) -> None:
     site = net.add_site("site.x.test")
     record = f'1 . alpn="h3,h2" ech={base64.b64encode(listed(ech("Cover.example"))).decode()}'
-    publish(net, site, resolver.with_https_record(record, resolver.empty))
+    publish(net, site, dns_behaviours.with_https_record(record, dns_behaviours.empty))
     measured = await seen(net, site, https_records=True)
     found = record_of(measured)
     assert (found.failure, found.detail.alpn, found.detail.ech_public_name) == (None, ("h3", "h2"), "Cover.example")
@@ -58,7 +60,7 @@ async def test_what_the_record_offers_is_kept_and_the_course_is_as_without_it(ne
     assert [step for step in course(measured) if step[0] != "svcb"] == course(await seen(net, site))
 
 
-async def test_nobody_is_asked_unless_that_is_wanted(net: CensoredNetwork) -> None:
+async def test_nobody_is_asked_unless_that_is_wanted(net: LabNetwork) -> None:
     site = net.add_site("site.x.test")
     assert "svcb" not in {o.step for o in (await seen(net, site)).observations}
     plain = net.add_site("plain.x.test", tls=False)
@@ -68,15 +70,15 @@ async def test_nobody_is_asked_unless_that_is_wanted(net: CensoredNetwork) -> No
 @pytest.mark.parametrize(
     ("behaviour", "failure"),
     [
-        (resolver.empty, None),
-        (resolver.servfail, "dns_servfail_error"),
+        (dns_behaviours.empty, None),
+        (dns_behaviours.servfail, "dns_servfail_error"),
         (resolver.nxdomain, "dns_nxdomain_error"),
-        (resolver.silence, "generic_timeout_error"),
-        (resolver.with_https_record("0 other.x.test.", resolver.empty), None),
+        (dns_behaviours.silence, "generic_timeout_error"),
+        (dns_behaviours.with_https_record("0 other.x.test.", dns_behaviours.empty), None),
     ],
 )
 async def test_a_resolver_without_the_record_is_no_failure_of_the_target(
-    net: CensoredNetwork, behaviour: resolver.Behaviour, failure: str | None
+    net: LabNetwork, behaviour: resolver.Behaviour, failure: str | None
 ) -> None:
     site = net.add_site("site.x.test")
     publish(net, site, behaviour)
@@ -86,13 +88,13 @@ async def test_a_resolver_without_the_record_is_no_failure_of_the_target(
     assert course(measured)[-1] == ("http", None)
 
 
-async def test_quic_is_tried_where_the_answer_or_the_record_offers_it(net: CensoredNetwork) -> None:
+async def test_quic_is_tried_where_the_answer_or_the_record_offers_it(net: LabNetwork) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as held:
         held.bind((LOOPBACK, 0))
         port = held.getsockname()[1]
     offers = sites.answers(sites.response(200, b"page", Alt_Svc=f'h3=":{port}"; ma=60'))
     answer, record = net.add_site("answer.x.test", offers), net.add_site("record.x.test")
-    publish(net, record, resolver.with_https_record('1 . alpn="h3"', resolver.empty))
+    publish(net, record, dns_behaviours.with_https_record('1 . alpn="h3"', dns_behaviours.empty))
     how = session_in(net, https_records=True, timeout_s=QUICK_S)
     for site, where in ((answer, port), (record, record.port)):
         for wanted in (True, False):

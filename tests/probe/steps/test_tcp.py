@@ -8,8 +8,7 @@ import pytest
 
 from probe.model import Observation
 from probe.steps import tcp
-from schedules.demo.blackhole import leave_unanswered
-from schedules.demo.listener import Address, Listeners, can_bind, tcp_socket
+from schedules.demo.listener import Address, Listeners, can_bind, leave_unanswered, tcp_socket
 from tests.probe.loopback import LOOPBACK, QUICK_S, about, forever, new_log, server, settings
 
 

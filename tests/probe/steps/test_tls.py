@@ -15,7 +15,8 @@ from probe.model import Observation
 from probe.net.streams import MAX_HANDSHAKE_BYTES
 from probe.steps import tcp, tls
 from schedules.demo.authority import Authority
-from schedules.demo.listener import Address, Listeners, Stream, tcp_socket
+from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
+from tests.lab import certificates
 from tests.probe.loopback import (
     LOOPBACK,
     NAME,
@@ -72,7 +73,7 @@ async def test_tls_1_2_is_spoken_too(here: Listeners, authority: Authority) -> N
     ("make", "failure", "code"),
     [
         (lambda a: a.expired(NAME), "ssl_invalid_certificate", 10),
-        (lambda a: a.not_yet_valid(NAME), "ssl_invalid_certificate", 9),
+        (lambda a: certificates.not_yet_valid(a, NAME), "ssl_invalid_certificate", 9),
         (lambda a: a.context("other.x.test"), "ssl_invalid_hostname", 62),
         (lambda a: a.context(NAME, self_signed=True), "ssl_unknown_authority", 18),
     ],
@@ -138,21 +139,21 @@ async def test_an_innocent_name_is_sent_but_not_verified(here: Listeners, author
     assert seen.host == NAME
 
 
-async def hello_then(act: Callable[[Stream], Awaitable[None]], stream: Stream) -> None:
+async def hello_then(act: Callable[[ServerStream], Awaitable[None]], stream: ServerStream) -> None:
     assert (await stream.reader.read(4096))[:1] == b"\x16"
     await act(stream)
 
 
-async def resets(stream: Stream) -> None:
+async def resets(stream: ServerStream) -> None:
     stream.reset()
 
 
-async def closes(stream: Stream) -> None:
+async def closes(stream: ServerStream) -> None:
     stream.writer.close()
 
 
 def says(data: bytes) -> Handler:
-    async def act(stream: Stream) -> None:
+    async def act(stream: ServerStream) -> None:
         await stream.send(data)
         await stream.gone()
 
@@ -184,7 +185,7 @@ async def test_an_alert_in_the_clear_is_kept_by_number(here: Listeners, number: 
 
 
 async def test_an_alert_in_two_pieces_is_kept_too(here: Listeners) -> None:
-    async def in_pieces(stream: Stream) -> None:
+    async def in_pieces(stream: ServerStream) -> None:
         for octet in fatal(112):
             await stream.send(bytes([octet]))
             await asyncio.sleep(0)
@@ -197,7 +198,7 @@ async def test_an_alert_in_two_pieces_is_kept_too(here: Listeners) -> None:
 async def test_a_handshake_without_end_is_ended(here: Listeners) -> None:
     sent = 0
 
-    async def endless(stream: Stream) -> None:
+    async def endless(stream: ServerStream) -> None:
         nonlocal sent
         while sent < 50 * MAX_HANDSHAKE_BYTES:
             await stream.send(b"\x14\x03\x03\x00\x01\x01" * 10000)  # change_cipher_spec, which TLS 1.3 ignores

@@ -23,17 +23,17 @@ from results.hub.control import ControlRequest, Controls
 from results.hub.credentials import Member
 from results.hub.request_body import BadRequest
 from schedules.config.load import load
-from schedules.demo import sites
-from schedules.demo.network import CensoredNetwork
 from schedules.demo.resolver import Behaviour, addresses
 from schedules.hub_server import control
+from tests.lab import site_answers
+from tests.lab.network import LabNetwork
 
 PRIVATE = "127.0.0.1"
 
 
 @pytest.fixture
-async def net() -> AsyncIterator[CensoredNetwork]:
-    async with CensoredNetwork(populate=None, timeout_s=2.0) as made:
+async def net() -> AsyncIterator[LabNetwork]:
+    async with LabNetwork(timeout_s=2.0) as made:
         if not made.own_addresses:
             pytest.skip("the loopback has one address only")
         yield made
@@ -58,7 +58,7 @@ async def secret() -> AsyncIterator[tuple[Secret, int]]:
 
 
 @pytest.fixture
-def controls(net: CensoredNetwork) -> Controls:
+def controls(net: LabNetwork) -> Controls:
     file = net.folder / "hub.toml"
     host, port = net.system_resolver
     file.write_text(
@@ -82,9 +82,7 @@ def failures(measurement: dict[str, Any]) -> list[tuple[str, str | None]]:
     return [(o["step"], o["failure"]) for o in measurement["observations"]]
 
 
-async def test_a_public_target_is_measured_also_at_the_given_addresses(
-    net: CensoredNetwork, controls: Controls
-) -> None:
+async def test_a_public_target_is_measured_also_at_the_given_addresses(net: LabNetwork, controls: Controls) -> None:
     site, other = net.add_site("good.x.test"), net.add_site("other.x.test")
     found = await ask(controls, site.url, other.address)
     assert [step for step, failure in failures(found) if failure is None][:4] == ["dns", "tcp", "tls", "http"]
@@ -93,7 +91,7 @@ async def test_a_public_target_is_measured_also_at_the_given_addresses(
 
 @pytest.mark.parametrize("seen", [(PRIVATE,), ("10.0.0.1",), ("::1",), ("127.77.1.1", PRIVATE), ("nonsense",)])
 async def test_a_private_address_among_the_given_ones_is_422_and_nothing_is_contacted(
-    net: CensoredNetwork, controls: Controls, seen: tuple[str, ...]
+    net: LabNetwork, controls: Controls, seen: tuple[str, ...]
 ) -> None:
     site = net.add_site("good.x.test")
     with pytest.raises(BadRequest) as refused:
@@ -102,7 +100,7 @@ async def test_a_private_address_among_the_given_ones_is_422_and_nothing_is_cont
 
 
 async def test_a_private_target_is_422_by_address_by_name_and_by_a_mixed_name(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int]
+    net: LabNetwork, controls: Controls, secret: tuple[Secret, int]
 ) -> None:
     server, port = secret
     net.honest_zone["inside.x.test"] = addresses(PRIVATE)
@@ -116,7 +114,7 @@ async def test_a_private_target_is_422_by_address_by_name_and_by_a_mixed_name(
 
 
 async def test_a_name_that_changes_after_the_check_is_not_connected_to(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int]
+    net: LabNetwork, controls: Controls, secret: tuple[Secret, int]
 ) -> None:
     server, port = secret
     answers = itertools.chain(["127.77.1.1"], itertools.repeat(PRIVATE))
@@ -129,11 +127,11 @@ async def test_a_name_that_changes_after_the_check_is_not_connected_to(
 
 @pytest.mark.parametrize("host", [PRIVATE, "localhost", "inside.x.test", "[::1]", "[::ffff:127.0.0.1]"])
 async def test_a_redirect_to_a_private_address_is_not_followed(
-    net: CensoredNetwork, controls: Controls, secret: tuple[Secret, int], host: str
+    net: LabNetwork, controls: Controls, secret: tuple[Secret, int], host: str
 ) -> None:
     server, port = secret
     net.honest_zone["inside.x.test"] = addresses(PRIVATE)
-    site = net.add_site("leads.x.test", sites.redirect(f"http://{host}:{port}/"))
+    site = net.add_site("leads.x.test", site_answers.redirect(f"http://{host}:{port}/"))
     found = await ask(controls, site.url)
     assert [o["detail"]["status"] for o in found["observations"] if o["step"] == "http"] == [302]
     assert [o for o in found["observations"] if o["step"] == "tcp" and o["hop"] and o["failure"] is None] == []
@@ -141,7 +139,7 @@ async def test_a_redirect_to_a_private_address_is_not_followed(
 
 
 async def test_parallel_requests_share_a_measurement_that_expires(
-    net: CensoredNetwork,
+    net: LabNetwork,
 ) -> None:
     clock, measured = [0.0], []
     real = RealNetwork(Path())

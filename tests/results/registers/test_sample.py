@@ -11,7 +11,7 @@ import sqlite_utils
 from results.registers import sample_path
 from results.registers.expectation import RegisterLookup
 from results.registers.records import ImportReport
-from schedules.demo.targets import LISTED
+from schedules.demo.network import LISTED
 
 Import = Callable[..., ImportReport]
 NOW = datetime.now(UTC)

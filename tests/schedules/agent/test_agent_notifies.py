@@ -15,9 +15,9 @@ import time_machine
 
 from results.db.store import Store
 from schedules.agent.side_effects import SideEffects
-from schedules.demo.network import CensoredNetwork
 from schedules.notify.apprise_client import Message, NotifyUrl
 from schedules.notify.notifier import Notifier
+from tests.lab.network import LabNetwork
 from tests.schedules.agent.test_agent import BEGIN, CAMPAIGNS, World
 from tests.schedules.metrics.test_metrics import asked, free_port
 from tests.schedules.webhook import Webhook
@@ -98,7 +98,7 @@ async def test_an_agent_that_is_stopped_while_a_receiver_is_silent_ends_soon_and
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         good = net.add_site("good.x.test")
         with Webhook() as hook:
             hook.hold.clear()

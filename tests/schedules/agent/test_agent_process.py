@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from results.db.store import Store
-from schedules.demo.network import CensoredNetwork
 from schedules.runtime.process import MAX_WATCHDOG_S, systemd_notifier, watchdog_s
+from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).parents[3]
 
@@ -36,7 +36,7 @@ class Manager:
 
 
 class Lab:
-    def __init__(self, net: CensoredNetwork, folder: Path) -> None:
+    def __init__(self, net: LabNetwork, folder: Path) -> None:
         self.net, self.folder = net, folder
         self.manager = Manager(folder / "notify")
 
@@ -67,7 +67,7 @@ class Lab:
 
 @pytest.fixture
 async def lab(tmp_path: Path) -> AsyncIterator[Lab]:
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
+    async with LabNetwork(timeout_s=5.0) as net:
         made = Lab(net, tmp_path)
         yield made
         made.manager.close()

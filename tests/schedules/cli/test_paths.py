@@ -6,10 +6,10 @@ import pytest
 
 from probe.net.path import BadPath, Path, usable
 from schedules.config.load import load
-from schedules.demo import censor
 from schedules.demo.listener import can_bind
 from schedules.demo.resolver import nxdomain
 from schedules.round.session import control_session
+from tests.lab import censor_actions
 from tests.probe.loopback import at_most
 from tests.probe.test_control import http_proxy
 from tests.schedules.lab import Lab, rows
@@ -114,7 +114,7 @@ async def test_a_control_whose_path_is_not_there_is_left_out(lab: Lab, capsys: p
 async def test_two_controls_are_both_asked_and_both_kept_with_their_country_and_network(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    frozen = lab.net.add_site("frozen.x.test", censored=censor.closes)
+    frozen = lab.net.add_site("frozen.x.test", censored=censor_actions.closes)
     host, port = lab.net.socks
     more = proxied("other", f"socks5://{host}:{port}", 'country = "NL"\nasn = 64500\nnetwork_name = "Other"\n')
     text = lab.net.config_toml().replace('path = "control"', 'path = "control"\npaths = ["other"]') + more
@@ -140,7 +140,7 @@ async def test_a_control_in_the_vantages_own_country_is_not_counted_and_the_evid
 
 
 async def test_what_another_vantage_recorded_serves_as_a_control(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    shut = lab.net.add_site("shut.x.test", censored=censor.closes)
+    shut = lab.net.add_site("shut.x.test", censored=censor_actions.closes)
     text = lab.net.config_toml().replace('[control]\npath = "control"\n', "")
     abroad = text.replace('country = "RU"\nasn', 'country = "DE"\nasn', 1).replace(
         'name = "demo"', 'name = "berlin"', 1

@@ -20,8 +20,8 @@ from schedules.cli import call
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.demo import censor, sites
-from schedules.demo.network import CensoredNetwork
 from schedules.round.judge import RoundJudge, judge_again
+from tests.lab.network import LabNetwork
 from tests.results.records import HOME, measurement
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ async def test_a_page_that_a_published_list_knows_is_a_block_and_a_later_list_ta
         assert await asyncio.to_thread(call, whole) == 0
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
+    async with LabNetwork(timeout_s=5.0) as net:
         page = censor.answers(sites.response(200, sites.html("Closed", PHRASE)))
         site = net.add_site("news.x.test", tls=False, censored=page)
         config.write_text(net.config_toml())

@@ -13,12 +13,12 @@ import time_machine
 
 from results.db.store import Store
 from schedules import cli
-from schedules.demo.network import CensoredNetwork
 from schedules.plan import due
+from tests.lab.network import LabNetwork
 
 
 class Lab:
-    def __init__(self, net: CensoredNetwork, folder: Path) -> None:
+    def __init__(self, net: LabNetwork, folder: Path) -> None:
         self.net, self.folder = net, folder
         self.urls = [net.add_site(f"site{number}.x.test").url for number in range(3)]
 
@@ -36,7 +36,7 @@ class Lab:
 @pytest.fixture
 async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Lab]:
     monkeypatch.setenv("REACHPROBE_CONSENT", "yes")
-    async with CensoredNetwork(populate=None, timeout_s=5.0) as net:
+    async with LabNetwork(timeout_s=5.0) as net:
         made = Lab(net, tmp_path)
         made.configure()
         yield made

@@ -16,9 +16,9 @@ import pytest
 from results.db.store import Store
 from schedules import cli
 from schedules.demo import censor
-from schedules.demo.network import CensoredNetwork
 from schedules.install import install, units
 from schedules.round import consent
+from tests.lab.network import LabNetwork
 
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >> "$LOG"
@@ -63,10 +63,10 @@ def agree(home: Path) -> None:
 
 
 @pytest.fixture
-async def network(home: Path) -> AsyncIterator[CensoredNetwork]:
+async def network(home: Path) -> AsyncIterator[LabNetwork]:
     """A censored network that the configuration measures, and consent to it."""
     agree(home)
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         good = net.add_site("good.x.test")
         reset = net.add_site("reset.x.test", censored=censor.resets)
         campaign = f'\n[[campaign]]\nname = "all"\ntargets = ["{good.url}", "{reset.url}"]\n'
@@ -99,7 +99,7 @@ def outcomes(home: Path) -> list[str]:
 
 @pytest.mark.parametrize("kind", ["--systemd", "--system"])
 async def test_the_very_line_of_the_unit_measures_what_is_due_and_the_next_finds_nothing_due(
-    kind: str, home: Path, network: CensoredNetwork, capsys: pytest.CaptureFixture[str]
+    kind: str, home: Path, network: LabNetwork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = shown(home, kind, capsys=capsys)
     (line,) = [line for line in text.splitlines() if line.startswith("ExecStart=")]
@@ -118,7 +118,7 @@ async def test_the_very_line_of_the_unit_measures_what_is_due_and_the_next_finds
 
 @pytest.mark.skipif(shutil.which("flock") is None, reason="flock is not here")
 async def test_the_very_line_of_cron_is_silent_measures_and_keeps_out_a_second(
-    home: Path, network: CensoredNetwork, capsys: pytest.CaptureFixture[str]
+    home: Path, network: LabNetwork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = shown(home, "--cron", capsys=capsys)
     assert text.startswith("# crontab\n")
@@ -131,7 +131,7 @@ async def test_the_very_line_of_cron_is_silent_measures_and_keeps_out_a_second(
 
 
 async def test_what_is_wrong_is_not_silent_in_cron(
-    home: Path, network: CensoredNetwork, capsys: pytest.CaptureFixture[str]
+    home: Path, network: LabNetwork, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = shown(home, "--cron", capsys=capsys).splitlines()[3].split(None, 5)[5]
     (home / "c.toml").write_text("[vantage]\nnmae = 1\n")

@@ -17,9 +17,9 @@ import pytest
 from results.db.store import Store
 from schedules import cli
 from schedules.cli._app import App
-from schedules.demo.network import CensoredNetwork
 from schedules.render.tables import header
 from schedules.round import consent
+from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).parents[3]
 PROGRAM = [sys.executable, "-c", "from schedules.cli import main; main()"]
@@ -129,7 +129,7 @@ def test_a_no_is_a_no_and_nothing_is_recorded(home: Path) -> None:
 
 
 async def test_a_terminal_shows_colour_and_progress_in_80_columns_and_no_color_turns_it_off(home: Path) -> None:
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         good = net.add_site("good.x.test")
         (home / "c.toml").write_text(net.config_toml())
         arguments = ["--config", str(home / "c.toml"), "check", good.url]
@@ -146,7 +146,7 @@ async def test_a_terminal_shows_colour_and_progress_in_80_columns_and_no_color_t
 
 
 async def test_doctor_finds_everything_fine_in_a_fine_place(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         (home / "c.toml").write_text(net.config_toml())
         await asyncio.to_thread(cli.call, ["--config", str(home / "c.toml"), "init", "--yes"])
         capsys.readouterr()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from schedules.demo.network import CensoredNetwork, Site
+from schedules.demo.network import Site
+from tests.lab.network import LabNetwork
 
 SHORT_S = 0.3
 """How long a client waits where nothing will ever come."""
@@ -48,14 +49,14 @@ def read_all(sock: socket.socket, most: int = 4 * 1024 * 1024) -> bytes:
 
 
 @pytest.fixture
-async def net() -> AsyncIterator[CensoredNetwork]:
+async def net() -> AsyncIterator[LabNetwork]:
     """A network with resolvers, canaries and a control, and no site."""
-    async with CensoredNetwork(populate=None) as network:
+    async with LabNetwork() as network:
         yield network
 
 
 @pytest.fixture
-def client(net: CensoredNetwork) -> Client:
+def client(net: LabNetwork) -> Client:
     return Client(str(net.authority.ca_file))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from schedules.demo.authority import Authority
+from tests.lab import certificates
 
 
 def handshake(server: ssl.SSLContext, ca_file: Path, name: str) -> ssl.SSLObject:
@@ -62,7 +63,7 @@ def test_an_expired_certificate_is_code_10(authority: Authority) -> None:
 
 
 def test_a_certificate_from_tomorrow_is_code_9(authority: Authority) -> None:
-    assert verify_code(authority.not_yet_valid("new.x.test"), authority, "new.x.test") == 9
+    assert verify_code(certificates.not_yet_valid(authority, "new.x.test"), authority, "new.x.test") == 9
 
 
 def test_a_self_signed_certificate_is_code_18(authority: Authority) -> None:
@@ -84,7 +85,7 @@ def test_an_interceptor_has_a_certificate_for_every_name_it_is_asked_for(tmp_pat
 
 
 def test_a_strict_server_answers_another_name_with_an_alert(authority: Authority) -> None:
-    context = authority.only_for("strict.x.test")
+    context = certificates.only_for(authority, "strict.x.test")
     handshake(context, authority.ca_file, "strict.x.test")
     with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
         handshake(context, authority.ca_file, "innocent.x.test")

@@ -13,13 +13,14 @@ from typing import Any
 import pytest
 
 from schedules.demo import censor, listener
-from schedules.demo.network import CensoredNetwork
+from schedules.demo.network import demo_sites
+from tests.lab.network import LabNetwork
 
 Ask = Callable[..., Awaitable[Any]]
 
 
 async def test_the_demo_has_every_kind_of_outcome() -> None:
-    async with CensoredNetwork() as net:
+    async with LabNetwork(demo_sites) as net:
         assert len(net.targets) == 13
         assert {target.outcome for target in net.targets} == {"blocked", "reachable", "denied", "down"}
         assert len({target.method for target in net.targets}) == 8
@@ -27,7 +28,7 @@ async def test_the_demo_has_every_kind_of_outcome() -> None:
 
 
 async def test_the_configuration_names_everything_a_round_needs() -> None:
-    async with CensoredNetwork(timeout_s=1.5) as net:
+    async with LabNetwork(demo_sites, timeout_s=1.5) as net:
         config = tomllib.loads(net.config_toml())
     network = config["network"]
     assert network["resolvers"] == [f"udp://127.77.0.53:{net.system_resolver[1]}"]
@@ -42,7 +43,7 @@ async def test_the_configuration_names_everything_a_round_needs() -> None:
 async def test_the_program_accepts_the_configuration() -> None:
     from schedules.config import load as config
 
-    async with CensoredNetwork() as net:
+    async with LabNetwork(demo_sites) as net:
         file = net.folder / "demo.toml"
         file.write_text(net.config_toml())
         read = config.load(file, {}, {})
@@ -51,7 +52,7 @@ async def test_the_program_accepts_the_configuration() -> None:
 
 
 async def test_the_register_lists_the_listed_names_of_today() -> None:
-    async with CensoredNetwork() as net:
+    async with LabNetwork(demo_sites) as net:
         first, *rows = net.register_csv().decode("cp1251").splitlines()
         names = {row[1] for row in csv.reader(rows, delimiter=";")}
         listed = {target.name for target in net.targets if target.agreement in ("enforced", "unenforced")}
@@ -61,7 +62,7 @@ async def test_the_register_lists_the_listed_names_of_today() -> None:
 
 async def test_nothing_is_left_behind_when_clients_hang(ask: Ask) -> None:
     before = asyncio.all_tasks()
-    async with CensoredNetwork() as net:
+    async with LabNetwork(demo_sites) as net:
         wechat, line, big = (net.sites[f"{name}.x.test"] for name in ("wechat", "line", "big"))
         clients = [await asyncio.open_connection(site.address, site.port) for site in (wechat, line, big)]
         for _, writer in clients:
@@ -77,7 +78,7 @@ async def test_nothing_is_left_behind_when_clients_hang(ask: Ask) -> None:
 
 
 async def test_two_networks_run_side_by_side() -> None:
-    async with CensoredNetwork() as one, CensoredNetwork() as other:
+    async with LabNetwork(demo_sites) as one, LabNetwork(demo_sites) as other:
         assert one.socks != other.socks
         assert one.authority.ca_file != other.authority.ca_file
 
@@ -85,11 +86,11 @@ async def test_two_networks_run_side_by_side() -> None:
 async def test_a_failure_while_it_is_filled_stops_what_had_started() -> None:
     before = asyncio.all_tasks()
 
-    async def populate(net: CensoredNetwork) -> None:
+    async def populate(net: LabNetwork) -> None:
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError, match="no"):
-        async with CensoredNetwork(populate):
+        async with LabNetwork(populate):
             pass
     assert asyncio.all_tasks() == before
 
@@ -98,7 +99,7 @@ async def test_a_bug_in_a_handler_is_raised_at_the_end_and_not_swallowed(client:
     async def buggy(flow: censor.Flow) -> None:
         raise LookupError("a bug")
 
-    net = await CensoredNetwork(populate=None).__aenter__()
+    net = await LabNetwork().__aenter__()
     site = net.add_site("buggy.x.test", censored=buggy)
     with pytest.raises(ssl.SSLError):
         await ask(client.handshake, site)
@@ -110,7 +111,7 @@ async def test_a_loopback_with_one_address_tells_servers_apart_by_port(
     monkeypatch: pytest.MonkeyPatch, client: Any, ask: Ask
 ) -> None:
     monkeypatch.setattr("schedules.demo.network.can_bind", lambda host: listener.can_bind(host) and ":" in host)
-    async with CensoredNetwork() as net:
+    async with LabNetwork(demo_sites) as net:
         assert {site.address for site in net.sites.values()} == {"127.0.0.1"}
         assert len({site.port for site in net.sites.values()}) == len(net.sites)
         assert "linkedin.x.test" not in net.sites
@@ -124,7 +125,7 @@ def test_it_runs_under_uvloop_too() -> None:
     uvloop = pytest.importorskip("uvloop")
 
     async def visit() -> None:
-        async with CensoredNetwork() as net:
+        async with LabNetwork(demo_sites) as net:
             context = ssl.create_default_context(cafile=str(net.authority.ca_file))
             for name, expected in (("honest.x.test", b"HTTP/1.1 200"), ("challenge.x.test", b"HTTP/1.1 403")):
                 site = net.sites[name]

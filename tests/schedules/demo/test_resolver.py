@@ -15,7 +15,8 @@ import dns.rcode
 import pytest
 
 from schedules.demo import resolver as zone
-from schedules.demo.network import CensoredNetwork
+from tests.lab import dns_behaviours
+from tests.lab.network import LabNetwork
 
 NAME = "wechat.x.test"
 HONEST = zone.addresses("192.0.2.1", "2001:db8::1")
@@ -26,12 +27,12 @@ def query(rdtype: str = "A", name: str = NAME) -> dns.message.Message:
     return dns.message.make_query(name, rdtype)
 
 
-async def over_udp(net: CensoredNetwork, asked: dns.message.Message) -> dns.message.Message:
+async def over_udp(net: LabNetwork, asked: dns.message.Message) -> dns.message.Message:
     host, port = net.system_resolver
     return await asyncio.to_thread(dns.query.udp, asked, host, 5, port)
 
 
-async def datagrams(net: CensoredNetwork, asked: dns.message.Message, count: int) -> list[dns.message.Message]:
+async def datagrams(net: LabNetwork, asked: dns.message.Message, count: int) -> list[dns.message.Message]:
     """The first `count` answers to one query, whatever their ids."""
 
     def listen() -> list[dns.message.Message]:
@@ -48,15 +49,15 @@ def literals(answer: dns.message.Message) -> list[str]:
     return [rdata.to_text() for rrset in answer.answer for rdata in rrset]
 
 
-async def test_addresses_are_told_apart_by_family(net: CensoredNetwork) -> None:
+async def test_addresses_are_told_apart_by_family(net: LabNetwork) -> None:
     net.honest_zone[NAME] = HONEST
     assert literals(await over_udp(net, query("A"))) == ["192.0.2.1"]
     assert literals(await over_udp(net, query("AAAA"))) == ["2001:db8::1"]
     assert literals(await over_udp(net, query("MX"))) == []
 
 
-async def test_an_alias_chain_is_given_whole(net: CensoredNetwork) -> None:
-    net.honest_zone[NAME] = zone.cname("edge.x.test", "far.x.test", to=["192.0.2.1"])
+async def test_an_alias_chain_is_given_whole(net: LabNetwork) -> None:
+    net.honest_zone[NAME] = dns_behaviours.cname("edge.x.test", "far.x.test", to=["192.0.2.1"])
     answer = await over_udp(net, query())
     assert [(rrset.name.to_text(), literal[0].to_text()) for rrset in answer.answer for literal in [list(rrset)]] == [
         ("wechat.x.test.", "edge.x.test."),
@@ -69,13 +70,13 @@ async def test_an_alias_chain_is_given_whole(net: CensoredNetwork) -> None:
     ("behaviour", "rcode"),
     [
         (zone.nxdomain, dns.rcode.NXDOMAIN),
-        (zone.servfail, dns.rcode.SERVFAIL),
-        (zone.refused, dns.rcode.REFUSED),
-        (zone.empty, dns.rcode.NOERROR),
+        (dns_behaviours.servfail, dns.rcode.SERVFAIL),
+        (dns_behaviours.refused, dns.rcode.REFUSED),
+        (dns_behaviours.empty, dns.rcode.NOERROR),
     ],
 )
 async def test_an_answer_may_be_a_code_alone(
-    net: CensoredNetwork, behaviour: zone.Behaviour, rcode: dns.rcode.Rcode
+    net: LabNetwork, behaviour: zone.Behaviour, rcode: dns.rcode.Rcode
 ) -> None:
     net.honest_zone[NAME] = behaviour
     answer = await over_udp(net, query())
@@ -83,19 +84,19 @@ async def test_an_answer_may_be_a_code_alone(
     assert not answer.answer
 
 
-async def test_a_name_nobody_knows_does_not_exist(net: CensoredNetwork) -> None:
+async def test_a_name_nobody_knows_does_not_exist(net: LabNetwork) -> None:
     assert (await over_udp(net, query(name="nobody.x.test"))).rcode() == dns.rcode.NXDOMAIN
 
 
-async def test_a_silent_name_is_never_answered(net: CensoredNetwork, short_s: float) -> None:
-    net.honest_zone[NAME] = zone.silence
+async def test_a_silent_name_is_never_answered(net: LabNetwork, short_s: float) -> None:
+    net.honest_zone[NAME] = dns_behaviours.silence
     host, port = net.system_resolver
     with pytest.raises(dns.exception.Timeout):
         await asyncio.to_thread(dns.query.udp, query(), host, short_s, port)
     assert NAME in net.lying.seen
 
 
-async def test_a_lie_is_told_by_the_system_resolver_alone(net: CensoredNetwork) -> None:
+async def test_a_lie_is_told_by_the_system_resolver_alone(net: LabNetwork) -> None:
     net.honest_zone[NAME] = HONEST
     net.lies[NAME] = FORGED
     host, port = net.trusted_plain
@@ -103,8 +104,8 @@ async def test_a_lie_is_told_by_the_system_resolver_alone(net: CensoredNetwork) 
     assert literals(await asyncio.to_thread(dns.query.udp, query(), host, 5, port)) == ["192.0.2.1"]
 
 
-async def test_a_truncated_answer_is_whole_over_tcp(net: CensoredNetwork) -> None:
-    net.honest_zone[NAME] = zone.truncated(HONEST)
+async def test_a_truncated_answer_is_whole_over_tcp(net: LabNetwork) -> None:
+    net.honest_zone[NAME] = dns_behaviours.truncated(HONEST)
     host, port = net.system_resolver
     short = await over_udp(net, query())
     assert short.flags & dns.flags.TC
@@ -112,28 +113,28 @@ async def test_a_truncated_answer_is_whole_over_tcp(net: CensoredNetwork) -> Non
     assert literals(await asyncio.to_thread(dns.query.tcp, query(), host, 5, port)) == ["192.0.2.1"]
 
 
-async def test_an_injected_answer_comes_first_and_the_honest_one_behind_it(net: CensoredNetwork) -> None:
-    net.honest_zone[NAME] = zone.injected(FORGED, HONEST)
+async def test_an_injected_answer_comes_first_and_the_honest_one_behind_it(net: LabNetwork) -> None:
+    net.honest_zone[NAME] = dns_behaviours.injected(FORGED, HONEST)
     asked = query()
     first, second = await datagrams(net, asked, 2)
     assert [literals(first), literals(second)] == [["198.51.100.1"], ["192.0.2.1"]]
     assert first.id == second.id == asked.id
 
 
-async def test_an_injector_cannot_speak_inside_a_tcp_stream(net: CensoredNetwork) -> None:
-    net.honest_zone[NAME] = zone.injected(FORGED, HONEST)
+async def test_an_injector_cannot_speak_inside_a_tcp_stream(net: LabNetwork) -> None:
+    net.honest_zone[NAME] = dns_behaviours.injected(FORGED, HONEST)
     host, port = net.system_resolver
     assert literals(await asyncio.to_thread(dns.query.tcp, query(), host, 5, port)) == ["192.0.2.1"]
 
 
-async def test_a_stray_answer_with_another_id_comes_before_the_honest_one(net: CensoredNetwork) -> None:
-    net.honest_zone[NAME] = zone.wrong_id_first(FORGED, HONEST)
+async def test_a_stray_answer_with_another_id_comes_before_the_honest_one(net: LabNetwork) -> None:
+    net.honest_zone[NAME] = dns_behaviours.wrong_id_first(FORGED, HONEST)
     asked = query()
     stray, honest = await datagrams(net, asked, 2)
     assert stray.id != asked.id == honest.id
 
 
-async def test_bytes_that_are_no_query_are_ignored_and_the_next_query_is_answered(net: CensoredNetwork) -> None:
+async def test_bytes_that_are_no_query_are_ignored_and_the_next_query_is_answered(net: LabNetwork) -> None:
     net.honest_zone[NAME] = HONEST
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for junk in (b"", b"\x00", b"\xff" * 500, query().to_wire()[:15]):
@@ -141,7 +142,7 @@ async def test_bytes_that_are_no_query_are_ignored_and_the_next_query_is_answere
     assert literals(await over_udp(net, query())) == ["192.0.2.1"]
 
 
-async def test_dns_over_tls_answers_with_a_certificate_for_its_address(net: CensoredNetwork) -> None:
+async def test_dns_over_tls_answers_with_a_certificate_for_its_address(net: LabNetwork) -> None:
     net.honest_zone[NAME] = HONEST
     context = ssl.create_default_context(cafile=str(net.authority.ca_file))
 
@@ -159,19 +160,19 @@ async def test_dns_over_tls_answers_with_a_certificate_for_its_address(net: Cens
     assert await asyncio.to_thread(ask_twice) == ["192.0.2.1", "2001:db8::1"]
 
 
-async def test_dns_over_https_answers_a_post(net: CensoredNetwork) -> None:
+async def test_dns_over_https_answers_a_post(net: LabNetwork) -> None:
     net.honest_zone[NAME] = HONEST
     assert literals(dns.message.from_wire(await asyncio.to_thread(_post, net, query().to_wire()))) == ["192.0.2.1"]
 
 
-async def test_dns_over_https_refuses_what_is_no_post(net: CensoredNetwork) -> None:
+async def test_dns_over_https_refuses_what_is_no_post(net: LabNetwork) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         await asyncio.to_thread(_post, net, None)
     with caught.value as answer:
         assert answer.code == 405
 
 
-def _post(net: CensoredNetwork, wire: bytes | None) -> bytes:
+def _post(net: LabNetwork, wire: bytes | None) -> bytes:
     url = f"https://{net.doh[0]}:{net.doh[1]}/dns-query"
     request = urllib.request.Request(url, wire, {"Content-Type": "application/dns-message"})
     context = ssl.create_default_context(cafile=str(net.authority.ca_file))
@@ -182,6 +183,6 @@ def _post(net: CensoredNetwork, wire: bytes | None) -> bytes:
         return body
 
 
-async def test_the_resolver_remembers_what_it_was_asked(net: CensoredNetwork) -> None:
+async def test_the_resolver_remembers_what_it_was_asked(net: LabNetwork) -> None:
     await over_udp(net, query(name="Asked.X.test"))
     assert net.lying.seen == ["asked.x.test"]

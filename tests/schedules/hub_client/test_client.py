@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from probe.http.api_client import NotAnswered, Way, public_key, server_of
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
-from schedules.demo.listener import Listeners, Stream, tcp_socket
+from schedules.demo.listener import Listeners, ServerStream, tcp_socket
 from schedules.hub_client import client
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.hub_client.test_upload import at_hub, enrolled
@@ -89,7 +89,7 @@ NO_HUBS = [
 
 @pytest.mark.parametrize("answer", NO_HUBS)
 async def test_a_response_of_no_hub_stores_nothing_and_is_a_short_error(answer: bytes) -> None:
-    async def serve(stream: Stream) -> None:
+    async def serve(stream: ServerStream) -> None:
         await stream.reader.readuntil(b"\r\n\r\n")
         stream.writer.write(answer)
 

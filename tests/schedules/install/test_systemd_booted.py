@@ -14,9 +14,9 @@ import pytest
 
 from results.db.store import Store
 from schedules.demo import censor
-from schedules.demo.network import CensoredNetwork
 from schedules.install.units import Start, render
 from schedules.round import consent
+from tests.lab.network import LabNetwork
 from tests.schedules.booted import HOME, PLACE, PROGRAM, SOMEONE, Booted, booted, until, why_not
 
 AT_ONCE = "[Timer]\nRandomizedDelaySec=0\n"
@@ -29,7 +29,7 @@ async def config(tmp_path: Path) -> AsyncIterator[str]:
     """The configuration of a small censored network that the systemd and this test share."""
     if reason := why_not():
         pytest.skip(f"no systemd of our own: {reason}")
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         good = net.add_site("good.x.test")
         reset = net.add_site("reset.x.test", censored=censor.resets)
         text = net.config_toml() + f'\n[[campaign]]\nname = "all"\ntargets = ["{good.url}", "{reset.url}"]\n'

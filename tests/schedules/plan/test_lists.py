@@ -15,11 +15,11 @@ from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
 from schedules.demo import sites
-from schedules.demo.listener import Stream
-from schedules.demo.network import CensoredNetwork
+from schedules.demo.listener import ServerStream
 from schedules.hub_client.download import fetcher
 from schedules.plan.lists import FRESH_S, RETRY_S, copy_of, refresh
 from schedules.plan.selection import from_campaigns
+from tests.lab.network import LabNetwork
 
 CSV = b"url,category_code\nhttps://a.example/,NEWS\nno target at all,NEWS\nhttps://b.example/,NEWS\n"
 
@@ -27,15 +27,15 @@ CSV = b"url,category_code\nhttps://a.example/,NEWS\nno target at all,NEWS\nhttps
 class Publisher:
     """A list at an https URL on loopback, and a configuration whose campaign names it."""
 
-    def __init__(self, net: CensoredNetwork, folder: Path) -> None:
+    def __init__(self, net: LabNetwork, folder: Path) -> None:
         self.net, self.folder, self.asked, self.answer = net, folder, 0, sites.response(200, CSV)
         host = net.host("127.77.9.1")
-        _, port = sites.serve_site(net.here, host, self, net.authority.context(host))
+        _, port = sites.serve_site(net.listeners, host, self, net.authority.context(host))
         self.url = f"https://{host}:{port}/ru.csv"
         self.copy = copy_of(self.url, folder / "x.db")
         (folder / "c.toml").write_text(net.config_toml() + f'\n[[campaign]]\nname = "all"\nlist = "{self.url}"\n')
 
-    async def __call__(self, _: sites.Request, stream: Stream) -> None:
+    async def __call__(self, _: sites.SiteRequest, stream: ServerStream) -> None:
         self.asked += 1
         await stream.send(self.answer)
 
@@ -60,7 +60,7 @@ class Publisher:
 
 @pytest.fixture
 async def publisher(tmp_path: Path) -> AsyncIterator[Publisher]:
-    async with CensoredNetwork(populate=None) as net:
+    async with LabNetwork() as net:
         yield Publisher(net, tmp_path)
 
 

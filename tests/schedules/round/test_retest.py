@@ -173,7 +173,7 @@ async def test_few_are_measured_again_at_once(lab: Lab, store: Store, config: Co
     under_way: set[str] = set()
     most = 0
 
-    def watch(seen: censor.Seen) -> censor.Action:
+    def watch(seen: censor.ConnectionInfo) -> censor.Action:
         nonlocal most
         if counting:
             under_way.add(seen.name or "")
@@ -261,7 +261,7 @@ async def test_a_repeat_that_times_out_on_a_full_line_tells_nothing_and_is_made_
     Full(monkeypatch, times=2 * len(sites))
     handshakes = 0
 
-    def count(seen: censor.Seen) -> censor.Action:
+    def count(seen: censor.ConnectionInfo) -> censor.Action:
         nonlocal handshakes
         handshakes += seen.name == sites[0].name
         return censor.resets if "reset" in (seen.name or "") else censor.passes

@@ -18,9 +18,10 @@ from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.signals.context import MIN_BYTES, rate_of
 from schedules.config.load import load
-from schedules.demo import censor, sites
-from schedules.demo.network import CensoredNetwork
+from schedules.demo import sites
 from schedules.round.judge import RoundJudge, ThroughputBaseline
+from tests.lab import censor_actions
+from tests.lab.network import LabNetwork
 from tests.probe.loopback import session_in
 from tests.results import records
 
@@ -118,8 +119,10 @@ def test_where_the_rounds_other_targets_are_slow_as_well_it_is_our_own_load() ->
 
 async def test_a_throttled_stream_is_slow_and_an_open_one_is_not() -> None:
     size = MIN_BYTES // 1024 + 8
-    async with CensoredNetwork(populate=None) as net:
-        throttled = net.add_site("slow.x.test", sites.page("Page", kib=size), censored=censor.throttles_to(50_000))
+    async with LabNetwork() as net:
+        throttled = net.add_site(
+            "slow.x.test", sites.page("Page", kib=size), censored=censor_actions.throttles_to(50_000)
+        )
         open_ = net.add_site("open.x.test", sites.page("Page", kib=size))
         short = net.add_site("short.x.test", sites.page("Page", kib=8))
         measured = [

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from schedules import cli
 from schedules.demo import censor, resolver, sites
-from schedules.demo.network import CensoredNetwork
+from tests.lab.network import LabNetwork
 
 REGISTER = "reset.x.test\nlisted-and-open.x.test\n*.masked.x.test\n127.0.0.7\n"
 
@@ -29,7 +29,7 @@ async def fill(folder: Path) -> Path:
     os.environ |= {"REACHPROBE_CONSENT": "yes", "STATE_DIRECTORY": str(folder), "HOME": str(folder)}
     database, config = folder / "x.db", folder / "c.toml"
     (folder / "register.txt").write_text(REGISTER)
-    async with CensoredNetwork(populate=None, timeout_s=2.0) as net:
+    async with LabNetwork(timeout_s=2.0) as net:
         good = net.add_site("good.x.test", sites.answers(sites.response(200, sites.html("welcome"))))
         plain = net.add_site("plain.x.test", tls=False)
         reset = net.add_site("reset.x.test", censored=censor.resets)
