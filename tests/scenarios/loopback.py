@@ -23,7 +23,7 @@ from schedules.demo.listener import ServerStream
 from schedules.demo.network import Site
 from schedules.demo.resolver import addresses, code
 from schedules.round.session import control_session, session_of
-from tests.lab import censor_actions, site_answers
+from tests.lab import censor_actions, certificates, site_answers
 from tests.lab.dns_behaviours import injected, silence
 from tests.lab.network import LabNetwork
 
@@ -55,7 +55,7 @@ def _page(responder: sites.Responder, **how: object) -> Callable[[LabNetwork, st
 
 
 def _certificate(make: Callable[[LabNetwork, str], ssl.SSLContext]) -> Callable[[LabNetwork, str], Site]:
-    return lambda net, name: net.add_site(name, context=make(net, name))
+    return lambda net, name: net.add_site(name, tls=make(net, name))
 
 
 def _intercepted(net: LabNetwork, name: str) -> Site:
@@ -113,12 +113,12 @@ def _loop(net: LabNetwork, name: str) -> Site:
 
 
 def _upgrades_to_the_reset(net: LabNetwork, name: str) -> Site:
-    secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"), censored=censor.resets)
+    secure = net.add_site(f"www.{name}", tls=net.authority.context(f"www.{name}"), censored=censor.resets)
     return net.add_site(name, site_answers.redirect(secure.url), tls=False)
 
 
 def _upgrades(net: LabNetwork, name: str) -> Site:
-    secure = net.add_site(f"www.{name}", context=net.authority.context(f"www.{name}"))
+    secure = net.add_site(f"www.{name}", tls=net.authority.context(f"www.{name}"))
     return net.add_site(name, site_answers.redirect(secure.url), tls=False)
 
 
@@ -218,7 +218,12 @@ SITUATIONS = (
     Wire(
         "wrong-host", _certificate(lambda net, _: net.authority.context("other.x.test")), "down", confidence="probable"
     ),
-    Wire("picky", _certificate(lambda net, _: net.authority.only_for("other.x.test")), "down", confidence="probable"),
+    Wire(
+        "picky",
+        _certificate(lambda net, _: certificates.only_for(net.authority, "other.x.test")),
+        "down",
+        confidence="probable",
+    ),
     Wire("closing", _page(site_answers.closes), "down", confidence="probable"),
     Wire("resetting", _page(site_answers.resets), "down", confidence="probable"),
     Wire("mute", _page(site_answers.no_answer), "down", confidence="probable"),
