@@ -139,7 +139,7 @@ class CensoredNetwork:
         """Whether every server has its own address, which forged DNS answers need."""
         return self._own_addresses
 
-    def add_site(  # noqa: PLR0913
+    def add_site(
         self,
         name: str,
         responder: Responder | None = None,
