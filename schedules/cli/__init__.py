@@ -41,17 +41,18 @@ class Commands(click.Group):
     """Finds a sub-command by the file of its name, and imports that one alone."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(file.stem for file in FOLDER.glob("[!_]*.py"))
+        return sorted(file.stem.replace("_", "-") for file in FOLDER.glob("[!_]*.py"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = getattr(import_module(f"{__name__}.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _first_line(FOLDER / f"{name}.py")) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, _first_line(name)) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -128,9 +129,9 @@ def _tell(message: str, code: int) -> int:
     return code
 
 
-def _first_line(file: Path) -> str:
+def _first_line(command: str) -> str:
     """Of the module's docstring, without the command's own name where that stands first."""
-    with file.open(encoding="utf-8") as lines:
+    with (FOLDER / f"{command.replace('-', '_')}.py").open(encoding="utf-8") as lines:
         words = next(lines, "").strip().strip('"')
     words = re.sub(r"^`[^`]*`: ", "", words)
     return words[:1].upper() + words[1:]

@@ -6,7 +6,7 @@ RULES = (
     Rule(
         id="stun.answers_as_control",
         tier=3,
-        needs=signals("target.connectionless answer.responded dns.confirmed control.agrees"),
+        needs=signals("target.stun answer.responded dns.confirmed control.agrees"),
         unless=signals("dns.stub_address"),
         outcome="reachable",
         confidence="probable",
@@ -15,7 +15,7 @@ RULES = (
     Rule(
         id="stun.answers",
         tier=3,
-        needs=signals("target.connectionless answer.responded dns.confirmed"),
+        needs=signals("target.stun answer.responded dns.confirmed"),
         unless=signals("dns.stub_address dns.bogon control.fails"),
         outcome="reachable",
         confidence="possible",
@@ -24,7 +24,7 @@ RULES = (
     Rule(
         id="stun.control_passes",
         tier=5,
-        needs=signals("target.connectionless fails.stun again.fails control.passes"),
+        needs=signals("target.stun fails.stun again.fails control.passes"),
         unless=signals("control.fails_same control.fails_otherwise dns.contradicted family.unproven"),
         outcome="blocked",
         confidence="probable",
@@ -33,7 +33,7 @@ RULES = (
     Rule(
         id="stun.no_control",
         tier=6,
-        needs=signals("target.connectionless fails.stun control.none"),
+        needs=signals("target.stun fails.stun control.none"),
         says="The STUN server fails, and no control shows that it works: servers may ignore requests as they like.",
     ),
 )

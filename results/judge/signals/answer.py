@@ -32,7 +32,11 @@ PAGE = "{host} at {place}: {fingerprint} ({name})"
 
 SIGNALS = SignalTable(
     {
-        "target.connectionless": "{host} is asked without a connection, which a server may ignore",
+        **{
+            f"target.{spec.name}": "{host} is asked without a connection, which a server may ignore"
+            for spec in specs().values()
+            if spec.answer == "responded"
+        },
         "over.valid_tls": "{where}: the certificate is valid for the name",
         "answer.complete": "{where}: status {status}, {size}{cut}",
         **{
@@ -78,8 +82,9 @@ def signals(case: Case) -> Iterator[Evidence]:
     end, observations = case.end, case.measurement.observations
     if end.observation is None:
         return
-    if schemes()[end.scheme].answer == "responded":
-        yield SIGNALS("target.connectionless", host=clean(end.host))
+    last_step = schemes()[end.scheme]
+    if last_step.answer == "responded":
+        yield SIGNALS(f"target.{last_step.name}", host=clean(end.host))
     if not end.complete:
         yield from _failure(case, end.observation)
         return
@@ -95,8 +100,8 @@ def signals(case: Case) -> Iterator[Evidence]:
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
         yield from _redirects_off_site(case)
     else:
-        spec = schemes()[end.scheme]
-        yield SIGNALS(f"answer.{spec.answer}", where=where, passed=spec.passed, seconds=end.observation.duration_s)
+        passed, seconds = last_step.passed, end.observation.duration_s
+        yield SIGNALS(f"answer.{last_step.answer}", where=where, passed=passed, seconds=seconds)
     offered = last_attempt(observations, "offered", end.hop)
     if offered is not None and offered.failure is not None:
         yield SIGNALS(

@@ -1,0 +1,145 @@
+"""The pages for developers name what exists, and every page can be found."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from results.db.columns import all_columns
+from results.judge.signals import declared
+from schedules.cli import group
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
+CONTRIBUTING = (DOCS / "contributing.md").read_text("utf-8")
+PAGES = {"architecture": ARCHITECTURE, "contributing": CONTRIBUTING}
+MAX_DIAGRAM_COLUMNS = 100
+PATH = re.compile(
+    r"(?<![\w./-])(?:probe|results|schedules|tests|docs|\.ci)/[\w./*-]*[\w/*]|(?<![\w./-])[\w.-]+\.(?:py|toml|yaml|lock|md)\b"
+)
+EXAMPLES = re.compile(r"(?<![a-z])(?:ntp|acme|version_info|version-info|my\.toml)(?![a-z])")
+"""What a reader of a recipe is about to make."""
+LAYERED = {"probe": "layers of probe", "results": "layers of results", "schedules": "layers of schedules"}
+
+
+def paths_in(text: str) -> set[str]:
+    return {path for path in PATH.findall(text) if not EXAMPLES.search(path)}
+
+
+def exists(path: str) -> bool:
+    """In the checkout, or, for a bare file name, anywhere in the product or its docs."""
+    if "*" in path:
+        return any(ROOT.glob(path))
+    if "/" in path or (ROOT / path).exists():
+        return (ROOT / path).exists()
+    return any(found for folder in ("probe", "results", "schedules", "docs") for found in (ROOT / folder).rglob(path))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_exists(page: str) -> None:
+    named = paths_in(PAGES[page])
+    assert len(named) > 20
+    assert {path for path in named if not exists(path)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_module_that_is_run_or_named_with_dots_exists(page: str) -> None:
+    named = set(re.findall(r"python -m ([\w.]+)", PAGES[page]))
+    dotted = set(re.findall(r"`((?:probe|results|schedules)\.[\w.]+)`", PAGES[page]))
+    assert {name for name in named if find_spec(name) is None} == set()
+    assert {name for name in dotted if not _is_importable(name)} == set()
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        module, _, attribute = name.rpartition(".")
+        return hasattr(__import__(module, fromlist=[attribute]), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_exists(page: str) -> None:
+    shown = re.findall(r"reachprobe (?:--\w+ \S+ )*([a-z][a-z-]*)", PAGES[page])
+    named = {name for name in shown if not EXAMPLES.search(name)}
+    assert named
+    assert {name for name in named if group.get_command(None, name) is None} == set()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_of_the_code_exists(page: str) -> None:
+    """Names in capitals, classes and calls: a word that a developer would search for."""
+    source = "\n".join(
+        path.read_text("utf-8")
+        for folder in ("probe", "results", "schedules", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+        if path.name != Path(__file__).name
+    )
+    names = set(re.findall(r"`([A-Z][A-Za-z_]{3,}|[a-z_]{4,}(?=\())", PAGES[page]))
+    assert {name for name in names if not re.search(rf"\b{name}\b", source)} == set()
+
+
+@pytest.mark.parametrize("package", LAYERED)
+def test_every_sub_package_has_its_line_and_layers_stand_in_their_order(package: str) -> None:
+    section = ARCHITECTURE.split(f"\n### {package}: ")[1].split("\n### ")[0]
+    listed = re.findall(r"^\| `(\w+)/` \|", section, re.MULTILINE)
+    assert set(listed) == {path.name for path in (ROOT / package).iterdir() if any(path.glob("*.*"))} - {"__pycache__"}
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["name"].startswith(LAYERED[package]))
+    order = [name.strip("()") for name in reversed(layers)]
+    assert [name for name in listed if name in order] == order
+
+
+def test_every_package_of_tests_beside_the_mirror_is_named() -> None:
+    folders = {path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py")) or path.name == "bench"}
+    assert all(f"`tests/{name}/`" in ARCHITECTURE for name in folders - set(LAYERED))
+
+
+def test_the_diagram_fits_a_terminal() -> None:
+    diagram = ARCHITECTURE.split("```")[1]
+    assert max(map(len, diagram.splitlines())) <= MAX_DIAGRAM_COLUMNS
+
+
+def test_the_recipes_say_how_to_check_the_result() -> None:
+    recipes = CONTRIBUTING.split("\n## Recipe: ")[1:]
+    assert [recipe.splitlines()[0] for recipe in recipes] == [
+        "add a step",
+        "add a register format",
+        "add a rule",
+        "add a command",
+        "add a notifier field",
+    ]
+    assert all("\n1. " in recipe and "\nCheck:\n" in recipe for recipe in recipes)
+
+
+def test_set_up_is_the_readmes_second_command() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    command = next(line for line in CONTRIBUTING.splitlines() if line.startswith("python3 -m venv"))
+    assert command in readme
+
+
+def test_the_example_of_a_signal_or_a_column_is_none_that_exists() -> None:
+    assert "answer.empty" not in {signal.id for signal in declared()}
+    assert not any(column.startswith("ntp_") for column in all_columns())
+
+
+def test_every_page_is_linked_from_the_readme_or_another_page() -> None:
+    sources = [ROOT / "README.md", *DOCS.glob("*.md")]
+    linked = {
+        (source.parent / link).resolve()
+        for source in sources
+        for link in re.findall(r"\]\((?!http)([^)#]+)", source.read_text("utf-8"))
+        if (source.parent / link).resolve() != source
+    }
+    assert set(DOCS.glob("*.md")) <= linked
+    assert all(target.exists() for target in linked)
+
+
+def test_the_readme_leads_developers_to_both_pages() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert all(f"(docs/{page}.md)" in readme for page in PAGES)
