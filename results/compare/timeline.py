@@ -42,6 +42,11 @@ class DayState(msgspec.Struct):
     last: RowState | None = None
     last_at: float = 0.0
 
+    @property
+    def outcome(self) -> str | None:
+        """The last state."""
+        return self.last.outcome if self.last is not None else None
+
 
 class VantageTrack(msgspec.Struct):
     """One vantage and one row: all that comparing and drawing need of the series, in a few numbers a point."""

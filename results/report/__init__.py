@@ -1,12 +1,8 @@
-"""What was found, for people who read: gathered into one summary, and that written as HTML, Markdown or CSV.
-
-`details` keeps what a report needs beyond a comparison, `summarise` is pure over both, and a renderer is one file.
-"""
+"""Reports for people: one summary, written as HTML, Markdown or CSV, each renderer in a module of its own."""
 
 from __future__ import annotations
 
-from results.report.evidence import Details, details
-from results.report.summarising import summarise
-from results.report.summary import Summary
+from results.report.evidence import DetailIndex, gather_details
+from results.report.summary import Summary, summarise
 
-__all__ = ["Details", "Summary", "details", "summarise"]
+__all__ = ["DetailIndex", "Summary", "gather_details", "summarise"]

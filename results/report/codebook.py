@@ -112,7 +112,7 @@ TABLES = {
 }
 
 
-def says(column: str) -> str:
+def description(column: str) -> str:
     """What a column of an export holds. LookupError where nobody has said it."""
     if column in ROW:
         return ROW[column]
@@ -130,7 +130,7 @@ def page() -> str:
 def _export() -> Iterator[str]:
     yield "\n## A row of an export\n"
     yield "`results export --format csv` and `--format parquet` give one row a measurement with these columns.\n"
-    yield from (f"- `{name}` {kind.lower()}: {says(name)}" for name, kind in COLUMNS.items())
+    yield from (f"- `{name}` {kind.lower()}: {description(name)}" for name, kind in COLUMNS.items())
     yield (
         "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which stands in the file's first\n"
         "line; `vantage` and `expectation` are records of their own, and there is more:\n"

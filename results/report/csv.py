@@ -11,10 +11,10 @@ from probe.text import replace_unprintable
 from probe.timestamps import rfc3339_of_epoch
 from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.summary import Course, Summary
+from results.report.summary import RowHistory, Summary
 
 HEAD = ("section", "row", "place", "what", "value")
-RISKY = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 Fact = tuple[str, str, str, str, Any]
 
@@ -45,32 +45,38 @@ def _facts(summary: Summary, words: Translator) -> Iterator[Fact]:
         for sentence in narrative.of_row(summary, row, words):
             yield "row", row.name, "", "says", sentence
         for place, cell in zip(summary.places, row.cells, strict=True):
-            fields = ("outcome", "method", "agreement", "measurements", "days", "blocked_share", "low", "high")
-            yield from _fields("matrix", row.name, place.label, cell, fields)
-        for course in row.courses:
-            yield from _course(row.name, course)
+            yield from _fields(
+                "matrix", row.name, place.label, cell, ("outcome", "method", "agreement", "measurements")
+            )
+            yield "matrix", row.name, place.label, "days", cell.share.of if cell.share else 0
+            if share := cell.share:
+                for what, value in (("blocked_share", share.share), ("low", share.low), ("high", share.high)):
+                    yield "matrix", row.name, place.label, what, round(value, 6)
+        for history in row.histories:
+            yield from _history(row.name, history)
     yield from _rest(summary)
 
 
-def _course(row: str, course: Course) -> Iterator[Fact]:
-    place = f"{course.place} ({course.vantage})" if course.vantage else course.place
-    yield "course", row, place, "state", course.state
-    for turn in course.turns:
-        kind = "block_began" if turn.blocked else "block_ended"
-        yield "course", row, place, f"{kind}_after", rfc3339_of_epoch(turn.earliest, "milliseconds")
-        yield "course", row, place, f"{kind}_by", rfc3339_of_epoch(turn.latest, "milliseconds")
+def _history(row: str, history: RowHistory) -> Iterator[Fact]:
+    place = f"{history.place} ({history.vantage})" if history.vantage else history.place
+    yield "course", row, place, "state", history.state
+    for change in history.changes:
+        kind = "block_began" if change.blocked else "block_ended"
+        yield "course", row, place, f"{kind}_after", rfc3339_of_epoch(change.earliest, "milliseconds")
+        yield "course", row, place, f"{kind}_by", rfc3339_of_epoch(change.latest, "milliseconds")
 
 
 def _rest(summary: Summary) -> Iterator[Fact]:
-    for tally in summary.tallies:
-        yield "register", "", tally.place, tally.agreement, tally.targets
-    for one in summary.enforcements:
-        place = one.network or ""
-        yield from _fields("hours", one.target, place, one, ("register", "listed_at", "first_blocked", "last_open"))
-        yield "hours", one.target, place, "at_least", one.hours[0]
-        yield "hours", one.target, place, "at_most", one.hours[1]
-    for method in summary.methods:
-        yield "methods", "", method.place, method.method, method.targets
+    for (place, agreement), targets in summary.agreements.items():
+        yield "register", "", place, agreement, targets
+    for enforcement in summary.enforcements:
+        place, (at_least, at_most) = enforcement.network or "", enforcement.hours
+        fields = ("register", "listed_at", "first_blocked", "last_open")
+        yield from _fields("hours", enforcement.target, place, enforcement, fields)
+        yield "hours", enforcement.target, place, "at_least", at_least
+        yield "hours", enforcement.target, place, "at_most", at_most
+    for (place, method), targets in summary.methods.items():
+        yield "methods", "", place, method, targets
     for time in summary.times:
         yield from _fields("times", time.step, time.place, time, ("count", "low", "middle", "high"))
     for proof in summary.evidence:
@@ -86,8 +92,10 @@ def _fields(section: str, row: str, place: str, record: Any, names: Iterable[str
 
 
 def harmless(value: Any) -> Any:
-    """Foreign text that no spreadsheet runs, in one line."""
-    if not isinstance(value, str):
-        return value
-    shown = replace_unprintable(value, " ")
-    return f"'{shown}" if shown.startswith(RISKY) else shown
+    """A text in one line that no spreadsheet runs; any other value as it is."""
+    return without_formula(replace_unprintable(value, " ")) if isinstance(value, str) else value
+
+
+def without_formula(text: str) -> str:
+    """The text, quoted where a spreadsheet would run it."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

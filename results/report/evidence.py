@@ -20,44 +20,48 @@ from probe.model import Vantage
 from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, EnforcementInput, ListingEntry, enforcement
 from results.compare.record import VANTAGE_FIELDS, comparable_vantage
-from results.report.load import Detail, read, versions
+from results.report.load import MeasurementDetail, read, versions
 
 CACHE_KIB = 32 * 1024
-BINS = 40
+BINS_PER_DECADE = 40
 """Of a factor of ten: durations are counted by their logarithm, which keeps them within 3%."""
 FIELDS = ("at", "target", "service", *VANTAGE_FIELDS, "outcome", "method", '"trigger"', "confidence", "rules",
           "evidence", "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
-PLACES = ", ".join(VANTAGE_FIELDS)
-TOLD = ("rules_version", "entries", "evidence", "outcome", "at")
+VANTAGE_COLUMNS = ", ".join(VANTAGE_FIELDS)
+PRECEDENCE = ("rules_version", "entries", "evidence", "outcome", "at")
 """Of two records under one id the one that comes later by these counts, whichever was read first."""
-BETTER = "({}) > ({})".format(*(", ".join(f"{side}{field}" for field in TOLD) for side in ("excluded.", "")))
+IS_BETTER = "({}) > ({})".format(*(", ".join(f"{side}{field}" for field in PRECEDENCE) for side in ("excluded.", "")))
 INSERT = f"""
 INSERT INTO details VALUES ({", ".join("?" * (len(FIELDS) + 1))})
-ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {BETTER}
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {IS_BETTER}
 """  # noqa: S608 constants only
-PROOFS = f"""
-SELECT id, at, target, service, {PLACES}, method, "trigger", confidence, rules, evidence,
+BLOCK_EVIDENCE = f"""
+SELECT id, at, target, service, {VANTAGE_COLUMNS}, method, "trigger", confidence, rules, evidence,
     CASE WHEN listed THEN register END, CASE WHEN listed THEN basis END
 FROM (
     SELECT *, row_number() OVER (
-        PARTITION BY target, {PLACES} ORDER BY confidence = 'confirmed' DESC, confidence = 'probable' DESC, at DESC, id
+        PARTITION BY target, {VANTAGE_COLUMNS}
+        ORDER BY confidence = 'confirmed' DESC, confidence = 'probable' DESC, at DESC, id
     ) AS place
     FROM details WHERE outcome = 'blocked'
-) WHERE place = 1 ORDER BY service IS NULL, service, target, asn IS NULL, asn, {PLACES}
+) WHERE place = 1 ORDER BY service IS NULL, service, target, asn IS NULL, asn, {VANTAGE_COLUMNS}
 """  # noqa: S608 constants only
 LISTED = f"""
-SELECT id, target, {PLACES}, at, outcome, confidence, register, listed, as_of, entries FROM details
+SELECT id, target, {VANTAGE_COLUMNS}, at, outcome, confidence, register, listed, as_of, entries FROM details
 WHERE target IN (SELECT target FROM details WHERE listed = 1)
 """  # noqa: S608 constants only
 NAMES = """
 SELECT asn, network_name FROM details WHERE asn IS NOT NULL AND network_name IS NOT NULL AND path = 'direct'
 GROUP BY 1, 2 ORDER BY 1, count(*), 2 DESC
 """
-DURATIONS = f"SELECT {PLACES}, step, bin, count(*) FROM steps GROUP BY {PLACES}, step, bin ORDER BY step, bin, {PLACES}"  # noqa: S608
+DURATIONS = f"""
+SELECT {VANTAGE_COLUMNS}, step, bin, count(*) FROM steps
+GROUP BY {VANTAGE_COLUMNS}, step, bin ORDER BY step, bin, {VANTAGE_COLUMNS}
+"""  # noqa: S608 constants only
 SERVICES = "SELECT target, min(service) FROM details WHERE service IS NOT NULL GROUP BY target"
 
 
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
+class VantageEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """The evidence of a block: the measurement that tells most of it."""
 
     id: str
@@ -75,19 +79,19 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     basis: str | None
 
 
-class Details:
+class DetailIndex:
     """What all sources hold, once each."""
 
     def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Sequence[float]]) -> None:
         self._connection = connection
         self._known = known
 
-    def proofs(self) -> Iterator[Proof]:
+    def block_evidence(self) -> Iterator[VantageEvidence]:
         """Of each blocked target at each vantage the surest measurement, and of equals the newest."""
-        for row in self._connection.execute(PROOFS):
+        for row in self._connection.execute(BLOCK_EVIDENCE):
             place = Vantage(**dict(zip(VANTAGE_FIELDS, row[4:9], strict=True)))
             rules, sentences = (msgspec.json.decode(text, type=tuple[str, ...]) for text in row[12:14])
-            yield Proof(
+            yield VantageEvidence(
                 id=row[0],
                 at=row[1],
                 target=row[2],
@@ -159,31 +163,32 @@ class Details:
 
 
 @contextmanager
-def details(
+def gather_details(
     sources: Iterable[Path], *, since: float | None = None, until: float | None = None, now: float | None = None
-) -> Iterator[Details]:
+) -> Iterator[DetailIndex]:
     """Read all of `sources`; bounds as for `results.compare.gather`, which says what cannot be read."""
     with closing(sqlite3.connect("")) as connection:
         connection.executescript(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
             f"PRAGMA temp_store = FILE; CREATE TABLE details (id TEXT PRIMARY KEY, {', '.join(FIELDS)});"
-            f"CREATE TABLE steps (id TEXT, place INTEGER, {PLACES}, step TEXT, bin INTEGER, PRIMARY KEY (id, place));"
+            f"CREATE TABLE steps (id TEXT, place INTEGER, {VANTAGE_COLUMNS}, step TEXT, bin INTEGER,"
+            " PRIMARY KEY (id, place));"
         )
         known: dict[str, set[float]] = defaultdict(set)
         for source in sources:
             for register, at in versions(source):
                 known[register].add(at)
             for one in read(source, since=since, until=until):
-                if _is_wanted(one, since, until, now):
+                if _in_period(one, since, until, now):
                     _keep(connection, one)
-        yield Details(connection, {register: sorted(times) for register, times in known.items()})
+        yield DetailIndex(connection, {register: sorted(times) for register, times in known.items()})
 
 
-def _is_wanted(one: Detail, since: float | None, until: float | None, now: float | None) -> bool:
+def _in_period(one: MeasurementDetail, since: float | None, until: float | None, now: float | None) -> bool:
     return (now is None or one.at <= now) and (since is None or one.at >= since) and (until is None or one.at < until)
 
 
-def _keep(connection: sqlite3.Connection, one: Detail) -> None:
+def _keep(connection: sqlite3.Connection, one: MeasurementDetail) -> None:
     place = [getattr(one.vantage, field) for field in VANTAGE_FIELDS]
     listing = one.listing
     connection.execute(
@@ -210,9 +215,9 @@ def _json(value: Any) -> str:
 
 def bin_of(seconds: float) -> int:
     """Which bin a duration is counted in."""
-    return floor(BINS * log10(max(seconds, 1e-6)))
+    return floor(BINS_PER_DECADE * log10(max(seconds, 1e-6)))
 
 
 def seconds_of(bin_: int) -> float:
     """The middle of a bin."""
-    return float(10 ** ((bin_ + 0.5) / BINS))
+    return float(10 ** ((bin_ + 0.5) / BINS_PER_DECADE))

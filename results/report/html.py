@@ -74,13 +74,13 @@ def _section(name: str, parts: list[dict[str, Any]], **more: Any) -> dict[str, A
     return {"name": name, "parts": parts, "legend": [], "sentences": [], "left_out": 0} | more
 
 
-def _part(table: tables.Table | None, picture: Any = None, **more: Any) -> dict[str, Any]:
+def _part(table: tables.ReportTable | None, picture: Any = None, **more: Any) -> dict[str, Any]:
     return {"table": table, "picture": picture, "title": "", "sentences": [], "proofs": []} | more
 
 
 def _outcomes(summary: Summary, words: Translator) -> list[dict[str, Any]]:
     there = {cell.outcome for row in summary.rows for cell in row.cells}
-    there |= {day.outcome for row in summary.rows for course in row.courses for day in course.days}
+    there |= {day.outcome for row in summary.rows for history in row.histories for day in history.days.values()}
     return [
         {"sign": sign, "kind": outcome or "gap", "text": words.say(f"outcome.{outcome or 'gap'}"), "swatch": False}
         for outcome, sign in OUTCOME_SIGNS.items()
@@ -89,7 +89,7 @@ def _outcomes(summary: Summary, words: Translator) -> list[dict[str, Any]]:
 
 
 def _agreements(summary: Summary, words: Translator) -> list[dict[str, Any]]:
-    there = {tally.agreement for tally in summary.tallies}
+    there = {agreement for _, agreement in summary.agreements}
     return [
         {"sign": sign, "kind": agreement, "text": words.say(f"agreement.{agreement}"), "swatch": True}
         for agreement, sign in AGREEMENT_SIGNS.items()
@@ -111,4 +111,4 @@ def _proofs(summary: Summary, words: Translator) -> Iterator[dict[str, Any]]:
             }
             for one in proofs
         ]
-        yield _part(None, title=tables.what(target), proofs=told)
+        yield _part(None, title=tables.short_target(target), proofs=told)

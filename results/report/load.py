@@ -25,9 +25,9 @@ from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
 
-MOST_SENTENCES, LONGEST_SENTENCE = 20, 400
-MOST_RULES, MOST_ENTRIES, MOST_STEPS = 10, 50, 200
-MOST_VERSIONS = 10_000
+MAX_SENTENCES, MAX_SENTENCE_LENGTH = 20, 400
+MAX_RULES, MAX_ENTRIES, MAX_STEPS = 10, 50, 200
+MAX_VERSIONS = 10_000
 DETAILS = """
 SELECT m.number, m.id, m.started_at, t.text, t.service, w.name, w.country, w.asn, w.network_name, w.path,
     v.outcome, v.method, v.agreement, v."trigger", v.confidence, v.rules, v.evidence, v.rules_version, v.expectation
@@ -44,7 +44,7 @@ SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id =
 """
 
 
-class Listing(msgspec.Struct, frozen=True, kw_only=True):
+class DetailListing(msgspec.Struct, frozen=True, kw_only=True):
     """What a register said of the target then."""
 
     register: str | None = None
@@ -54,7 +54,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[ListingEntry, ...] = ()
 
 
-class Detail(msgspec.Struct, frozen=True, kw_only=True):
+class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
     """One measurement, as far as a report tells of it."""
 
     id: str
@@ -69,12 +69,12 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     evidence: tuple[str, ...]
     rules_version: str
-    listing: Listing
+    listing: DetailListing
     steps: tuple[tuple[str, float], ...]
     """The successful ones of the ordinary course, each with its seconds."""
 
 
-def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[Detail]:
+def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[MeasurementDetail]:
     """Every measurement of a source that says something of its own; a database's far from the period are not read."""
     for file in sources.files_of(source):
         with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
@@ -86,12 +86,12 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
     for file in sources.files_of(source):
         if sources.is_database(file):
             with suppress(databases.BadDatabase, sqlite3.Error), closing(databases.open_read_only(file)) as connection:
-                for name, at in connection.execute(VERSIONS, [MOST_VERSIONS]):
+                for name, at in connection.execute(VERSIONS, [MAX_VERSIONS]):
                     if isinstance(name, str) and isinstance(at, (int, float)):
                         yield bounded(name), float(at)
 
 
-def _database(file: Path, since: float | None, until: float | None) -> Iterator[Detail]:
+def _database(file: Path, since: float | None, until: float | None) -> Iterator[MeasurementDetail]:
     with closing(databases.open_read_only(file)) as connection:
         # The same look at the schema as comparing takes, which refuses what is no database of ours.
         later = f"AND {NOT_REPEATED}" if NOT_REPEATED in databases.results_query(connection, file) else ""
@@ -102,10 +102,10 @@ def _database(file: Path, since: float | None, until: float | None) -> Iterator[
                 yield _of_row(connection, row)
 
 
-def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
+def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> MeasurementDetail:
     number, id_, at, target, service, *place = row[:10]
     outcome, method, agreement, trigger, confidence, rules, evidence, rules_version, expectation = row[10:]
-    steps = connection.execute(STEPS, [number, MOST_STEPS]).fetchall()
+    steps = connection.execute(STEPS, [number, MAX_STEPS]).fetchall()
     return _checked(
         ResultRecord(
             id=bounded(id_),
@@ -122,19 +122,19 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Detail:
         trigger=trigger,
         rules=msgspec.json.decode(rules, type=tuple[str, ...]),
         evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
-        listing=msgspec.json.decode(expectation, type=Listing) if expectation else Listing(),
+        listing=msgspec.json.decode(expectation, type=DetailListing) if expectation else DetailListing(),
         steps=tuple((step, seconds) for step, seconds in steps),
     )
 
 
-def _lines(file: Path) -> Iterator[Detail]:
+def _lines(file: Path) -> Iterator[MeasurementDetail]:
     for _, line in records(file):
         with suppress(BadRecord, ValueError, TypeError, OverflowError):
             if isinstance(line, bytes) and (seen := sources.parse_line(line)) is not None:
                 yield _of_line(line, seen)
 
 
-class Said(msgspec.Struct):
+class LineDetail(msgspec.Struct):
     """What a row says beside what comparing takes from it."""
 
     test_name: str | None = None
@@ -145,8 +145,8 @@ class Said(msgspec.Struct):
     record: Any = None
 
 
-def _of_line(line: bytes, seen: ResultRecord) -> Detail:
-    said: Said = decode(line, Said)
+def _of_line(line: bytes, seen: ResultRecord) -> MeasurementDetail:
+    said: LineDetail = decode(line, LineDetail)
     if said.test_name is not None:
         return _of_finished(ooni.read_line(line)[0])
     if said.record is not None:
@@ -158,7 +158,7 @@ def _of_line(line: bytes, seen: ResultRecord) -> Detail:
         trigger=said.trigger,
         rules=said.rules,
         evidence=said.evidence,
-        listing=msgspec.convert(known | {"entries": _entries(listing)}, Listing),
+        listing=msgspec.convert(known | {"entries": _entries(listing)}, DetailListing),
         steps=(),
     )
 
@@ -173,7 +173,7 @@ def _entries(listing: dict[str, Any]) -> list[dict[str, Any]]:
     return [entry | ({dated: since} if dated else {})]
 
 
-def _of_finished(finished: JudgedMeasurement) -> Detail:
+def _of_finished(finished: JudgedMeasurement) -> MeasurementDetail:
     verdict, expectation = finished.verdict, finished.expectation
     plain = msgspec.to_builtins(expectation) if expectation is not None else {}
     return _checked(
@@ -181,7 +181,7 @@ def _of_finished(finished: JudgedMeasurement) -> Detail:
         trigger=verdict.trigger,
         rules=verdict.rules,
         evidence=verdict.evidence,
-        listing=msgspec.convert(plain, Listing),
+        listing=msgspec.convert(plain, DetailListing),
         steps=_steps(finished.measurement),
     )
 
@@ -196,14 +196,14 @@ def _checked(
     trigger: str | None,
     rules: tuple[str, ...],
     evidence: tuple[str, ...],
-    listing: Listing,
+    listing: DetailListing,
     steps: tuple[tuple[str, float], ...],
-) -> Detail:
+) -> MeasurementDetail:
     """Everything bounded, in one line each, and of the closed vocabularies. ValueError for what is not."""
     if not is_valid(seen) or trigger not in (None, "name", "address"):
         raise ValueError("an outcome, a method, an agreement or a trigger that there is not")
     place = seen.vantage
-    return Detail(
+    return MeasurementDetail(
         id=seen.id,
         at=seen.at,
         target=seen.target,
@@ -218,26 +218,26 @@ def _checked(
         method=seen.method,
         trigger=trigger,
         confidence=seen.confidence,
-        rules=tuple(bounded(rule, 60) for rule in rules[:MOST_RULES]),
-        evidence=tuple(printable(sentence, LONGEST_SENTENCE) for sentence in evidence[:MOST_SENTENCES]),
+        rules=tuple(bounded(rule, 60) for rule in rules[:MAX_RULES]),
+        evidence=tuple(printable(sentence, MAX_SENTENCE_LENGTH) for sentence in evidence[:MAX_SENTENCES]),
         rules_version=seen.rules_version,
         listing=_bounded(listing),
-        steps=tuple((bounded(step, 20), s) for step, s in steps[:MOST_STEPS] if _is_duration(s)),
+        steps=tuple((bounded(step, 20), s) for step, s in steps[:MAX_STEPS] if _is_duration(s)),
     )
 
 
-def _bounded(listing: Listing) -> Listing:
+def _bounded(listing: DetailListing) -> DetailListing:
     """With times that are times: what is none would stop the reckoning later."""
     times = (listing.as_of, *(text for entry in listing.entries for text in msgspec.structs.astuple(entry)))
     for text in times:
         if text is not None:
             epoch(text if len(text) > 10 else f"{text}T00:00:00Z")
-    return Listing(
+    return DetailListing(
         register=bounded(listing.register) if listing.register else None,
         listed=listing.listed,
         as_of=listing.as_of,
         basis=bounded(listing.basis) if listing.basis else None,
-        entries=listing.entries[:MOST_ENTRIES],
+        entries=listing.entries[:MAX_ENTRIES],
     )
 
 

@@ -57,7 +57,7 @@ def _tables(summary: Summary, words: Translator) -> Iterator[str]:
 
 def _evidence(summary: Summary, words: Translator) -> Iterator[str]:
     for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
-        yield f"\n### {_escaped(tables.what(target))}\n"
+        yield f"\n### {_escaped(tables.short_target(target))}\n"
         for one in proofs:
             head = f"{tables.network(one.place, summary, words)}: {tables.how(one, words)}"
             yield f"- **{_escaped(head)}** ({_escaped(words.moment(one.at))})"
@@ -82,7 +82,7 @@ def _paragraphs(sentences: list[str]) -> Iterator[str]:
         yield _escaped(sentence)
 
 
-def _table(table: tables.Table, words: Translator) -> Iterator[str]:
+def _table(table: tables.ReportTable, words: Translator) -> Iterator[str]:
     yield ""
     yield f"| {' | '.join(map(_escaped, table.columns))} |"
     yield "|" + "---|" * len(table.columns)
@@ -92,7 +92,7 @@ def _table(table: tables.Table, words: Translator) -> Iterator[str]:
         yield f"\n{_escaped(words.say('more', count=table.left_out))}"
 
 
-def _cell(cell: tables.Cell) -> str:
+def _cell(cell: tables.TableCell) -> str:
     first = f"{cell.sign} {cell.text}" if cell.sign else cell.text
     return ", ".join((first, *cell.more))
 

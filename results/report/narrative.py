@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from results.aggregate.changes import StateChange
 from results.aggregate.enforcement import Enforcement, NetworkDelay
 from results.compare.record import DIRECT, day_of
 from results.i18n.translator import Translator
-from results.report.summary import Course, Row, Summary, Turn
+from results.report.summary import ReportRow, RowHistory, Summary
 
 DECIDED = ("enforced", "unenforced", "collateral", "unlisted-block", "open")
 LISTED = ("enforced", "unenforced")
@@ -38,13 +39,13 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
     return said
 
 
-def _has(summary: Summary, row: Row, field: str, value: str) -> bool:
+def _has(summary: Summary, row: ReportRow, field: str, value: str) -> bool:
     """Whether any network, by its direct path, is so."""
     pairs = zip(summary.places, row.cells, strict=True)
     return any(getattr(cell, field) == value for place, cell in pairs if place.path == DIRECT)
 
 
-def _opened(summary: Summary, blocked: list[Row]) -> dict[str, list[str]]:
+def _opened(summary: Summary, blocked: list[ReportRow]) -> dict[str, list[str]]:
     """Path -> what is blocked without it and open by it."""
     found: dict[str, list[str]] = defaultdict(list)
     for row in blocked:
@@ -54,14 +55,14 @@ def _opened(summary: Summary, blocked: list[Row]) -> dict[str, list[str]]:
     return {path: names for path, names in found.items() if names}
 
 
-def of_row(summary: Summary, row: Row, words: Translator) -> list[str]:
+def of_row(summary: Summary, row: ReportRow, words: Translator) -> list[str]:
     """One row's story: since when it is listed, and how it went at each place."""
     said = list(filter(None, [listing(row, words)]))
     if row.is_down:
         return [*said, words.say("row.down")]
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for course in row.courses:
-        groups[course.path, course.state, _day(course)].append(_where(summary, course, words))
+    for history in row.histories:
+        groups[history.path, history.state, _day(history)].append(_where(summary, history, words))
     order = ("since", "throughout", "between", "flapping", "until", "never", "nothing")
     ranked = sorted(groups, key=lambda key: (key[0] != DIRECT, key[0], order.index(key[1]), key[2]))
     for path, state, day in ranked:
@@ -73,7 +74,7 @@ def of_row(summary: Summary, row: Row, words: Translator) -> list[str]:
     return said
 
 
-def listing(row: Row, words: Translator) -> str:
+def listing(row: ReportRow, words: Translator) -> str:
     """Since when it is listed; nothing of what nobody could be asked about, for it is down."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
@@ -82,32 +83,32 @@ def listing(row: Row, words: Translator) -> str:
     return "" if row.is_down else words.say("row.unknown")
 
 
-def _day(course: Course) -> str:
+def _day(history: RowHistory) -> str:
     """The day on which the last block began or ended, for courses that are told by it."""
-    return day_of(course.turns[-1].at) if course.state in ("since", "until") else ""
+    return day_of(history.changes[-1].at) if history.state in ("since", "until") else ""
 
 
-def _where(summary: Summary, course: Course, words: Translator) -> str:
-    place = summary.place(course.place)
-    name = place.title(words) if place is not None else course.place
-    if course.path != DIRECT:
-        name = course.place.removesuffix(f" by {course.path}")
-    if course.vantage is not None:
-        name = words.say("at_vantage", place=name, vantage=course.vantage)
-    turns = course.turns if course.state in ("since", "until", "between") else ()
-    if not turns:
+def _where(summary: Summary, history: RowHistory, words: Translator) -> str:
+    place = summary.place(history.place)
+    name = place.title(words) if place is not None else history.place
+    if history.path != DIRECT:
+        name = history.place.removesuffix(f" by {history.path}")
+    if history.vantage is not None:
+        name = words.say("at_vantage", place=name, vantage=history.vantage)
+    changes = history.changes if history.state in ("since", "until", "between") else ()
+    if not changes:
         return name
-    shown = turns[-1:] if course.state in ("since", "until") else turns
-    told = ", ".join(turn(one, words, dated=course.state == "between") for one in shown)
-    return f"{name} ({told})"
+    shown = changes[-1:] if history.state in ("since", "until") else changes
+    dated = history.state == "between"
+    return f"{name} ({', '.join(change_text(change, words, dated=dated) for change in shown)})"
 
 
-def turn(one: Turn, words: Translator, *, dated: bool = True) -> str:
-    """Between which two measurements a block began or ended; the day is left out where a sentence has it already."""
-    said = words.span(one.earliest, one.latest)
-    if not dated and day_of(one.earliest) == day_of(one.latest):
-        return said.split(", ", 1)[1]
-    return said
+def change_text(change: StateChange, words: Translator, *, dated: bool = True) -> str:
+    """Between which two measurements a block began or ended; within one day and not `dated`, their times alone."""
+    span = words.span(change.earliest, change.latest)
+    if not dated and day_of(change.earliest) == day_of(change.latest):
+        return span.split(", ", 1)[1]
+    return span
 
 
 def delays(summary: Summary, words: Translator) -> Iterator[str]:

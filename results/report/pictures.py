@@ -27,7 +27,7 @@ ATTRIBUTES = frozenset({
     "font-family", "font-size", "font-weight", "font-style", "clip-path", "id", "display",
 })  # fmt: skip
 """Nothing else of what is drawn gets into the page: no link, no script, no style, no other language's label."""
-MOST_TIMELINES = 24
+MAX_TIMELINES = 24
 Chart = Callable[..., dict[str, Any] | None]
 
 
@@ -52,7 +52,7 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
     """All pictures, or None where the extra that draws them is missing."""
     if not all(map(find_spec, EXTRA)):
         return None
-    from results.report import charts
+    from results.report.charts import bars, timeline
 
     def picture(name: str, chart: Chart, *values: Any) -> Picture | None:
         said = {"title": values[0].title, **_period(summary, words)} if values else {}
@@ -69,15 +69,15 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
             return None  # what cannot be drawn stands in its table
 
     timelines = {
-        row.name: picture(f"timeline-{number}", charts.timeline, row)
-        for number, row in enumerate(summary.rows[:MOST_TIMELINES])
+        row.name: picture(f"timeline-{number}", timeline.timeline, row)
+        for number, row in enumerate(summary.rows[:MAX_TIMELINES])
     }
     return Pictures(
-        register=picture("register", charts.register),
+        register=picture("register", bars.register),
         timelines={name: drawn for name, drawn in timelines.items() if drawn is not None},
-        hours=picture("hours", charts.hours),
-        methods=picture("methods", charts.methods),
-        times=picture("times", charts.times),
+        hours=picture("hours", bars.hours),
+        methods=picture("methods", bars.methods),
+        times=picture("times", bars.times),
     )
 
 
@@ -96,7 +96,7 @@ def _svg(specification: dict[str, Any]) -> str:
 
 def embedded(svg: str, name: str, kind: str, title: str, desc: str) -> Markup:
     """A drawn SVG as part of a page: its own ids, the page's colours, a title and a description; nothing foreign."""
-    from results.report.charts.base import INK, LINE, PAPER, SOFT
+    from results.report.charts import INK, LINE, PAPER, SOFT
 
     ElementTree.register_namespace("", SVG)
     root = ElementTree.fromstring(svg)  # noqa: S314 what was drawn here, not what came from outside

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from probe.steps import specs
+from results.compare.compare import MatrixCell
+from results.compare.timeline import BlockedShare
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
 from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.summary import Cell as Found
-from results.report.summary import Course, Evidence, Place, Row, Summary
+from results.report.summary import BlockEvidence, ReportColumn, ReportRow, RowHistory, Summary
 
-MOST_HOURS = 80
-ACROSS = 5
+MAX_HOURS_ROWS = 80
+MAX_COLUMNS = 5
 """Networks side by side on a page."""
 ANSWER_ORDER = (None, "connected", "handshake", "responded", "complete")
 STEPS = tuple(spec.name for spec in sorted(specs().values(), key=lambda spec: ANSWER_ORDER.index(spec.answer)))
@@ -22,7 +23,7 @@ STEPS = tuple(spec.name for spec in sorted(specs().values(), key=lambda spec: AN
 AGREEMENTS = tuple(AGREEMENT_SIGNS)
 
 
-class Cell(msgspec.Struct, frozen=True, kw_only=True):
+class TableCell(msgspec.Struct, frozen=True, kw_only=True):
     """What stands in one place; `sign` and `kind` (an outcome, or an agreement) say the same without words."""
 
     text: str
@@ -32,43 +33,45 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """Lines under it."""
 
 
-class Table(msgspec.Struct, frozen=True, kw_only=True):
+class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
     """The first cell of each row names it."""
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     left_out: int = 0
 
 
-def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], most: int | None = None) -> Table:
-    made = tuple(tuple(one if isinstance(one, Cell) else Cell(text=str(one)) for one in row) for row in rows)
-    return Table(name=name, columns=tuple(columns), rows=made[:most], left_out=max(0, len(made) - most) if most else 0)
+def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], most: int | None = None) -> ReportTable:
+    made = tuple(tuple(one if isinstance(one, TableCell) else TableCell(text=str(one)) for one in row) for row in rows)
+    return ReportTable(
+        name=name, columns=tuple(columns), rows=made[:most], left_out=max(0, len(made) - most) if most else 0
+    )
 
 
-def matrix(summary: Summary, words: Translator) -> Table:
+def matrix(summary: Summary, words: Translator) -> ReportTable:
     """Services by networks."""
     return _matrix(summary, words, range(len(summary.places)))
 
 
-def matrices(summary: Summary, words: Translator) -> list[Table]:
+def matrices(summary: Summary, words: Translator) -> list[ReportTable]:
     """The same in parts that are no wider than a page."""
     count = len(summary.places)
-    parts = max(1, -(-count // ACROSS))
+    parts = max(1, -(-count // MAX_COLUMNS))
     most = -(-count // parts)
     return [_matrix(summary, words, range(begin, min(begin + most, count))) for begin in range(0, count, most or 1)]
 
 
-def _matrix(summary: Summary, words: Translator, which: range) -> Table:
+def _matrix(summary: Summary, words: Translator, which: range) -> ReportTable:
     heads = [words.say("column.service"), *(summary.places[n].title(words) for n in which)]
-    rows = ([row.title, *(_found(row.cells[n], words) for n in which)] for row in summary.rows)
+    rows = ([row.title, *(_matrix_cell(row.cells[n], words) for n in which)] for row in summary.rows)
     return _table("matrix", heads, rows)
 
 
-def _found(cell: Found, words: Translator) -> Cell:
+def _matrix_cell(cell: MatrixCell, words: Translator) -> TableCell:
     outcome = words.say(f"outcome.{cell.outcome or 'gap'}")
     if cell.outcome is None:
-        return Cell(text=outcome, sign=OUTCOME_SIGNS[None], kind="gap")
+        return TableCell(text=outcome, sign=OUTCOME_SIGNS[None], kind="gap")
     more = []
     if cell.split:
         more.append(words.say("outcome.split"))
@@ -76,29 +79,29 @@ def _found(cell: Found, words: Translator) -> Cell:
         more.append(words.say(f"method.{cell.method}"))
     if cell.agreement not in (None, "undecided"):
         more.append(f"{AGREEMENT_SIGNS[str(cell.agreement)]} {words.say(f'agreement.{cell.agreement}')}")
-    if cell.blocked_share:
-        more.append(share(cell, words))
-    return Cell(
+    if cell.share is not None and cell.share.share:
+        more.append(share_text(cell.share, words))
+    return TableCell(
         text=outcome, sign=SPLIT if cell.split else OUTCOME_SIGNS[cell.outcome], kind=cell.outcome, more=tuple(more)
     )
 
 
-def share(cell: Found, words: Translator) -> str:
+def share_text(share: BlockedShare, words: Translator) -> str:
     """`74% of 21 days (52% to 88%)`."""
-    said = words.say("word.of_days", share=words.percent(cell.blocked_share or 0.0), count=cell.days)
-    interval = words.say("word.interval", low=words.percent(cell.low or 0.0), high=words.percent(cell.high or 0.0))
-    return f"{said} ({interval}{', ' + words.say('word.few') if cell.is_small else ''})"
+    text = words.say("word.of_days", share=words.percent(share.share), count=share.of)
+    interval = words.say("word.interval", low=words.percent(share.low), high=words.percent(share.high))
+    return f"{text} ({interval}{', ' + words.say('word.few') if share.is_small else ''})"
 
 
-def decided(summary: Summary) -> list[Place]:
+def decided(summary: Summary) -> list[ReportColumn]:
     """The places that any register says anything of."""
-    known = {tally.place for tally in summary.tallies if tally.agreement != "undecided"}
+    known = {place for place, agreement in summary.agreements if agreement != "undecided"}
     return [place for place in summary.places if place.label in known]
 
 
-def register(summary: Summary, words: Translator) -> Table:
+def register(summary: Summary, words: Translator) -> ReportTable:
     """Agreements by networks, in numbers of targets."""
-    counts = {(tally.place, tally.agreement): tally.targets for tally in summary.tallies}
+    counts = summary.agreements
     there = [agreement for agreement in AGREEMENTS if any(key[1] == agreement for key in counts)]
     heads = [words.say("column.network"), *(f"{AGREEMENT_SIGNS[a]} {words.say(f'agreement.{a}')}" for a in there)]
     rows = (
@@ -108,42 +111,42 @@ def register(summary: Summary, words: Translator) -> Table:
     return _table("register", heads, rows)
 
 
-def timeline(row: Row, summary: Summary, words: Translator) -> Table:
+def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable:
     """How one row went at each place."""
     heads = [words.say(f"column.{name}") for name in ("network", "state", "period")]
     rows = (
         [
-            _place(course, summary, words),
-            _state(course, words),
-            "; ".join(narrative.turn(one, words) for one in course.turns) or "–",
+            _place(history, summary, words),
+            _state(history, words),
+            "; ".join(narrative.change_text(change, words) for change in history.changes) or "–",
         ]
-        for course in row.courses
+        for history in row.histories
     )
     return _table(f"timeline of {row.name}", heads, rows)
 
 
-def _state(course: Course, words: Translator) -> Cell:
-    last = next((day.outcome for day in reversed(course.days) if day.outcome), None)
-    if course.state == "nothing" and last == "down":
-        return Cell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
-    kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(course.state)
-    return Cell(text=words.say(f"state.{course.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
+def _state(history: RowHistory, words: Translator) -> TableCell:
+    last = next((day.outcome for day in reversed(list(history.days.values())) if day.outcome), None)
+    if history.state == "nothing" and last == "down":
+        return TableCell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
+    kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(history.state)
+    return TableCell(text=words.say(f"state.{history.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
 
 
-def _place(course: Course, summary: Summary, words: Translator) -> str:
-    place = summary.place(course.place)
-    name = place.title(words) if place is not None else course.place
-    return words.say("at_vantage", place=name, vantage=course.vantage) if course.vantage else name
+def _place(history: RowHistory, summary: Summary, words: Translator) -> str:
+    place = summary.place(history.place)
+    name = place.title(words) if place is not None else history.place
+    return words.say("at_vantage", place=name, vantage=history.vantage) if history.vantage else name
 
 
-def hours(summary: Summary, words: Translator) -> Table:
+def hours(summary: Summary, words: Translator) -> ReportTable:
     """Each listed target on each network."""
     heads = [
         words.say(f"column.{name}") for name in ("target", "network", "listed", "last_open", "first_blocked", "hours")
     ]
     rows = (
         [
-            what(one.target),
+            short_target(one.target),
             network(one.network, summary, words),
             words.when(one.listed_at),
             words.when(one.last_open) if one.last_open else "–",
@@ -152,7 +155,7 @@ def hours(summary: Summary, words: Translator) -> Table:
         ]
         for one in sorted(summary.enforcements, key=lambda one: (one.target, one.network or ""))
     )
-    return _table("hours", heads, rows, MOST_HOURS)
+    return _table("hours", heads, rows, MAX_HOURS_ROWS)
 
 
 def network(label: str | None, summary: Summary, words: Translator) -> str:
@@ -161,21 +164,23 @@ def network(label: str | None, summary: Summary, words: Translator) -> str:
     return place.title(words) if place is not None else label or "?"
 
 
-def what(target: str) -> str:
+def short_target(target: str) -> str:
     """The bare host of an ordinary https URL, else the target."""
     return target.removeprefix("https://").removesuffix("/")
 
 
-def methods(summary: Summary, words: Translator) -> Table:
+def methods(summary: Summary, words: Translator) -> ReportTable:
     """On each network each method, in numbers of targets."""
     heads = [words.say(f"column.{name}") for name in ("network", "method", "targets")]
     order = {place.label: number for number, place in enumerate(summary.places)}
-    found = sorted(summary.methods, key=lambda one: (order.get(one.place, len(order)), -one.targets, one.method))
-    rows = ([network(one.place, summary, words), words.say(f"method.{one.method}"), one.targets] for one in found)
+    counts = sorted(summary.methods.items(), key=lambda item: (order.get(item[0][0], len(order)), -item[1], item[0][1]))
+    rows = (
+        [network(place, summary, words), words.say(f"method.{method}"), targets] for (place, method), targets in counts
+    )
     return _table("methods", heads, rows)
 
 
-def times(summary: Summary, words: Translator) -> Table:
+def times(summary: Summary, words: Translator) -> ReportTable:
     """Step by step, network by network, in milliseconds."""
     unit = words.say("picture.milliseconds")
     heads = [words.say(f"column.{name}") for name in ("step", "network", "count")]
@@ -193,7 +198,7 @@ def times(summary: Summary, words: Translator) -> Table:
     return _table("times", heads, rows)
 
 
-def how(one: Evidence, words: Translator) -> str:
+def how(one: BlockEvidence, words: Translator) -> str:
     """`TLS: reset, by name, confirmed`."""
     said = [words.say(f"method.{one.method}")] if one.method else []
     said += [words.say(f"trigger.{one.trigger}")] if one.trigger else []

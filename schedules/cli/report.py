@@ -77,12 +77,12 @@ def _summary(
 ) -> Summary:
     from time import time
 
-    from results.report import details, summarise
+    from results.report import gather_details, summarise
     from schedules.cli._sources import gathered_from, tell_what_was_read
 
     now = time()
     period = {"since": epoch_of(since), "until": epoch_of(until), "now": now + 86400}
-    with gathered_from(app, sources, since, until) as gathered, details(map(Path, sources), **period) as more:
+    with gathered_from(app, sources, since, until) as gathered, gather_details(map(Path, sources), **period) as more:
         summary = summarise(gathered, more, now=now, within_s=within)
         tell_what_was_read(app, gathered)
     return summary

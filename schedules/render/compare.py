@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from results.i18n.signs import GAP, SPLIT
+from results.report.csv import without_formula
 from schedules.render.output import out, paragraph, print_json
 from schedules.render.text import SIGNS, STYLES, method_text, what
 
@@ -24,15 +25,13 @@ WIDE = 13
 """Columns that a cell in words takes, its space included."""
 NAME = 16
 PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
-MOST_ROWS = 60
+MAX_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
 CSV_FIELDS = ("row", "difference", *CELL_FIELDS, "low", "high", "last", "says", "note")
-RISKY = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
-class Counted:
+class CountedRows:
     """The rows as they come, and how many of them differ by then."""
 
     def __init__(self, rows: Iterator[ComparedRow]) -> None:
@@ -47,17 +46,17 @@ class Counted:
             yield row
 
 
-def counted(rows: Iterator[ComparedRow]) -> Counted:
-    return Counted(rows)
+def counted(rows: Iterator[ComparedRow]) -> CountedRows:
+    return CountedRows(rows)
 
 
-def as_json(rows: Counted) -> None:
+def as_json(rows: CountedRows) -> None:
     """One line a row."""
     for row in rows:
         print_json(row.plain())
 
 
-def as_csv(rows: Counted) -> None:
+def as_csv(rows: CountedRows) -> None:
     """One line a cell."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
@@ -77,14 +76,11 @@ def as_csv(rows: Counted) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    """Foreign text that no spreadsheet runs."""
-    if not isinstance(value, str):
-        return value
-    shown = safe(value, 2000)
-    return f"'{shown}" if shown.startswith(RISKY) else shown
+    """A text in one line that no spreadsheet runs; any other value as it is."""
+    return without_formula(safe(value, 2000)) if isinstance(value, str) else value
 
 
-def as_markdown(rows: Counted) -> None:
+def as_markdown(rows: CountedRows) -> None:
     """One table; its last column says what differs."""
     head: list[str] | None = None
     for row in rows:
@@ -104,12 +100,12 @@ def _escaped(text: str) -> str:
     return shown
 
 
-def for_a_person(rows: Counted) -> None:
+def for_a_person(rows: CountedRows) -> None:
     """The table, and under it what differs, in words; of very many rows those that differ."""
     kept: list[ComparedRow] = []
     for row in rows:
         kept.append(row)
-        if len(kept) > MOST_ROWS:
+        if len(kept) > MAX_ROWS:
             same = next((n for n, one in enumerate(kept) if one.difference in SAME), len(kept) - 1)
             del kept[same]
     console = out()
@@ -123,7 +119,7 @@ def for_a_person(rows: Counted) -> None:
         console.print(_in_words(kept))
     else:
         _in_signs(kept, console, width)
-    _say(kept, console, width)
+    _print_sentences(kept, console, width)
     left = sum(rows.kinds.values()) - len(kept)
     if left:
         console.print(f"… and {left} more rows: --json, --csv and --markdown give all")
@@ -201,7 +197,7 @@ def _share(share: BlockedShare) -> Iterator[str]:
     yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
 
 
-def _say(rows: list[ComparedRow], console: Console, width: int) -> None:
+def _print_sentences(rows: list[ComparedRow], console: Console, width: int) -> None:
     """What differs in words, row by row; those that agree in one line."""
     console.print()
     for row in rows:

@@ -21,7 +21,7 @@ def networks(delays: Sequence[NetworkDelay]) -> Table:
     """Network, register, how many targets, how many of them blocked, the median of the hours."""
     grid = _grid("network", "register", "listed", "blocked", "median from listing to block")
     for one in delays:
-        median = span(one.at_least, one.at_most) if one.blocked else "none is blocked"
+        median = span_text(one.at_least, one.at_most) if one.blocked else "none is blocked"
         grid.add_row(_network(one.network), safe(one.register), str(one.targets), str(one.blocked), median)
     return grid
 
@@ -31,21 +31,21 @@ def targets(found: Sequence[Enforcement]) -> tuple[Table, int]:
     grid = _grid("target", "network", "listed (UTC)", "blocked after")
     for one in found[:MANY_ROWS]:
         listed = safe(one.listed_at)[:16].replace("T", " ")
-        grid.add_row(Folded(what(one.target)), _network(one.network), listed, said(one))
+        grid.add_row(Folded(what(one.target)), _network(one.network), listed, delay_text(one))
     return grid, max(0, len(found) - MANY_ROWS)
 
 
-def said(one: Enforcement) -> str:
+def delay_text(one: Enforcement) -> str:
     """The hours in words."""
     at_least, at_most = one.hours
     if one.first_blocked is None:
         return f"open for {_time(at_least)} so far" if at_least else "not seen since"
     if at_most is None:
         return "blocked; listed nobody knows when"
-    return span(at_least, at_most)
+    return span_text(at_least, at_most)
 
 
-def span(at_least: float | None, at_most: float | None) -> str:
+def span_text(at_least: float | None, at_most: float | None) -> str:
     """`3 to 4 h`, `2.5 to 3 days`, `more than 2 days`, `30 h before the listing`."""
     if at_most is None:
         return f"more than {_time(at_least)}" if at_least else "not known"

@@ -11,7 +11,7 @@ import msgspec
 from probe.text import bounded
 from results.compare.record import DIRECT
 from results.i18n.translator import Translator
-from results.report.tables import what
+from results.report.tables import short_target
 
 DIGITS = re.compile(r"([0-9]{1,18})")
 
@@ -60,7 +60,7 @@ def title(service: str | None, target: str | None = None) -> str:
     """A service's title; for a target that is in none, its host."""
     if service is not None:
         return bounded(_service_titles().get(service, service), 100)
-    return bounded(what(target or ""), 200)
+    return bounded(short_target(target or ""), 200)
 
 
 def natural(text: str) -> list[tuple[int, str]]:

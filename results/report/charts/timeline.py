@@ -9,36 +9,37 @@ from typing import Any
 import altair as alt
 
 from probe.timestamps import parse_date, parse_time
+from results.compare.timeline import DayState
 from results.i18n.signs import OUTCOME_SIGNS
 from results.i18n.translator import Translator
 from results.report import tables
-from results.report.charts.base import (
+from results.report.charts import (
     INK,
-    MOST_PLACES,
+    MAX_NETWORKS,
     OUTCOMES,
     PAPER,
-    finished,
     is_narrow,
-    labelled,
-    room,
-    rows_of,
+    label_width,
+    specification,
+    unique_labels,
     values,
+    y_axis,
 )  # fmt: skip
-from results.report.summary import Course, Day, Row, Summary
+from results.report.summary import ReportRow, RowHistory, Summary
 
 
-def timeline(row: Row, summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
+def timeline(row: ReportRow, summary: Summary, words: Translator, width: int) -> dict[str, Any] | None:
     """The specification, None where there is nothing to draw."""
-    if summary.first_day is None or summary.last_day is None or not row.courses:
+    if summary.first_day is None or summary.last_day is None or not row.histories:
         return None
-    courses = row.courses[:MOST_PLACES]
-    full = [_course_name(course, summary, words) for course in courses]
-    left = room(width, full)
-    names = labelled(full, left)
+    histories = row.histories[:MAX_NETWORKS]
+    full = [_history_name(history, summary, words) for history in histories]
+    left = label_width(width, full)
+    names = unique_labels(full, left)
     first, last = parse_date(summary.first_day), parse_date(summary.last_day)
     most = (width - left) // (9 if is_narrow(width) else 16)
     step = max(1, -(-((last - first).days + 1) // most))
-    rows = [mark for course, name in zip(courses, names, strict=True) for mark in _marks(course, name, first, step)]
+    rows = [mark for history, name in zip(histories, names, strict=True) for mark in _marks(history, name, first, step)]
     if not rows:
         return None
     begin, end = utc(first), utc(last + timedelta(days=1))
@@ -46,7 +47,7 @@ def timeline(row: Row, summary: Summary, words: Translator, width: int) -> dict[
     axis = alt.Axis(title=None, values=noons, format="%-d %b" if words.language == "en" else "%d.%m", grid=False,
                     ticks=False, labelOverlap=True, labelPadding=6)  # fmt: skip
     scale = alt.Scale(type="utc", domain=[begin, end], nice=False)
-    x, y = alt.X("from:T", scale=scale, axis=axis), rows_of(names, left)
+    x, y = alt.X("from:T", scale=scale, axis=axis), y_axis(names, left)
     marks = alt.Chart(values(rows)).mark_rect(stroke=PAPER, strokeWidth=1).encode(
         x=x, x2="to:T", y=y, color=alt.Color("color:N", scale=None)
     )  # fmt: skip
@@ -54,12 +55,12 @@ def timeline(row: Row, summary: Summary, words: Translator, width: int) -> dict[
         x=alt.X("middle:T", scale=scale), y=y, text="text:N"
     )  # fmt: skip
     layers = [marks, signs]
-    if turns := list(_turns(courses, names)):
-        frames = alt.Chart(values(turns)).mark_rect(fill=None, stroke=INK, strokeWidth=2.5)
+    if changes := list(_changes(histories, names)):
+        frames = alt.Chart(values(changes)).mark_rect(fill=None, stroke=INK, strokeWidth=2.5)
         layers.append(frames.encode(x=x, x2="to:T", y=y))
     if row.listed is not None and begin <= row.listed <= end:
         layers += _listing(row.listed, begin, end, scale, words)
-    return finished(alt.layer(*layers), width, 44 + 28 * len(names))
+    return specification(alt.layer(*layers), width, 44 + 28 * len(names))
 
 
 def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Translator) -> list[Any]:
@@ -77,15 +78,15 @@ def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Transla
     ]
 
 
-def _course_name(course: Course, summary: Summary, words: Translator) -> str:
-    name = tables.network(course.place, summary, words)
-    return words.say("at_vantage", place=name, vantage=course.vantage) if course.vantage else name
+def _history_name(history: RowHistory, summary: Summary, words: Translator) -> str:
+    name = tables.network(history.place, summary, words)
+    return words.say("at_vantage", place=name, vantage=history.vantage) if history.vantage else name
 
 
-def _marks(course: Course, name: str, first: date, step: int) -> Iterable[dict[str, Any]]:
-    groups: dict[int, list[Day]] = {}
-    for day in course.days:
-        groups.setdefault((parse_date(day.day) - first).days // step, []).append(day)
+def _marks(history: RowHistory, name: str, first: date, step: int) -> Iterable[dict[str, Any]]:
+    groups: dict[int, list[DayState]] = {}
+    for date_, day in history.days.items():
+        groups.setdefault((parse_date(date_) - first).days // step, []).append(day)
     for number, days in groups.items():
         outcome = _most(days)
         if outcome is None:
@@ -96,7 +97,7 @@ def _marks(course: Course, name: str, first: date, step: int) -> Iterable[dict[s
                "middle": noon.isoformat(), "text": OUTCOME_SIGNS[outcome]}  # fmt: skip
 
 
-def _most(days: Sequence[Day]) -> str | None:
+def _most(days: Sequence[DayState]) -> str | None:
     """Blocked where half of the findings are, else what was said last."""
     findings, blocked = sum(day.findings for day in days), sum(day.blocked for day in days)
     if blocked and 2 * blocked >= findings:
@@ -105,10 +106,10 @@ def _most(days: Sequence[Day]) -> str | None:
     return said[-1] if said else "reachable" if findings else None
 
 
-def _turns(courses: Sequence[Course], names: Sequence[str]) -> Iterable[dict[str, Any]]:
-    for course, name in zip(courses, names, strict=True):
-        for turn in course.turns:
-            ends = (datetime.fromtimestamp(at, UTC).isoformat() for at in (turn.earliest, turn.latest))
+def _changes(histories: Sequence[RowHistory], names: Sequence[str]) -> Iterable[dict[str, Any]]:
+    for history, name in zip(histories, names, strict=True):
+        for change in history.changes:
+            ends = (datetime.fromtimestamp(at, UTC).isoformat() for at in (change.earliest, change.latest))
             yield {"place": name, "from": next(ends), "to": next(ends)}
 
 

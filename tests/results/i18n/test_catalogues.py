@@ -12,9 +12,9 @@ from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS
 from results.i18n.translator import Translator, catalogue, languages
 from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Confidence, Trigger
-from results.report.charts.base import AGREEMENTS as AGREEMENT_COLOURS
-from results.report.charts.base import OUTCOMES as OUTCOME_COLOURS
-from results.report.summary import State
+from results.report.charts import AGREEMENTS as AGREEMENT_COLOURS
+from results.report.charts import OUTCOMES as OUTCOME_COLOURS
+from results.report.summary import HistoryState
 
 
 def sentences(table: dict[str, Any], before: str = "") -> dict[str, Any]:
@@ -54,13 +54,13 @@ def test_there_is_a_word_for_all_that_can_be_found(language: str) -> None:
         "outcome": (*OUTCOMES, "gap"),
         "agreement": AGREEMENTS,
         "method": METHODS,
-        "state": get_args(State),
+        "state": get_args(HistoryState),
         "confidence": get_args(Confidence),
         "trigger": get_args(Trigger),
     }.items():
         for name in names:
             assert words.say(f"{table}.{name}")
-    for state in get_args(State):
+    for state in get_args(HistoryState):
         assert words.say(f"row.{state}", when="", places="", path="")
 
 

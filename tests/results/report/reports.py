@@ -9,7 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from results.compare import gather
-from results.report import Summary, details, summarise
+from results.report import Summary, gather_details, summarise
 
 NOW = 1_495_600_000.0
 """24 May 2017."""
@@ -17,7 +17,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def summary_of(*sources: Path, **period: Any) -> Summary:
-    with gather(sources, **period) as gathered, details(sources, **period) as more:
+    with gather(sources, **period) as gathered, gather_details(sources, **period) as more:
         return summarise(gathered, more, now=NOW)
 
 

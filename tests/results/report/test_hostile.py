@@ -111,7 +111,7 @@ def test_very_long_and_very_odd_names_are_drawn(tmp_path: Path, text: str) -> No
 
 
 def test_many_services_and_networks_are_told_in_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "MOST_TIMELINES", 1)
+    monkeypatch.setattr(drawing, "MAX_TIMELINES", 1)
     rows = [
         row("blocked" if (service + network) % 3 else "reachable", service=f"s{service}", target=f"https://s{service}.example/",
             asn=1000 + network, name=f"v{network}", evidence=["it is reset"], rules=["tls.sni_ab"])

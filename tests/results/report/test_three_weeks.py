@@ -13,7 +13,7 @@ from results.export import exchange
 from results.i18n.translator import Translator
 from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
-from results.report.charts.base import OUTCOMES
+from results.report.charts import OUTCOMES
 from tests.results.report.reports import Read, pictures, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
@@ -97,7 +97,7 @@ def test_the_matrix(summary: Summary) -> None:
 
 
 def test_register_against_reality(summary: Summary) -> None:
-    counts = {(one.place, one.agreement): one.targets for one in summary.tallies}
+    counts = summary.agreements
     assert counts["AS12389", "enforced"] == 3, "both targets of WeChat, and LinkedIn"
     assert counts["AS25513", "unenforced"] == 2
     assert counts["AS3216", "unlisted-block"] == 1
@@ -122,8 +122,7 @@ def test_hours_from_listing_to_blocking_hold_the_truth(summary: Summary) -> None
 
 
 def test_how_many_targets_each_network_blocks_by_which_method(summary: Summary) -> None:
-    methods = {(one.place, one.method): one.targets for one in summary.methods}
-    assert methods == {
+    assert summary.methods == {
         ("AS12389", "tls.reset"): 3,
         ("AS25513", "tls.reset"): 1,
         ("AS3216", "dns.nxdomain"): 4,

@@ -16,7 +16,7 @@ from results.db.store import Store
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 from schedules import cli
-from schedules.render.enforcement import said
+from schedules.render.enforcement import delay_text
 from tests.results.records import finished, measurement, verdict
 
 ROOT = Path(__file__).parents[3]
@@ -102,4 +102,4 @@ def test_the_hours_in_words(blocked: bool, hours: tuple[float | None, float | No
         last_open=None,
         hours=hours,
     )
-    assert said(one) == words
+    assert delay_text(one) == words
