@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 from tests.guard import sitecustomize as guard
 
@@ -18,6 +20,11 @@ def pytest_configure() -> None:
     settings.register_profile("the same everywhere", deadline=None, derandomize=True)
     settings.register_profile("explore", deadline=None, max_examples=1000)
     settings.load_profile("explore" if explore else "the same everywhere")
+    # Otherwise the constants of every imported module become examples, and examples depend on what was collected.
+    providers._get_local_constants = lambda: providers._local_constants
+    # A shell starts background jobs with SIGINT ignored, and the programs that tests interrupt would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     guard.install()
     os.environ[guard.SWITCH] = guard.namespace()
     others = [folder] if (folder := os.environ.get("PYTHONPATH")) else []

@@ -6,7 +6,7 @@ import math
 from collections import deque
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from probe.model import Dns, Tcp
@@ -68,19 +68,22 @@ def test_silence_alone_never_slows_a_round_nor_makes_a_finding_doubtful(told: li
 
 
 @given(
-    st.lists(st.booleans(), min_size=300, max_size=600),
+    st.lists(st.booleans(), max_size=600),
     st.floats(0.001, 0.6),
     st.lists(st.floats(0, 0.05), min_size=50, max_size=50),
 )
-def test_silent_targets_on_a_calm_line_keep_nobody_else_out(
+@example([True] * 289 + [False] * (WINDOW - 1), 0.02, [0.0] * 50)
+@example([True] * 289 + [False] * WINDOW, 0.02, [0.0] * 50)
+def test_silent_targets_on_a_calm_line_slow_nothing_and_a_window_of_answers_speeds_it_up(
     silent: list[bool], distance_s: float, jitter: list[float]
 ) -> None:
     pace = Pace(64)
     for n, is_silent in enumerate(silent):
         fact = SILENT if is_silent else answered(n, distance_s + jitter[n % len(jitter)])
         assert not pace.ended(pace.began(0), fact)
-    assert not pace.is_full
-    assert pace.allowed > START
+        assert not pace.is_full
+        assert pace.allowed >= START
+    assert (pace.allowed > START) is (silent.count(False) >= WINDOW)
 
 
 @given(st.integers(FLOOR, 1000), st.floats(0.001, 0.3), st.floats(0.15, 3))

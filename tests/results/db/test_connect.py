@@ -107,8 +107,11 @@ def test_a_database_from_a_newer_version_is_refused_and_left_alone(tmp_path: Pat
     )
     connection.commit()
     connection.close()
+    before = (tmp_path / "x.db").read_bytes()
     with pytest.raises(StoreError, match=r"x\.db: made by a newer version \(m999_future\); upgrade reachprobe"):
         Store.open(tmp_path / "x.db")
+    assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
+    assert (tmp_path / "x.db").read_bytes() == before
 
 
 def test_an_older_database_is_brought_up_to_date_and_a_copy_is_left_beside_it(tmp_path: Path) -> None:

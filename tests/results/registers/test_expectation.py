@@ -74,9 +74,10 @@ def test_a_mask_covers_the_base_name_and_all_below(register: Register, ask: Ask)
     register(f"1.2.3.4;*.a.com;;{DECISION}")
     for target in ("a.com", "b.a.com", "https://x.y.z.a.com/"):
         assert (ask(target).listed, hows(ask(target))) == (True, ["mask"])
-    for target in ("com", "aa.com", "a.com.b.org"):
-        if "." in target:
-            assert ask(target).listed is False
+    for target in ("https://com/", "aa.com", "a.com.b.org"):
+        assert ask(target).listed is False
+    with pytest.raises(BadName):
+        ask("com")
 
 
 def test_an_https_url_lists_its_host_and_says_why(register: Register, ask: Ask):
