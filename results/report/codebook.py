@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import get_args
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any, get_args
+
+import msgspec
 
 from results.db import schema_docs
 from results.db.json_rows import SCHEMA_VERSION
@@ -22,104 +27,35 @@ rules in force. A data licence is chosen at export (`results export --licence`),
 
 This page is made by `python -m results.report.codebook`.
 """
-OUTCOMES = {
-    "reachable": "The real service answered in full: over TLS valid for its name, or with what a control sees too.",
-    "blocked": "Something between the vantage and the service stopped or forged it, and it works from a control, or "
-    "the interference itself is proof.",
-    "denied": "The service itself turns the visitor away: a challenge, a geoblock, 403 or 451 with its certificate.",
-    "down": "It fails in the same way from the control.",
-    "offline": "The vantage has no working network, or is behind a captive portal.",
-    "inconclusive": "Something is odd, and there is not enough to tell what.",
-}
-CONFIDENCES = {
-    "confirmed": "The interference itself is proof, or the certificate is.",
-    "probable": "A control got through at the step where the vantage failed, twice; or it agrees.",
-    "possible": "Neither, but the same came back over hours, or controls disagree.",
-}
-TRIGGERS = {
-    "name": "The name sets it off: in the DNS question, the SNI or the Host header.",
-    "address": "The address sets it off, whatever the name.",
-}
-NETWORKS = {
-    "online": "The canaries work.",
-    "restricted": "Those inside the country work, those abroad do not: the network is cut off from abroad.",
-    "portal": "Something else answers in their place.",
-    "offline": "None works.",
-}
-AGREEMENTS = {
-    "enforced": "Listed and blocked.",
-    "unenforced": "Listed and reachable.",
-    "collateral": "Not listed, and blocked by an address that an entry in force blocks as such.",
-    "unlisted-block": "Not listed, and blocked.",
-    "open": "Not listed, and reachable.",
-    "undecided": "No register for that country and day, a version that is too old, or an outcome that is neither "
-    "blocked nor reachable.",
-}
-ROW = {
-    "measurement_id": "Key of the measurement, the same everywhere.",
-    "vantage": "The vantage's name.",
-    "register": "The register that was asked.",
-    "listed": "Whether it listed the target then; empty where it could not say.",
-    "since": "Since when it lists it, a date as the register gives it.",
-    "since_source": "Whence that date is: `inclusion`, `decision` or `first_seen`.",
-    "listed_at": "The instant of the listing (UTC), where it is known.",
-    "as_of": "The version of the register that was asked.",
-    "basis": "The law that it is listed by.",
-    "target": "The target, as it was given.",
-    "network": "What the canaries said of the vantage's network.",
-    "repeats": "The id of the measurement that it repeats.",
-    "repeated_by": "The id of the measurement that repeats it, and tells.",
-    "rules": "Ids of the rules that made the verdict.",
-    "evidence": "One sentence for each piece of evidence.",
-    "schema_version": "The version of this row's columns.",
-    "licence": "Under which others may use the row, by its SPDX identifier.",
-}
-"""The columns of an export that are not told in the dictionary, or otherwise there."""
-ONLY_JSON = {
-    "kind": "`target`; `service` for a service's row, `header` for a file's first line.",
-    "expectation": "What the register says: `register`, `listed`, `since`, `since_source`, `listed_at`, `as_of`, "
-    "`basis`, and the three below.",
-    "entries": "Ids of the entries that list the target.",
-    "address_blocks": "Ids of the entries that block one of its addresses as such.",
-    "shares_address_with": "Listed names that stood at its addresses: a note, never a listing.",
-    "record": "In `--format jsonl`: the whole measurement, its controls and the context it was judged in.",
-}
-TABLES = {
-    "compare --csv": {
-        "row": "The service or target; one line for each of its cells.",
-        "difference": "What kind of difference the row has, as in [comparing](comparing.md).",
-        "by": "The vantage, network, country, path or day of the cell.",
-        "outcome": "Its state; empty for a gap: nothing measured, or too old.",
-        "method": "How it is blocked there.",
-        "agreement": "Its state against the register.",
-        "measurements": "How many there are.",
-        "vantage_days": "On how many days vantages measured it, each vantage's days counted.",
-        "blocked_share": "Of these the share that is blocked, from 0 to 1.",
-        "low": "Where the 95% interval (Wilson) of that share begins.",
-        "high": "Where it ends.",
-        "last": "When the last measurement was.",
-        "says": "The difference in a sentence.",
-        "note": "What was left out of the comparison, and what is odd.",
-    },
-    "report --format csv": {
-        "section": "What the fact is of: `report`, `place`, `row`, `matrix`, `course`, `register`, `hours`, `methods`, "
-        "`times` or `evidence`.",
-        "row": "The service, the target or the step.",
-        "place": "The network.",
-        "what": "Which fact.",
-        "value": "The fact; shares from 0 to 1, durations in seconds, `at_least` and `at_most` in hours.",
-    },
-}
+
+
+class CodebookText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """codebook.toml: a name of the data -> what it means."""
+
+    outcomes: dict[Outcome, str]
+    confidences: dict[Confidence, str]
+    triggers: dict[Trigger, str]
+    agreements: dict[Agreement, str]
+    networks: dict[NetworkState, str]
+    row: dict[str, str]
+    only_json: dict[str, str]
+    tables: dict[str, dict[str, str]]
+
+
+@cache
+def codebook_text() -> CodebookText:
+    """The texts of codebook.toml. Raises ValueError where it has a table or a word of the data that is not known."""
+    return msgspec.convert(tomllib.loads((files("results.report") / "codebook.toml").read_text("utf-8")), CodebookText)
 
 
 def description(column: str) -> str:
-    """What a column of an export holds. LookupError where nobody has said it."""
-    if column in ROW:
-        return ROW[column]
+    """What a column of an export holds. LookupError for one that is described neither here nor in the database."""
+    if column in codebook_text().row:
+        return codebook_text().row[column]
     for table in ("verdicts", "measurements", "targets", "vantages"):
         if column in schema_docs.words()[table]:
             return schema_docs.words()[table][column]
-    raise LookupError(f"results/report/codebook.py says nothing of the column {column}")
+    raise LookupError(f"results/report/codebook.toml says nothing of the column {column}")
 
 
 def page() -> str:
@@ -135,23 +71,24 @@ def _export() -> Iterator[str]:
         "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which stands in the file's first\n"
         "line; `vantage` and `expectation` are records of their own, and there is more:\n"
     )
-    yield from (f"- `{name}`: {told}" for name, told in ONLY_JSON.items())
-    for command, columns in TABLES.items():
+    yield from (f"- `{name}`: {text}" for name, text in codebook_text().only_json.items())
+    for command, columns in codebook_text().tables.items():
         yield f"\n`{command}` has these columns:\n"
-        yield from (f"- `{name}`: {told}" for name, told in columns.items())
+        yield from (f"- `{name}`: {text}" for name, text in columns.items())
 
 
 def _words() -> Iterator[str]:
-    tables = (
-        ("Outcomes", Outcome, OUTCOMES),
-        ("Confidence", Confidence, CONFIDENCES),
-        ("Triggers", Trigger, TRIGGERS),
-        ("Agreements with the register", Agreement, AGREEMENTS),
-        ("States of the vantage's network", NetworkState, NETWORKS),
+    texts = codebook_text()
+    kinds: tuple[tuple[str, Any, Mapping[Any, str]], ...] = (
+        ("Outcomes", Outcome, texts.outcomes),
+        ("Confidence", Confidence, texts.confidences),
+        ("Triggers", Trigger, texts.triggers),
+        ("Agreements with the register", Agreement, texts.agreements),
+        ("States of the vantage's network", NetworkState, texts.networks),
     )
-    for title, kind, told in tables:
+    for title, kind, meanings in kinds:
         yield f"\n## {title}\n"
-        yield from (f"- `{word}`: {told[word]}" for word in get_args(kind))
+        yield from (f"- `{word}`: {meanings[word]}" for word in get_args(kind))
     yield "\n## Methods of blocking\n"
     english = Translator("en")
     yield from (f"- `{method}`: {english.say(f'method.{method}')}." for method in METHODS)

@@ -1,12 +1,12 @@
-"""Rules as data: a table in each file, tried tier by tier until one applies."""
+"""Rules as data: a file of them for each step, tried tier by tier until one applies."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib
-import pkgutil
+import tomllib
 from collections.abc import Set
 from functools import lru_cache
+from importlib.resources import files
 
 import msgspec
 
@@ -23,17 +23,21 @@ TIERS = {
     7: "No control, but the same failure again and again",
     8: "Not enough to tell",
 }
-FIRST_TABLE = "general"
-"""Its rules are tried before those of the other tables in the same tier."""
+FIRST_FILE = "general.toml"
+"""Its rules are tried before those of the other files in the same tier."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+class SignalIds(frozenset[str]):
+    """A set of signal ids; in a file they are written with spaces between."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """It applies where all of `needs` are present and none of `unless`. Without `method`, a block is as it failed."""
 
     id: str
     tier: int
-    needs: frozenset[str] = frozenset()
-    unless: frozenset[str] = frozenset()
+    needs: SignalIds = SignalIds()
+    unless: SignalIds = SignalIds()
     outcome: Outcome = "inconclusive"
     method: str | None = None
     trigger: Trigger | None = None
@@ -44,19 +48,32 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
         return self.needs <= present and self.unless.isdisjoint(present)
 
 
-def signals(text: str) -> frozenset[str]:
-    """A set of signal ids, written with spaces between."""
-    return frozenset(text.split())
+class RuleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One file of rules."""
+
+    rule: tuple[Rule, ...]
+
+
+def parse(text: str) -> tuple[Rule, ...]:
+    """The rules of a file, as written. Raises ValueError with the place of what is not a rule."""
+    return msgspec.convert(tomllib.loads(text), RuleFile, dec_hook=_signal_ids).rule
+
+
+def _signal_ids(_: type, value: object) -> SignalIds:
+    if not isinstance(value, str):
+        raise ValueError("Expected signal ids with spaces between")
+    return SignalIds(value.split())
 
 
 @lru_cache(maxsize=1)
 def rules() -> tuple[Rule, ...]:
-    """Every rule of every table, by tier; within a tier as written, FIRST_TABLE and then the others by name."""
-    names = sorted(
-        (found.name for found in pkgutil.iter_modules(__path__)), key=lambda name: (name != FIRST_TABLE, name)
+    """Every rule of every file, by tier; within a tier as written, FIRST_FILE and then the others by name."""
+    tables = sorted(
+        (file for file in files(__name__).iterdir() if file.name.endswith(".toml")),
+        key=lambda file: (file.name != FIRST_FILE, file.name),
     )
-    tables = [importlib.import_module(f"{__name__}.{name}").RULES for name in names]
-    return tuple(sorted((rule for table in tables for rule in table), key=lambda rule: rule.tier))
+    found = (rule for file in tables for rule in parse(file.read_text("utf-8")))
+    return tuple(sorted(found, key=lambda rule: rule.tier))
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[3]
 NAMED = re.compile(rb"(?<![a-z])stun(?![a-z])", re.IGNORECASE)
 FILES = {
     "probe/steps/stun.py",
-    "results/judge/rules/stun.py",
+    "results/judge/rules/stun.toml",
     "results/db/columns.toml",
     "results/i18n/en.toml",
     "results/i18n/ru.toml",

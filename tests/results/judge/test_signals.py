@@ -8,14 +8,37 @@ import msgspec
 import pytest
 
 from results.judge import rules as rules_module
-from results.judge.rules import rules, rules_version
+from results.judge.rules import TIERS, parse, rules, rules_version
 from results.judge.signals import SignalTable, declared
 from results.judge.signals.answer import SIGNALS
+from results.judge.verdict import METHODS
 
 
 def test_every_signal_that_a_rule_names_is_declared() -> None:
     ids = {signal.id for signal in declared()}
     assert {signal for rule in rules() for signal in rule.needs | rule.unless} <= ids
+
+
+def test_every_method_and_tier_of_a_rule_is_of_the_closed_list() -> None:
+    assert {rule.method for rule in rules()} <= {None, *METHODS}
+    assert {rule.tier for rule in rules()} == TIERS.keys()
+    assert len({rule.id for rule in rules()}) == len(rules())
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('say = "A typing error."', "unknown field `say`"),
+        ('outcome = "bloked"', r"'bloked' - at `\$\.rule\[0\]\.outcome`"),
+        ('trigger = "url"', "'url'"),
+        ('needs = ["fails", "again.fails"]', "spaces between"),
+    ],
+)
+def test_what_is_not_a_rule_is_an_error(line: str, error: str) -> None:
+    rule = '[[rule]]\nid = "a.b"\ntier = 8\nsays = "A rule."\n'
+    assert [rule.id for rule in parse(rule)] == ["a.b"]
+    with pytest.raises(ValueError, match=error):
+        parse(f"{rule}{line}\n")
 
 
 def test_a_signal_has_the_parameters_of_its_sentence() -> None:

@@ -67,12 +67,12 @@ def test_every_word_of_the_data_is_in_the_codebook() -> None:
 def test_every_key_of_a_row_of_json_is_told(tmp_path: Path) -> None:
     from results.registers.expectation import Expectation
 
-    known = {*COLUMNS, *codebook.ONLY_JSON, "name"}
+    known = {*COLUMNS, *codebook.codebook_text().only_json, "name"}
     made = row(finished(expectation=Expectation(target="https://www.example.com/")))
     assert made["expectation"] is not None
     keys = {*made, *made["vantage"], *made["expectation"]}
     assert keys <= known, keys - known
-    assert tuple(codebook.TABLES["report --format csv"]) == facts.HEAD
+    assert tuple(codebook.codebook_text().tables["report --format csv"]) == facts.HEAD
 
 
 def test_each_row_says_by_which_versions_it_is(tmp_path: Path) -> None:

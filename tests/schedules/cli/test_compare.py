@@ -83,7 +83,7 @@ def test_json_is_one_line_a_row(call: Call, file: Path) -> None:
 def test_csv_is_one_line_a_cell_and_runs_nothing(call: Call, tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", [row("blocked", name="=1+1"), row(name="office", asn=8402)])
     rows = list(csv.DictReader(io.StringIO(call("--csv", file)[1])))
-    assert tuple(rows[0]) == tuple(codebook.TABLES["compare --csv"])
+    assert tuple(rows[0]) == tuple(codebook.codebook_text().tables["compare --csv"])
     assert [(one["by"], one["outcome"], one["low"]) for one in rows] == [
         ("'=1+1", "blocked", "0.2065"),
         ("office", "reachable", "0.0"),
