@@ -26,7 +26,7 @@ from results.compare.record import (
     failing_family,
     is_valid,
 )
-from results.export.exchange import Skipped
+from results.export.exchange import SkippedLine
 
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 BUSY_TIMEOUT_S = 60
@@ -58,7 +58,7 @@ class OutsidePeriod(msgspec.Struct, frozen=True):
 
 def read(
     path: Path, *, since: float | None = None, until: float | None = None
-) -> Iterator[ResultRecord | Skipped | OutsidePeriod]:
+) -> Iterator[ResultRecord | SkippedLine | OutsidePeriod]:
     """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase.
 
     With `since` or `until` (seconds since 1970) what is surely not of that period is only counted.
@@ -73,7 +73,7 @@ def read(
                 try:
                     yield _record(row)
                 except (ValueError, TypeError, OverflowError, RecursionError) as error:
-                    yield Skipped(path, number, printable(str(error)))
+                    yield SkippedLine(path, number, printable(str(error)))
     except sqlite3.Error as error:
         raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
 

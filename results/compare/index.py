@@ -19,7 +19,7 @@ from probe.model import Vantage
 from results.compare.databases import OutsidePeriod
 from results.compare.record import VANTAGE_FIELDS, ResultRecord, day_of
 from results.compare.sources import read
-from results.export.exchange import Skipped
+from results.export.exchange import SkippedLine
 
 RowKind = Literal["service", "target"]
 CACHE_KIB = 24 * 1024
@@ -94,7 +94,7 @@ class SourceCounts(msgspec.Struct):
 
     read: int = 0
     skipped: int = 0
-    skipped_examples: list[Skipped] = []
+    skipped_examples: list[SkippedLine] = []
     """At most MAX_SKIPPED_EXAMPLES."""
     duplicates: int = 0
     """Records that another source held too, with the same or another verdict."""
@@ -166,14 +166,14 @@ def gather(
 
 
 def _in_period(
-    found: Iterable[ResultRecord | Skipped | OutsidePeriod],
+    found: Iterable[ResultRecord | SkippedLine | OutsidePeriod],
     counts: SourceCounts,
     since: float | None,
     until: float | None,
     now: float | None,
 ) -> Iterator[ResultRecord]:
     for item in found:
-        if isinstance(item, Skipped):
+        if isinstance(item, SkippedLine):
             counts.skipped += 1
             if len(counts.skipped_examples) < MAX_SKIPPED_EXAMPLES:
                 counts.skipped_examples.append(item)

@@ -14,13 +14,13 @@ from results.compare.databases import open_read_only
 from results.db.jsonl import BadRecord
 from results.db.store import Judge, Store, StoreError, explained
 from results.export import exchange
-from results.export.exchange import Skipped, Taken, read_line, write_line
+from results.export.exchange import ImportedRecord, SkippedLine, read_line, write_line
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
 
-def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[Taken | Skipped]:
+def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[ImportedRecord | SkippedLine]:
     """Keep in `store` what `databases` measured; these are only read, and believed no more than a file would be.
 
     Registers, fingerprints and consents stay where they are: what is merged is judged by those of `store`. Raises
@@ -30,7 +30,7 @@ def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[Tak
         if path.exists() and path.samefile(store.path):
             continue
         with _copy(path, store.path.parent) as other:
-            yield from exchange.take(store, _lines(other, path), read_line, judge)
+            yield from exchange.import_lines(store, _lines(other, path), read_line, judge)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ from results.compare.record import (
     record_of,
 )
 from results.db.jsonl import BadFile, BadRecord, decode, records
-from results.export.exchange import Skipped
+from results.export.exchange import SkippedLine
 from results.judge.verdict import Repeat
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -43,7 +43,7 @@ class SourceError(ValueError):
 
 def read(
     source: Path | str, *, since: float | None = None, until: float | None = None
-) -> Iterator[ResultRecord | Skipped | OutsidePeriod]:
+) -> Iterator[ResultRecord | SkippedLine | OutsidePeriod]:
     """Everything that a source holds, once for each record, in the order in which it stands there.
 
     What cannot be read of it is handed on as Skipped; what of a database is surely not of the period from `since` to
@@ -60,7 +60,7 @@ def read(
             except (BadFile, databases.BadDatabase) as error:
                 if file == source:
                     raise SourceError(str(error)) from error
-                yield Skipped(file, 0, str(error))
+                yield SkippedLine(file, 0, str(error))
     except OSError as error:
         raise SourceError(f"{source}: {error.strerror or error}") from error
 
@@ -156,7 +156,7 @@ class ResultLine(msgspec.Struct, kw_only=True):
     """A header's, which is no row."""
 
 
-def read_records(path: Path) -> Iterator[ResultRecord | Skipped]:
+def read_records(path: Path) -> Iterator[ResultRecord | SkippedLine]:
     """Every record of a file, plain or packed, whatever it is of. Raises BadFile."""
     for number, line in records(path):
         try:
@@ -164,7 +164,7 @@ def read_records(path: Path) -> Iterator[ResultRecord | Skipped]:
                 raise line
             seen = parse_line(line)
         except (BadRecord, ValueError, OverflowError) as error:
-            yield Skipped(path, number, str(error))
+            yield SkippedLine(path, number, str(error))
             continue
         if seen is not None:
             yield seen

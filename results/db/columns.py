@@ -18,10 +18,10 @@ from probe.model import Observation
 from probe.steps import specs
 
 Kind = Literal["plain", "bool", "json", "certificates", "body"]
-SQL = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
+SQL_TYPES = {int: "INTEGER", bool: "INTEGER", float: "REAL", str: "TEXT"}
 
 
-class Column(msgspec.Struct, frozen=True):
+class ObservationColumn(msgspec.Struct, frozen=True):
     """One column: the field it holds, how it is stored, and as what SQLite type."""
 
     name: str
@@ -31,14 +31,14 @@ class Column(msgspec.Struct, frozen=True):
     type: Any
 
 
-class Keep(msgspec.Struct, frozen=True):
+class BlobWriter(msgspec.Struct, frozen=True):
     """How bytes go to tables of their own: each gives the key to store in their place, None for the record's own."""
 
     certificate: Callable[[bytes], int]
     body: Callable[[bytes], str | None]
 
 
-class Find(msgspec.Struct, frozen=True):
+class BlobReader(msgspec.Struct, frozen=True):
     """The way back. A body may not have been kept."""
 
     certificate: Callable[[int], bytes]
@@ -55,12 +55,12 @@ def detail_types() -> dict[str, type[msgspec.Struct]]:
 
 
 @cache
-def envelope_columns() -> tuple[Column, ...]:
+def envelope_columns() -> tuple[ObservationColumn, ...]:
     return tuple(column for column in _columns(Observation, "") if column.field in ENVELOPE)
 
 
 @cache
-def detail_columns(step: str) -> tuple[Column, ...]:
+def detail_columns(step: str) -> tuple[ObservationColumn, ...]:
     return tuple(_columns(detail_types()[step], f"{step}_"))
 
 
@@ -83,7 +83,7 @@ def step_columns(step: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.name for column in (*envelope_columns(), *detail_columns(step))))
 
 
-def to_values(observation: Observation, keep: Keep) -> dict[str, Any]:
+def to_values(observation: Observation, keep: BlobWriter) -> dict[str, Any]:
     """Column -> value for one observation, in the order of its `step_columns`."""
     plan = _plan(observation.step)
     found = [*plan.envelope(observation), *plan.detail(observation.detail)]
@@ -123,21 +123,21 @@ def _plan(step: str) -> _Plan:
     )
 
 
-def _fields_of(columns: tuple[Column, ...]) -> Callable[[Any], tuple[Any, ...]]:
+def _fields_of(columns: tuple[ObservationColumn, ...]) -> Callable[[Any], tuple[Any, ...]]:
     fields = tuple(column.field for column in columns)
     if len(fields) > 1:
         return attrgetter(*fields)
     return lambda record: tuple(getattr(record, field) for field in fields)
 
 
-def from_values(values: Mapping[str, Any], find: Find) -> Observation:
+def from_values(values: Mapping[str, Any], find: BlobReader) -> Observation:
     """The observation that a row holds."""
     step = values["step"]
     detail = detail_types()[step](**_fields(values, detail_columns(step), find))
     return Observation(detail=detail, **_fields(values, envelope_columns(), find))
 
 
-def _fields(values: Mapping[str, Any], columns: tuple[Column, ...], find: Find) -> dict[str, Any]:
+def _fields(values: Mapping[str, Any], columns: tuple[ObservationColumn, ...], find: BlobReader) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for column in columns:
         value = values[column.name]
@@ -159,7 +159,7 @@ def _fields(values: Mapping[str, Any], columns: tuple[Column, ...], find: Find) 
     return found
 
 
-def _store(value: Any, kind: Kind, keep: Keep) -> Any:
+def _store(value: Any, kind: Kind, keep: BlobWriter) -> Any:
     if kind == "bool":
         return int(value)
     if kind == "json":
@@ -169,14 +169,14 @@ def _store(value: Any, kind: Kind, keep: Keep) -> Any:
     return keep.body(value)
 
 
-def _columns(record: type[msgspec.Struct], prefix: str) -> Iterator[Column]:
+def _columns(record: type[msgspec.Struct], prefix: str) -> Iterator[ObservationColumn]:
     for field, kind in get_type_hints(record).items():
         if field not in record.__struct_fields__:
             continue
         stored, sql = _stored_as(kind)
         beside = f"{field}_sha256"
         name = beside if stored == "body" and beside in record.__struct_fields__ else field
-        yield Column(prefix + name, field, stored, sql, kind)
+        yield ObservationColumn(prefix + name, field, stored, sql, kind)
 
 
 def _stored_as(kind: Any) -> tuple[Kind, str]:
@@ -185,8 +185,8 @@ def _stored_as(kind: Any) -> tuple[Kind, str]:
         return "body", "TEXT"
     if any(get_origin(part) is tuple and get_args(part)[0] is bytes for part in _parts(kind)):
         return "certificates", "TEXT"
-    if len(plain) == 1 and (only := plain.pop()) in SQL:
-        return ("bool" if only is bool else "plain"), SQL[only]
+    if len(plain) == 1 and (only := plain.pop()) in SQL_TYPES:
+        return ("bool" if only is bool else "plain"), SQL_TYPES[only]
     return "json", "TEXT"
 
 

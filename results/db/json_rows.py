@@ -63,7 +63,7 @@ def line(  # noqa: PLR0913
         "rules": list(verdict.rules),
         "evidence": list(verdict.evidence),
         "control": verdict.control,
-        "expectation": _expectation(expectation),
+        "expectation": _expectation_fields(expectation),
         "agreement": agreement,
         "network": network,
         "repeats": repeats,
@@ -73,7 +73,7 @@ def line(  # noqa: PLR0913
     }
 
 
-def _expectation(expectation: Expectation | None) -> dict[str, Any] | None:
+def _expectation_fields(expectation: Expectation | None) -> dict[str, Any] | None:
     if expectation is None:
         return None
     return {

@@ -15,7 +15,7 @@ from results.aggregate.counting import COUNTED
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-LAST = """
+LAST_RUNS = """
 SELECT t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required, m.started_at, v.outcome
 FROM json_each(?) wanted
 CROSS JOIN targets t ON t.text = wanted.value
@@ -27,7 +27,7 @@ JOIN measurements m ON m.number = (
 )
 LEFT JOIN verdicts v ON v.measurement = m.number
 """
-RECENT = f"""
+RECENT_OUTCOMES = f"""
 SELECT v.outcome
 FROM targets t
 CROSS JOIN vantages w ON w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
@@ -39,21 +39,21 @@ ORDER BY m.started_at DESC LIMIT ?
 """  # noqa: S608 constants only
 
 
-class Run(msgspec.Struct, frozen=True):
+class LastRun(msgspec.Struct, frozen=True):
     """The last measurement of a target: when (UTC, RFC 3339), and what was said of it."""
 
     started_at: str
     outcome: str | None
 
 
-def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: str) -> dict[Target, Run]:
+def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: str) -> dict[Target, LastRun]:
     """The last measurement of each target from `vantage`, not after `until` (UTC, RFC 3339)."""
     texts = msgspec.json.encode(sorted({target.text for target in targets})).decode()
-    found: dict[Target, Run] = {}
-    for row in db.execute(LAST, [texts, *msgspec.structs.astuple(vantage), until]):
+    found: dict[Target, LastRun] = {}
+    for row in db.execute(LAST_RUNS, [texts, *msgspec.structs.astuple(vantage), until]):
         *fields, required, started_at, outcome = row
         names = Target.__struct_fields__[: len(fields)]
-        found[Target(**dict(zip(names, fields, strict=True)), required=bool(required))] = Run(started_at, outcome)
+        found[Target(**dict(zip(names, fields, strict=True)), required=bool(required))] = LastRun(started_at, outcome)
     return found
 
 
@@ -64,7 +64,7 @@ def recent_outcomes(
     repeated at once counts once."""
     at = rfc3339(until)
     values = [*msgspec.structs.astuple(vantage), target, network, at, limit]
-    return [row[0] for row in db.execute(RECENT, values)]
+    return [row[0] for row in db.execute(RECENT_OUTCOMES, values)]
 
 
 def made_at(db: Database) -> str:

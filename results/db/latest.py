@@ -10,7 +10,7 @@ import msgspec
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-NEWEST = """
+NEWEST_QUERY = """
 SELECT t.text, t.service, m.number, m.started_at, m.runtime_s, v.outcome, v.method, max(m.started_at)
 FROM json_each(?) wanted
 CROSS JOIN targets t ON t.text = wanted.value
@@ -30,7 +30,7 @@ WHERE o.measurement = ? AND o.role = 'main' AND o.hop = 0
 """
 
 
-class Newest(msgspec.Struct, frozen=True, kw_only=True):
+class NewestMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     """What was said last, the longest that each kind of step took (seconds), and what the target presented."""
 
     target: str
@@ -44,10 +44,10 @@ class Newest(msgspec.Struct, frozen=True, kw_only=True):
     certificate: bytes | None
 
 
-def newest(db: Database, targets: Iterable[str], vantage: str, path: str) -> Iterator[Newest]:
+def newest_measurements(db: Database, targets: Iterable[str], vantage: str, path: str) -> Iterator[NewestMeasurement]:
     """The newest measurement of each target by one path of a vantage, on whichever network, in the order given."""
     texts = msgspec.json.encode(list(dict.fromkeys(targets))).decode()
-    for row in db.execute(NEWEST, [texts, vantage, path]).fetchall():
+    for row in db.execute(NEWEST_QUERY, [texts, vantage, path]).fetchall():
         target, service, number, at, runtime_s, outcome, method, _ = row
         steps_s: dict[str, float] = {}
         status, certificate = None, None
@@ -55,7 +55,7 @@ def newest(db: Database, targets: Iterable[str], vantage: str, path: str) -> Ite
             if failure is None and took is not None:
                 steps_s[step] = max(took, steps_s.get(step, 0.0))
             status, certificate = code or status, der or certificate
-        yield Newest(
+        yield NewestMeasurement(
             target=target,
             service=service,
             at=at,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from results.db.store import Store
 
-SAID = f"""
+RECENT_VERDICTS = f"""
 WITH here AS (
     SELECT w.id, (SELECT max(started_at) FROM measurements
         WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
@@ -36,7 +36,7 @@ WHERE u.receiver = ? ORDER BY n.at, n.number
 """
 
 
-class Said(msgspec.Struct, frozen=True):
+class PastVerdict(msgspec.Struct, frozen=True):
     """What was said of a target at one measurement."""
 
     id: str
@@ -75,11 +75,11 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     not_before: str | None = None
 
 
-def lately_said(db: Database, target: str, vantage: str, path: str, until: str, limit: int) -> list[Said]:
+def recent_verdicts(db: Database, target: str, vantage: str, path: str, until: str, limit: int) -> list[PastVerdict]:
     """What was said of a target by one path of a vantage, not after `until`, newest first, on the network that it was
     on last; what was repeated at once counts once."""
     values = {"target": target, "name": vantage, "path": path, "until": until, "limit": limit}
-    return [Said(*row) for row in db.execute(SAID, values)]
+    return [PastVerdict(*row) for row in db.execute(RECENT_VERDICTS, values)]
 
 
 def enrol(store: Store, names: Collection[str], now: str) -> None:
@@ -95,7 +95,7 @@ def enrol(store: Store, names: Collection[str], now: str) -> None:
             store.db.execute("INSERT INTO receivers (name, since, failures) VALUES (?, ?, 0)", [name, now])
 
 
-def post(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collection[str]]) -> int:
+def queue(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collection[str]]) -> int:
     """Keep what is new of these for every receiver that wants its kind and was there by then; how many were new."""
     since = dict(store.db.execute("SELECT name, since FROM receivers").fetchall())
     new = 0
@@ -125,7 +125,7 @@ def waiting(db: Database, receiver: str) -> list[Notice]:
     return [Notice(number=number, key=key, what=what, at=at, said=said) for number, key, what, at, said in rows]
 
 
-def how_many_wait(db: Database) -> dict[str, int]:
+def waiting_counts(db: Database) -> dict[str, int]:
     """Receiver -> how many notices wait."""
     query = "SELECT r.name, count(u.notice) FROM receivers r LEFT JOIN untold u ON u.receiver = r.name GROUP BY r.name"
     return dict(db.execute(query).fetchall())
@@ -150,7 +150,7 @@ def claim(store: Store, receiver: Receiver, not_before: str) -> bool:
         return cursor.rowcount == 1
 
 
-def told(store: Store, receiver: str, notices: Iterable[Notice], now: str) -> None:
+def mark_delivered(store: Store, receiver: str, notices: Iterable[Notice], now: str) -> None:
     """These were told."""
     with store.writing():
         for notice in notices:

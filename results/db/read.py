@@ -11,7 +11,7 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.aggregate.counting import NOT_REPEATED
-from results.db.columns import Find, all_columns, from_values
+from results.db.columns import BlobReader, all_columns, from_values
 from results.db.json_rows import line
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, NetworkState, Verdict
@@ -188,7 +188,7 @@ def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
         f"SELECT {', '.join(names)} FROM observations WHERE measurement = ? ORDER BY place",  # noqa: S608 our own names
         [row[16]],
     ).fetchall()
-    find = Find(partial(_certificate, db), partial(_body, db))
+    find = BlobReader(partial(_certificate, db), partial(_body, db))
     return Measurement(
         id=row[0],
         started_at=row[1],

@@ -34,7 +34,7 @@ ORDER BY m.started_at LIMIT ?
 """
 
 
-class Pruned(msgspec.Struct, frozen=True):
+class PruneResult(msgspec.Struct, frozen=True):
     """How many measurements were deleted for their age and for the size limit, and the file's size after it."""
 
     old: int
@@ -75,7 +75,7 @@ def used_bytes(db: Database) -> int:
 
 def prune(
     store: Store, *, keep_days: int, now: datetime, max_bytes: int | None = None, vantage: str | None = None
-) -> Pruned:
+) -> PruneResult:
     """Delete what is older than `keep_days`, then the oldest until no more than `max_bytes` are used.
 
     Of every vantage, or of `vantage` alone; the limit never takes the last week. The caller holds the lock. It goes in
@@ -94,10 +94,10 @@ def prune(
                 break
     if old or above:
         _give_back(store)
-    return Pruned(old, above, used_bytes(store.db))
+    return PruneResult(old, above, used_bytes(store.db))
 
 
-def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, vantage: str) -> Pruned | None:
+def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, vantage: str) -> PruneResult | None:
     """What a round does on its way out, about once a day: prune this machine's own measurements, never imported ones.
 
     None where there was nothing to do.

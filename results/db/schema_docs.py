@@ -42,7 +42,7 @@ OF_A_VIEW = {
 """Where to look for the words of a view's column that has none of its own."""
 
 
-class Column(msgspec.Struct, frozen=True):
+class ColumnDoc(msgspec.Struct, frozen=True):
     """A column: its SQLite type (none for what a view computes), and what it holds."""
 
     name: str
@@ -50,13 +50,13 @@ class Column(msgspec.Struct, frozen=True):
     says: str
 
 
-class Table(msgspec.Struct, frozen=True):
+class TableDoc(msgspec.Struct, frozen=True):
     """A table or view."""
 
     name: str
     is_view: bool
     says: str
-    columns: tuple[Column, ...]
+    columns: tuple[ColumnDoc, ...]
 
 
 @cache
@@ -71,7 +71,7 @@ def _alternatives(names: Iterable[str]) -> str:
     return f"{', '.join(others)} or {last}"
 
 
-def tables() -> list[Table]:
+def tables() -> list[TableDoc]:
     """Every table and view of a new database, views first. LookupError names one that has no words."""
     from results.db.migrations import add_columns, migrations
     from results.db.sqlite_utils_shim import Database
@@ -82,12 +82,13 @@ def tables() -> list[Table]:
         every = db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid")
         kinds = {name: kind for name, kind in every if not name.startswith(("_", "sqlite_"))}
         found = [
-            Table(
+            TableDoc(
                 name=name,
                 is_view=kind == "view",
-                says=_says(name, ""),
+                says=_description(name, ""),
                 columns=tuple(
-                    Column(row[1], row[2], _says(name, row[1])) for row in db.execute(f"PRAGMA table_info({name})")
+                    ColumnDoc(row[1], row[2], _description(name, row[1]))
+                    for row in db.execute(f"PRAGMA table_info({name})")
                 ),
             )
             for name, kind in kinds.items()
@@ -96,12 +97,12 @@ def tables() -> list[Table]:
     return sorted(found, key=lambda table: order.get(table.name, len(order)))
 
 
-def _says(table: str, column: str) -> str:
+def _description(table: str, column: str) -> str:
     for place in (table, *OF_A_VIEW.get(table, ())):
         if column in (told := words().get(place, {})):
             return told[column]
         if place in OF_A_VIEW and place != table:
-            return _says(place, column)
+            return _description(place, column)
     raise LookupError(f"results/db/columns.toml says nothing of {table}{'.' if column else ''}{column}")
 
 

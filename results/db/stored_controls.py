@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 GOT_THROUGH = ("reachable", "denied")
-MOST = 2
-LATEST = """
+MAX_CONTROLS = 2
+RECORDED_ELSEWHERE = """
 SELECT m.id, w.name, v.outcome, max(m.started_at) AS at
 FROM targets t JOIN measurements m ON m.target_id = t.id JOIN vantages w ON w.id = m.vantage_id
 JOIN verdicts v ON v.measurement = m.number
@@ -47,6 +47,6 @@ def recorded_elsewhere(
         "country": vantage.country,
         "vantages": to_json(list(vantages)),
     }
-    found = db.execute(LATEST, values).fetchall()
+    found = db.execute(RECORDED_ELSEWHERE, values).fetchall()
     believed = [row[0] for row in found if row[1] in vantages or row[2] in GOT_THROUGH]
-    return tuple(read.measurement(db, one) for one in believed[:MOST])
+    return tuple(read.measurement(db, one) for one in believed[:MAX_CONTROLS])

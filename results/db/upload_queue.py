@@ -28,7 +28,7 @@ WHERE o.hub = ? AND o.refused IS NULL ORDER BY o.measurement LIMIT ?
 MAX_SAID = 300
 
 
-class Hub(msgspec.Struct, frozen=True, kw_only=True):
+class UploadHub(msgspec.Struct, frozen=True, kw_only=True):
     """A hub where this vantage is enrolled, and how sending to it goes. Its token is printed nowhere."""
 
     url: str
@@ -66,14 +66,14 @@ def renew(store: Store, url: str, token: str, now: str) -> None:
         store.db.execute("UPDATE hubs SET token = ?, token_at = ? WHERE url = ?", [token, now, url])
 
 
-def hubs(db: Database) -> list[Hub]:
+def hubs(db: Database) -> list[UploadHub]:
     """Every hub where this vantage is enrolled."""
-    names = Hub.__struct_fields__
+    names = UploadHub.__struct_fields__
     rows = db.execute(f"SELECT {', '.join(names)} FROM hubs ORDER BY url")  # noqa: S608 our own record's field names
-    return [Hub(**dict(zip(names, row, strict=True))) for row in rows]
+    return [UploadHub(**dict(zip(names, row, strict=True))) for row in rows]
 
 
-def hub_at(db: Database, url: str) -> Hub | None:
+def hub_at(db: Database, url: str) -> UploadHub | None:
     return next((hub for hub in hubs(db) if hub.url == url), None)
 
 
@@ -115,7 +115,7 @@ def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
     return msgspec.json.encode({"record": to_plain(alone, read.round_of(db, finished.round_id))})
 
 
-def claim(store: Store, hub: Hub, not_before: str) -> bool:
+def claim(store: Store, hub: UploadHub, not_before: str) -> bool:
     """Before a try: count it as failed until it has succeeded, so that two processes do not send the same at once.
     False where another was first."""
     with store.writing():

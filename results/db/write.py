@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Observation, Target, Vantage
-from results.db.columns import Keep, step_columns, to_values
+from results.db.columns import BlobWriter, step_columns, to_values
 from results.judge.failure_point import ending
 from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
 from results.judge.verdict import Context
@@ -73,8 +73,8 @@ def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
     observations: defaultdict[str, list[list[Any]]] = defaultdict(list)
     bodies: dict[str, bytes] = {}
     for record in records:
-        body = partial(_body_key, bodies) if is_worth_its_bodies(record) else _unkept
-        keep = Keep(partial(ids.of_certificate, db), body)
+        body = partial(_body_key, bodies) if keeps_bodies(record) else _discard_body
+        keep = BlobWriter(partial(ids.of_certificate, db), body)
         main = number
         # A recorded measurement that served as a control is there already.
         made = [control for control in record.controls if control.control_of == record.measurement.id]
@@ -111,7 +111,7 @@ def save_verdicts(db: Database, records: Iterable[JudgedMeasurement]) -> None:
     )
 
 
-def is_worth_its_bodies(record: JudgedMeasurement) -> bool:
+def keeps_bodies(record: JudgedMeasurement) -> bool:
     """Bodies are kept where something is odd, and where no TLS vouches for them, so that they can be judged again."""
     return record.verdict.outcome not in ("reachable", "offline") or any(
         observation.step == "http" and observation.detail.url.startswith("http://") and not observation.detail.location
@@ -154,7 +154,7 @@ def _number(db: Database, measurement_id: str | None) -> int | None:
     return int(row[0]) if row else None
 
 
-def _observation_row(measurement: Measurement, observation: Observation, keep: Keep) -> list[Any]:
+def _observation_row(measurement: Measurement, observation: Observation, keep: BlobWriter) -> list[Any]:
     values = to_values(observation, keep)
     # Its own id begins with the measurement's, which need not stand in every row.
     values["id"] = observation.id.removeprefix(measurement.id)
@@ -178,7 +178,7 @@ def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
         to_json(verdict.evidence),
         verdict.control,
         verdict.rules_version,
-        _without_nothing(record.expectation),
+        _without_empty_values(record.expectation),
         record.agreement,
         _failed_by(record),
         record.measurement.id,
@@ -187,7 +187,7 @@ def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
 
 def save_correction(db: Database, was: JudgedMeasurement, now: JudgedMeasurement, at: str) -> None:
     """Note that a verdict has changed; nothing where it says the same as before, by whatever rules."""
-    before, after = _said(was), _said(now)
+    before, after = _verdict_summary(was), _verdict_summary(now)
     if before[:-1] == after[:-1]:
         return
     marks = ", ".join("?" * 10)
@@ -197,7 +197,7 @@ def save_correction(db: Database, was: JudgedMeasurement, now: JudgedMeasurement
     )
 
 
-def _said(record: JudgedMeasurement) -> tuple[str | None, ...]:
+def _verdict_summary(record: JudgedMeasurement) -> tuple[str | None, ...]:
     verdict = record.verdict
     return verdict.outcome, verdict.method, verdict.confidence, record.agreement, verdict.rules_version
 
@@ -209,7 +209,7 @@ def _failed_by(record: JudgedMeasurement) -> str | None:
     return ending(record.measurement.target, record.measurement.observations).method
 
 
-def _without_nothing(expectation: Expectation | None) -> str | None:
+def _without_empty_values(expectation: Expectation | None) -> str | None:
     if expectation is None:
         return None
     plain = msgspec.to_builtins(expectation)
@@ -222,7 +222,7 @@ def _body_key(met: dict[str, bytes], body: bytes) -> str:
     return key
 
 
-def _unkept(_: bytes) -> None:
+def _discard_body(_: bytes) -> None:
     """The record says its hash itself, which is as well where the body is not kept."""
 
 

@@ -36,7 +36,7 @@ Repeats = list[tuple[str, str]]
 RECORD, HEADER = "record", "header"
 
 
-class Taken(msgspec.Struct, frozen=True):
+class ImportedRecord(msgspec.Struct, frozen=True):
     """One record that was read: as it now stands in the database, and whether it is new there."""
 
     finished: JudgedMeasurement
@@ -47,7 +47,7 @@ class Taken(msgspec.Struct, frozen=True):
     """The id that the other one has by now, where it is the other one that gave way."""
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class SkippedLine(msgspec.Struct, frozen=True):
     """One line that was not read, and why."""
 
     path: Path
@@ -105,15 +105,17 @@ def line(db: Database, measurement_id: str, write: Write) -> bytes:
     return write(finished, loading.round_of(db, finished.round_id))
 
 
-def import_files(store: Store, paths: Iterable[Path], read: Read, judge: Judge) -> Iterator[Taken | Skipped]:
+def import_files(
+    store: Store, paths: Iterable[Path], read: Read, judge: Judge
+) -> Iterator[ImportedRecord | SkippedLine]:
     """Keep what the files hold; each record is committed before it is handed on. Raises BadFile."""
     lines = ((path, number, line) for path in paths for number, line in records(path))
-    yield from take(store, lines, read, judge)
+    yield from import_lines(store, lines, read, judge)
 
 
-def take(
+def import_lines(
     store: Store, lines: Iterable[tuple[Path, int, bytes | BadRecord]], read: Read, judge: Judge
-) -> Iterator[Taken | Skipped]:
+) -> Iterator[ImportedRecord | SkippedLine]:
     """Keep what these lines hold, each with where it stands; each record is committed before it is handed on."""
     repeats: Repeats = []
     for path, number, line in lines:
@@ -122,9 +124,9 @@ def take(
                 raise line
             if is_header(line):
                 continue
-            taken = _take(store, *read(line), judge, repeats)
+            taken = _import_record(store, *read(line), judge, repeats)
         except BadRecord as error:
-            yield Skipped(path, number, str(error))
+            yield SkippedLine(path, number, str(error))
             continue
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))
@@ -133,21 +135,21 @@ def take(
     _link(store, repeats)
 
 
-def _take(
+def _import_record(
     store: Store, finished: JudgedMeasurement, round_: RoundRecord | None, judge: Judge, repeats: Repeats
-) -> Taken:
+) -> ImportedRecord:
     conflict = moved = None
     found = _stored(store.db, finished.measurement.id)
     if _is_taken(store.db, finished.measurement.id) and (found is None or not same(found, finished)):
         conflict = finished.measurement.id
-        if found is not None and _told(finished) < _told(found):
-            moved, found = _move_aside(store, found, repeats), None
+        if found is not None and _observed_text(finished) < _observed_text(found):
+            moved, found = _rename_stored(store, found, repeats), None
         else:
             finished = _renamed(finished)
             found = _stored(store.db, finished.measurement.id)
     if found is not None:
         again = msgspec.structs.replace(found.measurement, repeats=finished.measurement.repeats)
-        return Taken(msgspec.structs.replace(found, measurement=again), new=False, conflict=conflict)
+        return ImportedRecord(msgspec.structs.replace(found, measurement=again), new=False, conflict=conflict)
     for control in _made(finished):
         if _is_taken(store.db, control.id):
             raise BadRecord(f"its control's id {control.id} is another measurement's")
@@ -155,13 +157,13 @@ def _take(
     try:
         if round_ is not None and loading.round_of(store.db, round_.id) is None:
             store.save_round(round_)
-        store.save([_alone(judged)])
+        store.save([_without_link(judged)])
     except sqlite3.IntegrityError as error:
         raise BadRecord(f"it contradicts what is stored already ({error})") from error
-    return Taken(judged, new=True, conflict=conflict, moved=moved)
+    return ImportedRecord(judged, new=True, conflict=conflict, moved=moved)
 
 
-def _move_aside(store: Store, found: JudgedMeasurement, repeats: Repeats) -> str:
+def _rename_stored(store: Store, found: JudgedMeasurement, repeats: Repeats) -> str:
     """Give a stored measurement another id, in one transaction; its ties to others are made again by `repeats`."""
     name, db = found.measurement.id, store.db
     renamed = _renamed(found)
@@ -176,11 +178,11 @@ def _move_aside(store: Store, found: JudgedMeasurement, repeats: Repeats) -> str
     with store.writing():
         db.execute("DELETE FROM measurements WHERE id = ?", [name])
         if not _is_taken(db, renamed.measurement.id):
-            saving.save(db, saving.Ids(), [_alone(renamed)])
+            saving.save(db, saving.Ids(), [_without_link(renamed)])
     return renamed.measurement.id
 
 
-def _alone(finished: JudgedMeasurement) -> JudgedMeasurement:
+def _without_link(finished: JudgedMeasurement) -> JudgedMeasurement:
     """Without the link to what it repeats, which is made once that is there, and only where the two belong together."""
     return msgspec.structs.replace(finished, measurement=msgspec.structs.replace(finished.measurement, repeats=None))
 
@@ -231,22 +233,22 @@ def _without_bodies(measurement: Measurement) -> Measurement:
     return msgspec.structs.replace(measurement, observations=observations, repeats=None)
 
 
-def told(finished: JudgedMeasurement) -> bytes:
+def observed_json(finished: JudgedMeasurement) -> bytes:
     """What was seen, the controls made for it too, as JSON: the same bytes wherever the record is, whatever is by now
     concluded of it. A page's text is left out, which is not kept for ever; its hash is in it."""
     return msgspec.json.encode(_seen(finished))
 
 
-def _told(finished: JudgedMeasurement) -> str:
+def _observed_text(finished: JudgedMeasurement) -> str:
     """The same, for telling and ordering."""
-    return told(finished).decode()
+    return observed_json(finished).decode()
 
 
 def _renamed(finished: JudgedMeasurement) -> JudgedMeasurement:
     """Under ids made from what it says, so that the same record always gets the same ones."""
-    told = _told(finished)
-    name = identifier("conflict", told)
-    new = {control.id: identifier("conflict", told, control.id) for control in _made(finished)}
+    observed_json = _observed_text(finished)
+    name = identifier("conflict", observed_json)
+    new = {control.id: identifier("conflict", observed_json, control.id) for control in _made(finished)}
     leaves = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
     return msgspec.structs.replace(
         finished,

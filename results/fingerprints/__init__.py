@@ -23,11 +23,11 @@ Kind = Literal["blockpage", "block_host", "challenge", "geoblock", "false_positi
 
 BLOCKS = ("blockpage", "block_host")
 REFUSALS = ("challenge", "geoblock")
-LOOKED_AT = 65_536
+SEARCHED_BYTES = 65_536
 """Bytes of a body that are searched for block pages, which may carry their pictures inside."""
-LOOKED_AT_FOR_REFUSAL = 8_192
+SEARCHED_BYTES_FOR_REFUSAL = 8_192
 """Challenge pages say what they are at once, and every honest answer is searched for them."""
-FRAME_AT_MOST = 4_096
+MAX_FRAME_BYTES = 4_096
 """A page no longer than this that only frames or forwards to a block host is the block host's page."""
 ENCODINGS = ("utf-8", "cp1251", "koi8-r")
 FORWARDS = (b"<iframe", b"<frame", b"http-equiv", b"location")
@@ -77,7 +77,7 @@ class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scope: str = "isp"
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PageFingerprint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page: every mark that is given must be there. `status` is any of those, `header` a name and part of a value."""
 
     name: str
@@ -99,28 +99,28 @@ class FingerprintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     host: tuple[Hosts, ...] = ()
     stub: tuple[Stubs, ...] = ()
-    page: tuple[Page, ...] = ()
+    page: tuple[PageFingerprint, ...] = ()
     countries: tuple[str, ...] = ()
     """Where the file's pages and hosts are expected; () for anywhere."""
 
 
-Ready = tuple[Page, tuple[tuple[bytes, ...], ...]]
+PreparedPage = tuple[PageFingerprint, tuple[tuple[bytes, ...], ...]]
 """A page, and each of its phrases in every form that its bytes may take."""
 
 
-class Compiled(msgspec.Struct, frozen=True, kw_only=True):
+class CompiledSet(msgspec.Struct, frozen=True, kw_only=True):
     """The fingerprints made ready: each phrase as the bytes it has in each encoding, lower case where ASCII."""
 
     hosts: dict[str, Hosts]
     stubs: dict[str, Stubs]
-    blocks: tuple[Ready, ...]
-    refusals: tuple[Ready, ...]
+    blocks: tuple[PreparedPage, ...]
+    refusals: tuple[PreparedPage, ...]
 
 
-def compile_set(files: Iterable[FingerprintFile]) -> Compiled:
+def compile_set(files: Iterable[FingerprintFile]) -> CompiledSet:
     """Make a set of fingerprint files ready for matching."""
     files = tuple(map(_placed, files))
-    return Compiled(
+    return CompiledSet(
         hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
         stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
         blocks=tuple(_ready(page) for file in files for page in file.page if page.kind in BLOCKS),
@@ -140,7 +140,7 @@ def _placed(file: FingerprintFile) -> FingerprintFile:
 
 
 @lru_cache(maxsize=1)
-def own() -> Compiled:
+def builtin_set() -> CompiledSet:
     """Our own set, from this folder."""
     found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in found)
@@ -148,7 +148,7 @@ def own() -> Compiled:
 
 def is_stub(address: str) -> bool:
     """Whether an address is known to serve block pages in place of names."""
-    return address in own().stubs
+    return address in builtin_set().stubs
 
 
 def is_block_host(host: str | None) -> bool:
@@ -165,17 +165,17 @@ def match(http: Http) -> tuple[Match, ...]:
         return tuple(_found(http))
     is_kept = http.body is not None
     key = (http.url, http.status, http.headers, http.location, http.title, http.length, http.body_sha256, is_kept)
-    found = _REMEMBERED.pop(key, None)
+    found = _CACHE.pop(key, None)
     if found is None:
         found = tuple(_found(http))
-    _REMEMBERED[key] = found
-    if len(_REMEMBERED) > MOST_REMEMBERED:
-        del _REMEMBERED[next(iter(_REMEMBERED))]
+    _CACHE[key] = found
+    if len(_CACHE) > MAX_CACHED:
+        del _CACHE[next(iter(_CACHE))]
     return found
 
 
-_REMEMBERED: dict[Hashable, tuple[Match, ...]] = {}
-MOST_REMEMBERED = 256
+_CACHE: dict[Hashable, tuple[Match, ...]] = {}
+MAX_CACHED = 256
 
 
 def refusals(http: Http) -> tuple[Match, ...]:
@@ -208,7 +208,7 @@ def _found(http: Http) -> Iterator[Match]:
             yield _match(entry, "block_host", f"it leads to {host}")
     yield from _pages(http, refusal=False)
     yield from _pages(http, refusal=True)
-    if http.body and http.length is not None and http.length <= FRAME_AT_MOST:
+    if http.body and http.length is not None and http.length <= MAX_FRAME_BYTES:
         yield from _framed(http.body.lower())
 
 
@@ -216,20 +216,20 @@ def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
     pages = [ready for ready in _for_status(http.status, refusal) if _fits(ready[0], http)]
     if not pages:
         return
-    body = (http.body or b"")[: LOOKED_AT_FOR_REFUSAL if refusal else LOOKED_AT].lower()
+    body = (http.body or b"")[: SEARCHED_BYTES_FOR_REFUSAL if refusal else SEARCHED_BYTES].lower()
     for page, phrases in pages:
         if all(any(form in body for form in forms) for forms in phrases):
             yield _match(page, page.kind, page.tells)
 
 
 @lru_cache(maxsize=256)
-def _for_status(status: int | None, refusal: bool) -> tuple[Ready, ...]:
+def _for_status(status: int | None, refusal: bool) -> tuple[PreparedPage, ...]:
     """The pages that an answer with this status can be at all, in their order."""
-    every = own().refusals if refusal else own().blocks
+    every = builtin_set().refusals if refusal else builtin_set().blocks
     return tuple(ready for ready in every if not ready[0].status or status in ready[0].status)
 
 
-def _fits(page: Page, http: Http) -> bool:
+def _fits(page: PageFingerprint, http: Http) -> bool:
     """By all but its body."""
     if page.at_most is not None and (http.length or 0) > page.at_most:
         return False
@@ -245,22 +245,22 @@ def _fits(page: Page, http: Http) -> bool:
 def _framed(body: bytes) -> Iterator[Match]:
     if not any(mark in body for mark in FORWARDS):
         return
-    for host, entry in own().hosts.items():
+    for host, entry in builtin_set().hosts.items():
         if b"//" + host.encode() in body:
             yield _match(entry, "blockpage", f"a page that only leads to {host}")
 
 
-def _match(entry: Hosts | Page, kind: Kind, tells: str) -> Match:
+def _match(entry: Hosts | PageFingerprint, kind: Kind, tells: str) -> Match:
     return Match(name=entry.name, kind=kind, scope=entry.scope, tells=tells, countries=entry.countries)
 
 
 def _block_host(host: str | None) -> Hosts | None:
     labels = (host or "").split(".")
     parents = (".".join(labels[start:]) for start in range(max(len(labels) - 6, 0), len(labels)))
-    return next((own().hosts[name] for name in parents if name in own().hosts), None)
+    return next((builtin_set().hosts[name] for name in parents if name in builtin_set().hosts), None)
 
 
-def _ready(page: Page) -> Ready:
+def _ready(page: PageFingerprint) -> PreparedPage:
     return page, tuple(_forms(phrase) for phrase in page.body)
 
 

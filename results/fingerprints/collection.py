@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from probe.timestamps import rfc3339
-from results.fingerprints.fingerprint import FingerprintError, Print, checked
-from results.fingerprints.formats import Format, Row, formats
-from results.fingerprints.library import Library, own_library
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError, checked
+from results.fingerprints.formats import FingerprintFormat, FingerprintRow, formats
+from results.fingerprints.library import Library, builtin_library
 from results.fingerprints.regexp import BadPattern, NoRegexpEngine
 
 MAX_SOURCES = 16
@@ -34,7 +34,7 @@ MAX_PROBLEMS = 100
 VERSION = 1
 
 
-class Problem(msgspec.Struct, frozen=True):
+class SkippedRow(msgspec.Struct, frozen=True):
     """A row that was not taken."""
 
     source: str
@@ -42,7 +42,7 @@ class Problem(msgspec.Struct, frozen=True):
     why: str
 
 
-class Counts(msgspec.Struct, frozen=True, kw_only=True):
+class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one list. `rows = kept + skipped`; several rows may give the same print."""
 
     source: str
@@ -62,15 +62,15 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     updated: str
     """UTC, RFC 3339."""
-    sources: tuple[Counts, ...]
-    prints: tuple[Print, ...]
+    sources: tuple[SourceCounts, ...]
+    prints: tuple[Fingerprint, ...]
 
 
-class Gathered(msgspec.Struct, frozen=True):
+class CollectionReport(msgspec.Struct, frozen=True):
     """A collection, and what of its lists was not taken."""
 
     collection: Collection
-    problems: tuple[Problem, ...]
+    problems: tuple[SkippedRow, ...]
 
 
 def place(database: Path) -> Path:
@@ -78,21 +78,21 @@ def place(database: Path) -> Path:
     return database.with_name(database.name + ".fingerprints")
 
 
-def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> Gathered:
+def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> CollectionReport:
     """Read lists, each with the name it is to be called by. FingerprintError where one of them cannot be believed."""
     if not lists:
         raise FingerprintError("no list of fingerprints; name files or URLs, or set [fingerprints] sources")
     if len(lists) > MAX_SOURCES:
         raise FingerprintError(f"{len(lists)} lists of fingerprints; at most {MAX_SOURCES} are read")
-    prints: dict[tuple[str, str, str, str], Print] = {}
-    problems: list[Problem] = []
+    prints: dict[tuple[str, str, str, str], Fingerprint] = {}
+    problems: list[SkippedRow] = []
     counts = tuple(_take(name, _content(name, path), prints, problems) for name, path in lists)
     if len(prints) > MAX_PRINTS:
         raise FingerprintError(f"{len(prints)} fingerprints; at most {MAX_PRINTS} are kept; leave out a list")
     if sum(one.how == "regexp" for one in prints.values()) > MAX_REGEXPS:
         raise FingerprintError(f"more than {MAX_REGEXPS} regular expressions; leave out a list")
     updated = rfc3339(now, "seconds")
-    return Gathered(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
+    return CollectionReport(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
 
 
 def store(collection: Collection, path: Path) -> None:
@@ -133,7 +133,7 @@ def load(path: Path) -> Collection | None:
     return found
 
 
-def _is_usable(given: Print) -> bool:
+def _is_usable(given: Fingerprint) -> bool:
     """Whether it can be matched on this machine. BadPattern where it can be on none."""
     try:
         checked(given)
@@ -145,7 +145,7 @@ def _is_usable(given: Print) -> bool:
 def library_of(database: Path) -> Library:
     """What is judged by beside this database: our own set, and the stored collection where there is one."""
     collection = load(place(database))
-    return Library(collection.prints) if collection is not None else own_library()
+    return Library(collection.prints) if collection is not None else builtin_library()
 
 
 def _content(name: str, path: Path) -> tuple[str, str]:
@@ -165,8 +165,11 @@ def _content(name: str, path: Path) -> tuple[str, str]:
 
 
 def _take(
-    name: str, content: tuple[str, str], prints: dict[tuple[str, str, str, str], Print], problems: list[Problem]
-) -> Counts:
+    name: str,
+    content: tuple[str, str],
+    prints: dict[tuple[str, str, str, str], Fingerprint],
+    problems: list[SkippedRow],
+) -> SourceCounts:
     text, sha256 = content
     format_ = _format(name, text)
     rows = kept = false_positives = 0
@@ -179,7 +182,7 @@ def _take(
         if why is not None:
             reasons[why.partition(":")[0]] += 1
             if len(problems) < MAX_PROBLEMS:
-                problems.append(Problem(name, row.line, why))
+                problems.append(SkippedRow(name, row.line, why))
             continue
         kept += 1
         false_positives += any(one.scope == "fp" for one in found)
@@ -187,7 +190,7 @@ def _take(
             prints.setdefault((one.where, one.how, one.pattern, one.scope), one)
     if not kept:
         raise FingerprintError(f"{name}: none of {rows} rows could be read; is it {format_.NAME}?")
-    return Counts(
+    return SourceCounts(
         source=name,
         format=format_.NAME,
         false_positives=false_positives,
@@ -199,7 +202,7 @@ def _take(
     )
 
 
-def _checked(row: Row) -> tuple[Iterable[Print], str | None]:
+def _checked(row: FingerprintRow) -> tuple[Iterable[Fingerprint], str | None]:
     if row.problem is not None:
         return (), row.problem
     try:
@@ -208,7 +211,7 @@ def _checked(row: Row) -> tuple[Iterable[Print], str | None]:
         return (), str(error)
 
 
-def _format(name: str, text: str) -> Format:
+def _format(name: str, text: str) -> FingerprintFormat:
     head = text[:4_096]
     fitting = [one for one in formats() if one.recognises(head)]
     if len(fitting) != 1:

@@ -19,14 +19,14 @@ import msgspec
 from results.fingerprints.regexp import BadPattern, compile_regexp
 
 Scope = Literal["nat", "isp", "prod", "inst", "vbw", "fp", "unknown"]
-How = Literal["full", "prefix", "contains", "regexp"]
+MatchKind = Literal["full", "prefix", "contains", "regexp"]
 
 MAX_PATTERN = 65_536
 """Characters of a pattern that is no regexp: some lists hold whole pages."""
 MIN_PATTERN = 4
-PROVES_FROM = 8
+MIN_PROOF_LENGTH = 8
 """A pattern shorter than this is found by chance too often to prove anything."""
-SURE_FROM = 3
+MIN_CONFIDENCE = 3
 """So sure of a print, from 1 to 10, its author has to be."""
 ENCODINGS = ("utf-8", "cp1251", "koi8-r")
 HEADER = re.compile(r"header\.[!#$%&'*+.^_`|~0-9a-z-]{1,64}")
@@ -39,13 +39,13 @@ class FingerprintError(Exception):
     """What is wrong with a list or a collection of fingerprints, in one line with the way out."""
 
 
-class Print(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Fingerprint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fingerprint. `where` is `body`, `dns`, or `header.` and the header's name in lower case."""
 
     name: str
     scope: Scope
     where: str
-    how: How
+    how: MatchKind
     pattern: str
     countries: tuple[str, ...] = ()
     """ISO 3166; ZZ where the list says that nobody knows."""
@@ -58,14 +58,14 @@ class Print(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def proves(self, country: str | None) -> bool:
         """Whether it can be proof of a block for a vantage in `country`: only a country's or a provider's page is."""
-        if self.scope not in ("nat", "isp") or self.sure < SURE_FROM:
+        if self.scope not in ("nat", "isp") or self.sure < MIN_CONFIDENCE:
             return False
-        if self.where != "dns" and len(self.pattern) < PROVES_FROM:
+        if self.where != "dns" and len(self.pattern) < MIN_PROOF_LENGTH:
             return False
         return not self.countries or country in self.countries
 
 
-def digest(prints: tuple[Print, ...]) -> str:
+def digest(prints: tuple[Fingerprint, ...]) -> str:
     """A short name for exactly these prints."""
     return hashlib.sha256(msgspec.json.encode(prints)).hexdigest()[:16]
 
@@ -76,7 +76,7 @@ def country_named(name: str, scope: Scope) -> tuple[str, ...]:
     return (found[2].upper(),) if found else ()
 
 
-def checked(given: Print) -> Print:
+def checked(given: Fingerprint) -> Fingerprint:
     """The print, its DNS name or address in normal form; BadPattern says why it is not taken."""
     if given.where not in ("body", "dns") and not HEADER.fullmatch(given.where):
         raise BadPattern(f"an unknown place: {given.where[:40]!r}")
@@ -124,36 +124,36 @@ def _encoded(pattern: str, encoding: str) -> bytes | None:
         return None
 
 
-class Words(msgspec.Struct, frozen=True):
+class PageWords(msgspec.Struct, frozen=True):
     """The words of a page, by which prints that cannot be in it are passed over."""
 
     whole: frozenset[bytes]
     joined: bytes
 
     @classmethod
-    def of(cls, data: bytes) -> Words:
+    def of(cls, data: bytes) -> PageWords:
         whole = frozenset(WORD.findall(data))
         return cls(whole, b"\0".join(whole))
 
 
-class Form(msgspec.Struct, frozen=True):
+class EncodedText(msgspec.Struct, frozen=True):
     """Bytes of a print, and what every page that bears them has: these words whole, this piece in some word."""
 
     text: bytes
     whole: frozenset[bytes]
     piece: bytes
 
-    def is_possible(self, words: Words) -> bool:
+    def is_possible(self, words: PageWords) -> bool:
         if self.whole:
             return self.whole <= words.whole
         return self.piece in words.joined
 
 
-class Ready(msgspec.Struct, frozen=True):
+class PreparedFingerprint(msgspec.Struct, frozen=True):
     """A print made ready for matching."""
 
-    print: Print
-    forms: tuple[Form, ...] = ()
+    print: Fingerprint
+    forms: tuple[EncodedText, ...] = ()
     regexp: Any = None
 
     def in_value(self, value: bytes) -> bool:
@@ -162,13 +162,13 @@ class Ready(msgspec.Struct, frozen=True):
             return self.regexp.search(value) is not None
         return any(self._is(form, value) for form in self.forms)
 
-    def in_body(self, body: bytes, words: Words) -> bool:
+    def in_body(self, body: bytes, words: PageWords) -> bool:
         """Whether a body's beginning bears it."""
         if self.regexp is not None:
             return self.regexp.search(body) is not None
         return any(form.is_possible(words) and self._is(form, body) for form in self.forms)
 
-    def _is(self, form: Form, data: bytes) -> bool:
+    def _is(self, form: EncodedText, data: bytes) -> bool:
         if self.print.how == "full":
             return data == form.text
         if self.print.how == "prefix":
@@ -176,17 +176,17 @@ class Ready(msgspec.Struct, frozen=True):
         return form.text in data
 
 
-def ready(given: Print) -> Ready:
+def prepare(given: Fingerprint) -> PreparedFingerprint:
     """Make a checked print ready."""
     if given.how == "regexp":
-        return Ready(given, regexp=compile_regexp(given.pattern))
-    return Ready(given, tuple(map(_form, forms(given.pattern))))
+        return PreparedFingerprint(given, regexp=compile_regexp(given.pattern))
+    return PreparedFingerprint(given, tuple(map(_form, forms(given.pattern))))
 
 
 WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]{3,}")
 
 
-def _form(text: bytes) -> Form:
+def _form(text: bytes) -> EncodedText:
     found = list(WORD.finditer(text))
     whole = frozenset(word.group() for word in found if word.start() > 0 and word.end() < len(text))
-    return Form(text, whole, max((word.group() for word in found), key=len, default=b""))
+    return EncodedText(text, whole, max((word.group() for word in found), key=len, default=b""))

@@ -14,13 +14,13 @@ from itertools import islice
 import msgspec
 
 from probe.model import Http
-from results.fingerprints import FORWARDS, FRAME_AT_MOST, LOOKED_AT, Kind, Match, match, own
-from results.fingerprints.fingerprint import Print, Ready, Words, digest, ready
+from results.fingerprints import FORWARDS, MAX_FRAME_BYTES, SEARCHED_BYTES, Kind, Match, builtin_set, match
+from results.fingerprints.fingerprint import Fingerprint, PageWords, PreparedFingerprint, digest, prepare
 
-LOOKED_AT_OF_HEADER = 4_096
-MANY = 64
+SEARCHED_HEADER_BYTES = 4_096
+MAX_MATCHES = 64
 """Prints that are looked for in one answer; an honest list finds one or two."""
-OF = {
+SCOPE_DESCRIPTIONS = {
     "nat": "a country's block page",
     "isp": "a provider's block page",
     "prod": "a filtering product's page",
@@ -33,7 +33,7 @@ OF = {
 class Library:
     """Frozen: the same prints give the same matches. `digest` names the collection, None for our own set alone."""
 
-    def __init__(self, prints: tuple[Print, ...] = ()) -> None:
+    def __init__(self, prints: tuple[Fingerprint, ...] = ()) -> None:
         self.prints = prints
 
     @cached_property
@@ -45,7 +45,7 @@ class Library:
         found = tuple(_seen_in(country, one) for one in match(http))
         if not self.prints:
             return found
-        borne = tuple(islice(self._borne(http), MANY))
+        borne = tuple(islice(self._borne(http), MAX_MATCHES))
         void = tuple(_false_positive(one) for one in borne if one.scope == "fp")
         outside = tuple(_matched(one, http, country) for one in borne if one.scope != "fp")
         if not void:
@@ -60,37 +60,37 @@ class Library:
         known = self._answers.get(value.rstrip(".").lower(), ())
         if any(one.scope == "fp" for one in known):
             return None
-        if value in own().stubs:
-            return own().stubs[value].name
+        if value in builtin_set().stubs:
+            return builtin_set().stubs[value].name
         return next((one.name for one in known if one.proves(country)), None)
 
-    def _borne(self, http: Http) -> Iterator[Print]:
-        body = (http.body or b"")[:LOOKED_AT]
+    def _borne(self, http: Http) -> Iterator[Fingerprint]:
+        body = (http.body or b"")[:SEARCHED_BYTES]
         for name, value in _headers(http):
             for one in self._headers.get(name, ()):
                 if one.in_value(value):
                     yield one.print
-        words = Words.of(body)
+        words = PageWords.of(body)
         for one in self._bodies:
             if one.in_body(body, words):
                 yield one.print
 
     @cached_property
-    def _bodies(self) -> tuple[Ready, ...]:
+    def _bodies(self) -> tuple[PreparedFingerprint, ...]:
         bodies = (one for one in self.prints if one.where == "body")
-        return tuple(ready(one) for one in sorted(bodies, key=lambda one: one.scope != "fp"))
+        return tuple(prepare(one) for one in sorted(bodies, key=lambda one: one.scope != "fp"))
 
     @cached_property
-    def _headers(self) -> dict[str, list[Ready]]:
-        found: dict[str, list[Ready]] = {}
+    def _headers(self) -> dict[str, list[PreparedFingerprint]]:
+        found: dict[str, list[PreparedFingerprint]] = {}
         for one in self.prints:
             if one.where.startswith("header."):
-                found.setdefault(one.where.removeprefix("header."), []).append(ready(one))
+                found.setdefault(one.where.removeprefix("header."), []).append(prepare(one))
         return found
 
     @cached_property
-    def _answers(self) -> dict[str, list[Print]]:
-        found: dict[str, list[Print]] = {}
+    def _answers(self) -> dict[str, list[Fingerprint]]:
+        found: dict[str, list[Fingerprint]] = {}
         for one in self.prints:
             if one.where == "dns":
                 found.setdefault(one.pattern, []).append(one)
@@ -98,7 +98,7 @@ class Library:
 
 
 @lru_cache(maxsize=1)
-def own_library() -> Library:
+def builtin_library() -> Library:
     """Our own set alone."""
     return Library()
 
@@ -109,7 +109,7 @@ def _headers(http: Http) -> Iterator[tuple[str, bytes]]:
     if location and location not in given:
         given.append(location)
     for name, value in given:
-        yield name, value[:LOOKED_AT_OF_HEADER].encode("utf-8", "replace")
+        yield name, value[:SEARCHED_HEADER_BYTES].encode("utf-8", "replace")
 
 
 def _expects(countries: tuple[str, ...], country: str | None) -> bool:
@@ -125,27 +125,27 @@ def _seen_in(country: str | None, one: Match) -> Match:
     return msgspec.structs.replace(one, proof=False, tells=tells)
 
 
-def _matched(one: Print, http: Http, country: str | None) -> Match:
+def _matched(one: Fingerprint, http: Http, country: str | None) -> Match:
     proof = one.proves(country) and _is_the_whole_page(one, http)
     seen = "its body bears a print" if one.where == "body" else f"its {one.where.removeprefix('header.')} header is"
-    tells = f"{seen} of {OF[one.scope]}"
+    tells = f"{seen} of {SCOPE_DESCRIPTIONS[one.scope]}"
     if not proof and one.scope in ("nat", "isp") and one.countries and country not in one.countries:
         tells += f" elsewhere ({', '.join(one.countries[:5])})"
     kind: Kind = "block_host" if one.where == "header.location" else "blockpage"
     return Match(name=one.name, kind=kind, scope=one.scope, tells=tells, proof=proof)
 
 
-def _is_the_whole_page(one: Print, http: Http) -> bool:
+def _is_the_whole_page(one: Fingerprint, http: Http) -> bool:
     """Whether the page can be a block page: none is large, and one that is known by a link only leads there."""
     if one.where != "body":
         return True
     length = http.length if http.length is not None else len(http.body or b"")
     if not one.is_link:
-        return length <= LOOKED_AT
+        return length <= SEARCHED_BYTES
     forwards = any(mark in (http.body or b"").lower() for mark in FORWARDS)
-    return length <= FRAME_AT_MOST and forwards
+    return length <= MAX_FRAME_BYTES and forwards
 
 
-def _false_positive(one: Print) -> Match:
+def _false_positive(one: Fingerprint) -> Match:
     tells = "it bears what is known to be taken for a block page and is none"
     return Match(name=one.name, kind="false_positive", scope=one.scope, tells=tells)

@@ -173,13 +173,13 @@ def _with_record(db: Database, name: str) -> bytes | None:
     if row is None:
         return None
     finished = read.finished(db, name)
-    sha256 = hashlib.sha256(exchange.told(finished)).hexdigest()
+    sha256 = hashlib.sha256(exchange.observed_json(finished)).hexdigest()
     record = to_plain(finished, read.round_of(db, finished.round_id))
     return msgspec.json.encode({**query.measurement_line(row), "sha256": sha256, exchange.RECORD: record})
 
 
 def _observed(db: Database, name: str) -> bytes | None:
-    return exchange.told(read.finished(db, name)) if query.find_row(db, name) is not None else None
+    return exchange.observed_json(read.finished(db, name)) if query.find_row(db, name) is not None else None
 
 
 def _chunk(asked: ExportQuery, is_first: bool, compressor: Any) -> Callable[[Database], tuple[bytes, RowPage]]:

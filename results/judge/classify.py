@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from probe.model import Measurement
-from results.fingerprints.library import Library, own_library
+from results.fingerprints.library import Library, builtin_library
 from results.judge.input import Case, by_resolver
 from results.judge.rules import Rule, rules, rules_version
 from results.judge.signals import answer, signals_of
@@ -42,7 +42,7 @@ def classify(
     `controls` are measurements of the same target from elsewhere; which of them count is decided here. `library` is
     what pages and addresses are known by, our own set where none is given; `context.fingerprints` names it.
     """
-    case = Case(measurement, controls, context, library or own_library())
+    case = Case(measurement, controls, context, library or builtin_library())
     early = dict(context_signals.circumstances(case))
     early.update(answer.signals(case))
     early.update(context_signals.throughput(case))
@@ -59,7 +59,7 @@ def nearly(
     measurement: Measurement, controls: Sequence[Measurement], context: Context, library: Library | None = None
 ) -> tuple[tuple[Rule, str], ...]:
     """The rules that lack one signal to apply, each with that signal."""
-    present = signals_of(Case(measurement, controls, context, library or own_library())).keys()
+    present = signals_of(Case(measurement, controls, context, library or builtin_library())).keys()
     close = ((rule, rule.needs - present) for rule in rules() if rule.unless.isdisjoint(present))
     return tuple((rule, next(iter(missing))) for rule, missing in close if len(missing) == 1)
 

@@ -12,7 +12,7 @@ import msgspec
 from probe.model import Http, Measurement, Observation, Role
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import Match
-from results.fingerprints.library import Library, own_library
+from results.fingerprints.library import Library, builtin_library
 from results.judge.failure_point import OWN_NETWORK, Ending, ending, method_of, plain_hops
 from results.judge.verdict import Context
 
@@ -41,7 +41,7 @@ class Case:
     measurement: Measurement
     everything: Sequence[Measurement]
     context: Context
-    library: Library = field(default_factory=own_library)
+    library: Library = field(default_factory=builtin_library)
 
     @cached_property
     def end(self) -> Ending:

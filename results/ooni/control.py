@@ -12,14 +12,14 @@ from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls, V
 from probe.net.address_policy import family_of, literal
 from probe.text import printable
 from results.judge.failure_point import ending, goal
-from results.ooni.format import Control, ControlHttp
+from results.ooni.format import ControlHttp, OoniControl
 from results.ooni.steps import VALID, Step, ended_at, likely_step
 from results.ooni.vocabulary import endpoint_of, failure_of, identifier, instant, text_of
 
 HELPER = Vantage(name="ooni-test-helper")
 
 
-def look_up(control: Control | None, host: str) -> Step | None:
+def look_up(control: OoniControl | None, host: str) -> Step | None:
     """What the helper's resolver said; None where it was not asked, and for an address."""
     if control is None or control.dns is None or literal(host):
         return None
@@ -31,7 +31,7 @@ def look_up(control: Control | None, host: str) -> Step | None:
     return _step("dns", host, failure, Dns(resolver=HELPER.name, query_type="ANY", answers=answers))
 
 
-def measurement(control: Control | None, of: Measurement, began: datetime) -> tuple[Measurement, ...]:
+def measurement(control: OoniControl | None, of: Measurement, began: datetime) -> tuple[Measurement, ...]:
     """The control measurement made for `of`; none where the helper said nothing."""
     if control is None:
         return ()
@@ -55,7 +55,7 @@ def measurement(control: Control | None, of: Measurement, began: datetime) -> tu
     return (made,)
 
 
-def _steps(control: Control, of: Measurement) -> list[Step]:
+def _steps(control: OoniControl, of: Measurement) -> list[Step]:
     target = of.target
     found = look_up(control, target.host)
     steps = [found] if found is not None else []
@@ -76,7 +76,7 @@ def _steps(control: Control, of: Measurement) -> list[Step]:
     return steps
 
 
-def _answer(control: Control, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:
+def _answer(control: OoniControl, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:
     """The helper's answer; where it failed, that is told only if the steps before it do not tell it already."""
     said = control.http_request
     if said is None:
@@ -86,7 +86,7 @@ def _answer(control: Control, of: Measurement, before: list[Step]) -> list[tuple
     if failure is None:
         if said.status_code is None or said.status_code <= 0:
             return []
-        return _beside_the_end(said, of, before)
+        return _requested_too_late(said, of, before)
     last = before[-1].step if before else None
     if last is not None and all(step.failure is not None for step in before if step.step == last):
         return []
@@ -94,7 +94,7 @@ def _answer(control: Control, of: Measurement, before: list[Step]) -> list[tuple
     return [(0, ended_at(failed, likely_step(failure)))]
 
 
-def _beside_the_end(said: ControlHttp, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:
+def _requested_too_late(said: ControlHttp, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:
     end = ending(of.target, of.observations)
     there = goal(of.target, of.observations, end.hop)
     url = _url(of.observations, end.hop) or of.target.text

@@ -29,7 +29,7 @@ class Binary(msgspec.Struct):
 Text = str | Binary | None
 
 
-class Answer(msgspec.Struct):
+class OoniAnswer(msgspec.Struct):
     answer_type: Name
     ipv4: Name | None = None
     ipv6: Name | None = None
@@ -37,14 +37,14 @@ class Answer(msgspec.Struct):
     ttl: Annotated[float, Meta(ge=0, le=2**32)] | None = None
 
 
-class Query(msgspec.Struct):
+class OoniQuery(msgspec.Struct):
     hostname: Name = ""
     query_type: Name = "ANY"
     engine: Name | None = None
     resolver_address: Name | None = None
     failure: Name | bool | None = None
     rcode: Annotated[int, Meta(ge=0, le=4095)] | None = None
-    answers: Annotated[list[Answer], MANY] | None = None
+    answers: Annotated[list[OoniAnswer], MANY] | None = None
     t0: Seconds | None = None
     t: Seconds | None = None
     tags: Tags | None = None
@@ -78,7 +78,7 @@ class Handshake(msgspec.Struct):
     tags: Tags | None = None
 
 
-class Request(msgspec.Struct):
+class OoniRequest(msgspec.Struct):
     url: str = ""
 
 
@@ -90,8 +90,8 @@ class Response(msgspec.Struct):
     headers_list: Annotated[list[tuple[Text, Text]], MANY] | None = None
 
 
-class Exchange(msgspec.Struct):
-    request: Request | None = None
+class OoniExchange(msgspec.Struct):
+    request: OoniRequest | None = None
     response: Response | None = None
     failure: Name | bool | None = None
     address: Name | None = None
@@ -120,7 +120,7 @@ class ControlDns(msgspec.Struct):
     failure: Name | bool | None = None
 
 
-class Control(msgspec.Struct):
+class OoniControl(msgspec.Struct):
     """What the test helper saw; it has no times, no certificates, and no page."""
 
     tcp_connect: Annotated[dict[Name, ControlStatus], MANY] | None = None
@@ -130,14 +130,14 @@ class Control(msgspec.Struct):
 
 
 class TestKeys(msgspec.Struct):
-    queries: Annotated[list[Query], MANY] | None = None
+    queries: Annotated[list[OoniQuery], MANY] | None = None
     tcp_connect: Annotated[list[Connect], MANY] | None = None
     tls_handshakes: Annotated[list[Handshake], MANY] | None = None
-    requests: Annotated[list[Exchange], Meta(max_length=50)] | None = None
-    control: Control | None = None
+    requests: Annotated[list[OoniExchange], Meta(max_length=50)] | None = None
+    control: OoniControl | None = None
 
 
-class Record(msgspec.Struct):
+class OoniRecord(msgspec.Struct):
     """One measurement, as far as it is read."""
 
     test_name: Name
@@ -158,7 +158,7 @@ class HeadKeys(msgspec.Struct):
     x_reachprobe: Any = None
 
 
-class Head(msgspec.Struct):
+class OoniHeader(msgspec.Struct):
     """What tells whether a record is one to read, and whether it is an export of our own."""
 
     test_name: str

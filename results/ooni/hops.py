@@ -15,7 +15,7 @@ import msgspec
 from probe import target as targets
 from probe.model import Target
 from results.db.jsonl import BadRecord
-from results.ooni.format import Connect, Exchange, Handshake, Query, Response, TestKeys
+from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery, Response, TestKeys
 from results.ooni.vocabulary import text_of
 
 DEPTH = re.compile(r"depth=(\d{1,3})")
@@ -28,10 +28,10 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """What was done for one URL of the chain."""
 
     goal: Target
-    queries: tuple[Query, ...]
+    queries: tuple[OoniQuery, ...]
     connects: tuple[Connect, ...]
     handshakes: tuple[Handshake, ...]
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[OoniExchange, ...]
 
 
 def is_tagged(keys: TestKeys) -> bool:
@@ -88,7 +88,7 @@ def _depth(tags: Sequence[str] | None) -> int:
     return next((int(found[1]) for tag in tags or () if (found := DEPTH.fullmatch(tag))), 0)
 
 
-def _goal(here: Sequence[Exchange], before: Hop) -> Target | None:
+def _goal(here: Sequence[OoniExchange], before: Hop) -> Target | None:
     """What a hop asked for: by its own URL, else by the redirect that led there."""
     asked = [entry.request.url for entry in here if entry.request and entry.request.url]
     for entry in before.exchanges:

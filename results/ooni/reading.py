@@ -28,7 +28,7 @@ from results.judge.input import share_network
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls
-from results.ooni.format import Record, TestKeys
+from results.ooni.format import OoniRecord, TestKeys
 from results.ooni.hops import Hop, hops, is_tagged
 from results.ooni.steps import Step, connected, ended_at, fetched, implied, is_classic, likely_step, looked_up, shaken
 from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
@@ -38,7 +38,7 @@ LONGEST_ID = 200
 Placed = tuple[Role, Step]
 
 
-def read(record: Record) -> tuple[JudgedMeasurement, RoundRecord]:
+def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
     """The record judged, and OONI's report as the round it was part of. BadRecord says why it cannot be read."""
     try:
         target = targets.parse(record.input or "", allow_private=True)
@@ -63,7 +63,7 @@ def read(record: Record) -> tuple[JudgedMeasurement, RoundRecord]:
     return finished, report
 
 
-def _measurement(record: Record, target: Target, began: datetime) -> Measurement:
+def _measurement(record: OoniRecord, target: Target, began: datetime) -> Measurement:
     origin = _as_id(record.measurement_uid) or _as_id(record.report_id)
     known_by = (record.measurement_uid,) if record.measurement_uid else _own_key(record)
     name = identifier("ooni", *known_by)
@@ -81,7 +81,7 @@ def _measurement(record: Record, target: Target, began: datetime) -> Measurement
     )
 
 
-def _own_key(record: Record) -> tuple[str, ...]:
+def _own_key(record: OoniRecord) -> tuple[str, ...]:
     """What tells one measurement from another where no collector has numbered it."""
     parts = (record.report_id, record.input, record.measurement_start_time, record.probe_cc, record.probe_asn)
     return tuple(part or "" for part in parts)
@@ -92,14 +92,14 @@ def _as_id(text: str | None) -> str | None:
     return text if text and len(text) <= LONGEST_ID and ID.fullmatch(text) and text[0] != "." else None
 
 
-def _vantage(record: Record) -> Vantage:
+def _vantage(record: OoniRecord) -> Vantage:
     """A place of its own for each network: never our own vantage, whatever the record says."""
     country, asn = country_of(record.probe_cc), asn_of(record.probe_asn)
     network = printable(record.probe_network_name or "", 100) or None
     return Vantage(name=f"ooni-{country or 'ZZ'}-AS{asn or 0}", country=country, asn=asn, network_name=network)
 
 
-def _report(record: Record, began: datetime) -> RoundRecord:
+def _report(record: OoniRecord, began: datetime) -> RoundRecord:
     """OONI's report holds what one probe measured in one go, which is a round."""
     started = time_of(record.test_start_time) if record.test_start_time else began
     name = _as_id(record.report_id)

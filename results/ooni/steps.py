@@ -11,7 +11,7 @@ import msgspec
 from probe.model import Answer, Dns, Http, Observation, Role, Tcp, Tls
 from probe.net.address_policy import family_of, literal
 from probe.steps import specs
-from results.ooni.format import Connect, Exchange, Handshake, Query
+from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery
 from results.ooni.hops import headers_of, location_of
 from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant
 
@@ -53,12 +53,12 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def is_classic(query: Query) -> bool:
+def is_classic(query: OoniQuery) -> bool:
     """Whether a look-up is the machine's own, which alone decides what the network's people see (ts-017)."""
     return (query.engine or "") in GETADDRINFO
 
 
-def looked_up(query: Query, host: str) -> Step:
+def looked_up(query: OoniQuery, host: str) -> Step:
     offset, duration = _times(query)
     answers = tuple(found for answer in query.answers or () if (found := _answer(answer)) is not None)
     where = query.resolver_address or ""
@@ -144,7 +144,7 @@ def likely_step(failure: str) -> str:
     return next((step for step, spec in known.items() if failure in spec.failures), "http")
 
 
-def fetched(exchange: Exchange, host: str, port: int, address: str | None) -> Step:
+def fetched(exchange: OoniExchange, host: str, port: int, address: str | None) -> Step:
     """`address` is where it went where the record does not say."""
     offset, duration = _times(exchange)
     if exchange.address:
@@ -161,7 +161,7 @@ def fetched(exchange: Exchange, host: str, port: int, address: str | None) -> St
     )
 
 
-def _http(exchange: Exchange) -> Http:
+def _http(exchange: OoniExchange) -> Http:
     from probe.steps.http import title_of
 
     url = (exchange.request.url if exchange.request else "")[:MAX_URL]
@@ -198,7 +198,7 @@ def _answer(answer: Any) -> Answer | None:
     return None
 
 
-def _times(entry: Query | Connect | Handshake | Exchange) -> tuple[float, float]:
+def _times(entry: OoniQuery | Connect | Handshake | OoniExchange) -> tuple[float, float]:
     """When it began, in seconds after the measurement did, and how long it took; version 0.4 tells the end alone."""
     ended = max(entry.t or 0.0, 0.0)
     began = max(entry.t0, 0.0) if entry.t0 is not None else ended

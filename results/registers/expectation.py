@@ -100,7 +100,9 @@ class RegisterLookup:
             return answers[0]
         first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
         others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
-        return msgspec.structs.replace(first, others=others, reason="; ".join([first.reason, *map(_said_by, others)]))
+        return msgspec.structs.replace(
+            first, others=others, reason="; ".join([first.reason, *map(_answer_text, others)])
+        )
 
     def past_entries(self, target: str, register: str) -> tuple[EntryRef, ...]:
         """The entries of earlier versions of a register that no longer bear on the target. Raises BadName."""
@@ -199,7 +201,7 @@ def _silent(register: str) -> OtherRegister:
     return OtherRegister(register=register)
 
 
-def _said_by(other: OtherRegister) -> str:
+def _answer_text(other: OtherRegister) -> str:
     if other.as_of is None:
         return f"register {other.register} has no version so old"
     listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"

@@ -20,7 +20,7 @@ from results import ooni
 from results.compare.sources import COMPRESSED_ENDINGS, ENDINGS, is_database
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
-from results.fingerprints.library import Library, own_library
+from results.fingerprints.library import Library, builtin_library
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, agreement
 from results.warehouse import from_database, parquet
@@ -201,7 +201,7 @@ def _source(file: FilePath, judge: Judge) -> LoadSource:
 def make_judge(library: Library | None = None) -> Judge:
     """A judge with these fingerprints, by default the built-in ones. The expectation is the one stored with each
     measurement, because a warehouse holds no registers."""
-    library = library or own_library()
+    library = library or builtin_library()
 
     def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         verdict = classify(finished.measurement, finished.controls, finished.context, library)

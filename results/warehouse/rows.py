@@ -11,8 +11,8 @@ import msgspec
 
 from probe import timestamps
 from probe.model import Measurement, Observation, Target, Vantage
-from results.db.columns import Find, Keep, all_columns, chain_columns, from_values, to_values
-from results.db.write import is_worth_its_bodies, sparse, to_json
+from results.db.columns import BlobReader, BlobWriter, all_columns, chain_columns, from_values, to_values
+from results.db.write import keeps_bodies, sparse, to_json
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
@@ -122,7 +122,7 @@ def add_rows(rows: RecordRows, finished: JudgedMeasurement, round_: RoundRecord 
     day = parse_day(main.started_at)
     new = RecordRows([], [], [])
     blobs: dict[str, bytes] = {}
-    keep_bodies = is_worth_its_bodies(finished)
+    keep_bodies = keeps_bodies(finished)
     network = round_.network if round_ else finished.context.network
     for measurement in (main, *controls):
         origin = _origin_values(measurement)
@@ -182,7 +182,7 @@ def _step_values(observation: Observation) -> tuple[list[Any], dict[str, bytes],
         page[sha256] = content
         return sha256
 
-    values = to_values(observation, Keep(certificate, body))
+    values = to_values(observation, BlobWriter(certificate, body))
     for name in chain_columns():
         if values.get(name) is not None:
             hashes = [_sha256(chain[index]) for index in msgspec.json.decode(values[name], type=list[int])]
@@ -253,7 +253,7 @@ def _observation(row: Mapping[str, Any], blobs: Mapping[str, bytes]) -> Observat
             values[name] = to_json(list(range(len(chain), len(chain) + len(certificates))))
             chain += certificates
     values["started_at"] = time_text(values["started_at"])
-    return from_values(values, Find(chain.__getitem__, blobs.get))
+    return from_values(values, BlobReader(chain.__getitem__, blobs.get))
 
 
 def _stored_blobs(hashes: Sequence[str | None], blobs: Mapping[str, bytes]) -> Iterator[bytes]:

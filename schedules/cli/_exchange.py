@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from minisign import SecretKey
 
     from results.db.store import Store
-    from results.export.exchange import Read, Skipped, Taken, Write
+    from results.export.exchange import ImportedRecord, Read, SkippedLine, Write
 
 
 MAX_SKIPPED_SHOWN = 20
@@ -258,11 +258,11 @@ class ImportLog:
         names = {"added": "new", "known": "known", "conflicts": "conflict", "skipped": "skipped"}
         return {name: self._counts[counted] for name, counted in names.items()}
 
-    def add(self, result: Taken | Skipped) -> None:
+    def add(self, result: ImportedRecord | SkippedLine) -> None:
         from results.db.json_rows import row
-        from results.export.exchange import Taken
+        from results.export.exchange import ImportedRecord
 
-        if isinstance(result, Taken):
+        if isinstance(result, ImportedRecord):
             self._counts["new" if result.new else "known"] += 1
             if result.new and result.conflict is not None:
                 self._counts["conflict"] += 1

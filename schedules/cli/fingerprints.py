@@ -20,7 +20,7 @@ from schedules.render.output import print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from results.fingerprints.collection import Collection, Gathered
+    from results.fingerprints.collection import Collection, CollectionReport
 
     Fetch = Callable[..., Any]
 
@@ -82,7 +82,7 @@ def stats(app: App, as_json: bool) -> None:
     _summary(collection, as_json=as_json)
 
 
-def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> Gathered:
+def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionReport:
     """Each list that has a URL is downloaded first; all are read, or none."""
     from results.fingerprints.collection import gather
 
@@ -122,7 +122,7 @@ async def _download(url: str, into: Path, fetch: Fetch) -> None:
         raise FingerprintError(f"{error}; the old lists stay") from error
 
 
-def _problems(gathered: Gathered) -> None:
+def _problems(gathered: CollectionReport) -> None:
     for problem in gathered.problems[:SHOWN_PROBLEMS]:
         click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} (skipped)"), err=True)
     skipped = sum(counts.skipped for counts in gathered.collection.sources)
@@ -145,7 +145,7 @@ def _summary(collection: Collection, *, as_json: bool) -> None:
 
 def _own() -> int:
     """How many fingerprints our own set has: hosts, addresses and pages."""
-    from results.fingerprints import own
+    from results.fingerprints import builtin_set
 
-    found = own()
+    found = builtin_set()
     return len(found.hosts) + len(found.stubs) + len(found.blocks) + len(found.refusals)

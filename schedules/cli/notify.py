@@ -37,12 +37,12 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
 
 def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from probe.text import safe
-    from results.db.notification_queue import how_many_wait, receivers
+    from results.db.notification_queue import receivers, waiting_counts
     from schedules.render.output import print_json
     from schedules.render.text import how_many
 
     with closing(app.store(must_exist=True)) as store:
-        waiting = how_many_wait(store.db)
+        waiting = waiting_counts(store.db)
         found = {receiver.name: receiver for receiver in receivers(store.db)}
     for name in chosen:
         one = found.get(name)

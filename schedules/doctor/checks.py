@@ -18,7 +18,7 @@ from probe.text import safe
 from probe.timestamps import epoch
 from results.db import upload_queue
 from results.db.last_runs import last_round
-from results.db.notification_queue import how_many_wait, receivers
+from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import statistics
@@ -215,7 +215,7 @@ def notifications(
         yield CheckResult("notify", "wrong", apprise_client.MISSING, BAD_SETUP)
         return
     known = {receiver.name: receiver for receiver in receivers(store.db)}
-    waiting = how_many_wait(store.db)
+    waiting = waiting_counts(store.db)
     for name, address in apprise_client.notify_urls(config).items():
         receiver = known.get(name)
         if (why := apprise_client.problem_of(address)) is not None:

@@ -18,7 +18,7 @@ from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import upload_queue
 from results.db.json_codec import prepare
 from results.db.store import Store, StoreError
-from results.db.upload_queue import Hub
+from results.db.upload_queue import UploadHub
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, usable_way
 from schedules.hub_client.whoami import network_seen, refresh
 from schedules.location.location import Locator, secret_of
@@ -75,7 +75,7 @@ class Uploader:
         messages, self._messages = self._messages, []
         return messages
 
-    def _is_due(self, hub: Hub) -> bool:
+    def _is_due(self, hub: UploadHub) -> bool:
         """A time further ahead than any retry was written while the clock was wrong, and is ignored."""
         wait = epoch(hub.not_before) - self._clock() if hub.not_before is not None else 0.0
         return not 0 < wait <= 2 * MAX_RETRY_S
@@ -107,7 +107,7 @@ class Uploader:
                 self._failed(store, hub, error)
                 return
 
-    async def _upload_batch(self, hub: Hub, waiting: dict[int, str], store: Store, way: Way) -> None:
+    async def _upload_batch(self, hub: UploadHub, waiting: dict[int, str], store: Store, way: Way) -> None:
         lines: list[bytes] = []
         numbers: list[int] = []
         refused: dict[int, str] = {}
@@ -132,13 +132,13 @@ class Uploader:
             why = next(iter(refused.values()))
             self._messages.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
 
-    async def _with_fresh_token(self, hub: Hub, store: Store, way: Way) -> Hub:
+    async def _with_fresh_token(self, hub: UploadHub, store: Store, way: Way) -> UploadHub:
         if 0 <= self._clock() - epoch(hub.token_at) < TOKEN_DAYS * 86400:
             return hub
         upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._in(0))
         return upload_queue.hub_at(store.db, hub.url) or hub
 
-    def _failed(self, store: Store, hub: Hub, error: Exception) -> None:
+    def _failed(self, store: Store, hub: UploadHub, error: Exception) -> None:
         wait: float | None = None
         if isinstance(error, HubBusy) and error.wait_s is not None:
             wait = min(MAX_RETRY_S, error.wait_s * (1 + self._chance()))

@@ -16,8 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from probe.text import safe
 from probe.timestamps import epoch
 from results.db.last_runs import last_round
-from results.db.latest import Newest, newest
-from results.db.notification_queue import how_many_wait
+from results.db.latest import NewestMeasurement, newest_measurements
+from results.db.notification_queue import waiting_counts
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome
 from schedules.config.checks import loopback_endpoint
@@ -96,7 +96,7 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
     counted, seen = every[:MAX_TARGETS], set[tuple[str, ...]]()
     for path in dict.fromkeys(one.path for one in counted):
         texts = [one.target.text for one in counted if one.path == path]
-        for one in newest(store.db, texts, config.vantage.name, path):
+        for one in newest_measurements(store.db, texts, config.vantage.name, path):
             labels = [_label(one.target), _label(one.service or ""), _label(path)]
             if tuple(labels) in seen:  # equal once shortened; Prometheus refuses a duplicate series
                 continue
@@ -145,12 +145,12 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
         registers.add_metric([_label(register)], version_at)
     yield registers
     waiting = GaugeMetricFamily("reachprobe_notices_waiting", "What is not told yet.", labels=("receiver",))
-    for receiver, count in how_many_wait(store.db).items():
+    for receiver, count in waiting_counts(store.db).items():
         waiting.add_metric([_label(receiver)], count)
     yield waiting
 
 
-def _not_after(one: Newest) -> float | None:
+def _not_after(one: NewestMeasurement) -> float | None:
     """The end of the certificate (Unix time); None without a readable one."""
     if one.certificate is None:
         return None

@@ -11,7 +11,7 @@ import msgspec
 
 from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
-from results.db.notification_queue import Notice, Said
+from results.db.notification_queue import Notice, PastVerdict
 from schedules.plan.due import MAX_OUTCOMES, MIN_STABLE_RUN, NewListing, NewlyListed
 from schedules.render.text import method_text, what
 
@@ -35,8 +35,8 @@ class ConfirmedChange(msgspec.Struct, frozen=True):
     """The outcome before a change, the first measurement after it, and the one that confirmed it."""
 
     before: str
-    first: Said
-    confirmed: Said
+    first: PastVerdict
+    confirmed: PastVerdict
 
 
 def plain(text: str, limit: int = MAX_WORD_CHARACTERS) -> str:
@@ -51,7 +51,7 @@ def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: fl
     registers = NewlyListed(store, config.vantage.country, until)
     for choice in measured:
         for target in choice.targets:
-            recent = notification_queue.lately_said(
+            recent = notification_queue.recent_verdicts(
                 store.db, target.text, config.vantage.name, choice.path, rfc3339(until), MAX_RESULTS_READ
             )
             found = state_change(recent)
@@ -78,7 +78,7 @@ def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
 
 
 def _listed(
-    store: Store, target: Target, listing: NewListing, recent: Sequence[Said], now: datetime
+    store: Store, target: Target, listing: NewListing, recent: Sequence[PastVerdict], now: datetime
 ) -> Iterator[Notice]:
     at = rfc3339(listing.at, "seconds")
     since = f", since {plain(listing.since)}" if listing.since else ""
@@ -95,7 +95,7 @@ def _listed(
         yield Notice(key=f"open {key}", what="open", at=rfc3339(parse_time(last.at), "seconds"), said=sentence)
 
 
-def _removed(target: Target, recent: Sequence[Said], now: float) -> Notice | None:
+def _removed(target: Target, recent: Sequence[PastVerdict], now: float) -> Notice | None:
     """A notice if a measurement found the target removed from the register that listed it before."""
     asked = [one for one in recent if one.listed is not None]
     found = next(((off, before) for off, before in pairwise(asked) if before.listed), None)
@@ -109,7 +109,7 @@ def _removed(target: Target, recent: Sequence[Said], now: float) -> Notice | Non
     return Notice(key=key, what="listed", at=rfc3339(parse_time(off.at), "seconds"), said=sentence)
 
 
-def _after(said: Said, listing: NewListing) -> bool:
+def _after(said: PastVerdict, listing: NewListing) -> bool:
     return epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
 
 
@@ -125,7 +125,7 @@ def _name(target: Target) -> str:
     return plain(what(target.text)) + (f" ({plain(target.service)})" if target.service else "")
 
 
-def _how(said: Said) -> str:
+def _how(said: PastVerdict) -> str:
     words = [method_text(said.method or "blocked")]
     if said.trigger is not None:
         words.append(f"by {said.trigger}")
@@ -138,7 +138,7 @@ def _moment(text: str) -> str:
     return plain(f"{text[:16].replace('T', ' ')} UTC")
 
 
-def state_change(results: Sequence[Said]) -> ConfirmedChange | None:
+def state_change(results: Sequence[PastVerdict]) -> ConfirmedChange | None:
     """The last confirmed change of these results, newest first; None if there was none.
 
     Only `reachable` and `blocked` count. A flapping target has no confirmed change.
@@ -155,6 +155,6 @@ def state_change(results: Sequence[Said]) -> ConfirmedChange | None:
     return ConfirmedChange(before[0].outcome, now[-1], now[-CONFIRMING_RUN])
 
 
-def _is_flapping(known: Sequence[Said]) -> bool:
+def _is_flapping(known: Sequence[PastVerdict]) -> bool:
     newest = [one.outcome for one in known[:MAX_OUTCOMES]]
     return len(newest) == MAX_OUTCOMES and max(len(list(same)) for _, same in groupby(newest)) < MIN_STABLE_RUN

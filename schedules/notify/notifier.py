@@ -105,7 +105,7 @@ class Notifier:
         try:
             self._enrol(config, store, now)
             kinds = {name: table.what for name, table in _tables(config).items()}
-            notices.post(store, list(notices_of(config, store, measured, now)), kinds)
+            notices.queue(store, list(notices_of(config, store, measured, now)), kinds)
         except StoreError as error:
             return f"what there is to tell was not kept: {error}"
         return None
@@ -158,7 +158,7 @@ class Notifier:
             del self._under_way[name]
             why = sending.outcome[0] if sending.outcome else "it ended without a word"
             if why is None:
-                notices.told(store, name, sending.notices, rfc3339_of_epoch(now))
+                notices.mark_delivered(store, name, sending.notices, rfc3339_of_epoch(now))
             else:
                 failures.append(f"{plain(name)} could not be told and is tried again later: {why}")
         return failures

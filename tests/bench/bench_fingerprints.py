@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable
 
 from probe.model import Http
-from results.fingerprints import LOOKED_AT
-from results.fingerprints.fingerprint import Print, checked
+from results.fingerprints import SEARCHED_BYTES
+from results.fingerprints.fingerprint import Fingerprint, checked
 from results.fingerprints.library import Library
 
 DICE = random.Random(1)
@@ -28,7 +28,7 @@ def word() -> str:
     return "".join(DICE.choices(string.ascii_lowercase, k=DICE.randint(3, 10)))
 
 
-def pattern(number: int) -> Print:
+def pattern(number: int) -> Fingerprint:
     """Print `number`: every twentieth a regexp, the others of four kinds in turn."""
     kinds = (
         f"http://block.{word()}.ru/{word()}.html",
@@ -37,10 +37,10 @@ def pattern(number: int) -> Print:
         word() + word(),
     )
     text, how = (f"<h1>{word()}.*{word()}</h1>", "regexp") if number % 20 == 0 else (kinds[number % 4], "contains")
-    return checked(Print(name=f"x.{number}", scope="isp", where="body", how=how, pattern=text))  # type: ignore[arg-type]
+    return checked(Fingerprint(name=f"x.{number}", scope="isp", where="body", how=how, pattern=text))  # type: ignore[arg-type]
 
 
-def pages(prints: list[Print]) -> dict[str, bytes]:
+def pages(prints: list[Fingerprint]) -> dict[str, bytes]:
     """Pages by name, each cut to what is looked at."""
     made = {
         "links": "".join(f"<div><a href='http://{word()}.ru/'>{word()}</a></div>\n" for _ in range(3_000)),
@@ -49,7 +49,7 @@ def pages(prints: list[Print]) -> dict[str, bytes]:
         "hostile: one beginning": "<h1>" * 20_000,
         "hostile: every word": " ".join(part for one in prints for part in re.findall(r"\w+", one.pattern)) * 2,
     }
-    return {name: text.encode()[:LOOKED_AT] for name, text in made.items()}
+    return {name: text.encode()[:SEARCHED_BYTES] for name, text in made.items()}
 
 
 def fastest(work: Callable[[], object]) -> float:

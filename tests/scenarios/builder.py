@@ -19,7 +19,7 @@ from probe import target as targets
 from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
 from probe.steps import specs
 from probe.steps.quic import Quic
-from results.fingerprints.fingerprint import Print, checked
+from results.fingerprints.fingerprint import Fingerprint, checked
 from results.fingerprints.library import Library
 from results.judge.verdict import Context
 
@@ -258,7 +258,7 @@ def load(path: Path) -> Scenario:
         controls=tuple(measurement(one, target, n) for n, one in enumerate(data.get("control", []), 1)),
         context=msgspec.convert(context, Context),
         expected=msgspec.convert(data["expect"], Expected),
-        library=Library(tuple(checked(msgspec.convert(one, Print)) for one in data.get("print", []))),
+        library=Library(tuple(checked(msgspec.convert(one, Fingerprint)) for one in data.get("print", []))),
     )
 
 

@@ -13,18 +13,18 @@ from typing import Protocol, cast
 
 import msgspec
 
-from results.fingerprints.fingerprint import Print
+from results.fingerprints.fingerprint import Fingerprint
 
 
-class Row(msgspec.Struct, frozen=True):
+class FingerprintRow(msgspec.Struct, frozen=True):
     """One row of a list: the prints it gives, or why it gives none."""
 
     line: int
-    prints: tuple[Print, ...] = ()
+    prints: tuple[Fingerprint, ...] = ()
     problem: str | None = None
 
 
-class Format(Protocol):
+class FingerprintFormat(Protocol):
     """What a file in this folder gives."""
 
     NAME: str
@@ -32,12 +32,12 @@ class Format(Protocol):
     def recognises(self, head: str) -> bool:
         """Whether a list that begins so is of this format."""
 
-    def read(self, name: str, text: str) -> Iterator[Row]:
+    def read(self, name: str, text: str) -> Iterator[FingerprintRow]:
         """The rows of a list. FingerprintError where the whole cannot be believed, as when it is cut short."""
 
 
 @lru_cache(maxsize=1)
-def formats() -> tuple[Format, ...]:
+def formats() -> tuple[FingerprintFormat, ...]:
     """Every format there is."""
     found = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(cast(Format, importlib.import_module(f"{__name__}.{name}")) for name in found)
+    return tuple(cast(FingerprintFormat, importlib.import_module(f"{__name__}.{name}")) for name in found)

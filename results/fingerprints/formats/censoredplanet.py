@@ -13,8 +13,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from results.fingerprints.fingerprint import FingerprintError, How, Print, Scope, country_named
-from results.fingerprints.formats import Row
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named
+from results.fingerprints.formats import FingerprintRow
 from results.fingerprints.regexp import literal
 
 NAME = "censoredplanet"
@@ -41,26 +41,28 @@ def recognises(head: str) -> bool:
     return first.startswith("{") and '"fingerprint"' in first and '"pattern"' in first
 
 
-def read(name: str, text: str) -> Iterator[Row]:
+def read(name: str, text: str) -> Iterator[FingerprintRow]:
     false_positives = FALSE_POSITIVES.search(name) is not None
     lines = text.lstrip("\ufeff").split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         if len(line) > MAX_LINE:
-            yield Row(number, problem=f"a line that is too long: {len(line)} characters, at most {MAX_LINE}")
+            yield FingerprintRow(number, problem=f"a line that is too long: {len(line)} characters, at most {MAX_LINE}")
             continue
         try:
             signature = DECODE(line)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             if number == len(lines):
                 raise FingerprintError(f"{name}:{number}: the last line is cut short; fetch it again") from error
-            yield Row(number, problem=f"no signature: {error}")
+            yield FingerprintRow(number, problem=f"no signature: {error}")
             continue
         if not 0 < len(signature.fingerprint) <= 200:
-            yield Row(number, problem="a name that is empty or too long")
+            yield FingerprintRow(number, problem="a name that is empty or too long")
             continue
-        yield Row(number, tuple(_prints(signature, "fp" if false_positives else _scope(signature.fingerprint))))
+        yield FingerprintRow(
+            number, tuple(_prints(signature, "fp" if false_positives else _scope(signature.fingerprint)))
+        )
 
 
 def _scope(name: str) -> Scope:
@@ -70,11 +72,11 @@ def _scope(name: str) -> Scope:
     return SCOPES.get(words[0], "unknown")
 
 
-def _prints(signature: Signature, scope: Scope) -> Iterator[Print]:
+def _prints(signature: Signature, scope: Scope) -> Iterator[Fingerprint]:
     """The print of a signature; of a link two, for it may stand in the page or be what a redirect leads to."""
     pattern = signature.pattern
     text = literal(pattern) if REGEXP.search(pattern) else pattern
-    how: How = "regexp" if text is None else "contains"
+    how: MatchKind = "regexp" if text is None else "contains"
     value = pattern if text is None else text
     name = "cp." + signature.fingerprint
     countries = country_named(signature.fingerprint, scope)
@@ -82,7 +84,7 @@ def _prints(signature: Signature, scope: Scope) -> Iterator[Print]:
     if header is not None:
         value = value[header.end() :]
         where = "header." + header[1].lower()
-        yield Print(
+        yield Fingerprint(
             name=name,
             scope=scope,
             where=where,
@@ -91,6 +93,8 @@ def _prints(signature: Signature, scope: Scope) -> Iterator[Print]:
             countries=countries,
         )
         return
-    yield Print(name=name, scope=scope, where="body", how=how, pattern=value, countries=countries)
+    yield Fingerprint(name=name, scope=scope, where="body", how=how, pattern=value, countries=countries)
     if text is not None and text.startswith(("http://", "https://")):
-        yield Print(name=name, scope=scope, where="header.location", how="prefix", pattern=text, countries=countries)
+        yield Fingerprint(
+            name=name, scope=scope, where="header.location", how="prefix", pattern=text, countries=countries
+        )

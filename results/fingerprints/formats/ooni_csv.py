@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from results.fingerprints.fingerprint import FingerprintError, How, Print, Scope, country_named
-from results.fingerprints.formats import Row
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named
+from results.fingerprints.formats import FingerprintRow
 
 NAME = "ooni-csv"
 COLUMNS = (
@@ -48,7 +48,7 @@ def recognises(head: str) -> bool:
     return set(COLUMNS) <= set(first.split(","))
 
 
-def read(name: str, text: str) -> Iterator[Row]:
+def read(name: str, text: str) -> Iterator[FingerprintRow]:
     with _long_fields():
         rows = csv.reader(io.StringIO(text, newline=""))
         try:
@@ -63,11 +63,11 @@ def read(name: str, text: str) -> Iterator[Row]:
             raise FingerprintError(f"{name}:{rows.line_num}: {error}; fetch it again") from error
 
 
-def _uneven(name: str, text: str, line: int, row: list[str], header: list[str]) -> Row:
+def _uneven(name: str, text: str, line: int, row: list[str], header: list[str]) -> FingerprintRow:
     """A row with too few or too many fields; at the end of a list it means that the list is cut short."""
     if len(row) < len(header) and not text.endswith("\n") and line >= text.count("\n"):
         raise FingerprintError(f"{name}:{line}: the last row is cut short; fetch it again")
-    return Row(line, problem=f"a wrong number of fields: {len(row)} instead of {len(header)}")
+    return FingerprintRow(line, problem=f"a wrong number of fields: {len(row)} instead of {len(header)}")
 
 
 @contextmanager
@@ -79,30 +79,30 @@ def _long_fields() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _row(line: int, row: dict[str, str]) -> Row:
+def _row(line: int, row: dict[str, str]) -> FingerprintRow:
     if row["scope"] not in SCOPES:
-        return Row(line, problem=f"unknown scope: {row['scope'][:40]!r}")
+        return FingerprintRow(line, problem=f"unknown scope: {row['scope'][:40]!r}")
     if row["pattern_type"] not in HOWS:
-        return Row(line, problem=f"unknown pattern_type: {row['pattern_type'][:40]!r}")
+        return FingerprintRow(line, problem=f"unknown pattern_type: {row['pattern_type'][:40]!r}")
     if not row["name"] or len(row["name"]) > MAX_NAME:
-        return Row(line, problem="a name that is empty or too long")
+        return FingerprintRow(line, problem="a name that is empty or too long")
     # Rows that came from Censored Planet name their country in the name alone: cp.c_isp_ru_beeline.
     countries = tuple(code.strip() for code in row["expected_countries"].split(",") if code.strip())
     if len(countries) > MAX_COUNTRIES or not all(_is_country(code) for code in countries):
-        return Row(line, problem=f"expected_countries that are none: {row['expected_countries'][:40]!r}")
+        return FingerprintRow(line, problem=f"expected_countries that are none: {row['expected_countries'][:40]!r}")
     sure = row["confidence_no_fp"].strip()
     scope = SCOPES[row["scope"]]
     if scope == "isp" and "_prod_" in row["other_names"]:
         # Filters that one chooses oneself, such as ooni.ru_84, which Citizen Lab has as dns_prod_skydns_1.
         scope = "prod"
-    return Row(
+    return FingerprintRow(
         line,
         (
-            Print(
+            Fingerprint(
                 name=row["name"],
                 scope=scope,
                 where=row["location_found"],
-                how=cast(How, row["pattern_type"]),
+                how=cast(MatchKind, row["pattern_type"]),
                 pattern=row["pattern"],
                 countries=countries or country_named(row["name"].removeprefix("cp."), scope),
                 sure=min(int(sure), 10) if sure.isascii() and sure.isdigit() and len(sure) < 4 else 5,

@@ -7,19 +7,19 @@ from typing import Any
 
 import msgspec
 
-from results.fingerprints.fingerprint import FingerprintError, Print
-from results.fingerprints.formats import Row
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError
+from results.fingerprints.formats import FingerprintRow
 
 NAME = "reachprobe"
 BEGINNING = '{"reachprobe_fingerprints":'
 VERSION = 1
 
 
-class Head(msgspec.Struct):
+class FingerprintHeader(msgspec.Struct):
     reachprobe_fingerprints: int
 
 
-class End(msgspec.Struct):
+class FingerprintFooter(msgspec.Struct):
     prints: int
 
 
@@ -27,32 +27,32 @@ def recognises(head: str) -> bool:
     return head.startswith(BEGINNING)
 
 
-def read(name: str, text: str) -> Iterator[Row]:
+def read(name: str, text: str) -> Iterator[FingerprintRow]:
     """FingerprintError where the last line does not say that it is all there."""
     head, *lines = text.removesuffix("\n").split("\n")
-    if _decoded(head, Head, name, 1).reachprobe_fingerprints != VERSION:
+    if _decoded(head, FingerprintHeader, name, 1).reachprobe_fingerprints != VERSION:
         raise FingerprintError(f"{name}: written by another version of this program; upgrade it")
     if (
         not lines
         or not lines[-1].startswith('{"prints":')
-        or _decoded(lines[-1], End, name, 0).prints != len(lines) - 1
+        or _decoded(lines[-1], FingerprintFooter, name, 0).prints != len(lines) - 1
     ):
         raise FingerprintError(f"{name}: cut short; fetch it again")
     for number, line in enumerate(lines[:-1], 2):
         try:
-            yield Row(number, (msgspec.json.decode(line, type=Print),))
+            yield FingerprintRow(number, (msgspec.json.decode(line, type=Fingerprint),))
         except (msgspec.DecodeError, RecursionError) as error:
-            yield Row(number, problem=f"not readable: {str(error)[:100]}")
+            yield FingerprintRow(number, problem=f"not readable: {str(error)[:100]}")
 
 
-def write(prints: Iterable[Print]) -> Iterator[bytes]:
+def write(prints: Iterable[Fingerprint]) -> Iterator[bytes]:
     """Line by line, each with its line feed."""
-    yield msgspec.json.encode(Head(VERSION)) + b"\n"
+    yield msgspec.json.encode(FingerprintHeader(VERSION)) + b"\n"
     count = 0
     for one in prints:
         yield msgspec.json.encode(one) + b"\n"
         count += 1
-    yield msgspec.json.encode(End(count)) + b"\n"
+    yield msgspec.json.encode(FingerprintFooter(count)) + b"\n"
 
 
 def _decoded(line: str, kind: Any, name: str, number: int) -> Any:

@@ -99,7 +99,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         ],
         "rules": _rules(verdict.rules),
         "rules_version": verdict.rules_version,
-        "sha256": hashlib.sha256(exchange.told(finished)).hexdigest(),
+        "sha256": hashlib.sha256(exchange.observed_json(finished)).hexdigest(),
     }
 
 

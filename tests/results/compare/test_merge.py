@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from results.compare.merge import merge
 from results.db.store import Store, StoreError
 from results.export import exchange
-from results.export.exchange import Skipped, Taken
+from results.export.exchange import ImportedRecord, SkippedLine
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement
 from tests.results.records import finished, measurement
@@ -58,7 +58,7 @@ def database(path: Path, records: Iterable[JudgedMeasurement]) -> Path:
     return path
 
 
-def merged(into: Path, *others: Path) -> list[Taken | Skipped]:
+def merged(into: Path, *others: Path) -> list[ImportedRecord | SkippedLine]:
     store = Store.open(into)
     try:
         return list(merge(store, others, judge))
@@ -81,11 +81,11 @@ def test_what_only_the_other_measured_is_taken_with_its_controls(tmp_path: Path)
     a = database(tmp_path / "a.db", [record("aaaa")])
     b = database(tmp_path / "b.db", [record("bbbb", controls=2), record("aaaa")])
     before = b.read_bytes()
-    assert sorted(one.new for one in merged(a, b) if isinstance(one, Taken)) == [False, True]
+    assert sorted(one.new for one in merged(a, b) if isinstance(one, ImportedRecord)) == [False, True]
     assert [one["measurement_id"] for one in held(a)] == ["aaaa", "bbbb"]
     assert len(held(a)[1]["record"]["controls"]) == 2
     assert b.read_bytes() == before
-    assert [one.new for one in merged(a, b, a) if isinstance(one, Taken)] == [False, False]
+    assert [one.new for one in merged(a, b, a) if isinstance(one, ImportedRecord)] == [False, False]
 
 
 REPEATS = {1.0: None, 2.0: "bbbb", 3.0: "cccc"}
@@ -115,7 +115,7 @@ def test_the_order_does_not_matter_and_again_changes_nothing(
     merged(into, *sources)
     assert held(into) == found[-1]
     assert all(one == found[0] for one in found)
-    different = {exchange._told(one) for part in several for one in part}
+    different = {exchange._observed_text(one) for part in several for one in part}
     assert len(found[0]) == len(different), "nothing is lost, and nothing is there twice"
     first = sources[0]
     merged(first, *sources[1:])
@@ -128,7 +128,7 @@ def test_of_two_with_one_id_both_are_kept_and_it_is_said(tmp_path: Path) -> None
         a = database(tmp_path / f"a{ours.measurement.runtime_s}.db", [ours])
         b = database(tmp_path / f"b{ours.measurement.runtime_s}.db", [theirs])
         (taken,) = merged(a, b)
-        assert isinstance(taken, Taken)
+        assert isinstance(taken, ImportedRecord)
         assert taken.conflict == "aaaa"
         assert (taken.moved is None) == (ours == quick)
         assert {one["runtime_s"] for one in held(a)} == {1.0, 2.0}
@@ -143,7 +143,7 @@ def test_a_record_that_cannot_be_read_is_skipped_and_the_rest_is_taken(tmp_path:
     connection.commit()
     connection.close()
     results = merged(tmp_path / "a.db", b)
-    assert [isinstance(one, Taken) for one in results].count(True) == 1
+    assert [isinstance(one, ImportedRecord) for one in results].count(True) == 1
     assert [one["measurement_id"] for one in held(tmp_path / "a.db")] == ["cccc"]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results.db.last_runs import LAST, Run, last_runs, made_at
+from results.db.last_runs import LAST_RUNS, LastRun, last_runs, made_at
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 
@@ -31,7 +31,7 @@ def test_the_newest_is_the_last_run_and_what_lies_in_the_future_is_none(store: S
     keep(store, "first00000000000", "2026-01-01T00:00:00.000Z")
     keep(store, "second0000000000", "2026-01-02T00:00:00.000Z", "offline")
     keep(store, "future0000000000", "2199-01-01T00:00:00.000Z")
-    assert last_runs(store.db, [target()], HOME, NOW) == {target(): Run("2026-01-02T00:00:00.000Z", "offline")}
+    assert last_runs(store.db, [target()], HOME, NOW) == {target(): LastRun("2026-01-02T00:00:00.000Z", "offline")}
 
 
 def test_controls_other_vantages_and_other_paths_do_not_count(store: Store) -> None:
@@ -47,7 +47,9 @@ def test_one_target_of_two_services_is_measured_for_each(store: Store) -> None:
 
 
 def test_nothing_is_scanned_to_find_them(store: Store) -> None:
-    steps = store.db.execute(f"EXPLAIN QUERY PLAN {LAST}", ["[]", "home", None, None, None, "direct", NOW]).fetchall()
+    steps = store.db.execute(
+        f"EXPLAIN QUERY PLAN {LAST_RUNS}", ["[]", "home", None, None, None, "direct", NOW]
+    ).fetchall()
     scanned = [step[3] for step in steps if step[3].startswith("SCAN")]
     assert scanned == ["SCAN wanted VIRTUAL TABLE INDEX 1:"], steps
 

@@ -80,19 +80,19 @@ def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_abo
     for query in (
         store.HISTORY,
         store.RATES,
-        last_runs.LAST,
-        last_runs.RECENT,
-        latest.NEWEST,
+        last_runs.LAST_RUNS,
+        last_runs.RECENT_OUTCOMES,
+        latest.NEWEST_QUERY,
         latest.STEPS,
         enforcement.ROWS,
     ):
         assert scans(plan(opened, query)) == [], query
-    for query in (store.HISTORY, last_runs.RECENT, last_runs.LAST):
+    for query in (store.HISTORY, last_runs.RECENT_OUTCOMES, last_runs.LAST_RUNS):
         assert any("measurements_by_target (target_id=? AND vantage_id=?" in step for step in plan(opened, query)), (
             query
         )
     values = dict.fromkeys(("text", "since", "until", "name", "path", "country")) | {"vantages": "[]"}
-    assert scans(plan(opened, stored_controls.LATEST, values)) == []
+    assert scans(plan(opened, stored_controls.RECORDED_ELSEWHERE, values)) == []
     (oldest, *_) = plan(opened, retention.OLDEST)
     assert "measurements_by_time (started_at<?)" in oldest
     assert plan(opened, "SELECT max(started_at) FROM rounds") == ["SEARCH rounds USING COVERING INDEX rounds_by_time"]

@@ -17,7 +17,7 @@ from results.db.json_rows import row
 from results.db.jsonl import BadRecord
 from results.db.store import Store
 from results.export import exchange
-from results.export.exchange import Skipped, Taken
+from results.export.exchange import ImportedRecord, SkippedLine
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
@@ -54,7 +54,7 @@ def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
     return msgspec.structs.replace(finished, verdict=verdict, expectation=None, agreement="undecided")
 
 
-def take(store: Store, lines: Sequence[bytes], format_: str = "jsonl") -> list[Taken | Skipped]:
+def take(store: Store, lines: Sequence[bytes], format_: str = "jsonl") -> list[ImportedRecord | SkippedLine]:
     path = store.path.with_suffix(".in")
     path.write_bytes(b"\n".join(lines))
     return list(exchange.import_files(store, [path], FORMATS[format_][0], judge))
@@ -86,8 +86,8 @@ def test_importing_twice_adds_nothing_and_gives_the_same_rows(store: Store, othe
     lines = out(store, format_)
     first = take(other, lines, format_)
     again = take(other, lines, format_)
-    assert [result.new for result in first if isinstance(result, Taken)] == [True, True]
-    assert [result.new for result in again if isinstance(result, Taken)] == [False, False]
+    assert [result.new for result in first if isinstance(result, ImportedRecord)] == [True, True]
+    assert [result.new for result in again if isinstance(result, ImportedRecord)] == [False, False]
     assert sorted(other.rows(), key=str) == sorted(store.rows(), key=str)
     assert out(other, format_) == lines
     assert other.finished("aaaa").round_id == "round1"
@@ -97,7 +97,7 @@ def test_a_record_of_ooni_s_is_kept_once_and_another_s_vantage_is_not_ours(store
     store.save([finished()])
     for new in (True, False):
         (result,) = take(store, [ooni_line(reachable())], "ooni")
-        assert isinstance(result, Taken)
+        assert isinstance(result, ImportedRecord)
         assert result.new is new
     assert {found["vantage"]["name"] for found in store.rows()} == {"home-fibre", "ooni-RU-AS12389"}
     assert [found["network"] for found in store.rows(vantage="ooni-RU-AS12389")] == ["online"]
@@ -105,14 +105,14 @@ def test_a_record_of_ooni_s_is_kept_once_and_another_s_vantage_is_not_ours(store
 
 def test_what_the_file_concludes_is_not_believed(store: Store) -> None:
     (result,) = take(store, [exchange.write_line(finished(outcome="blocked"), None)])
-    assert isinstance(result, Taken)
+    assert isinstance(result, ImportedRecord)
     assert result.finished.verdict.outcome == "reachable"
 
 
 def test_the_registers_word_is_kept_where_we_have_no_register_of_our_own(store: Store) -> None:
     listed = Expectation(target="https://www.example.com/", register="rkn", country="RU", listed=True)
     (result,) = take(store, [exchange.write_line(finished(expectation=listed, agreement="enforced"), None)])
-    assert isinstance(result, Taken)
+    assert isinstance(result, ImportedRecord)
     assert (result.finished.expectation, result.finished.agreement) == (listed, "unenforced")
 
 
@@ -120,7 +120,7 @@ def test_two_measurements_with_one_id_are_both_kept_and_said(store: Store) -> No
     ours = exchange.write_line(finished(controls=(CONTROL,)), None)
     theirs = exchange.write_line(finished(controls=(CONTROL,), measurement=measurement(runtime_s=9.0)), None)
     for news in ([True, True], [False, False]):
-        results = [result for result in take(store, [ours, theirs]) if isinstance(result, Taken)]
+        results = [result for result in take(store, [ours, theirs]) if isinstance(result, ImportedRecord)]
         assert [result.new for result in results] == news
         assert [result.conflict for result in results] == [None, "2kq7mmmmmmmmmmmm"]
     assert sorted(found["runtime_s"] for found in store.rows()) == [0.41, 9.0]
@@ -131,11 +131,11 @@ def test_the_id_of_a_control_is_not_taken_over(store: Store) -> None:
     take(store, [exchange.write_line(finished(controls=(CONTROL,)), None)])
     stranger = finished(CONTROL.id, controls=())
     (result,) = take(store, [exchange.write_line(stranger, None)])
-    assert isinstance(result, Taken)
+    assert isinstance(result, ImportedRecord)
     assert result.conflict == CONTROL.id
     claims = msgspec.structs.replace(CONTROL, control_of="another000000000")
     (refused,) = take(store, [exchange.write_line(finished("another000000000", controls=(claims,)), None)])
-    assert isinstance(refused, Skipped)
+    assert isinstance(refused, SkippedLine)
     assert "another measurement's" in refused.why
 
 
@@ -143,7 +143,7 @@ def test_a_body_that_was_not_kept_makes_no_other_measurement(store: Store) -> No
     line = exchange.write_line(finished(), None)
     for new in (True, False):
         (result,) = take(store, [line])
-        assert isinstance(result, Taken)
+        assert isinstance(result, ImportedRecord)
         assert (result.new, result.conflict) == (new, None)
 
 
@@ -156,7 +156,7 @@ def test_a_bad_line_is_skipped_with_its_number_and_the_others_are_read(store: St
         ("Skipped", 4),
         ("Skipped", 5),
     ]
-    assert isinstance(results[0], Skipped)
+    assert isinstance(results[0], SkippedLine)
     assert "results export --format jsonl" in results[0].why
 
 
@@ -216,7 +216,7 @@ def test_a_repeat_is_tied_to_what_it_repeats_whichever_comes_first(store: Store,
     lines = out(store)
     for arriving in (lines, lines[::-1]):
         results = take(other, arriving)
-        assert {result.finished.measurement.repeats for result in results if isinstance(result, Taken)} == {
+        assert {result.finished.measurement.repeats for result in results if isinstance(result, ImportedRecord)} == {
             None,
             "first00000000000",
         }
@@ -241,7 +241,9 @@ def test_a_measurement_that_served_as_a_control_is_known_by_its_id(store: Store,
     store.save([judge(kept)])
     lines = out(store)
     for _ in range(2):
-        assert all(isinstance(result, Taken) and result.conflict is None for result in take(other, lines[::-1]))
+        assert all(
+            isinstance(result, ImportedRecord) and result.conflict is None for result in take(other, lines[::-1])
+        )
     assert [control.id for control in other.finished("2kq7").controls] == ["served0000000000"]
     assert out(other) == lines
 
@@ -262,7 +264,7 @@ def test_the_order_in_which_records_arrive_does_not_matter(
     for name, arriving in (("one", lines), ("other", [*shuffled, *lines])):
         (tmp_path / f"{name}.db").unlink(missing_ok=True)
         store = Store.open(tmp_path / f"{name}.db")
-        assert all(isinstance(result, Taken) for result in take(store, arriving))
+        assert all(isinstance(result, ImportedRecord) for result in take(store, arriving))
         found.append(sorted(out(store)))
         store.close()
     assert found[0] == found[1]

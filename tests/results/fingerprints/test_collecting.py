@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from results.fingerprints import collection as collecting
-from results.fingerprints.collection import Collection, Gathered, gather, library_of, load, place, store
+from results.fingerprints.collection import Collection, CollectionReport, gather, library_of, load, place, store
 from results.fingerprints.fingerprint import FingerprintError
-from results.fingerprints.library import own_library
+from results.fingerprints.library import builtin_library
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HEADER = (
@@ -32,7 +32,7 @@ def signatures(path: Path, **patterns: str) -> Path:
     return path
 
 
-def gathered(*paths: Path) -> Gathered:
+def gathered(*paths: Path) -> CollectionReport:
     return gather([(path.name, path) for path in paths], NOW)
 
 
@@ -113,7 +113,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
 
 def test_what_is_stored_is_read_back_and_judges_as_before(tmp_path: Path) -> None:
     database = tmp_path / "x.db"
-    assert library_of(database) is own_library()
+    assert library_of(database) is builtin_library()
     collection = gathered(ooni(tmp_path / "http.csv", GOOD)).collection
     store(collection, place(database))
     assert load(place(database)) == collection

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Http
-from results.fingerprints import compile_set, is_block_host, is_stub, match, own, refusals
+from results.fingerprints import builtin_set, compile_set, is_block_host, is_stub, match, refusals
 
 LAW = "Доступ к информационному ресурсу ограничен на основании Федерального закона от 27 июля 2006 г. № 149-ФЗ"
 
@@ -82,7 +82,7 @@ def test_stub_addresses_are_known() -> None:
 
 
 def test_every_entry_has_a_source_and_no_entry_is_without_a_mark() -> None:
-    compiled = own()
+    compiled = builtin_set()
     for page, _ in (*compiled.blocks, *compiled.refusals):
         assert page.source, page.name
         assert page.title or page.body or page.header, page.name

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from probe.model import Answer, Dns, Http, Measurement, Tcp
 from results.fingerprints import Match
-from results.fingerprints.fingerprint import Print
+from results.fingerprints.fingerprint import Fingerprint
 from results.fingerprints.library import Library
 from results.judge.classify import classify
 from results.judge.verdict import Context
 from tests.results.records import measurement, observation, target
 
-PRINT = Print(
+PRINT = Fingerprint(
     name="x.1", scope="isp", where="body", how="contains", pattern="Closed by the Example Authority", countries=("RU",)
 )
-FILTER = Print(name="x.2", scope="nat", where="dns", how="full", pattern="23.10.1.66", countries=("RU",))
+FILTER = Fingerprint(name="x.2", scope="nat", where="dns", how="full", pattern="23.10.1.66", countries=("RU",))
 
 
 class Unread(Library):

@@ -8,17 +8,17 @@ import pytest
 
 from probe.model import Http
 from results.fingerprints import Match, match
-from results.fingerprints.fingerprint import Print, checked
-from results.fingerprints.library import Library, own_library
+from results.fingerprints.fingerprint import Fingerprint, checked
+from results.fingerprints.library import Library, builtin_library
 
 PHRASE = "Access is closed by order of the Example Authority"
 
 
-def a_print(**changes: Any) -> Print:
+def a_print(**changes: Any) -> Fingerprint:
     usual: dict[str, Any] = {
         "name": "x.1", "scope": "isp", "where": "body", "how": "contains", "pattern": PHRASE, "countries": ("RU",),
     }  # fmt: skip
-    return checked(Print(**{**usual, **changes}))
+    return checked(Fingerprint(**{**usual, **changes}))
 
 
 def answer(body: str | bytes = f"<html>{PHRASE}</html>", **changes: Any) -> Http:
@@ -177,7 +177,7 @@ def test_an_address_that_is_listed_as_a_false_positive_stands_for_nothing() -> N
 def test_the_same_prints_have_the_same_digest_and_our_own_set_has_none() -> None:
     assert Library((a_print(),)).digest == Library((a_print(),)).digest
     assert Library((a_print(),)).digest != Library((a_print(sure=6),)).digest
-    assert own_library().digest is None
+    assert builtin_library().digest is None
 
 
 def test_what_is_looked_for_in_one_answer_is_bounded() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from results.db.store import Store
 from results.fingerprints import collection as collecting
-from results.fingerprints.fingerprint import Print
+from results.fingerprints.fingerprint import Fingerprint
 from results.fingerprints.formats import reachprobe as ours
 from results.hub.distribution import Distribution
 from results.registers import sample_path
@@ -110,7 +110,9 @@ async def test_targets_come_as_citizen_lab_s_csv_and_plain_and_follow_the_operat
 
 async def test_fingerprints_go_from_one_collection_to_another(tmp_path: Path) -> None:
     prints = tuple(
-        Print(name=f"nat_ru_{number}", scope="nat", where="body", how="contains", pattern=f"заблокирован\u2028{number}")
+        Fingerprint(
+            name=f"nat_ru_{number}", scope="nat", where="body", how="contains", pattern=f"заблокирован\u2028{number}"
+        )
         for number in range(5)
     )
     collection = collecting.Collection(updated="2026-11-24T00:00:00Z", sources=(), prints=prints)
@@ -129,8 +131,8 @@ async def test_fingerprints_go_from_one_collection_to_another(tmp_path: Path) ->
 
 
 def test_fingerprints_that_are_none_are_skipped(tmp_path: Path) -> None:
-    wild = Print(name="x", scope="nat", where="body", how="regexp", pattern="(a+)+$")
-    fine = Print(name="y", scope="nat", where="body", how="contains", pattern="blocked here")
+    wild = Fingerprint(name="x", scope="nat", where="body", how="regexp", pattern="(a+)+$")
+    fine = Fingerprint(name="y", scope="nat", where="body", how="contains", pattern="blocked here")
     file = tmp_path / "prints.jsonl"
     file.write_bytes(b"".join(ours.write([wild, fine])))
     assert collecting.gather([("hub", file)], datetime.now(UTC)).collection.prints == (fine,)

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from results.fingerprints import collection as collecting
-from results.fingerprints.fingerprint import Print
+from results.fingerprints.fingerprint import Fingerprint
 from results.hub.credentials import hash_password
 from results.hub.distribution import Distribution
 from results.hub.openapi import description
@@ -52,7 +52,7 @@ class Served:
             f'targets = "{folder}/targets.csv"\n',
         )
         with_register(folder)
-        prints = (Print(name="x", scope="nat", where="body", how="contains", pattern="blocked here"),)
+        prints = (Fingerprint(name="x", scope="nat", where="body", how="contains", pattern="blocked here"),)
         collection = collecting.Collection(updated="2026-11-24T00:00:00Z", sources=(), prints=prints)
         collecting.store(collection, collecting.place(self.hub.db))
         self.hub.start()

@@ -161,7 +161,7 @@ async def test_one_measurement_comes_with_its_record_and_the_hash_of_its_observa
     assert said["sha256"] == hashlib.sha256(seen.body).hexdigest()
     record, _ = from_plain(said["record"])
     assert record.measurement.id == "2kq7aaaa"
-    assert exchange.told(record) == seen.body
+    assert exchange.observed_json(record) == seen.body
     assert (again.status, again.body) == (304, b"")
 
 

@@ -16,7 +16,7 @@ from results.db.json_rows import row
 from results.db.jsonl import BadRecord
 from results.db.store import Store
 from results.export import exchange
-from results.export.exchange import Taken
+from results.export.exchange import ImportedRecord
 from results.judge.judged import JudgedMeasurement
 from tests.results.ooni.records import line, older, reachable, record
 from tests.results.records import finished, measurement
@@ -77,7 +77,7 @@ def test_what_was_read_of_it_can_be_kept_listed_and_written_again(tmp_path: Path
         for read in (ooni.read_line, exchange.read_line):
             results = list(exchange.import_files(store, [tmp_path / "lines"], read, lambda finished: finished))
             assert len(results) == len(lines)
-            assert all(row(result.finished) for result in results if isinstance(result, Taken))
+            assert all(row(result.finished) for result in results if isinstance(result, ImportedRecord))
         for read, write in ((ooni.read_line, ooni.write_line), (exchange.read_line, exchange.write_line)):
             written = list(exchange.export(store, write))
             assert len(written) == len(list(store.rows()))

@@ -16,7 +16,7 @@ from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import METHODS
 from results.ooni import reading, writing
-from results.ooni.format import Record
+from results.ooni.format import OoniRecord
 from tests.results import generated
 from tests.results.records import CHAIN, finished, measurement, observation, verdict
 
@@ -188,7 +188,7 @@ def test_without_our_own_keys_it_still_reads_as_a_measurement_of_ooni_s() -> Non
     )
     record = written(finished(measurement=measurement(observations=steps)))
     plain = json.dumps(without_ours(record)).encode()
-    read, _ = reading.read(msgspec.json.decode(plain, type=Record))
+    read, _ = reading.read(msgspec.json.decode(plain, type=OoniRecord))
     assert read.verdict.outcome == "reachable"
     assert [(o.step, o.role, o.address, o.failure) for o in read.measurement.observations] == [
         (o.step, o.role, o.address, o.failure) for o in steps

@@ -10,7 +10,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.db.write import is_worth_its_bodies
+from results.db.write import keeps_bodies
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.warehouse.rows import RecordRows, add_rows, to_arrow, to_finished
 from results.warehouse.schema import BLOBS, VERDICTS, observations
@@ -58,7 +58,7 @@ def test_any_measurement_comes_back_as_it_was(given_: tuple[JudgedMeasurement, R
 
     add_rows(rows, finished, round_)
 
-    expected = finished if is_worth_its_bodies(finished) else without_pages(finished)
+    expected = finished if keeps_bodies(finished) else without_pages(finished)
     assert back(rows) == expected
 
 

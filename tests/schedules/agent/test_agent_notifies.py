@@ -135,7 +135,7 @@ def _something_waits(database: Path) -> None:
     store = Store.open(database)
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     notification_queue.enrol(store, ["me"], now)
-    notification_queue.post(
+    notification_queue.queue(
         store, [notification_queue.Notice(key="a", what="open", at=now, said="x")], {"me": ["open"]}
     )
     store.close()

@@ -67,7 +67,7 @@ async def test_while_measuring_pauses_nobody_is_told(
     await rounds(lab, 0)
     store = Store.open(lab.db)
     waits = notification_queue.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", said="x")
-    notification_queue.post(store, [waits], {"me": ["open"]})
+    notification_queue.queue(store, [waits], {"me": ["open"]})
     store.close()
     await lab.call("pause")
     await rounds(lab, 2)
@@ -149,7 +149,7 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
     assert status == 503
     store = Store.open(tmp_path / "x.db")
     side_effects.export_metrics(config, store, datetime.now(UTC).timestamp())
-    assert notification_queue.how_many_wait(store.db) == {}
+    assert notification_queue.waiting_counts(store.db) == {}
     store.close()
     status, text = await asyncio.to_thread(asked, port)
     assert status == 200

@@ -15,7 +15,7 @@ import pytest
 from results.db.store import Store
 from results.fingerprints import collection
 from results.fingerprints.collection import Collection
-from results.fingerprints.fingerprint import Print
+from results.fingerprints.fingerprint import Fingerprint
 from schedules.cli import call
 from schedules.config.load import load
 from schedules.config.schema import Config
@@ -76,7 +76,7 @@ async def test_judging_again_tells_how_many_verdicts_other_fingerprints_made(sto
     concluded = await RoundJudge(store, config, HOME, at=NOON).judge(measurement())
     store.save([msgspec.structs.replace(concluded, round_id=None)])
     assert (in_force(), store.judged_with_others(in_force())) == (None, 0)
-    one = Print(name="x.1", scope="isp", where="body", how="contains", pattern=PHRASE)
+    one = Fingerprint(name="x.1", scope="isp", where="body", how="contains", pattern=PHRASE)
     collection.store(Collection(updated="", sources=(), prints=(one,)), collection.place(store.path))
     assert store.judged_with_others(in_force()) == 1
     assert list(store.reclassify(judge_again(store, config))) == [], "the verdict stays"

@@ -23,7 +23,7 @@ def receive(database: Path, others: list[Path]) -> None:
             with closing(Store.open(path)) as other:
                 ids = exchange.ids(other.db)[:40]
                 lines = [(path, n, exchange.line(other.db, one, exchange.write_line)) for n, one in enumerate(ids)]
-            assert list(exchange.take(store, lines, exchange.read_line, make_judge()))
+            assert list(exchange.import_lines(store, lines, exchange.read_line, make_judge()))
 
 
 def test_each_run_loads_what_is_new(three_weeks: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def test_of_the_agent_its_last_round_its_registers_what_is_due_and_what_waits(st
         store.db, [tmp_path / "list.txt"], ImportOptions(name="rkn", country="RU", format="plain", updated=NOW, now=NOW)
     )
     notification_queue.enrol(store, ["me"], "2026-06-20T00:00:00Z")
-    notification_queue.post(
+    notification_queue.queue(
         store, [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", said="x")], {"me": ["open"]}
     )
     found = read(store)

@@ -53,7 +53,7 @@ class World:
         """Something to tell comes about now."""
         at = datetime.fromtimestamp(self.now, UTC).isoformat().replace("+00:00", "Z")
         made = [Notice(key=key, what=what, at=at, said=f"{key} is blocked") for key in keys]
-        notification_queue.post(
+        notification_queue.queue(
             self.store, made, dict.fromkeys(apprise_client.notify_urls(config), config.notify[0].what)
         )
 
@@ -202,7 +202,7 @@ def test_a_receiver_that_is_no_longer_configured_keeps_nothing_waiting(world: Wo
     world.happens(config, "a")
     world.step(config)
     world.step(Config())
-    assert notification_queue.how_many_wait(world.store.db) == {}
+    assert notification_queue.waiting_counts(world.store.db) == {}
 
 
 def test_a_clock_that_ran_years_ahead_does_not_silence_anybody_for_years(world: World) -> None:
@@ -269,7 +269,7 @@ def test_a_webhook_that_is_down_is_told_when_it_is_up_again(world: World, capfd:
         world.passes(minutes=5)
         assert world.step(config) == []
         assert [told["message"] for told in hook.told] == ["- www.wechat.com (wechat) is blocked"]
-    assert notification_queue.how_many_wait(world.store.db) == {"me": 0}
+    assert notification_queue.waiting_counts(world.store.db) == {"me": 0}
     assert capfd.readouterr() == ("", "")
 
 

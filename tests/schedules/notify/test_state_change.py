@@ -5,15 +5,17 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.db.notification_queue import Said
+from results.db.notification_queue import PastVerdict
 from schedules.notify.events import ConfirmedChange, state_change
 
 LETTERS = {"r": "reachable", "b": "blocked", "d": "down", "o": "offline", "i": "inconclusive", "x": "denied"}
 
 
-def history(letters: str) -> list[Said]:
+def history(letters: str) -> list[PastVerdict]:
     """Told as people do, oldest first; the newest comes first in what is given."""
-    return [Said(str(place), f"2026-06-{place + 1:02d}", LETTERS[letter]) for place, letter in enumerate(letters)][::-1]
+    return [
+        PastVerdict(str(place), f"2026-06-{place + 1:02d}", LETTERS[letter]) for place, letter in enumerate(letters)
+    ][::-1]
 
 
 def turned(letters: str) -> tuple[str, str, str] | None:

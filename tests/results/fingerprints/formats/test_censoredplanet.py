@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.fingerprints.fingerprint import FingerprintError, Print
-from results.fingerprints.formats import Row, censoredplanet, formats
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError
+from results.fingerprints.formats import FingerprintRow, censoredplanet, formats
 
 
 def line(fingerprint: str, pattern: str) -> str:
     return json.dumps({"fingerprint": fingerprint, "pattern": pattern}, ensure_ascii=False)
 
 
-def prints(*lines: str, name: str = "blockpage_signatures.json") -> list[Print]:
+def prints(*lines: str, name: str = "blockpage_signatures.json") -> list[Fingerprint]:
     return [one for row in censoredplanet.read(name, "\n".join(lines) + "\n") for one in row.prints]
 
 
@@ -90,6 +90,6 @@ def test_a_list_whose_last_line_is_cut_short_is_not_believed() -> None:
 @given(st.text(max_size=300))
 def test_whatever_a_list_holds_it_is_rows_or_one_error(text: str) -> None:
     try:
-        assert all(isinstance(row, Row) for row in censoredplanet.read("s.json", text))
+        assert all(isinstance(row, FingerprintRow) for row in censoredplanet.read("s.json", text))
     except FingerprintError:
         pass

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.fingerprints.fingerprint import FingerprintError
-from results.fingerprints.formats import Row, formats, ooni_csv
+from results.fingerprints.formats import FingerprintRow, formats, ooni_csv
 
 HEADER = (
     "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries,source,"
@@ -17,7 +17,7 @@ HEADER = (
 )
 
 
-def rows(*lines: str, end: str = "\n") -> list[Row]:
+def rows(*lines: str, end: str = "\n") -> list[FingerprintRow]:
     return list(ooni_csv.read("prints.csv", HEADER + "\n".join(lines) + end))
 
 
@@ -91,7 +91,7 @@ def test_a_quote_that_never_closes_ends_in_one_line_instead_of_all_memory() -> N
 @given(st.text(max_size=300))
 def test_whatever_a_list_holds_it_is_rows_or_one_error(text: str) -> None:
     try:
-        assert all(isinstance(row, Row) for row in ooni_csv.read("prints.csv", HEADER + text))
+        assert all(isinstance(row, FingerprintRow) for row in ooni_csv.read("prints.csv", HEADER + text))
     except FingerprintError:
         pass
 
