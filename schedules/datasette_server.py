@@ -5,13 +5,17 @@ from __future__ import annotations
 import socket
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from results import datasette_metadata
+import msgspec
+
+from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
 SETTINGS = {
@@ -37,7 +41,7 @@ class Plugin:
     __name__ = "reachprobe"
 
     def prepare_connection(self, conn: sqlite3.Connection, datasette: Any) -> None:
-        conn.set_authorizer(datasette_metadata.without_secrets)
+        conn.set_authorizer(without_secrets)
 
 
 def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
@@ -49,7 +53,7 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     listening = _listen(port)
     with listening, TemporaryDirectory(prefix="reachprobe-") as folder:
         address = "{}:{}".format(*listening.getsockname())
-        app = _only_for(_datasette(_linked(database, folder), SETTINGS, datasette_metadata.metadata()).app(), address)
+        app = _only_for(_datasette(_linked(database, folder), SETTINGS, metadata()).app(), address)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
         tell(f"http://{address}/")
         with suppress(KeyboardInterrupt):
@@ -99,7 +103,7 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
     made = Datasette(files=[], metadata=metadata, settings=settings)
     made.remove_database("_memory")
     # Mutable, since a round may be running; it is opened read-only all the same.
-    made.add_database(Quiet(made, path=str(database), is_mutable=True), name=datasette_metadata.NAME)
+    made.add_database(Quiet(made, path=str(database), is_mutable=True), name=NAME)
     return made
 
 
@@ -116,3 +120,73 @@ def _only_for(app: Any, address: str) -> Any:
         await app(scope, receive, send)
 
     return asked
+
+
+NAME = "reachprobe"
+FACETS = {
+    "findings": ["outcome", "agreement", "service", "vantage", "path", "method"],
+    "latest": ["outcome", "agreement", "service", "vantage", "path", "method"],
+    "steps": ["step", "role", "failure", "vantage", "path"],
+    "register_listing": ["register", "basis", "block_type"],
+}
+NEWEST_FIRST = {"findings": "started_at", "latest": "started_at", "rounds": "started_at"}
+SECRETS = frozenset({
+    ("hubs", "token"), ("tokens", "salt"), ("tokens", "hash"), ("invitations", "salt"), ("invitations", "hash"),
+    ("rounds", "network_key"),
+})  # fmt: skip
+"""Columns that read as NULL: no question needs them, and others may see the browser window."""
+HIDDEN = frozenset({
+    "hubs", "outbox", "members", "invitations", "tokens", "received", "consents", "notices", "receivers", "untold",
+    "pauses", "traffic", "bodies", "certificates", "register_decisions", "register_entries", "register_spans",
+    "register_names", "register_urls", "register_subnets", "register_addresses", "register_sources",
+    "_sqlite_migrations",
+})  # fmt: skip
+"""Tables that are not on the first page."""
+FORBIDDEN_TABLES = frozenset({"sqlite_dbpage", "dbstat"})
+"""Through which a file can be read page by page."""
+
+
+class CannedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A question that is asked often."""
+
+    title: str
+    description: str
+    sql: str
+
+
+def queries() -> dict[str, CannedQuery]:
+    """Every canned question by the name that its address ends with."""
+    read = tomllib.loads((files("schedules") / "datasette_queries.toml").read_text("utf-8"))
+    return msgspec.convert(read, dict[str, CannedQuery])
+
+
+def metadata() -> dict[str, Any]:
+    """What Datasette shows beside the data: titles, canned queries, facets, a line for each column."""
+    shown: dict[str, dict[str, Any]] = {
+        table.name: {
+            "description": table.says,
+            "columns": {column.name: column.says for column in table.columns},
+            **({"facets": FACETS[table.name]} if table.name in FACETS else {}),
+            **({"sort_desc": NEWEST_FIRST[table.name]} if table.name in NEWEST_FIRST else {}),
+        }
+        for table in schema_docs.tables()
+    }
+    for name in HIDDEN:
+        shown.setdefault(name, {})["hidden"] = True
+    return {
+        "title": "reachprobe",
+        "description": "What was measured from here. Begin with a question below, or with the view `findings`.",
+        "databases": {NAME: {"queries": {name: msgspec.to_builtins(one) for name, one in queries().items()},
+                             "tables": shown}},
+    }  # fmt: skip
+
+
+def without_secrets(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """An authorizer (SQLite's C interface, sqlite3_set_authorizer): secrets read as NULL, no other file is opened."""
+    if action == sqlite3.SQLITE_READ:
+        if first in FORBIDDEN_TABLES:
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_IGNORE if (first, second) in SECRETS else sqlite3.SQLITE_OK
+    if action in (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK

@@ -217,3 +217,52 @@ def _check_time(text: str) -> None:
     except ValueError:
         pass
     raise BadRecord(f"{printable(text, 60)!r} is no UTC time")
+
+
+SCHEMA_VERSION = 1
+"""Of the line's keys: it grows when one changes its meaning, not when one is added."""
+
+
+def row(finished: JudgedMeasurement, *, repeated_by: str | None = None) -> dict[str, Any]:
+    """The documented line of a measurement, as `check --json` prints it: every key present, absent values None."""
+    measurement, verdict, vantage = finished.measurement, finished.verdict, finished.measurement.vantage
+    return {
+        "kind": "target",
+        "measurement_id": measurement.id,
+        "target": measurement.target.text,
+        "service": measurement.target.service,
+        "vantage": {"name": vantage.name, "country": vantage.country, "asn": vantage.asn, "path": vantage.path},
+        "started_at": measurement.started_at,
+        "runtime_s": measurement.runtime_s,
+        "outcome": verdict.outcome,
+        "method": verdict.method,
+        "trigger": verdict.trigger,
+        "confidence": verdict.confidence,
+        "rules": list(verdict.rules),
+        "evidence": list(verdict.evidence),
+        "control": verdict.control,
+        "expectation": _expectation_fields(finished.expectation),
+        "agreement": finished.agreement,
+        "network": finished.context.network,
+        "repeats": measurement.repeats,
+        "repeated_by": repeated_by,
+        "rules_version": verdict.rules_version,
+        "schema_version": SCHEMA_VERSION,
+    }
+
+
+def _expectation_fields(expectation: Expectation | None) -> dict[str, Any] | None:
+    if expectation is None:
+        return None
+    return {
+        "register": expectation.register,
+        "listed": expectation.listed,
+        "since": expectation.since,
+        "since_source": expectation.since_source,
+        "listed_at": expectation.listed_at,
+        "as_of": expectation.as_of,
+        "basis": expectation.basis,
+        "entries": [entry.id for entry in expectation.entries],
+        "address_blocks": [entry.id for entry in expectation.address_blocks],
+        "shares_address_with": list(expectation.shares_address_with),
+    }

@@ -11,8 +11,8 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from results.aggregate.counting import NOT_REPEATED
+from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
-from results.db.json_rows import line
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, NetworkState, Verdict
 
@@ -151,19 +151,23 @@ def _is_place(db: Database, given: Mapping[str, str]) -> bool:
 
 def line_of(row: Sequence[Any]) -> dict[str, Any]:
     """The documented line from a row of COLUMNS; what stands in the row after these is the caller's."""
-    return line(
-        measurement_id=row[0],
+    measurement = Measurement(
+        id=row[0],
         started_at=row[1],
         runtime_s=row[2],
+        repeats=row[3],
         target=_target(row[4:11]),
         vantage=_vantage(row[11:16]),
+        observations=(),
+    )
+    finished = JudgedMeasurement(
+        measurement=measurement,
+        context=Context(network=row[26]),
         verdict=_verdict(row[16:24]),
         expectation=_expectation(row[24]),
         agreement=row[25],
-        network=row[26],
-        repeats=row[3],
-        repeated_by=row[27],
     )
+    return json_codec.row(finished, repeated_by=row[27])
 
 
 def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:

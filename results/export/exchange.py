@@ -18,8 +18,7 @@ import msgspec
 from probe.model import Measurement
 from results.db import read as loading
 from results.db import write as saving
-from results.db.json_codec import from_plain, to_plain
-from results.db.json_rows import row
+from results.db.json_codec import from_plain, row, to_plain
 from results.db.jsonl import BadRecord, decode, records
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni.vocabulary import identifier

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import msgspec
 
 from results.db import schema_docs
-from results.db.json_rows import SCHEMA_VERSION
+from results.db.json_codec import SCHEMA_VERSION
 from results.export.tabular import COLUMNS
 from results.i18n.translator import Translator
 from results.judge.judged import Agreement

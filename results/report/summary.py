@@ -18,7 +18,7 @@ from results.compare import MeasurementIndex, compare
 from results.compare.compare import ComparedRow, MatrixCell, in_order, labels
 from results.compare.record import DIRECT
 from results.compare.timeline import DayState, VantageTrack, tracks
-from results.db.json_rows import SCHEMA_VERSION
+from results.db.json_codec import SCHEMA_VERSION
 from results.i18n.translator import Translator
 from results.report.evidence import DetailIndex, VantageEvidence, seconds_of
 

@@ -259,7 +259,7 @@ class ImportLog:
         return {name: self._counts[counted] for name, counted in names.items()}
 
     def add(self, result: ImportedRecord | SkippedLine) -> None:
-        from results.db.json_rows import row
+        from results.db.json_codec import row
         from results.export.exchange import ImportedRecord
 
         if isinstance(result, ImportedRecord):

@@ -134,7 +134,7 @@ class _Rounds:
         self, round_: Round, choice: Choice, config: Config, display: Display, services_shown: ServiceRows
     ) -> tuple[str, Interrupted | None]:
         """Show a round's events; the state of the network at its end, and why it ended early if it did."""
-        from results.db.json_rows import row
+        from results.db.json_codec import row
         from schedules.render.tables import header
         from schedules.round.round import Finished, Interrupted, Measured, Retesting, Started
 

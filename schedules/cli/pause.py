@@ -19,7 +19,7 @@ def pause(app: App, length: float | None) -> None:
     from datetime import UTC, datetime, timedelta
 
     from probe.timestamps import rfc3339
-    from results.db import pause as pauses
+    from results.db import store as pauses
 
     until = None
     if length is not None:

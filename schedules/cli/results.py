@@ -96,7 +96,7 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 @click.pass_obj
 def reclassify(app: App, as_json: bool) -> None:
     """Judge every stored measurement again, by today's rules and registers."""
-    from results.db.json_rows import row
+    from results.db.json_codec import row
     from results.fingerprints.collection import library_of
     from schedules.render.output import print_json, talk
     from schedules.round.judge import judge_again
@@ -203,7 +203,7 @@ def _whole(finished: Any) -> dict[str, Any]:
     """The row, and with it the observations of the measurement and its controls; bytes in base64."""
     import msgspec
 
-    from results.db.json_rows import row
+    from results.db.json_codec import row
 
     return row(finished) | {
         "observations": msgspec.to_builtins(finished.measurement.observations),

@@ -14,7 +14,7 @@ def resume(app: App) -> None:
     from datetime import UTC, datetime
 
     from probe.timestamps import rfc3339
-    from results.db import pause as pauses
+    from results.db import store as pauses
 
     store = app.store(must_exist=True)
     try:

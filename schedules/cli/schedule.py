@@ -99,7 +99,7 @@ def status(app: App, as_json: bool) -> None:
 
     import msgspec
 
-    from results.db.last_runs import last_round
+    from results.db.history import last_round
     from schedules.install import install as installing
     from schedules.plan.due import due_now
     from schedules.render.output import print_json
@@ -140,7 +140,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
 
 def _seed(app: App) -> str:
     """What gives this machine its own minute: its database, and before there is one the vantage's name."""
-    from results.db.last_runs import made_at
+    from results.db.history import made_at
 
     if not app.database.exists():
         return app.config().vantage.name

@@ -17,7 +17,7 @@ import msgspec
 from probe.text import safe
 from probe.timestamps import epoch
 from results.db import upload_queue
-from results.db.last_runs import last_round
+from results.db.history import last_round
 from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.judge.traffic import month_of, spent_in

@@ -15,8 +15,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from probe.text import safe
 from probe.timestamps import epoch
-from results.db.last_runs import last_round
-from results.db.latest import NewestMeasurement, newest_measurements
+from results.db.history import NewestMeasurement, last_round, newest_measurements
 from results.db.notification_queue import waiting_counts
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome

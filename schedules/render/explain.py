@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from probe.model import Measurement
 from probe.text import safe
-from results.db.json_rows import row
+from results.db.json_codec import row
 from results.judge.classify import nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules

@@ -81,7 +81,7 @@ def reason_not_to_notify(environ: Mapping[str, str], store: Store) -> str | None
     """Why notifications may not be sent; None if consent covers them and nothing is paused."""
     if not agreed(environ, store, NOTIFYING):
         return "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init` explains and asks"
-    from results.db.pause import paused
+    from results.db.store import paused
 
     if paused(store.db, rfc3339(datetime.now(UTC))) is not None:
         return "nobody is told while measuring pauses; `reachprobe resume` ends that"

@@ -13,7 +13,7 @@ from probe.net.network import RealNetwork
 from probe.net.path import BadPath
 from probe.net.per_address import AddressLimits
 from probe.session import Session
-from results.db.stored_controls import recorded_elsewhere
+from results.db.history import recorded_elsewhere
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
 from schedules.location.location import usable
 

@@ -13,7 +13,7 @@ from probe.net.path import Path
 from probe.timestamps import rfc3339
 from results.db import retention
 from results.db.connect import drop_old_backups
-from results.db.pause import paused
+from results.db.store import paused
 from schedules.round.data_cap import Budget
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from probe.timestamps import rfc3339
-from results.db.json_rows import row
+from results.db.json_codec import row
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
 from results.registers.importing import ImportOptions, import_register

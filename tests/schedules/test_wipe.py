@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Http
-from results.db.pause import pause
-from results.db.store import Store
+from results.db.store import Store, pause
 from results.registers.importing import ImportOptions, import_register
 from schedules import cli, wipe
 from schedules.location.location import secret_of

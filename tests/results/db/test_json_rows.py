@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from results.db.json_rows import row
+from results.db.json_codec import row
 from results.judge.verdict import Context, deciding
 from results.registers.expectation import EntryRef, Expectation
 from tests.results.records import finished, verdict

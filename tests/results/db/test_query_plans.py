@@ -14,7 +14,7 @@ import pytest
 from probe.model import Vantage
 from results.aggregate import enforcement
 from results.compare.databases import open_read_only
-from results.db import last_runs, latest, retention, store, stored_controls
+from results.db import history, retention, store
 from results.db.read import FILTERS, rows_query
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target, verdict
@@ -80,19 +80,19 @@ def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_abo
     for query in (
         store.HISTORY,
         store.RATES,
-        last_runs.LAST_RUNS,
-        last_runs.RECENT_OUTCOMES,
-        latest.NEWEST_QUERY,
-        latest.STEPS,
+        history.LAST_RUNS,
+        history.RECENT_OUTCOMES,
+        history.NEWEST_QUERY,
+        history.STEPS,
         enforcement.ROWS,
     ):
         assert scans(plan(opened, query)) == [], query
-    for query in (store.HISTORY, last_runs.RECENT_OUTCOMES, last_runs.LAST_RUNS):
+    for query in (store.HISTORY, history.RECENT_OUTCOMES, history.LAST_RUNS):
         assert any("measurements_by_target (target_id=? AND vantage_id=?" in step for step in plan(opened, query)), (
             query
         )
     values = dict.fromkeys(("text", "since", "until", "name", "path", "country")) | {"vantages": "[]"}
-    assert scans(plan(opened, stored_controls.RECORDED_ELSEWHERE, values)) == []
+    assert scans(plan(opened, history.RECORDED_ELSEWHERE, values)) == []
     (oldest, *_) = plan(opened, retention.OLDEST)
     assert "measurements_by_time (started_at<?)" in oldest
     assert plan(opened, "SELECT max(started_at) FROM rounds") == ["SEARCH rounds USING COVERING INDEX rounds_by_time"]

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from probe.model import Tcp, Tls, Vantage
+from results.db.history import recorded_elsewhere
 from results.db.store import Store
-from results.db.stored_controls import recorded_elsewhere
 from results.judge.classify import classify
 from results.judge.verdict import Context
 from tests.results.records import finished, measurement, observation, target

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results import ooni
-from results.db.json_rows import row
+from results.db.json_codec import row
 from results.db.jsonl import BadRecord
 from results.db.store import Store
 from results.export import exchange

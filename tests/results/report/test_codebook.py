@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from results.db import schema_docs
-from results.db.json_rows import SCHEMA_VERSION, row
+from results.db.json_codec import SCHEMA_VERSION, row
 from results.db.store import Store
 from results.export.tabular import COLUMNS
 from results.judge.judged import Agreement

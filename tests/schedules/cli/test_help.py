@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from probe.text import safe
-from results.db.json_rows import row
+from results.db.json_codec import row
 from results.judge.verdict import METHODS, Outcome
 from schedules.render import tables
 from schedules.render.output import out

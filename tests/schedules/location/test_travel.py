@@ -13,7 +13,7 @@ import pytest
 
 from probe.net.identity import Way, Whereabouts
 from probe.net.path import BadPath, Path
-from results.db.last_runs import recent_outcomes
+from results.db.history import recent_outcomes
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent, ConfigSource

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.db.last_runs import RECENT_OUTCOMES
+from results.db.history import RECENT_OUTCOMES
 from results.db.store import Store
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable

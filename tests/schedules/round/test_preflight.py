@@ -13,8 +13,8 @@ import time_machine
 from hypothesis import given
 
 from probe.model import Http, Tcp, Tls
-from results.db import pause as pauses
 from results.db import read
+from results.db import store as pauses
 from results.db.store import Store
 from results.judge.traffic import bytes_of, month_of, next_month, spent_in
 from schedules.agent.agent import Agent

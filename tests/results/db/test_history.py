@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from results.db.last_runs import LAST_RUNS, LastRun, last_runs, made_at
+from results.db.history import LAST_RUNS, LastMeasurement, last_runs, made_at
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 
@@ -31,7 +31,9 @@ def test_the_newest_is_the_last_run_and_what_lies_in_the_future_is_none(store: S
     keep(store, "first00000000000", "2026-01-01T00:00:00.000Z")
     keep(store, "second0000000000", "2026-01-02T00:00:00.000Z", "offline")
     keep(store, "future0000000000", "2199-01-01T00:00:00.000Z")
-    assert last_runs(store.db, [target()], HOME, NOW) == {target(): LastRun("2026-01-02T00:00:00.000Z", "offline")}
+    assert last_runs(store.db, [target()], HOME, NOW) == {
+        target(): LastMeasurement("2026-01-02T00:00:00.000Z", "offline")
+    }
 
 
 def test_controls_other_vantages_and_other_paths_do_not_count(store: Store) -> None:
