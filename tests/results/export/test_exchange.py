@@ -151,10 +151,10 @@ def test_a_bad_line_is_skipped_with_its_number_and_the_others_are_read(store: St
     good = exchange.write_line(finished(), None)
     results = take(store, [b'{"kind": "target"}', b"", good, b"[", b"[" * 50_000])
     assert [(type(result).__name__, getattr(result, "line", None)) for result in results] == [
-        ("Skipped", 1),
-        ("Taken", None),
-        ("Skipped", 4),
-        ("Skipped", 5),
+        ("SkippedLine", 1),
+        ("ImportedRecord", None),
+        ("SkippedLine", 4),
+        ("SkippedLine", 5),
     ]
     assert isinstance(results[0], SkippedLine)
     assert "results export --format jsonl" in results[0].why
