@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from probe.model import Attempt, Observation
-from probe.net.streams import Stream
-from probe.recorder import Attempted, Log
+from probe.net.streams import ByteStream
+from probe.recorder import Log, StepContext
 from probe.session import Session
 from probe.steps import http, schemes, tcp, tls
 
@@ -34,7 +34,7 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -
     return None
 
 
-Opened = tuple[Observation, Stream | None]
+Opened = tuple[Observation, ByteStream | None]
 """How far an attempt got before HTTP, and what it holds open; a step without TCP holds nothing open."""
 
 
@@ -57,10 +57,12 @@ async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitSta
     return observation, stream
 
 
-async def _fetch(attempt: Attempt, stream: Stream, log: Log, session: Session) -> Observation:
+async def _fetch(attempt: Attempt, stream: ByteStream, log: Log, session: Session) -> Observation:
     url, request = http.request_for(attempt, session.settings)
     return await http.get(log, _about(attempt), stream, url, request, session.settings)
 
 
-def _about(attempt: Attempt) -> Attempted:
-    return Attempted(role=attempt.role, hop=attempt.hop, host=attempt.host, address=attempt.address, port=attempt.port)
+def _about(attempt: Attempt) -> StepContext:
+    return StepContext(
+        role=attempt.role, hop=attempt.hop, host=attempt.host, address=attempt.address, port=attempt.port
+    )

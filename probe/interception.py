@@ -11,7 +11,7 @@ from probe.failure import ProxyUnusable
 from probe.lookup import look_up
 from probe.net.network import Network
 from probe.net.resolver import parse
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.session import Session
 from probe.steps import dns
 
@@ -25,7 +25,7 @@ ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 """Addresses for documentation (RFC 5737, RFC 3849), for which there is a route where there is one to anywhere."""
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
     """`interception`: a sentence for each sign that this network answers DNS in others' place.
 
     `routes`: the families for which there is a way out, of those in use; None where a proxy keeps that to itself.
@@ -60,12 +60,12 @@ def _length(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-async def facts(session: Session) -> Facts:
+async def facts(session: Session) -> NetworkFacts:
     """Ask what nobody could answer truly, and look at the routes. Nothing of it where a proxy resolves names."""
     if session.network.remote_names:
-        return Facts()
+        return NetworkFacts()
     made_up, intercepted, routes = await asyncio.gather(_made_up(session), _intercepted(session), _routes(session))
-    return Facts(interception=made_up + intercepted, routes=routes)
+    return NetworkFacts(interception=made_up + intercepted, routes=routes)
 
 
 async def _made_up(session: Session) -> tuple[str, ...]:
@@ -88,7 +88,7 @@ async def _intercepted(session: Session) -> tuple[str, ...]:
     if not where:
         return ()
     (resolver,) = parse(f"udp://{where}")
-    about = Attempted(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
+    about = StepContext(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
     with closing(Log(session.network.token(), session.network)) as log:
         answer = await dns.ask(log, about, resolver, "A", _in_haste(session).settings)
     if answer.detail.rcode is None and answer.failure != GARBLED:

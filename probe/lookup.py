@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from probe.model import Observation, Role
 from probe.net import resolver as resolvers
 from probe.net.address_policy import family_of, is_public, literal
-from probe.net.resolver import Resolver
-from probe.recorder import Attempted, Log
+from probe.net.resolver import DnsResolver
+from probe.recorder import Log, StepContext
 from probe.session import Session
 from probe.settings import Settings
 from probe.steps import dns
@@ -52,9 +52,9 @@ async def _ask_one(host: str, hop: int, role: Role, text: str, log: Log, session
     return answers
 
 
-async def _ask(host: str, hop: int, role: Role, resolver: Resolver, log: Log, session: Session) -> list[Observation]:
+async def _ask(host: str, hop: int, role: Role, resolver: DnsResolver, log: Log, session: Session) -> list[Observation]:
     own = resolver.text in OWN
-    about = Attempted(
+    about = StepContext(
         role=role, hop=hop, host=host, address=None if own else resolver.address, port=None if own else resolver.port
     )
     types = ["ANY"] if resolver.transport == "getaddrinfo" else [QUERY_TYPES[f] for f in session.settings.families]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from urllib.parse import urljoin
+
+import msgspec
 
 from probe import target as targets
 from probe.endpoint import attempt_all
@@ -14,7 +16,7 @@ from probe.model import Attempt, Http, Lookup, Measurement, Observation, Target
 from probe.net.address_policy import family_of
 from probe.recorder import Log
 from probe.redact.scrub import scrub
-from probe.session import Session
+from probe.session import Session, no_follow_up
 from probe.steps import dns, schemes, svcb
 
 MAX_PASSES = 8
@@ -139,3 +141,25 @@ async def _follow(more: Lookup | Attempt, log: Log, session: Session) -> None:
     settings = session.settings
     texts = {"trusted": settings.trusted_resolvers, "system": ("getaddrinfo",)}.get(more.role, settings.resolvers)
     await look_up(more.host, more.hop, more.role, texts, log, session)
+
+
+ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
+"""Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record. Never raises."""
+
+
+def by_path(control: Session) -> ControlSource:
+    """The same target at the same moment by another path."""
+
+    async def source(measurement: Measurement) -> Sequence[Measurement]:
+        return (await measure_control(measurement, control),)
+
+    return source
+
+
+async def measure_control(measurement: Measurement, control: Session) -> Measurement:
+    """The measurement's target by the control's path, without follow-ups; `control_of` names the measurement."""
+    return await measure(
+        measurement.target,
+        msgspec.structs.replace(control, follow_up=no_follow_up),
+        control_of=measurement.id,
+    )

@@ -13,7 +13,7 @@ from probe.steps import StepSpec
 from probe.timestamps import rfc3339
 
 
-class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+class StepContext(msgspec.Struct, frozen=True, kw_only=True):
     """What a step is about: the part of the envelope that is known before it begins."""
 
     role: Role
@@ -23,13 +23,13 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
 
 
-class Closing(Protocol):
+class Closable(Protocol):
     """Something held open between two steps."""
 
     def close(self) -> None: ...
 
 
-K = TypeVar("K", bound=Closing)
+K = TypeVar("K", bound=Closable)
 
 
 class Log:
@@ -44,7 +44,7 @@ class Log:
         self._begun = 0
         self._under_way: list[StepSpec] = []
         self._changed = 0.0
-        self._kept: list[Closing] = []
+        self._kept: list[Closable] = []
         self.own_addresses: set[str] = set()
         """Addresses of the volunteer that answers contained: to be removed from the whole measurement."""
 
@@ -56,7 +56,7 @@ class Log:
         """Whether nothing but an answer to a question or a SYN is awaited, and seconds since a step began or ended."""
         return all(step.one_packet for step in self._under_way), self.elapsed() - self._changed
 
-    def keep(self, held: Closing) -> None:
+    def keep(self, held: Closable) -> None:
         """Hold something open for a later step; `close` sees to what no step took."""
         self._kept.append(held)
 
@@ -72,7 +72,7 @@ class Log:
             held.close()
         self._kept = []
 
-    def begin(self, step: StepSpec, about: Attempted) -> Pending:
+    def begin(self, step: StepSpec, about: StepContext) -> Pending:
         """Start the clock of one step."""
         self._begun += 1
         return Pending(self, f"{self.measurement_id}.{self._begun}", step, about)
@@ -81,7 +81,7 @@ class Log:
 class Pending:
     """A step under way."""
 
-    def __init__(self, log: Log, identifier: str, step: StepSpec, about: Attempted) -> None:
+    def __init__(self, log: Log, identifier: str, step: StepSpec, about: StepContext) -> None:
         self._log, self._id, self._step, self._about = log, identifier, step, about
         self._started_at = rfc3339(log.network.now())
         self._offset = log._changed = log.elapsed()

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from probe import target as targets
-from probe.interception import Facts, facts
+from probe.interception import NetworkFacts, facts
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
 from probe.session import Session, no_follow_up
@@ -29,7 +29,7 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     evidence: tuple[str, ...]
     measurements: tuple[Measurement, ...] = ()
-    facts: Facts = Facts()
+    facts: NetworkFacts = NetworkFacts()
     """What else was seen of the network, by which nothing is blocked."""
 
     @property
@@ -87,10 +87,10 @@ def _off(step: Observation) -> float | None:
         return None
 
 
-Answer = Literal["works", "something else answers", "no answer"]
+SiteAnswer = Literal["works", "something else answers", "no answer"]
 
 
-def answer_of(canary: Measurement) -> Answer:
+def answer_of(canary: Measurement) -> SiteAnswer:
     """Whether the very canary answered, at any address: over valid TLS, or with the body that only it gives."""
     last_step = schemes()[canary.target.scheme].name
     reached = [o for o in canary.observations if o.step == last_step and o.failure is None]
@@ -112,7 +112,7 @@ def _is_forged(step: Observation) -> object:
     return step.failure == "dns_bogon_error" or (step.failure is not None and step.step == "tls" and step.detail.chain)
 
 
-def state_of(foreign: list[Answer], domestic: list[Answer]) -> State:
+def state_of(foreign: list[SiteAnswer], domestic: list[SiteAnswer]) -> State:
     """Any foreign canary that works means online; domestic ones alone mean restricted."""
     if "works" in foreign or (not foreign and "works" in domestic):
         return "online"

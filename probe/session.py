@@ -7,8 +7,8 @@ from collections.abc import Callable
 import msgspec
 
 from probe.model import FollowUp, Http, Vantage
+from probe.net.limits import AddressLimits
 from probe.net.network import Network
-from probe.net.per_address import AddressLimits
 from probe.settings import Settings
 
 

@@ -10,11 +10,11 @@ import msgspec
 
 from probe.dns.message import DnsAnswer, read
 from probe.failure import Malformed
-from probe.http.exchange import Exchange, Request, exchange
+from probe.http.exchange import HttpRequest, exchange
+from probe.http.wire import HttpResponse
 from probe.net.network import Network
-from probe.net.resolver import Resolver
-from probe.net.streams import Stream, TlsStream, receive_exactly
-from probe.net.tls_context import client_context
+from probe.net.resolver import DnsResolver
+from probe.net.streams import ByteStream, TlsStream, client_context, receive_exactly
 from probe.settings import Settings
 
 SENDINGS = 3
@@ -29,7 +29,7 @@ UNREPEATED = (1, 2, 4, 5)
 """FORMERR, SERVFAIL, NOTIMP, REFUSED: with these a server may leave the question out."""
 
 
-class Query(msgspec.Struct, frozen=True):
+class DnsQuery(msgspec.Struct, frozen=True):
     """A question as it is sent. Written here since a message of dnspython's costs ten times as much to make."""
 
     wire: bytes
@@ -45,25 +45,25 @@ class Query(msgspec.Struct, frozen=True):
         return data[4:6] == b"\x00\x01" and data[HEADER_BYTES:].lower().startswith(self.question)
 
 
-def query_for(host: str, query_type: str, identifier: int) -> Query:
+def query_for(host: str, query_type: str, identifier: int) -> DnsQuery:
     """A query with recursion desired and EDNS (RFC 1035 section 4.1, RFC 6891 section 6.1.2)."""
     name = b"".join(bytes([len(label)]) + label.encode("ascii") for label in host.split("."))
     question = name + b"\x00" + QUERY_TYPES[query_type].to_bytes(2, "big") + b"\x00\x01"
     head = identifier.to_bytes(2, "big") + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01"
     opt = b"\x00\x00\x29" + EDNS_BYTES.to_bytes(2, "big") + bytes(6)
-    return Query(head + question + opt, question.lower())
+    return DnsQuery(head + question + opt, question.lower())
 
 
-class Reply(msgspec.Struct, frozen=True):
+class DnsReply(msgspec.Struct, frozen=True):
     """The first answer. Over UDP with the query and the socket, on which a second answer may still come."""
 
     answer: DnsAnswer
-    query: Query
+    query: DnsQuery
     sendings: int | None = None
     socket: socket.socket | None = None
 
 
-async def carry(network: Network, host: str, resolver: Resolver, query_type: str, settings: Settings) -> Reply:
+async def ask(network: Network, host: str, resolver: DnsResolver, query_type: str, settings: Settings) -> DnsReply:
     """Ask once, over UDP again where nothing comes. The caller closes the reply's socket.
 
     Raises TimeoutError after `timeout_s` (as long again over TCP for an answer cut short), OSError, EOFError or
@@ -72,16 +72,16 @@ async def carry(network: Network, host: str, resolver: Resolver, query_type: str
     # RFC 8484 section 4.1: 0 over HTTPS, so that caches along the way can serve it.
     query = query_for(host, query_type, 0 if resolver.transport == "https" else secrets.randbits(16))
     if resolver.transport != "udp":
-        return Reply(await _over_stream(network, query, resolver, settings), query)
+        return DnsReply(await _over_stream(network, query, resolver, settings), query)
     reply = await _over_udp(network, query, resolver, settings)
     if not reply.answer.truncated:
         return reply
     assert reply.socket is not None
     reply.socket.close()
-    return Reply(await _over_stream(network, query, resolver, settings), query, reply.sendings)
+    return DnsReply(await _over_stream(network, query, resolver, settings), query, reply.sendings)
 
 
-def waiting(sock: socket.socket, query: Query) -> list[DnsAnswer]:
+def waiting(sock: socket.socket, query: DnsQuery) -> list[DnsAnswer]:
     """The further answers to `query` that have already arrived on its socket."""
     found: list[DnsAnswer] = []
     try:
@@ -94,7 +94,7 @@ def waiting(sock: socket.socket, query: Query) -> list[DnsAnswer]:
     return found
 
 
-async def _over_udp(network: Network, query: Query, resolver: Resolver, settings: Settings) -> Reply:
+async def _over_udp(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsReply:
     """The first datagram that answers this very question."""
     assert resolver.address is not None
     loop = asyncio.get_running_loop()
@@ -112,7 +112,7 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
                     while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
                         garbled = garbled or data[:2] == wire[:2]
                         await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
-                    return Reply(answer, query, sending, sock)
+                    return DnsReply(answer, query, sending, sock)
             except TimeoutError:
                 continue
         if garbled:
@@ -123,7 +123,7 @@ async def _over_udp(network: Network, query: Query, resolver: Resolver, settings
         raise
 
 
-def _parse(data: bytes, query: Query) -> DnsAnswer | None:
+def _parse(data: bytes, query: DnsQuery) -> DnsAnswer | None:
     """A datagram as the answer to `query`; None for anything else, which anybody can send."""
     try:
         return read(data, query.question) if query.is_answered_by(data) else None
@@ -131,7 +131,7 @@ def _parse(data: bytes, query: Query) -> DnsAnswer | None:
         return None
 
 
-async def _over_stream(network: Network, query: Query, resolver: Resolver, settings: Settings) -> DnsAnswer:
+async def _over_stream(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsAnswer:
     async with asyncio.timeout(settings.timeout_s):
         data = await _asked(network, query.wire, resolver, settings)
     answer = read(data, query.question)
@@ -140,10 +140,10 @@ async def _over_stream(network: Network, query: Query, resolver: Resolver, setti
     return answer
 
 
-async def _asked(network: Network, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+async def _asked(network: Network, wire: bytes, resolver: DnsResolver, settings: Settings) -> bytes:
     """The bytes that answer `wire` on a connection of its own."""
     assert resolver.address is not None
-    stream: Stream = await network.connect(resolver.address, resolver.port)
+    stream: ByteStream = await network.connect(resolver.address, resolver.port)
     try:
         if resolver.transport in ("tls", "https"):
             alpn = ("dot",) if resolver.transport == "tls" else ("h2", "http/1.1")
@@ -157,16 +157,16 @@ async def _asked(network: Network, wire: bytes, resolver: Resolver, settings: Se
         stream.close()
 
 
-async def _framed(stream: Stream, wire: bytes, _: Resolver, __: Settings) -> bytes:
+async def _framed(stream: ByteStream, wire: bytes, _: DnsResolver, __: Settings) -> bytes:
     """RFC 1035 section 4.2.2: two octets of length before the message."""
     await stream.send(len(wire).to_bytes(2, "big") + wire)
     return await receive_exactly(stream, int.from_bytes(await receive_exactly(stream, 2), "big"))
 
 
-async def _post(stream: Stream, wire: bytes, resolver: Resolver, settings: Settings) -> bytes:
+async def _post(stream: ByteStream, wire: bytes, resolver: DnsResolver, settings: Settings) -> bytes:
     name = resolver.server_name or ""
     host = f"[{name}]" if ":" in name else name
-    request = Request(
+    request = HttpRequest(
         scheme="https",
         authority=host if resolver.port == 443 else f"{host}:{resolver.port}",
         path=resolver.request_path,
@@ -174,7 +174,7 @@ async def _post(stream: Stream, wire: bytes, resolver: Resolver, settings: Setti
         headers=(("Content-Type", "application/dns-message"), ("Accept", "application/dns-message")),
         content=wire,
     )
-    got = Exchange()
+    got = HttpResponse()
     http2 = isinstance(stream, TlsStream) and stream.tls.selected_alpn_protocol() == "h2"
     await exchange(stream, request, got, http2=http2, idle_timeout_s=settings.timeout_s, max_body_bytes=MAX_DATAGRAM)
     if got.status != 200:

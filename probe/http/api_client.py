@@ -10,21 +10,22 @@ from urllib.parse import urlsplit
 import msgspec
 
 from probe.failure import failure_of
-from probe.http.exchange import Exchange, Request, exchange
+from probe.http.exchange import HttpRequest, exchange
+from probe.http.wire import HttpResponse
 from probe.net.address_policy import literal
 from probe.net.network import Network
-from probe.net.streams import Stream, TlsStream
-from probe.net.tls_context import client_context
+from probe.net.streams import ByteStream, TlsStream, client_context
 from probe.target import authority
 
-MOST_ADDRESSES = 3
+MAX_ADDRESSES = 3
+Headers = tuple[tuple[str, str], ...]
 
 
 class NotAnswered(OSError):
     """No answer came of a request; the message says why, in one line that names the server and no secret."""
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -33,7 +34,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
+class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     """How a server is reached and known. With `pins`, the SHA-256 of public keys in hex, no authority is asked."""
 
     network: Network
@@ -64,43 +65,30 @@ def server_of(url: str) -> Server:
     return Server(parts.scheme, host, port or (443 if secure else 80), parts.path.rstrip("/"))
 
 
-async def post(
-    url: str, path: str, content: bytes, headers: tuple[tuple[str, str], ...], way: Way, *, max_bytes: int
-) -> Answered:
-    """Send `content` to `path` under the server at `url`. Follows no redirect. NotAnswered where no answer came."""
-    return await _ask("POST", url, path, content, headers, way, max_bytes)
+async def post(url: str, path: str, content: bytes, headers: Headers, way: ApiRoute, *, max_bytes: int) -> ApiResponse:
+    """POST `content` to `path` under the server at `url`; follows no redirect. NotAnswered if no answer came."""
+    request = HttpRequest(scheme="", authority="", path=path, headers=headers, method="POST", content=content)
+    return await _send(url, request, way, max_bytes)
 
 
-async def get(url: str, path: str, headers: tuple[tuple[str, str], ...], way: Way, *, max_bytes: int) -> Answered:
-    """What is at `path` (and query) under the server at `url`, as `post`."""
-    return await _ask("GET", url, path, b"", headers, way, max_bytes)
+async def get(url: str, path: str, headers: Headers, way: ApiRoute, *, max_bytes: int) -> ApiResponse:
+    """GET `path` (and query) under the server at `url`, as `post`."""
+    return await _send(url, HttpRequest(scheme="", authority="", path=path, headers=headers), way, max_bytes)
 
 
-async def _ask(  # noqa: PLR0913
-    method: str,
-    url: str,
-    path: str,
-    content: bytes,
-    headers: tuple[tuple[str, str], ...],
-    way: Way,
-    max_bytes: int,
-) -> Answered:
+async def _send(url: str, request: HttpRequest, way: ApiRoute, max_bytes: int) -> ApiResponse:
+    """Send `request`, whose path is relative to `url`, to the server there."""
     server = server_of(url)
     named = authority(server.scheme, server.host, server.port)
-    asked = Request(
-        scheme=server.scheme,
-        authority=named,
-        path=server.path + path,
-        headers=headers,
-        method=method,
-        content=content,
-    )
+    request = msgspec.structs.replace(request, scheme=server.scheme, authority=named, path=server.path + request.path)
     try:
         async with asyncio.timeout(way.timeout_s):
             stream = await _open(server, way)
             try:
-                got = Exchange()
-                await exchange(stream, asked, got, http2=False, idle_timeout_s=way.timeout_s, max_body_bytes=max_bytes)
+                got = HttpResponse()
+                await exchange(
+                    stream, request, got, http2=False, idle_timeout_s=way.timeout_s, max_body_bytes=max_bytes
+                )
             finally:
                 stream.close()
     except (OSError, TimeoutError, EOFError, ValueError) as error:
@@ -108,15 +96,15 @@ async def _ask(  # noqa: PLR0913
         raise NotAnswered(f"{named}: {why}") from error
     if got.truncated or got.status is None:
         raise NotAnswered(f"{named}: more than {max_bytes} bytes")
-    return Answered(status=got.status, headers=got.headers, body=got.body)
+    return ApiResponse(status=got.status, headers=got.headers, body=got.body)
 
 
-async def _open(server: Server, way: Way) -> Stream:
+async def _open(server: Server, way: ApiRoute) -> ByteStream:
     """A stream to the first of the server's addresses that can be connected to."""
     network = way.network
     where: tuple[str, ...] = (server.host,)
     if literal(server.host) is None and not network.remote_names:
-        where = (await network.lookups.getaddrinfo(server.host))[:MOST_ADDRESSES]
+        where = (await network.lookups.getaddrinfo(server.host))[:MAX_ADDRESSES]
     for place, address in enumerate(where, 1):
         try:
             stream = await network.connect(address, server.port, way.timeout_s / len(where))
@@ -129,7 +117,7 @@ async def _open(server: Server, way: Way) -> Stream:
     return await _secured(stream, server, way) if server.scheme == "https" else stream
 
 
-async def _secured(stream: Stream, server: Server, way: Way) -> Stream:
+async def _secured(stream: ByteStream, server: Server, way: ApiRoute) -> ByteStream:
     context = client_context(way.ca_file, verify=not way.pins, alpn=("http/1.1",))
     secured = TlsStream(stream, context, server.host)
     try:

@@ -15,14 +15,14 @@ import h11
 import msgspec
 
 from probe.failure import Malformed
-from probe.http.carrier import Carrier
-from probe.http.carrier import Exchange as Exchange
 from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
-from probe.http.http1 import Headers, Http1
-from probe.http.http2 import WithoutGoodbye
-from probe.net.streams import Stream
+from probe.http.wire import GoawayFilter, Headers, Http1Connection, HttpResponse, StreamCarrier
+from probe.net.streams import ByteStream
 
-MAX_REASON = 200
+MAX_REASON_CHARACTERS = 200
+Validators = tuple[str | None, str | None]
+"""The ETag and Last-Modified of a stored version."""
+FETCH_TIMEOUT_S = 60
 HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_FETCH_BYTES = 512 * 1024 * 1024
@@ -31,7 +31,7 @@ WIRE_FACTOR = 8
 """What may come over the wire is bounded too: chunks of one byte, compressed nothing, and frames that carry no body."""
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request; `authority` goes out as Host or :authority, wherever the stream leads."""
 
     scheme: str
@@ -43,15 +43,21 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def exchange(
-    stream: Stream, request: Request, into: Exchange, *, http2: bool, idle_timeout_s: float, max_body_bytes: int
+    stream: ByteStream,
+    request: HttpRequest,
+    into: HttpResponse,
+    *,
+    http2: bool,
+    idle_timeout_s: float,
+    max_body_bytes: int,
 ) -> None:
-    """Send one request over `stream` and read the answer into `into`.
+    """Send one request over `stream` and read the response into `into`.
 
-    The body is decoded (gzip, deflate) and cut at `max_body_bytes`, which is no failure (`into.truncated`).
-    Raises OSError, TimeoutError (nothing came for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
+    The body is decoded (gzip, deflate); one that is cut at `max_body_bytes` is no failure (`into.truncated`).
+    Raises OSError, TimeoutError (no bytes for `idle_timeout_s`), EOFError (closed before the end), or Malformed.
     """
-    carrier = Carrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
-    speaks = _Http2(carrier, request) if http2 else Http1(carrier.send, carrier.receive)
+    carrier = StreamCarrier(stream, idle_timeout_s, into, WIRE_FACTOR * max_body_bytes + WIRE_SLACK_BYTES)
+    speaks = _Http2(carrier, request) if http2 else Http1Connection(carrier.send, carrier.receive)
     headers = [(b"Host", request.authority.encode())]
     headers += [(key.encode(), value.encode()) for key, value in request.headers]
     if request.content:
@@ -69,10 +75,10 @@ async def exchange(
     except _not_http(http2) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
-        raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON]) from error
+        raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON_CHARACTERS]) from error
 
 
-async def _read_body(speaks: Http1 | _Http2, into: Exchange, max_body_bytes: int) -> None:
+async def _read_body(speaks: Http1Connection | _Http2, into: HttpResponse, max_body_bytes: int) -> None:
     inflate = _inflater((into.header("content-encoding") or "").strip().lower())
     into.truncated = False
     body = bytearray()
@@ -121,10 +127,10 @@ def _text(value: bytes) -> str:
 class _Http2:
     """httpcore's HTTP/2 (RFC 9113), which is loaded when a server first wants it; a network stream to it."""
 
-    def __init__(self, carrier: Carrier, request: Request) -> None:
+    def __init__(self, carrier: StreamCarrier, request: HttpRequest) -> None:
         import httpcore
 
-        self._carrier, self._sieve = carrier, WithoutGoodbye()
+        self._carrier, self._sieve = carrier, GoawayFilter()
         url = httpcore.URL(
             scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
         )
@@ -175,7 +181,7 @@ def _not_http(http2: bool) -> tuple[type[Exception], ...]:
 
 
 class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished fetch: `status` 304 means that nothing is newer than what `etag` and `modified` stood for."""
+    """A finished download; `status` 304 means that the server has no newer version."""
 
     status: int
     etag: str | None
@@ -184,31 +190,29 @@ class Download(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchFailed(OSError):
-    """A download that did not work, in one line that names the URL."""
+    """A download failed; the message is one line that names the URL."""
 
 
-async def fetch(  # noqa: PLR0913
+async def fetch(
     url: str,
     into: FilePath,
     *,
-    etag: str | None = None,
-    modified: str | None = None,
+    validators: Validators = (None, None),
     max_bytes: int = MAX_FETCH_BYTES,
-    timeout_s: float = 60,
     ca_file: str | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Download:
-    """Download `url` into the file `into`, conditional on `etag` and `modified` where given (RFC 9110 section 13).
+    """Download `url` into the file `into`, unless `validators` match the server's version (RFC 9110 section 13).
 
-    The file appears when it is whole. What came of it before an error stays beside it, where the server's answer can be
-    continued, and the next fetch of the same goes on from there. `progress(done, total)` is told in bytes, `total` is
-    None where the server does not say. Raises FetchFailed on any error, also where more than `max_bytes` come, and
-    where a redirect leads from https to http.
+    The file appears when it is complete; an interrupted download is resumed by the next call if the server allows it.
+    `progress` gets the bytes so far and in total, None if unknown. FetchFailed on any error, also for more than
+    `max_bytes`, and for a redirect from https to http.
     """
     import httpx
 
-    from probe.net.tls_context import client_context
+    from probe.net.streams import client_context
 
+    etag, modified = validators
     headers = {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": modified} if modified else {}
     try:
@@ -219,8 +223,8 @@ async def fetch(  # noqa: PLR0913
                     verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
                     trust_env=False,
                     follow_redirects=True,
-                    timeout=timeout_s,
-                    event_hooks={"request": [_Leads()]},
+                    timeout=FETCH_TIMEOUT_S,
+                    event_hooks={"request": [_RedirectPolicy()]},
                 ) as client,
                 client.stream("GET", url, headers=headers) as response,
             ):
@@ -233,8 +237,8 @@ async def fetch(  # noqa: PLR0913
         raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
 
 
-class _Leads:
-    """Looks at every hop of a download before it is made: to a host, and never from https down to http."""
+class _RedirectPolicy:
+    """Refuses hops of a download to something that is no host, or from https to http."""
 
     def __init__(self) -> None:
         self._secured_by = ""

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from probe.failure import Malformed
-from probe.http.exchange import Exchange, Request
+from probe.http.exchange import HttpRequest
+from probe.http.wire import HttpResponse
 
 if TYPE_CHECKING:
     from aioquic.h3.events import H3Event
@@ -27,7 +28,7 @@ class Connection(Protocol):
 
 
 async def exchange(
-    over: Connection, request: Request, into: Exchange, *, idle_timeout_s: float, max_body_bytes: int
+    over: Connection, request: HttpRequest, into: HttpResponse, *, idle_timeout_s: float, max_body_bytes: int
 ) -> None:
     """Send `request` and read the answer into `into` as it comes; raises where it ends early or stays silent."""
     reading = _Reading(over, request, into, max_body_bytes)
@@ -45,7 +46,7 @@ async def exchange(
 class _Reading:
     """One request on its stream, and the answer as far as it has come."""
 
-    def __init__(self, over: Connection, request: Request, into: Exchange, max_body_bytes: int) -> None:
+    def __init__(self, over: Connection, request: HttpRequest, into: HttpResponse, max_body_bytes: int) -> None:
         from aioquic.h3.connection import H3Connection
 
         self._http = H3Connection(over.connection)

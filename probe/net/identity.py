@@ -38,7 +38,7 @@ TUNNELS = {
 CLOCK_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 
 
-class Way(msgspec.Struct, frozen=True, kw_only=True):
+class RouteOut(msgspec.Struct, frozen=True, kw_only=True):
     """How packets of one family leave. It holds own addresses, and stays in memory."""
 
     interface: str
@@ -54,7 +54,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
     """The ways out, IPv4 first, and for how many seconds this machine has slept since it started."""
 
-    ways: tuple[Way, ...] = ()
+    ways: tuple[RouteOut, ...] = ()
     slept_s: float = 0.0
 
     @property
@@ -81,7 +81,7 @@ class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
         return hmac.new(secret, mark, hashlib.sha256).hexdigest()[:16]
 
 
-def look(path: Path) -> Whereabouts:
+def find_whereabouts(path: Path) -> Whereabouts:
     """Where packets that take `path` go first. Of a proxy the way to it; nothing on systems without netlink."""
     out, source = None, None
     if path.bind is not None and proxy_of(path) is None:
@@ -96,18 +96,18 @@ def look(path: Path) -> Whereabouts:
     return Whereabouts(ways=tuple(way for way in ways if way is not None), slept_s=slept_s())
 
 
-class Lookout:
+class WhereaboutsCache:
     """`look`, which asks the kernel again only when that has told of a change."""
 
     def __init__(self) -> None:
-        self._changes = routing.Changes()
+        self._changes = routing.RouteChanges()
         self._seen: dict[Path, Whereabouts] = {}
 
     def __call__(self, path: Path) -> Whereabouts:
         if self._changes.any():
             self._seen.clear()
         if path not in self._seen:
-            self._seen[path] = look(path)
+            self._seen[path] = find_whereabouts(path)
         return msgspec.structs.replace(self._seen[path], slept_s=slept_s())
 
 
@@ -129,11 +129,11 @@ def _beside(interface: str, net: File) -> bool:
     return any(len(row) > 2 and row[0] != interface and row[2] != "00000000" for row in rows)
 
 
-def _way(route: routing.Route | None) -> Way | None:
+def _way(route: routing.Route | None) -> RouteOut | None:
     link = routing.link(route.interface) if route is not None else None
     if route is None or link is None:
         return None
-    return Way(
+    return RouteOut(
         interface=link.name,
         gateway=route.gateway,
         link_address=routing.link_address(route.interface, route.gateway) if route.gateway is not None else None,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import getpass
+import re
 import secrets
 import socket
 import time
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path as FilePath
 from typing import Protocol
 
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
-from probe.net.address_policy import literal
-from probe.net.host_identity import own_names
+from probe.net.address_policy import is_public, literal
 from probe.net.path import Path, Proxy, bind, proxy_of
-from probe.net.streams import SocketStream, Stream
-from probe.net.system_resolver import SystemResolver
+from probe.net.resolver import SystemResolver
+from probe.net.streams import ByteStream, SocketStream
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 AS_LETTERS = (ALPHABET * (256 // len(ALPHABET))).encode()
@@ -42,7 +47,7 @@ class Network(Protocol):
         """A fresh random identifier."""
         ...
 
-    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
+    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
         """A TCP connection to an address, or to a name where `remote_names`; OSError where it fails.
 
         `timeout_s` is the target's time; a proxy on the way has as much again for itself (ProxyUnusable).
@@ -69,7 +74,7 @@ class RealNetwork:
         self.path = path
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None and path.remote_names
-        self._own: set[str] = set(own_names())
+        self._own: set[str] = set(host_names())
         self.lookups: Network = self
         if self._proxy is not None and not path.remote_names:
             direct = RealNetwork(Path(path.name))
@@ -89,7 +94,7 @@ class RealNetwork:
     def token(self) -> str:
         return secrets.token_bytes(ID_CHARACTERS).translate(AS_LETTERS).decode()
 
-    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> Stream:
+    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
         if self._proxy is None:
             async with asyncio.timeout(timeout_s):
                 return await self._dial(host, port)
@@ -108,9 +113,9 @@ class RealNetwork:
             raise
         return stream
 
-    async def _greeted_proxy(self, proxy: Proxy, timeout_s: float | None) -> Stream:
+    async def _greeted_proxy(self, proxy: Proxy, timeout_s: float | None) -> ByteStream:
         """A stream to the proxy, which has a time of its own to answer: its silence is not the target's."""
-        stream: Stream | None = None
+        stream: ByteStream | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 stream = await self._dial(await self._proxy_address(proxy.host), proxy.port)
@@ -137,7 +142,7 @@ class RealNetwork:
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
         return await self._system_resolver.addresses(host)
 
-    async def _dial(self, address: str, port: int) -> Stream:
+    async def _dial(self, address: str, port: int) -> ByteStream:
         if literal(address) is None:
             raise PrivateAddress(f"{address} is a name, and this path resolves none")
         sock = self._socket(address, socket.SOCK_STREAM)
@@ -169,3 +174,123 @@ class RealNetwork:
 
     async def _proxy_address(self, host: str) -> str:
         return host if literal(host) else (await self.getaddrinfo(host))[0]
+
+
+ConnectPolicy = Callable[[str, int], bool]
+"""Whether an address and port may be connected to."""
+
+
+class RestrictedNetwork:
+    """Another network, asked at every connect and for every datagram. Only the resolvers are not its business."""
+
+    remote_names = False
+    """A name that is resolved elsewhere could lead anywhere."""
+
+    def __init__(self, inner: Network, may: ConnectPolicy) -> None:
+        if inner.remote_names:
+            raise ValueError("what resolves names at its far end cannot be guarded")
+        self._inner, self._may = inner, may
+
+    @property
+    def lookups(self) -> Network:
+        return self._inner.lookups
+
+    def now(self) -> datetime:
+        return self._inner.now()
+
+    def monotonic(self) -> float:
+        return self._inner.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
+
+    def token(self) -> str:
+        return self._inner.token()
+
+    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
+        self._check(host, port)
+        return await self._inner.connect(host, port, timeout_s)
+
+    async def datagrams(self, address: str, port: int) -> socket.socket:
+        self._check(address, port)
+        return await self._inner.datagrams(address, port)
+
+    def own_addresses(self) -> frozenset[str]:
+        return self._inner.own_addresses()
+
+    async def getaddrinfo(self, host: str) -> tuple[str, ...]:
+        return await self._inner.getaddrinfo(host)
+
+    def _check(self, address: str, port: int) -> None:
+        if literal(address) is None or not self._may(address, port):
+            raise PrivateAddress(f"{address} port {port} is not to be connected to")
+
+
+def public_only(ports: Collection[int]) -> ConnectPolicy:
+    """Public addresses that are not this machine's own, on these ports."""
+    return lambda address, port: port in ports and is_public(address) and not is_own(address)
+
+
+def is_own(address: str) -> bool:
+    """Whether it is an address of this machine: one that a socket can be bound to."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
+
+
+INTERFACES = FilePath("/sys/class/net")
+MOST_INTERFACES = 16
+SHORTEST = 6
+TELLING = re.compile("[0-9_-]")
+"""Of the names that people give, those with such a character are unlikely to be a word of somebody's page."""
+HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+NOBODYS = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
+
+
+@cache
+def host_names() -> frozenset[str]:
+    """The hardware addresses of this machine's interfaces, and its and its user's names as far as they tell them.
+
+    A name that is a common word, such as `michael` or `ubuntu`, is not among them: to take it out of every page would
+    destroy what was measured. A home folder's path is, whatever it is.
+    """
+    return frozenset((*hardware_addresses(), *filter(_tells, _names()), *_homes()))
+
+
+def hardware_addresses(interfaces: FilePath = INTERFACES) -> list[str]:
+    """Of interfaces that are hardware, as Linux tells them; none elsewhere."""
+    found = []
+    for device in sorted(interfaces.glob("*/device"))[:MOST_INTERFACES]:
+        try:
+            address = (device.parent / "address").read_text("ascii").strip().lower()
+        except (OSError, UnicodeDecodeError):
+            continue
+        if HARDWARE.fullmatch(address) and address not in NOBODYS:
+            found.append(address)
+    return found
+
+
+def _tells(name: str) -> bool:
+    return len(name) >= SHORTEST and TELLING.search(name) is not None
+
+
+def _names() -> Iterable[str]:
+    host = socket.gethostname()
+    yield from dict.fromkeys((host, host.split(".")[0]))
+    try:
+        yield getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as a service's may be
+        return
+
+
+def _homes() -> Iterable[str]:
+    try:
+        home = str(FilePath.home())
+    except (KeyError, RuntimeError):
+        return
+    if home.count("/") > 1:
+        yield home

@@ -10,7 +10,7 @@ import msgspec
 
 from probe.failure import SOCKS_FAILURES, ProxyRefused, ProxyUnusable
 from probe.net.address_policy import literal
-from probe.net.streams import Stream, receive_exactly, receive_until
+from probe.net.streams import ByteStream, receive_exactly, receive_until
 
 PROXY_PORTS = {"socks5": 1080, "socks5h": 1080, "http": 3128}
 MAX_CONNECT_ANSWER = 16 * 1024
@@ -40,12 +40,12 @@ class Proxy(msgspec.Struct, frozen=True):
     host: str
     port: int
 
-    async def greet(self, stream: Stream) -> None:
+    async def greet(self, stream: ByteStream) -> None:
         """See that there is a proxy at the other end of a stream to it; ProxyUnusable where there is none."""
         if self.kind == "socks5":
             await _socks5_greet(stream)
 
-    async def tunnel(self, stream: Stream, host: str, port: int) -> None:
+    async def tunnel(self, stream: ByteStream, host: str, port: int) -> None:
         """Ask the greeted proxy to connect to host:port. ProxyRefused says that it tried and failed."""
         if self.kind == "http":
             await _http_connect(stream, host, port)
@@ -104,14 +104,14 @@ def _why_not(where: str, error: OSError) -> str:
             return f"cannot be bound to {where}: {error.strerror}"
 
 
-async def _socks5_greet(stream: Stream) -> None:
+async def _socks5_greet(stream: ByteStream) -> None:
     """RFC 1928 section 3, offering to come without authentication."""
     await stream.send(b"\x05\x01\x00")
     if await receive_exactly(stream, 2) != b"\x05\x00":
         raise ProxyUnusable("the proxy does not offer SOCKS5 without a password")
 
 
-async def _socks5_connect(stream: Stream, host: str, port: int) -> None:
+async def _socks5_connect(stream: ByteStream, host: str, port: int) -> None:
     """RFC 1928 section 4; a name is handed over as it is."""
     address = literal(host)
     name = host.encode("ascii")
@@ -130,7 +130,7 @@ async def _socks5_connect(stream: Stream, host: str, port: int) -> None:
     await receive_exactly(stream, length + 2)
 
 
-async def _http_connect(stream: Stream, host: str, port: int) -> None:
+async def _http_connect(stream: ByteStream, host: str, port: int) -> None:
     """RFC 9110 section 9.3.6. A 502, 503 or 504 is the proxy's word that the target did not answer it."""
     name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     await stream.send(f"CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode("ascii"))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import socket
+import threading
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, cast
@@ -20,7 +25,7 @@ class BadResolver(ValueError):
     """A resolver that cannot be used; the message names it and says what would do."""
 
 
-class Resolver(msgspec.Struct, frozen=True, kw_only=True):
+class DnsResolver(msgspec.Struct, frozen=True, kw_only=True):
     """One resolver. `text` is how records name it; `address` is None for getaddrinfo, which has no address to ask."""
 
     text: str
@@ -31,10 +36,10 @@ class Resolver(msgspec.Struct, frozen=True, kw_only=True):
     request_path: str = "/dns-query"
 
 
-GETADDRINFO = Resolver(text="getaddrinfo", transport="getaddrinfo")
+GETADDRINFO = DnsResolver(text="getaddrinfo", transport="getaddrinfo")
 
 
-def parse(text: str) -> tuple[Resolver, ...]:
+def parse(text: str) -> tuple[DnsResolver, ...]:
     """The resolvers a configuration entry stands for, to be tried in order.
 
     `system` is the machine's nameservers (resolv.conf), or getaddrinfo where there are none; else one of
@@ -49,7 +54,7 @@ def parse(text: str) -> tuple[Resolver, ...]:
 
 
 @lru_cache(maxsize=64)
-def _written(text: str) -> tuple[Resolver, ...]:
+def _written(text: str) -> tuple[DnsResolver, ...]:
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -63,7 +68,7 @@ def _written(text: str) -> tuple[Resolver, ...]:
     if literal(address) is None:
         raise BadResolver(f"resolver {text!r}: pin its address, as in {text.split('#')[0]}#192.0.2.1")
     return (
-        Resolver(
+        DnsResolver(
             text=text,
             transport=cast(Literal["udp", "tcp", "tls", "https"], parts.scheme),
             address=address,
@@ -84,7 +89,7 @@ def _stamp() -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=1)
-def _system(_: tuple[int, ...]) -> tuple[Resolver, ...]:
+def _system(_: tuple[int, ...]) -> tuple[DnsResolver, ...]:
     import dns.exception
     import dns.resolver
 
@@ -93,4 +98,47 @@ def _system(_: tuple[int, ...]) -> tuple[Resolver, ...]:
     except (dns.exception.DNSException, OSError, ValueError):
         return (GETADDRINFO,)
     usable = [str(server) for server in nameservers if literal(str(server).split("%")[0])][:MAX_SYSTEM_NAMESERVERS]
-    return tuple(Resolver(text="system", transport="udp", address=a, port=53) for a in usable) or (GETADDRINFO,)
+    return tuple(DnsResolver(text="system", transport="udp", address=a, port=53) for a in usable) or (GETADDRINFO,)
+
+
+MAX_LOOKUPS = 64
+
+
+class SystemResolver:
+    """At most MAX_LOOKUPS at once; a look-up given up on holds its place until the system gives up on it too."""
+
+    def __init__(self) -> None:
+        self._places = asyncio.Semaphore(MAX_LOOKUPS)
+
+    async def addresses(self, host: str) -> tuple[str, ...]:
+        """The addresses of `host`, both families, each once; socket.gaierror where there are none."""
+        await self._places.acquire()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
+
+        def look_up() -> None:
+            found: tuple[str, ...] = ()
+            error: Exception | None = None
+            try:
+                entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                found = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+            except (OSError, ValueError) as caught:
+                error = caught
+            with suppress(RuntimeError):  # the loop has been closed meanwhile
+                loop.call_soon_threadsafe(ended, found, error)
+
+        def ended(found: tuple[str, ...], error: Exception | None) -> None:
+            self._places.release()
+            if answer.cancelled():
+                return
+            if error is not None:
+                answer.set_exception(error)
+            else:
+                answer.set_result(found)
+
+        try:
+            threading.Thread(target=look_up, name=f"getaddrinfo {host}", daemon=True).start()
+        except RuntimeError as error:
+            self._places.release()
+            raise OSError(errno.EAGAIN, "no thread is left to look a name up") from error
+        return await answer

@@ -89,7 +89,7 @@ def link_address(index: int, address: str) -> bytes | None:
     return _read(answer[NEIGH.size :]).get(LINK_ADDRESS) if answer is not None else None
 
 
-class Changes:
+class RouteChanges:
     """Hears from the kernel whenever a link, an address, a route, a rule or a neighbour changes."""
 
     def __init__(self) -> None:

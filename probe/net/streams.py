@@ -7,7 +7,10 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Protocol
+
+import certifi
 
 from probe.failure import Malformed
 
@@ -24,7 +27,7 @@ ENCODING_DER = 2
 """_ssl.ENCODING_DER"""
 
 
-class Stream(Protocol):
+class ByteStream(Protocol):
     """Sends and receives bytes; errors are those of the operating system, for `probe.failure` to name."""
 
     async def send(self, data: bytes) -> None: ...
@@ -101,7 +104,7 @@ class SocketStream:
 class TlsStream:
     """TLS over another stream by memory buffers, so that the presented chain outlives a failed verification."""
 
-    def __init__(self, stream: Stream, context: ssl.SSLContext, server_name: str) -> None:
+    def __init__(self, stream: ByteStream, context: ssl.SSLContext, server_name: str) -> None:
         self._stream = stream
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -202,7 +205,7 @@ def _nothing() -> None:
     pass
 
 
-async def receive_exactly(stream: Stream, count: int) -> bytes:
+async def receive_exactly(stream: ByteStream, count: int) -> bytes:
     """`count` bytes, or EOFError where the stream ends before."""
     data = b""
     while len(data) < count:
@@ -213,7 +216,7 @@ async def receive_exactly(stream: Stream, count: int) -> bytes:
     return data
 
 
-async def receive_until(stream: Stream, mark: bytes, limit: int) -> bytes:
+async def receive_until(stream: ByteStream, mark: bytes, limit: int) -> bytes:
     """Bytes up to and with `mark`, read one at a time so that nothing behind it is taken; bounded by `limit`."""
     data = b""
     while not data.endswith(mark):
@@ -222,3 +225,30 @@ async def receive_until(stream: Stream, mark: bytes, limit: int) -> bytes:
             raise EOFError("closed, or too much, before the end of the head")
         data += chunk
     return data
+
+
+class BadTrust(OSError):
+    """A ca_file that cannot be used."""
+
+
+@lru_cache(maxsize=16)
+def client_context(ca_file: str | None, *, verify: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
+    """A client context that trusts certifi's bundle and `ca_file`, verifying inside the handshake where `verify`.
+
+    Names count only in subjectAltName (RFC 9525 section 6.3). BadTrust where `ca_file` cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.set_alpn_protocols(list(alpn))
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    context.load_verify_locations(certifi.where())
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise BadTrust(f"ca_file {ca_file}: {error.strerror or error}; give a PEM file of certificates") from error
+    return context

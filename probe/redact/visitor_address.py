@@ -29,7 +29,7 @@ _V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5}
 time in each Date header is no such thing."""
 
 
-class Kind(NamedTuple, Generic[AnyStr]):
+class AddressFamily(NamedTuple, Generic[AnyStr]):
     """One family's addresses in text or in bytes: their pattern, their hint, and what may stand before the hint."""
 
     pattern: re.Pattern[AnyStr]
@@ -39,12 +39,14 @@ class Kind(NamedTuple, Generic[AnyStr]):
 
 
 TEXT_KINDS = (
-    Kind(re.compile(_V4), re.compile(_V4_HINT), "0123456789", 3),
-    Kind(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), "0123456789abcdefABCDEF:", 40),
+    AddressFamily(re.compile(_V4), re.compile(_V4_HINT), "0123456789", 3),
+    AddressFamily(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), "0123456789abcdefABCDEF:", 40),
 )
 BYTES_KINDS = (
-    Kind(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3),
-    Kind(re.compile(_V6.encode(), re.IGNORECASE), re.compile(_V6_HINT.encode()), b"0123456789abcdefABCDEF:", 40),
+    AddressFamily(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3),
+    AddressFamily(
+        re.compile(_V6.encode(), re.IGNORECASE), re.compile(_V6_HINT.encode()), b"0123456789abcdefABCDEF:", 40
+    ),
 )
 LABEL = re.compile(
     r"(?:[a-z_-]*ip(?:[ _-]?v[46])?|[a-z_-]*addr(?:ess)?|ip[ _-]*адрес\w{0,2}|адрес\w{0,2}|client|visitor|remote)"
@@ -116,7 +118,7 @@ def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
 
 
 def _candidates(
-    kinds: tuple[Kind[AnyStr], ...], data: AnyStr, met: Collection[str]
+    kinds: tuple[AddressFamily[AnyStr], ...], data: AnyStr, met: Collection[str]
 ) -> Iterator[tuple[int, int, AnyStr]]:
     """Where public addresses stand that the measurement has not met, and what stands before each."""
     looked_at = 0
@@ -132,7 +134,7 @@ def _candidates(
             return
 
 
-def _spelled(kind: Kind[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
+def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
     """Whatever is spelled like an address, once each."""
     done = 0
     for hint in islice(kind.hint.finditer(data), MOST_MATCHES):

@@ -13,8 +13,8 @@ from probe.dns.message import MAX_ANSWERS, DnsAnswer
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
-from probe.net.resolver import Resolver
-from probe.recorder import Attempted, Log
+from probe.net.resolver import DnsResolver
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import CONNECTION_BYTES
@@ -73,9 +73,9 @@ SPEC = StepSpec(
 class AnsweredQuestion(msgspec.Struct, frozen=True):
     """A question answered over UDP whose socket is still open, since a second answer would prove injection."""
 
-    about: Attempted
+    about: StepContext
     detail: Dns
-    query: client.Query
+    query: client.DnsQuery
     socket: socket.socket
     until_s: float
 
@@ -83,7 +83,7 @@ class AnsweredQuestion(msgspec.Struct, frozen=True):
         self.socket.close()
 
 
-async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, settings: Settings) -> Observation:
+async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: str, settings: Settings) -> Observation:
     """Ask `resolver` for `about.host`; the failure is None only where an address came that may be connected to."""
     pending = log.begin(SPEC, about)
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
@@ -92,7 +92,7 @@ async def ask(log: Log, about: Attempted, resolver: Resolver, query_type: str, s
             async with asyncio.timeout(settings.timeout_s):
                 detail = await _getaddrinfo(log, about.host, detail)
         else:
-            reply = await client.carry(log.network.lookups, about.host, resolver, query_type, settings)
+            reply = await client.ask(log.network.lookups, about.host, resolver, query_type, settings)
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
                 log.keep(AnsweredQuestion(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))

@@ -7,10 +7,11 @@ import hashlib
 import html
 import re
 
-from probe.http.exchange import REDIRECTS, Exchange, Request, exchange
+from probe.http.exchange import REDIRECTS, HttpRequest, exchange
+from probe.http.wire import HttpResponse
 from probe.model import Attempt, Http, Observation
-from probe.net.streams import Stream, TlsStream
-from probe.recorder import Attempted, Log
+from probe.net.streams import ByteStream, TlsStream
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import PACKET_BYTES
@@ -66,11 +67,11 @@ SPEC = StepSpec(
 
 
 async def get(
-    log: Log, about: Attempted, stream: Stream, url: str, request: Request, settings: Settings
+    log: Log, about: StepContext, stream: ByteStream, url: str, request: HttpRequest, settings: Settings
 ) -> Observation:
     """Send `request` and read the answer up to the size cap; the stream is closed whatever comes."""
     pending = log.begin(SPEC, about)
-    got = Exchange()
+    got = HttpResponse()
     error: BaseException | None = None
     try:
         async with asyncio.timeout(settings.exchange_timeout_s):
@@ -90,16 +91,16 @@ async def get(
     return pending.end(detail_of(url, got), error)
 
 
-def request_for(attempt: Attempt, settings: Settings) -> tuple[str, Request]:
+def request_for(attempt: Attempt, settings: Settings) -> tuple[str, HttpRequest]:
     """The URL of an attempt, https where its scheme is no web page's, and the GET that a browser would send for it."""
     scheme = attempt.scheme if attempt.scheme in SPEC.schemes else "https"
     name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
     host = authority(scheme, name, attempt.port)
     headers = (("User-Agent", settings.user_agent), *ACCEPT)
-    return f"{scheme}://{host}{path}", Request(scheme=scheme, authority=host, path=path, headers=headers)
+    return f"{scheme}://{host}{path}", HttpRequest(scheme=scheme, authority=host, path=path, headers=headers)
 
 
-def detail_of(url: str, got: Exchange) -> Http:
+def detail_of(url: str, got: HttpResponse) -> Http:
     """The record of what an exchange got, whole or not."""
     if got.status is None:
         return Http(url=url, received=got.received, curve=got.whole_curve())

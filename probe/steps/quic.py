@@ -18,10 +18,10 @@ import msgspec
 
 from probe.failure import CERTIFICATE_FAILURES, Malformed, PrivateAddress, ProxyUnusable
 from probe.http import http3
-from probe.http.exchange import Exchange
+from probe.http.wire import HttpResponse
 from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public, literal
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec, http
 
@@ -58,7 +58,7 @@ class Quic(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
 
 
-async def attempt(log: Log, about: Attempted, wanted: Attempt, settings: Settings) -> Observation:
+async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Settings) -> Observation:
     """Handshake with `about.address`, and fetch where the attempt has a path; the connection is closed after.
 
     The certificate is verified where the name that is sent is `about.host`. Returns the handshake's observation.
@@ -88,11 +88,11 @@ async def attempt(log: Log, about: Attempted, wanted: Attempt, settings: Setting
     return pending.end(client.describe(detail, verify, error), error, code=client.transport_error)
 
 
-async def _fetch(log: Log, about: Attempted, wanted: Attempt, client: Client, settings: Settings) -> None:
+async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, settings: Settings) -> None:
     """Record one exchange over the connection as an `http` step; its body is cut at the size cap."""
     url, request = http.request_for(wanted, settings)
     pending = log.begin(http.SPEC, about)
-    got = Exchange()
+    got = HttpResponse()
     error: BaseException | None = None
     try:
         async with asyncio.timeout(settings.exchange_timeout_s):

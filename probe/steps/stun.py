@@ -17,7 +17,7 @@ import msgspec
 from probe.failure import PrivateAddress, ProxyUnusable
 from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 
@@ -47,7 +47,7 @@ class Stun(msgspec.Struct, frozen=True, kw_only=True):
     """Datagrams that were no valid answer to the request."""
 
 
-async def attempt(log: Log, about: Attempted, wanted: Attempt, settings: Settings) -> Observation:
+async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Settings) -> Observation:
     """Ask `about.address` for a binding until the step's timeout; invalid answers are discarded (section 6.3)."""
     pending = log.begin(SPEC, about)
     where = about.address

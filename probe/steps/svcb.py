@@ -16,8 +16,8 @@ from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Observation, Svcb
 from probe.net import resolver as resolvers
 from probe.net.address_policy import literal
-from probe.net.resolver import Resolver
-from probe.recorder import Attempted, Log
+from probe.net.resolver import DnsResolver
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import StepSpec
 from probe.steps.dns import QUESTION_BYTES
@@ -46,14 +46,14 @@ async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings)
         await asyncio.gather(*(ask(log, host, hop, port, one, settings) for one in usable))
 
 
-async def ask(log: Log, host: str, hop: int, port: int, resolver: Resolver, settings: Settings) -> Observation:
+async def ask(log: Log, host: str, hop: int, port: int, resolver: DnsResolver, settings: Settings) -> Observation:
     """Ask `resolver` for the HTTPS record of `host`; the failure is None also where there is no such record."""
-    pending = log.begin(SPEC, Attempted(role="main", hop=hop, host=host))
+    pending = log.begin(SPEC, StepContext(role="main", hop=hop, host=host))
     detail = Svcb(resolver=resolver.text)
     # RFC 9460 section 9.1: a port of its own is part of the name.
     name = host if port == 443 else f"_{port}._https.{host}"
     try:
-        reply = await client.carry(log.network, name, resolver, "HTTPS", settings)
+        reply = await client.ask(log.network, name, resolver, "HTTPS", settings)
         if reply.socket is not None:
             reply.socket.close()
         detail = _read(reply.answer, detail)

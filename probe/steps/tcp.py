@@ -5,8 +5,8 @@ from __future__ import annotations
 from probe.failure import PrivateAddress
 from probe.model import Observation, Tcp
 from probe.net.address_policy import family_of, is_public, literal
-from probe.net.streams import Stream
-from probe.recorder import Attempted, Log
+from probe.net.streams import ByteStream
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 
@@ -43,7 +43,7 @@ SPEC = StepSpec(
 )
 
 
-async def connect(log: Log, about: Attempted, settings: Settings) -> tuple[Observation, Stream | None]:
+async def connect(log: Log, about: StepContext, settings: Settings) -> tuple[Observation, ByteStream | None]:
     """Connect to `about.address` (None: to `about.host` by name); the stream is None where that failed."""
     where = about.address or about.host
     detail = Tcp(family=family_of(where) if literal(where) else None)

@@ -11,9 +11,8 @@ from functools import lru_cache
 from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Observation, Tls
 from probe.net.address_policy import literal
-from probe.net.streams import Stream, TlsStream
-from probe.net.tls_context import client_context
-from probe.recorder import Attempted, Log
+from probe.net.streams import ByteStream, TlsStream, client_context
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 
@@ -51,7 +50,7 @@ SPEC = StepSpec(
 
 
 async def handshake(
-    log: Log, about: Attempted, stream: Stream, server_name: str, settings: Settings
+    log: Log, about: StepContext, stream: ByteStream, server_name: str, settings: Settings
 ) -> tuple[Observation, TlsStream | None]:
     """Handshake with `server_name` as SNI and as the name to verify; unverified where it is not `about.host`.
 

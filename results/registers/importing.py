@@ -56,7 +56,7 @@ class DownloadResult(Protocol):
 
 
 Fetch = Callable[..., Awaitable[DownloadResult]]
-"""`probe.http.exchange.fetch`: url, file, etag=, modified=, max_bytes=; raises OSError."""
+"""`probe.http.exchange.fetch`: url, file, validators=, max_bytes=; raises OSError."""
 
 
 def import_register(db: Database, paths: Sequence[Path | str], options: ImportOptions | None = None) -> ImportReport:
@@ -173,11 +173,9 @@ async def update_register(
 async def _import_url(
     db: Database, url: str, fetch: Fetch, folder: Path, options: ImportOptions, *, force: bool
 ) -> ImportReport | None:
-    etag = modified = None
-    if not force:
-        etag, modified = _validators(db, options.name, url)
+    validators = (None, None) if force else _validators(db, options.name, url)
     with _download_file(url, folder) as file:
-        got = await fetch(url, file, etag=etag, modified=modified, max_bytes=MAX_DOWNLOAD_BYTES)
+        got = await fetch(url, file, validators=validators, max_bytes=MAX_DOWNLOAD_BYTES)
         if got.status == NOT_MODIFIED:
             return None
         report = import_register(db, [file], options)

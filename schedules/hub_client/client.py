@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from probe.control import ControlSource
-from probe.http.api_client import Answered, NotAnswered, Way, get, post, server_of
+from probe.http.api_client import ApiResponse, ApiRoute, NotAnswered, get, post, server_of
+from probe.measure import ControlSource
 from probe.model import Measurement, Target, Vantage
 from probe.net import path as paths
 from probe.net.network import RealNetwork
@@ -87,7 +87,7 @@ class HubClient:
     Every method raises NotAnswered, HubBusy included, or HubRefused.
     """
 
-    def __init__(self, url: str, way: Way, secret: str | None = None) -> None:
+    def __init__(self, url: str, way: ApiRoute, secret: str | None = None) -> None:
         self.url, self._way = url, way
         authorization = (("Authorization", f"Bearer {secret}"),) if secret is not None else ()
         self._headers = (*authorization, ("Connection", "close"))
@@ -119,15 +119,15 @@ class HubClient:
         """POST a JSON body; the response decoded as `kind`."""
         return await self._post(path, msgspec.json.encode(question), (("Content-Type", "application/json"),), kind)
 
-    async def read(self, path: str, max_bytes: int) -> Answered:
+    async def read(self, path: str, max_bytes: int) -> ApiResponse:
         """GET `path`."""
         return self.checked(await self.get(path, (("Accept-Encoding", "gzip"),), max_bytes))
 
-    async def get(self, path: str, headers: tuple[tuple[str, str], ...], max_bytes: int) -> Answered:
+    async def get(self, path: str, headers: tuple[tuple[str, str], ...], max_bytes: int) -> ApiResponse:
         """GET `path`, whatever the status."""
         return await get(self.url, path, (*self._headers, *headers), self._way, max_bytes=max_bytes)
 
-    def checked(self, response: Answered) -> Answered:
+    def checked(self, response: ApiResponse) -> ApiResponse:
         """The response where its status is 200; else HubRefused or HubBusy."""
         if response.status == 200:
             return response
@@ -149,7 +149,7 @@ class HubClient:
             raise HubRefused(f"{self.url}: its answer is no hub's: {error}") from error
 
 
-def _reason(response: Answered) -> str:
+def _reason(response: ApiResponse) -> str:
     try:
         refusal: ErrorResponse = decode(response.body, ErrorResponse)
     except BadRecord:
@@ -157,9 +157,9 @@ def _reason(response: Answered) -> str:
     return f"answered {response.status}, {printable(refusal.error, 120)}"
 
 
-def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
+def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> ApiRoute:
     """How hubs are reached. BadPath where the configured path does not exist."""
-    return Way(
+    return ApiRoute(
         network=RealNetwork(config.path_named(config.hub.path)),
         ca_file=config.network.ca_file,
         pins=config.hub.pins,
@@ -167,7 +167,7 @@ def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
     )
 
 
-def usable_way(config: Config, timeout_s: float = TIMEOUT_S) -> Way:
+def usable_way(config: Config, timeout_s: float = TIMEOUT_S) -> ApiRoute:
     """The same; BadPath also where this machine cannot use the path now."""
     paths.usable(config.path_named(config.hub.path))
     return way_of(config, timeout_s)

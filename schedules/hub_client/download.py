@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from probe.http.api_client import Answered, NotAnswered
-from probe.http.exchange import Download, FetchFailed, fetch
+from probe.http.api_client import ApiResponse, NotAnswered
+from probe.http.exchange import Download, FetchFailed, Validators, fetch
 from probe.net.path import BadPath
 from probe.timestamps import rfc3339_of_epoch
 from results.compare.databases import MARGIN_S
@@ -84,7 +84,7 @@ class MeasurementDownload:
                     raise HubRefused(f"{url}: holds more than {limit} of that; narrow it with --since, --until")
                 out.write(page.body)
 
-    async def _page(self, query: dict[str, str]) -> Answered:
+    async def _page(self, query: dict[str, str]) -> ApiResponse:
         tries = 1
         while True:
             try:
@@ -131,11 +131,10 @@ async def _file(
     path: str,
     into: Path,
     *,
-    etag: str | None = None,
-    modified: str | None = None,
+    validators: Validators = (None, None),
     max_bytes: int = MAX_FILE_BYTES,
 ) -> Download:
-    conditions = (("If-None-Match", etag), ("If-Modified-Since", modified))
+    conditions = zip(("If-None-Match", "If-Modified-Since"), validators, strict=True)
     headers = tuple((name, value) for name, value in conditions if value is not None)
     response = await hub.get(path, headers, min(max_bytes, MAX_FILE_BYTES))
     if response.status != NOT_MODIFIED:

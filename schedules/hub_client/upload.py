@@ -24,7 +24,7 @@ from schedules.hub_client.whoami import network_seen, refresh
 from schedules.location.location import Locator, secret_of
 
 if TYPE_CHECKING:
-    from probe.http.api_client import Way
+    from probe.http.api_client import ApiRoute
     from schedules.config.schema import Config
 
 FIRST_RETRY_S, MAX_RETRY_S, NOT_ENROLLED_RETRY_S = 60.0, 6 * 3600.0, 6 * 3600.0
@@ -107,7 +107,7 @@ class Uploader:
                 self._failed(store, hub, error)
                 return
 
-    async def _upload_batch(self, hub: UploadHub, waiting: dict[int, str], store: Store, way: Way) -> None:
+    async def _upload_batch(self, hub: UploadHub, waiting: dict[int, str], store: Store, way: ApiRoute) -> None:
         lines: list[bytes] = []
         numbers: list[int] = []
         refused: dict[int, str] = {}
@@ -132,7 +132,7 @@ class Uploader:
             why = next(iter(refused.values()))
             self._messages.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
 
-    async def _with_fresh_token(self, hub: UploadHub, store: Store, way: Way) -> UploadHub:
+    async def _with_fresh_token(self, hub: UploadHub, store: Store, way: ApiRoute) -> UploadHub:
         if 0 <= self._clock() - epoch(hub.token_at) < TOKEN_DAYS * 86400:
             return hub
         upload_queue.renew(store, hub.url, await HubClient(hub.url, way, hub.token).renew(), self._in(0))

@@ -10,7 +10,7 @@ import msgspec
 from probe.lookup import look_up
 from probe.measure import measure
 from probe.model import Attempt, FollowUp, Measurement, Target
-from probe.net.restricted import Guarded, May, public_only
+from probe.net.network import ConnectPolicy, RestrictedNetwork, public_only
 from probe.recorder import Log
 from probe.steps import specs
 from results.hub.control import Controls
@@ -23,12 +23,12 @@ PORTS = frozenset((80, 443, 5222, 5223, 8080, 8443))
 """Ports of known services; a hub must not serve as a port scanner."""
 
 
-def controls(config: Config, may: May | None = None) -> Controls:
+def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
     """The hub's controls. By default public addresses and known ports may be connected to, with allow_private all."""
     permitted = public_only(PORTS | _default_ports())
     allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
     session = session_of(config, "direct")
-    session = msgspec.structs.replace(session, network=Guarded(session.network, allowed))
+    session = msgspec.structs.replace(session, network=RestrictedNetwork(session.network, allowed))
 
     async def observe(target: Target, addresses: tuple[str, ...]) -> Measurement:
         return await measure(target, msgspec.structs.replace(session, follow_up=_also_at(target, addresses)))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.net import path as paths
-from probe.net.identity import Lookout, Whereabouts
+from probe.net.identity import Whereabouts, WhereaboutsCache
 from probe.net.path import BadPath, Path
 from results.judge.judged import AsnSource
 from schedules.config.schema import Config, VantageLocation, VantageTable
@@ -59,7 +59,7 @@ class Locator:
         lookup: AddressLookup | None = None,
         seen_by_hub: HubSightings = lambda network_key: (None, None),
     ) -> None:
-        self._secret, self._look, self._lookup = secret, Lookout() if look is None else look, lookup
+        self._secret, self._look, self._lookup = secret, WhereaboutsCache() if look is None else look, lookup
         self._seen_by_hub = seen_by_hub
 
     def locate(self, config: Config) -> Located:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.control import ControlSource
+from probe.measure import ControlSource
 from probe.model import Dns, Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of

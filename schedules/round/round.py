@@ -15,7 +15,7 @@ from probe import reference_sites
 from probe.model import Measurement, Target
 from probe.net.concurrency import FLOOR, Pace
 from probe.net.ja4 import ja4
-from probe.net.open_files import room
+from probe.net.limits import open_target_limit
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.steps.tls import client_hello
@@ -92,7 +92,7 @@ class Round:
         self._progress = _Progress(config, choice, locator)
         controls = control_sources(config, store, choice.path)
         self._judge = RoundJudge(store, config, self._session.vantage, controls=controls, at=now)
-        self._pace = Pace(room(self._session.settings.concurrency), room(MAX_OPEN_TARGETS))
+        self._pace = Pace(open_target_limit(self._session.settings.concurrency), open_target_limit(MAX_OPEN_TARGETS))
         self._anomalies = Anomalies(store)
 
     async def events(self) -> AsyncGenerator[Event, None]:

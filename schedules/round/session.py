@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.control import ControlSource, by_path
+from probe.measure import ControlSource, by_path
 from probe.model import Measurement, Vantage
+from probe.net.limits import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
-from probe.net.per_address import AddressLimits
 from probe.session import Session
 from results.db.history import recorded_elsewhere
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for

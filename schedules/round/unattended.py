@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from probe.net.identity import look
+from probe.net.identity import find_whereabouts
 from probe.net.path import Path
 from probe.timestamps import rfc3339
 from results.db import retention
@@ -34,7 +34,7 @@ def reason_to_skip(config: Config, store: Store, now: float, *, metered: Metered
     if (budget := Budget(config, store, moment)).used_up:
         return budget.sentence
     if config.network.metered == "skip":
-        interface = (metered or by_network_manager)(look(Path()).interfaces)
+        interface = (metered or by_network_manager)(find_whereabouts(Path()).interfaces)
         if interface is not None:
             way_out = '[network] metered = "measure" allows it'
             return f"the network is paid for by the byte ({interface}), so nothing is measured; {way_out}"

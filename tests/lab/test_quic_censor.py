@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from probe.model import Attempt, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import quic
 from schedules.demo.authority import Authority
@@ -82,7 +82,7 @@ async def behind(folder: Path, drops: Judge, exempt: tuple[str, ...] = ()) -> As
 
 async def handshake(authority: Authority, port: int, server_name: str = SITE) -> Observation:
     settings = Settings(timeout_s=0.5, allow_private=True, ca_file=str(authority.ca_file))
-    about = Attempted(role="main", hop=0, host=SITE, address=LOCALHOST, port=port)
+    about = StepContext(role="main", hop=0, host=SITE, address=LOCALHOST, port=port)
     attempt = Attempt(
         role="main", hop=0, scheme="quic", host=SITE, server_name=server_name, address=LOCALHOST, port=port
     )

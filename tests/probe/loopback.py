@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from probe.model import FollowUp, Measurement, Observation, Vantage
+from probe.net.limits import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import Path
-from probe.net.per_address import AddressLimits
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.session import Session, no_follow_up
 from probe.settings import Settings
 from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
@@ -56,8 +56,8 @@ def session_in(net: LabNetwork, **changed: Any) -> Session:
     return session(**(there | changed))
 
 
-def about(address: Address, host: str = NAME) -> Attempted:
-    return Attempted(role="main", hop=0, host=host, address=address[0], port=address[1])
+def about(address: Address, host: str = NAME) -> StepContext:
+    return StepContext(role="main", hop=0, host=host, address=address[0], port=address[1])
 
 
 def new_log() -> Log:

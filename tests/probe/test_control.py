@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from probe.control import measure_control
 from probe.failure import is_own_trouble
-from probe.measure import measure
+from probe.measure import measure, measure_control
 from probe.model import Attempt, Lookup, Measurement
 from probe.net.path import BadPath, Path, proxy_of
 from probe.target import parse

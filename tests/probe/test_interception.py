@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from probe.interception import Facts, facts
+from probe.interception import NetworkFacts, facts
 from probe.net.network import RealNetwork
 from probe.net.path import Path
 from probe.reference_sites import check
@@ -20,7 +20,7 @@ from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, session_in
 NOWHERE = "nowhere.invalid"
 
 
-async def seen(net: LabNetwork, **changed: Any) -> Facts:
+async def seen(net: LabNetwork, **changed: Any) -> NetworkFacts:
     return await at_most(60, facts(session_in(net, timeout_s=QUICK_S, **changed)))
 
 
@@ -71,7 +71,7 @@ async def test_nothing_is_asked_that_is_not_configured(net: LabNetwork) -> None:
 async def test_through_a_proxy_that_resolves_names_nothing_can_be_seen_of_it(net: LabNetwork) -> None:
     socks = Path("vpn", proxy="socks5://{}:{}".format(*net.socks))
     wanted = session_in(net, path=socks, no_such_name=NOWHERE, no_resolver=written(net.system_resolver))
-    assert await at_most(60, facts(wanted)) == Facts()
+    assert await at_most(60, facts(wanted)) == NetworkFacts()
 
 
 async def test_a_family_without_a_route_is_told(net: LabNetwork, monkeypatch: pytest.MonkeyPatch) -> None:

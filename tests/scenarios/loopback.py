@@ -11,8 +11,7 @@ from pathlib import Path
 import dns.rcode
 
 from probe import target as targets
-from probe.control import measure_control
-from probe.measure import measure
+from probe.measure import measure, measure_control
 from probe.session import Session
 from results.judge.classify import classify
 from results.judge.follow_up import wants_control

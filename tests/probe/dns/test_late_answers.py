@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from probe.measure import measure
 from probe.model import Observation, Vantage
+from probe.net.limits import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import Path
-from probe.net.per_address import AddressLimits
 from probe.session import Session
 from probe.settings import Settings
 from probe.target import parse

@@ -36,7 +36,7 @@ async def test_a_file_is_downloaded_with_its_stamp(download: Callable[..., Await
     first = await download(respond)
     assert (first.status, first.etag, first.length) == (200, '"1"', 3)  # type: ignore[attr-defined]
     assert (tmp_path / "list.csv").read_bytes() == b"a;b"
-    again = await download(respond, etag='"1"')
+    again = await download(respond, validators=('"1"', None))
     assert (again.status, again.length) == (304, 0)  # type: ignore[attr-defined]
     assert (tmp_path / "list.csv").read_bytes() == b"a;b"
 

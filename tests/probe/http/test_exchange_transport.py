@@ -21,7 +21,7 @@ import pytest
 from probe.measure import measure
 from probe.model import Measurement, Observation
 from probe.net import resolver as resolvers
-from probe.recorder import Attempted
+from probe.recorder import StepContext
 from probe.steps import dns as dns_step
 from probe.target import parse
 from schedules.demo import sites
@@ -222,7 +222,7 @@ async def test_a_trusted_resolver_may_speak_http_2(here: Listeners, authority: A
     context.set_alpn_protocols(["h2"])
     _, port = here.serve_stream(tcp_socket(LOOPBACK), speaking_h2(act), context)
     (resolver,) = resolvers.parse(f"https://{LOOPBACK}:{port}/dns-query")
-    asked = Attempted(role="trusted", hop=0, host=NAME)
+    asked = StepContext(role="trusted", hop=0, host=NAME)
     seen = await dns_step.ask(new_log(), asked, resolver, "A", settings(ca_file=str(authority.ca_file)))
     assert (seen.failure, seen.detail.addresses) == (None, ("192.0.2.1",))
 

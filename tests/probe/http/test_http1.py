@@ -10,7 +10,7 @@ import httpcore
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.http.http1 import Http1
+from probe.http.wire import Http1Connection
 
 GET = (b"GET", b"/a?b", [(b"Host", b"a.example")], b"")
 LINES = (
@@ -43,7 +43,7 @@ class Said:
 
 
 async def by_h11(said: Said) -> Read | None:
-    speaks = Http1(said.write, said.read)
+    speaks = Http1Connection(said.write, said.read)
     body = b""
     try:
         status, version, headers = await speaks.head(*GET)
@@ -78,7 +78,7 @@ async def test_the_same_is_sent_and_read_as_by_httpcore(lines: list[bytes], cuts
 
 async def test_what_is_posted_goes_out_in_one_piece() -> None:
     said = Said([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"])
-    speaks = Http1(said.write, said.read)
+    speaks = Http1Connection(said.write, said.read)
     headers = [(b"Host", b"a.example"), (b"Content-Length", b"3")]
     assert (await speaks.head(b"POST", b"/", headers, b"abc"))[0] == 200
     assert said.sent == b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc"

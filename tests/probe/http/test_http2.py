@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.http.http2 import WithoutGoodbye
+from probe.http.wire import GoawayFilter
 
 GOAWAY, DATA, HEADERS = 7, 0, 1
 
@@ -22,7 +22,7 @@ def goodbye(last_stream: int, error: int, more: bytes = b"") -> bytes:
 
 
 def sieved(data: bytes, cuts: list[int]) -> bytes:
-    sieve = WithoutGoodbye()
+    sieve = GoawayFilter()
     ends = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     return b"".join(sieve(data[start:end]) for start, end in pairwise(ends))
 
@@ -52,5 +52,5 @@ def test_other_frames_pass_untouched(frames: list[tuple[int, bytes]], cuts: list
 
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_bytes_that_are_no_frames_do_no_harm(pieces: list[bytes]) -> None:
-    sieve = WithoutGoodbye()
+    sieve = GoawayFilter()
     assert sum(len(sieve(piece)) for piece in pieces) <= sum(map(len, pieces))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.net import identity, routing
-from probe.net.identity import Way, Whereabouts, tunnel_kind
+from probe.net.identity import RouteOut, Whereabouts, tunnel_kind
 from probe.net.path import Path as AnyPath
 from probe.net.routing import Link
 
@@ -115,7 +115,7 @@ def test_without_a_way_out_nothing_is_known() -> None:
 def test_a_bound_path_whose_interface_is_gone_leads_nowhere() -> None:
     from probe.net.path import Path as NetworkPath
 
-    assert identity.look(NetworkPath(name="vpn", bind="no-such-if0")).ways == ()
+    assert identity.find_whereabouts(NetworkPath(name="vpn", bind="no-such-if0")).ways == ()
 
 
 def test_a_system_without_netlink_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,12 +156,12 @@ def test_a_key_tells_routers_apart_and_neither_family_nor_own_address_matters(
     a: bytes, b: bytes, secret: bytes
 ) -> None:
     def key(mac: bytes, **more: str) -> str | None:
-        return Whereabouts(ways=(Way(interface="wlan0", link_address=mac, ethernet=True, **more),)).key(secret)
+        return Whereabouts(ways=(RouteOut(interface="wlan0", link_address=mac, ethernet=True, **more),)).key(secret)
 
     assert (key(a) == key(b)) is (a == b)
     assert key(a) == key(a, own="192.168.1.7", gateway="192.168.1.1") == key(a, own="2001:db8::1", gateway="fe80::1")
     assert a.hex() not in str(key(a))
-    other = Whereabouts(ways=(Way(interface="wlan0", link_address=a, ethernet=True),)).key(secret[::-1] + b"!")
+    other = Whereabouts(ways=(RouteOut(interface="wlan0", link_address=a, ethernet=True),)).key(secret[::-1] + b"!")
     assert other != key(a)
 
 
@@ -173,10 +173,10 @@ def test_whatever_the_kernel_answers_is_read_without_a_crash(answer: bytes) -> N
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="the kernel is asked by netlink, on Linux alone")
 def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    monkeypatch.setattr(identity, "look", lambda path: looks.append(path) or Whereabouts())
+    monkeypatch.setattr(identity, "find_whereabouts", lambda path: looks.append(path) or Whereabouts())
     told = iter([True, False, False, True])
-    monkeypatch.setattr(routing.Changes, "any", lambda _: next(told))
-    lookout = identity.Lookout()
+    monkeypatch.setattr(routing.RouteChanges, "any", lambda _: next(told))
+    lookout = identity.WhereaboutsCache()
     for _ in range(4):
         lookout(AnyPath())
     assert len(looks) == 2
@@ -227,6 +227,6 @@ def test_whatever_changes_the_way_out_is_seen_at_the_next_look() -> None:
 
 def test_where_the_kernel_tells_nothing_it_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
-    changes = routing.Changes()
+    changes = routing.RouteChanges()
     assert changes.any()
     assert changes.any()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.net.open_files import EACH, RESERVED, room
+from probe.net.limits import EACH, RESERVED, open_target_limit
 
 resource = pytest.importorskip("resource")
 
@@ -25,19 +25,19 @@ class Limits:
 
 def test_a_low_limit_that_may_be_raised_is_raised_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, 256, 10_240)
-    assert room(1000) == 1000
+    assert open_target_limit(1000) == 1000
     assert limits.now == (1000 * EACH + RESERVED, 10_240)
 
 
 def test_where_its_owner_may_go_no_further_fewer_targets_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, 256, 1024)
-    assert room(1000) == (1024 - RESERVED) // EACH
+    assert open_target_limit(1000) == (1024 - RESERVED) // EACH
     assert limits.now == (1024, 1024)
 
 
 def test_a_limit_that_is_high_enough_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, 20_000, 20_000)
-    assert room(1000) == 1000
+    assert open_target_limit(1000) == 1000
     assert limits.now == (20_000, 20_000)
 
 
@@ -46,9 +46,9 @@ def test_a_sandbox_that_forbids_raising_it_is_lived_with(
     monkeypatch: pytest.MonkeyPatch, soft: int, expected: int
 ) -> None:
     Limits(monkeypatch, soft, 1024, forbids=True)
-    assert room(64) == expected
+    assert open_target_limit(64) == expected
 
 
 def test_without_a_limit_there_is_room_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     Limits(monkeypatch, resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-    assert room(1000) == 1000
+    assert open_target_limit(1000) == 1000

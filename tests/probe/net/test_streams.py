@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.failure import Malformed
-from probe.http.exchange import Exchange, Request, exchange
-from probe.net.streams import Stream, TlsStream, receive_exactly, receive_until
-from probe.net.tls_context import BadTrust, client_context
+from probe.http.exchange import HttpRequest, exchange
+from probe.http.wire import HttpResponse
+from probe.net.streams import BadTrust, ByteStream, TlsStream, client_context, receive_exactly, receive_until
 from schedules.demo.listener import Listeners
 from schedules.demo.listener import ServerStream as ServerStream
 from tests.probe.loopback import about, at_most, new_log, server
@@ -46,7 +46,7 @@ class Script:
 
 
 async def test_exactly_and_until_take_no_byte_more() -> None:
-    stream: Stream = Script([b"ab", b"cd", b"HTTP\r\n", b"\r\nrest"])
+    stream: ByteStream = Script([b"ab", b"cd", b"HTTP\r\n", b"\r\nrest"])
     assert await receive_exactly(stream, 3) == b"abc"
     assert await receive_until(stream, b"\r\n\r\n", 100) == b"dHTTP\r\n\r\n"
     assert await stream.receive() == b"rest"
@@ -131,12 +131,12 @@ async def test_one_record_that_trickles_for_longer_than_a_silence_may_last_is_no
     served, trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("site.x.test").configure_cert(served)
     authority.configure_trust(trusting)
-    server, got = Server(served), Exchange()
+    server, got = Server(served), HttpResponse()
     stream = TlsStream(server, trusting, "site.x.test")
     await stream.handshake()
     wire = server.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n" + b"x" * 9000)
     server.pieces, server.pause_s = [wire[at : at + 1000] for at in range(0, len(wire), 1000)], 0.1
-    request = Request(scheme="https", authority="site.x.test", path="/")
+    request = HttpRequest(scheme="https", authority="site.x.test", path="/")
     await exchange(stream, request, got, http2=False, idle_timeout_s=0.5, max_body_bytes=10_000)
     assert (got.status, len(got.body)) == (200, 9000)
     assert got.last is not None
@@ -163,7 +163,7 @@ async def test_a_deadline_is_noticed_while_bytes_never_stop(here: Listeners) -> 
         stream.close()
 
 
-REQUEST = Request(scheme="https", authority="a.example", path="/")
+REQUEST = HttpRequest(scheme="https", authority="a.example", path="/")
 FRAGMENTS = [
     b"HTTP/1.1 200 OK\r\n",
     b"HTTP/1.1 100 Continue\r\n\r\n",
@@ -188,11 +188,11 @@ FRAGMENTS = [
 ]
 
 
-def asked(pieces: Sequence[bytes], *, http2: bool) -> Exchange:
+def asked(pieces: Sequence[bytes], *, http2: bool) -> HttpResponse:
     """What an exchange makes of these bytes; only failures that have a name may come of it."""
 
-    async def ask() -> Exchange:
-        got = Exchange()
+    async def ask() -> HttpResponse:
+        got = HttpResponse()
         try:
             await exchange(Script(pieces), REQUEST, got, http2=http2, idle_timeout_s=5, max_body_bytes=4096)
         except (EOFError, Malformed):

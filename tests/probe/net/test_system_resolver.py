@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from probe.net import system_resolver
-from probe.net.system_resolver import SystemResolver
+from probe.net import resolver as system_resolver
+from probe.net.resolver import SystemResolver
 
 
 @pytest.fixture

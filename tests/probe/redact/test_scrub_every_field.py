@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Http, Measurement, Observation, Target, Vantage
-from probe.net import host_identity
+from probe.net import network
 from probe.redact.scrub import SCRUBBED, SECRETS, scrub
 from probe.steps import specs
 from tests.probe.redact.test_scrub import BEFORE, BEHIND, record, spelled, texts
@@ -134,8 +134,8 @@ def test_hardware_addresses_are_those_of_hardware(tmp_path: Path) -> None:
     ):
         (tmp_path / name / ("device" if hardware else "queues")).mkdir(parents=True)
         (tmp_path / name / "address").write_text(address + "\n")
-    assert host_identity.hardware_addresses(tmp_path) == [OWN_MAC]
-    assert host_identity.hardware_addresses(tmp_path / "none") == []
+    assert network.hardware_addresses(tmp_path) == [OWN_MAC]
+    assert network.hardware_addresses(tmp_path / "none") == []
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_names_that_are_a_common_word_are_left_in_pages(
     monkeypatch.setattr("socket.gethostname", lambda: host)
     monkeypatch.setattr("getpass.getuser", lambda: user)
     monkeypatch.setattr(Path, "home", lambda: Path(home))
-    found = host_identity.own_names.__wrapped__()
-    assert {name for name in found if not re.fullmatch(host_identity.HARDWARE, name)} == names
+    found = network.host_names.__wrapped__()
+    assert {name for name in found if not re.fullmatch(network.HARDWARE, name)} == names
 
 
 def test_a_user_without_a_name_or_a_home_is_no_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,4 +163,4 @@ def test_a_user_without_a_name_or_a_home_is_no_trouble(monkeypatch: pytest.Monke
 
     monkeypatch.setattr("getpass.getuser", fails)
     monkeypatch.setattr(Path, "home", fails)
-    host_identity.own_names.__wrapped__()
+    network.host_names.__wrapped__()

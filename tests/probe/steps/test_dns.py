@@ -20,7 +20,7 @@ from probe.dns.client import _parse, query_for
 from probe.measure import measure
 from probe.model import Observation
 from probe.net import resolver as resolvers
-from probe.recorder import Attempted
+from probe.recorder import StepContext
 from probe.session import Session
 from probe.steps import dns as step
 from probe.target import parse
@@ -56,7 +56,9 @@ async def ask_at(text: str, query_type: str = "A", **changed: object) -> Observa
     (resolver,) = resolvers.parse(text)
     log = new_log()
     try:
-        seen = await step.ask(log, Attempted(role="main", hop=0, host=NAME), resolver, query_type, settings(**changed))
+        seen = await step.ask(
+            log, StepContext(role="main", hop=0, host=NAME), resolver, query_type, settings(**changed)
+        )
     finally:
         log.close()
     assert log.observations == [seen]
@@ -320,9 +322,9 @@ def two_nameservers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable
     """Makes `system` two nameservers on one port."""
 
     async def use(first: str, second: str, port: int) -> None:
-        def both(text: str) -> tuple[resolvers.Resolver, ...]:
+        def both(text: str) -> tuple[resolvers.DnsResolver, ...]:
             return tuple(
-                resolvers.Resolver(text="system", transport="udp", address=a, port=port) for a in (first, second)
+                resolvers.DnsResolver(text="system", transport="udp", address=a, port=port) for a in (first, second)
             )
 
         monkeypatch.setattr(resolvers, "parse", both)

@@ -15,7 +15,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from probe.model import Attempt, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
-from probe.recorder import Attempted, Log
+from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import quic
 
@@ -47,7 +47,7 @@ async def handshake(port: int, folder: Path, authority: trustme.CA, server_name:
     authority.cert_pem.write_to_path(ca_file)
     settings = Settings(timeout_s=1, allow_private=True, ca_file=str(ca_file))
     log = Log("m", RealNetwork(NetworkPath()))
-    about = Attempted(role="main", hop=0, host=NAME, address=HOST, port=port)
+    about = StepContext(role="main", hop=0, host=NAME, address=HOST, port=port)
     attempt = Attempt(role="main", hop=0, scheme="quic", host=NAME, server_name=server_name, address=HOST, port=port)
     return await quic.attempt(log, about, attempt, settings)
 

@@ -12,7 +12,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from probe.http.api_client import NotAnswered, Way, public_key, server_of
+from probe.http.api_client import ApiRoute, NotAnswered, public_key, server_of
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from schedules.demo.listener import Listeners, ServerStream, tcp_socket
@@ -34,7 +34,7 @@ async def test_a_hub_is_verified_by_its_authority_or_its_pinned_key(tmp_path: Pa
     hub.start("--cert", str(tmp_path / "cert.pem"), "--key", str(tmp_path / "key.pem"))
     url = f"https://{HOST}:{hub.port}"
     key = public_key(_der(issued.cert_chain_pems[0].bytes()))
-    plain = Way(network=RealNetwork(NetworkPath()), timeout_s=10)
+    plain = ApiRoute(network=RealNetwork(NetworkPath()), timeout_s=10)
     try:
         for way in (plain, msgspec.structs.replace(plain, pins=("0" * 64,))):
             with pytest.raises(NotAnswered, match=r"unknown_authority|not the public key that is pinned"):
@@ -95,7 +95,7 @@ async def test_a_response_of_no_hub_stores_nothing_and_is_a_short_error(answer: 
 
     async with Listeners() as here:
         host, port = here.serve_stream(tcp_socket(HOST), serve)
-        way = Way(network=RealNetwork(NetworkPath()), timeout_s=5)
+        way = ApiRoute(network=RealNetwork(NetworkPath()), timeout_s=5)
         said = ""
         taken: dict[int, str | None] = {}
         try:

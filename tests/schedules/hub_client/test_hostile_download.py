@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.http.api_client import NotAnswered, Way
+from probe.http.api_client import ApiRoute, NotAnswered
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled
@@ -50,7 +50,7 @@ async def fetched(url: str, into: Path, most: int = 100, request: DownloadReques
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    way = Way(network=RealNetwork(NetworkPath("direct")), timeout_s=5)
+    way = ApiRoute(network=RealNetwork(NetworkPath("direct")), timeout_s=5)
     download = MeasurementDownload(HubClient(url, way), sleep=sleep, max_bytes=most)
     await download.write(request or DownloadRequest(), into)
     return waits

@@ -11,7 +11,7 @@ from pathlib import Path as File
 import msgspec
 import pytest
 
-from probe.net.identity import Way, Whereabouts
+from probe.net.identity import RouteOut, Whereabouts
 from probe.net.path import BadPath, Path
 from results.db.history import recent_outcomes
 from results.db.store import Store
@@ -34,9 +34,9 @@ from tests.schedules.lab import Lab, rows
 
 SECRET = b"s" * 32
 OWN, ROUTER, MAC = "192.168.77.5", "192.168.77.1", bytes.fromhex("02c0ffee0001")
-HOME = Whereabouts(ways=(Way(interface="wlan0", gateway=ROUTER, link_address=MAC, own=OWN, ethernet=True),))
-CAFE = Whereabouts(ways=(Way(interface="wlan0", gateway=ROUTER, link_address=b"cafe00", own=OWN, ethernet=True),))
-VPN = Whereabouts(ways=(Way(interface="wg0", own="10.2.0.2", tunnel="a WireGuard tunnel"),))
+HOME = Whereabouts(ways=(RouteOut(interface="wlan0", gateway=ROUTER, link_address=MAC, own=OWN, ethernet=True),))
+CAFE = Whereabouts(ways=(RouteOut(interface="wlan0", gateway=ROUTER, link_address=b"cafe00", own=OWN, ethernet=True),))
+VPN = Whereabouts(ways=(RouteOut(interface="wg0", own="10.2.0.2", tunnel="a WireGuard tunnel"),))
 GONE = Whereabouts()
 
 
@@ -240,7 +240,7 @@ def test_locating_again_forgets_where_it_was_before(config: Config) -> None:
 
 
 def test_a_public_address_tells_the_network_and_goes_before_what_is_declared(config: Config) -> None:
-    public = Whereabouts(ways=(Way(interface="eth0", link_address=MAC, own="2a02:6b8::1", ethernet=True),))
+    public = Whereabouts(ways=(RouteOut(interface="eth0", link_address=MAC, own="2a02:6b8::1", ethernet=True),))
     told = {"2a02:6b8::1": (13238, "FI")}
     here = Locator(SECRET, look=lambda path: public, lookup=lambda address: told[address])
     located = here.locate(config)
@@ -286,7 +286,7 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
     assert said == [], "nothing is due any more"
 
 
-UNMET = Whereabouts(ways=(Way(interface="wlan0", gateway=ROUTER, own=OWN, ethernet=True),))
+UNMET = Whereabouts(ways=(RouteOut(interface="wlan0", gateway=ROUTER, own=OWN, ethernet=True),))
 
 
 def changed_at_home(store: Store, config: Config) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.net.identity import Way, Whereabouts
+from probe.net.identity import RouteOut, Whereabouts
 from probe.services import built_in
 from results.db.store import Store
 from results.registers.importing import ImportOptions, import_register
@@ -136,14 +136,14 @@ def test_vpn_services_are_measured_elsewhere(country: str | None) -> None:
 
 
 def test_a_vpn_that_hides_the_country_changes_nothing_for_the_person_in_it() -> None:
-    there = Whereabouts(ways=(Way(interface="wg0", tunnel="a WireGuard tunnel"),))
+    there = Whereabouts(ways=(RouteOut(interface="wg0", tunnel="a WireGuard tunnel"),))
     located = Locator(b"", look=lambda path: there).locate(Config(vantage=VantageTable(country="IR")))
     assert located.vantage_by("direct").country is None
     assert VPNS.isdisjoint(hosts(located))
 
 
 def test_to_be_opted_in_at_home_does_not_hold_in_another_country() -> None:
-    public = Whereabouts(ways=(Way(interface="eth0", own="2a02:6b8::1"),))
+    public = Whereabouts(ways=(RouteOut(interface="eth0", own="2a02:6b8::1"),))
     home = Config(vantage=VantageTable(country="RU"), care=CareTable(vpn_services_in=("RU",)))
     abroad = Locator(b"", look=lambda path: public, lookup=lambda address: (1, "IR")).locate(home)
     assert VPNS.isdisjoint(hosts(abroad))

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe.control import ControlSource
+from probe.measure import ControlSource
 from probe.model import Dns, Measurement, Tcp, Tls, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
