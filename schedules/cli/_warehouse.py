@@ -1,4 +1,4 @@
-"""What `warehouse load`, `query` and `status` do and say."""
+"""Output of the `warehouse` commands."""
 
 from __future__ import annotations
 
@@ -22,24 +22,23 @@ if TYPE_CHECKING:
 
     from results.warehouse.engine import Engine
 
-MOMENTS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
-TOLD = 20
-"""Skipped records that are told one by one."""
-RISKY = ("=", "+", "-", "@", "\t", "\r")
-HELD = """
+TIME_COLUMNS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
+MAX_SHOWN_SOURCES = 20
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+CONTENT_SQL = """
 SELECT count(*) AS measurements, count(DISTINCT target) AS targets, count(DISTINCT vantage_key) AS vantages,
     min(started_at) AS first_at, max(started_at) AS last_at
 FROM verdicts WHERE control_of IS NULL AND version = 0
 """
-STEPS = "SELECT count(*) AS observations FROM observations"
-READ = """
+OBSERVATIONS_SQL = "SELECT count(*) AS observations FROM observations"
+SOURCES_SQL = """
 SELECT source, max(position) AS reached, CAST(sum(measurements) AS BIGINT) AS loaded, max("at") AS last_at
 FROM loads GROUP BY source ORDER BY source
 """
 
 
-def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
-    """Load every source, with a bar on a terminal, and say what came of each."""
+def show_load(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> None:
+    """Load every source with a progress bar; print what each contained."""
     from results.fingerprints.collection import library_of
     from results.warehouse.load import find_sources, load_source, make_judge
 
@@ -48,24 +47,24 @@ def loaded(app: App, engine: Engine, places: Sequence[str], as_json: bool) -> No
     try:
         for source in (source for place in places for source in find_sources(place, judge)):
             own = left_out = 0
-            with _bar(app.quiet, source.name) as tell:
+            with _progress(app.quiet, source.name) as report:
                 for step in load_source(engine, source, lambda: datetime.now(UTC)):
-                    tell(step.position, step.total)
+                    report(step.position, step.total)
                     own, left_out = own + step.measurements, left_out + step.skipped
                     if step.why is not None:
-                        said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'record')})"
-                        talk(safe(said), quiet=app.quiet)
+                        message = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'record')})"
+                        talk(safe(message), quiet=app.quiet)
             read, measurements, skipped = read + 1, measurements + own, skipped + left_out
             if as_json:
                 print_json({"source": source.name, "measurements": own, "skipped": left_out})
     finally:
-        told = f"{how_many(measurements, 'measurement')} loaded from {how_many(read, 'source')}"
-        talk(told + (f", {how_many(skipped, 'record')} skipped" if skipped else ""), quiet=app.quiet)
+        summary = f"{how_many(measurements, 'measurement')} loaded from {how_many(read, 'source')}"
+        talk(summary + (f", {how_many(skipped, 'record')} skipped" if skipped else ""), quiet=app.quiet)
 
 
 @contextmanager
-def _bar(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """How far it has come, on a terminal only."""
+def _progress(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar, on a terminal only."""
     if quiet or not sys.stderr.isatty():
         yield lambda done, total: None
         return
@@ -78,31 +77,31 @@ def _bar(quiet: bool, name: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def archived(app: App, engine: Engine, to: str, since: date | None, until: date | None) -> None:
-    """Write every partition, with a bar on a terminal."""
+def show_archive(app: App, engine: Engine, to: str, since: date | None, until: date | None) -> None:
+    """Write every partition with a progress bar."""
     from results.warehouse import parquet
     from results.warehouse.parquet import open_path
 
-    there, measurements = open_path(to), 0
+    folder, measurements = open_path(to), 0
     found = parquet.list_partitions(engine, since, until)
-    with _bar(app.quiet, "archive") as tell:
+    with _progress(app.quiet, "archive") as report:
         for number, (country, day) in enumerate(found, 1):
-            measurements += parquet.write_partition(engine, there, country, day)
-            tell(number, len(found))
+            measurements += parquet.write_partition(engine, folder, country, day)
+            report(number, len(found))
     talk(f"{how_many(measurements, 'measurement')} in {how_many(len(found), 'partition')}, {to}", quiet=app.quiet)
 
 
-def reclassified(app: App, engine: Engine, workers: int | None, as_json: bool) -> None:
-    """Judge again, with a bar on a terminal, and say what changed: from what, to what, by which rule."""
+def show_reclassify(app: App, engine: Engine, workers: int | None, as_json: bool) -> None:
+    """Reclassify with a progress bar; print each kind of change and its rule."""
     import os
 
     from results.warehouse.reclassify import ReclassifyProgress, reclassify
 
     end: ReclassifyProgress | None = None
     many = workers or os.cpu_count() or 1
-    with _bar(app.quiet, "judging") as tell:
+    with _progress(app.quiet, "judging") as report:
         for end in reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
-            tell(end.measurements, end.total)
+            report(end.measurements, end.total)
     if end is None:
         talk("nothing in the warehouse yet; `reachprobe warehouse load SOURCE… --to URL` brings it", quiet=app.quiet)
         return
@@ -119,36 +118,36 @@ def reclassified(app: App, engine: Engine, workers: int | None, as_json: bool) -
     )
 
 
-def shown(app: App, name: str, rows: Sequence[msgspec.Struct], form: str | None) -> None:
-    """The rows of an answer, as they are asked for."""
+def show_answer(app: App, name: str, rows: Sequence[msgspec.Struct], form: str | None) -> None:
+    """Print the rows of an answer as JSON, CSV or a table."""
     if form == "json":
         for row in rows:
             print_json(row)
         return
     if form == "csv":
-        _as_csv(rows)
+        _print_csv(rows)
         return
     if not rows:
         talk(f"{name}: nothing in the warehouse answers that", quiet=app.quiet)
         return
-    _for_a_person(rows)
+    _print_table(rows)
 
 
-def _as_csv(rows: Sequence[msgspec.Struct]) -> None:
+def _print_csv(rows: Sequence[msgspec.Struct]) -> None:
     lines = csv.writer(sys.stdout, lineterminator="\n")
     for number, row in enumerate(rows):
         if number == 0:
             lines.writerow(row.__struct_fields__)
-        lines.writerow(map(_harmless, msgspec.structs.astuple(row)))
+        lines.writerow(map(_csv_safe, msgspec.structs.astuple(row)))
 
 
-def _harmless(value: Any) -> Any:
-    """Foreign text that no spreadsheet runs."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+def _csv_safe(value: Any) -> Any:
+    """The value, quoted where a spreadsheet would run it as a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 
-def _for_a_person(rows: Sequence[msgspec.Struct]) -> None:
-    """A table of the columns in which something stands."""
+def _print_table(rows: Sequence[msgspec.Struct]) -> None:
+    """Print a table of the columns that have values."""
     from rich.table import Table
     from rich.text import Text
 
@@ -169,17 +168,17 @@ def _short(name: str, value: Any) -> str:
         return ""
     if name == "asn":
         return f"AS{value}"
-    if isinstance(value, str) and name in MOMENTS and len(value) > len("2017-05-06"):
+    if isinstance(value, str) and name in TIME_COLUMNS and len(value) > len("2017-05-06"):
         return safe(f"{value[:10]} {value[11:16]}")
     return safe(str(value)).removeprefix("https://") if name == "target" else safe(str(value))
 
 
-def told(app: App, engine: Engine, as_json: bool) -> None:
-    """What the warehouse holds."""
-    held = {name: _plain(value) for name, value in engine.query(HELD).to_pylist()[0].items()}
-    held |= engine.query(STEPS).to_pylist()[0]
+def show_status(app: App, engine: Engine, as_json: bool) -> None:
+    """Print what the warehouse contains."""
+    held = {name: _plain(value) for name, value in engine.query(CONTENT_SQL).to_pylist()[0].items()}
+    held |= engine.query(OBSERVATIONS_SQL).to_pylist()[0]
     newest = engine.query("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
-    read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(READ).to_pylist()]
+    read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(SOURCES_SQL).to_pylist()]
     held |= {"version": newest or 0, "bytes": engine.stored_bytes(), "sources": read}
     if as_json:
         print_json(held)
@@ -195,10 +194,10 @@ def told(app: App, engine: Engine, as_json: bool) -> None:
     console = out()
     for line in filter(None, lines):
         console.print(line)
-    for one in read[:TOLD]:
+    for one in read[:MAX_SHOWN_SOURCES]:
         console.print(safe(f"  {one['source']}: {how_many(one['loaded'], 'measurement')}, last {one['last_at']}"))
-    if len(read) > TOLD:
-        console.print(f"  … and {how_many(len(read) - TOLD, 'more source')}; --json has all")
+    if len(read) > MAX_SHOWN_SOURCES:
+        console.print(f"  … and {how_many(len(read) - MAX_SHOWN_SOURCES, 'more source')}; --json has all")
 
 
 def _plain(value: Any) -> Any:

@@ -157,9 +157,9 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
         )
     if url is None:
         return None
-    from schedules.cli.warehouse import opened
+    from schedules.cli.warehouse import open_warehouse
 
-    with opened(url):
+    with open_warehouse(url):
         return url
 
 

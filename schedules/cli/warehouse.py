@@ -1,4 +1,4 @@
-"""Many vantages' results in one columnar store, on this machine or a cluster: load, ask, judge again."""
+"""The `warehouse` commands: load, query, archive, reclassify."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
     A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or of Parquet in
     folders by country and date. Interrupted, and begun again, it goes on where it stopped.
     """
-    from schedules.cli._warehouse import loaded
+    from schedules.cli._warehouse import show_load
 
-    with opened(url) as engine:
-        loaded(app, engine, places, as_json)
+    with open_warehouse(url) as engine:
+        show_load(app, engine, places, as_json)
 
 
 @warehouse.command()
@@ -70,14 +70,14 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
     Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
     """
     from results.aggregate.questions import Period
-    from schedules.cli._warehouse import shown
+    from schedules.cli._warehouse import show_answer
 
     period = Period(since=text_of(since), until=text_of(until))
-    with opened(url, must_exist=True) as engine:
+    with open_warehouse(url, must_exist=True) as engine:
         from results.warehouse.queries import WarehouseAnswers
 
         rows = getattr(WarehouseAnswers(engine), name)(period)
-    shown(app, name, rows, form)
+    show_answer(app, name, rows, form)
 
 
 @warehouse.command()
@@ -86,10 +86,10 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
 @click.pass_obj
 def status(app: App, url: str, as_json: bool) -> None:
     """Say what the warehouse holds, and how large it is."""
-    from schedules.cli._warehouse import told
+    from schedules.cli._warehouse import show_status
 
-    with opened(url, must_exist=True) as engine:
-        told(app, engine, as_json)
+    with open_warehouse(url, must_exist=True) as engine:
+        show_status(app, engine, as_json)
 
 
 @warehouse.command()
@@ -104,10 +104,10 @@ def archive(app: App, url: str, to: str, since: datetime | None, until: datetime
     Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
     gcsfs.
     """
-    from schedules.cli._warehouse import archived
+    from schedules.cli._warehouse import show_archive
 
-    with opened(url, must_exist=True) as engine:
-        archived(app, engine, to, since and since.date(), until and until.date())
+    with open_warehouse(url, must_exist=True) as engine:
+        show_archive(app, engine, to, since and since.date(), until and until.date())
 
 
 @warehouse.command()
@@ -120,15 +120,15 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
 
     What the registers said stays as it was stored with each measurement.
     """
-    from schedules.cli._warehouse import reclassified
+    from schedules.cli._warehouse import show_reclassify
 
-    with opened(url, must_exist=True) as engine:
-        reclassified(app, engine, workers, as_json)
+    with open_warehouse(url, must_exist=True) as engine:
+        show_reclassify(app, engine, workers, as_json)
 
 
 @contextmanager
-def opened(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
-    """The warehouse, while something is done with it; what is wrong with it is said in one line."""
+def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
+    """Open a warehouse; print its errors in one line."""
     try:
         from results.warehouse.engine import open_engine
         from results.warehouse.errors import WarehouseError

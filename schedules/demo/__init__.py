@@ -1,1 +1,1 @@
-"""A small censored network on loopback: what `reachprobe demo` measures, and what scenario tests are made of."""
+"""The small censored network on loopback that `reachprobe demo` measures."""

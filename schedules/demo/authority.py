@@ -1,6 +1,6 @@
-"""A throw-away certificate authority: good certificates, and every kind of bad one a measurement may meet.
+"""A throw-away certificate authority for good and bad certificates.
 
-OpenSSL lets a wildcard or a name stand only with two labels behind it, so the demo's names are NAME.x.test.
+OpenSSL wants two labels after a wildcard, so the demo's names are NAME.x.test.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ DAY = timedelta(days=1)
 
 
 class Authority:
-    """Issues certificates into `folder`. All leaves share one key: nothing here is secret."""
+    """Issues certificates into `folder`; all leaves share one key."""
 
     def __init__(self, folder: Path, name: str = "Demo Authority", now: datetime | None = None) -> None:
         self.now = now or datetime.now(UTC)
@@ -42,17 +42,14 @@ class Authority:
         valid: tuple[datetime, datetime] | None = None,
         self_signed: bool = False,
     ) -> ssl.SSLContext:
-        """A server's TLS context with a certificate for these names and addresses.
-
-        `valid` is its span, by default yesterday to a month from now; `self_signed` leaves the authority out.
-        """
+        """A server context with a certificate for these names and addresses, `valid` by default for a month."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.pem(*names, valid=valid, self_signed=self_signed))
         context.set_alpn_protocols(["http/1.1"])
         return context
 
     def pem(self, *names: str, valid: tuple[datetime, datetime] | None = None, self_signed: bool = False) -> Path:
-        """The same as a file with the certificate and its key, for servers that are not ours."""
+        """A file with such a certificate and its key."""
         span = valid or (self.now - DAY, self.now + 30 * DAY)
         subject = _named(names[0])
         issuer, issuer_key = (subject, self._leaf_key) if self_signed else (self._name, self._ca_key)
@@ -61,16 +58,16 @@ class Authority:
         return self._written(builder.sign(issuer_key, hashes.SHA256()))
 
     def expired(self, *names: str) -> ssl.SSLContext:
-        """A certificate whose last day was ten days ago."""
+        """A context whose certificate expired ten days ago."""
         return self.context(*names, valid=self.past)
 
     @property
     def past(self) -> tuple[datetime, datetime]:
-        """The span of a certificate that has expired."""
+        """The validity of an expired certificate."""
         return self.now - 40 * DAY, self.now - 10 * DAY
 
     def for_any_name(self, default: str = "any.x.test") -> ssl.SSLContext:
-        """A context that makes a certificate for whatever SNI it is asked for, as an interceptor's box does."""
+        """A context that issues a certificate for any SNI, as an interceptor does."""
         contexts: dict[str, ssl.SSLContext] = {}
 
         def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
@@ -115,7 +112,7 @@ def _builder(
     issuer_key: ec.EllipticCurvePrivateKey,
     span: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
-    """With the key identifiers that Python 3.13's strict verification asks for."""
+    """With the key identifiers that Python 3.13 requires."""
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(span[0]).not_valid_after(span[1])
     own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())

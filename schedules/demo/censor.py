@@ -1,8 +1,6 @@
-"""The middlebox. It stands before a site at the site's public address, reads the first bytes of each connection, and
-lets them through, or does one of the things that censors do. Nothing here knows the site behind it.
+"""The middlebox in front of a site: reads the first bytes of a connection and passes it on or interferes.
 
-A policy looks at what was seen and chooses an action; an action does it. Connections from an exempt source address
-(the control's) pass untouched.
+A policy chooses an action from what was seen. Connections from exempt addresses (the control's) pass untouched.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from schedules.demo.sites import html, parse_request, response
 
 @dataclass(frozen=True)
 class ConnectionInfo:
-    """What a middlebox knows of a connection: where it goes, and the name in its SNI or Host (None if none)."""
+    """What a middlebox sees of a connection; `name` is its SNI or Host."""
 
     source: str
     destination: Address
@@ -30,7 +28,7 @@ class ConnectionInfo:
 
 @dataclass(frozen=True)
 class Flow:
-    """One connection in the middlebox's hands: the client's socket, the bytes read so far, the way on."""
+    """One connection at the middlebox: the client's socket, the bytes read so far, the site's address."""
 
     client: socket.socket
     first: bytes
@@ -53,7 +51,7 @@ async def resets(flow: Flow) -> None:
 
 
 async def drops(flow: Flow) -> None:
-    """Swallow everything from here on, answer nothing."""
+    """Discard everything and answer nothing."""
     await listener.drain(flow.client)
 
 
@@ -68,7 +66,7 @@ def answers(data: bytes) -> Action:
 
 
 def diverts(to: Address) -> Action:
-    """Lead the connection to another server, such as an interceptor with a certificate of its own."""
+    """Forward the connection to another server, such as an interceptor."""
 
     async def act(flow: Flow) -> None:
         await passes(Flow(flow.client, flow.first, to, flow.seen))
@@ -84,18 +82,18 @@ BLOCK_TEXT = (
 
 
 def block_answer(status: int = 403, encoding: str = "utf-8") -> bytes:
-    """A Russian provider's page, in utf-8 or windows-1251, as a whole HTTP answer."""
+    """A Russian provider's block page as an HTTP response."""
     body = html(BLOCK_TITLE, BLOCK_TEXT).decode().replace("charset=utf-8", f"charset={encoding}").encode(encoding)
     return response(status, body, f"text/html; charset={encoding}")
 
 
 def block_page(status: int = 403, encoding: str = "utf-8") -> Action:
-    """The provider's page instead of the site's answer."""
+    """Answer with the provider's block page."""
     return answers(block_answer(status, encoding))
 
 
 def by_name(actions: Mapping[str, Action], otherwise: Action = passes) -> Policy:
-    """Act on the name in the SNI or Host, or any name below it, wherever the connection goes."""
+    """Act on connections to these names and their subdomains."""
 
     def choose(seen: ConnectionInfo) -> Action:
         labels = (seen.name or "").split(".")
@@ -108,7 +106,7 @@ def by_name(actions: Mapping[str, Action], otherwise: Action = passes) -> Policy
 def serve_middlebox(
     listeners: Listeners, host: str, upstream: Address, policy: Policy, exempt: Collection[str] = (), port: int = 0
 ) -> Address:
-    """Stand at `host` before `upstream`. Returns the public address."""
+    """Listen at `host` in front of `upstream`; return the public address."""
     sock = tcp_socket(host, port)
     public = sock.getsockname()[:2]
 

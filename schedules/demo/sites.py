@@ -32,7 +32,7 @@ Responder = Callable[[SiteRequest, ServerStream], Awaitable[None]]
 
 
 def parse_request(head: bytes) -> SiteRequest | None:
-    """The request line and fields of `head`, or None if it is no HTTP request."""
+    """The request line and fields of `head`, None if malformed."""
     first, *lines = head.decode("latin-1").split("\r\n")
     parts = first.split(" ")
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):

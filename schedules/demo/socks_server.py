@@ -1,7 +1,7 @@
-"""A small SOCKS5 server (RFC 1928; CONNECT, no authentication): the control's way round the censor.
+"""A small SOCKS5 server (RFC 1928; CONNECT, no authentication), with which the control bypasses the censor.
 
-Its connections leave from `source`, an address the censor lets pass. Blocks that stand in the way of the connect itself
-(an unanswered SYN, a refused port) cannot be passed that way, so `routes` names another road to the same site.
+Connections leave from `source`, which the censor lets pass. `routes` gives the real address of sites whose public
+address refuses or drops connections.
 """
 
 from __future__ import annotations
