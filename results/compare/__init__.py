@@ -1,7 +1,4 @@
-"""Vantages side by side: read from many sources, gathered once each, and told what kind of difference there is.
-
-`gather` reads sources into a temporary index; `compare` is pure over what it hands out, row by row.
-"""
+"""Vantage points side by side: sources gathered into one index, rows compared, differences named."""
 
 from __future__ import annotations
 

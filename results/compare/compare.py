@@ -1,8 +1,7 @@
-"""Rows side by side: a cell for each vantage, network, country, path or day, and what differs. Pure.
+"""Rows of cells, one for each vantage, network, country, path or day. Pure.
 
-A cell is the latest confirmed state: the newest finding, where that is close enough in time to the row's newest
-measurement. A cell without one is a gap, and a gap agrees with nothing. Where a cell holds several vantages it says
-what most of them say, of equals the newest; its share says how many do not.
+A cell shows the newest finding that is close enough in time to the row's newest measurement, else it is a gap. Of
+several vantages it shows the state of the most, of equally many the newest.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from results.compare.timeline import BlockedShare, DayState, RowState, VantageTr
 By = Literal["vantage", "network", "country", "path", "day"]
 Names = Mapping[Vantage, str]
 MAX_DAYS = 400
-"""Between the first and the last day so many gaps are shown; of a longer period only days with measurements."""
+"""Of a longer period only days with measurements are shown."""
 
 
 class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,13 +37,13 @@ class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
     agreement: str | None = None
     measurements: int = 0
     vantages: int = 0
-    """How many vantages measured anything."""
+    """With any measurement."""
     split: bool = False
-    """Whether they are not all in one state."""
+    """Whether its vantages disagree."""
     share: BlockedShare | None = None
-    """Of its vantage-days, how many are blocked."""
+    """Of its vantage-days."""
     last: float | None = None
-    """When the last measurement was; seconds since 1970."""
+    """The newest measurement, seconds since 1970."""
 
     def plain(self) -> dict[str, Any]:
         """The documented keys of `compare --json`."""
@@ -63,7 +62,7 @@ class MatrixCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VantageHistory(msgspec.Struct, frozen=True):
-    """How a row changed over time at one vantage."""
+    """The state changes of a row at one vantage."""
 
     label: str
     vantage: Vantage
@@ -71,23 +70,23 @@ class VantageHistory(msgspec.Struct, frozen=True):
 
 
 class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row, compared."""
+    """The cells of one row and what differs between them."""
 
     row: str
     is_service: bool
     cells: tuple[MatrixCell, ...]
     difference: Difference
     kinds: tuple[Difference, ...]
-    """Every kind of difference there is; `difference` is the first."""
+    """All kinds; `difference` is the first."""
     says: str
     """The difference in words."""
     note: str | None
-    """What was left out of the comparison, and what is odd."""
+    """What was left out, and what weakens the comparison."""
     histories: tuple[VantageHistory, ...]
     since: str | None
-    """Since when a register lists it, as far as anybody's measurements know."""
+    """The date since which a register lists it."""
     at: float | None
-    """The newest measurement: what other states have to be close to."""
+    """The newest measurement, seconds since 1970."""
 
     def plain(self) -> dict[str, Any]:
         """The documented line of `compare --json`."""
@@ -101,29 +100,29 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    gathered: MeasurementIndex, *, by: By = "vantage", rows: RowKind = "service", within_s: float = 86400.0
+    index: MeasurementIndex, *, by: By = "vantage", rows: RowKind = "service", within_s: float = 86400.0
 ) -> Iterator[ComparedRow]:
-    """Each row, one after the other. States count that are at most `within_s` older than the row's newest one."""
-    vantages = gathered.vantages()
+    """Compare row by row; states more than `within_s` older than the row's newest measurement are gaps."""
+    vantages = index.vantages()
     every = labels(vantages, by) if by != "day" else {}
-    days = _all_days(gathered.days()) if by == "day" else []
+    days = _all_days(index.days()) if by == "day" else []
     names = labels(vantages, "vantage")
-    for row in gathered.rows(rows):
+    for row in index.rows(rows):
         found = tracks(row, within_s)
         at = max((track.last_at for track in found if track.last_at is not None), default=None)
         newest = at or 0.0
-        units = _compared_vantages(found, row.is_service, newest, within_s, names)
-        cells = _day_cells(found, days) if by == "day" else _label_cells(units, every, newest, within_s)
-        told = difference(units, by)
+        sides = _compared_vantages(found, row.is_service, newest, within_s, names)
+        cells = _day_cells(found, days) if by == "day" else _label_cells(sides, every, newest, within_s)
+        result = difference(sides, by)
         yield ComparedRow(
             row=row.name,
             is_service=row.is_service,
             cells=tuple(cells),
-            difference=told.kinds[0],
-            kinds=told.kinds,
-            says=told.says,
-            note=told.note,
-            histories=tuple(VantageHistory(unit.label, unit.track.vantage, unit.history) for unit in units),
+            difference=result.kinds[0],
+            kinds=result.kinds,
+            says=result.says,
+            note=result.note,
+            histories=tuple(VantageHistory(side.label, side.track.vantage, side.history) for side in sides),
             since=max((track.since for track in found if track.since), default=None),
             at=at,
         )
@@ -132,56 +131,60 @@ def compare(
 def _compared_vantages(
     found: Sequence[VantageTrack], is_service: bool, at: float, within_s: float, names: Names
 ) -> list[ComparedVantage]:
-    """Each track with its state as it is compared: fresh, and for a service of all that anybody had to measure."""
+    """Each track with its fresh state; a service's counts only where all required targets were measured."""
     oldest = at - within_s
     required = {target for track in found for target, last in track.targets.items() if last >= oldest}
-    units = []
+    sides = []
     for track in found:
-        point = track.finding if track.finding is not None and track.finding.at >= oldest else None
+        state = track.finding if track.finding is not None and track.finding.at >= oldest else None
         missing = is_service and any(track.targets.get(target, 0.0) < oldest for target in required)
-        partial = point is not None and point.outcome != "blocked" and missing
-        known = None if partial else point
-        doubtful = point is None and track.doubt is not None and track.doubt.at >= oldest
-        course = state_history(track.times, track.states)
-        units.append(ComparedVantage(track, names[track.vantage], known, course, partial, doubtful))
-    return units
+        partial = state is not None and state.outcome != "blocked" and missing
+        known = None if partial else state
+        doubtful = state is None and track.doubt is not None and track.doubt.at >= oldest
+        history = state_history(track.times, track.states)
+        sides.append(ComparedVantage(track, names[track.vantage], known, history, partial, doubtful))
+    return sides
 
 
-def _label_cells(units: Sequence[ComparedVantage], every: Names, at: float, within_s: float) -> Iterator[MatrixCell]:
-    """A cell for each label that there is, also where the row has nothing to show in it."""
+def _label_cells(sides: Sequence[ComparedVantage], every: Names, at: float, within_s: float) -> Iterator[MatrixCell]:
+    """A cell for each label, also those without measurements of this row."""
     groups: dict[str, list[ComparedVantage]] = {label: [] for label in in_order(every)}
-    for unit in units:
-        groups[every[unit.vantage]].append(unit)
+    for side in sides:
+        groups[every[side.vantage]].append(side)
     for label, group in groups.items():
-        doubts = [unit.track.doubt for unit in group if unit.track.doubt and unit.track.doubt.at >= at - within_s]
+        undetermined = [side.track.doubt for side in group if side.track.doubt and side.track.doubt.at >= at - within_s]
         yield _cell(
             label,
-            [unit.point for unit in group if unit.point is not None],
-            [] if any(unit.partial for unit in group) else doubts,
-            [day for unit in group for day in unit.track.days.values()],
-            [unit.track.last_at for unit in group if unit.track.last_at is not None],
+            [side.state for side in group if side.state is not None],
+            [] if any(side.partial for side in group) else undetermined,
+            [day for side in group for day in side.track.days.values()],
+            [side.track.last_at for side in group if side.track.last_at is not None],
         )
 
 
 def _day_cells(found: Sequence[VantageTrack], days: Sequence[str]) -> Iterator[MatrixCell]:
-    """A cell for each UTC day. What leaves by another path is left out where anybody's direct path found anything."""
+    """A cell for each UTC day, of direct paths alone where these have any finding."""
     direct = [track for track in found if track.vantage.path == DIRECT and track.finding is not None] or found
     for day in days:
-        there = [track.days[day] for track in direct if day in track.days]
-        last = [one.last for one in there if one.last is not None]
+        states = [track.days[day] for track in direct if day in track.days]
+        last = [state.last for state in states if state.last is not None]
         yield _cell(
             day,
-            [point for point in last if point.outcome in FINDINGS],
-            [point for point in last if point.outcome not in FINDINGS],
-            there,
-            [one.last_at for one in there],
+            [state for state in last if state.outcome in FINDINGS],
+            [state for state in last if state.outcome not in FINDINGS],
+            states,
+            [state.last_at for state in states],
         )
 
 
 def _cell(
-    label: str, points: Sequence[RowState], doubts: Sequence[RowState], days: Sequence[DayState], last: Sequence[float]
+    label: str,
+    conclusive: Sequence[RowState],
+    undetermined: Sequence[RowState],
+    days: Sequence[DayState],
+    last: Sequence[float],
 ) -> MatrixCell:
-    state = _majority(points) or _majority(doubts)
+    state = _majority(conclusive) or _majority(undetermined)
     return MatrixCell(
         by=label,
         outcome=state.outcome if state else None,
@@ -189,21 +192,20 @@ def _cell(
         agreement=state.agreement if state else None,
         measurements=sum(day.measurements for day in days),
         vantages=len(last),
-        split=len({point.outcome for point in points}) > 1,
+        split=len({state.outcome for state in conclusive}) > 1,
         share=share_of_days([day.blocked / day.findings for day in days if day.findings]),
         last=max(last, default=None),
     )
 
 
-def _majority(points: Sequence[RowState]) -> RowState | None:
-    """The state that most vantages are in, and of these the newest."""
-    counts = Counter(point.outcome for point in points)
-    return max(points, key=lambda point: (counts[point.outcome], point.at, point.outcome == "blocked"), default=None)
+def _majority(states: Sequence[RowState]) -> RowState | None:
+    """The newest of the most frequent states; of equals `blocked`."""
+    counts = Counter(state.outcome for state in states)
+    return max(states, key=lambda state: (counts[state.outcome], state.at, state.outcome == "blocked"), default=None)
 
 
 def _all_days(days: Sequence[str]) -> list[str]:
-    """Every day from the first to the last, for a day without measurements is a gap; of a very long time only those
-    with measurements."""
+    """Every day from the first to the last; beyond MAX_DAYS only those with measurements."""
     if not days:
         return []
     first, last = parse_date(days[0]), parse_date(days[-1])
@@ -217,11 +219,7 @@ Dimension = Literal["vantage", "network", "country", "path"]
 
 
 def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
-    """For each vantage the column that it belongs to.
-
-    What leaves by another path than the direct one is seen from another place: it never counts for the network or the
-    country that the vantage stands in, but has a column of its own there.
-    """
+    """The column of each vantage. Other paths than the direct one have columns of their own."""
     if by == "path":
         return {vantage: vantage.path for vantage in vantages}
     names = _names(vantages) if by == "vantage" else {}
@@ -236,7 +234,7 @@ def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
 
 
 def in_order(every: Mapping[Vantage, Label]) -> list[Label]:
-    """The columns: those of direct paths first, each by its letters and numbers."""
+    """The columns in natural order, those of direct paths first."""
     paths = {label: vantage.path != DIRECT for vantage, label in every.items()}
     return sorted(paths, key=lambda label: (paths[label], _natural(label), label))
 
@@ -249,7 +247,7 @@ def _natural(label: Label) -> list[tuple[int, str]]:
 
 
 def _names(vantages: Sequence[Vantage]) -> dict[Vantage, str]:
-    """A machine's name; with its network where machines of one name, or one that moves about, are in several."""
+    """A machine's name, with its network where one name was measured in several networks."""
     networks: dict[tuple[str, str], set[tuple[str | None, str]]] = defaultdict(set)
     for vantage in vantages:
         networks[vantage.name, vantage.path].add((vantage.country, network_of(vantage)))

@@ -1,4 +1,4 @@
-"""A database as a source for comparing: read only, whatever version made it, and not believed."""
+"""Databases as sources: opened read only, of any schema version, their values checked."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ IN_PERIOD = "AND m.started_at >= ? AND m.started_at < ?"
 OUTSIDE_QUERY = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL {later} AND {when}"
 BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
 MARGIN_S = 86400.0
-"""Of a period's ends, for times are compared as text here, and may be written in another zone than ours."""
+"""Around a period, as times are compared as text and may name another time zone."""
 
 
 class BadDatabase(ValueError):
@@ -51,7 +51,7 @@ class BadDatabase(ValueError):
 
 
 class OutsidePeriod(msgspec.Struct, frozen=True):
-    """How many measurements were not read, since they lie beside the period by more than a day."""
+    """Measurements that were not read, as they are outside the period by more than MARGIN_S."""
 
     count: int
 
@@ -59,9 +59,9 @@ class OutsidePeriod(msgspec.Struct, frozen=True):
 def read(
     path: Path, *, since: float | None = None, until: float | None = None
 ) -> Iterator[ResultRecord | SkippedLine | OutsidePeriod]:
-    """Every measurement with its verdict; of one that was repeated at once, the repeat alone. Raises BadDatabase.
+    """Every counted measurement with its verdict. Raises BadDatabase.
 
-    With `since` or `until` (seconds since 1970) what is surely not of that period is only counted.
+    What is outside `since` and `until` (seconds since 1970) by more than MARGIN_S is only counted.
     """
     try:
         with closing(open_read_only(path)) as connection:
@@ -79,7 +79,7 @@ def read(
 
 
 def period_bounds(since: float | None, until: float | None) -> list[str]:
-    """For WITHIN: a period's ends as text, a day wider on both sides; nothing where there is none."""
+    """The parameters of IN_PERIOD, MARGIN_S wider on both sides; none for an unbounded period."""
     if since is None and until is None:
         return []
     first = rfc3339_of_epoch(max(since - MARGIN_S, 0), "milliseconds") if since is not None else ""
@@ -94,7 +94,7 @@ def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) 
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Read only. A closed database in a folder that cannot be written opens as one that nobody changes."""
+    """A read-only connection; immutable where the folder cannot be written and no WAL is left."""
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
     connection = _connect(address)
     try:
@@ -112,12 +112,12 @@ def _connect(address: str) -> sqlite3.Connection:
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a function of ours takes twice as long
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection
 
 
 def results_query(connection: sqlite3.Connection, path: Path) -> str:
-    """What to ask of this version's schema; nothing but plain tables are asked."""
+    """RESULTS_QUERY for this schema version; reads only plain tables, never views. Raises BadDatabase."""
     there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [name for name in TABLES if name not in there]
     if missing:
@@ -128,7 +128,7 @@ def results_query(connection: sqlite3.Connection, path: Path) -> str:
 
 @lru_cache(maxsize=1024, typed=True)
 def _vantage(*values: Any) -> Vantage:
-    """Of a million rows from a few places each place is read once."""
+    """Cached, as millions of rows are of a few vantages."""
     return comparable_vantage(msgspec.convert(dict(zip(VANTAGE_FIELDS, values, strict=True)), Vantage))
 
 
@@ -140,7 +140,7 @@ def _listed_since(expectation: str) -> str | None:
 
 def _record(row: tuple[Any, ...]) -> ResultRecord:
     since = _listed_since(row[16]) if row[16] else None
-    seen = ResultRecord(
+    record = ResultRecord(
         id=bounded(row[0]),
         at=epoch(row[1], needs_zone=True),
         target=bounded(row[2], MAX_TARGET_LENGTH),
@@ -156,6 +156,8 @@ def _record(row: tuple[Any, ...]) -> ResultRecord:
         since=since,
         rules_version=bounded(row[17]),
     )
-    if not is_valid(seen):
-        raise ValueError(f"an outcome {seen.outcome!r} with method {seen.method!r} and agreement {seen.agreement!r}")
-    return seen
+    if not is_valid(record):
+        raise ValueError(
+            f"an outcome {record.outcome!r} with method {record.method!r} and agreement {record.agreement!r}"
+        )
+    return record

@@ -1,8 +1,4 @@
-"""What kind of difference there is between the states of a row. Pure.
-
-The coarsest place that explains it is named: a country where its vantages all say one thing and another country's say
-another, else a network, else the machine. A path is held against the direct path of the same machine.
-"""
+"""The kinds of difference between the states of a row at several vantages, and their sentences. Pure."""
 
 from __future__ import annotations
 
@@ -25,24 +21,24 @@ FIRST_KIND: dict[str, Difference] = {
     "path": "path",
     "day": "time",
 }
-"""What is laid side by side is told first, where it differs."""
+"""The kind that is named first, by what the columns are."""
 MAX_NAMES = 6
-"""How many places a sentence names before it counts the rest."""
+"""In one enumeration; the rest are counted."""
 FAMILIES = {"ipv4": ("IPv6", "IPv4"), "ipv6": ("IPv4", "IPv6")}
 PLURAL = {"country": "countries", "network": "networks", "machine": "machines", "vantage": "vantages"}
 
 
 class ComparedVantage(msgspec.Struct, frozen=True):
-    """One vantage's side of a comparison; `point` is its state, None where that is missing, too old or incomplete."""
+    """One vantage in a comparison; `state` is None where it is missing, too old or incomplete."""
 
     track: VantageTrack
     label: str
-    point: RowState | None
+    state: RowState | None
     history: StateHistory
     partial: bool = False
-    """Whether it has a fresh state, but not of everything that is required."""
+    """Its state is fresh, but not all required targets were measured."""
     doubtful: bool = False
-    """Whether its fresh measurements say nothing clear."""
+    """Its fresh measurements are inconclusive."""
 
     @property
     def vantage(self) -> Vantage:
@@ -50,27 +46,27 @@ class ComparedVantage(msgspec.Struct, frozen=True):
 
 
 class RowDifference(msgspec.Struct, frozen=True):
-    """All kinds of difference, the first one first; the difference in words; what has to be said beside it."""
+    """All kinds of difference, in order; the difference in words; a note on what weakens it."""
 
     kinds: tuple[Difference, ...]
     says: str
     note: str | None
 
 
-def difference(units: Sequence[ComparedVantage], by: str) -> RowDifference:
-    """What differs between `units`, with what is laid side by side (`by`) told first."""
-    decided = [unit for unit in units if unit.point is not None]
-    base = [unit for unit in decided if unit.vantage.path == DIRECT] or decided
+def difference(sides: Sequence[ComparedVantage], by: str) -> RowDifference:
+    """What differs between `sides`; the kind that fits the columns (`by`) comes first."""
+    decided = [side for side in sides if side.state is not None]
+    base = [side for side in decided if side.vantage.path == DIRECT] or decided
     found: list[tuple[Difference, str]] = []
     if base and _outcomes(base) == {"down"} and _outcomes(decided) == {"down"}:
         found.append(("everywhere", "everywhere: down"))
     elif len(_outcomes(base)) > 1:
         found.append(_place_difference(base))
-    if paths := _path_difference(base, [unit for unit in decided if unit not in base]):
+    if paths := _path_difference(base, [side for side in decided if side not in base]):
         found.append(("path", paths))
     if families := _families_text(base):
         found.append(("family", families))
-    if times := _times_text([unit for unit in units if unit.vantage.path == DIRECT] or units):
+    if times := _times_text([side for side in sides if side.vantage.path == DIRECT] or sides):
         found.append(("time", times))
     found.sort(key=lambda one: one[0] != FIRST_KIND[by])
     if not found:
@@ -78,13 +74,13 @@ def difference(units: Sequence[ComparedVantage], by: str) -> RowDifference:
     elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
         found.insert(0, (found[0][0], _same_text(base)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
-    return RowDifference(kinds, "; ".join(says for _, says in found), _note_text(units))
+    return RowDifference(kinds, "; ".join(says for _, says in found), _note_text(sides))
 
 
 def _no_difference(
     base: Sequence[ComparedVantage], decided: Sequence[ComparedVantage], by: str
 ) -> tuple[Difference, str]:
-    """No difference was found: because there is none, or because there was nothing to hold it against."""
+    """`none`, or `unknown` where there was nothing to compare with."""
     if len(decided) > 1 or (by == "day" and base and sum(day.findings > 0 for day in base[0].track.days.values()) > 1):
         return "none", f"no difference: {_same_text(base)}"
     if decided:
@@ -92,19 +88,19 @@ def _no_difference(
     return "unknown", "nothing to compare"
 
 
-def _outcomes(units: Sequence[ComparedVantage]) -> set[str]:
-    return {unit.point.outcome for unit in units if unit.point is not None}
+def _outcomes(sides: Sequence[ComparedVantage]) -> set[str]:
+    return {side.state.outcome for side in sides if side.state is not None}
 
 
 def _place_difference(base: Sequence[ComparedVantage]) -> tuple[Difference, str]:
-    """The coarsest place that explains who sees what."""
+    """The coarsest place whose vantages agree: a country, else a network, else a machine."""
     if _explains(base, lambda vantage: vantage.country):
-        return "country", _places_text(base, "country", lambda unit: str(unit.vantage.country))
+        return "country", _places_text(base, "country", lambda side: str(side.vantage.country))
     if _explains(base, _network):
-        return "network", _places_text(base, "network", lambda unit: network_of(unit.vantage))
-    if all(_network(unit.vantage) for unit in base):
-        return "machine", _places_text(base, "machine", lambda unit: unit.label)
-    return "unknown", _places_text(base, "vantage", lambda unit: unit.label)
+        return "network", _places_text(base, "network", lambda side: network_of(side.vantage))
+    if all(_network(side.vantage) for side in base):
+        return "machine", _places_text(base, "machine", lambda side: side.label)
+    return "unknown", _places_text(base, "vantage", lambda side: side.label)
 
 
 def _network(vantage: Vantage) -> str | None:
@@ -112,26 +108,26 @@ def _network(vantage: Vantage) -> str | None:
     return f"{vantage.country} {network_of(vantage)}" if known else None
 
 
-def _explains(units: Sequence[ComparedVantage], place: Callable[[Vantage], str | None]) -> bool:
-    """Whether all vantages' places are known, and each place's vantages all say one thing."""
-    said: dict[str, set[str]] = {}
-    for unit in units:
-        where = place(unit.vantage)
-        if where is None:
+def _explains(sides: Sequence[ComparedVantage], place: Callable[[Vantage], str | None]) -> bool:
+    """Whether all places are known and the vantages of each place agree."""
+    parts: dict[str, set[str]] = {}
+    for side in sides:
+        name = place(side.vantage)
+        if name is None:
             return False
-        said.setdefault(where, set()).update(_outcomes([unit]))
-    return all(len(outcomes) == 1 for outcomes in said.values())
+        parts.setdefault(name, set()).update(_outcomes([side]))
+    return all(len(outcomes) == 1 for outcomes in parts.values())
 
 
 def _path_difference(base: Sequence[ComparedVantage], others: Sequence[ComparedVantage]) -> str | None:
-    """What other paths do that the direct one of the same machine (without one, any direct one) does not."""
+    """Where other paths differ from the direct path of the same machine, else from any direct path."""
     opening: set[str] = set()
     closed: set[str] = set()
-    for unit in others:
-        own = [one for one in base if one.vantage.name == unit.vantage.name] or base
-        if len(_outcomes(own)) != 1 or _outcomes(own) == _outcomes([unit]):
+    for side in others:
+        own = [one for one in base if one.vantage.name == side.vantage.name] or base
+        if len(_outcomes(own)) != 1 or _outcomes(own) == _outcomes([side]):
             continue
-        (opening if _outcomes([unit]) == {"reachable"} else closed).add(unit.vantage.path)
+        (opening if _outcomes([side]) == {"reachable"} else closed).add(side.vantage.path)
     return _paths_text(sorted(opening), sorted(closed - opening))
 
 
@@ -142,82 +138,82 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(every[:MAX_NAMES]) + more
 
 
-def _places_text(units: Sequence[ComparedVantage], level: str, label: Callable[[ComparedVantage], str]) -> str:
+def _places_text(sides: Sequence[ComparedVantage], level: str, label: Callable[[ComparedVantage], str]) -> str:
     """`this network only: blocked on AS1; reachable on AS2, AS3`."""
     by_outcome: dict[str, set[str]] = defaultdict(set)
-    for unit in units:
-        if unit.point is not None:
-            by_outcome[unit.point.outcome].add(label(unit))
+    for side in sides:
+        if side.state is not None:
+            by_outcome[side.state.outcome].add(label(side))
     odd = {outcome: names for outcome, names in by_outcome.items() if outcome != "reachable"}
     alone = len(odd) == 1 and len(next(iter(odd.values()))) == 1
     head = f"this {level} only" if alone else f"some {PLURAL[level]}"
     preposition = {"country": "in", "network": "on"}.get(level, "at")
     order = sorted(by_outcome, key=lambda outcome: (outcome == "reachable", outcome))
-    said = [f"{outcome} {preposition} {_listed(sorted(by_outcome[outcome]))}" for outcome in order]
-    return f"{head}: {'; '.join(said)}"
+    parts = [f"{outcome} {preposition} {_listed(sorted(by_outcome[outcome]))}" for outcome in order]
+    return f"{head}: {'; '.join(parts)}"
 
 
 def _paths_text(opening: Sequence[str], closed: Sequence[str]) -> str | None:
     """`a VPN or proxy opens it: vpn`."""
-    said = [f"a VPN or proxy opens it: {_listed(opening)}"] if opening else []
-    said += [f"it does not open by {_listed(closed)}"] if closed else []
-    return "; ".join(said) or None
+    parts = [f"a VPN or proxy opens it: {_listed(opening)}"] if opening else []
+    parts += [f"it does not open by {_listed(closed)}"] if closed else []
+    return "; ".join(parts) or None
 
 
-def _families_text(units: Sequence[ComparedVantage]) -> str | None:
+def _families_text(sides: Sequence[ComparedVantage]) -> str | None:
     """`IPv6 only: over IPv4 it does not work at home`."""
-    where: dict[str, list[str]] = defaultdict(list)
-    for unit in units:
-        if unit.point is not None and unit.point.failing is not None:
-            where[unit.point.failing].append(unit.label)
-    said = [
+    name: dict[str, list[str]] = defaultdict(list)
+    for side in sides:
+        if side.state is not None and side.state.failing is not None:
+            name[side.state.failing].append(side.label)
+    parts = [
         f"{FAMILIES[failing][0]} only: over {FAMILIES[failing][1]} it does not work at {_listed(names)}"
-        for failing, names in sorted(where.items())
+        for failing, names in sorted(name.items())
     ]
-    return "; ".join(said) or None
+    return "; ".join(parts) or None
 
 
-def _times_text(units: Sequence[ComparedVantage]) -> str | None:
+def _times_text(sides: Sequence[ComparedVantage]) -> str | None:
     """`since 2017-05-06 at home, office (within 6 h)`; blocks that ended; what flaps."""
     dated: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
-    for unit in units:
-        if unit.history.flapping:
-            dated["", "flapping"].append((unit.label, 0.0))
-        elif unit.history.changes:
-            last = unit.history.changes[-1]
+    for side in sides:
+        if side.history.flapping:
+            dated["", "flapping"].append((side.label, 0.0))
+        elif side.history.changes:
+            last = side.history.changes[-1]
             word = "since" if last.blocked else "blocked until"
-            dated[day_of(last.at), word].append((unit.label, last.hours))
-    said = []
+            dated[day_of(last.at), word].append((side.label, last.hours))
+    parts = []
     for (day, word), found in sorted(dated.items()):
         within = f" (within {max(hours for _, hours in found):.0f} h)" if day else ""
-        said.append(f"{word}{day and ' ' + day} at {_listed(label for label, _ in found)}{within}")
-    return "; ".join(said) or None
+        parts.append(f"{word}{day and ' ' + day} at {_listed(label for label, _ in found)}{within}")
+    return "; ".join(parts) or None
 
 
-def _same_text(units: Sequence[ComparedVantage]) -> str:
+def _same_text(sides: Sequence[ComparedVantage]) -> str:
     """`reachable at all 4 vantages`."""
-    outcomes = sorted({unit.point.outcome for unit in units if unit.point is not None})
-    where = f"at all {len(units)} vantages" if len(units) > 2 else f"at {_listed(unit.label for unit in units)}"
-    return f"{' and '.join(outcomes)} {where}"
+    outcomes = sorted({side.state.outcome for side in sides if side.state is not None})
+    name = f"at all {len(sides)} vantages" if len(sides) > 2 else f"at {_listed(side.label for side in sides)}"
+    return f"{' and '.join(outcomes)} {name}"
 
 
-def _note_text(units: Sequence[ComparedVantage]) -> str | None:
-    """What was left out and why, and what makes the rest weak."""
-    old = [f"{u.label} (last {day_of(u.track.last_at)})" for u in units if _is_old(u) and u.track.last_at]
-    said = [
+def _note_text(sides: Sequence[ComparedVantage]) -> str | None:
+    """What was left out and why, and what weakens the rest."""
+    old = [f"{u.label} (last {day_of(u.track.last_at)})" for u in sides if _is_old(u) and u.track.last_at]
+    parts = [
         ("no finding close enough in time", old),
-        ("not everything required was measured", [u.label for u in units if u.partial]),
-        ("nothing clear", [u.label for u in units if u.doubtful]),
-        ("no working network", [u.label for u in units if u.track.last_at is None and u.track.offline_at]),
-        ("cut off from abroad", [u.label for u in units if u.track.restricted_at]),
-        (f"fewer than {FEW_DAYS} days, so the numbers are small", [u.label for u in units if 0 < _days(u) < FEW_DAYS]),
+        ("not everything required was measured", [u.label for u in sides if u.partial]),
+        ("nothing clear", [u.label for u in sides if u.doubtful]),
+        ("no working network", [u.label for u in sides if u.track.last_at is None and u.track.offline_at]),
+        ("cut off from abroad", [u.label for u in sides if u.track.restricted_at]),
+        (f"fewer than {FEW_DAYS} days, so the numbers are small", [u.label for u in sides if 0 < _days(u) < FEW_DAYS]),
     ]
-    return "; ".join(f"{what}: {_listed(names)}" for what, names in said if names) or None
+    return "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names) or None
 
 
-def _is_old(unit: ComparedVantage) -> bool:
-    return unit.point is None and not unit.partial and not unit.doubtful
+def _is_old(side: ComparedVantage) -> bool:
+    return side.state is None and not side.partial and not side.doubtful
 
 
-def _days(unit: ComparedVantage) -> int:
-    return sum(day.findings > 0 for day in unit.track.days.values())
+def _days(side: ComparedVantage) -> int:
+    return sum(day.findings > 0 for day in side.track.days.values())

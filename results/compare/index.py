@@ -1,7 +1,4 @@
-"""Many sources as one: each measurement once, in the order in which rows are compared, in bounded memory.
-
-A temporary SQLite file holds the few columns that comparing needs and does the sorting; nothing of it is kept.
-"""
+"""The measurements of many sources, each once and sorted by row, in a temporary SQLite file."""
 
 from __future__ import annotations
 
@@ -23,9 +20,8 @@ from results.export.exchange import SkippedLine
 
 RowKind = Literal["service", "target"]
 CACHE_KIB = 24 * 1024
-"""What SQLite holds in memory, once for pages and once for sorting, however many rows there are."""
+"""Of SQLite, once for pages and once for sorting."""
 MAX_SKIPPED_EXAMPLES = 20
-"""How many skipped lines are kept to be told one by one."""
 FIELDS = ("at", "target", "service", "required", "name", "country", "asn", "network_name", "path", "outcome", "method",
           "agreement", "confidence", "failing", "restricted", "since", "rules_version")  # fmt: skip
 TABLE = f"CREATE TABLE seen (id TEXT PRIMARY KEY, {', '.join(FIELDS)})"
@@ -75,14 +71,14 @@ class RowMeasurement(msgspec.Struct, frozen=True):
 
 
 class VantageSeries(msgspec.Struct, frozen=True):
-    """What one vantage saw of one row, oldest first; read it once, before the next is asked for."""
+    """A row's measurements at one vantage, oldest first; to be read once, before the next series."""
 
     vantage: Vantage
-    moments: Iterator[RowMeasurement]
+    measurements: Iterator[RowMeasurement]
 
 
 class IndexRow(msgspec.Struct, frozen=True):
-    """One row: a service, or a target that is in none; read its series once, before the next row is asked for."""
+    """A service, or a target that is in none; its series are to be read once, before the next row."""
 
     name: str
     is_service: bool
@@ -90,46 +86,46 @@ class IndexRow(msgspec.Struct, frozen=True):
 
 
 class SourceCounts(msgspec.Struct):
-    """What was read, and what was left out and why."""
+    """How many records were read, and how many left out."""
 
     read: int = 0
     skipped: int = 0
     skipped_examples: list[SkippedLine] = []
     """At most MAX_SKIPPED_EXAMPLES."""
     duplicates: int = 0
-    """Records that another source held too, with the same or another verdict."""
+    """Also in another source, perhaps with another verdict."""
     outside: int = 0
-    """Records before or after the period that was asked for."""
+    """Before or after the period."""
     future: int = 0
 
 
 class MeasurementIndex:
-    """What all sources hold, once each."""
+    """All measurements of all sources."""
 
     def __init__(self, connection: sqlite3.Connection, counts: SourceCounts) -> None:
         self._connection = connection
         self.counts = counts
 
     def vantages(self) -> list[Vantage]:
-        """Every vantage that measured anything, in a fixed order."""
+        """Every vantage with a measurement, in a fixed order."""
         rows = self._connection.execute(f"SELECT DISTINCT {VANTAGE_COLUMNS} FROM seen ORDER BY {VANTAGE_COLUMNS}")  # noqa: S608
         return [_vantage(row) for row in rows]
 
     def days(self) -> list[str]:
-        """Every UTC day on which anything was measured, oldest first."""
+        """Every UTC day with a measurement, oldest first."""
         rows = self._connection.execute("SELECT DISTINCT CAST(at / 86400 AS INTEGER) FROM seen ORDER BY 1")
         return [day_of(number * 86400) for (number,) in rows]
 
     def rows(self, of: RowKind = "service") -> Iterator[IndexRow]:
-        """One row after the other. A target that any source names as part of a service counts for that."""
+        """The rows in order. A target that any source assigns to a service belongs to that service."""
         found = self._connection.execute(BY_SERVICE if of == "service" else BY_TARGET)
         for (name, is_service), rows in groupby(found, key=lambda row: row[:2]):
             yield IndexRow(name, bool(is_service), _series(rows))
 
 
 def _series(rows: Iterable[tuple[Any, ...]]) -> Iterator[VantageSeries]:
-    for place, moments in groupby(rows, key=lambda row: row[2:7]):
-        yield VantageSeries(_vantage(place), (_measurement(row[7:]) for row in moments))
+    for place, measurements in groupby(rows, key=lambda row: row[2:7]):
+        yield VantageSeries(_vantage(place), (_measurement(row[7:]) for row in measurements))
 
 
 def _vantage(row: tuple[Any, ...]) -> Vantage:
@@ -145,9 +141,9 @@ def _measurement(row: tuple[Any, ...]) -> RowMeasurement:
 def gather(
     sources: Iterable[Path | str], *, since: float | None = None, until: float | None = None, now: float | None = None
 ) -> Iterator[MeasurementIndex]:
-    """Read all of `sources`; their order does not matter. Raises SourceError.
+    """Index all of `sources`, in any order. Raises SourceError.
 
-    `since` and `until` (seconds since 1970) bound the period; what claims to be from after `now` is left out.
+    `since` and `until` (seconds since 1970) bound the period; later times than `now` are left out.
     """
     counts = SourceCounts()
     with closing(sqlite3.connect("")) as connection:
@@ -156,10 +152,10 @@ def gather(
             f"PRAGMA temp_store = FILE; {TABLE};"
         )
         for source in sources:
-            seen = _in_period(read(source, since=since, until=until), counts, since, until, now)
-            connection.executemany(INSERT, map(_values, seen))
-        held = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
-        counts.duplicates = counts.read - held
+            records = _in_period(read(source, since=since, until=until), counts, since, until, now)
+            connection.executemany(INSERT, map(_values, records))
+        indexed = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
+        counts.duplicates = counts.read - indexed
         connection.execute(SERVICES)
         connection.execute("CREATE INDEX temp.services_once ON services (target)")
         yield MeasurementIndex(connection, counts)

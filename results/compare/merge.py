@@ -1,4 +1,4 @@
-"""Whole databases into one: what each of them measured, once, in whatever order they come."""
+"""Merges databases into a store, each measurement once, in any order."""
 
 from __future__ import annotations
 
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 
 def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[ImportedRecord | SkippedLine]:
-    """Keep in `store` what `databases` measured; these are only read, and believed no more than a file would be.
+    """Copy the measurements of `databases` into `store`, checked as lines of an export and judged by its registers.
 
-    Registers, fingerprints and consents stay where they are: what is merged is judged by those of `store`. Raises
-    StoreError.
+    Raises StoreError.
     """
     for path in databases:
         if path.exists() and path.samefile(store.path):
@@ -35,7 +34,7 @@ def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[Imp
 
 @contextmanager
 def _copy(path: Path, folder: Path) -> Iterator[Store]:
-    """The database as of now, brought up to date in a copy: the original stays as it is."""
+    """A migrated copy of the database; the original is only read."""
     if not path.exists():
         raise StoreError(f"{path}: there is no such database")
     with TemporaryDirectory(prefix=".merging-", dir=folder) as made:
@@ -52,7 +51,7 @@ def _copy(path: Path, folder: Path) -> Iterator[Store]:
 
 
 def _lines(store: Store, path: Path) -> Iterator[tuple[Path, int, bytes | BadRecord]]:
-    """Each measurement as a line of an export, so that it is held to all that a line is held to."""
+    """Each measurement as a line of an export, so that it passes the same checks."""
     for number, measurement_id in enumerate(exchange.ids(store.db), 1):
         yield path, number, _line(store.db, measurement_id)
 

@@ -1,4 +1,4 @@
-"""What comparing needs of one measurement and its verdict, wherever it was read."""
+"""One measurement and its verdict, as far as comparing needs them, from any source."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from results.judge.verdict import METHODS, Confidence
 OUTCOMES = ("reachable", "blocked", "denied", "down", "offline", "inconclusive")
 AGREEMENTS = ("enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided")
 FINDINGS = frozenset({"reachable", "blocked", "denied", "down"})
-"""Outcomes that say how a target fares; the others say that this measurement cannot tell."""
+"""Outcomes that tell the state of a target."""
 DIRECT = "direct"
 NOT_KNOWN = "not known"
 VANTAGE_FIELDS = ("name", "country", "asn", "network_name", "path")
-"""What tells one vantage from another."""
+"""The identity of a vantage."""
 MAX_TARGET_LENGTH = 2048
 DAY_S = 86400.0
 CONFIDENCES = (None, *get_args(Confidence))
 MAX_EPOCH_S = 4e9
-"""Nothing was measured before 1970, nor after 2096."""
+"""The year 2096."""
 FAMILY_PHRASES = {
     "ipv4": ("over IPv4 alone it does not work", "(ipv4)"),
     "ipv6": ("over IPv6 alone it does not work", "(ipv6)"),
 }
-"""How the evidence tells that one family fails where the other works, though this network has both."""
+"""Evidence that one address family fails where the other works: its start, or its end after ONE_FAMILY_PHRASE."""
 ONE_FAMILY_PHRASE = "in one family only:"
-FAMILY_PREFIXES = (ONE_FAMILY_PHRASE, *(alone for alone, _ in FAMILY_PHRASES.values()))
 
 
 class ResultListing(msgspec.Struct):
+    """The register's answer in a row."""
+
     listed: bool | None = None
     since: str | None = None
 
 
 class ResultRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One target, one vantage, one moment, and what was concluded."""
+    """One measurement with its verdict."""
 
     id: str
     at: float
@@ -52,22 +53,22 @@ class ResultRecord(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     required: bool = True
     vantage: Vantage
-    """With the network's name only where the ASN is not known, so that every source spells it alike."""
+    """The network's name is None where the ASN is known, so that all sources agree."""
     outcome: str
     method: str | None = None
     agreement: str = "undecided"
     confidence: str | None = None
     failing: str | None = None
-    """The address family that fails where the other one works."""
+    """The address family that fails where the other works."""
     restricted: bool = False
-    """Whether the network was cut off from abroad, which is a finding of its own."""
+    """The network was cut off from abroad."""
     since: str | None = None
-    """Since when the register lists it, a date."""
+    """The date since which the register lists it."""
     rules_version: str = ""
 
 
 def record_of(finished: JudgedMeasurement) -> ResultRecord:
-    """A record that was judged here."""
+    """The record of a judged measurement."""
     measurement, verdict, expectation = finished.measurement, finished.verdict, finished.expectation
     return ResultRecord(
         id=measurement.id,
@@ -88,7 +89,7 @@ def record_of(finished: JudgedMeasurement) -> ResultRecord:
 
 
 def comparable_vantage(vantage: Vantage) -> Vantage:
-    """The vantage as it is told from others, its names bounded and in one line."""
+    """The vantage with the fields that identify it, its names bounded."""
     return Vantage(
         name=bounded(vantage.name),
         country=vantage.country,
@@ -99,42 +100,41 @@ def comparable_vantage(vantage: Vantage) -> Vantage:
 
 
 def network_of(vantage: Vantage) -> str:
-    """`AS12389`, else the network's name, else that it is not known."""
+    """`AS12389`, else the network's name, else `network not known`."""
     if vantage.asn is not None:
         return f"AS{vantage.asn}"
     return vantage.network_name or f"network {NOT_KNOWN}"
 
 
 def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:
-    """The family that the evidence of a reachable target says fails by itself; None for none, and for both."""
+    """The one address family that fails by the evidence of a reachable target, else None."""
     if outcome != "reachable":
         return None
-    telling = [sentence for sentence in evidence if sentence.startswith(FAMILY_PREFIXES)]
     failing = {
         family
-        for sentence in telling
+        for sentence in evidence
         for family, (alone, name) in FAMILY_PHRASES.items()
         if sentence.startswith(alone) or (sentence.startswith(ONE_FAMILY_PHRASE) and sentence.endswith(name))
     }
     return failing.pop() if len(failing) == 1 else None
 
 
-def is_valid(seen: ResultRecord) -> bool:
-    """Whether the closed vocabularies hold, the method goes with the outcome, and the place can be one."""
-    country, asn = seen.vantage.country, seen.vantage.asn
+def is_valid(record: ResultRecord) -> bool:
+    """Whether all words are of the closed vocabularies, the method fits the outcome and the vantage can exist."""
+    country, asn = record.vantage.country, record.vantage.asn
     if not (country is None or COUNTRY.fullmatch(country)) or not (asn is None or 0 < asn < 2**32):
         return False
-    if not 0 <= seen.at < MAX_EPOCH_S:
+    if not 0 <= record.at < MAX_EPOCH_S:
         return False
-    return seen.confidence in CONFIDENCES and (
-        seen.outcome in OUTCOMES
-        and seen.agreement in AGREEMENTS
-        and (seen.method in METHODS if seen.outcome == "blocked" else seen.method is None)
+    return record.confidence in CONFIDENCES and (
+        record.outcome in OUTCOMES
+        and record.agreement in AGREEMENTS
+        and (record.method in METHODS if record.outcome == "blocked" else record.method is None)
     )
 
 
 def day_of(at: float) -> str:
-    """The UTC day."""
+    """The UTC day of a time in seconds since 1970."""
     return _day(int(at // DAY_S))
 
 

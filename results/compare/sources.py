@@ -1,7 +1,4 @@
-"""Where results are read from for comparing: databases, files of records (ours and OONI's), folders of these.
-
-A kind of source is one function from its place to what was seen there; `read` chooses by what the place is.
-"""
+"""Sources of results: databases, files of records (ours and OONI's), folders of these."""
 
 from __future__ import annotations
 
@@ -38,16 +35,15 @@ MAX_FILES = 100_000
 
 
 class SourceError(ValueError):
-    """A source that cannot be read; the message names it and the way out."""
+    """A source that cannot be read; the message names it."""
 
 
 def read(
     source: Path | str, *, since: float | None = None, until: float | None = None
 ) -> Iterator[ResultRecord | SkippedLine | OutsidePeriod]:
-    """Everything that a source holds, once for each record, in the order in which it stands there.
+    """Every record of a source, in its order; SkippedLine for each that cannot be read. Raises SourceError.
 
-    What cannot be read of it is handed on as Skipped; what of a database is surely not of the period from `since` to
-    `until` (seconds since 1970) is only counted. Raises SourceError.
+    What of a database is far outside `since` and `until` (seconds since 1970) is only counted.
     """
     source = Path(source)
     try:
@@ -132,7 +128,7 @@ class ExportedRecord(msgspec.Struct):
 
 
 class ResultLine(msgspec.Struct, kw_only=True):
-    """The documented row, as far as comparing needs it; and of OONI's records what tells that a line is one."""
+    """The documented row, as far as comparing needs it; `test_name` marks a record of OONI's."""
 
     kind: str = "target"
     test_name: str | None = None
@@ -153,25 +149,25 @@ class ResultLine(msgspec.Struct, kw_only=True):
     rules_version: str = ""
     record: ExportedRecord | None = None
     licence: Any = None
-    """A header's, which is no row."""
+    """Only in a header."""
 
 
 def read_records(path: Path) -> Iterator[ResultRecord | SkippedLine]:
-    """Every record of a file, plain or packed, whatever it is of. Raises BadFile."""
+    """Every record of a file, plain or compressed. Raises BadFile."""
     for number, line in records(path):
         try:
             if isinstance(line, BadRecord):
                 raise line
-            seen = parse_line(line)
+            record = parse_line(line)
         except (BadRecord, ValueError, OverflowError) as error:
             yield SkippedLine(path, number, str(error))
             continue
-        if seen is not None:
-            yield seen
+        if record is not None:
+            yield record
 
 
 def parse_line(line: bytes) -> ResultRecord | None:
-    """One line; None where it says nothing of its own. OONI's are judged here, for they hold no verdict of ours."""
+    """The record of a line, None for a header or a repeated measurement. OONI's are judged now. Raises BadRecord."""
     row: ResultLine = decode(line, ResultLine)
     if row.test_name is not None:
         finished, _ = ooni.read_line(line)
@@ -184,7 +180,7 @@ def parse_line(line: bytes) -> ResultRecord | None:
 
 
 def _is_repeated(repeat: Repeat | None) -> bool:
-    """Whether another measurement says what is to be said of this one."""
+    """Whether its repeat counts in its place."""
     return repeat is not None and repeat.outcome is not None
 
 
@@ -194,7 +190,7 @@ def _record(row: ResultLine) -> ResultRecord:
     exported = row.record.measurement if row.record is not None else None
     place = exported.vantage if exported is not None else row.vantage
     listing = row.expectation or ResultListing()
-    seen = ResultRecord(
+    record = ResultRecord(
         id=bounded(row.measurement_id),
         at=epoch(row.started_at, needs_zone=True),
         target=bounded(row.target, MAX_TARGET_LENGTH),
@@ -210,6 +206,6 @@ def _record(row: ResultLine) -> ResultRecord:
         since=bounded(listing.since, 40) if listing.listed and listing.since else None,
         rules_version=bounded(row.rules_version),
     )
-    if not is_valid(seen) or not seen.target:
+    if not is_valid(record) or not record.target:
         raise BadRecord("an outcome, a method or an agreement that there is not")
-    return seen
+    return record

@@ -1,7 +1,6 @@
-"""What one vantage saw of one row over time: its states, its days, its last word. Pure.
+"""The states of one row at one vantage over time, and the share of blocked days. Pure.
 
-A service's state follows from its required targets' latest states, so it is stated anew at the end of each burst: a
-burst is over when a target is measured again, or after an hour without any.
+A service's state is derived from the latest states of its targets at the end of each burst of measurements.
 """
 
 from __future__ import annotations
@@ -19,11 +18,12 @@ from results.compare.record import FINDINGS, day_of
 from results.judge.verdict import deciding
 
 BURST_PAUSE_S = 3600.0
+"""A burst ends after this long without a measurement, or when a target is measured again."""
 BLOCKED, OPEN = 1, 0
 
 
 class RowState(msgspec.Struct, frozen=True):
-    """The state of a row at a moment."""
+    """The state of a row at a moment, seconds since 1970."""
 
     at: float
     outcome: str
@@ -34,7 +34,7 @@ class RowState(msgspec.Struct, frozen=True):
 
 
 class DayState(msgspec.Struct):
-    """One vantage, one UTC day: how many findings, how many of them blocks, and the last one."""
+    """The findings of one vantage on one UTC day."""
 
     findings: int = 0
     blocked: int = 0
@@ -49,114 +49,121 @@ class DayState(msgspec.Struct):
 
 
 class VantageTrack(msgspec.Struct):
-    """One vantage and one row: all that comparing and drawing need of the series, in a few numbers a point."""
+    """One row at one vantage, in a few numbers a measurement."""
 
     vantage: Vantage
     days: dict[str, DayState] = msgspec.field(default_factory=dict)
     """By UTC day."""
     measurements: int = 0
-    """All that say something: an offline machine's do not."""
+    """Without those of an offline machine."""
     last_at: float | None = None
-    """When the last of them was."""
+    """The newest of them, seconds since 1970."""
     finding: RowState | None = None
-    """The last state that is a finding."""
+    """The last state in FINDINGS."""
     doubt: RowState | None = None
-    """The last that is none."""
+    """The last that is not."""
     offline_at: float | None = None
     restricted_at: float | None = None
     since: str | None = None
-    """Since when the register lists it, as the newest measurement that knows says."""
+    """The date since which the register lists it, by the newest measurement."""
     times: array[float] = msgspec.field(default_factory=lambda: array("d"))
     states: array[int] = msgspec.field(default_factory=lambda: array("b"))
     """BLOCKED or OPEN (reachable, or denied by the service itself) at each of `times`, oldest first."""
     targets: dict[str, float] = msgspec.field(default_factory=dict)
-    """Each required target's last finding."""
+    """Required target -> its last finding."""
 
-    def add(self, point: RowState) -> None:
-        """The next state."""
-        day = self.days.setdefault(day_of(point.at), DayState())
-        if point.outcome not in FINDINGS:
-            self.doubt = point
-            day.last = day.last or point
+    def add(self, state: RowState) -> None:
+        """Append the next state."""
+        day = self.days.setdefault(day_of(state.at), DayState())
+        if state.outcome not in FINDINGS:
+            self.doubt = state
+            day.last = day.last or state
             return
-        self.finding = day.last = point
+        self.finding = day.last = state
         day.findings += 1
-        day.blocked += point.outcome == "blocked"
-        if point.outcome != "down":
-            self.times.append(point.at)
-            self.states.append(BLOCKED if point.outcome == "blocked" else OPEN)
+        day.blocked += state.outcome == "blocked"
+        if state.outcome != "down":
+            self.times.append(state.at)
+            self.states.append(BLOCKED if state.outcome == "blocked" else OPEN)
 
-    def count(self, moment: RowMeasurement) -> None:
-        """One measurement, whatever state follows from it."""
-        if moment.restricted:
-            self.restricted_at = moment.at
-        if moment.outcome == "offline":
-            self.offline_at = moment.at
+    def count(self, measurement: RowMeasurement) -> None:
+        """Count one measurement."""
+        if measurement.restricted:
+            self.restricted_at = measurement.at
+        if measurement.outcome == "offline":
+            self.offline_at = measurement.at
             return
         self.measurements += 1
-        day = self.days.setdefault(day_of(moment.at), DayState())
+        day = self.days.setdefault(day_of(measurement.at), DayState())
         day.measurements += 1
-        day.last_at = self.last_at = moment.at
-        self.since = moment.since or self.since
-        if moment.required and moment.outcome in FINDINGS:
-            self.targets[moment.target] = moment.at
+        day.last_at = self.last_at = measurement.at
+        self.since = measurement.since or self.since
+        if measurement.required and measurement.outcome in FINDINGS:
+            self.targets[measurement.target] = measurement.at
 
 
 def tracks(row: IndexRow, within_s: float) -> list[VantageTrack]:
-    """Each vantage's track of a row, read to its end."""
+    """The track of each vantage of a row."""
     return [_track(series, row.is_service, within_s) for series in row.series]
 
 
 def _track(series: VantageSeries, is_service: bool, within_s: float) -> VantageTrack:
     track = VantageTrack(series.vantage)
-    moments = _counted(series.moments, track)
-    for point in _service_states(moments, within_s) if is_service else map(_state, moments):
-        track.add(point)
+    measurements = _counted(series.measurements, track)
+    for state in _service_states(measurements, within_s) if is_service else map(_state, measurements):
+        track.add(state)
     return track
 
 
-def _counted(moments: Iterable[RowMeasurement], track: VantageTrack) -> Iterator[RowMeasurement]:
-    for moment in moments:
-        track.count(moment)
-        if moment.outcome != "offline":
-            yield moment
+def _counted(measurements: Iterable[RowMeasurement], track: VantageTrack) -> Iterator[RowMeasurement]:
+    for measurement in measurements:
+        track.count(measurement)
+        if measurement.outcome != "offline":
+            yield measurement
 
 
-def _state(moment: RowMeasurement) -> RowState:
-    return RowState(moment.at, moment.outcome, moment.method, moment.agreement, moment.confidence, moment.failing)
+def _state(measurement: RowMeasurement) -> RowState:
+    return RowState(
+        measurement.at,
+        measurement.outcome,
+        measurement.method,
+        measurement.agreement,
+        measurement.confidence,
+        measurement.failing,
+    )
 
 
-def _service_states(moments: Iterable[RowMeasurement], within_s: float) -> Iterator[RowState]:
+def _service_states(measurements: Iterable[RowMeasurement], within_s: float) -> Iterator[RowState]:
     latest: dict[str, RowMeasurement] = {}
     burst: dict[str, RowMeasurement] = {}
     begun = 0.0
-    for moment in chain(moments, (None,)):
-        if burst and (moment is None or moment.target in burst or moment.at - begun > BURST_PAUSE_S):
-            latest = {target: one for target, one in (latest | burst).items() if one.at >= begun - within_s}
-            yield from _service_state(latest, max(one.at for one in burst.values()))
+    for measurement in chain(measurements, (None,)):
+        if burst and (measurement is None or measurement.target in burst or measurement.at - begun > BURST_PAUSE_S):
+            latest = {target: entry for target, entry in (latest | burst).items() if entry.at >= begun - within_s}
+            yield from _service_state(latest, max(entry.at for entry in burst.values()))
             burst = {}
-        if moment is not None:
-            begun = moment.at
-            burst[moment.target] = moment
+        if measurement is not None:
+            begun = measurement.at
+            burst[measurement.target] = measurement
 
 
 def _service_state(latest: dict[str, RowMeasurement], at: float) -> Iterator[RowState]:
-    """The service's state, and how it is by the target that decides."""
-    chosen = deciding((one, one.required, one.outcome) for one in latest.values())
+    """The service's state, with the details of the target that decides."""
+    chosen = deciding((entry, entry.required, entry.outcome) for entry in latest.values())
     if chosen is not None:
-        failing = {one.failing for one in latest.values()} - {None}
-        point = msgspec.structs.replace(_state(chosen), at=at)
-        yield msgspec.structs.replace(point, failing=failing.pop() if len(failing) == 1 else None)
+        failing = {entry.failing for entry in latest.values()} - {None}
+        state = msgspec.structs.replace(_state(chosen), at=at)
+        yield msgspec.structs.replace(state, failing=failing.pop() if len(failing) == 1 else None)
 
 
 Z95 = 1.959963984540054
 """The normal quantile of a two-sided interval of 95%."""
 FEW_DAYS = 10
-"""Below so many vantage-days a number is called small."""
+"""Below this many vantage-days a share is marked as uncertain."""
 
 
 class BlockedShare(msgspec.Struct, frozen=True):
-    """A share of `of` vantage-days; both ends of the interval are shares too."""
+    """The blocked share of `of` vantage-days, with its 95% interval."""
 
     of: int
     share: float
@@ -169,10 +176,7 @@ class BlockedShare(msgspec.Struct, frozen=True):
 
 
 def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
-    """The score interval of a binomial share (E. B. Wilson, JASA 22, 1927); `count` may be a sum of parts of days.
-
-    ValueError for a count that is more than all, or of nothing.
-    """
+    """The score interval of a binomial share (E. B. Wilson, JASA 22, 1927). ValueError unless 0 <= count <= of."""
     if of < 1 or not 0 <= count <= of:
         raise ValueError(f"{count} of {of}")
     share = count / of
@@ -183,11 +187,8 @@ def wilson(count: float, of: int, z: float = Z95) -> tuple[float, float]:
 
 
 def share_of_days(days: list[float]) -> BlockedShare | None:
-    """The mean of each vantage-day's own share, 0 to 1; None without days.
-
-    Measurements of one vantage on one day see the same network in the same state, so together they count as one: with
-    many a day, their number would feign a certainty that is not there.
-    """
+    """The mean of the vantage-days' shares (0 to 1); None without days. A vantage-day counts once, as its measurements
+    are not independent."""
     if not days:
         return None
     count = min(sum(days), float(len(days)))

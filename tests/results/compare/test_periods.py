@@ -41,7 +41,7 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
     with index.gather([database], **period) as gathered:
         assert gathered.counts.read == len(whole)
         assert gathered.counts.outside == DAYS - len(whole)
-        found = [moment.at for row in gathered.rows("target") for one in row.series for moment in one.moments]
+        found = [m.at for row in gathered.rows("target") for series in row.series for m in series.measurements]
     assert found == [begun + day * DAY_S for day in whole]
     details = {one.at for one in load.read(database, **period)}
     assert details >= {begun + day * DAY_S for day in whole}
