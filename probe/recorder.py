@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
 from probe.failure import failure_of
 from probe.model import Observation, Role
-from probe.net.network import Network
 from probe.steps import StepSpec
 from probe.timestamps import rfc3339
+
+if TYPE_CHECKING:
+    from probe.net.network import Network
 
 
 class StepContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.dns import client
-from probe.dns.message import MAX_ANSWERS, DnsAnswer
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
-from probe.net.resolver import DnsResolver
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import CONNECTION_BYTES
 from probe.steps.tls import HANDSHAKE_BYTES
+
+if TYPE_CHECKING:
+    from probe.dns import client
+    from probe.dns.message import DnsAnswer
+    from probe.net.resolver import DnsResolver
 
 LATE_S = 0.3
 """How long after the question a second answer is still waited for: an injector's comes before the honest one."""
@@ -85,6 +88,8 @@ class AnsweredQuestion(msgspec.Struct, frozen=True):
 
 async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: str, settings: Settings) -> Observation:
     """Ask `resolver` for `about.host`; the failure is None only where an address came that may be connected to."""
+    from probe.dns import client
+
     pending = log.begin(SPEC, about)
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
@@ -108,6 +113,8 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
 
     Without `wait` only what has already arrived; with it what comes until LATE_S after each question.
     """
+    from probe.dns import client
+
     with ExitStack() as held:
         kept = log.take_kept(AnsweredQuestion)
         for answered in kept:
@@ -131,6 +138,8 @@ def _record_late(log: Log, answered: AnsweredQuestion, answer: DnsAnswer, settin
 
 
 async def _getaddrinfo(log: Log, host: str, detail: Dns) -> Dns:
+    from probe.dns.message import MAX_ANSWERS
+
     found = await log.network.getaddrinfo(host)
     return msgspec.structs.replace(
         detail, answers=tuple(Answer(type="AAAA" if ":" in a else "A", value=a) for a in found[:MAX_ANSWERS])

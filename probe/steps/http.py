@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import html
 import re
+from typing import TYPE_CHECKING
 
-from probe.http.exchange import REDIRECTS, HttpRequest, exchange
-from probe.http.wire import HttpResponse
 from probe.model import Attempt, Http, Observation
-from probe.net.streams import ByteStream, TlsStream
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import PACKET_BYTES
 from probe.target import authority
+
+if TYPE_CHECKING:
+    from probe.http.exchange import HttpRequest
+    from probe.http.wire import HttpResponse
+    from probe.net.streams import ByteStream
 
 MAX_HEADERS = 200
 MAX_HEADER_VALUE = 4096
@@ -70,6 +72,10 @@ async def get(
     log: Log, about: StepContext, stream: ByteStream, url: str, request: HttpRequest, settings: Settings
 ) -> Observation:
     """Send `request` and read the answer up to the size cap; the stream is closed whatever comes."""
+    from probe.http.exchange import exchange
+    from probe.http.wire import HttpResponse
+    from probe.net.streams import TlsStream
+
     pending = log.begin(SPEC, about)
     got = HttpResponse()
     error: BaseException | None = None
@@ -93,6 +99,8 @@ async def get(
 
 def request_for(attempt: Attempt, settings: Settings) -> tuple[str, HttpRequest]:
     """The URL of an attempt, https where its scheme is no web page's, and the GET that a browser would send for it."""
+    from probe.http.exchange import HttpRequest
+
     scheme = attempt.scheme if attempt.scheme in SPEC.schemes else "https"
     name, path = attempt.server_name or attempt.host, attempt.request_path or "/"
     host = authority(scheme, name, attempt.port)
@@ -102,6 +110,8 @@ def request_for(attempt: Attempt, settings: Settings) -> tuple[str, HttpRequest]
 
 def detail_of(url: str, got: HttpResponse) -> Http:
     """The record of what an exchange got, whole or not."""
+    from probe.http.exchange import REDIRECTS
+
     if got.status is None:
         return Http(url=url, received=got.received, curve=got.whole_curve())
     location = got.header("location") if got.status in REDIRECTS else None
@@ -123,6 +133,8 @@ def detail_of(url: str, got: HttpResponse) -> Http:
 
 def title_of(body: bytes, content_type: str) -> str | None:
     """The page's title in its own character set, white space folded, printable; None where there is none."""
+    import html
+
     found = TITLE.search(body[:LOOKED_AT])
     if found is None:
         return None

@@ -13,12 +13,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import certifi
 import msgspec
 
 from probe.failure import CERTIFICATE_FAILURES, Malformed, PrivateAddress, ProxyUnusable
-from probe.http import http3
-from probe.http.wire import HttpResponse
 from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, is_public, literal
 from probe.recorder import Log, StepContext
@@ -90,6 +87,9 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
 
 async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, settings: Settings) -> None:
     """Record one exchange over the connection as an `http` step; its body is cut at the size cap."""
+    from probe.http import http3
+    from probe.http.wire import HttpResponse
+
     url, request = http.request_for(wanted, settings)
     pending = log.begin(http.SPEC, about)
     got = HttpResponse()
@@ -105,6 +105,7 @@ async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, 
 
 
 def _connection(server_name: str, verify: bool, settings: Settings) -> QuicConnection:
+    import certifi
     from aioquic.quic.configuration import QuicConfiguration
     from aioquic.quic.connection import QuicConnection
 

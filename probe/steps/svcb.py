@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.dns import client
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Observation, Svcb
-from probe.net import resolver as resolvers
 from probe.net.address_policy import literal
-from probe.net.resolver import DnsResolver
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import StepSpec
@@ -24,6 +21,7 @@ from probe.steps.dns import QUESTION_BYTES
 
 if TYPE_CHECKING:
     from probe.dns.message import DnsAnswer
+    from probe.net.resolver import DnsResolver
 
 ALPN_PARAMETER, ECH_PARAMETER = 1, 5
 ECH_VERSION = 0xFE0D
@@ -40,6 +38,8 @@ SPEC = StepSpec(
 
 async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings) -> None:
     """Ask the first nameserver of each of this network's resolvers that can be asked."""
+    from probe.net import resolver as resolvers
+
     candidates = [resolvers.parse(text)[0] for text in settings.resolvers]
     usable = [one for one in candidates if one.transport != "getaddrinfo"]
     if literal(host) is None and "." in host:
@@ -48,6 +48,8 @@ async def ask_each(log: Log, host: str, hop: int, port: int, settings: Settings)
 
 async def ask(log: Log, host: str, hop: int, port: int, resolver: DnsResolver, settings: Settings) -> Observation:
     """Ask `resolver` for the HTTPS record of `host`; the failure is None also where there is no such record."""
+    from probe.dns import client
+
     pending = log.begin(SPEC, StepContext(role="main", hop=hop, host=host))
     detail = Svcb(resolver=resolver.text)
     # RFC 9460 section 9.1: a port of its own is part of the name.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from probe.failure import PrivateAddress
 from probe.model import Observation, Tcp
 from probe.net.address_policy import family_of, is_public, literal
-from probe.net.streams import ByteStream
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
+
+if TYPE_CHECKING:
+    from probe.net.streams import ByteStream
 
 PACKET_BYTES = 60
 """An empty packet with its headers."""

@@ -7,14 +7,17 @@ import contextlib
 import hashlib
 import ssl
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Observation, Tls
 from probe.net.address_policy import literal
-from probe.net.streams import ByteStream, TlsStream, client_context
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
+
+if TYPE_CHECKING:
+    from probe.net.streams import ByteStream, TlsStream
 
 ALPN = ("h2", "http/1.1")
 VALID = 0
@@ -56,6 +59,8 @@ async def handshake(
 
     The stream is closed, and None given, where that failed.
     """
+    from probe.net.streams import TlsStream, client_context
+
     verify = server_name == about.host
     pending = log.begin(SPEC, about)
     secured = TlsStream(stream, client_context(settings.ca_file, verify=verify, alpn=ALPN), server_name)
@@ -76,6 +81,8 @@ async def handshake(
 @lru_cache(maxsize=4)
 def client_hello(ca_file: str | None) -> bytes:
     """The TLS record that a handshake with a target begins with."""
+    from probe.net.streams import client_context
+
     outgoing = ssl.MemoryBIO()
     context = client_context(ca_file, verify=True, alpn=ALPN)
     tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="www.example.com")

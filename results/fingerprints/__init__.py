@@ -7,7 +7,6 @@ ooni/blocking-fingerprints threads and zapret tools, written anew as facts.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from importlib import resources
@@ -142,6 +141,8 @@ def _placed(file: FingerprintFile) -> FingerprintFile:
 @lru_cache(maxsize=1)
 def builtin_set() -> CompiledSet:
     """Our own set, from this folder."""
+    import tomllib
+
     found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
     return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in found)
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.dns.client import _parse, query_for
+from probe.dns.message import MAX_ANSWERS
 from probe.measure import measure
 from probe.model import Observation
 from probe.net import resolver as resolvers
@@ -172,7 +173,7 @@ def many(count: int) -> zone.Behaviour:
 async def test_of_four_thousand_records_a_bounded_number_is_kept(net: LabNetwork) -> None:
     seen = await ask(net, "tcp", many(4000))
     assert seen.failure is None
-    assert len(seen.detail.answers) == step.MAX_ANSWERS
+    assert len(seen.detail.answers) == MAX_ANSWERS
 
 
 async def test_of_five_thousand_records_the_addresses_among_them_are_kept_bounded(net: LabNetwork) -> None:
@@ -187,7 +188,7 @@ async def test_of_five_thousand_records_the_addresses_among_them_are_kept_bounde
 
     seen = await at_most(20, ask(net, "tcp", answer))
     assert seen.failure is None
-    assert len(seen.detail.answers) == step.MAX_ANSWERS
+    assert len(seen.detail.answers) == MAX_ANSWERS
 
 
 Answering = Callable[[bytes], list[bytes]]
