@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import ssl
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from probe.failure import CERTIFICATE_FAILURES
@@ -76,19 +74,6 @@ async def handshake(
         raise
     detail = _detail(secured, server_name, verify, error)
     return pending.end(detail, error, code=detail.alert), None if error else secured
-
-
-@lru_cache(maxsize=4)
-def client_hello(ca_file: str | None) -> bytes:
-    """The TLS record that a handshake with a target begins with."""
-    from probe.net.streams import client_context
-
-    outgoing = ssl.MemoryBIO()
-    context = client_context(ca_file, verify=True, alpn=ALPN)
-    tls = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="www.example.com")
-    with contextlib.suppress(ssl.SSLWantReadError):
-        tls.do_handshake()
-    return outgoing.read()
 
 
 def _detail(secured: TlsStream, server_name: str, verify: bool, error: BaseException | None) -> Tls:

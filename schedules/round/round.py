@@ -14,11 +14,9 @@ import msgspec
 from probe import reference_sites
 from probe.model import Measurement, Target
 from probe.net.concurrency import FLOOR, Pace
-from probe.net.ja4 import ja4
 from probe.net.limits import open_target_limit
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
-from probe.steps.tls import client_hello
 from probe.timestamps import rfc3339
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.location.location import Locator, MovementWatch
@@ -133,13 +131,11 @@ class Round:
         started_at = rfc3339(self._session.network.now())
         report = await reference_sites.check(self._session)
         location = self._progress.location
-        fingerprint = ja4(client_hello(self._session.settings.ca_file))
-        looks = f"to a censor our TLS handshakes look like {fingerprint} (JA4), which is no browser's"
         record = RoundRecord(
             id=self._session.network.token(),
             started_at=started_at,
             network=report.state,
-            evidence=(*report.evidence, *report.facts.sentences, *location.sentences, looks),
+            evidence=(*report.evidence, *report.facts.sentences, *location.sentences),
             asn_source=location.asn_source,
         )
         self._budget.add(report.measurements)
