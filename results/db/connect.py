@@ -152,7 +152,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
 
 
 def _for_its_owner_alone(path: Path) -> None:
-    """Make a new file that nobody else may read, whatever folder it is in; one that is there stays as it is."""
+    """Create a file that only its owner can read; an existing file keeps its mode."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError:
@@ -177,7 +177,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def _way_out(error: Exception, path: Path) -> str | None:
-    """What to do about an error of SQLite's, None where that is no fault of the file."""
+    """What to do about an SQLite error; None if the file is not the cause."""
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < FULL_BYTES:
         code = sqlite3.SQLITE_FULL  # SQLite says so only of the database itself, not of the files beside it

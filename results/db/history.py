@@ -1,4 +1,4 @@
-"""When each target was measured last and what was said of it, for the schedule."""
+"""Earlier measurements of a target: the last ones, their outcomes, and those recorded by other vantages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people are to be told: kept until they are, each change once, through every restart."""
+"""The notification queue: each change is stored once and kept until every recipient has received it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WHERE u.receiver = ? ORDER BY n.at, n.number
 
 
 class PastVerdict(msgspec.Struct, frozen=True):
-    """What was said of a target at one measurement."""
+    """The verdict on a target at one measurement, and what the register said then."""
 
     id: str
     at: str
@@ -54,7 +54,7 @@ class PastVerdict(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell: `key` by which it is told once, `what` kind of thing, when it came about, and the sentence."""
+    """One notification: `key` identifies it, `what` is its kind, `at` when it happened, `said` the sentence."""
 
     key: str
     what: str
@@ -66,7 +66,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """Someone who is told, and how that went: since when, told last when, failures in a row, not again before when."""
+    """A recipient: enrolled since, last delivery, consecutive failures, and the earliest time of the next try."""
 
     name: str
     since: str
@@ -76,15 +76,14 @@ class Receiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def recent_verdicts(db: Database, target: str, vantage: str, path: str, until: str, limit: int) -> list[PastVerdict]:
-    """What was said of a target by one path of a vantage, not after `until`, newest first, on the network that it was
-    on last; what was repeated at once counts once."""
+    """The verdicts on a target by one path of a vantage until `until`, newest first, on the network it was on last;
+    a measurement and its immediate repeat count once."""
     values = {"target": target, "name": vantage, "path": path, "until": until, "limit": limit}
     return [PastVerdict(*row) for row in db.execute(RECENT_VERDICTS, values)]
 
 
 def enrol(store: Store, names: Collection[str], now: str) -> None:
-    """Those of these names who are new are told what comes about from now on; others are struck off, and what waited
-    for them."""
+    """Add new recipients, who get what happens from now on; remove all others and what waited for them."""
     known = {row[0] for row in store.db.execute("SELECT name FROM receivers")}
     if known == set(names):
         return
@@ -96,7 +95,7 @@ def enrol(store: Store, names: Collection[str], now: str) -> None:
 
 
 def queue(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collection[str]]) -> int:
-    """Keep what is new of these for every receiver that wants its kind and was there by then; how many were new."""
+    """Store new notices for every recipient that wants the kind and was enrolled by then; returns how many were new."""
     since = dict(store.db.execute("SELECT name, since FROM receivers").fetchall())
     new = 0
     with store.writing():
@@ -115,24 +114,24 @@ def queue(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collecti
 
 
 def known(db: Database, key: str) -> bool:
-    """Whether this has been kept or told before."""
+    """Whether a notice with this key was stored before."""
     return db.execute("SELECT 1 FROM notices WHERE key = ?", [key]).fetchone() is not None
 
 
 def waiting(db: Database, receiver: str) -> list[Notice]:
-    """What a receiver has not been told yet, oldest first."""
+    """The notices not yet delivered to a recipient, oldest first."""
     rows = db.execute(WAITING, [receiver])
     return [Notice(number=number, key=key, what=what, at=at, said=said) for number, key, what, at, said in rows]
 
 
 def waiting_counts(db: Database) -> dict[str, int]:
-    """Receiver -> how many notices wait."""
+    """Recipient -> number of waiting notices."""
     query = "SELECT r.name, count(u.notice) FROM receivers r LEFT JOIN untold u ON u.receiver = r.name GROUP BY r.name"
     return dict(db.execute(query).fetchall())
 
 
 def receivers(db: Database) -> list[Receiver]:
-    """Everyone who is told, by name."""
+    """Every recipient, by name."""
     rows = db.execute("SELECT name, since, told_at, failures, not_before FROM receivers ORDER BY name")
     names = Receiver.__struct_fields__
     return [Receiver(**dict(zip(names, row, strict=True))) for row in rows]
@@ -151,7 +150,7 @@ def claim(store: Store, receiver: Receiver, not_before: str) -> bool:
 
 
 def mark_delivered(store: Store, receiver: str, notices: Iterable[Notice], now: str) -> None:
-    """These were told."""
+    """Record that these notices were delivered."""
     with store.writing():
         for notice in notices:
             store.db.execute("DELETE FROM untold WHERE receiver = ? AND notice = ?", [receiver, notice.number])
@@ -161,7 +160,7 @@ def mark_delivered(store: Store, receiver: str, notices: Iterable[Notice], now: 
 
 
 def forget(store: Store, before: str) -> int:
-    """Let go of what came about before then, told or not; how many that nobody was told in all that time."""
+    """Delete notices older than `before`; returns how many of them were never delivered."""
     untold = "SELECT count(*) FROM untold u JOIN notices n ON n.number = u.notice WHERE n.at < ?"
     if store.db.execute("SELECT 1 FROM notices WHERE at < ? LIMIT 1", [before]).fetchone() is None:
         return 0

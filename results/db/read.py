@@ -150,7 +150,7 @@ def _is_place(db: Database, given: Mapping[str, str]) -> bool:
 
 
 def line_of(row: Sequence[Any]) -> dict[str, Any]:
-    """The documented line from a row of COLUMNS; what stands in the row after these is the caller's."""
+    """The documented line from a row that begins with COLUMNS."""
     measurement = Measurement(
         id=row[0],
         started_at=row[1],

@@ -109,7 +109,7 @@ def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, 
 
 
 def _delete(store: Store, before: str, vantage: str | None, batch: int) -> Iterator[int]:
-    """Delete what is older, the oldest first, so many at a time; yields how many."""
+    """Delete older measurements, oldest first, in batches; yields the size of each batch."""
     while True:
         with store.writing():
             numbers = store.db.execute(OLDEST, [before, vantage, vantage, batch]).fetchall()

@@ -11,7 +11,7 @@ UNUSED = ("numpy", "pandas")
 
 @contextmanager
 def _hidden(names: tuple[str, ...]) -> Iterator[None]:
-    """To whoever imports them meanwhile they are not installed; what is loaded already stays."""
+    """Make these modules appear not installed, except those already loaded."""
     absent = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type] # None: Python's own sign for it
     try:

@@ -158,8 +158,8 @@ class Store:
         """How `target` failed on this network by this path since it was last reachable, oldest first, before a UTC
         time.
 
-        Of many only the newest are told, and the oldest of an unbroken run of the same. What was measured again at once
-        counts once, so a repeat leaves the measurement that it repeats out.
+        At most the REMEMBERED newest are returned, and the oldest of an unbroken run of the same method. A measurement
+        that was repeated immediately is left out.
         """
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
         rows = self.db.execute(HISTORY, values)

@@ -1,4 +1,4 @@
-"""What waits to be sent to a hub: at least once, in its order, and kept where the hub refuses it."""
+"""The upload queue of a hub: at least once, in order; refused records are kept."""
 
 from __future__ import annotations
 
@@ -78,9 +78,9 @@ def hub_at(db: Database, url: str) -> UploadHub | None:
 
 
 def queue(store: Store, url: str, vantage: str) -> int:
-    """Put in the outbox what `vantage` has measured since it was last looked at; how many that is.
+    """Queue what `vantage` has measured since the last call; returns how many records.
 
-    What is of this machine's own network, a host without a dot or at a private address, is nobody else's business.
+    Targets on this machine's own network (hosts without a dot, private addresses) are never queued.
     """
     hub = hub_at(store.db, url)
     if hub is None:
@@ -102,7 +102,7 @@ def waiting(db: Database, url: str, most: int) -> dict[int, str]:
 
 
 def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
-    """A measurement as it is sent: under the name by which the hub knows this vantage, with nobody else's records."""
+    """A measurement as it is uploaded: under the hub's name for this vantage, without other vantages' records."""
     finished = read.finished(db, measurement_id)
     made = tuple(control for control in finished.controls if control.control_of == measurement_id)
     vantage = msgspec.structs.replace(finished.measurement.vantage, name=name)

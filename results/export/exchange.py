@@ -36,7 +36,7 @@ RECORD, HEADER = "record", "header"
 
 
 class ImportedRecord(msgspec.Struct, frozen=True):
-    """One record that was read: as it now stands in the database, and whether it is new there."""
+    """One record that was read, as now stored, and whether it is new."""
 
     finished: JudgedMeasurement
     new: bool

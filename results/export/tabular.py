@@ -87,7 +87,7 @@ def _harmless(value: Any) -> Any:
 def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, licence: str | None = None) -> int:
     """One Parquet file at `path`, the licence in its metadata too; how many rows. Raises NoParquet, OSError.
 
-    The rows pass through a file of lines beside it, so that as many as there are fit in little memory.
+    The rows pass through a temporary file of lines, so memory use does not grow with their number.
     """
     try:
         import duckdb

@@ -185,7 +185,7 @@ def refusals(http: Http) -> tuple[Match, ...]:
 
 
 def leads_to(answer: Http) -> str | None:
-    """The URL a redirect leads to; None for no redirect and for one that is no URL."""
+    """The URL a redirect leads to; None without a redirect or with an invalid one."""
     if not answer.location:
         return None
     try:

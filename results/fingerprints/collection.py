@@ -42,7 +42,7 @@ class SkippedRow(msgspec.Struct, frozen=True):
     why: str
 
 
-class SourceCounts(msgspec.Struct, frozen=True, kw_only=True):
+class ListCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What came of one list. `rows = kept + skipped`; several rows may give the same print."""
 
     source: str
@@ -62,7 +62,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
     updated: str
     """UTC, RFC 3339."""
-    sources: tuple[SourceCounts, ...]
+    sources: tuple[ListCounts, ...]
     prints: tuple[Fingerprint, ...]
 
 
@@ -169,7 +169,7 @@ def _take(
     content: tuple[str, str],
     prints: dict[tuple[str, str, str, str], Fingerprint],
     problems: list[SkippedRow],
-) -> SourceCounts:
+) -> ListCounts:
     text, sha256 = content
     format_ = _format(name, text)
     rows = kept = false_positives = 0
@@ -190,7 +190,7 @@ def _take(
             prints.setdefault((one.where, one.how, one.pattern, one.scope), one)
     if not kept:
         raise FingerprintError(f"{name}: none of {rows} rows could be read; is it {format_.NAME}?")
-    return SourceCounts(
+    return ListCounts(
         source=name,
         format=format_.NAME,
         false_positives=false_positives,

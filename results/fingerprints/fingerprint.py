@@ -22,7 +22,7 @@ Scope = Literal["nat", "isp", "prod", "inst", "vbw", "fp", "unknown"]
 MatchKind = Literal["full", "prefix", "contains", "regexp"]
 
 MAX_PATTERN = 65_536
-"""Characters of a pattern that is no regexp: some lists hold whole pages."""
+"""Characters of a plain pattern: some lists hold whole pages."""
 MIN_PATTERN = 4
 MIN_PROOF_LENGTH = 8
 """A pattern shorter than this is found by chance too often to prove anything."""
@@ -48,7 +48,7 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     how: MatchKind
     pattern: str
     countries: tuple[str, ...] = ()
-    """ISO 3166; ZZ where the list says that nobody knows."""
+    """ISO 3166; ZZ: unknown."""
     sure: int = 5
 
     @property

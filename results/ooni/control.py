@@ -1,7 +1,7 @@
-"""What OONI's test helper saw, as a control measurement: failures and statuses, and no more than that.
+"""OONI's test helper as a control measurement: it records failures and statuses only.
 
-It is asked for the same URL and the same addresses at the same time. Its answer is the one at the end of the redirects
-it followed, of which nothing is recorded, so that it stands beside the end of ours.
+The helper requests the same URL and addresses at the same time. It records only the end of the redirects it followed,
+which is compared with the end of ours.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _steps(control: OoniControl, of: Measurement) -> list[Step]:
 
 
 def _answer(control: OoniControl, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:
-    """The helper's answer; where it failed, that is told only if the steps before it do not tell it already."""
+    """The helper's answer; its failure only if no earlier step already records it."""
     said = control.http_request
     if said is None:
         return []

@@ -1,7 +1,7 @@
 """Our measurements in OONI's data format 0.2.0, as web_connectivity 0.5.
 
-The main course stands in OONI's own lists. Follow-ups stand in `x_reachprobe_follow_ups`, lists of the same shape, as
-OONI's `x_doh` has them; controls in full in `x_reachprobe_controls`, and the first one also as OONI's `control`. What
+The main steps are in OONI's own lists, follow-ups in `x_reachprobe_follow_ups`, lists of the same shape, like OONI's
+`x_doh`; controls in full in `x_reachprobe_controls`, and the first one also as OONI's `control`. What
 OONI has no place for is each entry's `x_reachprobe`, and that of the test keys, from which `restoring` makes the very
 same records again.
 
@@ -259,7 +259,7 @@ def _input(measurement: Measurement) -> str:
 
 
 def _annotations(finished: JudgedMeasurement) -> dict[str, str]:
-    """What was concluded, for whoever reads OONI's keys alone; all of them text, as OONI has it."""
+    """The verdict for readers of OONI's keys only; all values are text, as in OONI."""
     verdict, vantage = finished.verdict, finished.measurement.vantage
     told = {
         "outcome": verdict.outcome,

@@ -1,8 +1,7 @@
 """Registers: the lists of what a government says should be blocked.
 
-One file per format (each module here with a `FORMAT`), `records` for what a format yields, `names` for how
-names and URLs are compared, `schema` for the tables, `importing` for a file's way into them, `history` for what was
-in force when. Look-ups are in `results.registers.expectation`.
+`formats` (one module each) read files, `records` are what they yield, `names` parses and compares names and URLs,
+`importing` and `staging` store a version, `history` keeps what was in force when, `expectation` looks targets up.
 """
 
 from __future__ import annotations

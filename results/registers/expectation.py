@@ -1,4 +1,4 @@
-"""What the registers say about a target at a moment.
+"""What the registers say about a target at a given time, also in plain words.
 
 A look-up asks the database by name, parent names, URL hash, address and subnet; it resolves nothing and holds no
 register in memory. Strongest first: the URL itself, the name, a mask over it, an https URL on its host, an address, a

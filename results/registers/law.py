@@ -35,7 +35,7 @@ def meaning(basis: str | None) -> str | None:
 
 
 def by_entry_type(entry_type: str | None, authority: str | None, number: str | None) -> str | None:
-    """The article for an entry of dump.xml, as `149-FZ 15.4`; None for an entry type nobody has described."""
+    """The article for an entry of dump.xml, as `149-FZ 15.4`; None for an undocumented entry type."""
     authority, number = authority or "", number or ""
     if entry_type == "1":
         if authority == "Роскомнадзор" and number.strip().endswith("-СОБ"):

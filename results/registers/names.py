@@ -1,4 +1,4 @@
-"""How names, URLs and addresses of registers and targets are compared. Pure; resolves nothing.
+"""Parsing and comparing names, URLs and addresses of registers and targets. Pure; resolves nothing.
 
 Registers hold names in every spelling (upper case, Cyrillic and xn-- forms, trailing dots, `http:/\\` before them,
 commas for dots, soft hyphens, ports). Both sides of every comparison go through the same functions.

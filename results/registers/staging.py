@@ -1,4 +1,4 @@
-"""Rows of one register version into temporary tables, in batches. The register's own tables are only read."""
+"""Staging a register version in temporary tables, in batches, and storing it in one transaction."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _url_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[int, int]]
 
 
 class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a version beside its rows. `updated` stands in for the moment the files say, `now` for both."""
+    """A version without its rows; `updated` replaces the time that the files state, `now` is used without either."""
 
     name: str
     country: str

@@ -51,7 +51,7 @@ _KINDS = """SELECT e.block_type, d.authority, e.basis, count(*)
 
 
 def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]) -> list[Statistics]:
-    """Every stored register, by name; `max_age_days` says of each how old it may be."""
+    """Every stored register, by name; `max_age_days` gives the age in days from which each is stale."""
     conn = db.conn
     found = []
     for number, name, country, format_, at, *counts, versions, first in conn.execute(_NEWEST).fetchall():

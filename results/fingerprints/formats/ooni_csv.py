@@ -1,7 +1,7 @@
 """OONI's fingerprints_http.csv and fingerprints_dns.csv (github.com/ooni/blocking-fingerprints, Readme.md).
 
 UTF-8, a header row, the columns of both files the same. A pattern may hold a whole page, so fields are long and span
-lines. `scope` may be empty or a stray word; `injb` is a benign injection, a router's own page, and so is no block.
+lines. `scope` may be empty or a stray word; `injb` (a benign injection) is a false positive.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _decoded(line: bytes) -> str:
-    """CP1251, or UTF-8 where somebody converted it: Cyrillic in CP1251 is not valid UTF-8."""
+    """CP1251, or UTF-8 in converted copies: Cyrillic in CP1251 is not valid UTF-8."""
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
