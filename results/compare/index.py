@@ -17,6 +17,7 @@ from results.compare.databases import OutsidePeriod
 from results.compare.record import VANTAGE_FIELDS, ResultRecord, day_of
 from results.compare.sources import read
 from results.export.exchange import SkippedLine
+from results.judge.rules import is_in_force
 
 RowKind = Literal["service", "target"]
 CACHE_KIB = 24 * 1024
@@ -26,9 +27,9 @@ FIELDS = ("at", "target", "service", "required", "name", "country", "asn", "netw
           "agreement", "confidence", "failing", "restricted", "since", "rules_version")  # fmt: skip
 TABLE = f"CREATE TABLE seen (id TEXT PRIMARY KEY, {', '.join(FIELDS)})"
 IS_BETTER = (
-    "(excluded.agreement <> 'undecided', excluded.rules_version, "
+    "(excluded.agreement <> 'undecided', is_in_force(excluded.rules_version), excluded.rules_version, "
     + ", ".join(f"ifnull(excluded.{field}, '')" for field in FIELDS)
-    + ") > (agreement <> 'undecided', rules_version, "
+    + ") > (agreement <> 'undecided', is_in_force(rules_version), rules_version, "
     + ", ".join(f"ifnull({field}, '')" for field in FIELDS)
     + ")"
 )
@@ -151,6 +152,7 @@ def gather(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
             f"PRAGMA temp_store = FILE; {TABLE};"
         )
+        connection.create_function("is_in_force", 1, is_in_force, deterministic=True)
         for source in sources:
             records = _in_period(read(source, since=since, until=until), counts, since, until, now)
             connection.executemany(INSERT, map(_values, records))

@@ -20,6 +20,7 @@ from probe.model import Vantage
 from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, EnforcementInput, ListingEntry, enforcement
 from results.compare.record import VANTAGE_FIELDS, comparable_vantage
+from results.judge.rules import is_in_force
 from results.report.load import MeasurementDetail, read, versions
 
 CACHE_KIB = 32 * 1024
@@ -28,9 +29,12 @@ BINS_PER_DECADE = 40
 FIELDS = ("at", "target", "service", *VANTAGE_FIELDS, "outcome", "method", '"trigger"', "confidence", "rules",
           "evidence", "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
 VANTAGE_COLUMNS = ", ".join(VANTAGE_FIELDS)
-PRECEDENCE = ("rules_version", "entries", "evidence", "outcome", "at")
+PRECEDENCE = (
+    "is_in_force({}rules_version)",
+    *(f"ifnull({{}}{field}, '')" for field in ("rules_version", "entries", "evidence", "outcome", *FIELDS)),
+)
 """Of two records under one id the one that comes later by these counts, whichever was read first."""
-IS_BETTER = "({}) > ({})".format(*(", ".join(f"{side}{field}" for field in PRECEDENCE) for side in ("excluded.", "")))
+IS_BETTER = "({}) > ({})".format(*(", ".join(field.format(side) for field in PRECEDENCE) for side in ("excluded.", "")))
 INSERT = f"""
 INSERT INTO details VALUES ({", ".join("?" * (len(FIELDS) + 1))})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {IS_BETTER}
@@ -174,6 +178,7 @@ def gather_details(
             f"CREATE TABLE steps (id TEXT, place INTEGER, {VANTAGE_COLUMNS}, step TEXT, bin INTEGER,"
             " PRIMARY KEY (id, place));"
         )
+        connection.create_function("is_in_force", 1, is_in_force, deterministic=True)
         known: dict[str, set[float]] = defaultdict(set)
         for source in sources:
             for register, at in versions(source):

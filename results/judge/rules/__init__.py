@@ -81,3 +81,8 @@ def rules_version() -> str:
     """A digest of what rules and signals declare. The letter sorts it after the dates of earlier versions."""
     content = msgspec.json.encode((rules(), declared()), order="deterministic")
     return "r" + hashlib.sha256(content).hexdigest()[:12]
+
+
+def is_in_force(version: str) -> bool:
+    """Whether a verdict of that version of the rules was made by these rules."""
+    return version == rules_version()

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results.compare.differences import FIRST_KIND
 from results.compare.record import FINDINGS
-from tests.results.compare.rows import compared, outcomes, row, write
+from results.judge.rules import rules_version
+from tests.results.compare.rows import compared, only, outcomes, row, write
+from tests.results.report.reports import summary_of
 
 PLACES = (
     {"name": "home", "asn": 12389},
@@ -52,6 +56,35 @@ def test_the_order_of_sources_and_how_they_are_cut_up_do_not_matter(
     cut = files(tmp_path, found, parts)
     chance.shuffle(cut)
     assert compared(*cut, *cut[:1], by=by) == whole
+
+
+VERSIONS = (rules_version(), "2026-11-26", "r000000000000", "rffffffffffff")
+
+
+@pytest.mark.parametrize("versions", list(permutations(VERSIONS)))
+def test_of_one_measurement_the_verdict_by_the_rules_in_force_counts(tmp_path: Path, versions: tuple[str, ...]) -> None:
+    made = {
+        version: row(
+            "blocked" if version == rules_version() else "reachable", measurement_id="one", rules_version=version
+        )
+        for version in versions
+    }
+    sources = [write(tmp_path / f"{n}.jsonl", [made[version]]) for n, version in enumerate(versions)]
+    assert outcomes(only(*sources)) == {"home-fibre": "blocked"}
+    assert summary_of(*sources).rules_versions == (rules_version(),)
+
+
+@pytest.mark.parametrize("versions", list(permutations(VERSIONS[1:])))
+def test_of_two_verdicts_by_other_rules_the_greater_version_counts(tmp_path: Path, versions: tuple[str, ...]) -> None:
+    outcome = {"2026-11-26": "reachable", "r000000000000": "down", "rffffffffffff": "blocked"}
+    sources = [
+        write(
+            tmp_path / f"{n}.jsonl",
+            [row(outcome[version], measurement_id="one", rules_version=version, agreement="open")],
+        )
+        for n, version in enumerate(versions)
+    ]
+    assert outcomes(only(*sources)) == {"home-fibre": "blocked"}
 
 
 @several
