@@ -11,29 +11,13 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.registers import sample_path, schema
+from results.registers import schema
 from results.registers.expectation import RegisterLookup
-from results.registers.formats import citizenlab, formats
+from results.registers.formats import formats
 from results.registers.importing import ImportOptions, import_register
 from results.registers.records import RegisterError
+from tests.results.registers.samples import SAMPLES
 
-OURS = b"""{"reachprobe_register":1,"name":"x","country":"RU","updated":"2017-05-08T09:00:00Z"}
-{"key":"1","block_type":"url","names":["a.com"],"urls":["https://a.com/x"],"resolved":["192.0.2.7"]}
-{"key":"2","block_type":"ip","subnets":["192.0.2.0/24"],"listed_on":"2017-05-04"}
-{"entries":2}
-"""
-"""One of our databases gives it to another."""
-WHOLE = {
-    "reachprobe": OURS,
-    "zapret-csv": 'Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4 | ::1;a.com;"https://a.com/x;y";суд;1;2016-01-01\n1.2.3.0/24;;;ФНС;1;2016-01-01\n'.encode(
-        "cp1251"
-    ),
-    "rkn-xml": sample_path().read_bytes(),
-    "uablacklist": b'{"vk.com": {"term": "14.05.2023", "reason": "x"}, "b.com": {"term": null}}',
-    "plain": b"a.com\n0.0.0.0 b.com\n*.c.org\n1.2.3.0/24\n||d.com^\nhttp://x.com/y\n",
-    "rpz": b"$ORIGIN rpz.\n@ SOA a. b. (1 2\n3 4 5)\na.com CNAME .\n*.b.com CNAME *.\n24.0.2.0.192.rpz-ip CNAME .\n",
-    "citizenlab-official": f"{citizenlab.COLUMNS}\na.com,x,GMB,,2015-04-05,0.1,AAMS,AAMS,\n".encode(),
-}
 pieces = st.one_of(
     st.binary(max_size=6),
     st.sampled_from(
@@ -63,13 +47,13 @@ pieces = st.one_of(
 cuts = st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 20), pieces), max_size=8)
 
 
-@pytest.mark.parametrize("name", sorted(WHOLE))
+@pytest.mark.parametrize("name", sorted(SAMPLES))
 @settings(deadline=None, max_examples=60)
 @given(edits=cuts, told=st.booleans())
 def test_a_damaged_file_is_read_or_refused_and_every_stored_name_can_be_looked_up(
     name: str, edits: list[tuple[int, int, bytes]], told: bool
 ):
-    content = bytearray(WHOLE[name])
+    content = bytearray(SAMPLES[name])
     for at, length, piece in edits:
         start = at % (len(content) + 1)
         content[start : start + length] = piece
@@ -96,8 +80,8 @@ def test_a_damaged_file_is_read_or_refused_and_every_stored_name_can_be_looked_u
 
 
 def test_the_files_are_whole_to_begin_with(tmp_path: Path):
-    assert WHOLE.keys() == formats().keys()
-    for name, content in WHOLE.items():
+    assert SAMPLES.keys() == formats().keys()
+    for name, content in SAMPLES.items():
         db = sqlite_utils.Database(memory=True)
         schema.create(db)
         (tmp_path / "register").write_bytes(content)

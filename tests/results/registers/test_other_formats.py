@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import sample_path
 from results.registers.expectation import RegisterLookup, explain
 from results.registers.formats import citizenlab, formats, plain, rpz, uablacklist
 from results.registers.names import subnet_text
 from results.registers.records import BadRow, ImportReport, RegisterError, TruncatedRegister
+from tests.results.registers.samples import SAMPLES
 
 Import = Callable[..., ImportReport]
 AAMS = f"""{citizenlab.COLUMNS}
@@ -176,19 +176,17 @@ ns.bad.com.rpz-nsdname CNAME .
     assert rpz.recognises(zone.encode())
 
 
-def test_every_format_is_told_from_its_content_and_by_no_other(tmp_path: Path):
-    samples = {
-        "reachprobe": b'{"reachprobe_register":1,"name":"x","country":"RU","updated":"2017-05-08T09:00:00Z"}\n',
-        "zapret-csv": b"Updated: 2016-03-10 07:00:00 +0000\n1.2.3.4;a.com;;x;1;2016-01-01\n",
-        "rkn-xml": sample_path().read_bytes(),
-        "citizenlab-official": AAMS.encode(),
-        "uablacklist": json.dumps(DECREES).encode(),
-        "plain": b"# list\n0.0.0.0 a.com\n192.0.2.0/24\n",
-        "rpz": b"$TTL 60\n@ SOA a. b. 1 2 3 4 5\na.com CNAME .\n",
-    }
-    for name, head in samples.items():
+def test_every_format_is_told_from_its_content_and_by_no_other():
+    others = [
+        ("zapret-csv", b"Updated: 2016-03-10 07:00:00 +0000\n1.2.3.4;a.com;;x;1;2016-01-01\n"),
+        ("citizenlab-official", AAMS.encode()),
+        ("uablacklist", json.dumps(DECREES).encode()),
+        ("plain", b"# list\n0.0.0.0 a.com\n192.0.2.0/24\n"),
+        ("rpz", b"$TTL 60\n@ SOA a. b. 1 2 3 4 5\na.com CNAME .\n"),
+    ]
+    for name, head in [*SAMPLES.items(), *others]:
         assert [known.name for known in formats().values() if known.recognises(head)] == [name]
-    assert samples.keys() == formats().keys()
+    assert SAMPLES.keys() == formats().keys()
 
 
 def test_a_name_of_a_whole_top_level_is_never_listed():
