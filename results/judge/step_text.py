@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from probe.model import Dns, Http, Observation, Svcb, Tls
-from probe.steps import MethodSpec, specs
+from probe.steps import specs
 from probe.text import replace_unprintable, safe
+from results.judge.failure_point import METHOD_SPECS
 
 ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
 """What a step's role is called where it is not called by its own name."""
@@ -35,14 +34,9 @@ EXPIRED, NOT_YET = 10, 9
 MAX_EVIDENCE_TEXT = 120
 
 
-@cache
-def _methods() -> dict[str, MethodSpec]:
-    return {method.name: method for spec in specs().values() for method in spec.methods}
-
-
 def method_text(method: str) -> str:
     """A method of the closed list in a few words."""
-    known = _methods().get(method)
+    known = METHOD_SPECS.get(method)
     return known.short if known is not None else method
 
 
@@ -103,7 +97,7 @@ def place(observation: Observation) -> str:
 
 def failure_text(observation: Observation, method: str | None) -> str:
     """One failed step in words, with its name, place and time."""
-    known = _methods().get(method or "")
+    known = METHOD_SPECS.get(method or "")
     how = known.says if known is not None else f"it fails ({clean(observation.failure or 'no failure')})"
     if method is None and observation.failure == "generic_timeout_error" and observation.step == "http":
         how = "the answer kept coming, too slowly to end"
@@ -124,7 +118,7 @@ def _certificate(observation: Observation) -> str:
         return "the certificate has expired"
     if code == NOT_YET:
         return "the certificate is not valid yet; is the clock right?"
-    return CERTIFICATES.get(observation.failure or "", _methods()["tls.mitm"].says)
+    return CERTIFICATES.get(observation.failure or "", METHOD_SPECS["tls.mitm"].says)
 
 
 def listed(items: tuple[str, ...], most: int = 3) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from probe.steps import default_port, schemes, specs
@@ -28,6 +30,13 @@ def test_a_step_is_named_in_no_other_file() -> None:
     paths = (path for folder in folders for path in folder.rglob("*") if path.suffix in (".py", ".toml", ".html"))
     naming = {path.relative_to(ROOT).as_posix() for path in paths if NAMED.search(path.read_bytes())}
     assert {path for path in naming if not path.startswith(OTHERS)} == FILES
+
+
+def test_what_steps_declare_is_read_without_the_network_libraries() -> None:
+    heavy = ("h11", "certifi", "httpcore", "dns", "aioquic", "aioice", "cryptography", "probe.net.network")
+    code = f"import sys, results.judge.verdict; print([name for name in {heavy!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
 
 
 def test_every_scheme_ends_with_one_step() -> None:
