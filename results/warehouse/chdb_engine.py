@@ -24,6 +24,7 @@ from results.warehouse.schema import (
     STORED_BYTES_SQL,
     WRITE_SETTINGS,
     WarehouseTable,
+    add_columns_ddl,
     all_tables,
     clickhouse_ddl,
     quoted_name,
@@ -67,6 +68,10 @@ class ChdbEngine:
             self._receive()
             for table in all_tables():
                 self.run(clickhouse_ddl(table))
+                own = f"database = currentDatabase() AND table = '{table.name}'"
+                columns = self.query(f"SELECT name FROM system.columns WHERE {own}")["name"].to_pylist()  # noqa: S608
+                for statement in add_columns_ddl(table, columns, self.dialect):
+                    self.run(statement)
         except BaseException:
             self.close()
             raise
@@ -83,7 +88,7 @@ class ChdbEngine:
             name = file.name.replace("\\", "\\\\").replace("'", "\\'")
             columns = ", ".join(map(quoted_name, table.names))
             rows = f"SELECT {columns} FROM file('{name}', 'ArrowStream')"  # noqa: S608
-            self.run(f"INSERT INTO {quoted_name(table.name)} {rows}")
+            self.run(f"INSERT INTO {quoted_name(table.name)} ({columns}) {rows}")
 
     def query(self, sql: str) -> pa.Table:
         import pyarrow as pa

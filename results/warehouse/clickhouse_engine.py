@@ -24,6 +24,7 @@ from results.warehouse.schema import (
     STORED_BYTES_SQL,
     WRITE_SETTINGS,
     WarehouseTable,
+    add_columns_ddl,
     all_tables,
     clickhouse_ddl,
     quoted_name,
@@ -114,13 +115,14 @@ class ClickhouseEngine:
         return parts, options
 
     def _prepare(self, database: str, *, must_exist: bool, replicated: bool) -> None:
-        """Create missing tables; raise WarehouseError if they `must_exist`."""
+        """Create missing tables and columns; raise WarehouseError if they `must_exist`."""
         literal = sql_literal(database, self.dialect)
         existing = self.query(f"SELECT name FROM system.tables WHERE database = {literal}").to_pylist()  # noqa: S608 a literal
         missing = [table for table in all_tables() if table.name not in {row["name"] for row in existing}]
         if missing and must_exist:
             raise WarehouseError(f"{self._url}: there is no warehouse yet; `reachprobe warehouse load` makes it")
         has_database = self.query(f"SELECT name FROM system.databases WHERE name = {literal}").num_rows  # noqa: S608 a literal
+        columns = self.query(f"SELECT table, name FROM system.columns WHERE database = {literal}").to_pylist()  # noqa: S608 a literal
         engine = REPLICATED_ENGINE if replicated else "ReplacingMergeTree"
         with self._mapped_errors():
             if not has_database:
@@ -128,6 +130,10 @@ class ClickhouseEngine:
             self._client.database = database
             for table in missing:
                 self._client.command(clickhouse_ddl(table, engine=engine))
+            for table in (table for table in all_tables() if table not in missing):
+                existing_columns = [row["name"] for row in columns if row["table"] == table.name]
+                for statement in add_columns_ddl(table, existing_columns, self.dialect):
+                    self._client.command(statement)
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import duckdb
 
 from probe.text import replace_unprintable
 from results.warehouse.errors import WarehouseError
-from results.warehouse.schema import WarehouseTable, all_tables, duckdb_ddl, quoted_name, sql_literal
+from results.warehouse.schema import WarehouseTable, add_columns_ddl, all_tables, duckdb_ddl, quoted_name, sql_literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +39,9 @@ class DuckdbEngine:
             self._connection = duckdb.connect(path, config=dict(SETTINGS))
             for table in all_tables():
                 self._connection.execute(duckdb_ddl(table))
+                columns = self._connection.execute(f"SELECT name FROM pragma_table_info('{table.name}')").fetchall()  # noqa: S608
+                for statement in add_columns_ddl(table, {name for (name,) in columns}, self.dialect):
+                    self._connection.execute(statement)
         except (duckdb.Error, OSError) as error:
             raise WarehouseError(f"{path}: {_error_text(error)}") from error
 
@@ -102,7 +105,7 @@ def _insert_sql(table: WarehouseTable, *, unique: bool) -> str:
         day = quoted_name(table.day)
         same += f" AND t.{day} BETWEEN (SELECT min({day}) FROM batch) AND (SELECT max({day}) FROM batch)"  # noqa: S608
     rows = "batch" if unique else f"(SELECT DISTINCT ON ({', '.join(key)}) * FROM batch)"  # noqa: S608
-    return f"INSERT INTO {name} SELECT * FROM {rows} b WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {same})"  # noqa: S608
+    return f"INSERT INTO {name} BY NAME SELECT * FROM {rows} b WHERE NOT EXISTS (SELECT 1 FROM {name} t WHERE {same})"  # noqa: S608
 
 
 def _error_text(error: Exception) -> str:

@@ -7,6 +7,7 @@ Rows are never updated; duplicates are read once.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
@@ -214,6 +215,17 @@ def clickhouse_ddl(table: WarehouseTable, *, engine: str = "ReplacingMergeTree")
     key = ", ".join(map(quoted_name, table.key))
     statement = f"CREATE TABLE IF NOT EXISTS {quoted_name(table.name)} (\n    {columns}\n)"
     return f"{statement} ENGINE = {engine}{by_month}\nORDER BY ({key})"
+
+
+def add_columns_ddl(table: WarehouseTable, existing: Collection[str], dialect: str) -> list[str]:
+    """Statements that add columns which a table of an earlier version lacks."""
+    statement = f"ALTER TABLE {quoted_name(table.name)} ADD COLUMN IF NOT EXISTS"
+    return [
+        f"{statement} {quoted_name(column.name)} "
+        + (DUCKDB_TYPES[column.kind] if dialect == "duckdb" else _clickhouse_type(column) + _codec(column))
+        for column in table.columns
+        if column.name not in existing
+    ]
 
 
 def _clickhouse_type(column: WarehouseColumn) -> str:

@@ -68,3 +68,14 @@ def test_a_load_that_is_killed_again_and_again_ends_with_exact_counts(database: 
 
     assert count(url) == count(whole)
     assert of_warehouse(url) == of_database(database)
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_it_lacks(three_weeks: list[Path], tmp_path: Path) -> None:
+    url = f"chdb://{tmp_path}/w"
+    fill(url, three_weeks[0])
+    with closing(open_engine(url)) as engine:
+        engine.run("ALTER TABLE observations DROP COLUMN dns_answers")  # type: ignore[attr-defined]
+
+    fill(url, three_weeks[1])
+
+    assert count(url)["verdicts"] == 2 * 588

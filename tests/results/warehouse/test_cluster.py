@@ -128,3 +128,13 @@ def test_measurements_of_more_months_than_a_block_may_have_are_loaded(url: str, 
     assert fill(url, made) == [110]
 
     assert count(url)["verdicts"] == 110
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_it_lacks(url: str, three_weeks: list[Path]) -> None:
+    fill(url, three_weeks[0])
+    with closing(open_engine(url)) as engine:
+        engine._client.command("ALTER TABLE observations DROP COLUMN dns_answers")  # type: ignore[attr-defined]
+
+    fill(url, three_weeks[1])
+
+    assert count(url)["verdicts"] == 2 * 588

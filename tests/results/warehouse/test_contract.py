@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from results import ooni
 from results.aggregate.questions import Period
 from results.db.store import Store
 from results.export import exchange
+from results.warehouse.engine import open_engine
 from tests.results.warehouse import random_records
 from tests.results.warehouse.asked import QUESTIONS, count, fill, of_database, of_warehouse
 
@@ -108,3 +110,18 @@ def test_a_file_of_records_that_grew_is_read_on(exported: Path, three_weeks: lis
     growing.write_bytes(b"\n".join(line.strip() for line in reversed(lines)))
     assert fill(url, growing) == [588]
     assert count(url)["verdicts"] == 588
+
+
+def test_a_warehouse_of_an_earlier_version_gets_the_columns_it_lacks(three_weeks: list[Path], tmp_path: Path) -> None:
+    older, newer = f"duckdb://{tmp_path}/older.duckdb", f"duckdb://{tmp_path}/newer.duckdb"
+    for url in (older, newer):
+        fill(url, three_weeks[0])
+    with closing(open_engine(older)) as engine:
+        engine.query("ALTER TABLE observations DROP COLUMN dns_answers")
+        engine.query("ALTER TABLE verdicts DROP COLUMN evidence")
+
+    for url in (older, newer):
+        fill(url, three_weeks[1])
+
+    assert count(older) == count(newer)
+    assert of_warehouse(older) == of_warehouse(newer)
