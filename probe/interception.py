@@ -1,4 +1,4 @@
-"""Facts about the network by which nothing is blocked: whether it answers DNS in others' place, and its ways out."""
+"""Facts about the network: DNS interception, address families with a route, and the clock."""
 
 from __future__ import annotations
 
@@ -16,29 +16,26 @@ from probe.session import Session
 from probe.steps import dns
 
 WINDOW_S = 1.0
-"""How long an answer is waited for that should never come: an interceptor is near."""
+"""How long to wait for an answer that should never come; interceptors are near."""
 DNS_PORT = 53
 CLOCK_OFF_S = 60.0
-"""Servers' clocks may differ from each other by less."""
+"""Servers' clocks differ by less."""
 GARBLED = "dns_server_misbehaving"
 ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
-"""Addresses for documentation (RFC 5737, RFC 3849), for which there is a route where there is one to anywhere."""
+"""Documentation addresses (RFC 5737, RFC 3849), which only a default route covers."""
 
 
 class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """`interception`: a sentence for each sign that this network answers DNS in others' place.
-
-    `routes`: the families for which there is a way out, of those in use; None where a proxy keeps that to itself.
-    """
+    """`interception`: a sentence for each sign of it. `routes`: the address families with a route, None if unknown."""
 
     interception: tuple[str, ...] = ()
     routes: tuple[str, ...] | None = None
     clock_off_s: float | None = None
-    """By how many seconds this machine's clock is ahead of what the canaries' servers say; None where none says it."""
+    """Seconds that this machine's clock is ahead of the reference sites'; None if unknown."""
 
     @property
     def clock(self) -> str | None:
-        """A sentence where this machine's clock is wrong."""
+        """A sentence if this machine's clock is wrong."""
         if self.clock_off_s is None or abs(self.clock_off_s) < CLOCK_OFF_S:
             return None
         which = "ahead" if self.clock_off_s > 0 else "behind"
@@ -61,7 +58,7 @@ def _length(seconds: float) -> str:
 
 
 async def facts(session: Session) -> NetworkFacts:
-    """Ask what nobody could answer truly, and look at the routes. Nothing of it where a proxy resolves names."""
+    """Ask questions that have no true answer, and look at the routes; nothing if a proxy resolves names."""
     if session.network.remote_names:
         return NetworkFacts()
     made_up, intercepted, routes = await asyncio.gather(_made_up(session), _intercepted(session), _routes(session))
@@ -73,7 +70,7 @@ async def _made_up(session: Session) -> tuple[str, ...]:
     name = session.settings.no_such_name
     if not name:
         return ()
-    quick = _in_haste(session)
+    quick = _with_short_timeout(session)
     with closing(Log(session.network.token(), session.network)) as log:
         answers = await look_up(name, 0, "main", session.settings.resolvers, log, quick)
     found = dict.fromkeys(address for answer in answers for address in answer.detail.addresses)
@@ -90,7 +87,7 @@ async def _intercepted(session: Session) -> tuple[str, ...]:
     (resolver,) = parse(f"udp://{where}")
     about = StepContext(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
     with closing(Log(session.network.token(), session.network)) as log:
-        answer = await dns.ask(log, about, resolver, "A", _in_haste(session).settings)
+        answer = await dns.ask(log, about, resolver, "A", _with_short_timeout(session).settings)
     if answer.detail.rcode is None and answer.failure != GARBLED:
         return ()
     return (f"{where} runs no resolver, and a question sent to it is answered: this network intercepts DNS",)
@@ -104,7 +101,7 @@ async def _routes(session: Session) -> tuple[str, ...] | None:
 
 
 async def _has_route(network: Network, address: str) -> bool:
-    """Whether the machine would know where to send a packet to; connecting a datagram socket sends none."""
+    """Whether there is a route; connecting a datagram socket sends nothing."""
     try:
         (await network.datagrams(address, DNS_PORT)).close()
     except ProxyUnusable:
@@ -114,7 +111,7 @@ async def _has_route(network: Network, address: str) -> bool:
     return True
 
 
-def _in_haste(session: Session) -> Session:
+def _with_short_timeout(session: Session) -> Session:
     wait = min(WINDOW_S, session.settings.timeout_s)
     settings = msgspec.structs.replace(session.settings, timeout_s=wait, families=("ipv4",))
     return msgspec.structs.replace(session, settings=settings)

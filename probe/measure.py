@@ -1,4 +1,4 @@
-"""One target: look its name up, connect, handshake, fetch, hop after hop; stop at the first failure."""
+"""Measures one target: look up, connect, handshake, fetch, hop after hop; stops at the first failure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from probe.session import Session, no_follow_up
 from probe.steps import dns, schemes, svcb
 
 MAX_PASSES = 8
-"""Follow-ups come in passes, each seeing what the last one found; none needs more than this."""
+"""Passes of follow-up steps, each of which sees the results of the last."""
 
 
 async def measure(
@@ -33,7 +33,7 @@ async def measure(
     """
     log = log or Log(session.network.token(), session.network)
     with closing(log):
-        await _course(target, log, session)
+        await _redirect_chain(target, log, session)
         await dns.hear_late(log, session.settings, wait=_is_odd(log))
         for _ in range(MAX_PASSES):
             wanted = session.follow_up(_record(target, log, session, control_of))
@@ -63,7 +63,7 @@ def _record(target: Target, log: Log, session: Session, control_of: str | None) 
     )
 
 
-async def _course(target: Target, log: Log, session: Session) -> None:
+async def _redirect_chain(target: Target, log: Log, session: Session) -> None:
     """The target and every redirect behind it, each a hop; a loop or a redirect that leads nowhere ends it."""
     known: dict[str, tuple[str | None, ...]] = {}
     visited: set[tuple[str, str, int, str | None]] = set()
@@ -145,11 +145,11 @@ async def _follow(more: Lookup | Attempt, log: Log, session: Session) -> None:
 
 
 ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
-"""Asked for the controls of a measurement: made for it (`control_of` names it), or found in a record. Never raises."""
+"""Returns a measurement's control measurements, made for it (`control_of`) or recorded elsewhere; never raises."""
 
 
 def by_path(control: Session) -> ControlSource:
-    """The same target at the same moment by another path."""
+    """Measures the same target at the same moment via another path."""
 
     async def source(measurement: Measurement) -> Sequence[Measurement]:
         return (await measure_control(measurement, control),)
@@ -158,7 +158,7 @@ def by_path(control: Session) -> ControlSource:
 
 
 async def measure_control(measurement: Measurement, control: Session) -> Measurement:
-    """The measurement's target by the control's path, without follow-ups; `control_of` names the measurement."""
+    """The measurement's target via the control path, without follow-up steps."""
     return await measure(
         measurement.target,
         msgspec.structs.replace(control, follow_up=no_follow_up),

@@ -46,7 +46,7 @@ class Log:
         self._begun = 0
         self._under_way: list[StepSpec] = []
         self._changed = 0.0
-        self._kept: list[Closable] = []
+        self._held: list[Closable] = []
         self.own_addresses: set[str] = set()
         """Addresses of the volunteer that answers contained: to be removed from the whole measurement."""
 
@@ -55,24 +55,24 @@ class Log:
         return self.network.monotonic() - self._zero
 
     def quiet(self) -> tuple[bool, float]:
-        """Whether nothing but an answer to a question or a SYN is awaited, and seconds since a step began or ended."""
+        """Whether every step under way waits for one small packet, and seconds since a step began or ended."""
         return all(step.one_packet for step in self._under_way), self.elapsed() - self._changed
 
-    def keep(self, held: Closable) -> None:
-        """Hold something open for a later step; `close` sees to what no step took."""
-        self._kept.append(held)
+    def hold(self, held: Closable) -> None:
+        """Keep something open for a later step; `close` closes what no step took."""
+        self._held.append(held)
 
-    def take_kept(self, kind: type[K]) -> list[K]:
-        """What was kept of one kind, now the caller's."""
-        taken = [held for held in self._kept if isinstance(held, kind)]
-        self._kept = [held for held in self._kept if not isinstance(held, kind)]
+    def take_held(self, kind: type[K]) -> list[K]:
+        """The held objects of one kind, which the caller now owns."""
+        taken = [held for held in self._held if isinstance(held, kind)]
+        self._held = [held for held in self._held if not isinstance(held, kind)]
         return taken
 
     def close(self) -> None:
-        """Close what is still kept."""
-        for held in self._kept:
+        """Close what is still held."""
+        for held in self._held:
             held.close()
-        self._kept = []
+        self._held = []
 
     def begin(self, step: StepSpec, about: StepContext) -> Pending:
         """Start the clock of one step."""
@@ -90,7 +90,7 @@ class Pending:
         log._under_way.append(step)
 
     def end(self, detail: Any, error: BaseException | None = None, *, code: int | None = None) -> Observation:
-        """Stop the clock and keep the record; `code` stands in where the error carries no number of its own."""
+        """Stop the clock and record the observation; `code` is used if the error has no number."""
         failure = failure_of(error) if error is not None else None
         log = self._log
         log._under_way.remove(self._step)

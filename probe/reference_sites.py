@@ -1,4 +1,4 @@
-"""Is our own network fine? Asked before a round, so that a broken network is never read as a block."""
+"""Checks with reference sites whether the network works, so that a broken one is never read as a block."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from probe.steps import schemes, specs
 from probe.timestamps import epoch
 
 State = Literal["online", "restricted", "portal", "offline"]
-NOTHING = 204
+NO_CONTENT = 204
 SUCCESS = b"success"
 
 
 class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What the canaries say of the network, with one plain sentence for each."""
+    """The state of the network, with a sentence for each reference site."""
 
     state: State
     evidence: tuple[str, ...]
     measurements: tuple[Measurement, ...] = ()
     facts: NetworkFacts = NetworkFacts()
-    """What else was seen of the network, by which nothing is blocked."""
+    """Other facts about the network; no verdict depends on them."""
 
     @property
     def families(self) -> tuple[str, ...]:
-        """The families in which a canary was connected to: these are shown to work, of the others nothing is known."""
+        """The families in which a reference site accepted a connection; the others are unknown."""
         connected = [o for m in self.measurements for o in m.observations if _connected(o)]
         return tuple(sorted({o.detail.family for o in connected} - {None}))
 
 
 async def check(session: Session) -> NetworkReport:
-    """Measure every canary once. Without any configured the network counts as online, and the report says so."""
+    """Measure every reference site once; without any the network counts as online."""
     foreign, domestic = session.settings.canaries, session.settings.domestic_canaries
     if not foreign and not domestic:
         said = "no canaries are configured, so the network is taken for fine"
@@ -64,11 +64,7 @@ async def check(session: Session) -> NetworkReport:
 
 
 def clock_off(working: Iterable[Measurement]) -> float | None:
-    """By how many seconds our clock is ahead of the canaries' servers, by the median of what these say.
-
-    `Date` is when the answer was made (RFC 9110 section 6.6.1), to the second; `Age` for how long a cache kept it since
-    (RFC 9111 section 5.1).
-    """
+    """Seconds that our clock is ahead of the reference sites' (median), by Date and Age (RFC 9110, RFC 9111)."""
     found = [off for m in working for o in m.observations if o.step == "http" and (off := _off(o)) is not None]
     return median(found) if found else None
 
@@ -91,7 +87,7 @@ SiteAnswer = Literal["works", "something else answers", "no answer"]
 
 
 def answer_of(canary: Measurement) -> SiteAnswer:
-    """Whether the very canary answered, at any address: over valid TLS, or with the body that only it gives."""
+    """Whether the reference site itself answered: over valid TLS, or with its known body."""
     last_step = schemes()[canary.target.scheme].name
     reached = [o for o in canary.observations if o.step == last_step and o.failure is None]
     if any(canary.target.scheme != "http" or _is_genuine(o.detail) for o in reached):
@@ -104,16 +100,16 @@ def _connected(step: Observation) -> bool:
 
 
 def _is_genuine(answer: Http) -> bool:
-    return answer.status == NOTHING or (answer.status == 200 and (answer.body or b"").strip() == SUCCESS)
+    return answer.status == NO_CONTENT or (answer.status == 200 and (answer.body or b"").strip() == SUCCESS)
 
 
 def _is_forged(step: Observation) -> object:
-    """A certificate that is not the canary's, or a name led to a private address: a portal does either."""
+    """A wrong certificate, or a name that resolves to a private address, as behind a captive portal."""
     return step.failure == "dns_bogon_error" or (step.failure is not None and step.step == "tls" and step.detail.chain)
 
 
 def state_of(foreign: list[SiteAnswer], domestic: list[SiteAnswer]) -> State:
-    """Any foreign canary that works means online; domestic ones alone mean restricted."""
+    """A working foreign reference site means online; only domestic ones mean restricted."""
     if "works" in foreign or (not foreign and "works" in domestic):
         return "online"
     if "works" in domestic:

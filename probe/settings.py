@@ -1,4 +1,4 @@
-"""How to measure: everything the network edge is told, and nothing about what is listed or blocked."""
+"""How to measure: resolvers, reference sites, timeouts and limits."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     canaries: tuple[str, ...] = ()
     domestic_canaries: tuple[str, ...] = ()
     no_such_name: str = ""
-    """A name that cannot exist: a resolver that gives it an address makes up answers. Empty: not asked."""
+    """A name that cannot exist, to detect invented answers; empty: not asked."""
     no_resolver: str = ""
-    """ADDR[:PORT] that runs no resolver: an answer from there was written on the way. Empty: not asked."""
+    """ADDR[:PORT] that runs no resolver, to detect DNS interception; empty: not asked."""
     https_records: bool = False
     """Whether HTTPS records are asked for as well: see `probe.steps.svcb` for why not."""
     families: tuple[str, ...] = ("ipv4", "ipv6")
@@ -38,5 +38,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exchange_timeout_s(self) -> float:
-        """The longest a whole HTTP exchange may last, so that a trickling server ends too."""
+        """The longest HTTP exchange, so that a trickling server ends too."""
         return 3 * self.timeout_s

@@ -1,4 +1,4 @@
-"""Reads what a person writes for a target: a URL, a host, or scheme://host:port."""
+"""Parses targets: a URL, a host, or scheme://host:port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]|^`{}\\\""
 
 
 class BadTarget(ValueError):
-    """A target that cannot be measured; the message names it and says what would do."""
+    """A target that cannot be measured; the message names it and the remedy."""
 
 
 def parse(text: str, *, service: str | None = None, required: bool = True, allow_private: bool = False) -> Target:

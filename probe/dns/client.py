@@ -1,4 +1,4 @@
-"""Carries one DNS question to one resolver and brings the answer back: UDP, TCP, DoT (RFC 7858), DoH (RFC 8484)."""
+"""Asks one resolver one DNS question over UDP, TCP, DoT (RFC 7858) or DoH (RFC 8484)."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from probe.net.resolver import DnsResolver
 from probe.net.streams import ByteStream, TlsStream, client_context, receive_exactly
 from probe.settings import Settings
 
-SENDINGS = 3
+MAX_SENDINGS = 3
 EDNS_BYTES = 1232
 MAX_DATAGRAM = 65_535
-MAX_WAITING = 16
+MAX_LATE_ANSWERS = 16
 QUERY_TYPES = {"A": 1, "AAAA": 28, "HTTPS": 65}
 HEADER_BYTES = 12
 RESPONSE = 0x80
 """QR set, opcode QUERY (RFC 1035 section 4.1.1)."""
 UNREPEATED = (1, 2, 4, 5)
-"""FORMERR, SERVFAIL, NOTIMP, REFUSED: with these a server may leave the question out."""
+"""FORMERR, SERVFAIL, NOTIMP, REFUSED: their answers may omit the question."""
 
 
 class DnsQuery(msgspec.Struct, frozen=True):
-    """A question as it is sent. Written here since a message of dnspython's costs ten times as much to make."""
+    """A query as sent, built here because dnspython takes ten times as long."""
 
     wire: bytes
     question: bytes
     """The question section, in lower case."""
 
     def is_answered_by(self, data: bytes) -> bool:
-        """Whether a message answers this very question (RFC 5452 section 9.1); a refusal need not repeat it."""
+        """Whether a message answers this question (RFC 5452 section 9.1); a refusal need not repeat it."""
         if len(data) < HEADER_BYTES or data[:2] != self.wire[:2] or data[2] & 0xF8 != RESPONSE:
             return False
         if data[4:6] == b"\x00\x00":
@@ -55,7 +55,7 @@ def query_for(host: str, query_type: str, identifier: int) -> DnsQuery:
 
 
 class DnsReply(msgspec.Struct, frozen=True):
-    """The first answer. Over UDP with the query and the socket, on which a second answer may still come."""
+    """The first answer; over UDP with the socket, on which a second one may still arrive."""
 
     answer: DnsAnswer
     query: DnsQuery
@@ -64,10 +64,9 @@ class DnsReply(msgspec.Struct, frozen=True):
 
 
 async def ask(network: Network, host: str, resolver: DnsResolver, query_type: str, settings: Settings) -> DnsReply:
-    """Ask once, over UDP again where nothing comes. The caller closes the reply's socket.
+    """Ask, with retries over UDP and again over TCP for a truncated answer; the caller closes the reply's socket.
 
-    Raises TimeoutError after `timeout_s` (as long again over TCP for an answer cut short), OSError, EOFError or
-    Malformed.
+    Raises TimeoutError after `timeout_s` for each transport, OSError, EOFError or Malformed.
     """
     # RFC 8484 section 4.1: 0 over HTTPS, so that caches along the way can serve it.
     query = query_for(host, query_type, 0 if resolver.transport == "https" else secrets.randbits(16))
@@ -85,33 +84,33 @@ def waiting(sock: socket.socket, query: DnsQuery) -> list[DnsAnswer]:
     """The further answers to `query` that have already arrived on its socket."""
     found: list[DnsAnswer] = []
     try:
-        for _ in range(MAX_WAITING):
+        for _ in range(MAX_LATE_ANSWERS):
             answer = _parse(sock.recv(MAX_DATAGRAM), query)
             if answer is not None:
                 found.append(answer)
     except OSError:
-        pass  # there is no more
+        pass  # nothing more has arrived
     return found
 
 
 async def _over_udp(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsReply:
-    """The first datagram that answers this very question."""
+    """The first datagram that answers this question."""
     assert resolver.address is not None
     loop = asyncio.get_running_loop()
     wire = query.wire
     garbled = False
     sock = await network.datagrams(resolver.address, resolver.port)
     try:
-        for sending in range(1, SENDINGS + 1):
+        for sending in range(1, MAX_SENDINGS + 1):
             try:
                 sock.send(wire)
             except (BlockingIOError, InterruptedError):
                 await loop.sock_sendall(sock, wire)
             try:
-                async with asyncio.timeout(settings.timeout_s / SENDINGS):
+                async with asyncio.timeout(settings.timeout_s / MAX_SENDINGS):
                     while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
                         garbled = garbled or data[:2] == wire[:2]
-                        await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
+                        await asyncio.sleep(0)  # waiting datagrams are read without a turn of the loop
                     return DnsReply(answer, query, sending, sock)
             except TimeoutError:
                 continue
@@ -124,7 +123,7 @@ async def _over_udp(network: Network, query: DnsQuery, resolver: DnsResolver, se
 
 
 def _parse(data: bytes, query: DnsQuery) -> DnsAnswer | None:
-    """A datagram as the answer to `query`; None for anything else, which anybody can send."""
+    """The answer to `query`; None for any other datagram, which anyone may have sent."""
     try:
         return read(data, query.question) if query.is_answered_by(data) else None
     except Malformed:

@@ -1,4 +1,4 @@
-"""One request to a server of ours, by a path, to a certificate that verifies or is pinned; bounded in time and size."""
+"""One request to a hub, via a path, with a verified or pinned certificate; limited in time and size."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 class NotAnswered(OSError):
-    """No answer came of a request; the message says why, in one line that names the server and no secret."""
+    """No response; the message is one line that names the server and no secret."""
 
 
 class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class ApiResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is reached and known. With `pins`, the SHA-256 of public keys in hex, no authority is asked."""
+    """How a server is reached and authenticated; `pins` are SHA-256 hashes of public keys in hex."""
 
     network: Network
     ca_file: str | None = None
@@ -44,7 +44,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where a URL leads."""
+    """The parts of a server's URL."""
 
     scheme: str
     host: str
@@ -53,7 +53,7 @@ class Server(msgspec.Struct, frozen=True):
 
 
 def server_of(url: str) -> Server:
-    """A URL's server. ValueError where it is none that is asked: https, or http on this machine's own loopback."""
+    """Parse a server's URL; ValueError unless it is https, or http on loopback."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
     address = literal(host)
@@ -100,7 +100,7 @@ async def _send(url: str, request: HttpRequest, way: ApiRoute, max_bytes: int) -
 
 
 async def _open(server: Server, way: ApiRoute) -> ByteStream:
-    """A stream to the first of the server's addresses that can be connected to."""
+    """A stream to the first address that accepts a connection."""
     network = way.network
     where: tuple[str, ...] = (server.host,)
     if literal(server.host) is None and not network.remote_names:

@@ -1,7 +1,6 @@
-"""What has come of a download, kept beside the file it becomes, so that the next attempt goes on where this one ended.
+"""A resumable download: the part is stored beside the file until it is complete.
 
-A rest is asked for only under a strong validator (RFC 9110 sections 13.1.5 and 14.2), so that two versions of a file
-are never joined. The part is locked while it grows; the file itself appears at once and whole.
+It is resumed only under a strong validator (RFC 9110 sections 13.1.5 and 14.2), so two versions are never joined.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ PARTIAL_CONTENT, NOT_MODIFIED, NOT_THAT_RANGE = 206, 304, 416
 
 
 class BadPart(OSError):
-    """What the server sent cannot be taken, or somebody else is at it; in one line."""
+    """The response cannot be used, or another process downloads the same; in one line."""
 
 
-class Came(msgspec.Struct, frozen=True):
-    """Where a part is from, and the validator it came with."""
+class PartNote(msgspec.Struct, frozen=True):
+    """The URL of a part, and its validator."""
 
     url: str
     validator: str
 
 
 class PartialDownload:
-    """The part of one download. Use it as a context manager: what can be continued stays, anything else goes."""
+    """The part of one download, a context manager: a part that can be resumed stays, any other is deleted."""
 
     def __init__(self, url: str, into: Path) -> None:
         self._url, self._into = url, into
@@ -60,29 +59,29 @@ class PartialDownload:
         if self._file:
             self._file.close()
 
-    def asks(self) -> dict[str, str]:
-        """The headers that ask for the rest, none where there is nothing to continue."""
-        came = self._came()
+    def resume_headers(self) -> dict[str, str]:
+        """The headers that ask for the rest; none if there is nothing to resume."""
+        came = self._note_of_part()
         if not self.length or came is None or came.url != self._url:
             return {}
         self.keep = True  # also when the server cannot be reached now
         return {"Range": f"bytes={self.length}-", "If-Range": came.validator}
 
-    def _came(self) -> Came | None:
+    def _note_of_part(self) -> PartNote | None:
         try:
-            return msgspec.json.decode(self._note.read_bytes(), type=Came)
+            return msgspec.json.decode(self._note.read_bytes(), type=PartNote)
         except (OSError, msgspec.DecodeError):
             return None
 
     def begin(self, status: int, headers: Mapping[str, str], max_bytes: int) -> None:
-        """Take what the server's head says: the rest (206), all of it (200), or nothing. Raises BadPart."""
+        """Read the response's head: the rest (206), everything (200), or nothing. Raises BadPart."""
         assert self._file
         if status == PARTIAL_CONTENT:
-            said = _RANGE.match(headers.get("content-range", ""))
-            if said is None or int(said[1]) != self.length or not self.keep:
+            content_range = _RANGE.match(headers.get("content-range", ""))
+            if content_range is None or int(content_range[1]) != self.length or not self.keep:
                 self.keep = False
                 raise BadPart("the server sent another part than was asked for; try again")
-            self.total = None if said[2] == "*" else int(said[2])
+            self.total = None if content_range[2] == "*" else int(content_range[2])
         elif status == 200:
             self._begin_anew(headers)
         elif status in (NOT_MODIFIED, NOT_THAT_RANGE):
@@ -101,7 +100,7 @@ class PartialDownload:
         validator = strong_validator(headers)
         self.keep = validator is not None
         if validator is not None:
-            self._note.write_bytes(msgspec.json.encode(Came(self._url, validator)))
+            self._note.write_bytes(msgspec.json.encode(PartNote(self._url, validator)))
 
     def _bound(self, length: int) -> None:
         if length > self._max_bytes:
@@ -109,14 +108,14 @@ class PartialDownload:
             raise BadPart(f"more than {self._max_bytes} bytes")
 
     def add(self, chunk: bytes) -> None:
-        """Raises BadPart where it is more than was to come."""
+        """Append a chunk; BadPart if the size limit is exceeded."""
         assert self._file
         self.length += len(chunk)
         self._bound(self.length)
         self._file.write(chunk)
 
     def finish(self) -> None:
-        """Put the whole file in its place."""
+        """Move the complete file to its place."""
         assert self._file
         self._file.flush()
         self._part.replace(self._into)
@@ -124,8 +123,7 @@ class PartialDownload:
 
 
 def strong_validator(headers: Mapping[str, str]) -> str | None:
-    """What tells one version of a file from every other: a strong ETag, else a date of change that lay in the past when
-    the server answered (RFC 9110 section 8.8.2.2)."""
+    """A strong ETag, or a Last-Modified before the response's Date (RFC 9110 section 8.8.2.2)."""
     if etag := headers.get("etag"):
         return etag if etag.startswith('"') else None
     changed = headers.get("last-modified", "")

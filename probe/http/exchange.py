@@ -28,7 +28,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 MAX_FETCH_BYTES = 512 * 1024 * 1024
 WIRE_SLACK_BYTES = 256 * 1024
 WIRE_FACTOR = 8
-"""What may come over the wire is bounded too: chunks of one byte, compressed nothing, and frames that carry no body."""
+"""Limits of the bytes on the wire, against tiny chunks, compression bombs and frames without a body."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ async def exchange(
     if request.content:
         headers.append((b"Content-Length", str(len(request.content)).encode()))
     try:
-        async with asyncio.timeout(idle_timeout_s) as carrier.patience:
+        async with asyncio.timeout(idle_timeout_s) as carrier.deadline:
             status, version, found = await speaks.head(
                 request.method.encode(), request.path.encode(), headers, request.content
             )
@@ -103,11 +103,11 @@ def _inflater(encoding: str) -> Callable[[bytes | bytearray, int], bytes] | None
     def inflate(chunk: bytes | bytearray, limit: int) -> bytes:
         nonlocal decoder, begun
         if decoder.eof:
-            return b""  # what stands behind the end is not part of the page, and zlib would keep all of it
+            return b""  # trailing bytes are no part of the page, and zlib would keep them all
         if not begun:
             begun = True
             if encoding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED:
-                decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # without zlib's frame, as browsers take it too
+                decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, which browsers accept too
         try:
             return decoder.decompress(chunk, limit)
         except zlib.error as error:
@@ -117,7 +117,7 @@ def _inflater(encoding: str) -> Callable[[bytes | bytearray, int], bytes] | None
 
 
 def _text(value: bytes) -> str:
-    """A header's bytes: UTF-8 where they are that, as browsers read Location, else one character a byte."""
+    """A header as text: UTF-8 as browsers read Location, otherwise Latin-1."""
     try:
         return value.decode()
     except UnicodeDecodeError:
@@ -125,12 +125,12 @@ def _text(value: bytes) -> str:
 
 
 class _Http2:
-    """httpcore's HTTP/2 (RFC 9113), which is loaded when a server first wants it; a network stream to it."""
+    """httpcore's HTTP/2 (RFC 9113), loaded at first use; also the network stream that it reads from."""
 
     def __init__(self, carrier: StreamCarrier, request: HttpRequest) -> None:
         import httpcore
 
-        self._carrier, self._sieve = carrier, GoawayFilter()
+        self._carrier, self._filter = carrier, GoawayFilter()
         url = httpcore.URL(
             scheme=request.scheme.encode(), host=request.authority.encode(), port=None, target=request.path.encode()
         )
@@ -152,8 +152,8 @@ class _Http2:
         await self._chunks.aclose()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        while not (data := self._sieve(await self._carrier.receive(max_bytes))) and not self._carrier.ended:
-            pass  # all of it was held back
+        while not (data := self._filter(await self._carrier.receive(max_bytes))) and not self._carrier.ended:
+            pass  # the filter holds all of it back
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -217,7 +217,7 @@ async def fetch(
     headers |= {"If-Modified-Since": modified} if modified else {}
     try:
         with PartialDownload(url, into) as part:
-            headers |= part.asks()
+            headers |= part.resume_headers()
             async with (
                 httpx.AsyncClient(
                     verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),

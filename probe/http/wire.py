@@ -1,4 +1,4 @@
-"""What one HTTP exchange got so far, and the stream that carries it, with a patience and a bound."""
+"""The response of one HTTP exchange, and the bytes that carry it: deadline, size limit, HTTP/1.1 and GOAWAY."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from probe.net.streams import ByteStream, TlsStream
 
 
 class HttpResponse:
-    """What one request got so far: it keeps its worth when the exchange fails half way."""
+    """What was received for one request, also when the exchange fails half way."""
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -39,7 +39,7 @@ class HttpResponse:
 
 
 class StreamCarrier:
-    """Our stream as HTTP wants it. `ended` tells a close from a protocol error, which the errors do not."""
+    """A stream with an idle deadline and a size limit; `ended` tells a close from a protocol error."""
 
     def __init__(self, stream: ByteStream, idle_timeout_s: float, into: HttpResponse, limit: int) -> None:
         self._stream = stream
@@ -50,17 +50,17 @@ class StreamCarrier:
         self._zero = self._clock()
         self._next_mark = 1
         self.ended = False
-        self.patience: asyncio.Timeout | None = None
-        """Runs out when nothing was sent or came for so long."""
+        self.deadline: asyncio.Timeout | None = None
+        """Moved on whenever bytes are sent or received."""
         if isinstance(stream, TlsStream):
-            stream.heard = partial(self._heard, stream)
+            stream.on_data = partial(self._on_data, stream)
 
     async def send(self, data: bytes) -> None:
-        self._patient(self._clock())
+        self._extend_deadline(self._clock())
         await self._stream.send(data)
 
     async def receive(self, max_bytes: int) -> bytes:
-        self._patient(self._clock())
+        self._extend_deadline(self._clock())
         data = await self._stream.receive(max_bytes)
         self.ended = not data
         self._into.received += len(data)
@@ -73,15 +73,15 @@ class StreamCarrier:
             self._next_mark = 2 * self._into.received
         return data
 
-    def _heard(self, stream: TlsStream) -> None:
-        """Bytes came of a record that is not whole: no silence, though there is nothing to read yet."""
+    def _on_data(self, stream: TlsStream) -> None:
+        """Part of a TLS record arrived: not silence, though there is nothing to read yet."""
         now = self._clock()
         self._into.last = (round(now - self._zero, 4), self._into.received + stream.undelivered)
-        self._patient(now)
+        self._extend_deadline(now)
 
-    def _patient(self, now: float) -> None:
-        if self.patience is not None:
-            self.patience.reschedule(now + self._idle_timeout_s)
+    def _extend_deadline(self, now: float) -> None:
+        if self.deadline is not None:
+            self.deadline.reschedule(now + self._idle_timeout_s)
 
     def close(self) -> None:
         self._stream.close()
@@ -94,17 +94,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Http1Connection:
-    """`send` and `receive` carry the bytes; `receive` gives none once the other end has closed.
-
-    What comes that is not HTTP is a h11.ProtocolError.
-    """
+    """One HTTP/1.1 exchange (RFC 9112) by h11; h11.ProtocolError for bytes that are not HTTP."""
 
     def __init__(self, send: Callable[[bytes], Awaitable[None]], receive: Callable[[int], Awaitable[bytes]]) -> None:
         self._send, self._receive = send, receive
         self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def head(self, method: bytes, target: bytes, headers: Headers, content: bytes) -> tuple[int, bytes, Headers]:
-        """Send the request; the answer's status, its version and its headers as they were written."""
+        """Send the request; the response's status, version and headers as written."""
         written = self._h11.send(h11.Request(method=method, target=target, headers=list(headers))) or b""
         if content:
             written += self._h11.send(h11.Data(data=content)) or b""
@@ -117,36 +114,36 @@ class Http1Connection:
                 return event.status_code, b"HTTP/" + event.http_version, event.headers.raw_items()
 
     async def chunk(self) -> bytes | bytearray | None:
-        """The next of the body; None at its end."""
+        """The next part of the body; None at its end."""
         event = await self._event()
         return event.data if isinstance(event, h11.Data) else None
 
     async def close(self) -> None:
-        """Nothing is left to be done for what is read no further."""
+        """Nothing to release."""
 
     async def _event(self) -> h11.Event | type[h11.PAUSED]:
         while (event := self._h11.next_event()) is h11.NEED_DATA:
             self._h11.receive_data(await self._receive(READ_BYTES))
-        return event  # type: ignore[return-value] # mypy takes h11's signs for classes of their own
+        return event  # type: ignore[return-value] # h11's sentinels are classes to mypy
 
 
-HEADER = 9
+FRAME_HEADER_BYTES = 9
 GOAWAY = 7
 NO_ERROR = 0
-LONGEST = 16_384
-"""The longest frame there may be as long as nobody has asked for longer ones (RFC 9113, 4.2)."""
+MAX_FRAME_BYTES = 16_384
+"""The default limit (RFC 9113 section 4.2)."""
 
 
 class GoawayFilter:
-    """A server that says it takes no further requests still answers those it has (RFC 9113, 6.8); we make one alone."""
+    """Removes a graceful GOAWAY, after which our request is still answered (RFC 9113 6.8) but h2 stops."""
 
     def __init__(self) -> None:
         self._held = b""
         self._passing = 0
-        """How much of the frame that has begun is still to be handed on."""
+        """Bytes of the current frame that are still to be passed on."""
 
     def __call__(self, data: bytes) -> bytes:
-        """What of these bytes, and of those held back before, may be handed on: it may be nothing."""
+        """The bytes to pass on, of these and those held back before; may be empty."""
         out = bytearray()
         data, self._held = self._held + data, b""
         while data:
@@ -155,12 +152,13 @@ class GoawayFilter:
                 self._passing -= len(piece)
                 out += piece
                 continue
-            size = HEADER + int.from_bytes(data[:3], "big")
-            goodbye = len(data) >= HEADER and data[3] == GOAWAY and size <= HEADER + LONGEST
-            if len(data) < HEADER or (goodbye and len(data) < size):
+            size = FRAME_HEADER_BYTES + int.from_bytes(data[:3], "big")
+            has_header = len(data) >= FRAME_HEADER_BYTES
+            is_goaway = has_header and data[3] == GOAWAY and size <= FRAME_HEADER_BYTES + MAX_FRAME_BYTES
+            if not has_header or (is_goaway and len(data) < size):
                 self._held = data
                 break
-            if goodbye and _is_graceful(data[HEADER:size]):
+            if is_goaway and _is_graceful(data[FRAME_HEADER_BYTES:size]):
                 data = data[size:]
             else:
                 self._passing = size
@@ -168,6 +166,6 @@ class GoawayFilter:
 
 
 def _is_graceful(payload: bytes) -> bool:
-    """No error, and our one stream is among those that will be answered."""
+    """No error, and our one stream will still be answered."""
     last_stream, error = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")
     return len(payload) >= 8 and error == NO_ERROR and last_stream >= 1

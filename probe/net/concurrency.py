@@ -1,25 +1,19 @@
-"""How many targets may be under way, told from how the line bears them. No clock, no network: facts in, numbers out.
+"""Limits how many targets are under way, by how the line bears them: facts in, numbers out, no clock and no network.
 
-A round must never take its own load for a block. What shows that our line is full, and not that one target is slow, is
-that connects to many unrelated addresses take longer than the round's own quickest: they share nothing but the line.
-So the delay of those that answer is what counts. Silence does not: a target that answers nothing says nothing of the
-line, and thirty in a hundred may be silent on a fast one. (Nor do the times of DNS: what a resolver has to look up
-first, and what it has at hand, differ by more than a queue.)
+Our own load must never look like a block. A full line shows in the delay of connects to many unrelated addresses, so
+only targets that answer count; silence, and DNS times, say nothing about the line.
 
-- A window is so many connects to different addresses, and its lower quartile is compared with the round's best: more
-  than QUEUE_S above the double of that (RFC 6817, LEDBAT, lets others go first where a queue is longer) it is full.
-- A connect that took LOST_S longer than the best was lost on the way and sent again (RFC 6298 section 2: after a
-  second). Where a third of a window was, the line is full too: a short queue loses packets before it delays them.
-- A full line halves what may be under way, down to FLOOR. A calm window doubles it as long as that makes the round
-  quicker (where it does not, something is used up, as in the start of BBR), and adds one else, up to the ceiling that
-  is configured. Only what began after the last doubling or halving counts: a connect is a target's first step, so that
-  it tells of the load of those before it.
-- At the floor our load is as good as none. What the line is like there is the line's own: a list that goes on with
-  distant countries, somebody else's download. Later windows are compared with that, and the doubling begins anew.
+- A window is a number of connects to different addresses. Its lower quartile is compared with the round's best: more
+  than QUEUE_S above twice that (RFC 6817, LEDBAT), the line is full.
+- A connect that took LOST_S longer than the best was retransmitted (RFC 6298 section 2). Where LOST_SHARE of a window
+  was, the line is full too: a short queue loses packets before it delays them.
+- A full line halves the limit, down to FLOOR. A calm window doubles it while that makes the round quicker (as in the
+  start of BBR), and otherwise adds one, up to the configured ceiling. Only targets that began after the last change
+  count.
+- At the floor our load is negligible: the line's delay there is its own, and later windows are compared with it.
 
-A target that only waits loads no line, so its place is another's: soon where it waits for one small packet, else when
-it lasts longer than those that answer. How many may wait is learned as well: half as many again as were waiting when
-one that began then was answered, since a home router forgets connections when it has many.
+A target that only waits loads no line, so it releases its slot. How many may wait is learned as well, since a home
+router forgets connections when it has many.
 """
 
 from __future__ import annotations
@@ -31,21 +25,21 @@ from probe.model import Measurement
 
 FLOOR = 2
 START = 8
-"""How many begin together on a line of which nothing is known."""
+"""How many targets begin together on an unknown line."""
 WINDOW = 12
 QUEUE_S = 0.1
 LOST_S = 0.9
 LOST_SHARE = 1 / 3
 QUICKER = 1.25
 SOON, LATER = 20, 3
-"""Parts of a step's timeout after which a target is taken to wait."""
+"""Fractions of a step's timeout after which a target counts as waiting."""
 ANSWERS = (None, "connection_refused")
-"""How a connect ends that was answered."""
+"""Failures of a connect that was answered."""
 TIMED_OUT = "generic_timeout_error"
 
 
 class LineFacts(NamedTuple):
-    """What one measurement tells of the line: seconds of each connect that was answered, by address."""
+    """What one measurement shows of the line: the seconds of each answered connect, by address."""
 
     connects: tuple[tuple[str, float], ...]
     timed_out: bool
@@ -53,7 +47,7 @@ class LineFacts(NamedTuple):
 
 
 def facts_of(measurement: Measurement) -> LineFacts:
-    """Read from the record: nothing is measured for it."""
+    """Read them from a measurement."""
     observations = measurement.observations
     return LineFacts(
         tuple((o.address or o.host, o.duration_s) for o in observations if o.step == "tcp" and o.failure in ANSWERS),
@@ -63,7 +57,7 @@ def facts_of(measurement: Measurement) -> LineFacts:
 
 
 class Began(NamedTuple):
-    """Under what load a target began: after how many halvings and doublings, and beside how many that wait."""
+    """The load under which a target began."""
 
     halvings: int
     doublings: int
@@ -71,10 +65,7 @@ class Began(NamedTuple):
 
 
 class Pace:
-    """Told when a target begins and ends; says how many may be loading the line, and how many may wait, at once.
-
-    `ceiling` is the most that may load it, `most` the most that may be under way in all, waiting ones included.
-    """
+    """How many targets may load the line, at most `ceiling`, and be under way in all, at most `most`."""
 
     def __init__(self, ceiling: int, most: int | None = None) -> None:
         self._ceiling = ceiling
@@ -99,23 +90,20 @@ class Pace:
 
     @property
     def may_wait(self) -> int:
-        """How many more may be under way that only wait."""
+        """How many more targets may be waiting."""
         return min(self._bears, self._most) - 1
 
     @property
     def is_full(self) -> bool:
-        """Whether the line was found full, and not calm again since."""
+        """Whether the last window showed a full line."""
         return self._full
 
     def has_room(self, loading: int, waiting: int) -> bool:
-        """Whether another target may begin beside so many."""
+        """Whether another target may begin."""
         return loading < self.allowed and waiting <= self.may_wait and loading + waiting < self._most
 
     def waiting_after_s(self, timeout_s: float, *, small: bool) -> float:
-        """After how many quiet seconds a target is taken to wait, where a step may last `timeout_s`.
-
-        `small`: one small packet is all that can be coming. Else it may be a page, and on a full line it is.
-        """
+        """After how many quiet seconds a target counts as waiting; `small`: only one small packet can be coming."""
         if small:
             return timeout_s / (LATER if self._full else SOON)
         if self._full:
@@ -126,7 +114,7 @@ class Pace:
         return Began(self._halvings, self._doublings, waiting)
 
     def ended(self, began: Began, facts: LineFacts) -> bool:
-        """Take in a target's facts; gives whether it timed out while the line was full, which may be our own doing."""
+        """Record a target's facts; whether it timed out while the line was full, perhaps by our own load."""
         earlier = began.halvings != self._halvings
         if facts.connects:
             self._waited = max(self._waited, began.waiting)
@@ -136,7 +124,7 @@ class Pace:
         return facts.timed_out and (earlier or self._full)
 
     def for_retests(self, at_once: int) -> Pace:
-        """A pace for measuring again: so few at once, and no more under way in all than waited and did no harm."""
+        """A pace for re-tests: `at_once` may load the line, and no more may wait than has worked before."""
         pace = Pace(at_once, max(at_once, self._waited))
         pace._allowed = min(at_once, self._allowed)
         pace._bears = pace._most
@@ -144,7 +132,7 @@ class Pace:
         return pace
 
     def _take(self, facts: LineFacts) -> None:
-        for address, seconds in facts.connects:  # the same address twice is one witness, at its best
+        for address, seconds in facts.connects:  # an address counts once, with its best time
             self._window[address] = min(seconds, self._window.get(address, seconds))
         if not facts.timed_out:
             self._lives.append(facts.took_s)
@@ -152,13 +140,13 @@ class Pace:
             self._look()
 
     def _look(self) -> None:
-        """Judge the line by a whole window, and begin the next."""
+        """Judge the line by a full window, and begin the next."""
         delays = sorted(self._window.values())
         lower = delays[len(delays) // 4]
         if self._lives:
             self._life_s = sorted(self._lives)[len(self._lives) // 2]
         self._window, self._lives = {}, []
-        # One window with more that is near than others have is not yet the measure for all.
+        # One window with many nearby addresses must not set the standard.
         best = self._best = lower if self._best is None else min(self._best, (self._best + lower) / 2)
         lost = sum(delay > best + LOST_S for delay in delays) / len(delays)
         self._full = lower > 2 * best + QUEUE_S or lost >= self._usually_lost + LOST_SHARE

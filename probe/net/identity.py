@@ -1,4 +1,4 @@
-"""Which network this machine is on, and whether a tunnel stands before it; told by the kernel, without a packet."""
+"""Which network this machine is on, and whether its packets leave by a tunnel, as the kernel says."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from probe.net.address_policy import is_public, literal
 from probe.net.path import Path, proxy_of
 
 FAR_AWAY = ("198.41.0.4", "2001:503:ba3e::2:30")
-"""Asked about and never sent to: a root server's, for which no network has a route of its own."""
+"""Root servers, for which no network has a special route; nothing is sent to them."""
 NET = File("/proc/self/net")
 ETHERNET, PPP = 1, 512
 """ARPHRD_* of linux/if_arp.h."""
@@ -119,11 +119,11 @@ def slept_s() -> float:
 def tunnel_kind(link: routing.Link, net: File = NET) -> str | None:
     """What kind of tunnel an interface is; None for one that leads to the network itself, as a modem's does."""
     if link.type == PPP:
-        return "a VPN over PPP" if _beside(link.name, net) else None
+        return "a VPN over PPP" if _has_other_gateway(link.name, net) else None
     return TUNNELS.get(link.kind or "")
 
 
-def _beside(interface: str, net: File) -> bool:
+def _has_other_gateway(interface: str, net: File) -> bool:
     """Whether another interface leads to a router too, as it must for a VPN, and need not for a line that dials in."""
     rows = [line.split() for line in _text(net / "route").splitlines()[1:]]
     return any(len(row) > 2 and row[0] != interface and row[2] != "00000000" for row in rows)

@@ -1,4 +1,4 @@
-"""Politeness: how many connections at once one address has to bear from us."""
+"""Limits on what is open at once: connections to one address, and files of this process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class AddressLimits:
         self._slots: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     def hold(self, key: str) -> AddressSlot:
-        """`async with` it: wait for, and hold, one of the key's places."""
+        """An async context manager that waits for a slot of the key, and holds it."""
         return AddressSlot(self, key)
 
     async def enter(self, key: str) -> None:
@@ -37,7 +37,7 @@ class AddressLimits:
 
 
 class AddressSlot:
-    """One of a key's places, while it is held."""
+    """A slot of a key, held inside `async with`."""
 
     def __init__(self, limits: AddressLimits, key: str) -> None:
         self._limits, self._key = limits, key
@@ -49,31 +49,27 @@ class AddressSlot:
         self._limits.leave(self._key)
 
 
-RESERVED = 96
-"""The database, the log, imports, the event loop, canaries and controls."""
-EACH = 6
-"""What a target holds at most, or nearly: a question for each family, and a connect to each of several addresses."""
-WANTED = 8192
+RESERVED_FILES = 96
+"""For the database, the log, imports, the event loop, reference sites and control measurements."""
+FILES_PER_TARGET = 6
+"""A DNS query for each family, and a connection to each of several addresses."""
+MAX_FILES = 8192
 
 
 def open_target_limit(wanted: int) -> int:
-    """`wanted`, or as many targets as may be under way at once here; at least one.
-
-    Where the limit is too low for it, it is raised for this process as far as its owner may (setrlimit(2)): the usual
-    1,024, and the 256 of a Mac, are kept low for programs that cannot count further, of which this is none.
-    """
+    """How many of `wanted` targets may be under way at once, at least one; raises the soft limit (setrlimit(2))."""
     try:
         import resource
-    except ImportError:  # Windows, where sockets are not counted so
+    except ImportError:  # Windows has no such limit on sockets
         return wanted
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return wanted
-    goal = min(wanted * EACH + RESERVED, WANTED)
+    goal = min(wanted * FILES_PER_TARGET + RESERVED_FILES, MAX_FILES)
     if hard != resource.RLIM_INFINITY:
         goal = min(goal, hard)
     if goal > soft:
         with suppress(OSError, ValueError):  # a sandbox may forbid it
             resource.setrlimit(resource.RLIMIT_NOFILE, (goal, hard))
             soft = goal
-    return max(1, min(wanted, (soft - RESERVED) // EACH))
+    return max(1, min(wanted, (soft - RESERVED_FILES) // FILES_PER_TARGET))

@@ -1,4 +1,4 @@
-"""The seam to the outside: connects, datagrams, the system's resolver, the clock and chance."""
+"""The seam to the outside: connections, datagrams, the system's resolver, clock, randomness, and this host's names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ID_CHARACTERS = 16
 
 
 class Network(Protocol):
-    """What a measurement may do to the world. `remote_names`: names are resolved at the far end of the path."""
+    """What a measurement may do. `remote_names`: names are resolved at the far end of the path."""
 
     remote_names: bool
 
@@ -48,9 +48,9 @@ class Network(Protocol):
         ...
 
     async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
-        """A TCP connection to an address, or to a name where `remote_names`; OSError where it fails.
+        """A TCP connection to an address, or a name if `remote_names`; OSError if it fails.
 
-        `timeout_s` is the target's time; a proxy on the way has as much again for itself (ProxyUnusable).
+        A proxy has another `timeout_s` for itself (ProxyUnusable).
         """
         ...
 
@@ -59,7 +59,7 @@ class Network(Protocol):
         ...
 
     def own_addresses(self) -> frozenset[str]:
-        """Addresses that connections left from so far, and this machine's names: `probe.redact.scrub` removes them."""
+        """Source addresses used so far, and this machine's names, for `probe.redact.scrub` to remove."""
         ...
 
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
@@ -114,7 +114,7 @@ class RealNetwork:
         return stream
 
     async def _greeted_proxy(self, proxy: Proxy, timeout_s: float | None) -> ByteStream:
-        """A stream to the proxy, which has a time of its own to answer: its silence is not the target's."""
+        """A stream to the proxy, with a timeout of its own: a silent proxy is not a silent target."""
         stream: ByteStream | None = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -150,7 +150,7 @@ class RealNetwork:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 sock.connect((address, port))
-            except (BlockingIOError, InterruptedError):  # which only the nearest do not
+            except (BlockingIOError, InterruptedError):  # the usual case, except on loopback
                 await asyncio.get_running_loop().sock_connect(sock, (address, port))
         except BaseException:
             sock.close()
@@ -181,7 +181,7 @@ ConnectPolicy = Callable[[str, int], bool]
 
 
 class RestrictedNetwork:
-    """Another network, asked at every connect and for every datagram. Only the resolvers are not its business."""
+    """A network whose connections and datagrams a policy restricts; resolvers are not restricted."""
 
     remote_names = False
     """A name that is resolved elsewhere could lead anywhere."""
@@ -232,7 +232,7 @@ def public_only(ports: Collection[int]) -> ConnectPolicy:
 
 
 def is_own(address: str) -> bool:
-    """Whether it is an address of this machine: one that a socket can be bound to."""
+    """Whether a socket can be bound to it, which makes it an address of this machine."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         try:
@@ -243,39 +243,38 @@ def is_own(address: str) -> bool:
 
 
 INTERFACES = FilePath("/sys/class/net")
-MOST_INTERFACES = 16
-SHORTEST = 6
-TELLING = re.compile("[0-9_-]")
-"""Of the names that people give, those with such a character are unlikely to be a word of somebody's page."""
+MAX_INTERFACES = 16
+MIN_NAME_CHARACTERS = 6
+DISTINCTIVE = re.compile("[0-9_-]")
+"""A name with such a character is unlikely to be a common word."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
-NOBODYS = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
+UNASSIGNED = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
 
 
 @cache
 def host_names() -> frozenset[str]:
-    """The hardware addresses of this machine's interfaces, and its and its user's names as far as they tell them.
+    """This machine's hardware addresses, host and user name, and home folder, for `probe.redact.scrub` to remove.
 
-    A name that is a common word, such as `michael` or `ubuntu`, is not among them: to take it out of every page would
-    destroy what was measured. A home folder's path is, whatever it is.
+    Without names that are common words, such as `ubuntu`: removing these would destroy what was measured.
     """
-    return frozenset((*hardware_addresses(), *filter(_tells, _names()), *_homes()))
+    return frozenset((*hardware_addresses(), *filter(_is_distinctive, _names()), *_homes()))
 
 
 def hardware_addresses(interfaces: FilePath = INTERFACES) -> list[str]:
-    """Of interfaces that are hardware, as Linux tells them; none elsewhere."""
+    """The addresses of physical interfaces (Linux only)."""
     found = []
-    for device in sorted(interfaces.glob("*/device"))[:MOST_INTERFACES]:
+    for device in sorted(interfaces.glob("*/device"))[:MAX_INTERFACES]:
         try:
             address = (device.parent / "address").read_text("ascii").strip().lower()
         except (OSError, UnicodeDecodeError):
             continue
-        if HARDWARE.fullmatch(address) and address not in NOBODYS:
+        if HARDWARE.fullmatch(address) and address not in UNASSIGNED:
             found.append(address)
     return found
 
 
-def _tells(name: str) -> bool:
-    return len(name) >= SHORTEST and TELLING.search(name) is not None
+def _is_distinctive(name: str) -> bool:
+    return len(name) >= MIN_NAME_CHARACTERS and DISTINCTIVE.search(name) is not None
 
 
 def _names() -> Iterable[str]:
@@ -283,7 +282,7 @@ def _names() -> Iterable[str]:
     yield from dict.fromkeys((host, host.split(".")[0]))
     try:
         yield getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as a service's may be
+    except (KeyError, OSError):  # a user without a name
         return
 
 

@@ -1,4 +1,4 @@
-"""Reads what the configuration writes for a resolver."""
+"""DNS resolvers as the configuration names them, and the system's own (getaddrinfo)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESOLV_CONF = Path("/etc/resolv.conf")
 
 
 class BadResolver(ValueError):
-    """A resolver that cannot be used; the message names it and says what would do."""
+    """A resolver that cannot be used; the message names it and the remedy."""
 
 
 class DnsResolver(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +40,10 @@ GETADDRINFO = DnsResolver(text="getaddrinfo", transport="getaddrinfo")
 
 
 def parse(text: str) -> tuple[DnsResolver, ...]:
-    """The resolvers a configuration entry stands for, to be tried in order.
+    """The resolvers of a configuration entry, to be tried in order.
 
-    `system` is the machine's nameservers (resolv.conf), or getaddrinfo where there are none; else one of
-    `udp://ADDR[:PORT]`, `tcp://…`, `tls://…` (RFC 7858), `https://HOST/PATH` (RFC 8484). A host that is a name needs
-    its address pinned behind `#`, so that asking it does not depend on the resolver that it is to check.
+    `system` (resolv.conf, otherwise getaddrinfo), `udp://ADDR[:PORT]`, `tcp://…`, `tls://…` (RFC 7858) or
+    `https://HOST/PATH` (RFC 8484); a host name needs its address pinned behind `#`.
     """
     if text == "system":
         return _system(_stamp())
@@ -80,7 +79,7 @@ def _written(text: str) -> tuple[DnsResolver, ...]:
 
 
 def _stamp() -> tuple[int, ...]:
-    """What changes with the machine's resolver configuration: a laptop moves, and a VPN comes and goes."""
+    """Changes whenever resolv.conf does."""
     try:
         now = RESOLV_CONF.stat()
     except OSError:
@@ -105,14 +104,17 @@ MAX_LOOKUPS = 64
 
 
 class SystemResolver:
-    """At most MAX_LOOKUPS at once; a look-up given up on holds its place until the system gives up on it too."""
+    """getaddrinfo in threads of its own, at most MAX_LOOKUPS; abandoned lookups count until the system gives up.
+
+    In the event loop's few threads silent names would delay others, and Python waits for those threads at exit.
+    """
 
     def __init__(self) -> None:
-        self._places = asyncio.Semaphore(MAX_LOOKUPS)
+        self._slots = asyncio.Semaphore(MAX_LOOKUPS)
 
     async def addresses(self, host: str) -> tuple[str, ...]:
-        """The addresses of `host`, both families, each once; socket.gaierror where there are none."""
-        await self._places.acquire()
+        """The addresses of `host` in both families; socket.gaierror if there are none."""
+        await self._slots.acquire()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[tuple[str, ...]] = loop.create_future()
 
@@ -128,7 +130,7 @@ class SystemResolver:
                 loop.call_soon_threadsafe(ended, found, error)
 
         def ended(found: tuple[str, ...], error: Exception | None) -> None:
-            self._places.release()
+            self._slots.release()
             if answer.cancelled():
                 return
             if error is not None:
@@ -139,6 +141,6 @@ class SystemResolver:
         try:
             threading.Thread(target=look_up, name=f"getaddrinfo {host}", daemon=True).start()
         except RuntimeError as error:
-            self._places.release()
+            self._slots.release()
             raise OSError(errno.EAGAIN, "no thread is left to look a name up") from error
         return await answer

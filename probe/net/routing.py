@@ -1,4 +1,4 @@
-"""Asks the kernel by rtnetlink(7) which way packets would leave, policy rules and all; sends nothing to anybody."""
+"""Asks the kernel by rtnetlink(7) how packets would leave, policy rules included; sends none."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ NAME, INFO, KIND = 3, 18, 1
 UNICAST = 1
 HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
 ROUTE, NEIGH, LINK = struct.Struct("=8BI"), struct.Struct("=BBHiHBB"), struct.Struct("=BBHiII")
-LONGEST_S = 1.0
+TIMEOUT_S = 1.0
 GROUPS = sum(1 << (group - 1) for group in (1, 3, 5, 7, 8, 9, 11, 19, 32))
 """RTNLGRP_* of linux/rtnetlink.h: links, neighbours, and each family's addresses, routes and rules, next hops."""
 Attributes = dict[int, bytes]
 
 
 class Route(NamedTuple):
-    """The number of the interface, the next router's address, and ours that packets would bear."""
+    """The index of the interface, the next router's address, and our source address."""
 
     interface: int
     gateway: str | None
@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
 
 class Link(NamedTuple):
-    """An interface: its hardware's type (ARPHRD_* of linux/if_arp.h), and what the kernel calls its kind."""
+    """An interface, its hardware type (ARPHRD_* of linux/if_arp.h) and the kernel's kind."""
 
     name: str
     type: int
@@ -41,10 +41,7 @@ class Link(NamedTuple):
 
 
 def route_to(address: str, *, out: int | None = None, source: str | None = None) -> Route | None:
-    """How a packet to `address` would leave, by the interface `out` or from `source` where given.
-
-    None where it could not, and on systems without netlink.
-    """
+    """How a packet to `address` would leave, given an interface `out` or a `source`; None if it could not."""
     parsed = literal(address)
     assert parsed is not None
     family, bits = (socket.AF_INET, 32) if parsed.version == 4 else (socket.AF_INET6, 128)
@@ -90,7 +87,7 @@ def link_address(index: int, address: str) -> bytes | None:
 
 
 class RouteChanges:
-    """Hears from the kernel whenever a link, an address, a route, a rule or a neighbour changes."""
+    """Notifications of changed links, addresses, routes, rules and neighbours (rtnetlink)."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
@@ -104,15 +101,15 @@ class RouteChanges:
             self.close()
 
     def any(self) -> bool:
-        """Whether anything has changed since it was asked last; true where that cannot be known."""
+        """Whether anything changed since the last call; True if unknown."""
         if self._socket is None:
             return True
-        heard = False
+        changed = False
         try:
             while self._socket.recv(65536):
-                heard = True
+                changed = True
         except BlockingIOError:
-            return heard
+            return changed
         except OSError:  # ENOBUFS: so much that some was lost
             pass
         return True
@@ -127,13 +124,13 @@ class RouteChanges:
 
 
 def _ask(kind: int, answered_by: int, body: bytes) -> bytes | None:
-    """The body of the one message that answers; None for an error, or where nobody answers."""
+    """The body of the answer; None for an error or without netlink."""
     family = getattr(socket, "AF_NETLINK", None)
     if family is None:
         return None
     try:
         with socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
-            sock.settimeout(LONGEST_S)
+            sock.settimeout(TIMEOUT_S)
             sock.bind((0, 0))
             sock.sendto(HEADER.pack(HEADER.size + len(body), kind, REQUEST, 1, os.getpid()) + body, (0, 0))
             answer = sock.recv(65536)

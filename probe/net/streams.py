@@ -17,9 +17,8 @@ from probe.failure import Malformed
 READ_BYTES = 64 * 1024
 RECORD_BYTES = 16 * 1024
 """What one TLS record brings at most (RFC 8446 section 5.1), and so what one read from OpenSSL gives."""
-TURNS = 16
-"""A socket with bytes waiting is read without a turn of the event loop; every so often one is given up, so that a peer
-that sends without end cannot keep every deadline from being noticed."""
+READS_PER_TURN = 16
+"""Reads without a turn of the event loop, so that a peer that sends without end cannot defer deadlines."""
 MAX_HANDSHAKE_BYTES = 256 * 1024
 """Above OpenSSL's own limit for a chain (100 KB)."""
 TLS_ALERT = 0x15
@@ -28,7 +27,7 @@ ENCODING_DER = 2
 
 
 class ByteStream(Protocol):
-    """Sends and receives bytes; errors are those of the operating system, for `probe.failure` to name."""
+    """Sends and receives bytes; raises the operating system's errors, which `probe.failure` maps."""
 
     async def send(self, data: bytes) -> None: ...
 
@@ -40,21 +39,18 @@ class ByteStream(Protocol):
 
 
 class SocketStream:
-    """A connected TCP socket of the running event loop.
-
-    Once it is read from, the loop watches it until it is closed, or until something comes that nobody waits for.
-    """
+    """A connected TCP socket; the loop watches it from the first read until it closes or unread data arrives."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._loop = asyncio.get_running_loop()
         self._reads = 0
         self._is_watched = False
-        self._has_come = False
+        self._is_readable = False
         self._waiter: asyncio.Future[None] | None = None
 
     async def send(self, data: bytes) -> None:
-        try:  # most go out at once, for which the loop need not be asked
+        try:  # usually everything fits at once
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
@@ -63,41 +59,41 @@ class SocketStream:
 
     async def receive(self, limit: int = READ_BYTES) -> bytes:
         self._reads += 1
-        if self._reads % TURNS == 0:
+        if self._reads % READS_PER_TURN == 0:
             await asyncio.sleep(0)
         while True:
-            if self._has_come:
-                self._has_come = False
+            if self._is_readable:
+                self._is_readable = False
                 try:
                     return self._socket.recv(limit)
                 except (BlockingIOError, InterruptedError):
                     pass
-            await self._until_something_comes()
+            await self._wait_readable()
 
-    async def _until_something_comes(self) -> None:
+    async def _wait_readable(self) -> None:
         self._waiter = self._loop.create_future()
         if not self._is_watched:
-            self._loop.add_reader(self._socket, self._comes)
+            self._loop.add_reader(self._socket, self._on_readable)
             self._is_watched = True
         try:
             await self._waiter
         finally:
             self._waiter = None
 
-    def _comes(self) -> None:
-        self._has_come = True
+    def _on_readable(self) -> None:
+        self._is_readable = True
         if self._waiter is None:
-            self._watch_no_more()
+            self._unwatch()
         elif not self._waiter.done():
             self._waiter.set_result(None)
 
-    def _watch_no_more(self) -> None:
+    def _unwatch(self) -> None:
         if self._is_watched:
             self._loop.remove_reader(self._socket)
             self._is_watched = False
 
     def close(self) -> None:
-        self._watch_no_more()
+        self._unwatch()
         self._socket.close()
 
 
@@ -114,12 +110,12 @@ class TlsStream:
         self.alert: int | None = None
         """The description of a fatal or warning alert seen in the clear (RFC 8446 section 6)."""
         self.undelivered = 0
-        """Bytes that came since something could be read: of a record that never became whole, all there is to see."""
-        self.heard: Callable[[], None] = _nothing
-        """Called when bytes came, readable yet or not: a record that trickles is no silence."""
+        """Bytes of an incomplete record."""
+        self.on_data: Callable[[], None] = _nothing
+        """Called when bytes arrive, readable yet or not: a trickling record is not silence."""
 
     async def handshake(self) -> None:
-        """Complete the handshake; ssl.SSLError, EOFError, Malformed or OSError where it fails."""
+        """Complete the handshake; raises ssl.SSLError, EOFError, Malformed or OSError."""
         received = 0
         while True:
             try:
@@ -176,12 +172,12 @@ class TlsStream:
         self.undelivered += len(data)
         if data:
             self._incoming.write(data)
-            self.heard()
+            self.on_data()
         else:
             self._incoming.write_eof()
 
     def close(self) -> None:
-        self.heard = _nothing
+        self.on_data = _nothing
         self._stream.close()
 
     async def _flush(self) -> None:
@@ -189,7 +185,7 @@ class TlsStream:
             await self._stream.send(self._outgoing.read())
 
     def _note_alert(self, data: bytes) -> None:
-        """Go through the records (RFC 8446 section 5.1), however they are cut; an encrypted alert is longer."""
+        """Look for an alert in the records (RFC 8446 section 5.1); an encrypted one is longer."""
         self._records += data
         while len(self._records) >= self._next_record + 5:
             at = self._next_record
@@ -217,7 +213,7 @@ async def receive_exactly(stream: ByteStream, count: int) -> bytes:
 
 
 async def receive_until(stream: ByteStream, mark: bytes, limit: int) -> bytes:
-    """Bytes up to and with `mark`, read one at a time so that nothing behind it is taken; bounded by `limit`."""
+    """Bytes up to and including `mark`, at most `limit`, read singly so that nothing after it is consumed."""
     data = b""
     while not data.endswith(mark):
         chunk = await stream.receive(1)
@@ -233,9 +229,9 @@ class BadTrust(OSError):
 
 @lru_cache(maxsize=16)
 def client_context(ca_file: str | None, *, verify: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    """A client context that trusts certifi's bundle and `ca_file`, verifying inside the handshake where `verify`.
+    """A client context that trusts certifi's bundle and `ca_file`, cached because loading them costs 50 ms.
 
-    Names count only in subjectAltName (RFC 9525 section 6.3). BadTrust where `ca_file` cannot be read.
+    Names count only in subjectAltName (RFC 9525 section 6.3). BadTrust if `ca_file` cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,4 +1,4 @@
-"""Takes the volunteer's own addresses and names out of a record: pages, headers, redirects, certificates echo them."""
+"""Removes the volunteer's own addresses and names from a measurement."""
 
 from __future__ import annotations
 
@@ -36,52 +36,51 @@ SECRETS = frozenset(
         "x-visitor-ip",
     )
 )
-"""Headers whose values name this visitor, also where NAT keeps it from us, and say nothing about blocking."""
-SHORT = 64
-"""Characters of a text that most likely comes again in the next record, such as a role or a header's name."""
-TELLING_DIGITS = 5
-"""Of a spelling with so many digits these alone, in their order, are seldom found where it is not."""
+"""Headers whose values identify this visitor."""
+MAX_CACHED_CHARACTERS = 64
+"""Results for texts up to this length are cached: roles and header names recur."""
+MIN_DISTINCTIVE_DIGITS = 5
+"""A spelling with this many digits can be searched for by its digits alone."""
 FOLDED_TO_ASCII = tuple(sign.encode() for sign in "\u212a\u0130")
-"""The signs beyond ASCII that stand for one of its letters in lower case: the Kelvin sign, and I with a dot."""
-NOT_TELLING = bytes(set(range(256)) - set(b"0123456789") - set(b"".join(FOLDED_TO_ASCII)))
+"""Characters whose lower case is an ASCII letter: the Kelvin sign, and I with a dot."""
+INDISTINCTIVE = bytes(set(range(256)) - set(b"0123456789") - set(b"".join(FOLDED_TO_ASCII)))
 EMPTY = frozenset({int, float, bool, type(None)})
-"""Kinds of values in which nothing can stand."""
+"""Types of values that hold no text."""
 ADDRESS = re.compile("[0-9a-f.:%-]+")
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 def scrub(measurement: Measurement, own: frozenset[str]) -> Measurement:
-    """The measurement without what is in `own`, and without cookies set for this visitor.
+    """Remove what is in `own`, and headers that identify this visitor.
 
-    `own` holds IP addresses (loopback is nobody's own), hardware addresses as `02:00:5e:10:00:01`, and names, which are
-    taken out as whole words. Text gets a mark; bytes keep their length, with zeros, so that a certificate can still be
-    read. Hashes of what was changed are made again. An address that the volunteer gave as the target stays.
-    Behind NAT our public address is not in `own`; `probe.redact.visitor_address` removes what a page calls it.
+    `own`: IP addresses except loopback, hardware addresses such as `02:00:5e:10:00:01`, and names, matched as whole
+    words. Text gets a mark; bytes keep their length, so that certificates stay readable; hashes are recomputed. The
+    target's own address stays. `probe.redact.visitor_address` finds public addresses behind NAT.
     """
     measurement = without_labelled(measurement)
     addresses = _Addresses.of(own - {measurement.target.host})
     observations = tuple([_without_secrets(step) for step in measurement.observations])
-    if addresses.may_stand_in(observations):
+    if addresses.may_occur_in(observations):
         observations = tuple([_clean(step, addresses) for step in observations])
     return msgspec.structs.replace(measurement, observations=observations)
 
 
 class _Addresses:
-    """Finds any spelling of some addresses and names, never as a part of another."""
+    """Finds any spelling of addresses and names, but not inside longer ones."""
 
     @staticmethod
     @lru_cache(maxsize=64)
     def of(own: frozenset[str]) -> _Addresses:
-        """One for each set of addresses: the patterns take longer to compile than to use."""
+        """Cached, since compiling the patterns is slow."""
         return _Addresses(own)
 
     def __init__(self, own: frozenset[str]) -> None:
-        found = sorted({one for thing in own for one in _ways_to_write(thing)})
+        found = sorted({one for thing in own for one in _spellings_with_patterns(thing)})
         self._needles = [spelling for spelling, _ in found]
         digits = {one: re.sub(rb"\D", b"", one.encode()) for one in self._needles if ADDRESS.fullmatch(one)}
-        telling = {one for one in digits.values() if len(one) >= TELLING_DIGITS}
-        self._digits = [one for one in telling if not any(other in one for other in telling - {one})]
-        self._words = [spelling.encode() for spelling in self._needles if digits.get(spelling) not in telling]
+        distinctive = {one for one in digits.values() if len(one) >= MIN_DISTINCTIVE_DIGITS}
+        self._digits = [one for one in distinctive if not any(other in one for other in distinctive - {one})]
+        self._words = [spelling.encode() for spelling in self._needles if digits.get(spelling) not in distinctive]
         self._ascii = all(map(bytes.isascii, self._words))
         self._bytes_needles = [spelling.encode() for spelling in self._needles]
         pattern = "|".join(pattern for _, pattern in found)
@@ -89,33 +88,32 @@ class _Addresses:
         self._bytes = re.compile(pattern.encode(), re.IGNORECASE)
         self._known = lru_cache(maxsize=2048)(self._out_of_text)
 
-    def may_stand_in(self, records: Any) -> bool:
-        """False where nothing of it stands in any text or bytes of some records: looked for in all of them at once.
+    def may_occur_in(self, records: Any) -> bool:
+        """False if no spelling can occur in any text or bytes of the records.
 
-        In MessagePack both stand as they are. Of most spellings only the digits are looked for, in the digits of all,
-        which are few; those signs stand between them for the sake of names.
+        All are searched at once, as MessagePack; of most spellings only the digits are searched for, which is quicker.
         """
         if not self._needles:
             return False
         try:
             data = msgspec.msgpack.encode(records)
         except (ValueError, TypeError, OverflowError):
-            return True  # as half of a surrogate pair, which has no UTF-8
-        telling = data.translate(None, NOT_TELLING)
-        if any(one in telling for one in self._digits):
+            return True  # a lone surrogate has no UTF-8
+        distinctive = data.translate(None, INDISTINCTIVE)
+        if any(one in distinctive for one in self._digits):
             return True
         if not self._words:
             return False
-        if not self._ascii or any(sign in telling for sign in FOLDED_TO_ASCII):
+        if not self._ascii or any(sign in distinctive for sign in FOLDED_TO_ASCII):
             return True
         folded = data.lower()
         return any(word in folded for word in self._words)
 
     def out_of_text(self, text: str) -> str:
-        return self._known(text) if len(text) <= SHORT else self._out_of_text(text)
+        return self._known(text) if len(text) <= MAX_CACHED_CHARACTERS else self._out_of_text(text)
 
     def _out_of_text(self, text: str) -> str:
-        folded = text.lower()  # looking for plain strings first is far quicker than the pattern on every page
+        folded = text.lower()  # plain strings are much quicker to search than the pattern
         for needle in self._needles:
             if needle in folded:
                 return self._text.sub(SCRUBBED, text)
@@ -128,8 +126,8 @@ class _Addresses:
         return self._bytes.sub(lambda found: re.sub(rb"[0-9a-zA-Z]", b"0", found.group()), data)
 
 
-def _ways_to_write(own: str) -> Iterator[tuple[str, str]]:
-    """Each spelling in lower case, and the pattern that finds it, whatever its case, where it is no part of another."""
+def _spellings_with_patterns(own: str) -> Iterator[tuple[str, str]]:
+    """Each spelling in lower case, and a pattern that finds it in any case but not inside a longer one."""
     plain = own.lower()
     if HARDWARE.fullmatch(plain):
         digits = plain.replace(":", "")
@@ -149,7 +147,7 @@ def _whole(spelling: str, part: str) -> str:
 
 
 def _spellings(address: str) -> tuple[str, ...]:
-    """How the address may be written, in lower case: in RFC 5952's way and longer ones, in a URL, in a host name."""
+    """Ways to write the address in lower case: RFC 5952, longer forms, in a URL, in a host name."""
     parsed = literal(address.split("%")[0])
     if parsed is None or parsed.is_loopback or parsed.is_unspecified:
         return ()
@@ -179,7 +177,7 @@ def _without_secrets(observation: Observation) -> Observation:
 
 
 def _clean(value: Any, addresses: _Addresses) -> Any:
-    """The very value where nothing was found in it; records are looked through whatever their step."""
+    """The value, unchanged (the same object) if nothing was found in it."""
     kind = value.__class__
     if kind is str:
         return addresses.out_of_text(value)
@@ -207,7 +205,7 @@ def _clean_parts(parts: tuple[Any, ...], addresses: _Addresses) -> tuple[Any, ..
 
 
 def _hashes(changed: dict[str, Any]) -> dict[str, str]:
-    """With the rest of a page or a certificate known, its hash would tell the address to whoever tries them all."""
+    """New hashes of what was changed: the old ones would reveal the address to anyone who tries all addresses."""
     hashes = {}
     if "body" in changed:
         hashes["body_sha256"] = hashlib.sha256(changed["body"]).hexdigest()

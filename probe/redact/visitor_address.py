@@ -1,7 +1,5 @@
-"""Takes out addresses that a page or a redirect says are the visitor's: behind NAT we do not know our public one.
-
-`?ip=203.0.113.9`, `Your IP address is 203.0.113.9`, `"client": "203.0.113.9"`: digits become zeros, so that whatever
-knows such a page by its form still does. An address that the measurement itself met, by name or by connecting, stays.
+"""Removes addresses that a page or redirect calls the visitor's, such as `?ip=203.0.113.9`: behind NAT we do not
+know our public address. Digits become zeros; an address that the measurement itself used stays.
 """
 
 from __future__ import annotations
@@ -18,19 +16,18 @@ from probe.model import Dns, Http, Measurement, Observation
 from probe.net.address_policy import is_public, literal
 
 WINDOW = 64
-"""How far before an address its label may begin."""
-MOST_MATCHES, MOST_ADDRESSES = 2000, 64
-"""A page that names more addresses is a list of them, and does not tell a visitor's own."""
+"""Characters before an address in which its label may begin."""
+MAX_MATCHES, MAX_ADDRESSES = 2000, 64
+"""A page with more addresses is a list, not a visitor's own address."""
 CODINGS = ("utf-8", "windows-1251")
 _V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
 _V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
 _V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5})"
-"""What every address has in it, beginning with a sign that is quickly found: the patterns are tried there alone. The
-time in each Date header is no such thing."""
+"""Contained in every address and quick to find: the patterns are tried only there."""
 
 
 class AddressFamily(NamedTuple, Generic[AnyStr]):
-    """One family's addresses in text or in bytes: their pattern, their hint, and what may stand before the hint."""
+    """How to find addresses of one family: pattern, hint, and the characters before the hint."""
 
     pattern: re.Pattern[AnyStr]
     hint: re.Pattern[AnyStr]
@@ -56,7 +53,7 @@ LABEL = re.compile(
 
 
 def without_labelled(measurement: Measurement) -> Measurement:
-    """The measurement without public addresses that an answer over HTTP labels as an address of somebody's."""
+    """Remove public addresses that an HTTP response labels as an address of a client."""
     met = frozenset(_met(measurement))
     steps = tuple(_clean(step, met) if isinstance(step.detail, Http) else step for step in measurement.observations)
     if all(new is old for new, old in zip(steps, measurement.observations, strict=True)):
@@ -88,13 +85,13 @@ def _clean(step: Observation, met: Collection[str]) -> Observation:
     changed = {name: new for name, new in changed.items() if new != getattr(answer, name)}
     if not changed:
         return step
-    if "body" in changed:  # with the rest of the page known, its hash would tell the address to whoever tries them all
+    if "body" in changed:  # the old hash would reveal the address to anyone who tries all addresses
         changed["body_sha256"] = hashlib.sha256(changed["body"]).hexdigest()
     return msgspec.structs.replace(step, detail=msgspec.structs.replace(answer, **changed))
 
 
 def _may_hold_address(texts: Iterable[str]) -> bool:
-    """All of them at once: no hint goes over the end of a line."""
+    """Search all texts at once; no hint contains a line break."""
     joined = "\n".join(texts)
     return any(kind.hint.search(joined) for kind in TEXT_KINDS)
 
@@ -120,7 +117,7 @@ def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
 def _candidates(
     kinds: tuple[AddressFamily[AnyStr], ...], data: AnyStr, met: Collection[str]
 ) -> Iterator[tuple[int, int, AnyStr]]:
-    """Where public addresses stand that the measurement has not met, and what stands before each."""
+    """Public addresses that the measurement has not used: start, end, and the text before."""
     looked_at = 0
     for one in (one for kind in kinds for one in _spelled(kind, data)):
         at, end = one.span()
@@ -130,14 +127,14 @@ def _candidates(
             continue
         yield at, end, data[max(0, at - WINDOW) : at]
         looked_at += 1
-        if looked_at == MOST_ADDRESSES:
+        if looked_at == MAX_ADDRESSES:
             return
 
 
 def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
-    """Whatever is spelled like an address, once each."""
+    """Everything spelled like an address."""
     done = 0
-    for hint in islice(kind.hint.finditer(data), MOST_MATCHES):
+    for hint in islice(kind.hint.finditer(data), MAX_MATCHES):
         at = hint.start()
         if at < done:
             continue

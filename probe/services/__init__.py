@@ -1,4 +1,4 @@
-"""Services people know, each a named group of targets: one TOML file here, or a table of the configuration's."""
+"""The built-in services: named groups of targets, one TOML file each."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class UnknownService(ValueError):
-    """A service nobody has described; the message lists those that are known."""
+    """An unknown service; the message lists the known ones."""
 
 
 def built_in() -> dict[str, Service]:
@@ -35,7 +35,7 @@ def built_in() -> dict[str, Service]:
 
 @cache
 def _built_in() -> tuple[tuple[str, Service], ...]:
-    """Read once: the schedule asks for them at every look."""
+    """Read once."""
     return tuple((name, read(name, text)) for name, text in sorted(_texts()))
 
 

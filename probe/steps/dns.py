@@ -100,7 +100,7 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
             reply = await client.ask(log.network.lookups, about.host, resolver, query_type, settings)
             asked = msgspec.structs.replace(asked, sendings=reply.sendings)
             if reply.socket is not None:
-                log.keep(AnsweredQuestion(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
+                log.hold(AnsweredQuestion(about, asked, reply.query, reply.socket, log.elapsed() + LATE_S))
             detail = _read(reply.answer, asked)
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
@@ -115,11 +115,11 @@ async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
     """
     from probe.dns import client
 
-    with ExitStack() as held:
-        kept = log.take_kept(AnsweredQuestion)
-        for answered in kept:
-            held.callback(answered.close)
-        for answered in kept:
+    with ExitStack() as stack:
+        held = log.take_held(AnsweredQuestion)
+        for answered in held:
+            stack.callback(answered.close)
+        for answered in held:
             if wait and (left := answered.until_s - log.elapsed()) > 0:
                 await asyncio.sleep(left)
             for answer in client.waiting(answered.socket, answered.query):

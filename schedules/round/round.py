@@ -96,9 +96,8 @@ class Round:
     async def events(self) -> AsyncGenerator[Event, None]:
         """Measure, and yield what happens; use it with `aclosing`, for closing it cancels what is under way.
 
-        Without a working network every target is recorded as offline. The row of a new anomaly comes after its re-test;
-        nothing begins after the choice's `until`, and anomalies that were not re-tested are inconclusive. If the task
-        is cancelled, the rows of finished measurements are committed and yielded before CancelledError is raised.
+        Without a working network every target is recorded as offline. New anomalies come after their re-test, or as
+        inconclusive. Nothing begins after the choice's `until`. A cancelled task still gets what is finished.
         """
         network = await self._check_network()
         yield Started(network)

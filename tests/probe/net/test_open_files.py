@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.net.limits import EACH, RESERVED, open_target_limit
+from probe.net.limits import FILES_PER_TARGET, RESERVED_FILES, open_target_limit
 
 resource = pytest.importorskip("resource")
 
@@ -26,12 +26,12 @@ class Limits:
 def test_a_low_limit_that_may_be_raised_is_raised_for_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, 256, 10_240)
     assert open_target_limit(1000) == 1000
-    assert limits.now == (1000 * EACH + RESERVED, 10_240)
+    assert limits.now == (1000 * FILES_PER_TARGET + RESERVED_FILES, 10_240)
 
 
 def test_where_its_owner_may_go_no_further_fewer_targets_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = Limits(monkeypatch, 256, 1024)
-    assert open_target_limit(1000) == (1024 - RESERVED) // EACH
+    assert open_target_limit(1000) == (1024 - RESERVED_FILES) // FILES_PER_TARGET
     assert limits.now == (1024, 1024)
 
 
@@ -41,7 +41,7 @@ def test_a_limit_that_is_high_enough_is_left_alone(monkeypatch: pytest.MonkeyPat
     assert limits.now == (20_000, 20_000)
 
 
-@pytest.mark.parametrize(("soft", "expected"), [(256, (256 - RESERVED) // EACH), (64, 1)])
+@pytest.mark.parametrize(("soft", "expected"), [(256, (256 - RESERVED_FILES) // FILES_PER_TARGET), (64, 1)])
 def test_a_sandbox_that_forbids_raising_it_is_lived_with(
     monkeypatch: pytest.MonkeyPatch, soft: int, expected: int
 ) -> None:

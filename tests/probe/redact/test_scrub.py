@@ -230,7 +230,7 @@ NEAR = (
 )
 def test_what_is_passed_over_at_a_glance_holds_nothing(own: frozenset[str], value: Any) -> None:
     addresses = scrub_module._Addresses.of(own)
-    assert addresses.may_stand_in(value) or _looked_through_plainly(value, addresses) == value
+    assert addresses.may_occur_in(value) or _looked_through_plainly(value, addresses) == value
 
 
 def test_no_other_sign_becomes_one_of_ascii_in_lower_case() -> None:
@@ -241,5 +241,5 @@ def test_no_other_sign_becomes_one_of_ascii_in_lower_case() -> None:
 
 def test_an_ordinary_record_is_passed_over_at_a_glance() -> None:
     addresses = scrub_module._Addresses.of(frozenset({OWN4, OWN6, "Anns-Laptop-7", "02:c0:ff:ee:12:34"}))
-    assert not addresses.may_stand_in(record(page("nothing of ours, 192.0.2.7")).observations)
-    assert addresses.may_stand_in(record(page(f"something of ours, {OWN4}")).observations)
+    assert not addresses.may_occur_in(record(page("nothing of ours, 192.0.2.7")).observations)
+    assert addresses.may_occur_in(record(page(f"something of ours, {OWN4}")).observations)
