@@ -32,7 +32,7 @@ MAX_ROUNDS = 3
 """Rounds of one run that a change of network may begin: a machine that moves more often is on a train."""
 
 
-class View(msgspec.Struct, frozen=True):
+class OutputOptions(msgspec.Struct, frozen=True):
     """How the measurements are printed."""
 
     as_json: bool
@@ -40,7 +40,7 @@ class View(msgspec.Struct, frozen=True):
     side_by_side: bool = False
 
 
-def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], view: View) -> int:
+def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], view: OutputOptions) -> int:
     """Ask for consent, take the lock, open the database and measure; returns the exit code."""
     store = app.store()
     try:
@@ -54,7 +54,7 @@ def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], vi
         store.close()
 
 
-def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, view: View) -> int:
+def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, view: OutputOptions) -> int:
     """A round for each choice in turn; returns the exit code. BadPath only if the only choice's path is unavailable."""
     from probe.net.path import BadPath
     from schedules.plan.selection import services
@@ -88,7 +88,7 @@ class _Rounds:
     """Runs the rounds of one choice and shows their events."""
 
     def __init__(
-        self, app: App, config: Config, store: Store, view: View, display_of: Callable[[Choice], Display]
+        self, app: App, config: Config, store: Store, view: OutputOptions, display_of: Callable[[Choice], Display]
     ) -> None:
         self._app, self._config, self._store, self._view, self._display_of = app, config, store, view, display_of
 

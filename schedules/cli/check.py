@@ -50,7 +50,9 @@ def check(
     choices = [Choice(chosen, name) for name in names]
     if dry_run:
         return _rounds.dry_run(config, choices, as_json=as_json)
-    return _rounds.measure_with_consent(app, config, choices, _rounds.View(as_json, by == "service", via is not None))
+    return _rounds.measure_with_consent(
+        app, config, choices, _rounds.OutputOptions(as_json, by == "service", via is not None)
+    )
 
 
 def _via(text: str) -> list[str]:

@@ -38,7 +38,7 @@ def demo(app: App, as_json: bool) -> int:
         store = app.store()
         try:
             _import_sample(store)
-            code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.View(as_json))
+            code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.OutputOptions(as_json))
         finally:
             store.close()
     talk(f"The database: {app.database}", quiet=app.quiet)

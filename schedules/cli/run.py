@@ -68,7 +68,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
             choices, code = (from_campaigns(config, store), 0) if everything else _due(app, config, store)
             if choices:
                 in_time = [choice.ending(until) for choice in choices]
-                code = _rounds.measure(app, config, in_time, store, _rounds.View(as_json, by == "service"))
+                code = _rounds.measure(app, config, in_time, store, _rounds.OutputOptions(as_json, by == "service"))
                 _report_remaining(app, config, store, until)
                 if deleted := prune(config, store, time.time()):
                     talk(deleted, quiet=app.quiet)
