@@ -1,12 +1,9 @@
-"""When a block began and when it ended, from measurements that are sometimes wrong. Pure.
+"""When blocks began and ended, from measurements that are sometimes wrong. Pure.
 
-A hidden Markov model with two states, open and blocked, in continuous time: the state changes at a low rate, and each
-measurement tells the other state with a small probability (L. R. Rabiner, Proc. IEEE 77, 1989). How small is not known,
-so several are tried, and each counts as much as it explains the series. The most probable course (A. J. Viterbi, IEEE
-Trans. Inf. Theory 13, 1967) says which changes there were. When each of them was is a question of its own: between the
-middles of the states on its two sides, how probable it is in each gap between two measurements; the interval is the
-shortest that holds MASS of that (as for a single change point: A. F. M. Smith, Biometrika 62, 1975). A change lies
-between two measurements, so an interval ends at measurements.
+A hidden Markov model with the states open and blocked in continuous time (L. R. Rabiner, Proc. IEEE 77, 1989), averaged
+over several error rates by their likelihood. The most probable path (A. J. Viterbi, IEEE Trans. Inf. Theory 13, 1967)
+gives the changes. The interval of each is the shortest that holds MASS of its posterior over the gaps between two
+measurements (A. F. M. Smith, Biometrika 62, 1975), within the middles of the neighbouring states.
 """
 
 from __future__ import annotations
@@ -20,83 +17,83 @@ import msgspec
 OPEN, BLOCKED = 0, 1
 StatePair = tuple[float, float]
 DWELL_H = 30 * 24.0
-"""How long a state lasts on the average, before anything was seen."""
+"""The prior mean duration of a state."""
 MAX_ERROR_RATE = 0.3
 ERROR_RATES = (0.001, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, MAX_ERROR_RATE)
-"""Shares of measurements that tell the other state: which of them it is, the series itself says."""
+"""Shares of wrong measurements; each is weighted by its likelihood."""
 ERROR_PRIOR_EXPONENT = 0.5
-"""Before anything was seen, one share is as much more probable than four times itself as two is than one."""
+"""The prior of an error rate is proportional to rate ** -ERROR_PRIOR_EXPONENT."""
 MIN_WEIGHT = 0.002
 MASS = 0.99
 MIN_FLAPS = 4
 FLAP_H = 48.0
-"""So many changes, of which half come within so many hours of the one before, are no beginnings and ends."""
+"""From MIN_FLAPS changes on, half of them within FLAP_H of the previous one, a series is flapping."""
 MIN_MEASUREMENTS = 8
-"""Of fewer measurements nobody can tell flapping from a change."""
+"""Below, flapping cannot be observed from a change."""
 
 
 class StateChange(msgspec.Struct, frozen=True):
-    """One change of state, in seconds since 1970: it came after `earliest`, not after `latest`.
+    """The beginning or end of a block, after `earliest` and not after `latest` (seconds since 1970).
 
-    `at` is the measurement that most probably was the first one after it.
+    `at` is the most probable first measurement after it.
     """
 
     blocked: bool
-    """Whether it is the beginning of a block, or its end."""
+    """The beginning of a block, else its end."""
     at: float
     earliest: float
     latest: float
 
     @property
     def hours(self) -> float:
-        """How long the time is in which it can have come."""
+        """The length of the interval."""
         return (self.latest - self.earliest) / 3600
 
 
 class StateHistory(msgspec.Struct, frozen=True):
-    """What became of a series: its changes, oldest first; or that it flaps, and then no change is told."""
+    """The changes of a series, oldest first; none where it is flapping."""
 
     changes: tuple[StateChange, ...] = ()
     flapping: bool = False
     error: float | None = None
-    """The share of measurements that tell the other state, as estimated."""
+    """The estimated share of wrong measurements."""
     blocked_at_first: bool | None = None
-    """The state that the series begins in; None for a series of nothing."""
+    """The first state; None for an empty series."""
 
     @property
     def began(self) -> StateChange | None:
-        """When the block that is in force at the end began, where that was seen."""
+        """The beginning of a block that lasts to the end of the series, if it was seen."""
         return self.changes[-1] if self.changes and self.changes[-1].blocked else None
 
 
 class WeightedErrorRate(msgspec.Struct, frozen=True):
-    """A share of errors, and how probable it is of all that are tried."""
+    """An error rate with its posterior weight."""
 
     error: float
     weight: float
 
 
 def state_history(times: Sequence[float], states: Sequence[int]) -> StateHistory:
-    """The changes in a series of measurements (`times` in seconds, rising; `states` OPEN or BLOCKED)."""
+    """The changes in a series of measurements (`times` in seconds, ascending; `states` OPEN or BLOCKED)."""
     if not times:
         return StateHistory()
     if len(set(states)) == 1:
         return StateHistory(blocked_at_first=states[0] == BLOCKED)
     switches = [_switching(later - before) for before, later in pairwise(times)]
     evidence = {error: _log_likelihood(states, switches, error) for error in ERROR_RATES}
-    shares = _weighted_rates(evidence)
-    error = sum(one.error * one.weight for one in shares)
-    course = _viterbi(states, switches, error)
-    where = [n for n in range(len(switches)) if course[n] != course[n + 1]]
-    first = course[0] == BLOCKED
+    rates = _weighted_rates(evidence)
+    error = sum(one.error * one.weight for one in rates)
+    path = _viterbi(states, switches, error)
+    where = [n for n in range(len(switches)) if path[n] != path[n + 1]]
+    first = path[0] == BLOCKED
     if _is_noise(states, max(evidence.values())) or _flaps([times[n] for n in where]):
         return StateHistory(flapping=True, error=error, blocked_at_first=first)
     found = []
     for place, n in enumerate(where):
         low = (where[place - 1] + n) // 2 + 1 if place else 0
         high = (n + where[place + 1]) // 2 if place + 1 < len(where) else len(switches) - 1
-        towards = course[n + 1]
-        weights = _gap_probabilities(states[low : high + 2], switches[low : high + 1], towards, shares)
+        towards = path[n + 1]
+        weights = _gap_probabilities(states[low : high + 2], switches[low : high + 1], towards, rates)
         begin, end = _shortest_interval(weights, MASS)
         best = low + max(range(len(weights)), key=weights.__getitem__)
         found.append(StateChange(towards == BLOCKED, times[best + 1], times[low + begin], times[low + end + 1]))
@@ -104,7 +101,7 @@ def state_history(times: Sequence[float], states: Sequence[int]) -> StateHistory
 
 
 def _switching(seconds: float) -> float:
-    """The probability that the state at the end of a gap is another than at its beginning."""
+    """The probability that the state differs after a gap."""
     return max(1e-9, 0.5 * (1 - exp(-2 * max(seconds, 0.0) / 3600 / DWELL_H)))
 
 
@@ -114,17 +111,17 @@ def _step(before: StatePair, switch: float) -> StatePair:
 
 
 def _likelihood(state: int, error: float) -> StatePair:
-    """How probable it is to be told `state`, when the network is open, and when it is blocked."""
+    """The probability of observing `state`, when open and when blocked."""
     return (1 - error, error) if state == OPEN else (error, 1 - error)
 
 
 def _log_likelihood(states: Sequence[int], switches: Sequence[float], error: float) -> float:
-    """The logarithm of the series' probability at a share of errors (the forward pass, scaled at each step)."""
+    """The log likelihood of the series at an error rate (the scaled forward pass)."""
     evidence, here = 0.0, (0.5, 0.5)
     for n, state in enumerate(states):
         here = _step(here, switches[n - 1]) if n else here
-        told = _likelihood(state, error)
-        open_, blocked = here[0] * told[0], here[1] * told[1]
+        observed = _likelihood(state, error)
+        open_, blocked = here[0] * observed[0], here[1] * observed[1]
         total = open_ + blocked
         evidence += log(total)
         here = (open_ / total, blocked / total)
@@ -132,7 +129,7 @@ def _log_likelihood(states: Sequence[int], switches: Sequence[float], error: flo
 
 
 def _weighted_rates(evidence: Mapping[float, float]) -> list[WeightedErrorRate]:
-    """The shares of errors that count, with their posterior weights."""
+    """The error rates above MIN_WEIGHT with their posterior weights."""
     best = max(evidence.values())
     weights = {error: exp(value - best) / error**ERROR_PRIOR_EXPONENT for error, value in evidence.items()}
     total = sum(weights.values())
@@ -142,26 +139,25 @@ def _weighted_rates(evidence: Mapping[float, float]) -> list[WeightedErrorRate]:
 
 
 def _gap_probabilities(
-    states: Sequence[int], switches: Sequence[float], towards: int, shares: Sequence[WeightedErrorRate]
+    states: Sequence[int], switches: Sequence[float], towards: int, rates: Sequence[WeightedErrorRate]
 ) -> list[float]:
-    """How probable one change to `towards` is in each of the gaps between these measurements, if there is one."""
+    """The probability of each gap between these measurements to hold the one change to `towards`."""
     found = [0.0] * len(switches)
-    for one in shares:
+    for one in rates:
         right, wrong = log(1 - one.error), log(one.error)
-        # Each measurement passed on the way from the last gap to the first is told by the new state and not by the old.
-        gain, told = 0.0, []
+        gain, log_odds = 0.0, []
         for state, switch in zip(states[:0:-1], reversed(switches), strict=True):
             gain += (right - wrong) if state == towards else (wrong - right)
-            told.append(gain + log(switch) - log(1 - switch))
-        best = max(told)
-        scale = sum(exp(value - best) for value in told)
-        for gap, value in enumerate(reversed(told)):
+            log_odds.append(gain + log(switch) - log(1 - switch))
+        best = max(log_odds)
+        scale = sum(exp(value - best) for value in log_odds)
+        for gap, value in enumerate(reversed(log_odds)):
             found[gap] += one.weight * exp(value - best) / scale
     return found
 
 
 def _viterbi(states: Sequence[int], switches: Sequence[float], error: float) -> list[int]:
-    """The most probable course of states."""
+    """The most probable sequence of states."""
     right, wrong = log(1 - error), log(error)
     best = [right if states[0] == state else wrong for state in (OPEN, BLOCKED)]
     came: list[tuple[int, int]] = []
@@ -173,14 +169,14 @@ def _viterbi(states: Sequence[int], switches: Sequence[float], error: float) -> 
             for s in (OPEN, BLOCKED)
         ]
         came.append((origin[0], origin[1]))
-    course = [OPEN if best[OPEN] >= best[BLOCKED] else BLOCKED]
+    path = [OPEN if best[OPEN] >= best[BLOCKED] else BLOCKED]
     for origins in reversed(came):
-        course.append(origins[course[-1]])
-    return course[::-1]
+        path.append(origins[path[-1]])
+    return path[::-1]
 
 
 def _is_noise(states: Sequence[int], evidence: float) -> bool:
-    """Whether a coin that has no memory tells the series better than states that last, at a share that is no error."""
+    """Whether independent coin tosses explain the series better than lasting states, at a rate too high for errors."""
     share = sum(states) / len(states)
     if len(states) < MIN_MEASUREMENTS or not MAX_ERROR_RATE / 2 <= share <= 1 - MAX_ERROR_RATE / 2:
         return False
@@ -193,7 +189,7 @@ def _flaps(moments: Sequence[float]) -> bool:
 
 
 def _shortest_interval(weights: Sequence[float], mass: float) -> tuple[int, int]:
-    """The fewest neighbours that together hold `mass` of all weights, their first and last place."""
+    """The first and last place of the shortest run that holds `mass` of all weights."""
     wanted = mass * sum(weights)
     best, begin, held = (0, len(weights) - 1), 0, 0.0
     for end, weight in enumerate(weights):

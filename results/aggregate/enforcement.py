@@ -1,8 +1,4 @@
-"""How many hours pass from a register's listing of a target until a network blocks it.
-
-Measurements are moments, so the answer is an interval: a target was still open at one, and blocked at the next. Where
-a register tells no more than a day the interval widens by that day, in whatever time zone it may have been.
-"""
+"""Hours from a register's listing of a target to its block on a network, as intervals between measurements."""
 
 from __future__ import annotations
 
@@ -38,14 +34,14 @@ SELECT DISTINCT t.text
 FROM verdicts v JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id
 WHERE instr(v.expectation, '"listed":true') > 0 AND json_extract(v.expectation, '$.listed') = 1 ORDER BY 1
 """
-"""The first condition is that of an index, which may hold no function that a distrusted schema must not call."""
+"""The first condition is that of an index."""
 DIRECT = "SELECT name, asn, network_name FROM vantages WHERE path = 'direct'"
 VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
 
 
 class ListingEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Since when an entry lists: the instant, else the day of its inclusion, else that of the decision, which came
-    before it; and the first version that had it."""
+    """When an entry began to list: the instant, else the day of inclusion, else that of the decision; and the first
+    register version that has it."""
 
     listed_at: str | None = None
     listed_on: str | None = None
@@ -54,7 +50,7 @@ class ListingEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnforcementInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A measurement as far as it counts here: what was said of the target, and of it by the register at the time."""
+    """A measurement with its verdict and what the register said at the time."""
 
     id: str
     target: str
@@ -70,9 +66,9 @@ class EnforcementInput(msgspec.Struct, frozen=True, kw_only=True):
     register: str | None = None
     listed: bool | None = None
     as_of: str | None = None
-    """The register's version that was asked."""
+    """The time of the register version."""
     entries: tuple[ListingEntry, ...] = ()
-    """What lists it."""
+    """The entries that list it."""
 
     @property
     def network(self) -> str | None:
@@ -82,19 +78,18 @@ class EnforcementInput(msgspec.Struct, frozen=True, kw_only=True):
 class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     """One target that a register lists, on one network.
 
-    `hours` are at least and at most so many, from the listing to the block; at most None: it has not been blocked yet,
-    or nobody knows since when it is listed. Below zero: it was blocked before it was listed; at least None: nobody saw
-    it open before that. Where it is open whether a block began before the listing, it counts from there: at least 0.
+    `hours` are the least and the most from listing to block. The most is None without a block or a known date of
+    listing; negative hours mean a block before the listing, where the least is None if it was never seen open before.
     """
 
     target: str
     register: str
     network: str | None
     listed_at: str
-    """As exactly as it is known: an instant (UTC), or the day."""
+    """An instant (UTC) where known, else a day."""
     first_blocked: str | None
     last_open: str | None
-    """Before it was blocked, or of all."""
+    """Before the block; without one the last of all."""
     hours: tuple[float | None, float | None]
 
 
@@ -128,19 +123,19 @@ Versions = Mapping[str, Sequence[float]]
 
 
 Networks = Set[tuple[str, int | None, str | None]]
-"""Vantage, ASN and network name of what is measured without a path of its own."""
+"""Vantage, ASN and network name of direct measurements."""
 
 
 def of_database(db: Database) -> list[Enforcement]:
-    """What `enforcement` gives for all that is stored, with one target's measurements in memory at a time."""
+    """`enforcement` of a whole database, with one target's measurements in memory at a time."""
     known, own = versions(db), frozenset(db.execute(DIRECT).fetchall())
     listed = [text for (text,) in db.execute(LISTED)]
-    found = [one for text in listed for one in enforcement(inputs_of_target(db, text), known, own)]
+    found = [row for text in listed for row in enforcement(inputs_of_target(db, text), known, own)]
     return sorted(found, key=_sort_key)
 
 
 def inputs_of_target(db: Database, target: str) -> Iterator[EnforcementInput]:
-    """Every measurement of a target; of what was measured again at once the later one."""
+    """The counted measurements of a target."""
     entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
     for row in db.execute(ROWS, [target]):
         values = dict(zip(EnforcementInput.__struct_fields__, row, strict=True))
@@ -149,7 +144,7 @@ def inputs_of_target(db: Database, target: str) -> Iterator[EnforcementInput]:
 
 
 def versions(db: Database) -> Versions:
-    """Which versions of which register are stored."""
+    """The stored versions of each register."""
     found: dict[str, list[float]] = defaultdict(list)
     for register, at in db.execute(VERSIONS):
         found[register].append(at)
@@ -159,37 +154,36 @@ def versions(db: Database) -> Versions:
 def enforcement(
     rows: Iterable[EnforcementInput], known: Versions = MappingProxyType({}), own: Networks | None = None
 ) -> list[Enforcement]:
-    """For each target, register and network how long blocking took, whatever the order of the rows.
+    """The delay for each target, register and network; rows in any order.
 
-    `known` versions tell of an entry without a date that it was not there in the version before its first. `own` are
-    the networks of direct measurements; None: those of these rows.
+    An entry without a date began after the last of the `known` versions before its first. `own` are the networks of
+    direct measurements, by default those of these rows.
     """
     ordered = sorted(set(rows), key=lambda row: (epoch(row.at), row.id))
-    told: dict[tuple[str, str], list[EnforcementInput]] = defaultdict(list)
+    answers: dict[tuple[str, str], list[EnforcementInput]] = defaultdict(list)
     for row in ordered:
         if row.register is not None:
-            told[row.target, row.register].append(row)
+            answers[row.target, row.register].append(row)
     measured: dict[str, dict[tuple[str | None, ...], list[EnforcementInput]]] = defaultdict(lambda: defaultdict(list))
     for row in _conclusive(ordered, own):
-        alone = row.vantage if row.network is None else ""
-        measured[row.target][row.country, row.network, alone].append(row)
+        vantage = row.vantage if row.network is None else ""
+        measured[row.target][row.country, row.network, vantage].append(row)
     found = []
-    for (target, register), said in told.items():
-        listing = _listing(said, known.get(register, ()))
-        countries = {row.country for row in said if row.listed}
-        for (country, network, _), those in measured[target].items():
+    for (target, register), rows_of_register in answers.items():
+        listing = _listing(rows_of_register, known.get(register, ()))
+        countries = {row.country for row in rows_of_register if row.listed}
+        for (country, network, _), group in measured[target].items():
             if listing is not None and country in countries:
-                found.append(_enforced(target, register, network, listing, those))
+                found.append(_enforced(target, register, network, listing, group))
     return sorted(found, key=_sort_key)
 
 
-def _sort_key(one: Enforcement) -> tuple[str, str, str]:
-    return one.network or "", one.register, one.target
+def _sort_key(row: Enforcement) -> tuple[str, str, str]:
+    return row.network or "", row.register, row.target
 
 
 def _conclusive(rows: Sequence[EnforcementInput], own: Networks | None) -> list[EnforcementInput]:
-    """Those that tell of a network: open or surely blocked, and not by a path that leaves in another, nobody knows
-    which."""
+    """Those with a sure outcome whose network is known: direct, or by a path with a network of its own."""
     if own is None:
         own = {(row.vantage, row.asn, row.network_name) for row in rows if row.path == "direct"}
     return [
@@ -200,14 +194,14 @@ def _conclusive(rows: Sequence[EnforcementInput], own: Networks | None) -> list[
     ]
 
 
-def _listing(said: Sequence[EnforcementInput], known: Sequence[float]) -> ListingWindow | None:
-    """When a register first listed a target, by all that it said of it; None where it never did."""
-    windows = {entry: _window(entry, known) for row in said if row.listed for entry in row.entries}
+def _listing(rows_of_register: Sequence[EnforcementInput], known: Sequence[float]) -> ListingWindow | None:
+    """When a register first listed a target, by all of its answers; None where it never did."""
+    windows = {entry: _window(entry, known) for row in rows_of_register if row.listed for entry in row.entries}
     if not windows:
         return None
-    first = min(one.first for one in windows.values())
-    last, shown = min((one.last, one.shown) for one in windows.values())
-    without = [epoch(row.as_of) for row in said if row.listed is False and row.as_of is not None]
+    first = min(window.first for window in windows.values())
+    last, shown = min((window.last, window.shown) for window in windows.values())
+    without = [epoch(row.as_of) for row in rows_of_register if row.listed is False and row.as_of is not None]
     return ListingWindow(max([first, *(at for at in without if at <= last)]), last, shown)
 
 
@@ -286,8 +280,8 @@ def _hours(seconds: float) -> float:
 
 
 class NetworkDelay(msgspec.Struct, frozen=True, kw_only=True):
-    """A network's answer: of how many listed targets how many it blocks, and the median of the hours, which lies
-    somewhere from `at_least` to `at_most`; None: beyond any number. What is not blocked yet counts as never."""
+    """How many listed targets a network blocks, and the interval of the median delay in hours; None is infinite, as is
+    the delay of a target that is not blocked."""
 
     network: str | None
     register: str
@@ -298,22 +292,22 @@ class NetworkDelay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def by_network(found: Iterable[Enforcement]) -> list[NetworkDelay]:
-    """The answers of all networks, those with most targets first."""
+    """All networks, those with most targets first."""
     groups: dict[tuple[str | None, str], list[Enforcement]] = defaultdict(list)
-    for one in found:
-        groups[one.network, one.register].append(one)
+    for row in found:
+        groups[row.network, row.register].append(row)
     delays = [
         NetworkDelay(
             network=network,
             register=register,
-            targets=len(those),
-            blocked=sum(one.first_blocked is not None for one in those),
-            at_least=_finite(median(-math.inf if one.hours[0] is None else one.hours[0] for one in those)),
-            at_most=_finite(median(math.inf if one.hours[1] is None else one.hours[1] for one in those)),
+            targets=len(group),
+            blocked=sum(row.first_blocked is not None for row in group),
+            at_least=_finite(median(-math.inf if row.hours[0] is None else row.hours[0] for row in group)),
+            at_most=_finite(median(math.inf if row.hours[1] is None else row.hours[1] for row in group)),
         )
-        for (network, register), those in groups.items()
+        for (network, register), group in groups.items()
     ]
-    return sorted(delays, key=lambda one: (-one.targets, one.network or "", one.register))
+    return sorted(delays, key=lambda row: (-row.targets, row.network or "", row.register))
 
 
 def _finite(value: float) -> float | None:

@@ -1,17 +1,12 @@
-"""What is asked of many vantages' results, whatever holds them: the rows of each answer, and who answers.
+"""The questions about many vantages' results and the rows of their answers, the same from SQLite and the warehouses.
 
-A store of results answers by a function for each question; SQLite and the warehouse's engines give the same rows in the
-same order. What holds of all of them:
-
-- A finding is a measurement with its verdict. Controls are none, and of a measurement that was repeated at once
-  (another's `repeats` names it) the repeat alone is one, also where the repeat lies outside the period.
-- A finding is in the period by its `started_at`. Times are compared as the text that they are stored as; of two
-  findings at the same time the one with the greater `id`, as text, is the later.
-- What belongs together has the same service, target text, country, ASN and network name, None equal to None; whether a
-  target is required does not tell it from another. A path is told apart where a row has a `path`, and else counts like
-  any other.
-- A vantage is told by its name: `vantages` counts different names, `targets` different target texts.
-- Agreement and expectation are those stored with the verdict: what the register said at the time.
+- A finding is a counted measurement (results/aggregate/counting.py) with its verdict. A repeat replaces the measurement
+  that it repeats also where it lies outside the period.
+- A finding is in the period by its `started_at`. Times are compared as text; of equal times the greater `id` is later.
+- Rows are grouped by service, target text, country, ASN and network name, None equal to None, and by path where a row
+  has one. Whether a target is required makes no difference.
+- `vantages` counts different names, `targets` different target texts.
+- Agreement and expectation are those stored with the verdict.
 """
 
 from __future__ import annotations
@@ -25,7 +20,7 @@ from probe.timestamps import epoch
 from results.aggregate.enforcement import Block, blocking_delay, day_window
 
 UNDETERMINED = ("offline", "inconclusive")
-"""Outcomes that say that this measurement cannot tell."""
+"""Outcomes that do not tell the state of a target."""
 
 
 Network = tuple[str | None, int | None, str | None]
@@ -33,17 +28,16 @@ Network = tuple[str | None, int | None, str | None]
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """From `since` up to and without `until`: UTC, RFC 3339; None is open."""
+    """From `since` until before `until` (UTC, RFC 3339); None is open."""
 
     since: str | None = None
     until: str | None = None
 
 
 class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many vantages of a network last found a target so, within the period.
+    """How many vantages of a network last found a target so; `last_at` is their latest finding.
 
-    Of each vantage on this network by this path its last finding counts that is not UNTOLD, and where it has none, its
-    last one. `last_at` is the latest time of those that are counted.
+    Of each vantage on this network by this path the last finding counts that is not UNDETERMINED, else the last one.
     """
 
     service: str | None
@@ -60,7 +54,7 @@ class MatrixRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgreementRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many findings of a UTC day in a country agree so with its register."""
+    """The findings of a UTC day in a country with one agreement with its register."""
 
     day: str
     country: str | None
@@ -71,21 +65,11 @@ class AgreementRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DelayRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Between listing and blocking, in hours, of a target on a network: at least, and at most. None is not known.
+    """The hours between listing and blocking of a target on a network, as `enforcement.blocking_delay` defines them.
 
-    `listed_at` is the least, as text, of what the expectations of the period's findings in the country say that list
-    it: their `listed_at`, else their `since`; without any there is no row, and none for a network without a finding
-    that counts. What counts is by the path `direct`: `reachable`, or `blocked` and SURE.
-
-    Findings in a row without a `reachable` between them are one block. The block that is told is the first, by
-    its beginning, that was not over when the target was listed: the last of the network, or one whose last finding is
-    not before the listing's first instant. `first_blocked` is its first finding; `last_open` is the last `reachable`
-    before that, or the last of all where no block is told. None without such a finding.
-
-    A listing that is an instant begins and ends there; one that is a day (ten letters) begins 14 hours before that
-    UTC day, and ends 12 hours after its end. `at_most_h` is from the beginning to `first_blocked`, `at_least_h` from
-    the end to `last_open`, each rounded to two digits. Where `at_most_h` is None or not below 0, `at_least_h` is 0 at
-    least, also without `last_open`.
+    `listed_at` is the least, as text, of `listed_at`, else `since`, in the expectations of the period's findings in the
+    country that list the target. Findings by the path `direct` count that are `reachable`, or `blocked` and SURE. There
+    is no row without a listing or without such a finding.
     """
 
     target: str
@@ -100,10 +84,7 @@ class DelayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BlockRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A target found blocked on a network though no register lists it: `unlisted-block`, or `collateral`.
-
-    By all findings of the period with that agreement; `first_at` and `last_at` are the times of the first and the last.
-    """
+    """The findings of a target as `unlisted-block` or as `collateral` on a network, with their first and last time."""
 
     service: str | None
     target: str
@@ -120,7 +101,7 @@ class BlockRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
-    """How many targets a network blocks by a method, and in how many findings that are `blocked`."""
+    """The targets that a network blocks by a method, and the findings of that."""
 
     country: str | None
     asn: int | None
@@ -131,11 +112,10 @@ class MethodRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Two findings of a vantage on one target, one after the other, of which one is `blocked` and one `reachable`.
+    """Two successive findings of a vantage and path on one target, one `blocked` and one `reachable`.
 
-    Findings of other outcomes between them are passed over. The later of the two is in the period, the earlier may be
-    before it. A vantage's series is told by its path too. `method` is that of the one that is `blocked`. `id` is the
-    measurement that found it changed.
+    Findings of other outcomes in between are ignored. The later one is in the period and has `id`; `method` is that of
+    the one that is `blocked`.
     """
 
     service: str | None
@@ -154,7 +134,7 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Aggregates(Protocol):
-    """Whoever can be asked. Rows are in the order of their fields, None first."""
+    """A store of results that answers the questions, with rows in the order of their fields, None first."""
 
     def matrix(self, period: Period) -> list[MatrixRow]: ...
 
@@ -175,7 +155,7 @@ Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 def ordered(rows: Iterable[Row]) -> list[Row]:
-    """Rows in the order of their fields, None first, texts by their code points."""
+    """Rows in the order of their fields, None first."""
     return sorted(rows, key=_by_fields)
 
 

@@ -1,7 +1,6 @@
-"""SQLite's answers to the questions of results/aggregate/questions.py, which says what each counts.
+"""Answers to the questions of results/aggregate/questions.py from a database of results.
 
-Each query begins at the index by which fewest rows have to be looked at: the newest of a target at a vantage by their
-own, blocks and agreements by the verdicts', the rest by time.
+Each query starts at the index that leaves the fewest rows.
 """
 
 from __future__ import annotations
@@ -54,16 +53,18 @@ pairs (target_id, vantage_id) AS (
             AND (target_id, vantage_id) > (p.target_id, p.vantage_id)
         ORDER BY target_id, vantage_id LIMIT 1)
 )"""
-"""Which targets were measured at which vantages: from one to the next by the index, whatever lies between."""
+"""The pairs of target and vantage with measurements, by a loose index scan."""
 LAST = f"""
 SELECT m.number FROM measurements m JOIN verdicts v ON v.measurement = m.number
-WHERE m.target_id = p.target_id AND m.vantage_id = p.vantage_id AND {COUNTED} AND {IN_PERIOD.format(at="m")} {{told}}
+WHERE m.target_id = p.target_id AND m.vantage_id = p.vantage_id AND {COUNTED} AND {IN_PERIOD.format(at="m")} {{where}}
 ORDER BY m.started_at DESC, m.id DESC LIMIT 1
 """  # noqa: S608 constants only
 NEWEST = f"""
 WITH RECURSIVE {PAIRS},
-found AS (SELECT *, ifnull(
-    ({LAST.format(told=f"AND v.outcome NOT IN {UNDETERMINED_SQL}")}), ({LAST.format(told="")})) AS number FROM pairs p),
+found AS (
+    SELECT *, ifnull(({LAST.format(where=f"AND v.outcome NOT IN {UNDETERMINED_SQL}")}), ({LAST.format(where="")})) AS number
+    FROM pairs p
+),
 newest AS (
     SELECT t.service, t.text, w.name, {NETWORK}, w.path, m.id, m.started_at, v.outcome, v.method, v."trigger",
         v.confidence, v.agreement, v.expectation, row_number() OVER (
@@ -111,7 +112,7 @@ SELECT text, country, asn, network_name, listed_at, max(iif(outcome = 'reachable
     min(iif(outcome = 'blocked', started_at, NULL)), max(iif(outcome = 'blocked', started_at, NULL))
 FROM seen GROUP BY 1, 2, 3, 4, 5, block ORDER BY 1, 2, 3, 4, block
 """  # noqa: S608 constants only
-"""A row for each block of a target on a network, with the `reachable` before it: what questions.delay is told."""
+"""The blocks of each target on a network, each with the `reachable` before it: input of questions.delay."""
 CHANGES = f"""
 WITH inside AS (
     SELECT m.number, row_number() OVER series AS place, lag(m.number) OVER series AS earlier
@@ -139,7 +140,7 @@ WHERE was.outcome <> now.outcome
 
 
 class SqliteAggregates:
-    """Asks one database; the connection may be read only, and belongs to who made it."""
+    """Answers from one database. The connection may be read only and stays open."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -154,7 +155,7 @@ class SqliteAggregates:
         blocks: dict[tuple[str, Network, str], list[Block]] = defaultdict(list)
         for text, country, asn, name, listed_at, *block in self._rows(LISTED_BLOCKS, period):
             blocks[text, (country, asn, name), listed_at].append(Block(*block))
-        return ordered(questions.delay(*key, those) for key, those in blocks.items())
+        return ordered(questions.delay(*key, found) for key, found in blocks.items())
 
     def unlisted_blocks(self, period: Period) -> list[BlockRow]:
         return self._ask(BlockRow, BLOCKS, period, agreement="unlisted-block")
@@ -168,14 +169,14 @@ class SqliteAggregates:
     def changes(self, period: Period) -> list[ChangeRow]:
         return self._ask(ChangeRow, CHANGES, period)
 
-    def _ask(self, kind: type[Row], query: str, period: Period, **more: str) -> list[Row]:
+    def _ask(self, kind: type[Row], query: str, period: Period, **parameters: str) -> list[Row]:
         names = kind.__struct_fields__
-        return ordered(kind(**dict(zip(names, row, strict=True))) for row in self._rows(query, period, **more))
+        return ordered(kind(**dict(zip(names, row, strict=True))) for row in self._rows(query, period, **parameters))
 
-    def _rows(self, query: str, period: Period, **more: str) -> sqlite3.Cursor:
-        return self._connection.execute(query, period_parameters(period) | more)
+    def _rows(self, query: str, period: Period, **parameters: str) -> sqlite3.Cursor:
+        return self._connection.execute(query, period_parameters(period) | parameters)
 
 
 def period_parameters(period: Period) -> dict[str, Any]:
-    """A period's ends for IN_PERIOD."""
+    """The parameters of IN_PERIOD."""
     return {"since": period.since or "", "until": period.until or OPEN_END}
