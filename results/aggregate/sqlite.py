@@ -62,7 +62,8 @@ ORDER BY m.started_at DESC, m.id DESC LIMIT 1
 NEWEST = f"""
 WITH RECURSIVE {PAIRS},
 found AS (
-    SELECT *, ifnull(({LAST.format(where=f"AND v.outcome NOT IN {UNDETERMINED_SQL}")}), ({LAST.format(where="")})) AS number
+    SELECT *, ifnull(
+        ({LAST.format(where=f"AND v.outcome NOT IN {UNDETERMINED_SQL}")}), ({LAST.format(where="")})) AS number
     FROM pairs p
 ),
 newest AS (

@@ -1,7 +1,4 @@
-"""What a report tells beyond a comparison: the evidence of blocks, when a register listed, how long each step took.
-
-Each measurement is kept once in a temporary SQLite file, whatever the order of the sources, and nothing is believed.
-"""
+"""Evidence, listings and durations of measurements, each once, in a temporary SQLite file."""
 
 from __future__ import annotations
 
@@ -25,7 +22,7 @@ from results.report.load import MeasurementDetail, read, versions
 
 CACHE_KIB = 32 * 1024
 BINS_PER_DECADE = 40
-"""Of a factor of ten: durations are counted by their logarithm, which keeps them within 3%."""
+"""Durations are counted in logarithmic bins, which keeps them within 3%."""
 FIELDS = ("at", "target", "service", *VANTAGE_FIELDS, "outcome", "method", '"trigger"', "confidence", "rules",
           "evidence", "register", "listed", "as_of", "basis", "entries", "rules_version")  # fmt: skip
 VANTAGE_COLUMNS = ", ".join(VANTAGE_FIELDS)
@@ -33,7 +30,7 @@ PRECEDENCE = (
     "is_in_force({}rules_version)",
     *(f"ifnull({{}}{field}, '')" for field in ("rules_version", "entries", "evidence", "outcome", *FIELDS)),
 )
-"""Of two records under one id the one that comes later by these counts, whichever was read first."""
+"""Of two records with one id the one with the greater values counts."""
 IS_BETTER = "({}) > ({})".format(*(", ".join(field.format(side) for field in PRECEDENCE) for side in ("excluded.", "")))
 INSERT = f"""
 INSERT INTO details VALUES ({", ".join("?" * (len(FIELDS) + 1))})
@@ -66,7 +63,7 @@ SERVICES = "SELECT target, min(service) FROM details WHERE service IS NOT NULL G
 
 
 class VantageEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence of a block: the measurement that tells most of it."""
+    """The surest measurement of a block at one vantage, with its evidence."""
 
     id: str
     at: float
@@ -79,19 +76,19 @@ class VantageEvidence(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...]
     sentences: tuple[str, ...]
     register: str | None
-    """What listed it then, and on what basis."""
+    """The register that listed it then, and the legal basis."""
     basis: str | None
 
 
 class DetailIndex:
-    """What all sources hold, once each."""
+    """The details of all sources, each measurement once."""
 
     def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Sequence[float]]) -> None:
         self._connection = connection
         self._known = known
 
     def block_evidence(self) -> Iterator[VantageEvidence]:
-        """Of each blocked target at each vantage the surest measurement, and of equals the newest."""
+        """The surest measurement of each blocked target at each vantage, of equals the newest."""
         for row in self._connection.execute(BLOCK_EVIDENCE):
             place = Vantage(**dict(zip(VANTAGE_FIELDS, row[4:9], strict=True)))
             rules, sentences = (msgspec.json.decode(text, type=tuple[str, ...]) for text in row[12:14])
@@ -111,15 +108,25 @@ class DetailIndex:
             )
 
     def enforcements(self) -> list[Enforcement]:
-        """From listing to blocking, for each target, register and network."""
+        """The delay from listing to blocking for each target, register and network."""
         return enforcement(self._listed(), self._known)
 
     def _listed(self) -> Iterator[EnforcementInput]:
         entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
-        for id_, target, name, country, asn, network, path, at, outcome, confidence, *said in self._connection.execute(
-            LISTED
-        ):
-            register, listed, as_of, text = said
+        for (
+            id_,
+            target,
+            name,
+            country,
+            asn,
+            network,
+            path,
+            at,
+            outcome,
+            confidence,
+            *listing,
+        ) in self._connection.execute(LISTED):
+            register, listed, as_of, text = listing
             yield EnforcementInput(
                 id=id_,
                 target=target,
@@ -138,31 +145,28 @@ class DetailIndex:
             )
 
     def network_names(self) -> dict[int, str]:
-        """Each ASN's name, as most measurements have it."""
+        """ASN -> its name in most measurements."""
         return dict(self._connection.execute(NAMES).fetchall())
 
     def rules_versions(self) -> list[str]:
-        """By which versions of the rules it was judged."""
+        """The versions of the rules of all verdicts."""
         rows = self._connection.execute(
             "SELECT DISTINCT rules_version FROM details WHERE rules_version <> '' ORDER BY 1"
         )
         return [version for (version,) in rows]
 
     def registers(self) -> list[str]:
-        """The registers that were asked."""
-        return self._every("register")
-
-    def _every(self, field: str) -> list[str]:
-        rows = self._connection.execute(f"SELECT DISTINCT {field} FROM details WHERE {field} <> '' ORDER BY 1")  # noqa: S608
-        return [value for (value,) in rows]
+        """The registers of all expectations."""
+        rows = self._connection.execute("SELECT DISTINCT register FROM details WHERE register <> '' ORDER BY 1")
+        return [register for (register,) in rows]
 
     def durations(self) -> Iterator[tuple[Vantage, str, int, int]]:
-        """Vantage, step, bin (of `seconds_of`), and how many successful steps took so long; bins rising."""
+        """Vantage, step, bin (of `seconds_of`) and count of successful steps, in ascending bins."""
         for *place, step, bin_, count in self._connection.execute(DURATIONS):
             yield Vantage(**dict(zip(VANTAGE_FIELDS, place, strict=True))), step, bin_, count
 
     def services(self) -> dict[str, str]:
-        """Target -> the service that it belongs to."""
+        """Target -> its service."""
         return dict(self._connection.execute(SERVICES).fetchall())
 
 
@@ -170,7 +174,7 @@ class DetailIndex:
 def gather_details(
     sources: Iterable[Path], *, since: float | None = None, until: float | None = None, now: float | None = None
 ) -> Iterator[DetailIndex]:
-    """Read all of `sources`; bounds as for `results.compare.gather`, which says what cannot be read."""
+    """Read all of `sources`, with bounds as for `results.compare.gather`."""
     with closing(sqlite3.connect("")) as connection:
         connection.executescript(
             f"PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -{CACHE_KIB};"
@@ -183,33 +187,37 @@ def gather_details(
         for source in sources:
             for register, at in versions(source):
                 known[register].add(at)
-            for one in read(source, since=since, until=until):
-                if _in_period(one, since, until, now):
-                    _keep(connection, one)
+            for detail in read(source, since=since, until=until):
+                if _in_period(detail, since, until, now):
+                    _keep(connection, detail)
         yield DetailIndex(connection, {register: sorted(times) for register, times in known.items()})
 
 
-def _in_period(one: MeasurementDetail, since: float | None, until: float | None, now: float | None) -> bool:
-    return (now is None or one.at <= now) and (since is None or one.at >= since) and (until is None or one.at < until)
+def _in_period(detail: MeasurementDetail, since: float | None, until: float | None, now: float | None) -> bool:
+    return (
+        (now is None or detail.at <= now)
+        and (since is None or detail.at >= since)
+        and (until is None or detail.at < until)
+    )
 
 
-def _keep(connection: sqlite3.Connection, one: MeasurementDetail) -> None:
-    place = [getattr(one.vantage, field) for field in VANTAGE_FIELDS]
-    listing = one.listing
+def _keep(connection: sqlite3.Connection, detail: MeasurementDetail) -> None:
+    place = [getattr(detail.vantage, field) for field in VANTAGE_FIELDS]
+    listing = detail.listing
     connection.execute(
         INSERT,
         (
-            one.id, one.at, one.target, one.service, *place, one.outcome, one.method, one.trigger, one.confidence,
-            _json(one.rules), _json(one.evidence), listing.register, listing.listed, listing.as_of,
-            listing.basis, _json(listing.entries), one.rules_version,
+            detail.id, detail.at, detail.target, detail.service, *place, detail.outcome, detail.method, detail.trigger,
+            detail.confidence, _json(detail.rules), _json(detail.evidence), listing.register, listing.listed,
+            listing.as_of, listing.basis, _json(listing.entries), detail.rules_version,
         ),
     )  # fmt: skip
-    known = comparable_vantage(one.vantage)
+    known = comparable_vantage(detail.vantage)
     connection.executemany(
         "INSERT OR IGNORE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (one.id, number, *(getattr(known, field) for field in VANTAGE_FIELDS), step, bin_of(seconds))
-            for number, (step, seconds) in enumerate(one.steps)
+            (detail.id, number, *(getattr(known, field) for field in VANTAGE_FIELDS), step, bin_of(seconds))
+            for number, (step, seconds) in enumerate(detail.steps)
         ],
     )
 
@@ -219,7 +227,7 @@ def _json(value: Any) -> str:
 
 
 def bin_of(seconds: float) -> int:
-    """Which bin a duration is counted in."""
+    """The bin of a duration."""
     return floor(BINS_PER_DECADE * log10(max(seconds, 1e-6)))
 
 

@@ -1,7 +1,4 @@
-"""What a source holds of each measurement beyond what comparing needs: its evidence, its register, its steps.
-
-What cannot be read is passed over in silence: `results.compare.gather`, which reads the same sources, says it.
-"""
+"""Evidence, listing and steps of each measurement of a source. `gather` reports what cannot be read."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id =
 
 
 class DetailListing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a register said of the target then."""
+    """The register's answer at the time of the measurement."""
 
     register: str | None = None
     listed: bool | None = None
@@ -55,7 +52,7 @@ class DetailListing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement, as far as a report tells of it."""
+    """One measurement, as far as a report needs it."""
 
     id: str
     at: float
@@ -71,18 +68,18 @@ class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str
     listing: DetailListing
     steps: tuple[tuple[str, float], ...]
-    """The successful ones of the ordinary course, each with its seconds."""
+    """Successful steps of role `main`, each with its seconds."""
 
 
 def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[MeasurementDetail]:
-    """Every measurement of a source that says something of its own; a database's far from the period are not read."""
+    """Every counted measurement of a source; of databases only those near the period."""
     for file in sources.files_of(source):
         with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
             yield from _database(file, since, until) if sources.is_database(file) else _lines(file)
 
 
 def versions(source: Path) -> Iterator[tuple[str, float]]:
-    """Which versions of which register a source holds, in seconds since 1970."""
+    """The register versions of a source: name and seconds since 1970."""
     for file in sources.files_of(source):
         if sources.is_database(file):
             with suppress(databases.BadDatabase, sqlite3.Error), closing(databases.open_read_only(file)) as connection:
@@ -93,7 +90,6 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
 
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[MeasurementDetail]:
     with closing(databases.open_read_only(file)) as connection:
-        # The same look at the schema as comparing takes, which refuses what is no database of ours.
         later = f"AND {NOT_REPEATED}" if NOT_REPEATED in databases.results_query(connection, file) else ""
         ends = databases.period_bounds(since, until)
         query = DETAILS.format(later=later) + (databases.IN_PERIOD if ends else "")
@@ -130,12 +126,12 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Measurement
 def _lines(file: Path) -> Iterator[MeasurementDetail]:
     for _, line in records(file):
         with suppress(BadRecord, ValueError, TypeError, OverflowError):
-            if isinstance(line, bytes) and (seen := sources.parse_line(line)) is not None:
-                yield _of_line(line, seen)
+            if isinstance(line, bytes) and (record := sources.parse_line(line)) is not None:
+                yield _of_line(line, record)
 
 
 class LineDetail(msgspec.Struct):
-    """What a row says beside what comparing takes from it."""
+    """What a report needs of a row and comparing does not."""
 
     test_name: str | None = None
     trigger: str | None = None
@@ -145,26 +141,26 @@ class LineDetail(msgspec.Struct):
     record: Any = None
 
 
-def _of_line(line: bytes, seen: ResultRecord) -> MeasurementDetail:
-    said: LineDetail = decode(line, LineDetail)
-    if said.test_name is not None:
+def _of_line(line: bytes, record: ResultRecord) -> MeasurementDetail:
+    row: LineDetail = decode(line, LineDetail)
+    if row.test_name is not None:
         return _of_finished(ooni.read_line(line)[0])
-    if said.record is not None:
+    if row.record is not None:
         return _of_finished(exchange.read_line(line)[0])
-    listing = said.expectation if isinstance(said.expectation, dict) else {}
+    listing = row.expectation if isinstance(row.expectation, dict) else {}
     known = {key: listing.get(key) for key in ("register", "listed", "as_of", "basis")}
     return _checked(
-        seen,
-        trigger=said.trigger,
-        rules=said.rules,
-        evidence=said.evidence,
+        record,
+        trigger=row.trigger,
+        rules=row.rules,
+        evidence=row.evidence,
         listing=msgspec.convert(known | {"entries": _entries(listing)}, DetailListing),
         steps=(),
     )
 
 
 def _entries(listing: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row names no more of its entries than their ids, but says since when the register lists."""
+    """One entry with the dates that a row gives."""
     since = listing.get("since")
     if not listing.get("listed") or not isinstance(since, str):
         return []
@@ -191,7 +187,7 @@ def _steps(measurement: Measurement) -> tuple[tuple[str, float], ...]:
 
 
 def _checked(
-    seen: ResultRecord,
+    record: ResultRecord,
     *,
     trigger: str | None,
     rules: tuple[str, ...],
@@ -199,35 +195,35 @@ def _checked(
     listing: DetailListing,
     steps: tuple[tuple[str, float], ...],
 ) -> MeasurementDetail:
-    """Everything bounded, in one line each, and of the closed vocabularies. ValueError for what is not."""
-    if not is_valid(seen) or trigger not in (None, "name", "address"):
+    """A detail with every text bounded. ValueError for words outside the closed vocabularies."""
+    if not is_valid(record) or trigger not in (None, "name", "address"):
         raise ValueError("an outcome, a method, an agreement or a trigger that there is not")
-    place = seen.vantage
+    place = record.vantage
     return MeasurementDetail(
-        id=seen.id,
-        at=seen.at,
-        target=seen.target,
-        service=seen.service,
+        id=record.id,
+        at=record.at,
+        target=record.target,
+        service=record.service,
         vantage=msgspec.structs.replace(
             place,
             name=bounded(place.name),
             network_name=bounded(place.network_name) if place.network_name else None,
             path=bounded(place.path),
         ),
-        outcome=seen.outcome,
-        method=seen.method,
+        outcome=record.outcome,
+        method=record.method,
         trigger=trigger,
-        confidence=seen.confidence,
+        confidence=record.confidence,
         rules=tuple(bounded(rule, 60) for rule in rules[:MAX_RULES]),
         evidence=tuple(printable(sentence, MAX_SENTENCE_LENGTH) for sentence in evidence[:MAX_SENTENCES]),
-        rules_version=seen.rules_version,
+        rules_version=record.rules_version,
         listing=_bounded(listing),
         steps=tuple((bounded(step, 20), s) for step, s in steps[:MAX_STEPS] if _is_duration(s)),
     )
 
 
 def _bounded(listing: DetailListing) -> DetailListing:
-    """With times that are times: what is none would stop the reckoning later."""
+    """The listing with its texts bounded. ValueError for a time that is none."""
     times = (listing.as_of, *(text for entry in listing.entries for text in msgspec.structs.astuple(entry)))
     for text in times:
         if text is not None:

@@ -15,7 +15,7 @@ ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def render(summary: Summary, words: Translator) -> str:
-    """The whole of it."""
+    """The whole report."""
     return "\n".join(_lines(summary, words)) + "\n"
 
 
@@ -98,7 +98,7 @@ def _cell(cell: tables.TableCell) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Foreign text in one line that is no markup, and no link."""
+    """Foreign text in one line, its markup and links disabled."""
     shown = replace_unprintable(text, " ")
     for letter, entity in ENTITIES.items():
         shown = shown.replace(letter, entity)

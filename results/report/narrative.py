@@ -16,14 +16,16 @@ LISTED = ("enforced", "unenforced")
 
 
 def in_short(summary: Summary, words: Translator) -> list[str]:
-    """What the whole comes to."""
+    """The summary of the whole."""
     if not summary.rows or summary.first_day is None or summary.last_day is None:
         return [words.say("total.nothing")]
     period = words.say("period", first=words.day(summary.first_day), last=words.day(summary.last_day))
-    said = [words.say("total.measured", measurements=summary.measurements, vantages=summary.vantages, period=period)]
+    sentences = [
+        words.say("total.measured", measurements=summary.measurements, vantages=summary.vantages, period=period)
+    ]
     blocked = [row for row in summary.rows if _has(summary, row, "outcome", "blocked")]
     if not blocked:
-        said.append(words.say("total.none_blocked"))
+        sentences.append(words.say("total.none_blocked"))
     for key, rows in (
         ("total.blocked", blocked),
         ("total.unlisted", [row for row in summary.rows if _has(summary, row, "agreement", "unlisted-block")]),
@@ -31,22 +33,22 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
         ("total.down", [row for row in summary.rows if row.is_down]),
     ):
         if rows:
-            said.append(words.say(key, names=words.enumeration([row.title for row in rows])))
+            sentences.append(words.say(key, names=words.enumeration([row.title for row in rows])))
     for path, names in _opened(summary, blocked).items():
-        said.append(words.say("total.by_path", path=path, names=words.enumeration(names)))
+        sentences.append(words.say("total.by_path", path=path, names=words.enumeration(names)))
     if summary.rows_left_out:
-        said.append(words.say("total.rows_left_out", count=summary.rows_left_out))
-    return said
+        sentences.append(words.say("total.rows_left_out", count=summary.rows_left_out))
+    return sentences
 
 
 def _has(summary: Summary, row: ReportRow, field: str, value: str) -> bool:
-    """Whether any network, by its direct path, is so."""
+    """Whether any direct cell of the row has this value."""
     pairs = zip(summary.places, row.cells, strict=True)
     return any(getattr(cell, field) == value for place, cell in pairs if place.path == DIRECT)
 
 
 def _opened(summary: Summary, blocked: list[ReportRow]) -> dict[str, list[str]]:
-    """Path -> what is blocked without it and open by it."""
+    """Path -> titles of rows that are blocked directly and open by it."""
     found: dict[str, list[str]] = defaultdict(list)
     for row in blocked:
         for place, cell in zip(summary.places, row.cells, strict=True):
@@ -56,10 +58,10 @@ def _opened(summary: Summary, blocked: list[ReportRow]) -> dict[str, list[str]]:
 
 
 def of_row(summary: Summary, row: ReportRow, words: Translator) -> list[str]:
-    """One row's story: since when it is listed, and how it went at each place."""
-    said = list(filter(None, [listing(row, words)]))
+    """Since when a row is listed, and its history at each place."""
+    sentences = list(filter(None, [listing(row, words)]))
     if row.is_down:
-        return [*said, words.say("row.down")]
+        return [*sentences, words.say("row.down")]
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
     for history in row.histories:
         groups[history.path, history.state, _day(history)].append(_where(summary, history, words))
@@ -70,12 +72,12 @@ def of_row(summary: Summary, row: ReportRow, words: Translator) -> list[str]:
         if path != DIRECT and state in ("never", "throughout", "since"):
             key += "_path"
         when = words.day(day) if day else ""
-        said.append(words.say(key, path=path, when=when, places=words.enumeration(groups[path, state, day])))
-    return said
+        sentences.append(words.say(key, path=path, when=when, places=words.enumeration(groups[path, state, day])))
+    return sentences
 
 
 def listing(row: ReportRow, words: Translator) -> str:
-    """Since when it is listed; nothing of what nobody could be asked about, for it is down."""
+    """Since when it is listed; empty for what is down and in no register."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
     if {cell.agreement for cell in row.cells} & set(DECIDED):
@@ -84,7 +86,7 @@ def listing(row: ReportRow, words: Translator) -> str:
 
 
 def _day(history: RowHistory) -> str:
-    """The day on which the last block began or ended, for courses that are told by it."""
+    """The day on which the last block began or ended, for states that are dated by it."""
     return day_of(history.changes[-1].at) if history.state in ("since", "until") else ""
 
 
@@ -112,7 +114,7 @@ def change_text(change: StateChange, words: Translator, *, dated: bool = True) -
 
 
 def delays(summary: Summary, words: Translator) -> Iterator[str]:
-    """For each network how long blocking took."""
+    """How long blocking took, one sentence a network."""
     for delay in summary.delays:
         yield _delay(summary, delay, words)
 
@@ -140,7 +142,7 @@ def between(at_least: float | None, at_most: float | None, words: Translator) ->
 
 
 def hours(one: Enforcement, words: Translator) -> str:
-    """How long one target took on one network."""
+    """How long blocking one target on one network took."""
     at_least, at_most = one.hours
     if one.first_blocked is None:
         return words.say("delay.open_for", hours=words.duration(at_least)) if at_least else words.say("delay.unseen")
@@ -152,8 +154,8 @@ def hours(one: Enforcement, words: Translator) -> str:
 
 
 def about(summary: Summary, words: Translator) -> list[str]:
-    """Of what the numbers are made, and what was left out."""
-    said = [
+    """What the numbers are made of, and what was left out."""
+    sentences = [
         words.say(
             "about.made_of",
             registers=words.enumeration(list(summary.registers)) or words.say("about.no_register"),
@@ -164,5 +166,5 @@ def about(summary: Summary, words: Translator) -> list[str]:
     ]
     for key in ("twice", "skipped", "future", "outside"):
         if count := getattr(summary, key):
-            said.append(words.say(f"about.{key}", count=count))
-    return [*said, words.say("about.shares"), words.say("about.reading")]
+            sentences.append(words.say(f"about.{key}", count=count))
+    return [*sentences, words.say("about.shares"), words.say("about.reading")]

@@ -1,4 +1,4 @@
-"""The pictures of a report: SVG that stands in the page, takes the page's colours, and tells in words what it shows."""
+"""The pictures of a report: inline SVG in the colours of the page, with titles and descriptions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTRIBUTES = frozenset({
     "stroke-width", "stroke-dasharray", "stroke-miterlimit", "opacity", "fill-opacity", "stroke-opacity", "text-anchor",
     "font-family", "font-size", "font-weight", "font-style", "clip-path", "id", "display",
 })  # fmt: skip
-"""Nothing else of what is drawn gets into the page: no link, no script, no style, no other language's label."""
+"""All that is let into the page: no link, script or style."""
 MAX_TIMELINES = 24
 Chart = Callable[..., dict[str, Any] | None]
 
@@ -55,8 +55,11 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
     from results.report.charts import bars, timeline
 
     def picture(name: str, chart: Chart, *values: Any) -> Picture | None:
-        said = {"title": values[0].title, **_period(summary, words)} if values else {}
-        title, desc = words.say(f"heading.{name.split('-')[0]}"), words.say(f"picture.{name.split('-')[0]}", **said)
+        placeholders = {"title": values[0].title, **_period(summary, words)} if values else {}
+        title, desc = (
+            words.say(f"heading.{name.split('-')[0]}"),
+            words.say(f"picture.{name.split('-')[0]}", **placeholders),
+        )
         wide, narrow = (chart(*values, summary, words, width) for width in (WIDE, NARROW))
         if wide is None or narrow is None:
             return None
@@ -122,7 +125,7 @@ def embedded(svg: str, name: str, kind: str, title: str, desc: str) -> Markup:
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-desc")
     for place, (tag, text) in enumerate((("title", title), ("desc", desc))):
-        told = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{tag}"})
-        told.text = text
-        root.insert(place, told)
+        child = ElementTree.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{tag}"})
+        child.text = text
+        root.insert(place, child)
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 built and escaped above

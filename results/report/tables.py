@@ -24,7 +24,7 @@ AGREEMENTS = tuple(AGREEMENT_SIGNS)
 
 
 class TableCell(msgspec.Struct, frozen=True, kw_only=True):
-    """What stands in one place; `sign` and `kind` (an outcome, or an agreement) say the same without words."""
+    """A text; `sign` and `kind` (an outcome or an agreement) say the same without words."""
 
     text: str
     sign: str = ""
@@ -34,7 +34,7 @@ class TableCell(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
-    """The first cell of each row names it."""
+    """A table whose rows begin with their name."""
 
     name: str
     columns: tuple[str, ...]
@@ -55,7 +55,7 @@ def matrix(summary: Summary, words: Translator) -> ReportTable:
 
 
 def matrices(summary: Summary, words: Translator) -> list[ReportTable]:
-    """The same in parts that are no wider than a page."""
+    """The same in parts of at most MAX_COLUMNS networks."""
     count = len(summary.places)
     parts = max(1, -(-count // MAX_COLUMNS))
     most = -(-count // parts)
@@ -94,7 +94,7 @@ def share_text(share: BlockedShare, words: Translator) -> str:
 
 
 def decided(summary: Summary) -> list[ReportColumn]:
-    """The places that any register says anything of."""
+    """The columns of networks with a register."""
     known = {place for place, agreement in summary.agreements if agreement != "undecided"}
     return [place for place in summary.places if place.label in known]
 
@@ -112,7 +112,7 @@ def register(summary: Summary, words: Translator) -> ReportTable:
 
 
 def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable:
-    """How one row went at each place."""
+    """The history of one row at each place."""
     heads = [words.say(f"column.{name}") for name in ("network", "state", "period")]
     rows = (
         [
@@ -159,7 +159,7 @@ def hours(summary: Summary, words: Translator) -> ReportTable:
 
 
 def network(label: str | None, summary: Summary, words: Translator) -> str:
-    """What a network's column is called."""
+    """The title of a network's column."""
     place = summary.place(label or "")
     return place.title(words) if place is not None else label or "?"
 

@@ -56,7 +56,7 @@ def compare(
         at_hand(app, sources, since, until, token_file) as files,
         gathered_from(app, files, since, until) as gathered,
     ):
-        found = show.counted(compared(gathered, by=by, rows=rows, within_s=within))
+        found = show.CountedRows(compared(gathered, by=by, rows=rows, within_s=within))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
         tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0

@@ -1,4 +1,4 @@
-"""A comparison as JSON, CSV, Markdown, and as a table for a person."""
+"""A comparison as JSON, CSV, Markdown or a table."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from results.compare.timeline import BlockedShare
 
 WIDE = 13
-"""Columns that a cell in words takes, its space included."""
+"""Characters of a cell in words, with its space."""
 NAME = 16
-PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
 MAX_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
@@ -32,7 +31,7 @@ CSV_FIELDS = ("row", "difference", *CELL_FIELDS, "low", "high", "last", "says", 
 
 
 class CountedRows:
-    """The rows as they come, and how many of them differ by then."""
+    """Passes rows on and counts those that differ."""
 
     def __init__(self, rows: Iterator[ComparedRow]) -> None:
         self._rows = rows
@@ -44,10 +43,6 @@ class CountedRows:
             self.kinds[row.difference] += 1
             self.differing += row.difference not in SAME
             yield row
-
-
-def counted(rows: Iterator[ComparedRow]) -> CountedRows:
-    return CountedRows(rows)
 
 
 def as_json(rows: CountedRows) -> None:
@@ -101,7 +96,7 @@ def _escaped(text: str) -> str:
 
 
 def for_a_person(rows: CountedRows) -> None:
-    """The table, and under it what differs, in words; of very many rows those that differ."""
+    """The table and the sentences below it; of more than MAX_ROWS rows those that differ."""
     kept: list[ComparedRow] = []
     for row in rows:
         kept.append(row)
@@ -147,7 +142,7 @@ def _in_words(rows: list[ComparedRow]) -> Table:
 
 
 def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
-    """Too many columns for words: a sign for each, in the order of the list under it."""
+    """A sign for each column, in the order of the list below."""
     from rich.text import Text
 
     longest = min(max(len(what(row.row)) for row in rows), 30)
@@ -168,7 +163,7 @@ def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
 
 
 def _lines(cell: MatrixCell, *, full: bool) -> Iterator[str]:
-    """What a cell says, in few letters a line."""
+    """The lines of a cell."""
     if cell.outcome is None:
         yield f"{GAP} gap"
         if cell.last is not None:
@@ -192,13 +187,13 @@ def _sign(cell: MatrixCell) -> str:
 
 
 def _share(share: BlockedShare) -> Iterator[str]:
-    """`74% of 21 d`, `52–88%`, and that few are few."""
+    """`74% of 21 d` and `52–88%`, marked where days are few."""
     yield f"{share.share:.0%} of {share.of} d"
     yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
 
 
 def _print_sentences(rows: list[ComparedRow], console: Console, width: int) -> None:
-    """What differs in words, row by row; those that agree in one line."""
+    """A sentence for each row that differs; the others in one line."""
     console.print()
     for row in rows:
         if row.difference != "none":

@@ -1,4 +1,4 @@
-"""What `results enforcement` shows a person: each network's answer, and below it that of each target."""
+"""The tables of `results enforcement`: networks and targets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY_ROWS = 40
 
 
 def networks(delays: Sequence[NetworkDelay]) -> Table:
-    """Network, register, how many targets, how many of them blocked, the median of the hours."""
+    """Network, register, targets, how many of them are blocked, the median delay."""
     grid = _grid("network", "register", "listed", "blocked", "median from listing to block")
     for one in delays:
         median = span_text(one.at_least, one.at_most) if one.blocked else "none is blocked"
@@ -27,7 +27,7 @@ def networks(delays: Sequence[NetworkDelay]) -> Table:
 
 
 def targets(found: Sequence[Enforcement]) -> tuple[Table, int]:
-    """Target, network, since when it is listed, the hours; and how many there was no room for."""
+    """Target, network, since when it is listed, the hours; and how many were left out."""
     grid = _grid("target", "network", "listed (UTC)", "blocked after")
     for one in found[:MANY_ROWS]:
         listed = safe(one.listed_at)[:16].replace("T", " ")
@@ -36,7 +36,7 @@ def targets(found: Sequence[Enforcement]) -> tuple[Table, int]:
 
 
 def delay_text(one: Enforcement) -> str:
-    """The hours in words."""
+    """The delay of one target."""
     at_least, at_most = one.hours
     if one.first_blocked is None:
         return f"open for {_time(at_least)} so far" if at_least else "not seen since"

@@ -98,12 +98,12 @@ def _marks(history: RowHistory, name: str, first: date, step: int) -> Iterable[d
 
 
 def _most(days: Sequence[DayState]) -> str | None:
-    """Blocked where half of the findings are, else what was said last."""
+    """Blocked where half of the findings are, else what was outcomes last."""
     findings, blocked = sum(day.findings for day in days), sum(day.blocked for day in days)
     if blocked and 2 * blocked >= findings:
         return "blocked"
-    said = [day.outcome for day in days if day.outcome is not None and day.outcome != "blocked"]
-    return said[-1] if said else "reachable" if findings else None
+    outcomes = [day.outcome for day in days if day.outcome is not None and day.outcome != "blocked"]
+    return outcomes[-1] if outcomes else "reachable" if findings else None
 
 
 def _changes(histories: Sequence[RowHistory], names: Sequence[str]) -> Iterable[dict[str, Any]]:
@@ -114,7 +114,7 @@ def _changes(histories: Sequence[RowHistory], names: Sequence[str]) -> Iterable[
 
 
 def _labelled_days(first: date, last: date, most: int) -> list[dict[str, int]]:
-    """The noons of so many days at most, an equal number of days apart."""
+    """At most `most` noons, an equal number of days apart."""
     apart = max(1, -(-((last - first).days + 1) // max(1, most)))
     days = (first + timedelta(days=n) for n in range(0, (last - first).days + 1, apart))
     return [{"year": day.year, "month": day.month, "date": day.day, "hours": 12, "utc": True} for day in days]
