@@ -50,6 +50,13 @@ _KINDS = """SELECT e.block_type, d.authority, e.basis, count(*)
     WHERE s.gone IS NULL AND s.register_id = ? GROUP BY 1, 2, 3"""
 
 
+def newest_versions(db: Database, country: str | None = None) -> dict[str, int]:
+    """The time (Unix time) of the newest stored version of each register, of all countries or of one."""
+    query = """SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id
+        WHERE ?1 IS NULL OR r.country = ?1 GROUP BY r.name ORDER BY r.name"""
+    return dict(db.conn.execute(query, (country,)).fetchall())
+
+
 def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]) -> list[Statistics]:
     """Every stored register, by name; `max_age_days` gives the age in days from which each is stale."""
     conn = db.conn

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         return Path(self.environ.get("HOME") or Path.home())
 
     def store(self, *, must_exist: bool = False) -> Store:
-        """The open database, created if missing unless it must exist. Raises StoreError."""
+        """The open database, to be closed by `with`; created if missing unless it must exist. Raises StoreError."""
         from results.db.store import Store
 
         return Store.open(self.database, must_exist=must_exist)
@@ -68,6 +69,15 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         import shlex
 
         return f"reachprobe --db {shlex.quote(str(self.db))}"
+
+
+@contextmanager
+def reported(*kinds: type[Exception]) -> Iterator[None]:
+    """End the command with the text of an error of these kinds."""
+    try:
+        yield
+    except kinds as error:
+        raise click.ClickException(str(error)) from error
 
 
 def confirmed(question: str) -> bool:

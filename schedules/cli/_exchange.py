@@ -6,15 +6,15 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import click
 
 from probe.text import safe
-from schedules.cli._app import App
+from schedules.cli._app import App, reported
 from schedules.render.output import print_json, talk
 from schedules.render.text import how_many
 
@@ -58,10 +58,15 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
 
     With --sign there is FILE.minisig beside it: `results import --verify` and minisign tell whether FILE is as it was.
     """
+    from results.db import read
+    from results.export import signing, tabular
+    from results.export.signing import SignatureError
+
     if path is None and (key_file is not None or format_ == "parquet"):
         raise click.UsageError(f"{'--sign' if key_file else '--format parquet'} needs a file: give -o FILE")
-    key = _secret(key_file) if key_file is not None else None
-    with closing(app.store(must_exist=True)) as store:
+    with reported(SignatureError):
+        key = signing.read_secret(key_file) if key_file is not None else None
+    with app.store(must_exist=True) as store:
         count = int(store.db.execute(ALL).fetchone()[0])
         if path is None:
             for line in _lines(store, format_, licence, count):
@@ -69,9 +74,9 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
             sys.stdout.buffer.flush()
             return
         comment = f"{how_many(count, 'measurement')} of reachprobe; format {format_}; licence {licence or 'not stated'}"
-        with _written(path, key, comment) as out:
+        with reported(tabular.NoParquet), _written(path, key, comment) as out:
             if format_ == "parquet":
-                _parquet(store, Path(out.name), licence)
+                tabular.write_parquet(read.rows(store.db, oldest_first=True), Path(out.name), licence)
             else:
                 out.writelines(_lines(store, format_, licence, count))
     if not app.quiet:
@@ -92,15 +97,6 @@ def key(file: Path) -> None:
     click.echo(signing.public_text(made))
 
 
-def _secret(file: Path) -> SecretKey:
-    from results.export import signing
-
-    try:
-        return signing.read_secret(file)
-    except signing.SignatureError as error:
-        raise click.ClickException(str(error)) from error
-
-
 def _lines(store: Store, format_: str, licence: str | None, count: int) -> Iterator[bytes]:
     """Each line with its line feed, the licence where the format has a place for it."""
     from results import ooni
@@ -117,19 +113,11 @@ def _lines(store: Store, format_: str, licence: str | None, count: int) -> Itera
         yield line + b"\n"
 
 
-def _parquet(store: Store, path: Path, licence: str | None) -> None:
-    from results.db import read
-    from results.export import tabular
-
-    try:
-        tabular.write_parquet(read.rows(store.db, oldest_first=True), path, licence)
-    except tabular.NoParquet as error:
-        raise click.ClickException(str(error)) from error
-
-
 @contextmanager
 def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[BinaryIO]:
     """A file beside `path` that takes its place when all is written, and its signature with it."""
+    from results.export import signing
+
     try:
         if path.exists() and not path.is_file() and key is None:  # a pipe or a device is written to, never replaced
             with path.open("wb") as there:
@@ -139,7 +127,7 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
         try:
             with unfinished.open("xb") as out:
                 yield out
-            signature = _signed(unfinished, key, comment) if key is not None else None
+            signature = signing.sign(unfinished, key, comment) if key is not None else None
             unfinished.replace(path)
             if signature is not None:
                 path.with_name(f"{path.name}.minisig").write_text(signature)
@@ -147,12 +135,6 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         raise click.ClickException(f"{path}: {error.strerror or error}") from error
-
-
-def _signed(file: Path, key: SecretKey, comment: str) -> str:
-    from results.export import signing
-
-    return signing.sign(file, key, comment)
 
 
 @click.command("import")
@@ -175,8 +157,7 @@ def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | N
     """
     from results import ooni
     from results.db.jsonl import BadFile
-    from results.export import exchange
-    from results.export.exchange import import_files
+    from results.export import exchange, signing
     from schedules.round.judge import judge_again
     from schedules.runtime import lock
 
@@ -184,18 +165,15 @@ def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | N
     for path in files:
         if not path.exists() or path.is_dir():
             raise click.ClickException(f"{path}: there is no such file")
-    if public_key is not None:
-        verified(app, files, public_key)
+    if public_key is not None:  # all are verified before any is read
+        with reported(signing.SignatureError, OSError):
+            key = signing.read_public(public_key)
+            for path in files:
+                talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
-    log = ImportLog(app.quiet)
-    with closing(app.store()) as store, lock.held(app.database):
-        try:
-            for result in import_files(store, files, read, judge_again(store, config)):
-                log.add(result)
-        except BadFile as error:
-            raise click.ClickException(str(error)) from error
-        finally:
-            log.summarise()
+    with app.store() as store, lock.held(app.database), reported(BadFile), ImportLog(app.quiet) as log:
+        for result in exchange.import_files(store, files, read, judge_again(store, config)):
+            log.add(result)
 
 
 @click.command("merge")
@@ -221,31 +199,19 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
     for path in others:
         if not path.is_file():
             raise click.ClickException(f"{path}: there is no such database")
-    log = ImportLog(app.quiet, each=False)
-    with closing(Store.open(target, must_exist=app.db is None)) as store, lock.held(target):
-        try:
-            for result in merged(store, others, judge_again(store, config)):
-                log.add(result)
-        finally:
-            log.summarise()
+    with (
+        Store.open(target, must_exist=app.db is None) as store,
+        lock.held(target),
+        ImportLog(app.quiet, each=False) as log,
+    ):
+        for result in merged(store, others, judge_again(store, config)):
+            log.add(result)
     if as_json:
         print_json({"into": str(target), **log.counts})
 
 
-def verified(app: App, files: tuple[Path, ...], public_key: str) -> None:
-    """All of them are signed with that key, before anything of them is read; else the command ends."""
-    from results.export import signing
-
-    try:
-        key = signing.read_public(public_key)
-        for path in files:
-            talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
-    except (signing.SignatureError, OSError) as error:
-        raise click.ClickException(str(error)) from error
-
-
 class ImportLog:
-    """Reports what became of each line, and counts."""
+    """Reports what became of each line, and counts; prints a summary at the end, also after an error."""
 
     def __init__(self, quiet: bool, *, each: bool = True) -> None:
         self._quiet = quiet
@@ -276,7 +242,10 @@ class ImportLog:
         if self._counts["skipped"] <= MAX_SKIPPED_SHOWN:
             self._say(f"{result.path.name}:{result.line}: {result.why} (skipped)")
 
-    def summarise(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         new, known, skipped = (self._counts[name] for name in ("new", "known", "skipped"))
         if skipped > MAX_SKIPPED_SHOWN:
             self._say(f"{skipped - MAX_SKIPPED_SHOWN} more lines skipped")

@@ -6,8 +6,6 @@ import shutil
 import sys
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,15 +15,11 @@ from schedules.render.output import print_json, talk
 from schedules.render.text import age, how_many
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
-    from rich.progress import TaskID
-
     from results.registers.differences import Difference
     from results.registers.expectation import Expectation
     from results.registers.lookup import Neighbour
     from results.registers.records import ImportReport
     from results.registers.sampling import Sample
-    from results.registers.source import Progress
     from results.registers.statistics import Statistics
 
 SHOWN_PROBLEMS = 20
@@ -34,25 +28,6 @@ MAX_LINE = 4096
 MAX_SHARING = 10
 FIELDS = {"resolved": "addresses", "names": "name", "listed_on": "inclusion date", "until": "term"}
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
-
-
-@contextmanager
-def progress(quiet: bool, *doing: str) -> Iterator[Sequence[Progress | None]]:
-    """A progress bar for each task on stderr, only on a terminal; it appears when the task begins."""
-    if quiet or not sys.stderr.isatty():
-        yield [None] * len(doing)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield [_progress_of(bar, bar.add_task(what, total=None, visible=False)) for what in doing]
-
-
-def _progress_of(bar: Bar, task: TaskID) -> Progress:
-    return lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def imported(report: ImportReport, as_json: bool) -> None:

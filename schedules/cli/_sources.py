@@ -2,39 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
-from schedules.cli._app import App
-from schedules.cli._times import epoch_of
+from schedules.cli._app import App, reported
+from schedules.cli._times import Duration, period_options
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from results.compare import MeasurementIndex
     from schedules.hub_client.download import DownloadRequest
 
-TOKEN_FILE = click.option(
-    "--token-file",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Of a hub: holds its password, or a token; where this vantage is enrolled there, none is needed.",
-)
+
+class SourceOptions(msgspec.Struct, frozen=True):
+    """Which part of the sources is read and compared (times in seconds since 1970), and the secret of a hub."""
+
+    within_s: float
+    since: float | None
+    until: float | None
+    token_file: Path | None
+
+
+def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--within, --since, --until and --token-file, which the command gets as one argument `options`."""
+
+    @wraps(command)
+    def with_options(within: float, token_file: Path | None, **others: Any) -> Any:
+        since, until = (moment.timestamp() if moment else None for moment in (others.pop("since"), others.pop("until")))
+        return command(options=SourceOptions(within, since, until, token_file), **others)
+
+    with_options = click.option(
+        "--token-file",
+        metavar="FILE",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Of a hub: holds its password, or a token; where this vantage is enrolled there, none is needed.",
+    )(with_options)
+    within = "How old a state may be beside the newest, as 24h, 7d."
+    return click.option("--within", type=Duration(), default="24h", help=within)(period_options(with_options))
 
 
 @contextmanager
 def at_hand(
-    app: App,
-    sources: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    token_file: Path | None,
-    *,
-    whole: bool = False,
+    app: App, sources: tuple[str, ...], options: SourceOptions, *, whole: bool = False
 ) -> Iterator[tuple[str, ...]]:
     """The sources as files and folders: what a hub holds is fetched before, and gone afterwards.
 
@@ -47,8 +61,8 @@ def at_hand(
 
     from schedules.hub_client.download import DownloadRequest
 
-    request = DownloadRequest(since=epoch_of(since), until=epoch_of(until), whole=whole)
-    secret = token_file.read_text("utf-8", "replace").strip() if token_file is not None else None
+    request = DownloadRequest(since=options.since, until=options.until, whole=whole)
+    secret = options.token_file.read_text("utf-8", "replace").strip() if options.token_file is not None else None
     with TemporaryDirectory(prefix="reachprobe-") as folder:
         yield tuple(
             str(_downloaded(app, source, secret, request, Path(folder, str(number)))) if "://" in source else source
@@ -58,8 +72,6 @@ def at_hand(
 
 def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequest, folder: Path) -> Path:
     """The file with a hub's measurements. ClickException says what went wrong."""
-    from functools import partial
-
     from probe.http.api_client import NotAnswered, server_of
     from probe.net.path import BadPath
     from schedules.hub_client.client import HubRefused, NotEnrolled
@@ -85,20 +97,17 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
 
 
 @contextmanager
-def gathered_from(
-    app: App, sources: tuple[str, ...], since: datetime | None, until: datetime | None
-) -> Iterator[MeasurementIndex]:
+def gathered_from(sources: tuple[str, ...], options: SourceOptions) -> Iterator[MeasurementIndex]:
     """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
     from time import time
 
     from results.compare import SourceError, gather
 
-    period = {"since": epoch_of(since), "until": epoch_of(until)}
-    try:
-        with gather(sources, **period, now=time() + 86400) as gathered:
-            yield gathered
-    except SourceError as error:
-        raise click.ClickException(str(error)) from error
+    with (
+        reported(SourceError),
+        gather(sources, since=options.since, until=options.until, now=time() + 86400) as gathered,
+    ):
+        yield gathered
 
 
 def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:

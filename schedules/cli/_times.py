@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, TypeVar
 
 import click
 
@@ -11,6 +13,7 @@ from probe.timestamps import parse_time, rfc3339
 
 LENGTH = re.compile("[1-9][0-9]{0,5}[smhd]", re.ASCII)
 LAST_SECOND = time(23, 59, 59)
+C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType[float]):
@@ -64,14 +67,16 @@ class Moment(click.ParamType[datetime]):
         return datetime.combine(day, LAST_SECOND if self._end_of_day else time(), UTC)
 
 
+def period_options(command: C) -> C:
+    """The options --since and --until."""
+    for option, side in (("--until", "before this UTC date or time."), ("--since", "from this UTC date or time on.")):
+        command = click.option(option, type=Moment(), metavar="TIME", help=f"Only what was measured {side}")(command)
+    return command
+
+
 def text_of(moment: datetime | None) -> str | None:
     """RFC 3339 with milliseconds, as the database holds times."""
     return rfc3339(moment) if moment is not None else None
-
-
-def epoch_of(moment: datetime | None) -> float | None:
-    """Seconds since 1970."""
-    return moment.timestamp() if moment is not None else None
 
 
 def _seconds(length: str) -> float:

@@ -12,7 +12,7 @@ from schedules.cli._app import App
 
 if TYPE_CHECKING:
     from results.db.store import Store
-    from schedules.agent.agent import Agent, Measure, Say
+    from schedules.agent.agent import Measure, Say
     from schedules.config.schema import Config
     from schedules.location.location import Locator
     from schedules.plan.model import Choice
@@ -26,16 +26,24 @@ def agent(app: App) -> int:
     A changed configuration is taken over. SIGTERM and Ctrl-C end it, and what is finished is kept.
     """
     import logging
+    from datetime import UTC
     from functools import partial
 
-    from schedules.agent.agent import Agent, ConfigSource
+    from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
+
+    from probe.text import safe
+    from schedules.agent.agent import Agent, ConfigSource, run_agent
     from schedules.agent.side_effects import SideEffects
+    from schedules.render.output import talk
     from schedules.round import consent
     from schedules.runtime import lock, process
-    from schedules.runtime.process import StoppedBySignal
+    from schedules.runtime.process import StoppedBySignal, systemd_notifier, watchdog_s
 
     logging.getLogger("apscheduler").setLevel(logging.ERROR)  # it warns of each wake during a long round
-    say = _say(app)
+
+    def say(sentence: str) -> None:
+        talk(safe(sentence), quiet=app.quiet)
+
     locator = app.locator()
     runner = Agent(
         ConfigSource(app.config, lambda: _version(app), locator.locate),
@@ -48,28 +56,15 @@ def agent(app: App) -> int:
             reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
         ),
     )
-    store = app.store()
-    try:
+    with app.store() as store:
         consent.ensure(app.environ, store)
-    finally:
-        store.close()
     with lock.held(app.database, "agent"):
         try:
-            process.run_async(_run(app, runner))
+            notifier, interval_s = systemd_notifier(app.environ), watchdog_s(app.environ)
+            process.run_async(run_agent(runner, AsyncIOScheduler(timezone=UTC), notifier, interval_s))
         except (KeyboardInterrupt, StoppedBySignal):
             say("stopped; what was finished is kept")
     return 0
-
-
-async def _run(app: App, runner: Agent) -> None:
-    from datetime import UTC
-
-    from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
-
-    from schedules.agent.agent import run_agent
-    from schedules.runtime.process import systemd_notifier, watchdog_s
-
-    await run_agent(runner, AsyncIOScheduler(timezone=UTC), systemd_notifier(app.environ), watchdog_s(app.environ))
 
 
 def _measure(say: Say, locator: Locator) -> Measure:
@@ -108,10 +103,3 @@ def _version(app: App) -> object:
     except OSError:
         return path
     return path, there and (there.st_ino, there.st_size, there.st_mtime_ns)
-
-
-def _say(app: App) -> Say:
-    from probe.text import safe
-    from schedules.render.output import talk
-
-    return lambda sentence: talk(safe(sentence), quiet=app.quiet)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from schedules.cli._app import App
-from schedules.cli._sources import TOKEN_FILE, at_hand, gathered_from, tell_what_was_read
-from schedules.cli._times import Duration, Moment
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from schedules.cli._sources import SourceOptions, at_hand, gathered_from, source_options, tell_what_was_read
 
 BY = ["vantage", "network", "country", "path", "day"]
 DIFFERENT = 1
@@ -22,10 +17,7 @@ DIFFERENT = 1
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
 @click.option("--by", type=click.Choice(BY), default="vantage", help="What is laid side by side.")
 @click.option("--rows", type=click.Choice(["service", "target"]), default="service", help="What each row is.")
-@click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
-@TOKEN_FILE
+@source_options
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a cell.")
 @click.option("--markdown", "form", flag_value="markdown", help="A table for a page or a message.")
@@ -36,10 +28,7 @@ def compare(
     sources: tuple[str, ...],
     by: Any,
     rows: Any,
-    within: float,
-    since: datetime | None,
-    until: datetime | None,
-    token_file: Path | None,
+    options: SourceOptions,
     form: str | None,
     fail_on_difference: bool,
 ) -> int:
@@ -52,11 +41,8 @@ def compare(
     from results.compare import compare as compared
     from schedules.render import compare as show
 
-    with (
-        at_hand(app, sources, since, until, token_file) as files,
-        gathered_from(app, files, since, until) as gathered,
-    ):
-        found = show.CountedRows(compared(gathered, by=by, rows=rows, within_s=within))
+    with at_hand(app, sources, options) as files, gathered_from(files, options) as gathered:
+        found = show.CountedRows(compared(gathered, by=by, rows=rows, within_s=options.within_s))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
         tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import click
 
 from schedules.cli._app import App
-
-if TYPE_CHECKING:
-    from results.db.store import Store
 
 
 @click.command()
@@ -23,6 +19,8 @@ def demo(app: App, as_json: bool) -> int:
     """
     import msgspec
 
+    from results.registers import sample_path
+    from results.registers.importing import ImportOptions, import_register
     from schedules.cli import _rounds
     from schedules.config.load import load
     from schedules.demo.network import run_in_thread
@@ -35,19 +33,10 @@ def demo(app: App, as_json: bool) -> int:
         written = network.folder / "config.toml"
         written.write_text(network.config_toml(), encoding="utf-8")
         config = load(written, {}, {"vantage.name": app.vantage} if app.vantage else {})
-        store = app.store()
-        try:
-            _import_sample(store)
+        with app.store() as store:
+            # The sample register is dated now, so that it is not too old to use.
+            options = ImportOptions(name="demo", country="RU", updated=datetime.now(UTC))
+            import_register(store.db, [sample_path()], options)
             code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.OutputOptions(as_json))
-        finally:
-            store.close()
     talk(f"The database: {app.database}", quiet=app.quiet)
     return code
-
-
-def _import_sample(store: Store) -> None:
-    """Import the built-in sample register, dated now so that it is not too old to use."""
-    from results.registers import sample_path
-    from results.registers.importing import ImportOptions, import_register
-
-    import_register(store.db, [sample_path()], ImportOptions(name="demo", country="RU", updated=datetime.now(UTC)))

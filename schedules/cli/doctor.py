@@ -7,6 +7,8 @@ import msgspec
 
 from schedules.cli._app import App
 
+SIGNS = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each check.")
@@ -27,9 +29,7 @@ def doctor(app: App, as_json: bool) -> int:
         if console is None:
             print_json({key: value for key, value in msgspec.to_builtins(result).items() if key != "exit_code"})
             continue
-        sign, style = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}[
-            result.state
-        ]
+        sign, style = SIGNS[result.state]
         said = f"{sign} {result.about}: {safe(result.says)}"
         line = Text(paragraph(said, console.width) if console.is_terminal else said)
         line.stylize(style, 0, 1)

@@ -48,14 +48,13 @@ def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
         gathered = _gather(sources or config.fingerprints.sources, Path(folder), fetcher(config, app.database))
     store(gathered.collection, place(app.database))
     _problems(gathered)
-    if as_json:
-        for counts in gathered.collection.sources:
+    for counts in gathered.collection.sources:
+        if as_json:
             print_json(counts)
-    else:
-        for counts in gathered.collection.sources:
-            click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} kept"))
-            for why, count in counts.reasons.items():
-                click.echo(f"  {count} × {safe(why)}")
+            continue
+        click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} kept"))
+        for why, count in counts.reasons.items():
+            click.echo(f"  {count} × {safe(why)}")
     _summary(gathered.collection, as_json=as_json)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import click
 import msgspec
@@ -14,16 +14,6 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
 MIN_PASSWORD_LENGTH = 12
 MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
-
-
-class ListenOptions(msgspec.Struct, frozen=True):
-    """Where and how the hub listens."""
-
-    host: str
-    port: int
-    certificate: Path | None
-    key: Path | None
-    behind_proxy: bool
 
 
 @click.group(invoke_without_command=True)
@@ -52,7 +42,8 @@ def hub(
         app = ctx.obj = msgspec.structs.replace(app, db=db)
     if ctx.invoked_subcommand is not None:
         return None
-    return _serve(app, _listen_options(where, certificate, key, behind_proxy), store)
+    tls: dict[str, Any] = {"certificate": certificate, "key": key, "behind_proxy": behind_proxy}
+    return _serve(app, _host_and_port(where, **tls), tls, store)
 
 
 @hub.command()
@@ -65,7 +56,7 @@ def invite(app: App, name: str) -> None:
     from results.hub import credentials
     from schedules.render.output import talk
 
-    with closing(app.store()) as store:
+    with app.store() as store:
         click.echo(credentials.invite(store, name, datetime.now(UTC)))
     talk(
         f"for {name}, once, within {credentials.INVITATION_DAYS} days: send it by a way that others cannot read",
@@ -82,7 +73,7 @@ def revoke(app: App, name: str) -> None:
 
     from results.hub import credentials
 
-    with closing(app.store(must_exist=True)) as store:
+    with app.store(must_exist=True) as store:
         if not credentials.revoke(store, name, datetime.now(UTC)):
             raise click.ClickException(f"there is no vantage {name!r} here; `reachprobe hub vantages` lists them")
     click.echo(f"{name} is no longer let in")
@@ -118,7 +109,7 @@ def vantages(app: App, as_json: bool) -> None:
     from results.hub.credentials import members
     from schedules.render.output import print_json
 
-    with closing(app.store(must_exist=True)) as store:
+    with app.store(must_exist=True) as store:
         for row in members(store.db):
             if as_json:
                 print_json(row)
@@ -129,7 +120,8 @@ def vantages(app: App, as_json: bool) -> None:
             click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
 
 
-def _listen_options(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> ListenOptions:
+def _host_and_port(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> tuple[str, int]:
+    """The address and port to listen on. UsageError unless tokens are protected on the way there."""
     from probe.net.address_policy import literal
 
     host, _, port = where.rpartition(":")
@@ -144,7 +136,7 @@ def _listen_options(where: str, certificate: Path | None, key: Path | None, behi
             f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
             " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
         )
-    return ListenOptions(host, int(port), certificate, key, behind_proxy)
+    return host, int(port)
 
 
 def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
@@ -163,7 +155,7 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
         return url
 
 
-def _serve(app: App, listening: ListenOptions, store: str | None) -> int:
+def _serve(app: App, where: tuple[str, int], tls: dict[str, Any], store: str | None) -> int:
     from probe.net.address_policy import literal
     from schedules.render.output import talk
     from schedules.runtime import lock, process
@@ -175,8 +167,8 @@ def _serve(app: App, listening: ListenOptions, store: str | None) -> int:
         if error.name not in ("starlette", "uvicorn", "h11"):
             raise
         raise click.ClickException(MISSING) from error
-    config, host = app.config(), listening.host
-    is_loopback = (address := literal(host)) is not None and address.is_loopback and not listening.behind_proxy
+    config, (host, port) = app.config(), where
+    is_loopback = (address := literal(host)) is not None and address.is_loopback and not tls["behind_proxy"]
     if config.network.allow_private and not is_loopback:
         raise click.ClickException(
             f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
@@ -187,27 +179,18 @@ def _serve(app: App, listening: ListenOptions, store: str | None) -> int:
     warehouse = _warehouse(store or config.hub.store, is_shown=config.hub.pages == "store")
     with lock.held(app.database, "hub"):
         try:
-            sock = listen(host, listening.port)
+            sock = listen(host, port)
         except OSError as error:
-            raise click.ClickException(
-                f"{host}:{listening.port}: {error.strerror}; choose another with --listen"
-            ) from error
+            raise click.ClickException(f"{host}:{port}: {error.strerror}; choose another with --listen") from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        scheme = "https" if listening.certificate else "http"
+        scheme = "https" if tls["certificate"] else "http"
 
         def ready() -> None:
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            options = ServerOptions(
-                ready=ready,
-                reads=reads,
-                certificate=listening.certificate,
-                key=listening.key,
-                behind_proxy=listening.behind_proxy,
-                store=warehouse,
-            )
+            options = ServerOptions(ready=ready, reads=reads, store=warehouse, **tls)
             process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
             talk("stopped; what was acknowledged is kept", quiet=app.quiet)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from schedules.cli._app import App
 
 if TYPE_CHECKING:
-    from schedules.cli._enrol import Enrolment
+    from results.db.store import Store
+    from schedules.config.schema import Config
+
+
+class Enrolment(msgspec.Struct, frozen=True):
+    """The options. The invitation is never printed."""
+
+    url: str
+    invitation: str
+    pin: str | None
+
+    def toml(self) -> str:
+        """The configuration tables for the hub."""
+        pins = f"pins = [{json.dumps(self.pin)}]\n" if self.pin else ""
+        return f"[hub]\nurl = {json.dumps(self.url)}\n{pins}\n[control]\nhub = {json.dumps(self.url)}\n"
 
 
 @click.command()
@@ -37,17 +54,15 @@ def init(
 
     A configuration that is already there is left as it is.
     """
-    from schedules.cli._enrol import enrol, enrolment
     from schedules.round import consent
     from schedules.runtime.paths import config_file, usual_config_file
 
-    asked = enrolment(hub_url, invitation, pin)
+    asked = _enrolment(hub_url, invitation, pin)
     name = name or app.vantage
     there = config_file(app.environ, app.config_file)
     target = there or usual_config_file()
     config = app.config() if target.exists() else None
-    store = app.store()
-    try:
+    with app.store() as store:
         if yes:
             click.echo(consent.TEXT, err=True)
             consent.record(store)
@@ -60,18 +75,16 @@ def init(
             raise consent.NoConsent("there is no terminal to ask on; `reachprobe init --yes` agrees to what it prints")
         click.echo(f"Agreed to text {consent.TEXT_VERSION}, recorded in {app.database}")
         if asked is not None:
-            called = enrol(asked, config, store)
+            called = _enrol(asked, config, store)
             name = name or called
             click.echo(f"Enrolled with {asked.url} as {called}; what is measured from now on is sent there")
         if config is not None:
             click.echo(f"{target} is there already and stays as it is")
-            if asked is not None and (lines := asked.missing_in(config)):
-                click.echo(f"Nothing is sent before it says:\n\n{lines}")
+            if asked is not None and config.hub.url != asked.url:
+                click.echo(f"Nothing is sent before it says:\n\n{asked.toml()}")
             return
         _write(target, name, country, asn, asked)
         click.echo(f"Wrote {target}; every key is in docs/configuration.md")
-    finally:
-        store.close()
 
 
 def _asked(question: str, default: str) -> str:
@@ -83,7 +96,11 @@ def _write(path: Path, name: str | None, country: str | None, asn: int | None, a
     from schedules.config.schema import Config
     from schedules.config.toml import ConfigError, decode
 
-    text = _text(name, country.upper() if country else None, asn) + (f"\n{asked.toml()}" if asked else "")
+    lines = ["[vantage]", f"name = {json.dumps(name or 'home')}"]
+    code = json.dumps(country.upper()) if country else None
+    lines.append(f"country = {code}" if code else '# country = "RU"     # which registers apply')
+    lines.append(f"asn = {asn}" if asn else "# asn = 12389        # the network's AS number")
+    text = "\n".join(lines) + "\n" + (f"\n{asked.toml()}" if asked else "")
     decode(text, path, Config)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -92,10 +109,44 @@ def _write(path: Path, name: str | None, country: str | None, asn: int | None, a
         raise ConfigError(f"{path}: cannot be written: {error.strerror}; name another with --config") from error
 
 
-def _text(name: str | None, country: str | None, asn: int | None) -> str:
-    import json
+def _enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrolment | None:
+    """The validated options; None where none is given."""
+    from probe.http.api_client import server_of
 
-    lines = ["[vantage]", f"name = {json.dumps(name or 'home')}"]
-    lines.append(f"country = {json.dumps(country)}" if country else '# country = "RU"     # which registers apply')
-    lines.append(f"asn = {asn}" if asn else "# asn = 12389        # the network's AS number")
-    return "\n".join(lines) + "\n"
+    if url is None and invitation is None and pin is None:
+        return None
+    if url is None or invitation is None:
+        raise click.UsageError("give both --hub and --invitation")
+    if pin is not None and not re.fullmatch("[0-9a-f]{64}", pin):
+        raise click.UsageError("--pin is the SHA-256 of a public key: 64 hexadecimal digits")
+    try:
+        server_of(url)
+    except ValueError as error:
+        raise click.UsageError(f"--hub {error}") from error
+    return Enrolment(url.rstrip("/"), invitation, pin)
+
+
+def _enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
+    """Enrol, and store the token in the database, readable by its owner only. Returns the name that the hub gave."""
+    from datetime import UTC, datetime
+
+    from probe.http.api_client import NotAnswered
+    from probe.timestamps import rfc3339
+    from results.db import upload_queue
+    from schedules.config.schema import Config as Defaults
+    from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled, way_of
+    from schedules.runtime import process
+
+    way = way_of(config or Defaults())
+    if asked.pin is not None:
+        way = msgspec.structs.replace(way, pins=(asked.pin,))
+    try:
+        given = process.run_async(HubClient(asked.url, way).enrol(asked.invitation))
+    except NotAnswered as error:
+        raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
+    except NotEnrolled as error:
+        raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
+    store.path.chmod(0o600)
+    now = rfc3339(datetime.now(UTC), "seconds")
+    upload_queue.enrol(store, asked.url, given.name, given.token, now)
+    return given.name

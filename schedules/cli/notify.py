@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
@@ -41,7 +40,7 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from schedules.render.output import print_json
     from schedules.render.text import how_many
 
-    with closing(app.store(must_exist=True)) as store:
+    with app.store(must_exist=True) as store:
         waiting = waiting_counts(store.db)
         found = {receiver.name: receiver for receiver in receivers(store.db)}
     for name in chosen:
@@ -62,7 +61,7 @@ def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from schedules.render.output import print_json
     from schedules.round import consent
 
-    with closing(app.store()) as store:
+    with app.store() as store:
         if not consent.agreed(app.environ, store, consent.NOTIFYING):
             raise consent.NoConsent("nobody has agreed that anything is sent; `reachprobe init` explains and asks")
     code = 0

@@ -27,10 +27,7 @@ def pause(app: App, length: float | None) -> None:
             until = rfc3339((datetime.now(UTC) + timedelta(seconds=length)).replace(microsecond=0))
         except OverflowError as error:
             raise click.BadParameter("so long is for ever; leave --for out", param_hint="--for") from error
-    store = app.store()
-    try:
+    with app.store() as store:
         pauses.pause(store, until)
-    finally:
-        store.close()
     click.echo(f"Measuring pauses {f'until {until}' if until else 'until `reachprobe resume`'}.")
     click.echo("A round that is under way goes on to its end.", err=True)

@@ -16,8 +16,7 @@ import msgspec
 from schedules.cli import _register as say
 from schedules.cli._app import App
 from schedules.cli._times import Moment
-from schedules.config.registers import max_age_days
-from schedules.render.output import print_json, talk
+from schedules.render.output import print_json, progress_bars, talk
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -31,6 +30,7 @@ AT = click.option(
     "--at",
     type=Moment(end_of_day=True),
     metavar="DATE",
+    default=lambda: datetime.now(UTC),
     help="As it stood then: a date (the end of that day) or a moment, UTC.",
 )
 
@@ -65,10 +65,9 @@ def import_(
     apart by their date. A file that is not whole leaves the register as it was."""
     from results.registers.importing import ImportOptions, import_register
 
-    with _database(app) as db, say.progress(app.quiet, "reading") as (progress,):
-        report = import_register(
-            db, files, ImportOptions(name=name, country=country, format=format_, progress=progress)
-        )
+    with _database(app) as db, progress_bars(app.quiet, "reading", in_bytes=True) as (reading,):
+        options = ImportOptions(name=name, country=country, format=format_, progress=reading)
+        report = import_register(db, files, options)
     say.imported(report, as_json)
 
 
@@ -109,20 +108,12 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
     from results.registers.importing import ImportOptions, update_register
     from schedules.hub_client.download import fetcher
 
-    with _database(app) as db, say.progress(app.quiet, "fetching", "reading") as (fetching, reading):
+    with _database(app) as db, progress_bars(app.quiet, "fetching", "reading", in_bytes=True) as (fetching, reading):
         options = ImportOptions(
             name=table.name, country=table.country, format=table.format, now=datetime.now(UTC), progress=reading
         )
-        return asyncio.run(
-            update_register(
-                db,
-                table.all_sources,
-                fetcher(config, app.database, progress=fetching),
-                app.database.with_name("downloads"),
-                options,
-                force=force,
-            )
-        )
+        fetch, folder = fetcher(config, app.database, progress=fetching), app.database.with_name("downloads")
+        return asyncio.run(update_register(db, table.all_sources, fetch, folder, options, force=force))
 
 
 @register.command(short_help="Whether targets are listed, since when and why.")
@@ -131,7 +122,7 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON a target.")
 @click.pass_obj
 def lookup(
-    app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: datetime | None, as_json: bool
+    app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: datetime, as_json: bool
 ) -> None:
     """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
     register says. Nothing is resolved."""
@@ -139,9 +130,7 @@ def lookup(
 
     wanted = _targets(app, targets)
     with _database(app) as db:
-        asked = RegisterLookup(
-            db, country=country, register=name, at=_or_now(at), max_age_days=max_age_days(app.config())
-        )
+        asked = RegisterLookup(db, country=country, register=name, at=at, max_age_days=app.config().max_age_days)
         for service, target in wanted:
             found = asked.expect(target)
             if as_json:
@@ -158,12 +147,9 @@ def stats(app: App, as_json: bool) -> None:
     from results.registers.statistics import statistics
 
     with _database(app) as db:
-        rows = statistics(db, datetime.now(UTC), max_age_days(app.config()))
+        rows = statistics(db, datetime.now(UTC), app.config().max_age_days)
     for row in rows:
-        if as_json:
-            print_json(msgspec.to_builtins(row))
-        else:
-            say.statistics(row)
+        print_json(row) if as_json else say.statistics(row)
     if not rows:
         talk("no register is stored; `reachprobe register import FILE` reads one", quiet=app.quiet)
 
@@ -184,22 +170,21 @@ def diff(app: App, before: datetime, after: datetime, name: str | None, as_json:
         say.changes(found)
         return
     for change in found.changes:
-        print_json(msgspec.to_builtins(change))
+        print_json(change)
 
 
 @register.command(short_help="In plain words what is said of a target.")
 @click.argument("target", metavar="TARGET")
 @_which
 @click.pass_obj
-def explain(app: App, target: str, name: str | None, country: str | None, at: datetime | None) -> None:
+def explain(app: App, target: str, name: str | None, country: str | None, at: datetime) -> None:
     """Tell what the register says of TARGET (URL, host, address or service): dates, authority, decision, article, and
     what it said before."""
     from results.registers import expectation
 
-    ages = max_age_days(app.config())
-    wanted, moment = _targets(app, [target]), _or_now(at)
+    ages, wanted = app.config().max_age_days, _targets(app, [target])
     with _database(app) as db:
-        asked = expectation.RegisterLookup(db, country=country, register=name, at=moment, max_age_days=ages)
+        asked = expectation.RegisterLookup(db, country=country, register=name, at=at, max_age_days=ages)
         for number, (_, each) in enumerate(wanted):
             if number:
                 click.echo()
@@ -212,18 +197,16 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: da
 @_which
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON an address.")
 @click.pass_obj
-def neighbours(
-    app: App, target: str, name: str | None, country: str | None, at: datetime | None, as_json: bool
-) -> None:
+def neighbours(app: App, target: str, name: str | None, country: str | None, at: datetime, as_json: bool) -> None:
     """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
     resolved, and nobody is listed for the company it keeps."""
     from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
     from results.registers.names import lookup_key
 
-    wanted, moment = _targets(app, [target]), int(_or_now(at).timestamp())
+    wanted = _targets(app, [target])
     with _database(app) as db:
-        versions, _ = finding.versions_at(db.conn, moment, country.upper() if country else None, name)
+        versions, _ = finding.versions_at(db.conn, int(at.timestamp()), country.upper() if country else None, name)
         for (_, each), version in itertools.product(wanted, versions):
             for one in finding.neighbours(db.conn, version, lookup_key(each)):
                 row = {"target": each, "register": version.name, "as_of": rfc3339_of_epoch(version.as_of)}
@@ -241,18 +224,15 @@ def neighbours(
 @AT
 @click.option("--json", "as_json", is_flag=True, help="The sample as one line of JSON.")
 @click.pass_obj
-def sample(
-    app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: datetime | None, as_json: bool
-) -> None:
+def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: datetime, as_json: bool) -> None:
     """Draw SIZE hosts as a campaign with this seed would, and measure none. Hosts listed for drugs, suicide or child
     abuse, and those that cannot be told from them, are left out."""
     from results.registers import sampling
 
     with _database(app) as db:
-        request = sampling.SampleRequest(size=size, seed=seed, include=include)
-        drawn = sampling.sample(db, name, request, _or_now(at))
+        drawn = sampling.sample(db, name, sampling.SampleRequest(size=size, seed=seed, include=include), at)
     if as_json:
-        print_json(msgspec.to_builtins(drawn))
+        print_json(drawn)
     else:
         say.sampled(drawn, quiet=app.quiet)
 
@@ -262,13 +242,9 @@ def _database(app: App) -> Iterator[Database]:
     """The database while the block runs; what SQLite complains of is told in one line."""
     from results.db.store import explained
 
-    store = app.store()
-    try:
-        with explained(store.path):
-            store.db.conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # a register is larger than SQLite's default
-            yield store.db
-    finally:
-        store.close()
+    with app.store() as store, explained(store.path):
+        store.db.conn.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # a register is larger than SQLite's default
+        yield store.db
 
 
 def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]:
@@ -288,7 +264,3 @@ def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]
         else:
             found += [(word, target.text) for target in named(word, services(app.config())).targets]
     return found
-
-
-def _or_now(at: datetime | None) -> datetime:
-    return at or datetime.now(UTC)

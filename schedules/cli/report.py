@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from schedules.cli._app import App
-from schedules.cli._sources import TOKEN_FILE, at_hand
-from schedules.cli._times import Duration, Moment, epoch_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from results.report import Summary
+from schedules.cli._sources import SourceOptions, at_hand, gathered_from, source_options, tell_what_was_read
 
 RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 
@@ -27,10 +20,7 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
     "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="By default one HTML file."
 )
 @click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="English, or Russian.")
-@click.option("--within", type=Duration(), default="24h", help="How old a state may be beside the newest, as 24h, 7d.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
-@TOKEN_FILE
+@source_options
 @click.pass_obj
 def report(
     app: App,
@@ -38,10 +28,7 @@ def report(
     output: Path | None,
     format_: str,
     language: str,
-    within: float,
-    since: datetime | None,
-    until: datetime | None,
-    token_file: Path | None,
+    options: SourceOptions,
 ) -> int:
     """Write what was found so that it can be read: in sentences, tables and pictures.
 
@@ -50,15 +37,22 @@ def report(
     an extra: pip install 'reachprobe[report]'.
     """
     from importlib import import_module
+    from time import time
 
     from results.i18n.translator import Translator
+    from results.report import gather_details, summarise
     from schedules.render.output import talk
     from schedules.runtime import paths
 
-    named = sources or (str(_own(app)),)
-    with at_hand(app, named, since, until, token_file, whole=True) as files:
-        summary = _summary(app, files, since, until, within)
-    renderer = import_module(f"results.report.{ {'html': 'html', 'md': 'markdown', 'csv': 'csv'}[format_] }")
+    if not sources:
+        app.store(must_exist=True).close()
+    with at_hand(app, sources or (str(app.database),), options, whole=True) as files:
+        now = time()
+        period = {"since": options.since, "until": options.until, "now": now + 86400}
+        with gathered_from(files, options) as gathered, gather_details(map(Path, files), **period) as more:
+            summary = summarise(gathered, more, now=now, within_s=options.within_s)
+            tell_what_was_read(app, gathered)
+    renderer = import_module(f"results.report.{RENDERERS[format_]}")
     written = renderer.render(summary, Translator(language))
     if output is None:
         sys.stdout.buffer.write(written.encode())
@@ -70,26 +64,3 @@ def report(
         raise click.ClickException(f"{output}: {error.strerror or error}") from error
     talk(f"written to {output}", quiet=app.quiet)
     return 0
-
-
-def _summary(
-    app: App, sources: tuple[str, ...], since: datetime | None, until: datetime | None, within: float
-) -> Summary:
-    from time import time
-
-    from results.report import gather_details, summarise
-    from schedules.cli._sources import gathered_from, tell_what_was_read
-
-    now = time()
-    period = {"since": epoch_of(since), "until": epoch_of(until), "now": now + 86400}
-    with gathered_from(app, sources, since, until) as gathered, gather_details(map(Path, sources), **period) as more:
-        summary = summarise(gathered, more, now=now, within_s=within)
-        tell_what_was_read(app, gathered)
-    return summary
-
-
-def _own(app: App) -> Path:
-    from results.db.store import Store
-
-    Store.open(app.database, must_exist=True).close()
-    return app.database

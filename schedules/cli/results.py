@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from schedules.cli import _enforcement, _exchange, _outbox
-from schedules.cli._app import App
+from schedules.cli import _exchange
+from schedules.cli._app import App, reported
 from schedules.cli._times import Moment, text_of
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
-FOR_A_PERSON = 40
 AGREEMENTS = ["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"]
+DEFAULT_ROWS = 40
+MAX_REFUSALS = 20
 
 
 @click.group()
@@ -22,8 +22,6 @@ def results() -> None:
     """What was found, from the database."""
 
 
-results.add_command(_enforcement.enforcement)
-results.add_command(_outbox.outbox)
 results.add_command(_exchange.export)
 results.add_command(_exchange.key)
 results.add_command(_exchange.import_)
@@ -56,15 +54,12 @@ def list_(
     from schedules.render.tables import recent_table
 
     filters |= {"since": text_of(since), "until": text_of(until)}
-    store = app.store(must_exist=True)
-    try:
+    with app.store(must_exist=True) as store:
         if as_json:
             for row in store.rows(limit, True, **filters):
                 print_json(row)
         else:
-            out().print(recent_table(store.rows(limit or FOR_A_PERSON, False, **filters), store.short))
-    finally:
-        store.close()
+            out().print(recent_table(store.rows(limit or DEFAULT_ROWS, False, **filters), store.short))
 
 
 @results.command()
@@ -76,19 +71,24 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 
     ID is the measurement's, or the first four characters or more of it.
     """
+    from results.db.json_codec import row
     from results.fingerprints.collection import library_of
     from schedules.render.explain import print_explanation
     from schedules.render.output import out, print_json
 
-    store = app.store(must_exist=True)
-    try:
+    with app.store(must_exist=True) as store:
         finished = store.finished(measurement_id)
-        if as_json:
-            print_json(_whole(finished))
-        else:
+        if not as_json:
             print_explanation(finished, out(), library_of(app.database))
-    finally:
-        store.close()
+            return
+        print_json(
+            row(finished)
+            | {
+                "observations": finished.measurement.observations,
+                "controls": finished.controls,
+                "context": finished.context,
+            }
+        )
 
 
 @results.command()
@@ -103,25 +103,21 @@ def reclassify(app: App, as_json: bool) -> None:
     from schedules.runtime import lock
 
     config = app.config()
-    store = app.store(must_exist=True)
-    try:
-        with lock.held(app.database):
-            judged = store.db.execute("SELECT count(*) FROM verdicts").fetchone()[0]
-            if others := store.judged_with_others(library_of(store.path).digest):
-                talk(f"{others} were judged with other fingerprints than those now in force", quiet=app.quiet)
-            changed = 0
-            for before, after in store.reclassify(judge_again(store, config)):
-                changed += 1
-                if as_json:
-                    print_json(row(after))
-                elif not app.quiet:
-                    click.echo(_change(store.short(after.measurement.id), before, after))
-        if as_json:
-            print_json({"judged": judged, "changed": changed})
-        else:
-            click.echo(f"{judged} judged again, {changed} changed")
-    finally:
-        store.close()
+    with app.store(must_exist=True) as store, lock.held(app.database):
+        judged = store.db.execute("SELECT count(*) FROM verdicts").fetchone()[0]
+        if others := store.judged_with_others(library_of(store.path).digest):
+            talk(f"{others} were judged with other fingerprints than those now in force", quiet=app.quiet)
+        changed = 0
+        for before, after in store.reclassify(judge_again(store, config)):
+            changed += 1
+            if as_json:
+                print_json(row(after))
+            elif not app.quiet:
+                click.echo(_change(store.short(after.measurement.id), before, after))
+    if as_json:
+        print_json({"judged": judged, "changed": changed})
+    else:
+        click.echo(f"{judged} judged again, {changed} changed")
 
 
 @results.command()
@@ -141,10 +137,8 @@ def browse(app: App, port: int) -> None:
         talk("open it in a browser; Ctrl-C ends it", quiet=app.quiet)
 
     app.store(must_exist=True).close()
-    try:
+    with reported(NoDatasette, NoPort):
         serve(app.database, port, tell)
-    except (NoDatasette, NoPort) as error:
-        raise click.ClickException(str(error)) from error
 
 
 @results.command()
@@ -164,7 +158,7 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     kept = app.config().store
     now = datetime.now(UTC)
     before = retention.cutoff(kept.keep_days, now)
-    with closing(app.store(must_exist=True)) as store:
+    with app.store(must_exist=True) as store:
         if dry_run:
             old, above, size = retention.count_old(store.db, before), None, retention.used_bytes(store.db)
         else:
@@ -178,6 +172,83 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     verb = "would be deleted" if dry_run else "deleted"
     click.echo(f"{old} older than {before[:10]} {verb}" + (f", {above} more for the size limit" if above else ""))
     click.echo(f"{app.database}: {size / 1e6:.1f} MB in use{_of_limit(kept.max_mb, too_large, dry_run)}")
+
+
+@results.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each target, register and network.")
+@click.pass_obj
+def enforcement(app: App, as_json: bool) -> None:
+    """Say how many hours pass from listing to blocking, by network.
+
+    Only what is surely blocked counts (confirmed or probable). The hours are at least and at most so many: what was
+    measured seldom, or listed on a day without an hour, is known less exactly.
+    """
+    from results.aggregate.enforcement import by_network, of_database
+    from schedules.render.output import out, print_json, talk
+    from schedules.render.tables import network_delays_table, target_delays_table
+
+    with app.store(must_exist=True) as store:
+        found = of_database(store.db)
+    if as_json:
+        for one in found:
+            print_json(one)
+        return
+    if not found:
+        talk("nothing that was measured is listed in a register; `reachprobe register import FILE` reads one")
+        return
+    console = out()
+    console.print(network_delays_table(by_network(found)))
+    console.print()
+    shown, left = target_delays_table(found)
+    console.print(shown)
+    if left:
+        console.print(f"… and {left} more; --json has all")
+
+
+@results.command()
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hub.")
+@click.option("--retry", is_flag=True, help="Let what was refused be sent again.")
+@click.pass_obj
+def outbox(app: App, as_json: bool, retry: bool) -> None:
+    """Say of each hub how much waits for it, what it has, and what it refused and why."""
+    from probe.text import safe
+    from results.db import upload_queue as box
+    from schedules.render.output import print_json
+
+    with app.store(must_exist=True) as store:
+        found = box.hubs(store.db)
+        if not found and not as_json:
+            click.echo("This vantage is enrolled with no hub; `reachprobe init --hub URL --invitation TOKEN`")
+        for hub in found:
+            box.queue(store, hub.url, app.config().vantage.name)
+            again = box.retry(store, hub.url) if retry else 0
+            waits, refused = box.counts(store.db, hub.url)
+            refusals = box.refusals(store.db, hub.url, MAX_REFUSALS)
+            if as_json:
+                print_json(
+                    {
+                        "hub": hub.url,
+                        "name": hub.name,
+                        "waiting": waits,
+                        "sent": hub.sent,
+                        "sent_at": hub.sent_at,
+                        "refused": refused,
+                        "failures": hub.failures,
+                        "next_try": hub.not_before,
+                        "said": hub.said,
+                        "refusals": [dict(zip(("id", "target", "why"), one, strict=True)) for one in refusals],
+                    }
+                )
+                continue
+            click.echo(f"{safe(hub.url)}, as {safe(hub.name)} since {hub.since}")
+            last = f", the last at {hub.sent_at}" if hub.sent_at else ""
+            click.echo(f"  {waits} waiting, {hub.sent} sent{last}, {refused} refused")
+            if again:
+                click.echo(f"  {again} that were refused wait again")
+            if hub.failures and hub.said:
+                click.echo(f"  not taken ({hub.failures} in a row): {safe(hub.said)}; next try after {hub.not_before}")
+            for measurement_id, target, why in refusals:
+                click.echo(f"  refused {store.short(measurement_id)}  {safe(target)}: {safe(why)}")
 
 
 def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
@@ -197,16 +268,3 @@ def _change(short: str, before: Any, after: Any) -> str:
         return " ".join(filter(None, (verdict.outcome, verdict.method, verdict.confidence, finished.agreement)))
 
     return f"{short}  {safe(after.measurement.target.text)}  {verdict_text(before)}  →  {verdict_text(after)}"
-
-
-def _whole(finished: Any) -> dict[str, Any]:
-    """The row, and with it the observations of the measurement and its controls; bytes in base64."""
-    import msgspec
-
-    from results.db.json_codec import row
-
-    return row(finished) | {
-        "observations": msgspec.to_builtins(finished.measurement.observations),
-        "controls": msgspec.to_builtins(finished.controls),
-        "context": msgspec.to_builtins(finished.context),
-    }

@@ -16,9 +16,6 @@ def resume(app: App) -> None:
     from probe.timestamps import rfc3339
     from results.db import store as pauses
 
-    store = app.store(must_exist=True)
-    try:
+    with app.store(must_exist=True) as store:
         was = pauses.resume(store, rfc3339(datetime.now(UTC)))
-    finally:
-        store.close()
     click.echo("Measuring goes on with what is due." if was else "There was no pause.")

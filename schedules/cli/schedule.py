@@ -25,12 +25,17 @@ def which(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say what kind of schedule, at most one of them, and whether it keeps the agent running."""
 
     @wraps(command)
-    def chosen(*arguments: Any, systemd: bool, system: bool, cron: bool, **others: Any) -> Any:
+    def chosen(*arguments: Any, systemd: bool, system: bool, cron: bool, agent: bool, **others: Any) -> Any:
         given = {"user": systemd, "system": system, "cron": cron}
-        kinds = [kind for kind in given if given[kind]]
+        kinds = [kind for kind, wanted in given.items() if wanted]
         if len(kinds) > 1:
             raise click.UsageError("give one of --systemd, --system and --cron")
-        return command(*arguments, kind=kinds[0] if kinds else None, **others)
+        from schedules.install.install import likely
+
+        kind = kinds[0] if kinds else likely()
+        if agent and kind == "cron":
+            raise click.UsageError("cron cannot keep an agent running; take --systemd or --system")
+        return command(*arguments, kind=kind, agent=agent, **others)
 
     chosen = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running, in place of a timer.")(chosen)
     chosen = click.option("--cron", is_flag=True, help="Lines for your crontab.")(chosen)
@@ -41,10 +46,9 @@ def which(command: Callable[..., Any]) -> Callable[..., Any]:
 @schedule.command()
 @which
 @click.pass_obj
-def show(app: App, kind: Kind | None, agent: bool) -> None:
+def show(app: App, kind: Kind, agent: bool) -> None:
     """Print what `install` would write, each file after a line with its path. Nothing is changed."""
-    chosen = _kind(kind, agent)
-    for place, file in enumerate(_rendered(app, chosen, agent)):
+    for place, file in enumerate(_rendered(app, kind, agent)):
         click.echo(("\n" if place else "") + f"# {file.path}\n{file.text}", nl=False)
 
 
@@ -52,31 +56,27 @@ def show(app: App, kind: Kind | None, agent: bool) -> None:
 @which
 @click.option("--yes", is_flag=True, help="Do not ask, for scripts.")
 @click.pass_obj
-def install(app: App, kind: Kind | None, agent: bool, yes: bool) -> None:
+def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
     """Show what would be written, ask, write it and start it."""
     from schedules.install import install as installing
     from schedules.install.units import refuse_hidden
     from schedules.round import consent
 
-    chosen = _kind(kind, agent)
-    if chosen == "system":
+    if kind == "system":
         refuse_hidden([Path(sys.base_prefix)])
-    files = _rendered(app, chosen, agent)
+    files = _rendered(app, kind, agent)
     app.config()
-    store = app.store()
-    try:
+    with app.store() as store:
         consent.ensure(app.environ, store)
         if store.consent() is None:
             consent.record(store)
-    finally:
-        store.close()
     for file in files:
         click.echo(f"# {file.path}\n{file.text}", err=True)
     if not yes and not confirmed("Write and start this? Type yes: "):
         raise click.ClickException("nothing was changed; `schedule install --yes` does not ask")
-    installing.install(chosen, files)
+    installing.install(kind, files)
     click.echo(f"installed: {', '.join(str(file.path) for file in files)}")
-    if chosen == "user":
+    if kind == "user":
         click.echo("it runs while you are logged in; `loginctl enable-linger` lets it run always")
 
 
@@ -105,12 +105,9 @@ def status(app: App, as_json: bool) -> None:
     from schedules.render.output import print_json
 
     found = installing.installed(app.home)
-    store = app.store(must_exist=True)
-    try:
+    with app.store(must_exist=True) as store:
         waiting = due_now(app.locator().locate(app.config()), store, time.time())
         ran = last_round(store.db)
-    finally:
-        store.close()
     if as_json:
         told = {"installed": msgspec.to_builtins(found, enc_hook=str), "last_round": ran}
         print_json({**told, "due": waiting.count, "next_due": waiting.next_due})
@@ -144,17 +141,5 @@ def _seed(app: App) -> str:
 
     if not app.database.exists():
         return app.config().vantage.name
-    store = app.store()
-    try:
+    with app.store() as store:
         return made_at(store.db)
-    finally:
-        store.close()
-
-
-def _kind(kind: Kind | None, agent: bool) -> Kind:
-    from schedules.install.install import likely
-
-    chosen = kind or likely()
-    if agent and chosen == "cron":
-        raise click.UsageError("cron cannot keep an agent running; take --systemd or --system")
-    return chosen

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import csv
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from probe.text import safe
+from probe.timestamps import rfc3339
 from schedules.cli._app import App
-from schedules.cli._times import Moment, text_of
+from schedules.cli._times import Moment, period_options, text_of
+from schedules.render.output import out, print_json, progress_bars, talk
+from schedules.render.text import how_many
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from results.warehouse.engine import Engine
 
 NAMES = (
@@ -27,6 +33,18 @@ NAMES = (
 )
 MISSING = "a warehouse needs more than is installed ({}); `pip install 'reachprobe[warehouse]'`"
 WHICH = "Which warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
+TIME_COLUMNS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
+MAX_SOURCES_SHOWN = 20
+HELD = """
+SELECT count(*) AS measurements, count(DISTINCT target) AS targets, count(DISTINCT vantage_key) AS vantages,
+    min(started_at) AS first_at, max(started_at) AS last_at
+FROM verdicts WHERE control_of IS NULL AND version = 0
+"""
+STEPS = "SELECT count(*) AS observations FROM observations"
+READ = """
+SELECT source, max(position) AS reached, CAST(sum(measurements) AS BIGINT) AS loaded, max("at") AS last_at
+FROM loads GROUP BY source ORDER BY source
+"""
 
 
 @click.group()
@@ -49,17 +67,34 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
     A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or of Parquet in
     folders by country and date. Interrupted, and begun again, it goes on where it stopped.
     """
-    from schedules.cli._warehouse import show_load
-
     with open_warehouse(url) as engine:
-        show_load(app, engine, places, as_json)
+        from results.fingerprints.collection import library_of
+        from results.warehouse.load import find_sources, load_source, make_judge
+
+        judge = make_judge(library_of(app.database))
+        read = measurements = skipped = 0
+        try:
+            for source in (source for place in places for source in find_sources(place, judge)):
+                own = left_out = 0
+                with progress_bars(app.quiet, source.name.rpartition("/")[2]) as (progress,):
+                    for step in load_source(engine, source, lambda: datetime.now(UTC)):
+                        progress(step.position, step.total)
+                        own, left_out = own + step.measurements, left_out + step.skipped
+                        if step.why is not None:
+                            said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'record')})"
+                            talk(safe(said), quiet=app.quiet)
+                read, measurements, skipped = read + 1, measurements + own, skipped + left_out
+                if as_json:
+                    print_json({"source": source.name, "measurements": own, "skipped": left_out})
+        finally:
+            told = f"{how_many(measurements, 'measurement')} loaded from {how_many(read, 'source')}"
+            talk(told + (f", {how_many(skipped, 'record')} skipped" if skipped else ""), quiet=app.quiet)
 
 
 @warehouse.command()
 @click.argument("name", type=click.Choice(NAMES), metavar="QUESTION")
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--since", type=Moment(), metavar="TIME", help="Only what was measured from this UTC date or time on.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Only what was measured before this UTC date or time.")
+@period_options
 @click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
 @click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
 @click.pass_obj
@@ -70,14 +105,28 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
     Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
     """
     from results.aggregate.questions import Period
-    from schedules.cli._warehouse import show_answer
 
     period = Period(since=text_of(since), until=text_of(until))
     with open_warehouse(url, must_exist=True) as engine:
         from results.warehouse.queries import WarehouseAnswers
 
         rows = getattr(WarehouseAnswers(engine), name)(period)
-    show_answer(app, name, rows, form)
+    if form == "json":
+        for row in rows:
+            print_json(row)
+    elif form == "csv":
+        from results.report.csv import without_formula
+
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        if rows:
+            lines.writerow(rows[0].__struct_fields__)
+        for row in rows:
+            values = msgspec.structs.astuple(row)
+            lines.writerow(without_formula(value) if isinstance(value, str) else value for value in values)
+    elif rows:
+        _print_table(rows)
+    else:
+        talk(f"{name}: nothing in the warehouse answers that", quiet=app.quiet)
 
 
 @warehouse.command()
@@ -86,10 +135,30 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
 @click.pass_obj
 def status(app: App, url: str, as_json: bool) -> None:
     """Say what the warehouse holds, and how large it is."""
-    from schedules.cli._warehouse import show_status
-
     with open_warehouse(url, must_exist=True) as engine:
-        show_status(app, engine, as_json)
+        held = {name: _plain(value) for name, value in engine.query(HELD).to_pylist()[0].items()}
+        held |= engine.query(STEPS).to_pylist()[0]
+        newest = engine.query("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
+        read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(READ).to_pylist()]
+        held |= {"version": newest or 0, "bytes": engine.stored_bytes(), "sources": read}
+    if as_json:
+        print_json(held)
+        return
+    total = sum(held["bytes"].values())
+    lines = [
+        f"{how_many(held['measurements'], 'measurement')}, {how_many(held['observations'], 'observation')}; "
+        f"{how_many(held['targets'], 'target')}, {how_many(held['vantages'], 'vantage')}",
+        f"from {held['first_at']} to {held['last_at']}" if held["measurements"] else "nothing was loaded yet",
+        f"{total / 1e6:.1f} MB, {total / max(held['observations'], 1):.0f} bytes an observation",
+    ]
+    lines += [f"judged again {how_many(held['version'], 'time')}"] if held["version"] else []
+    for one in read[:MAX_SOURCES_SHOWN]:
+        lines.append(safe(f"  {one['source']}: {how_many(one['loaded'], 'measurement')}, last {one['last_at']}"))
+    if len(read) > MAX_SOURCES_SHOWN:
+        lines.append(f"  … and {how_many(len(read) - MAX_SOURCES_SHOWN, 'more source')}; --json has all")
+    console = out()
+    for line in lines:
+        console.print(line)
 
 
 @warehouse.command()
@@ -104,10 +173,16 @@ def archive(app: App, url: str, to: str, since: datetime | None, until: datetime
     Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
     gcsfs.
     """
-    from schedules.cli._warehouse import show_archive
-
     with open_warehouse(url, must_exist=True) as engine:
-        show_archive(app, engine, to, since and since.date(), until and until.date())
+        from results.warehouse import parquet
+
+        there, measurements = parquet.open_path(to), 0
+        found = parquet.list_partitions(engine, since and since.date(), until and until.date())
+        with progress_bars(app.quiet, "archive") as (progress,):
+            for number, (country, day) in enumerate(found, 1):
+                measurements += parquet.write_partition(engine, there, country, day)
+                progress(number, len(found))
+    talk(f"{how_many(measurements, 'measurement')} in {how_many(len(found), 'partition')}, {to}", quiet=app.quiet)
 
 
 @warehouse.command()
@@ -120,15 +195,33 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
 
     What the registers said stays as it was stored with each measurement.
     """
-    from schedules.cli._warehouse import show_reclassify
+    import os
 
     with open_warehouse(url, must_exist=True) as engine:
-        show_reclassify(app, engine, workers, as_json)
+        from results.warehouse import reclassify as judging
+
+        end: judging.ReclassifyProgress | None = None
+        many = workers or os.cpu_count() or 1
+        with progress_bars(app.quiet, "judging") as (progress,):
+            for end in judging.reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
+                progress(end.measurements, end.total)
+    if end is None:
+        talk("nothing in the warehouse yet; `reachprobe warehouse load SOURCE… --to URL` brings it", quiet=app.quiet)
+        return
+    for (was, how, now, method, rule), number in sorted(end.changes.items(), key=lambda one: (-one[1], str(one[0]))):
+        if as_json:
+            change = {"was": was, "was_method": how, "now": now, "method": method, "rule": rule, "count": number}
+            print_json(change | {"version": end.version})
+            continue
+        before, after = f"{was} {how or ''}".strip(), f"{now} {method or ''}".strip()
+        out().print(safe(f"{number:>9}  {before} -> {after}, by {rule}"))
+    judged, changed = how_many(end.measurements, "measurement"), how_many(end.changes.total(), "verdict")
+    talk(f"{judged} judged, {changed} changed: version {end.version}", quiet=app.quiet)
 
 
 @contextmanager
 def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
-    """Open a warehouse; print its errors in one line."""
+    """The warehouse while it is used. ClickException for what is wrong with it, or for a missing extra."""
     try:
         from results.warehouse.engine import open_engine
         from results.warehouse.errors import WarehouseError
@@ -143,3 +236,37 @@ def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
         if (error.name or "").partition(".")[0] not in ("ibis", "sqlglot", "pyarrow", "fsspec", "duckdb"):
             raise
         raise click.ClickException(MISSING.format(error.name)) from error
+
+
+def _print_table(rows: Sequence[msgspec.Struct]) -> None:
+    """A table of the columns that are not empty."""
+    from rich.text import Text
+
+    from schedules.render.tables import new_table
+
+    values = [msgspec.structs.asdict(row) for row in rows]
+    names = [name for name in values[0] if any(row[name] is not None for row in values)]
+    names = [name for name in names if name not in ("id", "network_name")]
+    table = new_table()
+    for name in names:
+        number = isinstance(next(row[name] for row in values if row[name] is not None), (int, float)) and name != "asn"
+        table.add_column(name.replace("_", " "), overflow="fold", justify="right" if number else "left")
+    for row in values:
+        table.add_row(*(Text(_short(name, row[name])) for name in names))
+    out().print(table)
+
+
+def _short(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "asn":
+        return f"AS{value}"
+    if isinstance(value, str) and name in TIME_COLUMNS and len(value) > len("2017-05-06"):
+        return safe(f"{value[:10]} {value[11:16]}")
+    return safe(str(value)).removeprefix("https://") if name == "target" else safe(str(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return rfc3339(value.replace(tzinfo=UTC))
+    return int(value) if value is not None and not isinstance(value, str) else value

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from schedules.cli._app import App, confirmed
 
+if TYPE_CHECKING:
+    from results.db.store import Store
+
+SUFFIXES = re.compile(
+    r"(-wal|-shm|-journal|\.lock|\.agent\.lock|\.networks|\.echoed|\.shared|\.fingerprints.*|\.m.*\.backup(\.part)?)?"
+)
+"""The suffixes of files next to a database."""
+FILES_IN_FOLDERS = {
+    "lists": re.compile(r"[0-9a-f]{32}\.(csv|failed)(\.part(\.json)?)?"),
+    "downloads": re.compile(r"[0-9a-f]{16}|signature-.*"),
+}
+"""The folders next to it, and our files in them."""
+KEEPABLE_TABLES = {"registers": re.compile("register(?!_samples)"), "consent": re.compile("consents$")}
+"""The tables that may be kept."""
 PARTS = ("registers", "consent", "schedule", "configuration")
 SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")
+TABLES = r"""
+SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\_%' ESCAPE '\'
+"""
 NOT_REMOVED = """\
 It is deleted, not shredded: a disk may hold deleted bytes for a while. Not
 removed: this program itself, what the system's journal or cron's mail say of
@@ -25,17 +45,26 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
 
     With --keep registers or --keep consent the database stays with these alone.
     """
-    from schedules import wipe as wiping
+    from probe.text import safe
+    from schedules.install import install
     from schedules.runtime import lock
+    from schedules.runtime.paths import demo_database
 
     config, numbers = _configuration(app)
-    things = [*wiping.files(app.database), *_of_the_demo(app), *numbers]
+    things = [*files(app.database), *(files(demo_database(app.environ)) if app.db is None else ()), *numbers]
     things += [config] if config is not None and "configuration" not in keep else []
-    schedules = [] if "schedule" in keep else _installed(app)
+    installed = [] if "schedule" in keep else install.installed(app.home)
+    schedules = [f"the schedule: {', '.join(map(str, one.paths))}" for one in installed]
     if not things and not schedules:
         click.echo("There is nothing to remove.")
         return 0
-    _tell(app, [*schedules, *map(str, things)], keep)
+    click.echo("This removes for good:", err=True)
+    for thing in (*schedules, *things):
+        click.echo(f"  {safe(str(thing))}", err=True)
+    if keep:
+        click.echo(f"and keeps: {', '.join(keep)}.", err=True)
+    if SYSTEMS.exists() and app.database != SYSTEMS:
+        click.echo(f"The system unit's database is another: `reachprobe --db {SYSTEMS} wipe`, as root.", err=True)
     if not yes and not confirmed("Remove it? Type yes: "):
         raise click.UsageError("nothing was removed; type yes, or say --yes")
     left = 0 if "schedule" in keep else _remove_schedules(app)
@@ -49,32 +78,15 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
 
 
 def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
-    from schedules import wipe as wiping
-
     stays = [one for one in ("registers", "consent") if one in keep]
     if stays and app.database.exists():
-        store = app.store(must_exist=True)
-        try:
-            wiping.empty(store, stays)
-        finally:
-            store.close()
+        with app.store(must_exist=True) as store:
+            empty(store, stays)
         click.echo(f"emptied {app.database}; {' and '.join(stays)} kept")
         things = [thing for thing in things if thing != app.database]
-    locks = [file for file in wiping.files(app.database) if file.name.endswith(".lock")]
-    for gone in wiping.remove(dict.fromkeys([*things, *locks])):
+    locks = [file for file in files(app.database) if file.name.endswith(".lock")]
+    for gone in remove(dict.fromkeys([*things, *locks])):
         click.echo(f"removed {gone}")
-
-
-def _tell(app: App, things: list[str], keep: tuple[str, ...]) -> None:
-    from probe.text import safe
-
-    click.echo("This removes for good:", err=True)
-    for thing in things:
-        click.echo(f"  {safe(thing)}", err=True)
-    if keep:
-        click.echo(f"and keeps: {', '.join(keep)}.", err=True)
-    if SYSTEMS.exists() and app.database != SYSTEMS:
-        click.echo(f"The system unit's database is another: `reachprobe --db {SYSTEMS} wipe`, as root.", err=True)
 
 
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
@@ -93,20 +105,6 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     return (usual if there == usual else None), numbers
 
 
-def _of_the_demo(app: App) -> list[Path]:
-    """What `reachprobe demo` left, unless a database was named."""
-    from schedules import wipe as wiping
-    from schedules.runtime.paths import demo_database
-
-    return wiping.files(demo_database(app.environ)) if app.db is None else []
-
-
-def _installed(app: App) -> list[str]:
-    from schedules.install import install
-
-    return [f"the schedule: {', '.join(map(str, one.paths))}" for one in install.installed(app.home)]
-
-
 def _remove_schedules(app: App) -> int:
     """0, or 2 where one could not be removed, which is said."""
     from schedules.install import install
@@ -119,3 +117,61 @@ def _remove_schedules(app: App) -> int:
         click.echo(f"reachprobe: the schedule is not removed: {error}", err=True)
         return 2
     return 0
+
+
+def files(database: Path) -> list[Path]:
+    """The existing files of this database."""
+    folder = database.parent
+    if not folder.is_dir():
+        return []
+    found = [
+        file
+        for file in sorted(folder.iterdir())
+        if file.name.startswith(database.name) and SUFFIXES.fullmatch(file.name.removeprefix(database.name))
+    ]
+    for name, ours in FILES_IN_FOLDERS.items():
+        inside = folder / name
+        if inside.is_dir() and not inside.is_symlink():
+            found += [file for file in sorted(inside.iterdir()) if ours.fullmatch(file.name)]
+    return found
+
+
+def remove(things: Iterable[Path]) -> Iterator[Path]:
+    """Delete files, folders, and folders left empty; yields each. Raises StoreError for the first that stays."""
+    from results.db.store import StoreError
+
+    folders: dict[Path, None] = {}
+    for thing in things:
+        try:
+            if thing.is_dir() and not thing.is_symlink():
+                for inner in sorted(thing.rglob("*"), reverse=True):
+                    inner.rmdir() if inner.is_dir() and not inner.is_symlink() else inner.unlink()
+                thing.rmdir()
+            else:
+                thing.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{thing}: cannot be removed: {error.strerror}") from error
+        folders[thing.parent] = None
+        yield thing
+    for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):
+        if folder.name in (*FILES_IN_FOLDERS, "reachprobe"):
+            try:
+                folder.rmdir()
+            except OSError:
+                continue  # not empty
+            yield folder
+
+
+def empty(store: Store, keep: Collection[str]) -> None:
+    """Delete all rows but those of the kept tables, and rewrite the database so that none can be recovered."""
+    db = store.db
+    kept = [KEEPABLE_TABLES[one] for one in keep]
+    gone = [name for (name,) in db.execute(TABLES) if not any(pattern.match(name) for pattern in kept)]
+    db.execute("PRAGMA secure_delete = ON")
+    db.execute("PRAGMA foreign_keys = OFF")
+    with store.writing():
+        for name in gone:
+            db.execute(f'DELETE FROM "{name}"')  # noqa: S608 the names of our own tables
+    store.forget_ids()
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Container
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -30,6 +32,8 @@ CODES = frozenset((
 """Citizen Lab's categories (test-lists/lists/00-LEGEND-new_category_codes.csv)."""
 # fmt: on
 
+MAX_AGE_DAYS = 3.0
+"""The age at which a register's version no longer decides, unless configured."""
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -138,11 +142,19 @@ class RegisterTable(ConfigTable, frozen=True, kw_only=True):
     source: str | None = None
     sources: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     """Mirrors, in their order, after `source`."""
-    max_age_days: Annotated[float, Meta(gt=0)] = 3.0
+    max_age_days: Annotated[float, Meta(gt=0)] = MAX_AGE_DAYS
 
     @property
     def all_sources(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*([self.source] if self.source is not None else []), *self.sources)))
+
+    @property
+    def import_command(self) -> str:
+        """The command that imports the newest version."""
+        name = shlex.quote(self.name)
+        if self.all_sources:
+            return f"reachprobe register update {name}"
+        return f"reachprobe register import FILE --as {name}" + (f" --country {self.country}" if self.country else "")
 
 
 class ServiceTable(ConfigTable, frozen=True, kw_only=True):
@@ -333,6 +345,14 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     def place(self, path: str) -> VantageLocation:
         """The location behind `path`: empty here, known in a located configuration."""
         return VantageLocation()
+
+    def max_age_days(self, register: str) -> float:
+        """The maximum age in days of the version of a register that decides."""
+        return next((table.max_age_days for table in self.register if table.name == register), MAX_AGE_DAYS)
+
+    def not_imported(self, stored: Container[str], country: str) -> list[RegisterTable]:
+        """The registers of this country or of none that are not among the `stored` ones."""
+        return [one for one in self.register if one.country in (None, country) and one.name not in stored]
 
     def vantage_by(self, path: str) -> Vantage:
         """This vantage as seen via `path`: the path's own country and network, else the vantage's.

@@ -21,8 +21,7 @@ from results.db.history import last_round
 from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.judge.traffic import month_of, spent_in
-from results.registers.statistics import statistics
-from schedules.config.registers import import_command, max_age_days, not_imported
+from results.registers.statistics import newest_versions, statistics
 from schedules.config.toml import ConfigError
 from schedules.install import install
 from schedules.install.units import BadSchedule
@@ -191,16 +190,16 @@ def registers(config: Config, store: Store) -> Iterator[CheckResult]:
         says = "no country is set, so no register applies; set [vantage] country"
         yield CheckResult("registers", "worth knowing", says)
         return
-    waiting = not_imported(config, store, country)
-    found = [one for one in statistics(store.db, datetime.now(UTC), max_age_days(config)) if one.country == country]
+    waiting = config.not_imported(newest_versions(store.db), country)
+    found = [one for one in statistics(store.db, datetime.now(UTC), config.max_age_days) if one.country == country]
     if not found and not waiting:
         yield CheckResult(
             "registers", "worth knowing", f"none of {country} is stored; `reachprobe register import FILE`"
         )
     for table in waiting:
-        says = f"{table.name} is configured, not imported; `{import_command(table)}`"
+        says = f"{table.name} is configured, not imported; `{table.import_command}`"
         yield CheckResult("registers", "worth knowing", says)
-    ways_out = {table.name: import_command(table) for table in config.register}
+    ways_out = {table.name: table.import_command for table in config.register}
     for one in found:
         way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
         says = f"{age(one.age_days)}, {how_many(one.entries, 'entry', 'entries')}"

@@ -7,7 +7,6 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,7 +81,7 @@ class Uploader:
 
     def _work(self, config: Config, database: Path) -> None:
         try:
-            with closing(Store.open(database)) as store:
+            with Store.open(database) as store:
                 asyncio.run(self._upload_and_refresh(config, store))
         except Exception as error:
             self._messages.append(f"sending failed and is tried again: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""Runs a hub on one socket with uvicorn until it is cancelled."""
+"""Runs a hub on one socket with uvicorn until it is cancelled, and measures its controls by the agent's steps."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from probe.lookup import look_up
+from probe.measure import measure
+from probe.model import Attempt, FollowUp, Measurement, Target
+from probe.net.network import ConnectPolicy, RestrictedNetwork, public_only
+from probe.recorder import Log
+from probe.steps import specs
 from results.db.json_codec import prepare
 from results.db.store import Store
 from results.hub import metrics_api
 from results.hub.auth import HubAuth, ReadPolicy
 from results.hub.collector import Collector
+from results.hub.control import Controls
 from results.hub.credentials import HashedSecret, parse_password_hash
 from results.hub.distribution import Distribution
 from results.hub.outliers import OutlierDetector
@@ -27,11 +34,11 @@ from results.hub.read_api import ReadApi
 from results.hub.read_pool import ReadPool
 from results.hub.routes import AddressLookup, HubApp, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
-from schedules.hub_server.control import controls
 from schedules.hub_server.warehouse_sync import sync_warehouse
 from schedules.location.location import asn_lookup
 from schedules.plan.lists import read_list
 from schedules.round.judge import judge_again
+from schedules.round.session import session_of
 
 if TYPE_CHECKING:
     from results.hub.web.queries import PageAnswers
@@ -42,6 +49,8 @@ MAX_CONNECTIONS = 3000
 MAX_HEAD_BYTES = 16 * 1024
 KEEP_ALIVE_S, SHUTDOWN_S = 15, 10
 OUTLIERS_EVERY_S = 20.0
+CONTROL_PORTS = frozenset((80, 443, 5222, 5223, 8080, 8443))
+"""Ports of known services; a hub must not serve as a port scanner."""
 
 
 class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +151,7 @@ async def detect_outliers(database: Path) -> None:
     detector = OutlierDetector()
 
     def step() -> None:
-        with closing(Store.open(database)) as store:
+        with Store.open(database) as store:
             detector.step(store, datetime.now(UTC))
 
     while True:
@@ -214,3 +223,52 @@ def _uvicorn_config(hub: HubApp, options: ServerOptions) -> uvicorn.Config:
         ssl_certfile=str(options.certificate) if options.certificate else None,
         ssl_keyfile=str(options.key) if options.key else None,
     )
+
+
+if TYPE_CHECKING:
+    from schedules.config.schema import Config
+
+
+def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
+    """The hub's controls. By default public addresses and known ports may be connected to, with allow_private all."""
+    permitted = public_only(CONTROL_PORTS | _default_ports())
+    allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
+    session = session_of(config, "direct")
+    session = msgspec.structs.replace(session, network=RestrictedNetwork(session.network, allowed))
+
+    async def observe(target: Target, addresses: tuple[str, ...]) -> Measurement:
+        return await measure(target, msgspec.structs.replace(session, follow_up=_also_at(target, addresses)))
+
+    async def resolve(host: str) -> tuple[str, ...]:
+        log = Log("resolving", session.network)
+        with closing(log):
+            answers = await look_up(host, 0, "main", session.settings.resolvers, log, session)
+        return tuple(address for answer in answers for address in answer.detail.addresses)
+
+    return Controls(observe, resolve, allowed)
+
+
+def _default_ports() -> frozenset[int]:
+    return frozenset(port for spec in specs().values() for port in spec.schemes.values() if port is not None)
+
+
+def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:
+    """Also connects to the addresses that a vantage point saw, as far as the handshake."""
+
+    def follow_up(measurement: Measurement) -> list[Attempt]:
+        tried = {o.address for o in measurement.observations if o.step != "dns"}
+        return [
+            Attempt(
+                role="again",
+                hop=0,
+                scheme="tls" if target.scheme in ("https", "tls") else "tcp",
+                host=target.host,
+                server_name=target.host,
+                address=address,
+                port=target.port,
+            )
+            for address in addresses
+            if address not in tried
+        ]
+
+    return follow_up

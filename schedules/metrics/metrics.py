@@ -19,6 +19,7 @@ from results.db.history import NewestMeasurement, last_round, newest_measurement
 from results.db.notification_queue import waiting_counts
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome
+from results.registers.statistics import newest_versions
 from schedules.config.checks import loopback_endpoint
 from schedules.plan.due import due_now
 from schedules.plan.selection import planned_targets
@@ -39,7 +40,6 @@ MAX_LABEL = 200
 REQUEST_TIMEOUT_S = 10
 LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
 LABELS = ("target", "service", "path")
-REGISTERS = "SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id GROUP BY r.name"
 
 
 def registry(config: Config, store: Store, now: float) -> CollectorRegistry:
@@ -140,7 +140,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
         "Which version of a register is in force.",
         labels=("register",),
     )
-    for register, version_at in store.db.execute(REGISTERS):
+    for register, version_at in newest_versions(store.db).items():
         registers.add_metric([_label(register)], version_at)
     yield registers
     waiting = GaugeMetricFamily("reachprobe_notices_waiting", "What is not told yet.", labels=("receiver",))

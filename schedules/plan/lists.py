@@ -16,6 +16,7 @@ from probe.http.exchange import FetchFailed
 from probe.target import BadTarget, parse
 from results.registers.records import RegisterError
 from results.registers.sampling import SampleRequest, stored_sample
+from results.registers.statistics import newest_versions
 from schedules.plan.model import BadChoice
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ def sampled(campaign: CampaignTable, store: Store, leave_out: Collection[str] = 
 
 def waiting(config: Config, store: Store | None) -> list[str]:
     """A sentence for each campaign whose register is not stored yet."""
-    stored = "SELECT name FROM registers WHERE id IN (SELECT register_id FROM register_versions)"
-    known = {row[0] for row in store.db.execute(stored)} if store is not None else set()
+    known = newest_versions(store.db) if store is not None else ()
     return [
         f"campaign {campaign.name} waits: no version of register {campaign.register} is stored;"
         " `reachprobe register update` fetches it"

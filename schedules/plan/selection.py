@@ -1,17 +1,19 @@
-"""The targets that a person or the configuration names."""
+"""The targets that a person or the configuration names, and those excluded: by `[care]`, or where they are a risk."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import parse
 from schedules.config.schema import seconds_of
-from schedules.plan.exclusions import VPN, Exclusions, exclusion_sentences, exclusions_of, vpn_is_risky
 from schedules.plan.lists import sampled, targets_of_list, waiting
 from schedules.plan.model import BadChoice, Choice, PlannedTarget
 
@@ -21,6 +23,25 @@ if TYPE_CHECKING:
 
 DEFAULT_EVERY_S = 6 * 3600
 IS_TARGET = re.compile(r"[.:/\[]")
+VPN = "ANON"
+VPN_RISK_COUNTRIES = frozenset(("AE", "BY", "CN", "EG", "IQ", "IR", "KP", "MM", "OM", "PK", "RU", "TM", "TZ"))
+"""Countries whose laws forbid VPNs, allow only licensed ones, or count their use against a person. Not legal advice."""
+AUTHORITIES = {"GMB": ("ФНС",), "ALDR": ("Росалкогольрегулирование",)}
+"""Authorities of Russia's register that list sites of one category only."""
+
+
+class Exclusions(msgspec.Struct, frozen=True):
+    """The excluded categories, and the services and hosts known to belong to one, each with its category."""
+
+    codes: frozenset[str] = frozenset()
+    services: Mapping[str, str] = {}
+    hosts: Mapping[str, str] = {}
+    listed: frozenset[str] = frozenset()
+    """Authorities and articles whose hosts are never drawn from a register."""
+
+    def code_of(self, target: Target) -> str | None:
+        """The category for which a target is excluded, or None."""
+        return self.services.get(target.service or "") or self.hosts.get(target.host)
 
 
 def services(config: Config) -> dict[str, Service]:
@@ -56,7 +77,7 @@ def refuse_excluded(found: Iterable[Target], config: Config, database: Path) -> 
 def vpn_warning(found: Iterable[Target], config: Config) -> str | None:
     """A warning if a target is of a VPN service and the country may punish their use."""
     country = vpn_is_risky(config)
-    excluded = exclusions_of(config, services(config), tuple)
+    excluded = exclusions(config, None, with_lists=False)
     if country is None or not any(excluded.code_of(target) == VPN for target in found):
         return None
     return f"worth knowing: this contacts a VPN service's site, and using a VPN may be an offence in {country}"
@@ -90,14 +111,43 @@ def unmeasured(config: Config, store: Store | None = None) -> list[str]:
     return [*waiting(config, store), *exclusion_sentences(config, codes)]
 
 
-def exclusions(config: Config, database: Path | None) -> Exclusions:
-    """The exclusions, by the categories in services and in the campaigns' lists."""
+def vpn_is_risky(config: Config) -> str | None:
+    """The current or declared country if VPN services are excluded there, or None."""
+    countries = (config.vantage.country, config.vantage_by("direct").country)
+    opted_in = config.care.vpn_services_in
+    return next((country for country in countries if country in VPN_RISK_COUNTRIES and country not in opted_in), None)
 
-    def listed() -> Iterator[tuple[Target, str]]:
-        for list_ in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):
-            yield from targets_of_list(list_, config, database)
 
-    return exclusions_of(config, services(config), listed)
+def exclusions(config: Config, database: Path | None, *, with_lists: bool = True) -> Exclusions:
+    """What `[care]` and the country exclude, by the categories in services and in the campaigns' lists."""
+    codes = frozenset(config.care.leave_out) | (frozenset((VPN,)) if vpn_is_risky(config) else frozenset())
+    by_code = [authority for code in config.care.leave_out for authority in AUTHORITIES.get(code, ())]
+    never_drawn = frozenset((*config.care.leave_out_listed, *by_code))
+    if not codes:
+        return Exclusions(listed=never_drawn)
+    known = services(config)
+    excluded = {name: one.category for name, one in known.items() if one.category in codes}
+    hosts = {target.host: code for name, code in excluded.items() for target in known[name].targets}
+    for list_ in dict.fromkeys(
+        campaign.list for campaign in config.campaign if campaign.list is not None and with_lists
+    ):
+        hosts |= {target.host: code for target, code in targets_of_list(list_, config, database) if code in codes}
+    return Exclusions(codes, excluded, hosts, never_drawn)
+
+
+def exclusion_sentences(config: Config, codes: Iterable[str]) -> list[str]:
+    """The sentences about excluded targets; `codes` has one category for each target."""
+    counts = Counter(codes)
+    country = vpn_is_risky(config) if VPN not in config.care.leave_out else None
+    sentences = []
+    if country is not None and (number := counts.pop(VPN, 0)):
+        what = "a target about VPNs is" if number == 1 else f"{number} targets about VPNs are"
+        remedy = f'[care] vpn_services_in = ["{country}"] has them measured'
+        sentences.append(f"{what} left out, for using one may be an offence in {country}; {remedy}")
+    if counts:
+        each = ", ".join(f"{code} {number}" for code, number in sorted(counts.items()))
+        sentences.append(f"left out, as [care] says: {each}")
+    return sentences
 
 
 def from_campaigns(config: Config, store: Store | None = None) -> tuple[Choice, ...]:
@@ -135,3 +185,8 @@ def _of_campaign(
     if campaign.register is not None and store is not None:
         found += sampled(campaign, store, excluded.listed)
     return found
+
+
+if TYPE_CHECKING:
+    from probe.model import Service, Target
+    from schedules.config.schema import Config

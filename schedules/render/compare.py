@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from probe.text import safe
 from results.i18n.signs import GAP, SPLIT
 from results.report.csv import without_formula
 from schedules.render.output import out, paragraph, print_json
+from schedules.render.tables import new_table
 from schedules.render.text import SIGNS, STYLES, method_text, what
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from results.compare import ComparedRow, MatrixCell
-    from results.compare.timeline import BlockedShare
 
 WIDE = 13
 """Characters of a cell in words, with its space."""
-NAME = 16
+MAX_NAME_WIDTH = 16
+MAX_TEXT = 2000
+PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
 MAX_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
@@ -35,12 +36,11 @@ class CountedRows:
 
     def __init__(self, rows: Iterator[ComparedRow]) -> None:
         self._rows = rows
-        self.differing = 0
-        self.kinds: Counter[str] = Counter()
+        self.count = self.differing = 0
 
     def __iter__(self) -> Iterator[ComparedRow]:
         for row in self._rows:
-            self.kinds[row.difference] += 1
+            self.count += 1
             self.differing += row.difference not in SAME
             yield row
 
@@ -67,12 +67,9 @@ def as_csv(rows: CountedRows) -> None:
                 row.says,
                 row.note,
             )
-            writer.writerow([_harmless(value) for value in values])
-
-
-def _harmless(value: Any) -> Any:
-    """A text in one line that no spreadsheet runs; any other value as it is."""
-    return without_formula(safe(value, 2000)) if isinstance(value, str) else value
+            writer.writerow(
+                without_formula(safe(value, MAX_TEXT)) if isinstance(value, str) else value for value in values
+            )
 
 
 def as_markdown(rows: CountedRows) -> None:
@@ -83,13 +80,13 @@ def as_markdown(rows: CountedRows) -> None:
             head = ["", *(_escaped(cell.by) for cell in row.cells), "difference"]
             print(f"| {' | '.join(head)} |")
             print("|" + "---|" * len(head))
-        cells = (" ".join(_lines(cell, full=True)) for cell in row.cells)
+        cells = (" ".join(_lines(cell)) for cell in row.cells)
         said = f"{row.says} ({row.note})" if row.note else row.says
         print("| " + " | ".join(map(_escaped, (row.row, *cells, said))) + " |")
 
 
 def _escaped(text: str) -> str:
-    shown = safe(text, 2000)
+    shown = safe(text, MAX_TEXT)
     for letter in "\\`*_[]<>|":
         shown = shown.replace(letter, f"\\{letter}")
     return shown
@@ -108,31 +105,28 @@ def for_a_person(rows: CountedRows) -> None:
         console.print("nothing to compare")
         return
     width = min(console.width, 200)
-    named = min(NAME, max(len(what(row.row)) for row in kept))
-    fits = max(named, 8) + WIDE * len(kept[0].cells) <= width
-    if fits:
+    named = min(MAX_NAME_WIDTH, max(len(what(row.row)) for row in kept))
+    if max(named, 8) + WIDE * len(kept[0].cells) <= width:
         console.print(_in_words(kept))
     else:
         _in_signs(kept, console, width)
     _print_sentences(kept, console, width)
-    left = sum(rows.kinds.values()) - len(kept)
-    if left:
+    if left := rows.count - len(kept):
         console.print(f"… and {left} more rows: --json, --csv and --markdown give all")
 
 
 def _in_words(rows: list[ComparedRow]) -> Table:
     """A column for each cell: outcome, method, the blocked share of its vantage-days."""
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
+    grid = new_table()
     grid.add_column("", overflow="fold", min_width=8)
     for cell in rows[0].cells:
         grid.add_column(safe(cell.by), overflow="fold", min_width=WIDE - 1, max_width=2 * WIDE)
     for row in rows:
         cells = []
         for cell in row.cells:
-            sign, *rest = _lines(cell, full=True)
+            sign, *rest = _lines(cell)
             text = Text(sign, style=STYLES[cell.outcome] if cell.outcome else "dim")
             for line in rest:
                 text.append(f"\n{line}", style="not bold default")
@@ -162,7 +156,7 @@ def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
     )
 
 
-def _lines(cell: MatrixCell, *, full: bool) -> Iterator[str]:
+def _lines(cell: MatrixCell) -> Iterator[str]:
     """The lines of a cell."""
     if cell.outcome is None:
         yield f"{GAP} gap"
@@ -174,22 +168,18 @@ def _lines(cell: MatrixCell, *, full: bool) -> Iterator[str]:
         yield "(not all)"
     if cell.method is not None:
         yield method_text(cell.method)
-    if full and cell.share is not None and cell.share.share > 0:
-        yield from _share(cell.share)
-    elif full and cell.share is not None:
-        yield f"0 of {cell.share.of} d"
+    share = cell.share
+    if share is not None and share.share > 0:  # such as `74% of 21 d`, `52–88%`
+        yield f"{share.share:.0%} of {share.of} d"
+        yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
+    elif share is not None:
+        yield f"0 of {share.of} d"
 
 
 def _sign(cell: MatrixCell) -> str:
     if cell.outcome is None:
         return GAP
     return SPLIT if cell.split else SIGNS[cell.outcome]
-
-
-def _share(share: BlockedShare) -> Iterator[str]:
-    """`74% of 21 d` and `52–88%`, marked where days are few."""
-    yield f"{share.share:.0%} of {share.of} d"
-    yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
 
 
 def _print_sentences(rows: list[ComparedRow], console: Console, width: int) -> None:
@@ -209,9 +199,7 @@ def _print_sentences(rows: list[ComparedRow], console: Console, width: int) -> N
         about = "every row" if len(names) == len(rows) else ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
         _paragraph(f"note on {about}: {safe(note, 1000)}", console, width)
     if any(cell.share and cell.share.of for row in rows for cell in row.cells):
-        _paragraph(
-            "Percentages: blocked, of the days that vantages measured (d), and their 95% interval", console, width
-        )
+        _paragraph(PERCENTAGES, console, width)
 
 
 def _paragraph(text: str, console: Console, width: int) -> None:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.text import safe
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 MAX_PARAGRAPH_COLUMNS = 100
+MAX_TASK_NAME = 30
 PIPE_COLUMNS = 400
 """Wide enough for a row without a line break."""
 
@@ -61,3 +68,25 @@ def paragraph(text: str, width: int) -> str:
 
     fits = min(width, MAX_PARAGRAPH_COLUMNS)
     return "\n".join(textwrap.wrap(text, fits, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+
+
+@contextmanager
+def progress_bars(
+    quiet: bool, *tasks: str, in_bytes: bool = False
+) -> Iterator[list[Callable[[int, int | None], None]]]:
+    """A function (done, total) for each task that moves its progress bar on stderr, on a terminal only."""
+    if quiet or not sys.stderr.isatty():
+        yield [lambda done, total: None] * len(tasks)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    count = DownloadColumn() if in_bytes else MofNCompleteColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), count, TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        ids = [bars.add_task(safe(name)[:MAX_TASK_NAME], total=None, visible=not in_bytes) for name in tasks]
+        yield [partial(_move, bars, task) for task in ids]
+
+
+def _move(bars: Progress, task: TaskID, done: int, total: int | None) -> None:
+    bars.update(task, completed=done, total=total, visible=True)

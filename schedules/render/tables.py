@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
-from schedules.config.registers import import_command, max_age_days, not_imported
+from results.registers.statistics import newest_versions
 from schedules.render.text import SIGNS, STYLES, age, how, listing, seconds, what
 
 if TYPE_CHECKING:
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
+    from results.aggregate.enforcement import Enforcement, NetworkDelay
     from results.db.store import Store
     from schedules.config.schema import Config
 
 MANY_ROWS = 60
+MAX_DELAY_ROWS = 40
 NARROW_COLUMNS = 100
 MAX_REGISTER_COLUMNS = 32
 MAX_NAMED_TARGETS = 8
 MIN_NAME_WIDTH = 16
 NAME_PART = re.compile(r"\w+://|[^\w]?[\w-]+|[^\w]")
-NEWEST_VERSIONS = """
-SELECT r.name, max(v.at) FROM registers r JOIN register_versions v ON v.register_id = r.id
-WHERE r.country = ? GROUP BY r.name ORDER BY r.name
-"""
 Row = dict[str, Any]
 RowByPath = dict[str, Row]
 
@@ -84,18 +82,18 @@ def registers(config: Config, store: Store, country: str | None) -> list[str]:
         return ["no register"]
     now = datetime.now(UTC).timestamp()
     found = []
-    for name, at in store.db.execute(NEWEST_VERSIONS, [country]).fetchall():
+    for name, at in newest_versions(store.db, country).items():
         days = max(0.0, now - at) / 86400
-        too_old = "" if days <= max_age_days(config)(name) else ", too old to decide"
+        too_old = "" if days <= config.max_age_days(name) else ", too old to decide"
         found.append(f"register {safe(name)}, {age(days)}{too_old}")
-    for table in not_imported(config, store, country):
-        found.append(f"register {safe(table.name)} configured, not imported: {safe(import_command(table))}")
+    for table in config.not_imported(newest_versions(store.db), country):
+        found.append(f"register {safe(table.name)} configured, not imported: {safe(table.import_command)}")
     return found or ["no register"]
 
 
 def results_table(rows: Sequence[Row], width: int) -> Table:
     """Target, outcome, how, register, agreement, for a terminal of `width` columns."""
-    grid = _grid(1)
+    grid = new_table()
     listings = [listing(row) if width > NARROW_COLUMNS else listing(row).removeprefix("since ") for row in rows]
     grid.add_column("", no_wrap=True, min_width=1)
     grid.add_column("target", overflow="fold")
@@ -113,13 +111,10 @@ def results_table(rows: Sequence[Row], width: int) -> Table:
 
 def recent_table(rows: Iterable[Row], short: Callable[[str], str]) -> Table:
     """Id, time, target, outcome, how, agreement, as `results list` prints them."""
-    grid = _grid(1)
-    grid.add_column("id", no_wrap=True)
-    grid.add_column("when (UTC)", no_wrap=True)
-    grid.add_column("target", overflow="fold")
-    grid.add_column("outcome", no_wrap=True)
-    grid.add_column("how", overflow="fold")
-    grid.add_column("agreement", no_wrap=True)
+    grid = new_table()
+    for name in ("id", "when (UTC)", "target", "outcome", "how", "agreement"):
+        folded = name in ("target", "how")
+        grid.add_column(name, no_wrap=not folded, overflow="fold" if folded else "ellipsis")
     for row in rows:
         path = row["vantage"]["path"]
         grid.add_row(
@@ -133,7 +128,8 @@ def recent_table(rows: Iterable[Row], short: Callable[[str], str]) -> Table:
     return grid
 
 
-def _grid(padding: int) -> Table:
+def new_table(padding: int = 1) -> Table:
+    """An empty table without lines."""
     from rich.table import Table
 
     return Table(box=None, pad_edge=False, padding=(0, padding, 0, 0), show_edge=False, header_style="bold")
@@ -184,7 +180,7 @@ def side_by_side(by_path: dict[str, Sequence[Row]]) -> list[RowByPath]:
 
 def paths_table(lines: Sequence[RowByPath], paths: Sequence[str]) -> Table:
     """A column for each path, a row for each target."""
-    grid = _grid(2)
+    grid = new_table(padding=2)
     grid.add_column("target", overflow="fold")
     for path in paths:
         grid.add_column(safe(path), overflow="fold", min_width=max(len(f"{SIGNS[o]} {o}") for o in SIGNS))
@@ -239,3 +235,68 @@ def _path_cell(row: Row | None) -> Text:
         return Text("not measured", style="dim")
     outcome = row["outcome"]
     return _styled(row, f"{SIGNS[outcome]} {how(row) if outcome == 'blocked' else outcome}")
+
+
+def network_delays_table(delays: Sequence[NetworkDelay]) -> Table:
+    """Network, register, targets, how many of them are blocked, the median delay."""
+    grid = _delays_table("network", "register", "listed", "blocked", "median from listing to block")
+    for one in delays:
+        median = span_text(one.at_least, one.at_most) if one.blocked else "none is blocked"
+        grid.add_row(_network_name(one.network), safe(one.register), str(one.targets), str(one.blocked), median)
+    return grid
+
+
+def target_delays_table(found: Sequence[Enforcement]) -> tuple[Table, int]:
+    """Target, network, since when it is listed, the hours; and how many were left out."""
+    grid = _delays_table("target", "network", "listed (UTC)", "blocked after")
+    for one in found[:MAX_DELAY_ROWS]:
+        listed = safe(one.listed_at)[:16].replace("T", " ")
+        grid.add_row(Folded(what(one.target)), _network_name(one.network), listed, delay_text(one))
+    return grid, max(0, len(found) - MAX_DELAY_ROWS)
+
+
+def delay_text(one: Enforcement) -> str:
+    """The delay of one target."""
+    at_least, at_most = one.hours
+    if one.first_blocked is None:
+        return f"open for {_hours_text(at_least)} so far" if at_least else "not seen since"
+    if at_most is None:
+        return "blocked; listed nobody knows when"
+    return span_text(at_least, at_most)
+
+
+def span_text(at_least: float | None, at_most: float | None) -> str:
+    """`3 to 4 h`, `2.5 to 3 days`, `more than 2 days`, `30 h before the listing`."""
+    if at_most is None:
+        return f"more than {_hours_text(at_least)}" if at_least else "not known"
+    if at_most < 0:
+        earlier = f"{_hours_text(-at_most)} or more" if at_least is None else _between(-at_most, -at_least)
+        return f"{earlier} before the listing"
+    if not at_least:
+        return f"up to {_hours_text(at_most)}"
+    return _between(at_least, at_most)
+
+
+def _between(lower: float, upper: float) -> str:
+    low, high = _hours_text(lower), _hours_text(upper)
+    if low == high:
+        return low
+    return f"{low.split()[0]} to {high}" if low.split()[1] == high.split()[1] else f"{low} to {high}"
+
+
+def _hours_text(hours: float | None) -> str:
+    if hours is None:
+        return "0 h"
+    number, unit = (hours, "h") if abs(hours) < 100 else (hours / 24, "days")
+    return f"{number:.3g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"
+
+
+def _network_name(name: str | None) -> str:
+    return safe(name) if name is not None else "unknown"
+
+
+def _delays_table(*headers: str) -> Table:
+    table = new_table()
+    for header in headers:
+        table.add_column(header, overflow="fold", no_wrap=header != "target")
+    return table

@@ -21,7 +21,6 @@ from results.judge.signals.context import is_slow, rate_of, suspected
 from results.judge.verdict import Context, Rate, Repeat, Verdict
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
-from schedules.config.registers import max_age_days
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -129,9 +128,8 @@ class Expectations:
     """What the registers in force at one moment say; None if the vantage's country has none."""
 
     def __init__(self, store: Store, config: Config, at: datetime, country: str | None) -> None:
-        self._lookup = (
-            RegisterLookup(store.db, country=country, at=at, max_age_days=max_age_days(config)) if country else None
-        )
+        ages = config.max_age_days
+        self._lookup = RegisterLookup(store.db, country=country, at=at, max_age_days=ages) if country else None
 
     def of(self, measurement: Measurement) -> Expectation | None:
         if self._lookup is None:

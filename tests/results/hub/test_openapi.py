@@ -110,7 +110,7 @@ def test_exactly_the_routes_are_described(tmp_path: Path) -> None:
     from results.hub import metrics_api
     from results.hub.routes import HubRoute, whoami_route
     from schedules.config.schema import Config
-    from schedules.hub_server.control import controls
+    from schedules.hub_server.server import controls
 
     control = controls(Config())
     more = [

@@ -11,8 +11,7 @@ from results.registers import importing, sampling, schema
 from results.registers.formats import formats
 from results.registers.records import RegisterEntry
 from schedules.cli.register import register
-from schedules.config.registers import MAX_AGE_DAYS
-from schedules.config.schema import CampaignTable, RegisterTable
+from schedules.config.schema import MAX_AGE_DAYS, CampaignTable, RegisterTable
 
 DOCUMENT = (Path(__file__).parents[3] / "docs/registers.md").read_text("utf-8")
 

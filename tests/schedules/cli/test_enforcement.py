@@ -16,7 +16,7 @@ from results.db.store import Store
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 from schedules import cli
-from schedules.render.enforcement import delay_text
+from schedules.render.tables import delay_text
 from tests.results.records import finished, measurement, verdict
 
 ROOT = Path(__file__).parents[3]

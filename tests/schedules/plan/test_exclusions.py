@@ -18,9 +18,14 @@ from schedules.config.load import load
 from schedules.config.schema import CODES, CampaignTable, CareTable, Config, ServiceTable, VantageTable
 from schedules.config.toml import ConfigError
 from schedules.location.location import Locator
-from schedules.plan.exclusions import RISKY, exclusion_sentences
 from schedules.plan.lists import copy_of
-from schedules.plan.selection import from_campaigns, planned_targets, unmeasured
+from schedules.plan.selection import (
+    VPN_RISK_COUNTRIES,
+    exclusion_sentences,
+    from_campaigns,
+    planned_targets,
+    unmeasured,
+)
 from tests.schedules.lab import Lab, rows
 
 LIST = """url,category_code,category_description
@@ -119,7 +124,7 @@ def test_no_service_of_a_category_that_is_left_out_is_ever_wanted(codes: set[str
     assert measured == {name for name, one in built_in().items() if one.category not in codes}
 
 
-@pytest.mark.parametrize("country", sorted(RISKY))
+@pytest.mark.parametrize("country", sorted(VPN_RISK_COUNTRIES))
 def test_vpn_services_are_not_measured_where_using_one_may_be_an_offence(country: str) -> None:
     here = Config(vantage=VantageTable(country=country))
     assert VPNS.isdisjoint(hosts(here))

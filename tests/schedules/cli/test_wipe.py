@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from probe.model import Http
 from results.db.store import Store, pause
 from results.registers.importing import ImportOptions, import_register
-from schedules import cli, wipe
+from schedules import cli
+from schedules.cli.wipe import SUFFIXES
 from schedules.location.location import secret_of
 from schedules.round import consent
 from schedules.runtime import lock
@@ -207,4 +208,4 @@ def test_a_broken_configuration_or_database_keeps_nobody_from_it(home: Path, use
 @given(st.text(min_size=1, max_size=20))
 def test_only_names_that_are_surely_ours_are_taken(name: str) -> None:
     known = ("-wal", "-shm", "-journal", ".lock", ".agent.lock", ".networks", ".fingerprints", ".m")
-    assert wipe.SUFFIXES.fullmatch(name) is None or name.startswith(known)
+    assert SUFFIXES.fullmatch(name) is None or name.startswith(known)
