@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -15,40 +16,46 @@ from probe.target import parse as parse_target
 from schedules.config.schema import CODES, Config
 from schedules.config.toml import Keys
 
+Mistakes = Iterator[tuple[Keys, str]]
 
-def mistakes(config: Config) -> list[tuple[Keys, str]]:
+
+def mistakes(config: Config) -> Mistakes:
     """The mistakes in a configuration, each with the key it is about."""
-    found: list[tuple[Keys, str]] = []
     paths = config.path_names
     for index, path in enumerate(config.path):
         if (path.bind is None) == (path.proxy is None):
-            found.append((("path", index), "give either bind or proxy"))
+            yield ("path", index), "give either bind or proxy"
     for table in ("path", "register", "service", "campaign", "notify"):
         seen: set[str] = set()
         for index, entry in enumerate(getattr(config, table)):
             if entry.name in seen:
-                found.append(((table, index, "name"), f"{entry.name!r} is given twice"))
+                yield (table, index, "name"), f"{entry.name!r} is given twice"
             seen.add(entry.name)
-    found.extend(_hubs(config))
+    yield from _hubs(config)
     for key, named in (("path", [config.control.path] if config.control.path else []), ("paths", config.control.paths)):
-        found += [(("control", key), _no_path(path, paths)) for path in named if path not in paths]
+        for name in named:
+            if name not in paths:
+                yield ("control", key), _no_path(name, paths)
     for index, path in enumerate(config.path):
         if path.dns == "local" and path.proxy is None:
-            found.append((("path", index, "dns"), "only a path through a proxy has another place to look names up"))
+            yield ("path", index, "dns"), "only a path through a proxy has another place to look names up"
     for index, campaign in enumerate(config.campaign):
         if campaign.list is not None and "://" in campaign.list and not campaign.list.startswith("https://"):
-            found.append((("campaign", index, "list"), "a published list is fetched by https:// only"))
+            yield ("campaign", index, "list"), "a published list is fetched by https:// only"
         if campaign.path not in paths:
-            found.append((("campaign", index, "path"), _no_path(campaign.path, paths)))
+            yield ("campaign", index, "path"), _no_path(campaign.path, paths)
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
-        found.append((("network", "ca_file"), f"there is no file {config.network.ca_file}"))
+        yield ("network", "ca_file"), f"there is no file {config.network.ca_file}"
     if config.metrics.listen is not None and loopback_endpoint(config.metrics.listen) is None:
-        found.append((("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"))
-    found.extend(_categories(config))
-    found.extend(_registers(config))
-    found.extend(_unreadable_addresses(config))
-    found.extend(_unreadable_targets(config))
-    return found
+        yield ("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"
+    yield from _categories(config)
+    for index, campaign in enumerate(config.campaign):
+        if (campaign.register is None) != (campaign.sample is None):
+            yield ("campaign", index, "register"), "a register gives a sample: give both register and sample"
+        if campaign.include and campaign.register is None:
+            yield ("campaign", index, "include"), "goes with a register"
+    yield from _unreadable_addresses(config)
+    yield from _unreadable_targets(config)
 
 
 def loopback_endpoint(text: str) -> tuple[str, int] | None:
@@ -65,71 +72,56 @@ def _endpoint(text: str) -> tuple[IPv4Address | IPv6Address, int] | None:
     return address, int(port)
 
 
-def _hubs(config: Config) -> list[tuple[Keys, str]]:
-    found: list[tuple[Keys, str]] = []
+def _hubs(config: Config) -> Mistakes:
+    hub = config.hub
     named: list[tuple[Keys, str]] = [(("control", "hub"), url) for url in config.control.all_hubs]
-    named += [(("hub", "url"), config.hub.url)] if config.hub.url is not None else []
+    named += [(("hub", "url"), hub.url)] if hub.url is not None else []
     for keys, url in named:
         try:
             server_of(url)
         except ValueError as error:
-            found.append((keys, str(error)))
-    if config.hub.reading == "password" and config.hub.reading_password is None:
-        how = "it needs hub.reading_password: what `reachprobe hub password` prints"
-        found.append((("hub", "reading"), how))
-    if config.asn.echo and config.hub.url is None:
-        found.append((("asn", "echo"), "there is no hub to ask: it needs hub.url"))
-    if config.hub.targets is not None and not Path(config.hub.targets).is_file():
-        found.append((("hub", "targets"), f"there is no file {config.hub.targets}"))
-    if config.hub.path not in config.path_names:
-        found.append((("hub", "path"), _no_path(config.hub.path, config.path_names)))
-    return found
+            yield keys, str(error)
+    if hub.reading == "password" and hub.reading_password is None:
+        yield ("hub", "reading"), "it needs hub.reading_password: what `reachprobe hub password` prints"
+    if config.asn.echo and hub.url is None:
+        yield ("asn", "echo"), "there is no hub to ask: it needs hub.url"
+    if hub.targets is not None and not Path(hub.targets).is_file():
+        yield ("hub", "targets"), f"there is no file {hub.targets}"
+    if hub.path not in config.path_names:
+        yield ("hub", "path"), _no_path(hub.path, config.path_names)
 
 
-def _categories(config: Config) -> list[tuple[Keys, str]]:
-    named: list[tuple[Keys, str]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
-    named += [
-        (("service", index, "category"), one.category) for index, one in enumerate(config.service) if one.category
-    ]
-    known = ", ".join(sorted(CODES))
-    return [(keys, f"{code!r} is no category code; known: {known}") for keys, code in named if code not in CODES]
+def _categories(config: Config) -> Mistakes:
+    named: list[tuple[Keys, str | None]] = [(("care", "leave_out"), code) for code in config.care.leave_out]
+    named += [(("service", index, "category"), service.category) for index, service in enumerate(config.service)]
+    for keys, code in named:
+        if code is not None and code not in CODES:
+            yield keys, f"{code!r} is no category code; known: {', '.join(sorted(CODES))}"
 
 
-def _registers(config: Config) -> list[tuple[Keys, str]]:
-    found: list[tuple[Keys, str]] = []
-    for index, campaign in enumerate(config.campaign):
-        if (campaign.register is None) != (campaign.sample is None):
-            found.append((("campaign", index, "register"), "a register gives a sample: give both register and sample"))
-        if campaign.include and campaign.register is None:
-            found.append((("campaign", index, "include"), "goes with a register"))
-    return found
-
-
-def _unreadable_addresses(config: Config) -> list[tuple[Keys, str]]:
-    found: list[tuple[Keys, str]] = []
-    if config.network.ab_address and _endpoint(config.network.ab_address) is None:
-        found.append((("network", "ab_address"), f"{config.network.ab_address!r} is not ADDRESS:PORT"))
+def _unreadable_addresses(config: Config) -> Mistakes:
+    network = config.network
+    if network.ab_address and _endpoint(network.ab_address) is None:
+        yield ("network", "ab_address"), f"{network.ab_address!r} is not ADDRESS:PORT"
     for key in ("resolvers", "trusted_resolvers"):
-        for text in getattr(config.network, key):
+        for text in getattr(network, key):
             try:
                 if text != "system":
                     parse_resolver(text)
             except BadResolver as error:
-                found.append((("network", key), str(error)))
+                yield ("network", key), str(error)
     try:
-        parse_resolver(f"udp://{config.network.no_resolver or '192.0.2.1'}")
+        parse_resolver(f"udp://{network.no_resolver or '192.0.2.1'}")
     except BadResolver:
-        found.append((("network", "no_resolver"), f"{config.network.no_resolver!r} is not ADDRESS or ADDRESS:PORT"))
+        yield ("network", "no_resolver"), f"{network.no_resolver!r} is not ADDRESS or ADDRESS:PORT"
     for index, path in enumerate(config.path):
         try:
             proxy_of(config.path_named(path.name))
         except BadPath as error:
-            found.append((("path", index, "proxy"), str(error)))
-    return found
+            yield ("path", index, "proxy"), str(error)
 
 
-def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
-    found: list[tuple[Keys, str]] = []
+def _unreadable_targets(config: Config) -> Mistakes:
     groups: list[tuple[Keys, tuple[str, ...]]] = [
         (("network", key), getattr(config.network, key)) for key in ("canaries", "domestic_canaries")
     ]
@@ -142,8 +134,7 @@ def _unreadable_targets(config: Config) -> list[tuple[Keys, str]]:
             try:
                 parse_target(text, allow_private=config.network.allow_private)
             except BadTarget as error:
-                found.append((keys, str(error)))
-    return found
+                yield keys, str(error)
 
 
 def _no_path(name: str, known: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from results.db.store import Store, StoreError
 from schedules.config.toml import ConfigError
 from schedules.doctor import checks
-from schedules.doctor.checks import BAD_SETUP, CheckResult
+from schedules.doctor.checks import CheckResult, fine, wrong
 from schedules.doctor.network import network
 from schedules.plan.model import BadChoice
 from schedules.round import consent
@@ -24,21 +24,20 @@ def examine(
     load: Callable[[], Config], config_file: Path | None, database: Path, environ: Mapping[str, str]
 ) -> Iterator[CheckResult]:
     """Run all checks, the basic ones first; `load` reads the configuration and may raise ConfigError."""
-    yield CheckResult("python", "fine", f"{sys.version.split()[0]}, reachprobe {version('reachprobe')}")
+    yield fine("python", f"{sys.version.split()[0]}, reachprobe {version('reachprobe')}")
     config: Config | None = None
     try:
         config = load()
-        where = str(config_file) if config_file else "none, so everything is as by default"
-        yield CheckResult("configuration", "fine", where)
+        yield fine("configuration", str(config_file) if config_file else "none, so everything is as by default")
     except ConfigError as error:
-        yield CheckResult("configuration", "wrong", str(error), BAD_SETUP)
+        yield wrong("configuration", str(error))
     yield checks.state_folder(database.parent)
     try:
         store = Store.open(database)
     except StoreError as error:
-        yield CheckResult("database", "wrong", str(error), BAD_SETUP)
+        yield wrong("database", str(error))
         return
-    try:
+    with store:
         integrity = checks.database(store)
         yield integrity
         if integrity.state == "wrong":
@@ -47,8 +46,6 @@ def examine(
         yield checks.recorded_consent(environ, store)
         if config is not None:
             yield from _configured(config, config_file, environ, store)
-    finally:
-        store.close()
 
 
 def _configured(
@@ -58,7 +55,7 @@ def _configured(
     try:
         yield from checks.schedules(environ, config, store)
     except (BadChoice, ValueError) as error:
-        yield CheckResult("campaigns", "wrong", str(error), BAD_SETUP)
+        yield wrong("campaigns", str(error))
     yield from checks.registers(config, store)
     if config.notify:
         yield from checks.notifications(environ, config, config_file, store)

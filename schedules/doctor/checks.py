@@ -65,23 +65,34 @@ class CheckResult(msgspec.Struct, frozen=True):
     exit_code: int = 0
 
 
+def fine(about: str, says: str) -> CheckResult:
+    return CheckResult(about, "fine", says)
+
+
+def worth_knowing(about: str, says: str) -> CheckResult:
+    return CheckResult(about, "worth knowing", says)
+
+
+def wrong(about: str, says: str) -> CheckResult:
+    """A setup that has to be mended."""
+    return CheckResult(about, "wrong", says, BAD_SETUP)
+
+
 def state_folder(folder: Path) -> CheckResult:
     if folder.exists() and not os.access(folder, os.W_OK):
-        return CheckResult(
-            "state folder", "wrong", f"{folder} cannot be written; set STATE_DIRECTORY or --db", BAD_SETUP
-        )
-    return CheckResult("state folder", "fine", str(folder))
+        return wrong("state folder", f"{folder} cannot be written; set STATE_DIRECTORY or --db")
+    return fine("state folder", str(folder))
 
 
 def database(store: Store) -> CheckResult:
     """The integrity (quick_check) and size of the database."""
     broken = store.db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if broken != "ok":
-        return CheckResult("database", "wrong", f"{store.path} is damaged ({broken}); restore a backup", BAD_SETUP)
+        return wrong("database", f"{store.path} is damaged ({broken}); restore a backup")
     count, newest = store.db.execute("SELECT count(*), max(started_at) FROM findings").fetchone()
     size = store.path.stat().st_size / 1e6
     newest = f", the newest of {newest}" if newest else ""
-    return CheckResult("database", "fine", f"{store.path}, {size:.1f} MB, {count} measurements{newest}")
+    return fine("database", f"{store.path}, {size:.1f} MB, {count} measurements{newest}")
 
 
 def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
@@ -90,20 +101,20 @@ def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
     says = f"{free / 1e9:.1f} GB free" if free >= 1e9 else f"{free / 1e6:.0f} MB free"
     if free < NEEDED_BYTES:
         says += ", so nothing is measured; make room, or set STATE_DIRECTORY or --db"
-        yield CheckResult("disk", "wrong", says, BAD_SETUP)
+        yield wrong("disk", says)
     elif free < SOON_FULL_BYTES:
-        yield CheckResult("disk", "worth knowing", f"{says}; make room, or let less be kept: [store] max_mb, keep_days")
+        yield worth_knowing("disk", f"{says}; make room, or let less be kept: [store] max_mb, keep_days")
     else:
-        yield CheckResult("disk", "fine", says)
+        yield fine("disk", says)
     if config is None or config.store.max_bytes is None:
         return
     used = used_bytes(store.db)
     says = f"{used / 1e6:.1f} of {config.store.max_mb} MB that [store] max_mb allows"
     if used > config.store.max_bytes:
         says += "; what is left is the last week, and registers: allow more, or measure less often"
-        yield CheckResult("size", "worth knowing", says)
+        yield worth_knowing("size", says)
     else:
-        yield CheckResult("size", "fine", says)
+        yield fine("size", says)
 
 
 def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
@@ -111,12 +122,12 @@ def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
     row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
     if row is None:
         if consent.agreed(environ, store):
-            return CheckResult("consent", "fine", "by REACHPROBE_CONSENT, not recorded")
-        return CheckResult("consent", "worth knowing", "not recorded; `reachprobe init` explains and asks")
+            return fine("consent", "by REACHPROBE_CONSENT, not recorded")
+        return worth_knowing("consent", "not recorded; `reachprobe init` explains and asks")
     says = f"given on {row[1][:10]} to text {row[0]}"
     if row[0] < consent.TEXT_VERSION:
         says += f"; text {consent.TEXT_VERSION} speaks of more, `reachprobe init` asks again"
-    return CheckResult("consent", "fine", says)
+    return fine("consent", says)
 
 
 def schedules(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[CheckResult]:
@@ -124,32 +135,31 @@ def schedules(environ: Mapping[str, str], config: Config, store: Store) -> Itera
     try:
         found = install.installed(Path(environ.get("HOME") or Path.home()))
     except BadSchedule as error:
-        yield CheckResult("schedule", "worth knowing", str(error))
+        yield worth_knowing("schedule", str(error))
         return
     agent = _agent(store.path)
     for one in found:
         yield _installed_schedule(one)
     if agent is not None:
-        yield CheckResult("schedule", "fine", agent)
+        yield fine("schedule", agent)
     if not found and agent is None:
-        says = "none, so nothing is measured by itself; `reachprobe schedule install`"
-        yield CheckResult("schedule", "worth knowing", says)
+        yield worth_knowing("schedule", "none, so nothing is measured by itself; `reachprobe schedule install`")
     yield _rounds(config, store, time.time(), scheduled=bool(found) or agent is not None)
 
 
 def _installed_schedule(one: Installed) -> CheckResult:
     if one.kind == "cron":
-        return CheckResult("schedule", "fine", "lines in your crontab")
+        return fine("schedule", "lines in your crontab")
     where, unit = str(one.paths[0].parent), one.paths[0].name
     user = "--user " if one.kind == "user" else ""
     if one.active != "active":
         says = f"{unit} in {where} is {one.active or 'unknown to systemd'}; `systemctl {user}enable --now {unit}`"
-        return CheckResult("schedule", "worth knowing", says)
+        return worth_knowing("schedule", says)
     fired = f", fired last {one.last}" if one.last else ""
     if one.kind == "user" and not _lingers():
         says = f"{unit} in {where}{fired}; it runs only while you are logged in: `loginctl enable-linger`"
-        return CheckResult("schedule", "worth knowing", says)
-    return CheckResult("schedule", "fine", f"{unit} in {where}{fired}")
+        return worth_knowing("schedule", says)
+    return fine("schedule", f"{unit} in {where}{fired}")
 
 
 def _lingers() -> bool:
@@ -175,30 +185,26 @@ def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> Che
     waiting, ran = due_now(config, store, now).count, last_round(store.db)
     due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing is due now"
     if ran is None:
-        return CheckResult("rounds", "worth knowing", f"none yet, {due}; `reachprobe run` is one")
+        return worth_knowing("rounds", f"none yet, {due}; `reachprobe run` is one")
     ago_s = now - epoch(ran)
     says = f"the last one {age(max(0.0, ago_s) / 86400)}, {due}"
     if scheduled and waiting and ago_s > LATE_S:
         says += "; the schedule is late, `journalctl -t reachprobe` or cron's mail may say why"
-        return CheckResult("rounds", "worth knowing", says)
-    return CheckResult("rounds", "fine", says)
+        return worth_knowing("rounds", says)
+    return fine("rounds", says)
 
 
 def registers(config: Config, store: Store) -> Iterator[CheckResult]:
     country = config.vantage.country
     if country is None:
-        says = "no country is set, so no register applies; set [vantage] country"
-        yield CheckResult("registers", "worth knowing", says)
+        yield worth_knowing("registers", "no country is set, so no register applies; set [vantage] country")
         return
     waiting = config.not_imported(newest_versions(store.db), country)
     found = [one for one in statistics(store.db, datetime.now(UTC), config.max_age_days) if one.country == country]
     if not found and not waiting:
-        yield CheckResult(
-            "registers", "worth knowing", f"none of {country} is stored; `reachprobe register import FILE`"
-        )
+        yield worth_knowing("registers", f"none of {country} is stored; `reachprobe register import FILE`")
     for table in waiting:
-        says = f"{table.name} is configured, not imported; `{table.import_command}`"
-        yield CheckResult("registers", "worth knowing", says)
+        yield worth_knowing("registers", f"{table.name} is configured, not imported; `{table.import_command}`")
     ways_out = {table.name: table.import_command for table in config.register}
     for one in found:
         way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
@@ -211,37 +217,37 @@ def notifications(
     environ: Mapping[str, str], config: Config, config_file: Path | None, store: Store
 ) -> Iterator[CheckResult]:
     if find_spec("apprise") is None:
-        yield CheckResult("notify", "wrong", apprise_client.MISSING, BAD_SETUP)
+        yield wrong("notify", apprise_client.MISSING)
         return
     known = {receiver.name: receiver for receiver in receivers(store.db)}
     waiting = waiting_counts(store.db)
     for name, address in apprise_client.notify_urls(config).items():
         receiver = known.get(name)
         if (why := apprise_client.problem_of(address)) is not None:
-            yield CheckResult("notify", "wrong", f"{name}: {why}; its URL is in [[notify]]", BAD_SETUP)
+            yield wrong("notify", f"{name}: {why}; its URL is in [[notify]]")
         elif receiver is not None and receiver.failures:
             often = how_many(receiver.failures, "time")
             says = f"{name}: failed {often} in a row, {waiting[name]} wait; `reachprobe notify --test {name}` says why"
-            yield CheckResult("notify", "worth knowing", says)
+            yield worth_knowing("notify", says)
         else:
             told = f"told last {receiver.told_at}" if receiver and receiver.told_at else "not told anything yet"
-            yield CheckResult("notify", "fine", f"{name}: {told}")
+            yield fine("notify", f"{name}: {told}")
     if (why := consent.reason_not_to_notify(environ, store)) is not None:
-        yield CheckResult("notify", "worth knowing", why)
+        yield worth_knowing("notify", why)
     if config_file is not None and config_file.stat().st_mode & GROUP_OR_OTHERS:
         says = f"others may read {config_file}, and the passwords in it; `chmod 600 {config_file}`"
-        yield CheckResult("notify", "worth knowing", says)
+        yield worth_knowing("notify", says)
 
 
 def metrics_output(config: Config) -> CheckResult:
     if find_spec("prometheus_client") is None:
-        return CheckResult("metrics", "wrong", metrics.MISSING, BAD_SETUP)
+        return wrong("metrics", metrics.MISSING)
     folder = Path(config.metrics.textfile or "/").parent
     if config.metrics.textfile is not None and not os.access(folder, os.W_OK):
         says = f"{config.metrics.textfile}: {folder} is not there or cannot be written; name another [metrics] textfile"
-        return CheckResult("metrics", "wrong", says, BAD_SETUP)
+        return wrong("metrics", says)
     places = filter(None, (config.metrics.textfile, config.metrics.listen and f"the agent's {config.metrics.listen}"))
-    return CheckResult("metrics", "fine", " and ".join(places))
+    return fine("metrics", " and ".join(places))
 
 
 def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[CheckResult]:
@@ -251,7 +257,7 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
     for url in named:
         if url not in enrolled:
             says = f"{safe(url)}: not enrolled there; `reachprobe init --hub URL --invitation TOKEN`"
-            yield CheckResult("hub", "worth knowing", says)
+            yield worth_knowing("hub", says)
             continue
         hub = enrolled[url]
         waits, refused = upload_queue.counts(store.db, url)
@@ -261,7 +267,7 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
         troubled = hub.failures >= FAILURES_WORTH_KNOWING or refused > 0
         yield CheckResult("hub", "worth knowing" if troubled else "fine", says)
     if named and (why := consent.reason_not_to_upload(environ, store)) is not None:
-        yield CheckResult("hub", "worth knowing", why)
+        yield worth_knowing("hub", why)
 
 
 def limits(config: Config, store: Store) -> Iterator[CheckResult]:
@@ -269,21 +275,20 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
     try:
         here = Locator(b"").locate(config)
     except ConfigError as error:
-        yield CheckResult("asn", "wrong", str(error), BAD_SETUP)
+        yield wrong("asn", str(error))
         return
     if (why := reason_to_skip(here, store, time.time())) is not None:
-        yield CheckResult("rounds", "worth knowing", why)
+        yield worth_knowing("rounds", why)
     if config.care.cap_bytes is not None:
         month = month_of(datetime.now(UTC))
-        says = f"{spent_in(store.db, month) / 1e6:.1f} of {config.care.data_cap_mb} MB in {month}"
-        yield CheckResult("data cap", "fine", says)
+        yield fine("data cap", f"{spent_in(store.db, month) / 1e6:.1f} of {config.care.data_cap_mb} MB in {month}")
     try:
         for sentence in unmeasured(here, store):
-            yield CheckResult("campaigns", "worth knowing", sentence)
+            yield worth_knowing("campaigns", sentence)
     except BadChoice:
         pass  # reported by `schedules`
     place, vantage = here.place("direct"), here.vantage_by("direct")
     for sentence in place.sentences:
-        yield CheckResult("tunnel", "worth knowing", sentence)
+        yield worth_knowing("tunnel", sentence)
     if vantage.asn is not None:
-        yield CheckResult("asn", "fine", f"AS{vantage.asn}, {ASN_SOURCES.get(place.asn_source or '', 'declared')}")
+        yield fine("asn", f"AS{vantage.asn}, {ASN_SOURCES.get(place.asn_source or '', 'declared')}")

@@ -12,7 +12,7 @@ from probe.model import Attempt
 from probe.net.path import BadPath, usable
 from probe.net.resolver import parse
 from probe.recorder import Log
-from schedules.doctor.checks import NO_NETWORK, CheckResult, State
+from schedules.doctor.checks import NO_NETWORK, CheckResult, fine, worth_knowing
 from schedules.round.session import session_of
 from schedules.runtime import process
 
@@ -25,12 +25,12 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
     """Check the resolvers and paths; with consent also contact the reference sites and the A/B server."""
     for text in config.network.resolvers:
         asked = ", ".join(resolver.address or resolver.text for resolver in parse(text))
-        yield CheckResult("resolver", "fine", f"{text}: {asked}")
+        yield fine("resolver", f"{text}: {asked}")
     if not config.network.trusted_resolvers:
-        yield CheckResult("trusted resolvers", "worth knowing", "none, so no second opinion on names")
+        yield worth_knowing("trusted resolvers", "none, so no second opinion on names")
     yield from _paths(config)
     if not agreed:
-        yield CheckResult("network", "worth knowing", "not asked: without consent nothing is contacted")
+        yield worth_knowing("network", "not asked: without consent nothing is contacted")
         return
     report = process.run_async(reference_sites.check(session_of(config, "direct")))
     yield from _reported(config, report)
@@ -44,21 +44,23 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
 def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
     """The reference sites' answers, and what else they show of the network."""
     for sentence in report.evidence:
-        state: State = "fine" if sentence.endswith("works") else "worth knowing"
-        yield CheckResult("canary", state, sentence.removeprefix("canary "))
+        judge = fine if sentence.endswith("works") else worth_knowing
+        yield judge("canary", sentence.removeprefix("canary "))
     for sentence in report.facts.interception:
-        yield CheckResult("DNS", "worth knowing", sentence)
+        yield worth_knowing("DNS", sentence)
     if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):
-        yield CheckResult("DNS", "fine", "no sign that this network answers in others' place")
+        yield fine("DNS", "no sign that this network answers in others' place")
     if report.facts.clock_off_s is not None:
-        says = report.facts.clock or "agrees with the canaries"
-        yield CheckResult("clock", "fine" if report.facts.clock is None else "worth knowing", says)
+        wrong_by = report.facts.clock
+        yield fine("clock", "agrees with the canaries") if wrong_by is None else worth_knowing("clock", wrong_by)
     if report.facts.routes is not None:
         lacking = [family for family in config.network.families if family not in report.facts.routes]
-        says = f"no way out for {', '.join(lacking)}" if lacking else f"a way out for {', '.join(report.facts.routes)}"
-        yield CheckResult("families", "worth knowing" if lacking else "fine", says)
+        if lacking:
+            yield worth_knowing("families", f"no way out for {', '.join(lacking)}")
+        else:
+            yield fine("families", f"a way out for {', '.join(report.facts.routes)}")
     if report.state == "online":
-        yield CheckResult("network", "fine", "online")
+        yield fine("network", "online")
     else:
         code = NO_NETWORK if report.state in ("offline", "portal") else 0
         yield CheckResult("network", "wrong", report.state, code)
@@ -66,14 +68,13 @@ def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
 
 def _paths(config: Config) -> Iterator[CheckResult]:
     if not config.control.all_paths and not config.control.all_hubs:
-        says = "none, so blocked and down can hardly be told apart; set [control] path"
-        yield CheckResult("control", "worth knowing", says)
+        yield worth_knowing("control", "none, so blocked and down can hardly be told apart; set [control] path")
     for path in config.path_names:
         about = "control" if path in config.control.all_paths else "path"
         try:
             usable(config.path_named(path))
         except BadPath as error:
-            yield CheckResult(about, "worth knowing", str(error).removeprefix("path "))
+            yield worth_knowing(about, str(error).removeprefix("path "))
 
 
 def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
@@ -84,10 +85,10 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
     except BadPath:
         return  # already reported
     if report.state == "online":
-        yield CheckResult(about, "fine", f"{path} is online")
+        yield fine(about, f"{path} is online")
     else:
         says = f"{path} is {report.state}, so nothing can be measured by it; see that its proxy or VPN works"
-        yield CheckResult(about, "worth knowing", says)
+        yield worth_knowing(about, says)
 
 
 async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
@@ -102,5 +103,5 @@ async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
                 says = (
                     f"{address}:{port} does not answer a handshake for {name}; [network] ab_address needs one that does"
                 )
-                return CheckResult("address set aside", "worth knowing", says)
-    return CheckResult("address set aside", "fine", f"{address}:{port} answers handshakes for any name")
+                return worth_knowing("address set aside", says)
+    return fine("address set aside", f"{address}:{port} answers handshakes for any name")

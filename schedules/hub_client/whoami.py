@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,7 @@ from probe.http.api_client import NotAnswered
 from probe.net.path import BadPath
 from results.db.jsonl import BadRecord, decode
 from schedules.hub_client.client import HubClient, HubRefused, token_for, way_of
+from schedules.runtime.paths import write_atomically
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
@@ -74,16 +75,9 @@ async def refresh(config: Config, database: Path, locator: Locator, now: float) 
         response: WhoamiResponse = decode((await hub.read("/v1/whoami", MAX_BYTES)).body, WhoamiResponse)
     except (NotAnswered, HubRefused, BadRecord, BadPath):
         return
-    if locator.locate(config).place("direct").network_key == key:  # else the hub may have seen the other network
-        _write(database, known | {key: SeenNetwork(asn=response.asn, country=response.country, at=now)})
-
-
-def _write(database: Path, known: dict[str, SeenNetwork]) -> None:
-    latest = sorted(known.items(), key=lambda one: one[1].at)[-MAX_NETWORKS:]
-    file = file_of(database)
-    part = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        part.write_bytes(msgspec.json.encode(dict(latest)))
-        part.replace(file)
-    except OSError:
-        part.unlink(missing_ok=True)
+    if locator.locate(config).place("direct").network_key != key:
+        return  # the hub may have seen the other network
+    known |= {key: SeenNetwork(asn=response.asn, country=response.country, at=now)}
+    latest = dict(sorted(known.items(), key=lambda one: one[1].at)[-MAX_NETWORKS:])
+    with suppress(OSError):
+        write_atomically(file_of(database), msgspec.json.encode(latest))

@@ -225,13 +225,10 @@ def _uvicorn_config(hub: HubApp, options: ServerOptions) -> uvicorn.Config:
     )
 
 
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
-
-
 def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
     """The hub's controls. By default public addresses and known ports may be connected to, with allow_private all."""
-    permitted = public_only(CONTROL_PORTS | _default_ports())
+    default_ports = {port for spec in specs().values() for port in spec.schemes.values() if port is not None}
+    permitted = public_only(CONTROL_PORTS | default_ports)
     allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
     session = session_of(config, "direct")
     session = msgspec.structs.replace(session, network=RestrictedNetwork(session.network, allowed))
@@ -240,16 +237,11 @@ def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
         return await measure(target, msgspec.structs.replace(session, follow_up=_also_at(target, addresses)))
 
     async def resolve(host: str) -> tuple[str, ...]:
-        log = Log("resolving", session.network)
-        with closing(log):
+        with closing(Log("resolving", session.network)) as log:
             answers = await look_up(host, 0, "main", session.settings.resolvers, log, session)
         return tuple(address for answer in answers for address in answer.detail.addresses)
 
     return Controls(observe, resolve, allowed)
-
-
-def _default_ports() -> frozenset[int]:
-    return frozenset(port for spec in specs().values() for port in spec.schemes.values() if port is not None)
 
 
 def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:

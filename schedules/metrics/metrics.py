@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics_core import Metric
+    from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
     from results.db.store import Store
     from schedules.config.schema import Config
@@ -68,29 +68,14 @@ def write(path: Path, counted: CollectorRegistry) -> str | None:
 
 
 def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
-    from prometheus_client.metrics_core import GaugeMetricFamily
-
-    outcome = GaugeMetricFamily(
-        "reachprobe_target_outcome",
-        "1 for what was said of the target last, 0 for the rest.",
-        labels=(*LABELS, "outcome"),
-    )
-    method = GaugeMetricFamily(
-        "reachprobe_target_method", "1 for how a blocked target is blocked.", labels=(*LABELS, "method")
-    )
-    steps = GaugeMetricFamily(
-        "reachprobe_target_step_duration_seconds",
-        "The longest step of its kind that succeeded.",
-        labels=(*LABELS, "step"),
-    )
-    whole = GaugeMetricFamily("reachprobe_target_duration_seconds", "How long the measurement took.", labels=LABELS)
-    at = GaugeMetricFamily("reachprobe_target_measured_timestamp_seconds", "When it was measured.", labels=LABELS)
-    status = GaugeMetricFamily("reachprobe_target_http_status_code", "Of the first answer.", labels=LABELS)
-    expires = GaugeMetricFamily(
-        "reachprobe_target_certificate_not_after_timestamp_seconds",
-        "The end of the certificate presented.",
-        labels=LABELS,
-    )
+    outcome = _gauge("target_outcome", "1 for what was said of the target last, 0 for the rest.", *LABELS, "outcome")
+    method = _gauge("target_method", "1 for how a blocked target is blocked.", *LABELS, "method")
+    steps = _gauge("target_step_duration_seconds", "The longest step of its kind that succeeded.", *LABELS, "step")
+    whole = _gauge("target_duration_seconds", "How long the measurement took.", *LABELS)
+    at = _gauge("target_measured_timestamp_seconds", "When it was measured.", *LABELS)
+    status = _gauge("target_http_status_code", "Of the first answer.", *LABELS)
+    end = "The end of the certificate presented."
+    expires = _gauge("target_certificate_not_after_timestamp_seconds", end, *LABELS)
     every = planned_targets(config, store)
     counted, seen = every[:MAX_TARGETS], set[tuple[str, ...]]()
     for path in dict.fromkeys(one.path for one in counted):
@@ -110,43 +95,43 @@ def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
             at.add_metric(labels, epoch(one.at))
             if one.status is not None:
                 status.add_metric(labels, one.status)
-            if (end := _not_after(one)) is not None:
-                expires.add_metric(labels, end)
+            if (not_after := _not_after(one)) is not None:
+                expires.add_metric(labels, not_after)
     yield from (outcome, method, steps, whole, at, status, expires)
-    yield GaugeMetricFamily(
-        "reachprobe_targets_left_out", f"Targets beyond the {MAX_TARGETS} counted here.", len(every) - len(counted)
-    )
+    yield _gauge("targets_left_out", f"Targets beyond the {MAX_TARGETS} counted here.", value=len(every) - len(counted))
 
 
 def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
-    from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
+    from prometheus_client.metrics_core import InfoMetricFamily
 
     yield InfoMetricFamily("reachprobe_build", "The program.", {"version": version("reachprobe")})
-    yield GaugeMetricFamily("reachprobe_counted_timestamp_seconds", "When these numbers were taken.", now)
+    yield _gauge("counted_timestamp_seconds", "When these numbers were taken.", value=now)
     if (ran := last_round(store.db)) is not None:
-        yield GaugeMetricFamily("reachprobe_last_round_timestamp_seconds", "When the last round began.", epoch(ran))
-        state = GaugeMetricFamily("reachprobe_network_state", "1 for what the canaries said last.", labels=("state",))
+        yield _gauge("last_round_timestamp_seconds", "When the last round began.", value=epoch(ran))
+        state = _gauge("network_state", "1 for what the canaries said last.", "state")
         last = store.db.execute("SELECT network FROM rounds ORDER BY started_at DESC LIMIT 1").fetchone()[0]
         for name in get_args(NetworkState):
             state.add_metric([name], last == name)
         yield state
     for table in ("rounds", "measurements"):
         count = store.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608 the two names above
-        yield GaugeMetricFamily(f"reachprobe_stored_{table}", "How many the database holds.", count)
-    yield GaugeMetricFamily("reachprobe_database_bytes", "What it holds.", used_bytes(store.db))
-    yield GaugeMetricFamily("reachprobe_targets_due", "Targets that are due now.", due_now(config, store, now).count)
-    registers = GaugeMetricFamily(
-        "reachprobe_register_version_timestamp_seconds",
-        "Which version of a register is in force.",
-        labels=("register",),
-    )
+        yield _gauge(f"stored_{table}", "How many the database holds.", value=count)
+    yield _gauge("database_bytes", "What it holds.", value=used_bytes(store.db))
+    yield _gauge("targets_due", "Targets that are due now.", value=due_now(config, store, now).count)
+    registers = _gauge("register_version_timestamp_seconds", "Which version of a register is in force.", "register")
     for register, version_at in newest_versions(store.db).items():
         registers.add_metric([_label(register)], version_at)
     yield registers
-    waiting = GaugeMetricFamily("reachprobe_notices_waiting", "What is not told yet.", labels=("receiver",))
+    waiting = _gauge("notices_waiting", "What is not told yet.", "receiver")
     for receiver, count in waiting_counts(store.db).items():
         waiting.add_metric([_label(receiver)], count)
     yield waiting
+
+
+def _gauge(name: str, text: str, *labels: str, value: float | None = None) -> GaugeMetricFamily:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    return GaugeMetricFamily(f"reachprobe_{name}", text, value, labels or None)
 
 
 def _not_after(one: NewestMeasurement) -> float | None:
@@ -172,7 +157,8 @@ class MetricsServer:
         from prometheus_client.exposition import ThreadingWSGIServer
 
         self._counted: CollectorRegistry | None = None
-        kind: Any = type("LoopbackServer", (ThreadingWSGIServer,), {"address_family": _family(address)})
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        kind: Any = type("LoopbackServer", (ThreadingWSGIServer,), {"address_family": family})
         self._server = make_server(address, port, self._answer, kind, _Quiet)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -223,10 +209,6 @@ def _host(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0]
-
-
-def _family(address: str) -> int:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def serve(listen: str) -> MetricsServer:

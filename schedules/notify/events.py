@@ -69,12 +69,11 @@ def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
     again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
     how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
     said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)}, {found.before} before{how}"
-    return Notice(
-        key=f"changes {found.first.id}",
-        what="changes",
-        at=rfc3339(parse_time(found.confirmed.at), "seconds"),
-        said=said,
-    )
+    return _notice(f"changes {found.first.id}", "changes", found.confirmed.at, said)
+
+
+def _notice(key: str, what: str, at: str, said: str) -> Notice:
+    return Notice(key=key, what=what, at=rfc3339(parse_time(at), "seconds"), said=said)
 
 
 def _listed(
@@ -85,14 +84,14 @@ def _listed(
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
     key = f"listed {listing.register} {at} {target.text}"
     sentence = f"register {plain(listing.register)} newly lists {_name(target)}{since}{basis}"
-    yield Notice(
-        key=key, what="listed", at=rfc3339(parse_time(_imported_at(store, listing) or at), "seconds"), said=sentence
-    )
+    yield _notice(key, "listed", _imported_at(store, listing) or at, sentence)
     hours = (now - listing.at).total_seconds() / 3600
     last = next((one for one in recent if one.outcome != "offline"), None)
-    if hours * 3600 >= STILL_OPEN_S and last is not None and last.outcome == "reachable" and _after(last, listing):
+    if hours * 3600 < STILL_OPEN_S or last is None or last.outcome != "reachable":
+        return
+    if epoch(last.at) - listing.at.timestamp() >= STILL_OPEN_S:
         sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
-        yield Notice(key=f"open {key}", what="open", at=rfc3339(parse_time(last.at), "seconds"), said=sentence)
+        yield _notice(f"open {key}", "open", last.at, sentence)
 
 
 def _removed(target: Target, recent: Sequence[PastVerdict], now: float) -> Notice | None:
@@ -106,11 +105,7 @@ def _removed(target: Target, recent: Sequence[PastVerdict], now: float) -> Notic
         return None
     sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
     key = f"off {off.register} {off.as_of} {target.text}"
-    return Notice(key=key, what="listed", at=rfc3339(parse_time(off.at), "seconds"), said=sentence)
-
-
-def _after(said: PastVerdict, listing: NewListing) -> bool:
-    return epoch(said.at) - listing.at.timestamp() >= STILL_OPEN_S
+    return _notice(key, "listed", off.at, sentence)
 
 
 def _imported_at(store: Store, listing: NewListing) -> str | None:

@@ -128,9 +128,8 @@ def exclusions(config: Config, database: Path | None, *, with_lists: bool = True
     known = services(config)
     excluded = {name: one.category for name, one in known.items() if one.category in codes}
     hosts = {target.host: code for name, code in excluded.items() for target in known[name].targets}
-    for list_ in dict.fromkeys(
-        campaign.list for campaign in config.campaign if campaign.list is not None and with_lists
-    ):
+    lists = [campaign.list for campaign in config.campaign if campaign.list is not None] if with_lists else []
+    for list_ in dict.fromkeys(lists):
         hosts |= {target.host: code for target, code in targets_of_list(list_, config, database) if code in codes}
     return Exclusions(codes, excluded, hosts, never_drawn)
 

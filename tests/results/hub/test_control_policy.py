@@ -23,7 +23,7 @@ from results.hub.credentials import Member
 from results.hub.request_body import BadRequest
 from schedules.config.load import load
 from schedules.demo.resolver import Behaviour, addresses
-from schedules.hub_server.server import controls
+from schedules.hub_server.server import controls as controls_of
 from tests.lab import site_answers
 from tests.lab.network import LabNetwork
 
@@ -65,7 +65,7 @@ def controls(net: LabNetwork) -> Controls:
         'trusted_resolvers = []\nfamilies = ["ipv4"]\n'
         f"ca_file = {json.dumps(str(net.authority.ca_file))}\n"
     )
-    return controls(load(file, {}, {}), may=lambda address, port: address.startswith("127.77."))
+    return controls_of(load(file, {}, {}), may=lambda address, port: address.startswith("127.77."))
 
 
 async def ask(controls: Controls, target: str, *seen: str) -> dict[str, Any]:
