@@ -18,6 +18,7 @@ import msgspec
 from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
+MISSING = "browsing needs an extra: pip install 'reachprobe[browse]'"
 SETTINGS = {
     "sql_time_limit_ms": 10_000,
     "facet_time_limit_ms": 2_000,

@@ -42,16 +42,13 @@ class OutputOptions(msgspec.Struct, frozen=True):
 
 def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], view: OutputOptions) -> int:
     """Ask for consent, take the lock, open the database and measure; returns the exit code."""
-    store = app.store()
-    try:
+    with app.store() as store:
         consent.ensure(app.environ, store)
         with lock.held(app.database):
             if (budget := Budget(config, store, datetime.now(UTC))).used_up:
                 talk(budget.sentence, quiet=app.quiet)
                 return 0
             return measure(app, config, choices, store, view)
-    finally:
-        store.close()
 
 
 def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, view: OutputOptions) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -50,8 +51,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
         reason_not_to_notify=partial(consent.reason_not_to_notify, app.environ),
         reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
     )
-    store = app.store()
-    try:
+    with app.store() as store:
         from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
@@ -77,8 +77,6 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
         side_effects.send(config, store, time.time())
         side_effects.finish(store, time.time())
         return code
-    finally:
-        store.close()
 
 
 def _dry_run(app: App, *, as_json: bool) -> int:
@@ -89,15 +87,11 @@ def _dry_run(app: App, *, as_json: bool) -> int:
     from schedules.round.contacted_hosts import notification_hosts, publishers
 
     config = app.locator(writes_files=False).locate(app.config())
-    store = app.store() if app.database.exists() else None
-    try:
+    with app.store() if app.database.exists() else nullcontext() as store:
         wanted = from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
         return _rounds.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *notification_hosts(config)])
-    finally:
-        if store is not None:
-            store.close()
 
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:

@@ -21,18 +21,22 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
     text = read(path) if path is not None else ""
     where = path or Path("configuration")
     config = decode(text, where, Config)
-    for variable, (section, key, kind) in variables().items():
+    known = variables()
+    for variable, (section, key, kind) in known.items():
         if variable in environ:
             try:
                 value = from_words(environ[variable], kind)
             except msgspec.ValidationError as error:
                 raise ConfigError(f"{variable}={environ[variable]!r}: {complaint(error)[0]}") from error
             config = _with(config, section, key, value)
-    _refuse_unknown_variables(environ)
+    prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
+    for variable in sorted(environ):
+        if variable.startswith(prefixes) and variable not in known:
+            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")
     for dotted_key, value in flags.items():
-        section, key = dotted_key.split(".")
+        section, key, kind = known[f"REACHPROBE_{dotted_key}".upper().replace(".", "_")]
         try:
-            value = msgspec.convert(value, get_type_hints(_section(section), include_extras=True)[key])
+            value = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
             raise ConfigError(f"{dotted_key} = {value!r}: {complaint(error)[0]}") from error
         config = _with(config, section, key, value)
@@ -51,19 +55,6 @@ def variables() -> dict[str, tuple[str, str, Any]]:
     return found
 
 
-def _section(name: str) -> type[ConfigTable]:
-    kind: type[ConfigTable] = get_type_hints(Config)[name]
-    return kind
-
-
 def _with(config: Config, section: str, key: str, value: Any) -> Config:
     table = msgspec.structs.replace(getattr(config, section), **{key: value})
     return msgspec.structs.replace(config, **{section: table})
-
-
-def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
-    known = variables()
-    prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
-    for variable in sorted(environ):
-        if variable.startswith(prefixes) and variable not in known:
-            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")

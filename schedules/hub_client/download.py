@@ -46,10 +46,9 @@ class DownloadRequest(msgspec.Struct, frozen=True, kw_only=True):
         """The filters, with a day more on both sides: the reader of the file filters by time again."""
         size, record = (PAGE_SIZE_WITH_RECORDS, "yes") if self.whole else (PAGE_SIZE, "no")
         query = {"limit": str(size), "record": record}
-        if self.since is not None:
-            query["since"] = _timestamp(self.since - MARGIN_S)
-        if self.until is not None:
-            query["until"] = _timestamp(self.until + MARGIN_S)
+        for key, at, margin_s in (("since", self.since, -MARGIN_S), ("until", self.until, MARGIN_S)):
+            if at is not None:
+                query[key] = rfc3339_of_epoch(min(max(at + margin_s, 0.0), MAX_UNIX_TIME), "milliseconds")
         return query
 
 
@@ -97,10 +96,6 @@ class MeasurementDownload:
                 self._say(f"{error}; tried again in {wait:.0f} s")
                 await self._sleep(wait)
                 tries += 1
-
-
-def _timestamp(at: float) -> str:
-    return rfc3339_of_epoch(min(max(at, 0.0), MAX_UNIX_TIME), "milliseconds")
 
 
 def hub_for_reading(config: Config, database: Path, url: str, secret: str | None) -> HubClient:

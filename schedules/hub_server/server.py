@@ -27,7 +27,7 @@ from results.hub import metrics_api
 from results.hub.auth import HubAuth, ReadPolicy
 from results.hub.collector import Collector
 from results.hub.control import Controls
-from results.hub.credentials import HashedSecret, parse_password_hash
+from results.hub.credentials import parse_password_hash
 from results.hub.distribution import Distribution
 from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
@@ -164,11 +164,16 @@ async def detect_outliers(database: Path) -> None:
 def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[HubApp]:
     table = config.hub
     with ExitStack() as stack:
-        warehouse = None
+        warehouse: PageAnswers | None = None
         if options.store is not None and table.pages == "store":
-            warehouse = stack.enter_context(_warehouse_answers(options.store))
+            from results.warehouse.queries import WarehousePageAnswers, pages_engine
+
+            warehouse = WarehousePageAnswers(stack.enter_context(closing(pages_engine(options.store))))
         collector = stack.enter_context(closing(Collector(database, lambda store: judge_again(store, config))))
-        password, operator = _parsed(table.reading_password), _parsed(table.operator_password)
+        password, operator = (
+            parse_password_hash(text) if text is not None else None
+            for text in (table.reading_password, table.operator_password)
+        )
         auth = stack.enter_context(closing(HubAuth(database, options.reads, password, operator)))
         read_pool = stack.enter_context(closing(ReadPool(database)))
         routes = (
@@ -182,14 +187,6 @@ def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[Hub
         yield HubApp(collector, auth, read_pool, routes, behind_proxy=options.behind_proxy)
 
 
-@contextmanager
-def _warehouse_answers(store: str) -> Iterator[PageAnswers]:
-    from results.warehouse.queries import WarehousePageAnswers, pages_engine
-
-    with closing(pages_engine(store)) as engine:
-        yield WarehousePageAnswers(engine)
-
-
 def _address_lookup(config: Config) -> AddressLookup | None:
     """By the newest state of the configured databases; None without any."""
     if config.asn.mmdb is None and config.asn.country_mmdb is None:
@@ -200,10 +197,6 @@ def _address_lookup(config: Config) -> AddressLookup | None:
 
 def read_targets(file: Path) -> list[tuple[str, str]]:
     return [(target.text, category) for target, category in read_list(file)]
-
-
-def _parsed(password: str | None) -> HashedSecret | None:
-    return parse_password_hash(password) if password is not None else None
 
 
 def _uvicorn_config(hub: HubApp, options: ServerOptions) -> uvicorn.Config:

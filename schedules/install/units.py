@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -123,13 +123,9 @@ def refuse_hidden(paths: Iterable[Path]) -> None:
     for path in paths:
         if any(folder in path.parents for folder in HIDDEN):
             raise BadSchedule(
-                f"{path}: a system unit cannot see it, for ProtectHome= hides {_listed(HIDDEN)}; "
+                f"{path}: a system unit cannot see it, for ProtectHome= hides {', '.join(map(str, HIDDEN))}; "
                 "take the user unit (`schedule install --systemd`), or install to /opt and configure in /etc/reachprobe"
             )
-
-
-def _listed(folders: Sequence[Path]) -> str:
-    return ", ".join(map(str, folders))
 
 
 def _read(name: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, PastVerdict
-from schedules.plan.due import MAX_OUTCOMES, MIN_STABLE_RUN, NewListing, NewlyListed
+from schedules.plan.due import NewListing, NewlyListed, is_flapping
 from schedules.render.text import method_text, what
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def state_change(results: Sequence[PastVerdict]) -> ConfirmedChange | None:
     """
     known = [one for one in results if one.outcome in ("reachable", "blocked")]
     runs = [list(same) for _, same in groupby(known, key=lambda one: one.outcome)]
-    if len(runs) < 2 or len(runs[0]) < CONFIRMING_RUN or _is_flapping(known):
+    if len(runs) < 2 or len(runs[0]) < CONFIRMING_RUN or is_flapping([one.outcome for one in known]):
         return None
     # The oldest run may be cut off, so its length does not count.
     before = next((run for run in runs[1:] if len(run) >= CONFIRMING_RUN), runs[-1])
@@ -148,8 +148,3 @@ def state_change(results: Sequence[PastVerdict]) -> ConfirmedChange | None:
     if before[0].outcome == now[0].outcome:
         return None
     return ConfirmedChange(before[0].outcome, now[-1], now[-CONFIRMING_RUN])
-
-
-def _is_flapping(known: Sequence[PastVerdict]) -> bool:
-    newest = [one.outcome for one in known[:MAX_OUTCOMES]]
-    return len(newest) == MAX_OUTCOMES and max(len(list(same)) for _, same in groupby(newest)) < MIN_STABLE_RUN

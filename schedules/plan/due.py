@@ -188,10 +188,15 @@ def after_change(outcomes: Sequence[str]) -> int | None:
     """
     known = [outcome for outcome in outcomes if outcome != "offline"][:MAX_OUTCOMES]
     runs = [len(list(same)) for _, same in groupby(known)]
-    flapping = len(known) == MAX_OUTCOMES and max(runs) < MIN_STABLE_RUN
-    if len(runs) < 2 or runs[0] >= MIN_STABLE_RUN or flapping:
+    if len(runs) < 2 or runs[0] >= MIN_STABLE_RUN or is_flapping(known):
         return None
     return CONFIRM_INTERVAL_S if runs[0] == 1 else HOUR_S
+
+
+def is_flapping(outcomes: Sequence[str]) -> bool:
+    """Whether none of the newest outcomes was stable."""
+    newest = outcomes[:MAX_OUTCOMES]
+    return len(newest) == MAX_OUTCOMES and max(len(list(same)) for _, same in groupby(newest)) < MIN_STABLE_RUN
 
 
 def shortest_interval_s(every_s: int, listed_s: int | None, outcomes: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from schedules.render.output import out, print_json, talk
@@ -34,19 +34,6 @@ NO_NETWORK = {
 }
 
 
-class Display(Protocol):
-    """Shows a round's events."""
-
-    def started(self, report: NetworkReport, header: str, total: int) -> None: ...
-
-    def retesting(self, count: int, report: NetworkReport | None) -> None: ...
-
-    def measured(self, line: dict[str, Any]) -> None: ...
-
-    def finished(self, service_rows: list[dict[str, Any]], hint: Callable[[str], str]) -> None:
-        """The round is over, also after an error; `hint` gives the command that explains a measurement."""
-
-
 class JsonDisplay:
     """One line of JSON for each measurement."""
 
@@ -68,7 +55,10 @@ class JsonDisplay:
 
 
 class TableDisplay:
-    """A line of progress on a terminal, and a table at the end."""
+    """A line of progress on a terminal, and a table at the end.
+
+    `finished` is called also after an error; its `hint` gives the command that explains a measurement.
+    """
 
     def __init__(self, order: dict[tuple[str, str | None], int], *, quiet: bool) -> None:
         self._order = order
@@ -160,6 +150,9 @@ class PathsDisplay(TableDisplay):
         for sentence in path_sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
         self._print_summary(self._all, hint, len(paths))
+
+
+Display = JsonDisplay | TableDisplay
 
 
 def _print_warnings(report: NetworkReport, *, quiet: bool) -> None:
