@@ -31,7 +31,7 @@ USER_ERRORS = frozenset(
         "schedules.hub_client.client.HubRefused",
         "schedules.runtime.process.StoppedBySignal",
         "schedules.runtime.lock.Locked",
-        "schedules.install.units.BadSchedule",
+        "schedules.install.install.BadSchedule",
     }
 )
 """Exceptions told in one line. By name, so that none of their modules is imported for a start."""

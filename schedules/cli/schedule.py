@@ -13,7 +13,7 @@ import click
 from schedules.cli._app import App, confirmed
 
 if TYPE_CHECKING:
-    from schedules.install.units import Kind, UnitFile
+    from schedules.install.install import Kind, UnitFile
 
 
 @click.group()
@@ -59,7 +59,7 @@ def show(app: App, kind: Kind, agent: bool) -> None:
 def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
     """Show what would be written, ask, write it and start it."""
     from schedules.install import install as installing
-    from schedules.install.units import refuse_hidden
+    from schedules.install.install import refuse_hidden
     from schedules.round import consent
 
     if kind == "system":
@@ -125,7 +125,7 @@ def status(app: App, as_json: bool) -> None:
 def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     import shutil
 
-    from schedules.install.units import Start, program, render
+    from schedules.install.install import Start, program, render
     from schedules.runtime import paths
 
     config = paths.config_file(app.environ, app.config_file)

@@ -108,7 +108,7 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
 def _remove_schedules(app: App) -> int:
     """0, or 2 where one could not be removed, which is said."""
     from schedules.install import install
-    from schedules.install.units import BadSchedule
+    from schedules.install.install import BadSchedule
 
     try:
         for gone in install.remove(app.home):

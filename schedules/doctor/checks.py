@@ -24,7 +24,7 @@ from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import newest_versions, statistics
 from schedules.config.toml import ConfigError
 from schedules.install import install
-from schedules.install.units import BadSchedule
+from schedules.install.install import BadSchedule
 from schedules.location.location import Locator
 from schedules.metrics import metrics
 from schedules.notify import apprise_client

@@ -16,7 +16,7 @@ import pytest
 from results.db.store import Store
 from schedules import cli
 from schedules.demo import censor
-from schedules.install import install, units
+from schedules.install import install
 from schedules.round import consent
 from tests.lab.network import LabNetwork
 
@@ -46,7 +46,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    monkeypatch.setattr(units, "HIDDEN", ())
+    monkeypatch.setattr(install, "HIDDEN", ())
     monkeypatch.setattr(install, "SYSTEM_UNITS", tmp_path / "system")
     return tmp_path
 

@@ -14,7 +14,7 @@ import pytest
 
 from results.db.store import Store
 from schedules.demo import censor
-from schedules.install.units import Start, render
+from schedules.install.install import Start, render
 from schedules.round import consent
 from tests.lab.network import LabNetwork
 from tests.schedules.booted import HOME, PLACE, PROGRAM, SOMEONE, Booted, booted, until, why_not

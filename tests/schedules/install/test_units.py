@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.install.units import (
+from schedules.install.install import (
     BadSchedule,
     Kind,
     Start,
@@ -117,13 +117,13 @@ def test_a_system_unit_whose_program_or_configuration_it_could_not_see_is_refuse
 
 
 def test_a_link_to_a_program_below_home_is_seen_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from schedules.install import units
+    from schedules.install import install
 
     hidden, link = tmp_path / "home" / "reachprobe", tmp_path / "reachprobe"
     hidden.parent.mkdir()
     hidden.touch()
     link.symlink_to(hidden)
-    monkeypatch.setattr(units, "HIDDEN", (tmp_path / "home",))
+    monkeypatch.setattr(install, "HIDDEN", (tmp_path / "home",))
     with pytest.raises(BadSchedule, match="take the user unit"):
         render("system", Start(link), home=tmp_path, seed="a")
 
