@@ -1,4 +1,4 @@
-"""The `warehouse` commands: load, query, archive, reclassify."""
+"""Many vantages' results in one columnar store, on this machine or a cluster: load, ask, judge again."""
 
 from __future__ import annotations
 

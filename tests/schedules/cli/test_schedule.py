@@ -20,6 +20,7 @@ from schedules.install import install
 from schedules.round import consent
 from tests.lab.network import LabNetwork
 
+SYSTEM_UNITS = install.SYSTEM_UNITS
 SYSTEMCTL = """#!/bin/sh
 echo "systemctl $*" >> "$LOG"
 case "$*" in *show*) echo ActiveState=active; echo LastTriggerUSec=yesterday; echo NextElapseUSecRealtime=soon;; esac
@@ -166,6 +167,7 @@ def test_without_a_word_it_takes_what_the_machine_has(
     cli.call(["schedule", "show"])
     assert capsys.readouterr().out.startswith("# crontab\n")
     monkeypatch.setattr(install, "RUNNING_SYSTEMD", home)
+    monkeypatch.setattr(install, "SYSTEM_UNITS", SYSTEM_UNITS)
     for uid, folder in ((0, "/etc/systemd/system"), (1000, str(home / ".config/systemd/user"))):
         monkeypatch.setattr(os, "getuid", lambda uid=uid: uid)
         cli.call(["schedule", "show"])
