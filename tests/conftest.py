@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
+
+# A worker of pytest-xdist has loaded the guard at its start already; a second copy would raise another exception.
+if hasattr(sys.modules.get("sitecustomize"), "LeavesTheMachine"):
+    sys.modules["tests.guard.sitecustomize"] = sys.modules["sitecustomize"]
 
 from tests.guard import sitecustomize as guard
 

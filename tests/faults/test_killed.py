@@ -7,8 +7,12 @@ import json
 import random
 import time
 
+import pytest
+
 from tests.faults.whole import LONG, kept
 from tests.schedules.lab import Lab
+
+pytestmark = pytest.mark.slow
 
 KILLS = 200 if LONG else 15
 

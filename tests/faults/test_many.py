@@ -11,6 +11,8 @@ import pytest
 from tests.faults.whole import LONG, kept
 from tests.schedules.lab import Lab, rows
 
+pytestmark = pytest.mark.slow
+
 TARGETS = 10_000 if LONG else 300
 CONCURRENCY = 64
 MOST_FILES = 6 * CONCURRENCY + 64

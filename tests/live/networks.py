@@ -67,8 +67,8 @@ def fine(plan: Plan) -> None:
     plan.site("challenge", DENIED, sites.challenge())
     plan.site("geoblock", DENIED, site_answers.geoblock())
     plan.site("dead", DOWN, dead=True)
-    plan.site("expired", DOWN, context=net.authority.expired("expired.x.test"))
-    plan.site("misnamed", DOWN, context=net.authority.context("other.x.test"))
+    plan.site("expired", DOWN, tls=net.authority.expired("expired.x.test"))
+    plan.site("misnamed", DOWN, tls=net.authority.context("other.x.test"))
     plan.site("closing", DOWN, site_answers.closes)
     plan.site("mute", DOWN, site_answers.no_answer)
 
@@ -118,7 +118,7 @@ def _advertiser(plan: Plan, *, tls: bool) -> int:
 def one_address_for_many(plan: Plan) -> None:
     """Shared hosting is no forgery; the same lie about many names is."""
     context = plan.net.authority.context(*(f"shared-{number}.x.test" for number in range(6)))
-    home = plan.site("shared-0", REACHABLE, context=context)
+    home = plan.site("shared-0", REACHABLE, tls=context)
     for number in range(1, 6):
         name = f"shared-{number}.x.test"
         plan.net.honest_zone[name] = addresses(home.address)
@@ -176,7 +176,7 @@ def helpless(plan: Plan) -> None:
     interceptor = plan.net.add_interceptor(sites.page("Intercepted"))
     plan.site("intercepted", UNTOLD, censored=censor.diverts(interceptor))
     plan.site("dead", UNTOLD, dead=True)
-    plan.site("expired", UNTOLD, context=plan.net.authority.expired("expired.x.test"))
+    plan.site("expired", UNTOLD, tls=plan.net.authority.expired("expired.x.test"))
     plan.site("honest", REACHABLE)
     plan.site("plain", Expected("reachable", confidence="possible"), tls=False)
 
@@ -194,7 +194,7 @@ def for_days(plan: Plan) -> None:
     """The same failure three times over hours, without a control."""
     plan.site("unanswered", Expected("blocked", "tcp.timeout", confidence="possible"), connect="unanswered")
     plan.site("changing", UNTOLD, RICH, tls=False, censored=changing(censor.resets, censor_actions.closes))
-    plan.site("expired", UNTOLD, context=plan.net.authority.expired("expired.x.test"))
+    plan.site("expired", UNTOLD, tls=plan.net.authority.expired("expired.x.test"))
     plan.site("honest", REACHABLE)
 
 

@@ -218,6 +218,7 @@ def test_killed_inside_a_step_the_database_is_as_it_was_and_opens(tmp_path: Path
     assert steps_taken(path) == names()
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_of_an_upgrade_it_is_as_it_was_or_up_to_date(tmp_path: Path) -> None:
     dice, cut = random.Random(11), 0
     Store.open(tmp_path / "new.db").close()

@@ -8,8 +8,12 @@ import random
 import sqlite3
 from contextlib import closing
 
+import pytest
+
 from tests.faults.whole import LONG, kept
 from tests.results.hub.hub_process import RunningHub, record, statuses
+
+pytestmark = pytest.mark.slow
 
 KILLS = 100 if LONG else 5
 SENDERS = 8

@@ -129,6 +129,7 @@ def test_an_import_leaves_no_staging_behind(csv_file: Write, db: sqlite_utils.Da
     assert db.execute("PRAGMA cache_size").fetchone() == size
 
 
+@pytest.mark.slow
 def test_an_import_killed_at_any_moment_leaves_the_old_register_whole_or_the_new_one(
     csv_file: Write, db: sqlite_utils.Database, path: Path
 ):

@@ -65,6 +65,7 @@ def test_no_name_becomes_a_part_of_the_page(evil: Summary) -> None:
     assert "{{ 7 * 7 }}" in read.text, "a name is no template"
 
 
+@pytest.mark.slow
 def test_the_page_forbids_itself_all_that_it_does_not_need(page: str) -> None:
     metas = Read(page).all("meta")
     policy = next(one["content"] for one in metas if one.get("http-equiv") == "Content-Security-Policy")

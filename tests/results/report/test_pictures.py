@@ -23,6 +23,7 @@ WIDTH_OF_A_LETTER = 0.5
 """Of the letters' height, on the average, in an ordinary sans-serif."""
 
 
+@pytest.mark.slow
 def test_each_section_has_its_picture_for_a_page_and_for_a_phone(page: str, russian_page: str) -> None:
     for text in (page, russian_page):
         found = pictures(text)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from results.db.store import Store
 from results.export import exchange
 from tests.results.warehouse.asked import count, fill, of_database, of_warehouse
 from tests.results.warehouse.killing import loaded_in_spite_of_kills
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_database_into_duckdb(database: Path, tmp_path: Path) -> None:

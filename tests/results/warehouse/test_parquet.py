@@ -30,6 +30,7 @@ def write(url: str, to: str) -> int:
         return sum(parquet.write_partition(engine, open_path(to), country, day) for country, day in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", ["{}/archive", "file://{}/archive", "memory://archive{}"])
 def test_what_was_archived_is_loaded_elsewhere_with_the_same_answers(made: Path, tmp_path: Path, to: str) -> None:
     first, second = f"duckdb://{tmp_path}/a.duckdb", f"duckdb://{tmp_path}/b.duckdb"
@@ -71,6 +72,7 @@ def test_archiving_again_changes_nothing(made: Path, tmp_path: Path) -> None:
 HOSTILE = [["../../up", "..", "", "/etc", "a/b=c"], ["%2e%2e", "\x00", "ру", "x" * 200]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("countries", HOSTILE)
 def test_hostile_countries_lead_nowhere_else(made: Path, tmp_path: Path, countries: list[str]) -> None:
     with closing(sqlite3.connect(made)) as connection, connection:

@@ -7,11 +7,15 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from results.db.store import Store
 from results.warehouse.engine import open_engine
 from results.warehouse.load import make_judge
 from results.warehouse.reclassify import reclassify
 from tests.results.warehouse.asked import NOW, fill, of_database, of_warehouse
+
+pytestmark = pytest.mark.slow
 
 
 def again(url: str, workers: int = 2) -> Counter[tuple[str, str | None, str, str | None, str]]:

@@ -133,6 +133,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(tmp_path, clock)
 
 
+@pytest.mark.slow
 async def test_a_simulated_month_measures_each_target_exactly_as_often_as_it_should(world: World) -> None:
     await world.start()
     await world.live(timedelta(days=28, minutes=2))
@@ -313,6 +314,7 @@ def publish(world: World, *names: str) -> None:
         )
 
 
+@pytest.mark.slow
 async def test_a_new_listing_is_measured_within_two_minutes_then_hourly_for_two_days_and_daily_again(
     world: World,
 ) -> None:
@@ -370,6 +372,7 @@ ROUNDS = 7 * 24
 """In a week of an hourly campaign."""
 
 
+@pytest.mark.slow
 @counted
 async def test_weeks_leave_no_files_open_and_no_memory_behind(world: World) -> None:
     files, objects = await grown(world)
@@ -377,6 +380,7 @@ async def test_weeks_leave_no_files_open_and_no_memory_behind(world: World) -> N
     assert objects < ROUNDS / 2
 
 
+@pytest.mark.slow
 @counted
 async def test_one_object_a_round_left_behind_would_be_noticed(world: World) -> None:
     left: list[list[object]] = []
@@ -390,6 +394,7 @@ async def test_one_object_a_round_left_behind_would_be_noticed(world: World) -> 
     assert (await grown(world))[1] > ROUNDS / 2
 
 
+@pytest.mark.slow
 @counted
 async def test_one_file_a_day_left_open_would_be_noticed(world: World) -> None:
     left: list[Any] = []
