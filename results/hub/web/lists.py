@@ -31,7 +31,7 @@ SILENT_HOURS = 36
 """A round is every six hours, and a machine may be off for a night."""
 
 
-class TableCell(msgspec.Struct, frozen=True, kw_only=True):
+class ListCell(msgspec.Struct, frozen=True, kw_only=True):
     """`outcome` is shown with its sign, after what was `before`; `when` is a time; `label` describes the link."""
 
     text: str = ""
@@ -55,7 +55,7 @@ class ListedTarget(msgspec.Struct, frozen=True, kw_only=True):
     networks: int
 
 
-TableRows = list[tuple[TableCell, ...]]
+TableRows = list[tuple[ListCell, ...]]
 
 
 class ListSpec(msgspec.Struct, frozen=True):
@@ -212,9 +212,9 @@ def _change_cells(rows: Sequence[ChangeRow], query: PageQuery) -> TableRows:
     return [
         (
             _target_cell(row.service, row.target, query),
-            TableCell(text=_network(row, query), more=(bounded(row.vantage, 60),)),
-            TableCell(before=row.was, outcome=row.now, more=_how(row.now, row.method, None, query)),
-            TableCell(text=words.span(epoch(row.last_was_at), epoch(row.first_now_at))),
+            ListCell(text=_network(row, query), more=(bounded(row.vantage, 60),)),
+            ListCell(before=row.was, outcome=row.now, more=_how(row.now, row.method, None, query)),
+            ListCell(text=words.span(epoch(row.last_was_at), epoch(row.first_now_at))),
             _measurement_cell(row, query),
         )
         for row in rows
@@ -226,11 +226,11 @@ def _block_cells(rows: Sequence[BlockRow], query: PageQuery) -> TableRows:
     return [
         (
             _target_cell(row.service, row.target, query),
-            TableCell(text=_network(row, query), more=(row.country,) if row.country else ()),
-            TableCell(outcome="blocked", more=_how("blocked", row.method, row.trigger, query)),
-            TableCell(text=str(row.findings), more=(words.say("page.vantages_count", count=row.vantages),)),
-            TableCell(when=row.first_at),
-            TableCell(when=row.last_at),
+            ListCell(text=_network(row, query), more=(row.country,) if row.country else ()),
+            ListCell(outcome="blocked", more=_how("blocked", row.method, row.trigger, query)),
+            ListCell(text=str(row.findings), more=(words.say("page.vantages_count", count=row.vantages),)),
+            ListCell(when=row.first_at),
+            ListCell(when=row.last_at),
         )
         for row in rows
     ]
@@ -240,10 +240,10 @@ def _listed_cells(rows: Sequence[ListedTarget], query: PageQuery) -> TableRows:
     words = query.words
     return [
         (
-            TableCell(when=row.listed_at),
+            ListCell(when=row.listed_at),
             _target_cell(row.service, row.target, query),
-            TableCell(text=bounded(row.register or "?", 60), more=(row.country,) if row.country else ()),
-            TableCell(
+            ListCell(text=bounded(row.register or "?", 60), more=(row.country,) if row.country else ()),
+            ListCell(
                 outcome="blocked" if row.blocked else "reachable",
                 more=(words.say("badge.blocked", blocked=row.blocked, networks=row.networks),),
             ),
@@ -255,19 +255,19 @@ def _listed_cells(rows: Sequence[ListedTarget], query: PageQuery) -> TableRows:
 def _vantage_cells(rows: Sequence[VantageRow], query: PageQuery, now: datetime | None = None) -> TableRows:
     """With `now`, how long each is silent in place of its first measurement."""
 
-    def times(row: VantageRow) -> tuple[TableCell, ...]:
-        first, last = TableCell(when=row.first_at), TableCell(when=row.last_at)
+    def times(row: VantageRow) -> tuple[ListCell, ...]:
+        first, last = ListCell(when=row.first_at), ListCell(when=row.last_at)
         if now is None:
             return first, last
         hours = (now - parse_time(row.last_at)).total_seconds() / 3600
-        return last, TableCell(text=query.words.duration(hours))
+        return last, ListCell(text=query.words.duration(hours))
 
     return [
         (
-            TableCell(text=bounded(row.vantage, 100), link=query.link(f"/vantage/{row.vantage}")),
-            TableCell(text=row.country or "–"),
+            ListCell(text=bounded(row.vantage, 100), link=query.link(f"/vantage/{row.vantage}")),
+            ListCell(text=row.country or "–"),
             *times(row),
-            TableCell(text=str(row.targets)),
+            ListCell(text=str(row.targets)),
         )
         for row in rows
     ]
@@ -287,10 +287,10 @@ def _correction_cells(rows: Sequence[CorrectionRow], query: PageQuery) -> TableR
         cells.append(
             (
                 _target_cell(row.service, row.target, query),
-                TableCell(text=_network(row, query), more=(bounded(row.vantage, 60),)),
-                TableCell(before=row.was_outcome, outcome=row.outcome, more=(f"{was} → {now}",)),
-                TableCell(when=row.at),
-                TableCell(text=" → ".join(versions)),
+                ListCell(text=_network(row, query), more=(bounded(row.vantage, 60),)),
+                ListCell(before=row.was_outcome, outcome=row.outcome, more=(f"{was} → {now}",)),
+                ListCell(when=row.at),
+                ListCell(text=" → ".join(versions)),
                 _measurement_cell(row, query),
             )
         )
@@ -301,10 +301,10 @@ def _how(outcome: str, method: str | None, trigger: str | None, query: PageQuery
     return (how(outcome, method, trigger, None, query.words),) if method else ()
 
 
-def _target_cell(service: str | None, target: str, query: PageQuery) -> TableCell:
+def _target_cell(service: str | None, target: str, query: PageQuery) -> ListCell:
     if service is None:
-        return TableCell(text=title(service, target), link=query.link("/target", **{"is": target}))
-    return TableCell(text=title(service, target), link=query.link(f"/service/{service}"), more=(safe(target, 200),))
+        return ListCell(text=title(service, target), link=query.link("/target", **{"is": target}))
+    return ListCell(text=title(service, target), link=query.link(f"/service/{service}"), more=(safe(target, 200),))
 
 
 def _network(row: ChangeRow | BlockRow | CorrectionRow, query: PageQuery) -> str:
@@ -313,9 +313,9 @@ def _network(row: ChangeRow | BlockRow | CorrectionRow, query: PageQuery) -> str
     return f"{label} {bounded(row.network_name, 60)}" if row.asn is not None and row.network_name else label
 
 
-def _measurement_cell(row: ChangeRow | CorrectionRow, query: PageQuery) -> TableCell:
+def _measurement_cell(row: ChangeRow | CorrectionRow, query: PageQuery) -> ListCell:
     label = f"{query.words.say('page.open_measurement')}: {title(row.service, row.target)}, {_network(row, query)}"
-    return TableCell(text=bounded(row.id, 12), link=query.link(f"/m/{row.id}"), label=label)
+    return ListCell(text=bounded(row.id, 12), link=query.link(f"/m/{row.id}"), label=label)
 
 
 CHANGES = ListSpec(
