@@ -60,11 +60,6 @@ class StateHistory(msgspec.Struct, frozen=True):
     blocked_at_first: bool | None = None
     """The first state; None for an empty series."""
 
-    @property
-    def began(self) -> StateChange | None:
-        """The beginning of a block that lasts to the end of the series, if it was seen."""
-        return self.changes[-1] if self.changes and self.changes[-1].blocked else None
-
 
 class WeightedErrorRate(msgspec.Struct, frozen=True):
     """An error rate with its posterior weight."""

@@ -73,7 +73,6 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
     """The cells of one row and what differs between them."""
 
     row: str
-    is_service: bool
     cells: tuple[MatrixCell, ...]
     difference: Difference
     kinds: tuple[Difference, ...]
@@ -85,8 +84,6 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
     histories: tuple[VantageHistory, ...]
     since: str | None
     """The date since which a register lists it."""
-    at: float | None
-    """The newest measurement, seconds since 1970."""
 
     def plain(self) -> dict[str, Any]:
         """The documented line of `compare --json`."""
@@ -109,14 +106,12 @@ def compare(
     names = labels(vantages, "vantage")
     for row in index.rows(rows):
         found = tracks(row, within_s)
-        at = max((track.last_at for track in found if track.last_at is not None), default=None)
-        newest = at or 0.0
+        newest = max((track.last_at for track in found if track.last_at is not None), default=0.0)
         sides = _compared_vantages(found, row.is_service, newest, within_s, names)
         cells = _day_cells(found, days) if by == "day" else _label_cells(sides, every, newest, within_s)
         result = difference(sides, by)
         yield ComparedRow(
             row=row.name,
-            is_service=row.is_service,
             cells=tuple(cells),
             difference=result.kinds[0],
             kinds=result.kinds,
@@ -124,7 +119,6 @@ def compare(
             note=result.note,
             histories=tuple(VantageHistory(side.label, side.track.vantage, side.history) for side in sides),
             since=max((track.since for track in found if track.since), default=None),
-            at=at,
         )
 
 

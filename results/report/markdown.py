@@ -92,7 +92,7 @@ def _table(table: tables.ReportTable, words: Translator) -> Iterator[str]:
         yield f"\n{_escaped(words.say('more', count=table.left_out))}"
 
 
-def _cell(cell: tables.TableCell) -> str:
+def _cell(cell: tables.ReportCell) -> str:
     first = f"{cell.sign} {cell.text}" if cell.sign else cell.text
     return ", ".join((first, *cell.more))
 

@@ -23,7 +23,7 @@ STEPS = tuple(spec.name for spec in sorted(specs().values(), key=lambda spec: AN
 AGREEMENTS = tuple(AGREEMENT_SIGNS)
 
 
-class TableCell(msgspec.Struct, frozen=True, kw_only=True):
+class ReportCell(msgspec.Struct, frozen=True, kw_only=True):
     """A text; `sign` and `kind` (an outcome or an agreement) say the same without words."""
 
     text: str
@@ -38,12 +38,14 @@ class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[TableCell, ...], ...]
+    rows: tuple[tuple[ReportCell, ...], ...]
     left_out: int = 0
 
 
 def _table(name: str, columns: Iterable[str], rows: Iterable[Sequence[object]], most: int | None = None) -> ReportTable:
-    made = tuple(tuple(one if isinstance(one, TableCell) else TableCell(text=str(one)) for one in row) for row in rows)
+    made = tuple(
+        tuple(one if isinstance(one, ReportCell) else ReportCell(text=str(one)) for one in row) for row in rows
+    )
     return ReportTable(
         name=name, columns=tuple(columns), rows=made[:most], left_out=max(0, len(made) - most) if most else 0
     )
@@ -68,10 +70,10 @@ def _matrix(summary: Summary, words: Translator, which: range) -> ReportTable:
     return _table("matrix", heads, rows)
 
 
-def _matrix_cell(cell: MatrixCell, words: Translator) -> TableCell:
+def _matrix_cell(cell: MatrixCell, words: Translator) -> ReportCell:
     outcome = words.say(f"outcome.{cell.outcome or 'gap'}")
     if cell.outcome is None:
-        return TableCell(text=outcome, sign=OUTCOME_SIGNS[None], kind="gap")
+        return ReportCell(text=outcome, sign=OUTCOME_SIGNS[None], kind="gap")
     more = []
     if cell.split:
         more.append(words.say("outcome.split"))
@@ -81,7 +83,7 @@ def _matrix_cell(cell: MatrixCell, words: Translator) -> TableCell:
         more.append(f"{AGREEMENT_SIGNS[str(cell.agreement)]} {words.say(f'agreement.{cell.agreement}')}")
     if cell.share is not None and cell.share.share:
         more.append(share_text(cell.share, words))
-    return TableCell(
+    return ReportCell(
         text=outcome, sign=SPLIT if cell.split else OUTCOME_SIGNS[cell.outcome], kind=cell.outcome, more=tuple(more)
     )
 
@@ -125,12 +127,12 @@ def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable
     return _table(f"timeline of {row.name}", heads, rows)
 
 
-def _state(history: RowHistory, words: Translator) -> TableCell:
+def _state(history: RowHistory, words: Translator) -> ReportCell:
     last = next((day.outcome for day in reversed(list(history.days.values())) if day.outcome), None)
     if history.state == "nothing" and last == "down":
-        return TableCell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
+        return ReportCell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
     kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(history.state)
-    return TableCell(text=words.say(f"state.{history.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
+    return ReportCell(text=words.say(f"state.{history.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
 
 
 def _place(history: RowHistory, summary: Summary, words: Translator) -> str:

@@ -108,8 +108,8 @@ def _rules(finished: JudgedMeasurement, console: Console, library: Library | Non
         says = known[name].says if name in known else "a rule of another version"
         console.print(f"  {name} made the verdict: {safe(says)}")
     close = nearly(finished.measurement, finished.controls, finished.context, library)
-    telling = [
+    near_misses = [
         (rule, lacked) for rule, lacked in close if len(rule.needs) > 1 and rule.id not in finished.verdict.rules
     ]
-    for rule, lacked in telling[:MAX_NEAR_RULES]:
+    for rule, lacked in near_misses[:MAX_NEAR_RULES]:
         console.print(f"  {rule.id} would have said {rule.outcome}; it lacked {lacked}", style="dim")

@@ -81,7 +81,7 @@ def test_a_single_lapse_is_no_end_and_a_single_failure_no_beginning() -> None:
 
 def test_a_block_in_force_from_the_first_measurement_on_has_no_beginning() -> None:
     found = series("xxxxxxxxxxxx")
-    assert (found.blocked_at_first, found.changes, found.began) == (True, (), None)
+    assert (found.blocked_at_first, found.changes) == (True, ())
 
 
 @pytest.mark.parametrize(
