@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
+
+from results.db.store import Store
 
 # A worker of pytest-xdist has loaded the guard at its start already; a second copy would raise another exception.
 if hasattr(sys.modules.get("sitecustomize"), "LeavesTheMachine"):
@@ -34,6 +37,13 @@ def pytest_configure() -> None:
     os.environ[guard.SWITCH] = guard.namespace()
     others = [folder] if (folder := os.environ.get("PYTHONPATH")) else []
     os.environ["PYTHONPATH"] = os.pathsep.join([str(Path(guard.__file__).parent), *others])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A new database, `x.db` in the test's folder."""
+    with closing(Store.open(tmp_path / "x.db")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

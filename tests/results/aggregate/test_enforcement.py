@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -222,13 +220,6 @@ def test_at_least_is_never_more_than_at_most_and_the_order_of_rows_does_not_matt
     chance.shuffle(rows)
     assert enforcement(rows, known) == found
     assert sum(one.targets for one in by_network(found)) == len(found)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def test_the_database_tells_it_and_what_was_measured_again_at_once_counts_once(store: Store, tmp_path: Path) -> None:

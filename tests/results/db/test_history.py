@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from results.db.history import LAST_RUNS, LastMeasurement, last_runs, made_at
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 
 NOW = "2100-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def keep(store: Store, name: str, at: str, outcome: str = "reachable", **changed: object) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from probe.model import Tcp, Tls, Vantage
 from results.db.history import recorded_elsewhere
@@ -19,13 +16,6 @@ from tests.results.records import finished, measurement, observation, target
 HOURS_S = 3600.0
 NOON = "2026-11-24T12:00:00.000Z"
 BERLIN = Vantage(name="berlin", country="DE", asn=3320)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def record(store: Store, name: str, vantage: Vantage, outcome: str = "reachable", **changes: Any) -> None:

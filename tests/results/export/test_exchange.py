@@ -35,13 +35,6 @@ CONTROL = measurement("control000000000", control_of="2kq7mmmmmmmmmmmm")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "ours.db")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def other(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(tmp_path / "theirs.db")
     yield opened

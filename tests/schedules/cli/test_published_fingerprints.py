@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,13 +54,6 @@ async def test_a_page_that_a_published_list_knows_is_a_block_and_a_later_list_ta
         changed = (await run("results", "reclassify", "--json"))[0]
         assert changed["target"] == site.url
         assert changed["confidence"] != "confirmed"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

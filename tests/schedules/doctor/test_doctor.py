@@ -83,13 +83,6 @@ def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatc
     assert checks._installed_schedule(Installed("system", units, "active")).state == "fine"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Any:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
-
-
 def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> None:
     now = time.time()
     began = datetime.fromtimestamp(now, UTC) - timedelta(hours=30)

@@ -5,14 +5,12 @@ from __future__ import annotations
 import http.client
 import re
 import socket
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -40,13 +38,6 @@ CONFIG = Config(
     vantage=VantageTable(name="home-fibre", country="RU", asn=12389),
     campaign=(CampaignTable(name="all", targets=(TARGET,), every="1h"),),
 )
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def measured(store: Store, outcome: str, hours_ago: float = 1, of: Target | None = None, **changes: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,13 +23,6 @@ from tests.results.records import finished, measurement, target, verdict
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 CONFIG = Config(vantage=VantageTable(name="home", country="RU"))
 WECHAT = msgspec.structs.replace(target("https://www.wechat.com/"), service="wechat")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def measured(store: Store, *outcomes: str, of: Target = WECHAT, until: datetime = NOW, path: str = "direct") -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,13 +35,6 @@ https://vpn.example/,ANON,Anonymization
 https://plain.example/,,
 """
 VPNS = {"www.ipvanish.com", "www.expressvpn.com"}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "reachprobe.db")
-    yield opened
-    opened.close()
 
 
 def config_of(folder: Path, *codes: str, country: str | None = "NL", **campaign: object) -> Config:

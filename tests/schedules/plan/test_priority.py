@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,13 +28,6 @@ from tests.results.records import finished, measurement, target
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
 OUTCOMES = st.lists(st.sampled_from(["reachable", "blocked", "down", "offline", "inconclusive"]), max_size=20)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def publish(store: Store, folder: Path, days_ago: float, *names: str) -> None:

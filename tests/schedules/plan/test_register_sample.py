@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,13 +23,6 @@ Import = Callable[..., None]
 NOW = datetime.now(UTC)
 HEAD = b"Updated: 2017-05-08 09:00:00 +0000\n"
 CAMPAIGN = CampaignTable(name="sample", register="rkn", sample=5)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "reachprobe.db")
-    yield opened
-    opened.close()
 
 
 def imported(store: Store, folder: Path, *lines: str) -> None:

@@ -32,13 +32,6 @@ from tests.schedules.lab import Lab, rows
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
-
-
 def why_not(store: Store, config: Config | None = None, after: timedelta = timedelta(0)) -> str | None:
     return reason_to_skip(config or Config(), store, (NOW + after).timestamp(), metered=lambda _: None)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
@@ -20,13 +19,6 @@ from schedules.round import round as rounds
 from schedules.round.round import MAX_BATCH_RECORDS, Measured, Round, Started, committed
 from tests.results.records import finished
 from tests.schedules.lab import Lab
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 def stored(store: Store) -> int:

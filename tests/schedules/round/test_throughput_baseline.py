@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
-import pytest
 
 from probe import target as targets
 from probe.measure import measure
@@ -37,13 +34,6 @@ def came(curve: Any, text: str = "https://www.example.com/", **changes: Any) -> 
 
 
 REPORT = NetworkReport(state="online", evidence=(), measurements=(came(FAST, "https://canary.example/"),))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(tmp_path / "x.db")
-    yield opened
-    opened.close()
 
 
 class Day:
