@@ -1,26 +1,30 @@
-"""Measurements from one database to another: our own JSONL and OONI's format, in and out.
+"""Measurements in files: our own JSONL and OONI's format, in and out; flat tables as CSV and Parquet, out only.
 
-A line of our JSONL is the documented row, and under `record` the whole of it. Importing is idempotent by the
-measurement's id, and what is imported is judged by our own rules, whatever the file says. Where an id is taken by
-another measurement, both are kept: one under an id made from what it says. Which one depends on what they say alone, so
-that whatever the order in which files come, the same is there in the end.
+A JSONL line is the documented row with the whole record under `record`. Importing is idempotent by measurement id, and
+imports are judged by our own rules. Where an id is taken by another measurement, both are kept: one gets an id made
+from its content, chosen so that the result does not depend on the order of imports.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from probe.model import Measurement
+from results.db import json_codec
 from results.db import read as loading
 from results.db import write as saving
-from results.db.json_codec import from_plain, row, to_plain
+from results.db.json_codec import from_plain, to_plain
 from results.db.jsonl import BadRecord, decode, records
-from results.judge.judged import JudgedMeasurement, RoundRecord
+from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
 from results.ooni.vocabulary import identifier
 
 if TYPE_CHECKING:
@@ -33,21 +37,41 @@ Write = Callable[[JudgedMeasurement, RoundRecord | None], bytes]
 Repeats = list[tuple[str, str]]
 """Ids: of a measurement, and of the one that it repeats."""
 RECORD, HEADER = "record", "header"
+TYPES = {
+    "started_at": "TIMESTAMP",
+    "asn": "BIGINT",
+    "runtime_s": "DOUBLE",
+    "listed": "BOOLEAN",
+    "schema_version": "BIGINT",
+}
+"""DuckDB's types of the columns that are not text."""
+COLUMNS = {
+    name: TYPES.get(name, "VARCHAR")
+    for name in (
+        "measurement_id", "started_at", "target", "service", "vantage", "country", "asn", "path", "runtime_s",
+        "outcome", "method", "trigger", "confidence", "agreement", "register", "listed", "since", "since_source",
+        "listed_at", "as_of", "basis", "control", "network", "repeats", "repeated_by", "rules", "evidence",
+        "rules_version", "schema_version", "licence",
+    )
+}  # fmt: skip
+"""Columns of the flat table. Lists are joined: rules by blanks, evidence by ` | `."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 class ImportedRecord(msgspec.Struct, frozen=True):
-    """One record that was read, as now stored, and whether it is new."""
+    """A record as now stored, and whether it is new."""
 
     finished: JudgedMeasurement
     new: bool
     conflict: str | None = None
-    """The id that it came with, where another measurement has that, or had it until now."""
+    """The id in the file, where another measurement has that, or had it until now."""
     moved: str | None = None
-    """The id that the other one has by now, where it is the other one that gave way."""
+    """The new id of the other measurement, where that one was renamed."""
 
 
 class SkippedLine(msgspec.Struct, frozen=True):
-    """One line that was not read, and why."""
+    """A line that was not read, and why."""
 
     path: Path
     line: int
@@ -55,7 +79,7 @@ class SkippedLine(msgspec.Struct, frozen=True):
 
 
 def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
-    """One line of our own. BadRecord says why it is none."""
+    """The record of one JSONL line. Raises BadRecord."""
     value = decode(line)
     if not isinstance(value, dict) or RECORD not in value:
         raise BadRecord(f"not a line of `results export --format jsonl`: no {RECORD!r} in it")
@@ -63,26 +87,17 @@ def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
 
 
 def write_line(finished: JudgedMeasurement, round_: RoundRecord | None) -> bytes:
-    """The documented row, and with it the whole record."""
-    line: dict[str, Any] = row(finished) | {RECORD: to_plain(finished, round_)}
-    return msgspec.json.encode(line)
-
-
-class Header(msgspec.Struct, kw_only=True):
-    """The first line of a file that says under which licence its data are."""
-
-    kind: str
-    licence: str | None = None
-    measurements: int | None = None
+    """One JSONL line: the documented row with the whole record."""
+    return msgspec.json.encode(json_codec.row(finished) | {RECORD: to_plain(finished, round_)})
 
 
 def write_header(licence: str, measurements: int | None) -> bytes:
-    """The line before all others."""
-    return msgspec.json.encode(Header(kind=HEADER, licence=licence, measurements=measurements))
+    """The first line of a file whose data have a licence."""
+    return msgspec.json.encode({"kind": HEADER, "licence": licence, "measurements": measurements})
 
 
 def is_header(line: bytes) -> bool:
-    """Whether a line is a header and no record."""
+    """Whether a line is a header, not a record."""
     return line[:40].replace(b" ", b"").startswith(b'{"kind":"header"')
 
 
@@ -93,9 +108,9 @@ def export(store: Store, write: Write) -> Iterator[bytes]:
 
 
 def ids(db: Database) -> list[str]:
-    """Of every measurement, oldest first."""
-    found = db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id")
-    return [row[0] for row in found.fetchall()]
+    """The ids of all measurements, oldest first."""
+    rows = db.execute("SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id").fetchall()
+    return [row[0] for row in rows]
 
 
 def line(db: Database, measurement_id: str, write: Write) -> bytes:
@@ -107,7 +122,7 @@ def line(db: Database, measurement_id: str, write: Write) -> bytes:
 def import_files(
     store: Store, paths: Iterable[Path], read: Read, judge: Judge
 ) -> Iterator[ImportedRecord | SkippedLine]:
-    """Keep what the files hold; each record is committed before it is handed on. Raises BadFile."""
+    """Store the records of files; each is committed before it is yielded. Raises BadFile."""
     lines = ((path, number, line) for path in paths for number, line in records(path))
     yield from import_lines(store, lines, read, judge)
 
@@ -115,7 +130,7 @@ def import_files(
 def import_lines(
     store: Store, lines: Iterable[tuple[Path, int, bytes | BadRecord]], read: Read, judge: Judge
 ) -> Iterator[ImportedRecord | SkippedLine]:
-    """Keep what these lines hold, each with where it stands; each record is committed before it is handed on."""
+    """Store the records of lines, given with path and number; each is committed before it is yielded."""
     repeats: Repeats = []
     for path, number, line in lines:
         try:
@@ -130,8 +145,7 @@ def import_lines(
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))
         yield taken
-    # What a measurement repeats may have come after it.
-    _link(store, repeats)
+    _link(store, repeats)  # at the end: what a measurement repeats may come after it
 
 
 def _import_record(
@@ -141,7 +155,7 @@ def _import_record(
     found = _stored(store.db, finished.measurement.id)
     if _is_taken(store.db, finished.measurement.id) and (found is None or not same(found, finished)):
         conflict = finished.measurement.id
-        if found is not None and _observed_text(finished) < _observed_text(found):
+        if found is not None and observed_json(finished) < observed_json(found):
             moved, found = _rename_stored(store, found, repeats), None
         else:
             finished = _renamed(finished)
@@ -163,14 +177,14 @@ def _import_record(
 
 
 def _rename_stored(store: Store, found: JudgedMeasurement, repeats: Repeats) -> str:
-    """Give a stored measurement another id, in one transaction; its ties to others are made again by `repeats`."""
+    """Give a stored measurement another id, in one transaction; `repeats` restores its links."""
     name, db = found.measurement.id, store.db
     renamed = _renamed(found)
     later = db.execute(
         "SELECT id FROM measurements WHERE repeats = (SELECT number FROM measurements WHERE id = ?)", [name]
     )
-    # What was noted of this id was of the record that now moves, not of the one that takes its place.
-    repeats[:] = [(renamed.measurement.id if one == name else one, first) for one, first in repeats]
+    # Earlier notes under this id are about the renamed record, not about the one that takes its place.
+    repeats[:] = [(renamed.measurement.id if later_id == name else later_id, first) for later_id, first in repeats]
     repeats.extend((row[0], name) for row in later.fetchall())
     if found.measurement.repeats is not None:
         repeats.append((renamed.measurement.id, found.measurement.repeats))
@@ -182,12 +196,12 @@ def _rename_stored(store: Store, found: JudgedMeasurement, repeats: Repeats) -> 
 
 
 def _without_link(finished: JudgedMeasurement) -> JudgedMeasurement:
-    """Without the link to what it repeats, which is made once that is there, and only where the two belong together."""
+    """Without the link to what it repeats: `_link` makes that once both are stored."""
     return msgspec.structs.replace(finished, measurement=msgspec.structs.replace(finished.measurement, repeats=None))
 
 
 def _link(store: Store, repeats: Iterable[tuple[str, str]]) -> None:
-    """Tie each measurement to the one it repeats: of the same target and vantage, else it repeats nothing."""
+    """Link each measurement to the one it repeats, if that has the same target and vantage."""
     with store.db.atomic():
         for later, first in repeats:
             store.db.execute(
@@ -198,29 +212,27 @@ def _link(store: Store, repeats: Iterable[tuple[str, str]]) -> None:
 
 
 def with_expectation_of(finished: JudgedMeasurement, judged: JudgedMeasurement) -> JudgedMeasurement:
-    """Our registers' word where they have one, else what the file says that those of its origin said."""
-    if judged.expectation is not None or finished.expectation is None:
+    """`judged` with the expectation of our own registers, else with that of the file."""
+    expectation = finished.expectation
+    if judged.expectation is not None or expectation is None:
         return judged
-    from results.judge.judged import agreement
-
-    said = finished.expectation
-    agreed = agreement(said, judged.verdict.outcome, judged.verdict.trigger)
-    return msgspec.structs.replace(judged, expectation=said, agreement=agreed)
+    agreed = agreement(expectation, judged.verdict.outcome, judged.verdict.trigger)
+    return msgspec.structs.replace(judged, expectation=expectation, agreement=agreed)
 
 
 def same(stored: JudgedMeasurement, read: JudgedMeasurement) -> bool:
-    """Whether two records tell of the same observations; what is known and concluded of them may grow."""
-    return _seen(stored) == _seen(read)
+    """Whether two records have the same observations; context and verdict may differ."""
+    return _observed(stored) == _observed(read)
 
 
-def _seen(finished: JudgedMeasurement) -> tuple[Measurement, ...]:
-    """A measurement and the controls made for it. A body may not have been kept, but its hash was."""
+def _observed(finished: JudgedMeasurement) -> tuple[Measurement, ...]:
+    """A measurement and the controls made for it, without bodies: their hashes are always kept."""
     controls = sorted(_made(finished), key=lambda control: control.id)
     return tuple(map(_without_bodies, (finished.measurement, *controls)))
 
 
 def _made(finished: JudgedMeasurement) -> tuple[Measurement, ...]:
-    """The controls made for it; the others are measurements in their own right."""
+    """The controls made for it, not those recorded by other vantage points."""
     return tuple(control for control in finished.controls if control.control_of == finished.measurement.id)
 
 
@@ -233,22 +245,16 @@ def _without_bodies(measurement: Measurement) -> Measurement:
 
 
 def observed_json(finished: JudgedMeasurement) -> bytes:
-    """What was seen, the controls made for it too, as JSON: the same bytes wherever the record is, whatever is by now
-    concluded of it. A page's text is left out, which is not kept for ever; its hash is in it."""
-    return msgspec.json.encode(_seen(finished))
-
-
-def _observed_text(finished: JudgedMeasurement) -> str:
-    """The same, for telling and ordering."""
-    return observed_json(finished).decode()
+    """The observations and those of its own controls, without bodies: the same bytes in every database."""
+    return msgspec.json.encode(_observed(finished))
 
 
 def _renamed(finished: JudgedMeasurement) -> JudgedMeasurement:
-    """Under ids made from what it says, so that the same record always gets the same ones."""
-    observed_json = _observed_text(finished)
-    name = identifier("conflict", observed_json)
-    new = {control.id: identifier("conflict", observed_json, control.id) for control in _made(finished)}
-    leaves = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
+    """Under ids made from its content: the same record always gets the same ones."""
+    content = observed_json(finished).decode()
+    name = identifier("conflict", content)
+    new = {control.id: identifier("conflict", content, control.id) for control in _made(finished)}
+    countries = {new.get(key, key): country for key, country in finished.context.control_countries.items()}
     return msgspec.structs.replace(
         finished,
         measurement=msgspec.structs.replace(finished.measurement, id=name),
@@ -256,15 +262,78 @@ def _renamed(finished: JudgedMeasurement) -> JudgedMeasurement:
             msgspec.structs.replace(control, id=new[control.id], control_of=name) if control.id in new else control
             for control in finished.controls
         ),
-        context=msgspec.structs.replace(finished.context, control_countries=leaves),
+        context=msgspec.structs.replace(finished.context, control_countries=countries),
     )
 
 
 def _stored(db: Database, measurement_id: str) -> JudgedMeasurement | None:
-    """The measurement of exactly that id; None where there is none, and for a control."""
+    """The measurement with exactly that id; None if missing or a control."""
     known = db.execute("SELECT 1 FROM measurements WHERE id = ? AND control_of IS NULL", [measurement_id]).fetchone()
     return loading.finished(db, measurement_id) if known else None
 
 
 def _is_taken(db: Database, measurement_id: str) -> bool:
     return db.execute("SELECT 1 FROM measurements WHERE id = ?", [measurement_id]).fetchone() is not None
+
+
+class NoParquet(ValueError):
+    """Parquet cannot be written here; the message says what to install."""
+
+
+def flat(row: Mapping[str, Any], licence: str | None = None) -> dict[str, Any]:
+    """The documented row of a measurement with one value per column, absent ones None."""
+    vantage, expectation = row["vantage"], row["expectation"] or {}
+    named = {"vantage": vantage["name"], "licence": licence}
+    named |= {"rules": " ".join(row["rules"]), "evidence": " | ".join(row["evidence"])}
+    named |= {key: vantage[key] for key in ("country", "asn", "path")}
+    return {name: named[name] if name in named else row.get(name, expectation.get(name)) for name in COLUMNS}
+
+
+def csv_lines(rows: Iterable[Mapping[str, Any]], licence: str | None = None) -> Iterator[bytes]:
+    """Header and rows, RFC 4180 with plain line feeds; an absent value is an empty field."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    for values in chain([COLUMNS], (map(_harmless, flat(row, licence).values()) for row in rows)):
+        writer.writerow(values)
+        yield out.getvalue().encode("utf-8", "replace")
+        out.seek(0)
+        out.truncate()
+
+
+def _harmless(value: Any) -> Any:
+    """Foreign text made safe for spreadsheets, which would run a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
+
+
+def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, licence: str | None = None) -> int:
+    """Write one Parquet file, the licence in its metadata too; returns the number of rows. Raises NoParquet, OSError.
+
+    The rows pass through a temporary file, so memory use does not grow with their number.
+    """
+    try:
+        import duckdb
+    except ImportError as error:
+        raise NoParquet(
+            "Parquet needs DuckDB: pip install 'reachprobe[parquet]'; --format csv and jsonl need nothing"
+        ) from error
+    lines = path.with_name(f".{path.name}.{os.getpid()}.jsonl")
+    count = 0
+    try:
+        with lines.open("xb") as out:
+            for row in rows:
+                out.write(msgspec.json.encode(flat(row, licence)) + b"\n")
+                count += 1
+        with duckdb.connect(config={"autoinstall_known_extensions": False}) as engine:
+            columns = ", ".join(f"{_quoted(name)}: {_quoted(kind)}" for name, kind in COLUMNS.items())
+            about = f", KV_METADATA {{licence: {_quoted(licence)}}}" if licence else ""
+            engine.execute(
+                f"COPY (SELECT * FROM read_json({_quoted(str(lines))}, format = 'newline_delimited', "  # noqa: S608
+                f"columns = {{{columns}}})) TO {_quoted(str(path))} (FORMAT parquet, COMPRESSION zstd{about})"
+            )
+    finally:
+        lines.unlink(missing_ok=True)
+    return count
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

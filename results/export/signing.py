@@ -63,7 +63,7 @@ def read_secret(file: Path) -> SecretKey:
     from minisign import Error, SecretKey, VerifyError
 
     try:
-        key = SecretKey.from_base64(_last_line(file, "secret key"))
+        key = SecretKey.from_base64(_content(file, "secret key").split()[-1])
     except Error as error:
         raise SignatureError(f"{file}: is no secret key of minisign's") from error
     if key.is_encrypted():
@@ -83,7 +83,7 @@ def read_public(given: str) -> PublicKey:
 
     is_key = len(given) == PUBLIC_KEY_LENGTH and not Path(given).is_file()
     try:
-        return PublicKey.from_base64(given if is_key else _last_line(Path(given), "public key"))
+        return PublicKey.from_base64(given if is_key else _content(Path(given), "public key").split()[-1])
     except Error as error:
         why = f"{printable(given, 200)}: is neither a public key of minisign's nor a file with one"
         raise SignatureError(why) from error
@@ -132,7 +132,3 @@ def _content(file: Path, what: str) -> bytes:
     if not content.strip():
         raise SignatureError(f"{file}: is empty and no {what}")
     return content
-
-
-def _last_line(file: Path, what: str) -> bytes:
-    return _content(file, what).split()[-1]

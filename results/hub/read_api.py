@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from results import ooni
 from results.db import read
 from results.db.json_codec import ID, to_plain
-from results.export import exchange, tabular
+from results.export import exchange
 from results.hub import query
 from results.hub.collector import Overloaded
 from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, RowPage
@@ -193,7 +193,7 @@ def _chunk(asked: ExportQuery, is_first: bool, compressor: Any) -> Callable[[Dat
 
 def _encoded(db: Database, asked: ExportQuery, rows: Sequence[Sequence[Any]], is_first: bool) -> list[bytes]:
     if asked.format == "csv":
-        lines = list(tabular.csv_lines(map(read.line_of, rows), asked.licence))
+        lines = list(exchange.csv_lines(map(read.line_of, rows), asked.licence))
         return lines if is_first else lines[1:]
     head = [exchange.write_header(asked.licence, None) + b"\n"] if asked.licence and asked.format == "jsonl" else []
     found = head if is_first else []

@@ -7,22 +7,22 @@ import msgspec
 from probe.text import printable
 from results.db.jsonl import BadRecord, decode
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.ooni import extension, reading, writing
+from results.ooni import reading, writing
 from results.ooni.format import OoniHeader, OoniRecord
 
 
 def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
-    """One record: an export of our own as it was, any other judged by our rules. BadRecord says why it is neither."""
+    """A measurement from one line: our own export unchanged, any other judged by our rules. Raises BadRecord."""
     head = decode(line, OoniHeader)
     if head.test_name != reading.TEST:
         raise BadRecord(f"test_name {printable(head.test_name, 60)!r}: only {reading.TEST} is read")
     if head.test_keys.x_reachprobe is not None:
-        return extension.restore(decode(line)["test_keys"])
+        return writing.restore(decode(line)["test_keys"])
     return reading.read(decode(line, OoniRecord))
 
 
 def write_line(finished: JudgedMeasurement, round_: RoundRecord | None, licence: str | None = None) -> bytes:
-    """One record, as OONI's own readers take it, with the licence of the data among its annotations."""
+    """One line in OONI's format, with the licence of the data among its annotations."""
     record = writing.write(finished, round_)
     if licence is not None:
         record["annotations"]["licence"] = licence

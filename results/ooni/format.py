@@ -1,7 +1,6 @@
-"""OONI's data format as it is read: only what is used, every list and number bounded, older spellings allowed.
+"""OONI's data format as it is read: only the keys used, lists and numbers bounded, older spellings allowed.
 
 Sources: ooni/spec, df-001-httpt, df-002-dnst, df-005-tcpconnect, df-006-tlshandshake and ts-017-web-connectivity.
-What is not named here is passed over, whatever it holds.
 """
 
 from __future__ import annotations
@@ -29,6 +28,17 @@ class Binary(msgspec.Struct):
 Text = str | Binary | None
 
 
+Failure = Name | bool | None
+
+
+class OoniEntry(msgspec.Struct, kw_only=True):
+    """What the entries of all four lists have."""
+
+    t0: Seconds | None = None
+    t: Seconds | None = None
+    tags: Tags | None = None
+
+
 class OoniAnswer(msgspec.Struct):
     answer_type: Name
     ipv4: Name | None = None
@@ -37,45 +47,36 @@ class OoniAnswer(msgspec.Struct):
     ttl: Annotated[float, Meta(ge=0, le=2**32)] | None = None
 
 
-class OoniQuery(msgspec.Struct):
+class OoniQuery(OoniEntry, kw_only=True):
     hostname: Name = ""
     query_type: Name = "ANY"
     engine: Name | None = None
     resolver_address: Name | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
     rcode: Annotated[int, Meta(ge=0, le=4095)] | None = None
     answers: Annotated[list[OoniAnswer], MANY] | None = None
-    t0: Seconds | None = None
-    t: Seconds | None = None
-    tags: Tags | None = None
 
 
 class ConnectStatus(msgspec.Struct):
     success: bool | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
 
 
-class Connect(msgspec.Struct):
+class Connect(OoniEntry, kw_only=True):
     ip: Name
     port: Port
     status: ConnectStatus
-    t0: Seconds | None = None
-    t: Seconds | None = None
-    tags: Tags | None = None
 
 
-class Handshake(msgspec.Struct):
+class Handshake(OoniEntry, kw_only=True):
     address: Name | None = None
     server_name: Name | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
     tls_version: Name | None = None
     cipher_suite: Name | None = None
     negotiated_protocol: Name | None = None
     no_tls_verify: bool | None = None
     peer_certificates: Annotated[list[Binary], Meta(max_length=32)] | None = None
-    t0: Seconds | None = None
-    t: Seconds | None = None
-    tags: Tags | None = None
 
 
 class OoniRequest(msgspec.Struct):
@@ -90,20 +91,17 @@ class Response(msgspec.Struct):
     headers_list: Annotated[list[tuple[Text, Text]], MANY] | None = None
 
 
-class OoniExchange(msgspec.Struct):
+class OoniExchange(OoniEntry, kw_only=True):
     request: OoniRequest | None = None
     response: Response | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
     address: Name | None = None
     alpn: Name | None = None
-    t0: Seconds | None = None
-    t: Seconds | None = None
-    tags: Tags | None = None
 
 
 class ControlStatus(msgspec.Struct):
     status: bool | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
     server_name: Name | None = None
 
 
@@ -112,12 +110,12 @@ class ControlHttp(msgspec.Struct):
     body_length: Annotated[int, Meta(ge=-1, le=2**53)] | None = None
     title: str | None = None
     headers: Annotated[dict[Name, Text], MANY] | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
 
 
 class ControlDns(msgspec.Struct):
     addrs: Annotated[list[Name], MANY] | None = None
-    failure: Name | bool | None = None
+    failure: Failure = None
 
 
 class OoniControl(msgspec.Struct):

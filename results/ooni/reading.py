@@ -9,8 +9,10 @@ Version 0.5 holds no second connection, and a failure that happened once is what
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -28,13 +30,26 @@ from results.judge.input import share_network
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls
-from results.ooni.format import OoniRecord, TestKeys
-from results.ooni.hops import Hop, hops, is_tagged
-from results.ooni.steps import Step, connected, ended_at, fetched, implied, is_classic, likely_step, looked_up, shaken
+from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery, OoniRecord, TestKeys
+from results.ooni.steps import (
+    Step,
+    connected,
+    ended_at,
+    fetched,
+    implied,
+    is_classic,
+    likely_step,
+    location_of,
+    looked_up,
+    shaken,
+)
 from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
 
 TEST = "web_connectivity"
-LONGEST_ID = 200
+MAX_ID_CHARACTERS = 200
+DEPTH = re.compile(r"depth=(\d{1,3})")
+MAX_HOPS = 21
+"""Web Connectivity follows ten redirects at most."""
 Placed = tuple[Role, Step]
 
 
@@ -52,15 +67,14 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
     context = Context(network="online", country=measurement.vantage.country)
     verdict = classify(measurement, seen, context)
     report = _report(record, began)
-    finished = JudgedMeasurement(
+    return JudgedMeasurement(
         measurement=measurement,
         controls=seen,
         context=context,
         verdict=verdict,
         agreement="undecided",
         round_id=report.id,
-    )
-    return finished, report
+    ), report
 
 
 def _measurement(record: OoniRecord, target: Target, began: datetime) -> Measurement:
@@ -89,7 +103,7 @@ def _own_key(record: OoniRecord) -> tuple[str, ...]:
 
 def _as_id(text: str | None) -> str | None:
     """OONI's own id as far as it can be an id with us."""
-    return text if text and len(text) <= LONGEST_ID and ID.fullmatch(text) and text[0] != "." else None
+    return text if text and len(text) <= MAX_ID_CHARACTERS and ID.fullmatch(text) and text[0] != "." else None
 
 
 def _vantage(record: OoniRecord) -> Vantage:
@@ -241,3 +255,78 @@ def _with_handshakes(fetches: list[Placed], attempts: list[Placed]) -> Iterator[
         if answered and step.detail.url[:6] == "https:" and step.address not in recorded:
             yield role, implied(step)
         yield role, step
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done for one URL of the chain."""
+
+    goal: Target
+    queries: tuple[OoniQuery, ...]
+    connects: tuple[Connect, ...]
+    handshakes: tuple[Handshake, ...]
+    exchanges: tuple[OoniExchange, ...]
+
+
+def is_tagged(keys: TestKeys) -> bool:
+    """Whether entries say to which hop they belong, as those of version 0.5 do."""
+    lists = (keys.queries, keys.tcp_connect, keys.tls_handshakes, keys.requests)
+    return any(DEPTH.fullmatch(tag) for entries in lists for entry in entries or () for tag in entry.tags or ())
+
+
+def hops(keys: TestKeys, target: Target) -> tuple[Hop, ...]:
+    """The chain, the target first. It ends where no URL tells what the next hop was."""
+    exchanges = list(reversed(keys.requests or []))
+    if is_tagged(keys):
+        place = {id(entry): _depth(entry.tags) for entry in exchanges}
+    else:
+        place = {id(entry): number for number, entry in enumerate(exchanges)}
+    others = [*(keys.queries or ()), *(keys.tcp_connect or ()), *(keys.tls_handshakes or ())]
+    place |= {id(entry): _depth(entry.tags) for entry in others}
+    if max(place.values(), default=0) >= MAX_HOPS:
+        raise BadRecord(f"more than {MAX_HOPS - 1} redirects")
+    found: list[Hop] = []
+    goal: Target | None = target
+    for number in range(max(place.values(), default=0) + 1):
+        here = [entry for entry in exchanges if place[id(entry)] == number]
+        if number:
+            goal = _goal(here, found[-1])
+        if goal is None:
+            break
+        found.append(
+            Hop(
+                goal=goal,
+                queries=tuple(q for q in keys.queries or () if place[id(q)] == number),
+                connects=tuple(c for c in keys.tcp_connect or () if place[id(c)] == number),
+                handshakes=tuple(h for h in keys.tls_handshakes or () if place[id(h)] == number),
+                exchanges=tuple(sorted(here, key=lambda entry: entry.t or 0.0)),
+            )
+        )
+    return tuple(found)
+
+
+def _depth(tags: Sequence[str] | None) -> int:
+    return next((int(found[1]) for tag in tags or () if (found := DEPTH.fullmatch(tag))), 0)
+
+
+def _goal(here: Sequence[OoniExchange], before: Hop) -> Target | None:
+    """What a hop asked for: by its own URL, else by the redirect that led there."""
+    asked = [entry.request.url for entry in here if entry.request and entry.request.url]
+    for entry in before.exchanges:
+        location = location_of(entry.response)
+        if location is not None and entry.request is not None:
+            asked.append(_joined(entry.request.url, location))
+    for url in asked:
+        try:
+            found = targets.parse(url.split("#")[0], allow_private=True)
+        except targets.BadTarget:
+            continue
+        if found.scheme in ("http", "https"):
+            return found
+    return None
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location.strip())
+    except ValueError:
+        return ""

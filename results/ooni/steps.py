@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -11,11 +12,12 @@ import msgspec
 from probe.model import Answer, Dns, Http, Observation, Role, Tcp, Tls
 from probe.net.address_policy import family_of, literal
 from probe.steps import specs
-from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery
-from results.ooni.hops import headers_of, location_of
-from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant
+from results.ooni.format import Connect, Handshake, OoniEntry, OoniExchange, OoniQuery, Response
+from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant, text_of
 
 VALID = 0
+UNNAMED_FAILURE = "unknown_failure: not told"
+REDIRECTS = (301, 302, 303, 307, 308)
 GETADDRINFO = ("system", "getaddrinfo", "golang_net_resolver", "go", "unknown", "")
 """Engines that ask what people's programs ask (df-002-dnst)."""
 SCHEMES = {"udp": "udp://", "tcp": "tcp://", "dot": "tls://", "doh": ""}
@@ -23,34 +25,21 @@ MAX_URL = 4096
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """An observation before it is known why it was made, and its place among the others."""
+    """An observation before its id, role, hop and time are known."""
 
     step: str
     host: str
-    offset_s: float
-    duration_s: float
+    offset_s: float = 0.0
+    duration_s: float = 0.0
     address: str | None = None
     port: int | None = None
     failure: str | None = None
-    code: int | None = None
+    error_code: int | None = None
     detail: Any
 
     def observed(self, identifier: str, role: Role, hop: int, began: datetime) -> Observation:
-        return Observation(
-            id=identifier,
-            step=self.step,
-            role=role,
-            hop=hop,
-            started_at=instant(began, self.offset_s),
-            offset_s=self.offset_s,
-            duration_s=self.duration_s,
-            host=self.host,
-            address=self.address,
-            port=self.port,
-            failure=self.failure,
-            error_code=self.code,
-            detail=self.detail,
-        )
+        started_at = instant(began, self.offset_s)
+        return Observation(id=identifier, role=role, hop=hop, started_at=started_at, **msgspec.structs.asdict(self))
 
 
 def is_classic(query: OoniQuery) -> bool:
@@ -59,65 +48,40 @@ def is_classic(query: OoniQuery) -> bool:
 
 
 def looked_up(query: OoniQuery, host: str) -> Step:
-    offset, duration = _times(query)
     answers = tuple(found for answer in query.answers or () if (found := _answer(answer)) is not None)
-    where = query.resolver_address or ""
-    engine = query.engine or ""
+    engine, where = query.engine or "", query.resolver_address or ""
     resolver = "getaddrinfo" if is_classic(query) else f"{SCHEMES.get(engine, f'{engine}://')}{where}"
-    return Step(
-        step="dns",
-        host=host,
-        offset_s=offset,
-        duration_s=duration,
-        failure=failure_of(query.failure),
-        code=query.rcode,
-        detail=Dns(resolver=resolver[:255], query_type=query.query_type[:16], rcode=query.rcode, answers=answers),
-    )
+    detail = Dns(resolver=resolver[:255], query_type=query.query_type[:16], rcode=query.rcode, answers=answers)
+    failure = failure_of(query.failure)
+    return Step(step="dns", host=host, failure=failure, error_code=query.rcode, detail=detail, **_times(query))
 
 
 def connected(connect: Connect, host: str) -> Step:
-    offset, duration = _times(connect)
     address = address_of(connect.ip)
     failure = failure_of(connect.status.failure)
     if failure is None and connect.status.success is False:
-        failure = "unknown_failure: not told"
-    return Step(
-        step="tcp",
-        host=host,
-        offset_s=offset,
-        duration_s=duration,
-        address=address,
-        port=connect.port,
-        failure=failure,
-        detail=Tcp(family=family_of(address)),
-    )
+        failure = UNNAMED_FAILURE
+    detail = Tcp(family=family_of(address))
+    times = _times(connect)
+    return Step(step="tcp", host=host, address=address, port=connect.port, failure=failure, detail=detail, **times)
 
 
 def shaken(handshake: Handshake, host: str) -> Step:
-    offset, duration = _times(handshake)
     address, port = endpoint_of(handshake.address) if handshake.address else (None, None)
     failure = failure_of(handshake.failure)
-    chain = tuple(bytes_of(certificate) for certificate in handshake.peer_certificates or ())
+    chain = tuple(map(bytes_of, handshake.peer_certificates or ()))
     name = handshake.server_name or None
-    verified = failure is None and not handshake.no_tls_verify
-    return Step(
-        step="tls",
-        host=host,
-        offset_s=offset,
-        duration_s=duration,
-        address=address,
-        port=port,
-        failure=failure,
-        detail=Tls(
-            server_name=None if name is None or literal(name) else name[:255],
-            version=handshake.tls_version or None,
-            cipher=handshake.cipher_suite or None,
-            alpn=handshake.negotiated_protocol or None,
-            verify_code=VALID if verified else None,
-            chain=chain,
-            fingerprint=hashlib.sha256(chain[0]).hexdigest() if chain else None,
-        ),
+    detail = Tls(
+        server_name=None if name is None or literal(name) else name[:255],
+        version=handshake.tls_version or None,
+        cipher=handshake.cipher_suite or None,
+        alpn=handshake.negotiated_protocol or None,
+        verify_code=VALID if failure is None and not handshake.no_tls_verify else None,
+        chain=chain,
+        fingerprint=hashlib.sha256(chain[0]).hexdigest() if chain else None,
     )
+    times = _times(handshake)
+    return Step(step="tls", host=host, address=address, port=port, failure=failure, detail=detail, **times)
 
 
 def implied(step: Step) -> Step:
@@ -146,19 +110,10 @@ def likely_step(failure: str) -> str:
 
 def fetched(exchange: OoniExchange, host: str, port: int, address: str | None) -> Step:
     """`address` is where it went where the record does not say."""
-    offset, duration = _times(exchange)
     if exchange.address:
         address, port = endpoint_of(exchange.address)
-    return Step(
-        step="http",
-        host=host,
-        offset_s=offset,
-        duration_s=duration,
-        address=address,
-        port=port,
-        failure=failure_of(exchange.failure),
-        detail=_http(exchange),
-    )
+    failure, detail, times = failure_of(exchange.failure), _http(exchange), _times(exchange)
+    return Step(step="http", host=host, address=address, port=port, failure=failure, detail=detail, **times)
 
 
 def _http(exchange: OoniExchange) -> Http:
@@ -198,8 +153,21 @@ def _answer(answer: Any) -> Answer | None:
     return None
 
 
-def _times(entry: OoniQuery | Connect | Handshake | OoniExchange) -> tuple[float, float]:
+def _times(entry: OoniEntry) -> dict[str, Any]:
     """When it began, in seconds after the measurement did, and how long it took; version 0.4 tells the end alone."""
     ended = max(entry.t or 0.0, 0.0)
     began = max(entry.t0, 0.0) if entry.t0 is not None else ended
-    return round(began, 6), round(max(ended - began, 0.0), 6)
+    return {"offset_s": round(began, 6), "duration_s": round(max(ended - began, 0.0), 6)}
+
+
+def location_of(response: Response | None) -> str | None:
+    """Where an answer redirects to, as its header has it."""
+    if response is None or response.code not in REDIRECTS:
+        return None
+    return next((value for name, value in headers_of(response) if name.lower() == "location"), None)
+
+
+def headers_of(response: Response) -> tuple[tuple[str, str], ...]:
+    """Every header: from the list, or from the map of older records."""
+    pairs: Iterable[tuple[object, object]] = response.headers_list or (response.headers or {}).items()
+    return tuple((text_of(name)[:4096], text_of(value)[:4096]) for name, value in pairs)  # type: ignore[arg-type]

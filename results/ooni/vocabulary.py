@@ -13,41 +13,16 @@ from probe.timestamps import parse_time, rfc3339
 from results.db.jsonl import BadRecord
 from results.ooni.format import Text
 
-FAILURES = frozenset(
-    {
-        "android_dns_cache_no_data",
-        "connection_aborted",
-        "connection_already_closed",
-        "connection_refused",
-        "connection_reset",
-        "dns_bogon_error",
-        "dns_no_answer",
-        "dns_non_recoverable_failure",
-        "dns_nxdomain_error",
-        "dns_refused_error",
-        "dns_reply_with_wrong_query_id",
-        "dns_server_misbehaving",
-        "dns_servfail_error",
-        "dns_temporary_failure",
-        "eof_error",
-        "generic_timeout_error",
-        "host_unreachable",
-        "http_invalid_redirect_location_host",
-        "http_request_failed",
-        "http_unexpected_redirect_url",
-        "http_unexpected_status_code",
-        "interrupted",
-        "json_parse_error",
-        "network_down",
-        "network_reset",
-        "network_unreachable",
-        "quic_incompatible_version",
-        "ssl_failed_handshake",
-        "ssl_invalid_certificate",
-        "ssl_invalid_hostname",
-        "ssl_unknown_authority",
-    }
-)
+FAILURES = frozenset((
+    "android_dns_cache_no_data", "connection_aborted", "connection_already_closed", "connection_refused",
+    "connection_reset", "dns_bogon_error", "dns_no_answer", "dns_non_recoverable_failure", "dns_nxdomain_error",
+    "dns_refused_error", "dns_reply_with_wrong_query_id", "dns_server_misbehaving", "dns_servfail_error",
+    "dns_temporary_failure", "eof_error", "generic_timeout_error", "host_unreachable",
+    "http_invalid_redirect_location_host", "http_request_failed", "http_unexpected_redirect_url",
+    "http_unexpected_status_code", "interrupted", "json_parse_error", "network_down", "network_reset",
+    "network_unreachable", "quic_incompatible_version", "ssl_failed_handshake", "ssl_invalid_certificate",
+    "ssl_invalid_hostname", "ssl_unknown_authority",
+))  # fmt: skip
 """OONI spec df-007-errors: each is the same word in our own records."""
 
 OLDER = {
@@ -65,7 +40,7 @@ ASN = re.compile(r"AS(\d{1,10})")
 NOWHERE = "ZZ"
 """OONI's country where it could not tell."""
 MAX_ASN = 2**32 - 1
-LONGEST_UNKNOWN = 200
+MAX_UNKNOWN_CHARACTERS = 200
 
 
 def failure_of(word: str | bool | None) -> str | None:
@@ -77,7 +52,7 @@ def failure_of(word: str | bool | None) -> str | None:
     word = OLDER.get(word, word)
     if word in FAILURES:
         return word
-    return f"unknown_failure: {printable(word.removeprefix('unknown_failure:').strip(), LONGEST_UNKNOWN)}"
+    return f"unknown_failure: {printable(word.removeprefix('unknown_failure:').strip(), MAX_UNKNOWN_CHARACTERS)}"
 
 
 def bytes_of(text: Text) -> bytes:

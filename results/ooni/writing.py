@@ -1,44 +1,49 @@
-"""Our measurements in OONI's data format 0.2.0, as web_connectivity 0.5.
+"""Our measurements in OONI's data format 0.2.0, as web_connectivity 0.5, and such exports read back unchanged.
 
 The main steps are in OONI's own lists, follow-ups in `x_reachprobe_follow_ups`, lists of the same shape, like OONI's
-`x_doh`; controls in full in `x_reachprobe_controls`, and the first one also as OONI's `control`. What
-OONI has no place for is each entry's `x_reachprobe`, and that of the test keys, from which `restoring` makes the very
-same records again.
+`x_doh`; controls in full in `x_reachprobe_controls`, and the first one also as OONI's `control`. What OONI has no place
+for is in each entry's `x_reachprobe`, and in that of the test keys.
 
 | our verdict | blocking | accessible | because in OONI |
 |---|---|---|---|
-| reachable | false | true | nothing was in the way |
+| reachable | false | true | nothing interfered |
 | blocked by dns.* | "dns" | false | |
 | blocked by tcp.* | "tcp_ip" | false | |
 | blocked by http.blockpage | "http-diff" | false | another page came than the control's |
 | blocked in any other way | "http-failure" | false | it has no word of its own for TLS, QUIC and throttling |
-| down, denied | false | false | it does not work, and nobody in between is the cause: so OONI has sites that are down |
-| offline, inconclusive | null | null | a measurement that tells nothing |
+| down, denied | false | false | it does not work, and nothing in between is the cause |
+| offline, inconclusive | null | null | the measurement shows nothing |
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import msgspec
 
-from probe.model import Measurement, Observation
+from probe.model import Http, Measurement, Observation
+from probe.net.address_policy import literal
 from probe.target import authority
 from probe.timestamps import parse_time
-from results.db.json_codec import to_plain
+from results.db.json_codec import from_plain, to_plain
+from results.db.jsonl import BadRecord
+from results.judge.failure_point import ending
+from results.judge.input import answers_for, failure_of
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Verdict
-from results.ooni.comparing import compared, control_of
 from results.ooni.vocabulary import NOWHERE
 
 TEST_VERSION = "0.5.28"
 """The version of Web Connectivity whose shape this is."""
+ALIKE = 0.7
+"""ts-017: bodies match where the shorter has more than this share of the longer one's length."""
 KEY = "x_reachprobe"
 FOLLOW_UPS, CONTROLS, OTHER = f"{KEY}_follow_ups", f"{KEY}_controls", f"{KEY}_steps"
+LISTS = ("queries", "tcp_connect", "tls_handshakes", "requests", OTHER)
 BLOCKING = {"dns": "dns", "tcp": "tcp_ip"}
 ENGINES = {"https": "doh", "tls": "dot", "tcp": "tcp", "udp": "udp"}
 NOTHING_IN_BETWEEN = ("reachable", "down", "denied")
@@ -46,14 +51,14 @@ NOTHING_IN_BETWEEN = ("reachable", "down", "denied")
 
 def write(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     """The record as OONI's readers take it."""
-    measurement, vantage = finished.measurement, finished.measurement.vantage
+    measurement, vantage, target = finished.measurement, finished.measurement.vantage, finished.measurement.target
     started = parse_time(measurement.started_at)
     began = parse_time(round_.started_at) if round_ else started
     return {
         "annotations": _annotations(finished),
         "data_format_version": "0.2.0",
         "extensions": {"dnst": 0, "httpt": 0, "netevents": 0, "tcpconnect": 0, "tlshandshake": 0},
-        "input": _input(measurement),
+        "input": f"{target.scheme}://{authority(target.scheme, target.host, target.port)}{target.request_path or ''}",
         "measurement_start_time": _time(started),
         "probe_asn": f"AS{vantage.asn or 0}",
         "probe_cc": vantage.country or NOWHERE,
@@ -78,41 +83,68 @@ def blocking(verdict: Verdict) -> str | bool | None:
     return False if verdict.outcome in NOTHING_IN_BETWEEN else None
 
 
-def accessible(verdict: Verdict) -> bool | None:
-    """OONI's `accessible`, by the table above."""
-    return None if blocking(verdict) is None else verdict.outcome == "reachable"
+def restore(keys: Any) -> tuple[JudgedMeasurement, RoundRecord | None]:
+    """The measurement in an export of our own, from its test keys. BadRecord where these are not as we write them."""
+    try:
+        plain = dict(keys[KEY])
+        plain["measurement"] = plain["measurement"] | {"observations": _own_records(keys, keys[FOLLOW_UPS])}
+        plain["controls"] = [lists[KEY] | {"observations": _own_records(lists)} for lists in keys[CONTROLS]]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadRecord(f"test_keys.{KEY}: not as reachprobe writes it ({type(error).__name__})") from error
+    return from_plain(plain)
+
+
+def _own_records(*holders: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every entry's own record, in the order in which they were observed."""
+    records = [_own_record(name, entry) for holder in holders for name in LISTS for entry in holder.get(name) or ()]
+    return [record for _, record in sorted(records, key=lambda pair: int(pair[0]))]
+
+
+def _own_record(name: str, entry: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    own = dict(entry[KEY])
+    detail = dict(own["detail"])
+    if name == "tls_handshakes" and "chain" not in detail:
+        detail["chain"] = [certificate["data"] for certificate in entry["peer_certificates"]]
+    if name == "requests":
+        response = entry["response"]
+        if "headers" not in detail:
+            detail["headers"] = response["headers_list"]
+        if "body" not in detail:
+            body = response["body"]
+            detail["body"] = body["data"] if isinstance(body, dict) else b64encode(body.encode()).decode()
+    return own.pop("place"), own | {"detail": detail}
 
 
 def _test_keys(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     measurement, verdict = finished.measurement, finished.verdict
-    course = [(n, o) for n, o in enumerate(measurement.observations) if o.role == "main"]
-    others = [(n, o) for n, o in enumerate(measurement.observations) if o.role != "main"]
+    placed = list(enumerate(measurement.observations))
     plain = to_plain(finished, round_)
-    for one in (plain["measurement"], *plain["controls"]):
-        del one["observations"]
+    for record in (plain["measurement"], *plain["controls"]):
+        del record["observations"]
     controls = [
-        {KEY: told, **_lists(list(enumerate(control.observations)), None)}
-        for told, control in zip(plain.pop("controls"), finished.controls, strict=True)
+        {KEY: record, **_lists(enumerate(control.observations), None)}
+        for record, control in zip(plain.pop("controls"), finished.controls, strict=True)
     ]
+    blocked_by = blocking(verdict)
     return {
         "agent": "redirect",
         "client_resolver": None,
         "retries": None,
         "socksproxy": None,
         "network_events": None,
-        **_lists(course, verdict.method),
-        "control": control_of(finished),
+        **_lists(((n, o) for n, o in placed if o.role == "main"), verdict.method),
+        "control": _control(finished.controls[0]) if finished.controls else None,
         "control_failure": None,
-        **compared(finished),
-        "accessible": accessible(verdict),
-        "blocking": blocking(verdict),
-        FOLLOW_UPS: _lists(others, None),
+        **_comparison(finished),
+        "accessible": None if blocked_by is None else verdict.outcome == "reachable",
+        "blocking": blocked_by,
+        FOLLOW_UPS: _lists(((n, o) for n, o in placed if o.role != "main"), None),
         CONTROLS: controls,
         KEY: plain,
     }
 
 
-def _lists(placed: Sequence[tuple[int, Observation]], method: str | None) -> dict[str, list[dict[str, Any]]]:
+def _lists(placed: Iterable[tuple[int, Observation]], method: str | None) -> dict[str, list[dict[str, Any]]]:
     """OONI's four lists, and one for the steps that it has none for; the last request comes first."""
     lists: dict[str, list[dict[str, Any]]] = {"queries": [], "tcp_connect": [], "tls_handshakes": [], "requests": []}
     rest: list[dict[str, Any]] = []
@@ -125,7 +157,8 @@ def _lists(placed: Sequence[tuple[int, Observation]], method: str | None) -> dic
             "tags": _tags(observation),
             "transaction_id": transactions.setdefault(_endpoint_key(place, observation), len(transactions) + 1),
         }
-        own = _own(observation) | {"place": place}
+        # `_handshake` and `_exchange` remove from it what OONI has a place for.
+        own: dict[str, Any] = msgspec.to_builtins(observation) | {"place": place}
         if observation.step == "dns":
             lists["queries"].append(entry | _query(observation) | {KEY: own})
         elif observation.step == "tcp" and observation.address is not None and observation.port is not None:
@@ -146,12 +179,6 @@ def _tags(observation: Observation) -> list[str]:
     """OONI's tag for what alone it concludes from, its hop, and whether the page was what it was for (ts-017)."""
     main = observation.role == "main"
     return [*(["classic"] if main else []), f"depth={observation.hop}", f"fetch_body={str(main).lower()}"]
-
-
-def _own(observation: Observation) -> dict[str, Any]:
-    """The observation as plain values; `_handshake` and `_exchange` take out of it what OONI has a place for."""
-    own: dict[str, Any] = msgspec.to_builtins(observation)
-    return own
 
 
 def _endpoint_key(place: int, observation: Observation) -> tuple[Any, ...]:
@@ -196,7 +223,7 @@ def _handshake(observation: Observation, own: dict[str, Any]) -> dict[str, Any]:
         del own["chain"]
     return {
         "network": "tcp",
-        "address": _endpoint(observation),
+        "address": _known_endpoint(observation),
         "cipher_suite": tls.cipher or "",
         "negotiated_protocol": tls.alpn or "",
         "no_tls_verify": observation.failure is None and tls.verify_code != 0,
@@ -212,7 +239,7 @@ def _exchange(observation: Observation, own: dict[str, Any]) -> dict[str, Any]:
         del own["body"]
     if http.headers:
         del own["headers"]
-    address = _endpoint(observation)
+    address = _known_endpoint(observation)
     return ({} if address is None else {"address": address}) | {
         "network": "tcp",
         "alpn": "h2" if http.version == "HTTP/2" else "http/1.1",
@@ -246,22 +273,19 @@ def _maybe_binary(data: bytes) -> str | dict[str, str]:
     return {"format": "base64", "data": b64encode(data).decode()}
 
 
-def _endpoint(observation: Observation) -> str | None:
-    if observation.address is None or observation.port is None:
-        return None
-    address = f"[{observation.address}]" if ":" in observation.address else observation.address
+def _known_endpoint(observation: Observation) -> str | None:
+    return None if observation.address is None or observation.port is None else _endpoint(observation)
+
+
+def _endpoint(observation: Observation) -> str:
+    address = f"[{observation.address}]" if ":" in (observation.address or "") else observation.address
     return f"{address}:{observation.port}"
-
-
-def _input(measurement: Measurement) -> str:
-    target = measurement.target
-    return f"{target.scheme}://{authority(target.scheme, target.host, target.port)}{target.request_path or ''}"
 
 
 def _annotations(finished: JudgedMeasurement) -> dict[str, str]:
     """The verdict for readers of OONI's keys only; all values are text, as in OONI."""
     verdict, vantage = finished.verdict, finished.measurement.vantage
-    told = {
+    values = {
         "outcome": verdict.outcome,
         "method": verdict.method,
         "trigger": verdict.trigger,
@@ -272,7 +296,7 @@ def _annotations(finished: JudgedMeasurement) -> dict[str, str]:
         "path": vantage.path,
         "service": finished.measurement.target.service,
     }
-    return {f"reachprobe_{key}": value for key, value in told.items() if value is not None}
+    return {f"reachprobe_{key}": value for key, value in values.items() if value is not None}
 
 
 def _time(moment: datetime) -> str:
@@ -284,3 +308,89 @@ def _own_version() -> str:
         return version("reachprobe")
     except PackageNotFoundError:
         return "0"
+
+
+def _control(control: Measurement) -> dict[str, Any]:
+    """A control measurement as OONI's test helper would report it."""
+    main = [o for o in control.observations if o.role == "main"]
+    return {
+        "tcp_connect": {_endpoint(o): _status(o) for o in main if o.step == "tcp" and o.address and o.hop == 0},
+        "tls_handshake": {
+            _endpoint(o): _status(o) | {"server_name": o.detail.server_name or ""}
+            for o in main
+            if o.step == "tls" and o.address and o.hop == 0
+        },
+        "http_request": _control_http(control),
+        "dns": _control_dns([o for o in main if o.step == "dns" and o.hop == 0]),
+    }
+
+
+def _status(observation: Observation) -> dict[str, Any]:
+    return {"status": observation.failure is None, "failure": observation.failure}
+
+
+def _control_http(control: Measurement) -> dict[str, Any]:
+    answer = _final_answer(control)
+    if answer is None:
+        failure = _final_failure(control)
+        return {"body_length": -1, "failure": failure, "title": "", "headers": {}, "status_code": -1}
+    return {
+        "body_length": answer.length or 0,
+        "failure": None,
+        "title": answer.title or "",
+        "headers": dict(reversed(answer.headers)),
+        "status_code": answer.status or -1,
+    }
+
+
+def _control_dns(lookups: list[Observation]) -> dict[str, Any]:
+    failed = failure_of(lookups, "main")
+    addresses = dict.fromkeys(address for o in lookups if o.failure is None for address in o.detail.addresses)
+    return {"failure": failed.failure if failed else None, "addrs": list(addresses)}
+
+
+def _comparison(finished: JudgedMeasurement) -> dict[str, Any]:
+    """`dns_consistency`, the `…_match` keys and the experiment's failures; None where nothing is known."""
+    measurement = finished.measurement
+    ours = _final_answer(measurement)
+    theirs = _final_answer(finished.controls[0]) if finished.controls else None
+    proportion = title_match = status_match = None
+    if ours is not None and theirs is not None:
+        status_match = ours.status == theirs.status
+        title_match = ours.title == theirs.title if ours.title and theirs.title else None
+        if ours.length and theirs.length:
+            proportion = min(ours.length, theirs.length) / max(ours.length, theirs.length)
+    lookup = failure_of([o for o in measurement.observations if o.step == "dns" and o.hop == 0], "main")
+    return {
+        "dns_consistency": _dns_consistency(finished),
+        "dns_experiment_failure": lookup.failure if lookup else None,
+        "http_experiment_failure": _final_failure(measurement),
+        "body_length_match": proportion > ALIKE if proportion is not None else None,
+        "body_proportion": proportion or 0.0,
+        "headers_match": None,
+        "status_code_match": status_match,
+        "title_match": title_match,
+    }
+
+
+def _dns_consistency(finished: JudgedMeasurement) -> str | None:
+    if literal(finished.measurement.target.host):
+        return "consistent"
+    if (finished.verdict.method or "").startswith("dns."):
+        return "inconsistent"
+    answers = answers_for(finished.measurement.observations, 0)
+    if answers is None:
+        return None
+    return "consistent" if answers.confirmed else "inconsistent" if answers.contradicted else None
+
+
+def _final_answer(measurement: Measurement) -> Http | None:
+    """The answer at the end of the redirect chain."""
+    end = ending(measurement.target, measurement.observations)
+    answer = end.observation.detail if end.complete and end.observation else None
+    return answer if isinstance(answer, Http) else None
+
+
+def _final_failure(measurement: Measurement) -> str | None:
+    end = ending(measurement.target, measurement.observations)
+    return end.observation.failure if end.observation and not end.complete else None

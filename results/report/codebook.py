@@ -12,7 +12,7 @@ import msgspec
 
 from results.db import schema_docs
 from results.db.json_codec import SCHEMA_VERSION
-from results.export.tabular import COLUMNS
+from results.export.exchange import COLUMNS
 from results.i18n.translator import Translator
 from results.judge.judged import Agreement
 from results.judge.rules import rules, rules_version

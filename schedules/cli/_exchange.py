@@ -59,7 +59,7 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
     With --sign there is FILE.minisig beside it: `results import --verify` and minisign tell whether FILE is as it was.
     """
     from results.db import read
-    from results.export import signing, tabular
+    from results.export import exchange, signing
     from results.export.signing import SignatureError
 
     if path is None and (key_file is not None or format_ == "parquet"):
@@ -74,9 +74,9 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
             sys.stdout.buffer.flush()
             return
         comment = f"{how_many(count, 'measurement')} of reachprobe; format {format_}; licence {licence or 'not stated'}"
-        with reported(tabular.NoParquet), _written(path, key, comment) as out:
+        with reported(exchange.NoParquet), _written(path, key, comment) as out:
             if format_ == "parquet":
-                tabular.write_parquet(read.rows(store.db, oldest_first=True), Path(out.name), licence)
+                exchange.write_parquet(read.rows(store.db, oldest_first=True), Path(out.name), licence)
             else:
                 out.writelines(_lines(store, format_, licence, count))
     if not app.quiet:
@@ -101,10 +101,10 @@ def _lines(store: Store, format_: str, licence: str | None, count: int) -> Itera
     """Each line with its line feed, the licence where the format has a place for it."""
     from results import ooni
     from results.db import read
-    from results.export import exchange, tabular
+    from results.export import exchange
 
     if format_ == "csv":
-        yield from tabular.csv_lines(read.rows(store.db, oldest_first=True), licence)
+        yield from exchange.csv_lines(read.rows(store.db, oldest_first=True), licence)
         return
     write: Write = exchange.write_line if format_ == "jsonl" else partial(ooni.write_line, licence=licence)
     if format_ == "jsonl" and licence is not None:

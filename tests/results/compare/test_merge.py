@@ -115,7 +115,7 @@ def test_the_order_does_not_matter_and_again_changes_nothing(
     merged(into, *sources)
     assert held(into) == found[-1]
     assert all(one == found[0] for one in found)
-    different = {exchange._observed_text(one) for part in several for one in part}
+    different = {exchange.observed_json(one) for part in several for one in part}
     assert len(found[0]) == len(different), "nothing is lost, and nothing is there twice"
     first = sources[0]
     merged(first, *sources[1:])

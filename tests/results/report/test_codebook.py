@@ -11,7 +11,7 @@ import pytest
 from results.db import schema_docs
 from results.db.json_codec import SCHEMA_VERSION, row
 from results.db.store import Store
-from results.export.tabular import COLUMNS
+from results.export.exchange import COLUMNS
 from results.judge.judged import Agreement
 from results.judge.rules import rules, rules_version
 from results.judge.verdict import METHODS, Confidence, Outcome
