@@ -113,14 +113,6 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(f"{UNKNOWN}: {text}" if word == UNKNOWN else word, code, text)
 
 
-def is_own_trouble(failure: str | None) -> bool:
-    """Whether a failure says nothing of the target: a proxy that is down, no more file descriptors, the unforeseen.
-
-    A control with such a failure is no control, and a measurement with one is no anomaly.
-    """
-    return failure is not None and failure.startswith(UNKNOWN)
-
-
 def describe(error: BaseException) -> str:
     """The raw text of an error: one bounded line without address literals, which may be the volunteer's own."""
     text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}"[: 4 * MAX_ERROR_TEXT])

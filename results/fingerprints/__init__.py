@@ -1,8 +1,7 @@
-"""Known block pages, stub addresses and challenge pages: our own first set, as data in the TOML files of this folder.
+"""Known block pages, stub addresses and challenge pages: the built-in set, in the TOML files of this folder.
 
-Only distinctive signs are in it: a page is recognised by sentences that stand nowhere else, or by several marks at
-once, never by a bare word. Sources: `source` in each entry; RU entries are from the public record in
-ooni/blocking-fingerprints threads and zapret tools, written anew as facts.
+A page is recognised by unique sentences or by several marks at once, never by a bare word. RU entries are facts from
+ooni/blocking-fingerprints threads and zapret tools; each entry names its `source`.
 """
 
 from __future__ import annotations
@@ -122,20 +121,16 @@ def compile_set(files: Iterable[FingerprintFile]) -> CompiledSet:
     return CompiledSet(
         hosts={host: entry for file in files for entry in file.host for host in entry.hosts},
         stubs={address: entry for file in files for entry in file.stub for address in entry.addresses},
-        blocks=tuple(_ready(page) for file in files for page in file.page if page.kind in BLOCKS),
-        refusals=tuple(_ready(page) for file in files for page in file.page if page.kind in REFUSALS),
+        blocks=tuple(_prepared(page) for file in files for page in file.page if page.kind in BLOCKS),
+        refusals=tuple(_prepared(page) for file in files for page in file.page if page.kind in REFUSALS),
     )
 
 
 def _placed(file: FingerprintFile) -> FingerprintFile:
-    """The file with its countries written at each page and host."""
-    where = file.countries
-    return FingerprintFile(
-        host=tuple(replace(one, countries=where) for one in file.host),
-        stub=file.stub,
-        page=tuple(replace(one, countries=where) for one in file.page),
-        countries=where,
-    )
+    """The file with its countries set on each page and host."""
+    hosts = tuple(replace(host, countries=file.countries) for host in file.host)
+    pages = tuple(replace(page, countries=file.countries) for page in file.page)
+    return replace(file, host=hosts, page=pages)
 
 
 @lru_cache(maxsize=1)
@@ -143,13 +138,8 @@ def builtin_set() -> CompiledSet:
     """Our own set, from this folder."""
     import tomllib
 
-    found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in found)
-
-
-def is_stub(address: str) -> bool:
-    """Whether an address is known to serve block pages in place of names."""
-    return address in builtin_set().stubs
+    files = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in files)
 
 
 def is_block_host(host: str | None) -> bool:
@@ -158,18 +148,14 @@ def is_block_host(host: str | None) -> bool:
 
 
 def match(http: Http) -> tuple[Match, ...]:
-    """Every fingerprint that an answer bears; the work is bounded whatever the answer holds.
-
-    An odd answer is judged several times, before and after it was tried again, so the newest answers are remembered.
-    """
-    if http.body is not None and http.body_sha256 is None:
-        return tuple(_found(http))
-    is_kept = http.body is not None
-    key = (http.url, http.status, http.headers, http.location, http.title, http.length, http.body_sha256, is_kept)
+    """Every fingerprint that an answer bears; the work is bounded, and the newest answers are cached: odd ones are
+    judged several times."""
+    has_body = http.body is not None
+    if has_body and http.body_sha256 is None:
+        return tuple(_matches(http))
+    key = (http.url, http.status, http.headers, http.location, http.title, http.length, http.body_sha256, has_body)
     found = _CACHE.pop(key, None)
-    if found is None:
-        found = tuple(_found(http))
-    _CACHE[key] = found
+    _CACHE[key] = found = tuple(_matches(http)) if found is None else found
     if len(_CACHE) > MAX_CACHED:
         del _CACHE[next(iter(_CACHE))]
     return found
@@ -180,7 +166,7 @@ MAX_CACHED = 256
 
 
 def refusals(http: Http) -> tuple[Match, ...]:
-    """Only the challenge and geoblock pages among the fingerprints that an answer bears: what TLS has vouched for."""
+    """Only the challenge and geoblock pages among the fingerprints that an answer bears."""
     return tuple(_pages(http, refusal=True))
 
 
@@ -202,10 +188,10 @@ def host_of(url: str | None) -> str | None:
         return None
 
 
-def _found(http: Http) -> Iterator[Match]:
+def _matches(http: Http) -> Iterator[Match]:
     for url in (http.url, leads_to(http)):
-        if (entry := _block_host(host_of(url))) is not None:
-            host = host_of(url) or ""
+        host = host_of(url)
+        if (entry := _block_host(host)) is not None:
             yield _match(entry, "block_host", f"it leads to {host}")
     yield from _pages(http, refusal=False)
     yield from _pages(http, refusal=True)
@@ -261,11 +247,11 @@ def _block_host(host: str | None) -> Hosts | None:
     return next((builtin_set().hosts[name] for name in parents if name in builtin_set().hosts), None)
 
 
-def _ready(page: PageFingerprint) -> PreparedPage:
-    return page, tuple(_forms(phrase) for phrase in page.body)
+def _prepared(page: PageFingerprint) -> PreparedPage:
+    return page, tuple(map(_forms, page.body))
 
 
 def _forms(phrase: str) -> tuple[bytes, ...]:
-    """A phrase as bytes in every encoding in question; Cyrillic also all in lower case and all in capitals."""
-    ways = {phrase} if phrase.isascii() else {phrase, phrase.lower(), phrase.upper()}
-    return tuple(dict.fromkeys(way.encode(encoding).lower() for way in sorted(ways) for encoding in ENCODINGS))
+    """A phrase as bytes in every encoding of ENCODINGS; Cyrillic also all in lower case and all in capitals."""
+    texts = {phrase} if phrase.isascii() else {phrase, phrase.lower(), phrase.upper()}
+    return tuple(dict.fromkeys(text.encode(encoding).lower() for text in sorted(texts) for encoding in ENCODINGS))

@@ -1,8 +1,4 @@
-"""An operator's collection of published fingerprints: made from lists, kept in one file beside the database.
-
-The file is written whole and then put in the old one's place, so that a round reads either the old collection or the
-new one.
-"""
+"""An operator's collection of published fingerprints: made from lists, stored in one file next to the database."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -18,7 +14,7 @@ import msgspec
 
 from probe.timestamps import rfc3339
 from results.fingerprints.fingerprint import Fingerprint, FingerprintError, checked
-from results.fingerprints.formats import FingerprintFormat, FingerprintRow, formats
+from results.fingerprints.formats import FingerprintFormat, formats
 from results.fingerprints.library import Library, builtin_library
 from results.fingerprints.regexp import BadPattern, NoRegexpEngine
 
@@ -43,7 +39,7 @@ class SkippedRow(msgspec.Struct, frozen=True):
 
 
 class ListCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one list. `rows = kept + skipped`; several rows may give the same print."""
+    """Counts of one list: `rows = kept + skipped`; several rows may give the same print."""
 
     source: str
     format: str
@@ -57,7 +53,7 @@ class ListCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collection(msgspec.Struct, frozen=True, kw_only=True):
-    """What is stored."""
+    """The content of the file."""
 
     version: int = VERSION
     updated: str
@@ -67,7 +63,7 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CollectionReport(msgspec.Struct, frozen=True):
-    """A collection, and what of its lists was not taken."""
+    """A collection, and the rows of its lists that were skipped."""
 
     collection: Collection
     problems: tuple[SkippedRow, ...]
@@ -79,7 +75,7 @@ def place(database: Path) -> Path:
 
 
 def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> CollectionReport:
-    """Read lists, each with the name it is to be called by. FingerprintError where one of them cannot be believed."""
+    """Read lists, given as name and file. FingerprintError where one of them cannot be believed."""
     if not lists:
         raise FingerprintError("no list of fingerprints; name files or URLs, or set [fingerprints] sources")
     if len(lists) > MAX_SOURCES:
@@ -89,14 +85,14 @@ def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> CollectionReport
     counts = tuple(_take(name, _content(name, path), prints, problems) for name, path in lists)
     if len(prints) > MAX_PRINTS:
         raise FingerprintError(f"{len(prints)} fingerprints; at most {MAX_PRINTS} are kept; leave out a list")
-    if sum(one.how == "regexp" for one in prints.values()) > MAX_REGEXPS:
+    if sum(fingerprint.how == "regexp" for fingerprint in prints.values()) > MAX_REGEXPS:
         raise FingerprintError(f"more than {MAX_REGEXPS} regular expressions; leave out a list")
     updated = rfc3339(now, "seconds")
     return CollectionReport(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
 
 
 def store(collection: Collection, path: Path) -> None:
-    """Put the collection at `path`, whole or not at all."""
+    """Write the collection to `path` atomically. Raises FingerprintError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
@@ -125,7 +121,7 @@ def load(path: Path) -> Collection | None:
         raise FingerprintError(f"{path}: {error.strerror}; {again}") from error
     try:
         found = msgspec.json.decode(data, type=Collection)
-        found = msgspec.structs.replace(found, prints=tuple(one for one in found.prints if _is_usable(one)))
+        found = msgspec.structs.replace(found, prints=tuple(filter(_is_usable, found.prints)))
     except (msgspec.DecodeError, RecursionError, BadPattern) as error:
         raise FingerprintError(f"{path} is damaged ({error}); {again}") from error
     if found.version != VERSION:
@@ -143,7 +139,7 @@ def _is_usable(given: Fingerprint) -> bool:
 
 
 def library_of(database: Path) -> Library:
-    """What is judged by beside this database: our own set, and the stored collection where there is one."""
+    """The built-in set with the collection stored next to this database, if there is one."""
     collection = load(place(database))
     return Library(collection.prints) if collection is not None else builtin_library()
 
@@ -178,16 +174,20 @@ def _take(
         rows += 1
         if rows > MAX_ROWS:
             raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; that is no list of fingerprints")
-        found, why = _checked(row)
-        if why is not None:
-            reasons[why.partition(":")[0]] += 1
+        try:
+            if row.problem is not None:
+                raise BadPattern(row.problem)
+            found = tuple(map(checked, row.prints))
+        except BadPattern as error:
+            reasons[str(error).partition(":")[0]] += 1
             if len(problems) < MAX_PROBLEMS:
-                problems.append(SkippedRow(name, row.line, why))
+                problems.append(SkippedRow(name, row.line, str(error)))
             continue
         kept += 1
-        false_positives += any(one.scope == "fp" for one in found)
-        for one in found:
-            prints.setdefault((one.where, one.how, one.pattern, one.scope), one)
+        false_positives += any(fingerprint.scope == "fp" for fingerprint in found)
+        for fingerprint in found:
+            key = (fingerprint.where, fingerprint.how, fingerprint.pattern, fingerprint.scope)
+            prints.setdefault(key, fingerprint)
     if not kept:
         raise FingerprintError(f"{name}: none of {rows} rows could be read; is it {format_.NAME}?")
     return ListCounts(
@@ -202,19 +202,10 @@ def _take(
     )
 
 
-def _checked(row: FingerprintRow) -> tuple[Iterable[Fingerprint], str | None]:
-    if row.problem is not None:
-        return (), row.problem
-    try:
-        return tuple(checked(one) for one in row.prints), None
-    except BadPattern as error:
-        return (), str(error)
-
-
 def _format(name: str, text: str) -> FingerprintFormat:
     head = text[:4_096]
-    fitting = [one for one in formats() if one.recognises(head)]
+    fitting = [format_ for format_ in formats() if format_.recognises(head)]
     if len(fitting) != 1:
-        known = ", ".join(one.NAME for one in formats())
+        known = ", ".join(format_.NAME for format_ in formats())
         raise FingerprintError(f"{name}: no list of fingerprints that is known here ({known})")
     return fitting[0]

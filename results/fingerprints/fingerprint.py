@@ -1,8 +1,7 @@
-"""Fingerprints that others publish, in one form whatever list they come from, and how much each one proves.
+"""Published fingerprints in one form, and how much each one proves.
 
-A list's scope says what a print is of: `nat` a country's block page, `isp` a provider's, `prod` a filtering product's,
-`inst` a school's or an office's, `vbw` vague words, `fp` what is taken for a block page and is none (Citizen Lab's
-scopes, which OONI's lists use).
+Scopes (Citizen Lab's, used by OONI's lists): `nat` a country's block page, `isp` a provider's, `prod` a filtering
+product's, `inst` a school's or an office's, `vbw` vague words, `fp` a false positive.
 """
 
 from __future__ import annotations
@@ -106,8 +105,8 @@ def dns_value(text: str) -> str:
 
 def forms(pattern: str) -> tuple[bytes, ...]:
     """The bytes that a page may hold the text as. OONI's lists write bodies that are not UTF-8 in base64."""
-    ways = ["utf-8"] if pattern.isascii() else ENCODINGS
-    found = [encoded for way in ways if (encoded := _encoded(pattern, way))]
+    encodings = ["utf-8"] if pattern.isascii() else ENCODINGS
+    found = [encoded for encoding in encodings if (encoded := _encoded(pattern, encoding))]
     if BASE64.fullmatch(pattern):
         whole = pattern[: len(pattern) // 4 * 4]
         try:

@@ -1,12 +1,13 @@
-"""Our own fingerprints with an operator's collection beside them: what an answer or an address is known to be.
+"""The built-in fingerprints and an operator's collection, matched against answers and addresses.
 
-A print is proof only where its list says that it is a country's or a provider's block page and expects it in the
-country that the answer was seen in. A link in a page proves nothing either, unless the page is short and only leads
-there. The rest are hints. Prints are void where the answer is also known to be taken for a block page wrongly.
+A print is proof only where its list says that it is a country's or a provider's block page, expected in the country of
+the vantage point; a link only in a short page that leads nowhere else. The rest are hints. A known false positive voids
+them all.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -42,59 +43,55 @@ class Library:
 
     def match(self, http: Http, country: str | None) -> tuple[Match, ...]:
         """Every fingerprint that an answer seen in `country` bears; the work is bounded whatever the answer holds."""
-        found = tuple(_seen_in(country, one) for one in match(http))
+        found = tuple(_in_country(country, known) for known in match(http))
         if not self.prints:
             return found
-        borne = tuple(islice(self._borne(http), MAX_MATCHES))
-        void = tuple(_false_positive(one) for one in borne if one.scope == "fp")
-        outside = tuple(_matched(one, http, country) for one in borne if one.scope != "fp")
-        if not void:
-            return found + outside
-        # A redirect says by itself where it leads, whatever stands in its body.
-        firm = any(one.where == "header.location" for one in borne if one.scope == "fp")
-        kept = (one for one in found + outside if not one.is_page or (one.kind == "block_host" and not firm))
-        return (*kept, *void)
+        matching = tuple(islice(self._matching(http), MAX_MATCHES))
+        false_positives = [fingerprint for fingerprint in matching if fingerprint.scope == "fp"]
+        found += tuple(_match(fingerprint, http, country) for fingerprint in matching if fingerprint.scope != "fp")
+        if not false_positives:
+            return found
+        # A redirect to a block host stays proof whatever its body says.
+        void_hosts = any(fingerprint.where == "header.location" for fingerprint in false_positives)
+        kept = (known for known in found if not known.is_page or (known.kind == "block_host" and not void_hosts))
+        return (*kept, *map(_false_positive, false_positives))
 
     def stub(self, value: str, country: str | None) -> str | None:
         """The name of what serves block pages at this address, or under this alias, in place of names; else None."""
         known = self._answers.get(value.rstrip(".").lower(), ())
-        if any(one.scope == "fp" for one in known):
+        if any(fingerprint.scope == "fp" for fingerprint in known):
             return None
         if value in builtin_set().stubs:
             return builtin_set().stubs[value].name
-        return next((one.name for one in known if one.proves(country)), None)
+        return next((fingerprint.name for fingerprint in known if fingerprint.proves(country)), None)
 
-    def _borne(self, http: Http) -> Iterator[Fingerprint]:
+    def _matching(self, http: Http) -> Iterator[Fingerprint]:
         body = (http.body or b"")[:SEARCHED_BYTES]
         for name, value in _headers(http):
-            for one in self._headers.get(name, ()):
-                if one.in_value(value):
-                    yield one.print
+            yield from (prepared.print for prepared in self._headers.get(name, ()) if prepared.in_value(value))
         words = PageWords.of(body)
-        for one in self._bodies:
-            if one.in_body(body, words):
-                yield one.print
+        yield from (prepared.print for prepared in self._bodies if prepared.in_body(body, words))
 
     @cached_property
     def _bodies(self) -> tuple[PreparedFingerprint, ...]:
-        bodies = (one for one in self.prints if one.where == "body")
-        return tuple(prepare(one) for one in sorted(bodies, key=lambda one: one.scope != "fp"))
+        bodies = (fingerprint for fingerprint in self.prints if fingerprint.where == "body")
+        return tuple(map(prepare, sorted(bodies, key=lambda fingerprint: fingerprint.scope != "fp")))
 
     @cached_property
     def _headers(self) -> dict[str, list[PreparedFingerprint]]:
-        found: dict[str, list[PreparedFingerprint]] = {}
-        for one in self.prints:
-            if one.where.startswith("header."):
-                found.setdefault(one.where.removeprefix("header."), []).append(prepare(one))
-        return found
+        by_name: defaultdict[str, list[PreparedFingerprint]] = defaultdict(list)
+        for fingerprint in self.prints:
+            if fingerprint.where.startswith("header."):
+                by_name[fingerprint.where.removeprefix("header.")].append(prepare(fingerprint))
+        return by_name
 
     @cached_property
     def _answers(self) -> dict[str, list[Fingerprint]]:
-        found: dict[str, list[Fingerprint]] = {}
-        for one in self.prints:
-            if one.where == "dns":
-                found.setdefault(one.pattern, []).append(one)
-        return found
+        by_value: defaultdict[str, list[Fingerprint]] = defaultdict(list)
+        for fingerprint in self.prints:
+            if fingerprint.where == "dns":
+                by_value[fingerprint.pattern].append(fingerprint)
+        return by_value
 
 
 @lru_cache(maxsize=1)
@@ -112,40 +109,36 @@ def _headers(http: Http) -> Iterator[tuple[str, bytes]]:
         yield name, value[:SEARCHED_HEADER_BYTES].encode("utf-8", "replace")
 
 
-def _expects(countries: tuple[str, ...], country: str | None) -> bool:
-    """Whether one of our own set is expected in a country; one that is not known is taken for any."""
-    return country is None or not countries or country in countries
+def _in_country(country: str | None, known: Match) -> Match:
+    """The match as it counts in a country (None: unknown): a block page outside its own countries proves nothing."""
+    if not known.is_page or country is None or not known.countries or country in known.countries:
+        return known
+    tells = f"{known.tells}, which is known in {', '.join(known.countries)}"
+    return msgspec.structs.replace(known, proof=False, tells=tells)
 
 
-def _seen_in(country: str | None, one: Match) -> Match:
-    """The match as it counts in a country: a block page that is shown outside its own proves nothing by itself."""
-    if not one.is_page or _expects(one.countries, country):
-        return one
-    tells = f"{one.tells}, which is known in {', '.join(one.countries)}"
-    return msgspec.structs.replace(one, proof=False, tells=tells)
+def _match(given: Fingerprint, http: Http, country: str | None) -> Match:
+    proof = given.proves(country) and _is_whole_page(given, http)
+    header = given.where.removeprefix("header.")
+    seen = "its body bears a print" if given.where == "body" else f"its {header} header is"
+    tells = f"{seen} of {SCOPE_DESCRIPTIONS[given.scope]}"
+    if not proof and given.scope in ("nat", "isp") and given.countries and country not in given.countries:
+        tells += f" elsewhere ({', '.join(given.countries[:5])})"
+    kind: Kind = "block_host" if given.where == "header.location" else "blockpage"
+    return Match(name=given.name, kind=kind, scope=given.scope, tells=tells, proof=proof)
 
 
-def _matched(one: Fingerprint, http: Http, country: str | None) -> Match:
-    proof = one.proves(country) and _is_the_whole_page(one, http)
-    seen = "its body bears a print" if one.where == "body" else f"its {one.where.removeprefix('header.')} header is"
-    tells = f"{seen} of {SCOPE_DESCRIPTIONS[one.scope]}"
-    if not proof and one.scope in ("nat", "isp") and one.countries and country not in one.countries:
-        tells += f" elsewhere ({', '.join(one.countries[:5])})"
-    kind: Kind = "block_host" if one.where == "header.location" else "blockpage"
-    return Match(name=one.name, kind=kind, scope=one.scope, tells=tells, proof=proof)
-
-
-def _is_the_whole_page(one: Fingerprint, http: Http) -> bool:
+def _is_whole_page(given: Fingerprint, http: Http) -> bool:
     """Whether the page can be a block page: none is large, and one that is known by a link only leads there."""
-    if one.where != "body":
+    if given.where != "body":
         return True
     length = http.length if http.length is not None else len(http.body or b"")
-    if not one.is_link:
+    if not given.is_link:
         return length <= SEARCHED_BYTES
     forwards = any(mark in (http.body or b"").lower() for mark in FORWARDS)
     return length <= MAX_FRAME_BYTES and forwards
 
 
-def _false_positive(one: Fingerprint) -> Match:
+def _false_positive(given: Fingerprint) -> Match:
     tells = "it bears what is known to be taken for a block page and is none"
-    return Match(name=one.name, kind="false_positive", scope=one.scope, tells=tells)
+    return Match(name=given.name, kind="false_positive", scope=given.scope, tells=tells)

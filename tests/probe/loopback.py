@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from probe.failure import UNKNOWN
 from probe.model import FollowUp, Measurement, Observation, Vantage
 from probe.net.limits import AddressLimits
 from probe.net.network import RealNetwork
@@ -72,6 +73,11 @@ def server(here: Listeners, handler: Handler) -> Address:
 def course(measured: Measurement, *roles: str) -> list[tuple[str, str | None]]:
     """Step and failure of each observation, of the ordinary course or of the roles given."""
     return [(o.step, o.failure) for o in measured.observations if o.role in (roles or ("main",))]
+
+
+def is_unknown(failure: str | None) -> bool:
+    """Whether a failure says nothing about the target."""
+    return failure is not None and failure.startswith(UNKNOWN)
 
 
 def only(measured: Measurement, step: str) -> Observation:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from probe.failure import is_own_trouble
 from probe.measure import measure, measure_control
 from probe.model import Attempt, Lookup, Measurement
 from probe.net.path import BadPath, Path, proxy_of
@@ -16,7 +15,7 @@ from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
 from schedules.demo.network import Site
 from tests.lab.network import LabNetwork
-from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, only, server, session_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, is_unknown, only, server, session_in
 
 
 def http_proxy(net: LabNetwork, status: int | None = None) -> Address:
@@ -90,7 +89,7 @@ async def test_a_target_that_is_dead_for_the_control_too_is_refused_by_number(ne
     control = await controlled(net, net.add_site("dead.x.test", dead=True), proxies(net)["socks5"])
     tcp = only(control, "tcp")
     assert (tcp.failure, tcp.error_code) == ("connection_refused", 5)
-    assert not is_own_trouble(tcp.failure)
+    assert not is_unknown(tcp.failure)
 
 
 async def test_a_name_that_the_far_end_does_not_know_is_unreachable(net: LabNetwork) -> None:
@@ -122,7 +121,7 @@ async def test_a_reply_about_the_target_is_its_failure(net: LabNetwork, reply: i
 @pytest.mark.parametrize("reply", [1, 2, 7, 8, 99])
 async def test_a_reply_about_the_proxy_is_no_failure_of_the_target(net: LabNetwork, reply: int) -> None:
     proxy = socks_replying(net.listeners, bytes((5, reply, 0, 1)) + bytes(6))
-    assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
+    assert is_unknown(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +135,7 @@ async def test_a_gateway_error_is_the_targets_failure(net: LabNetwork, status: i
 @pytest.mark.parametrize("status", [400, 403, 405, 407, 500])
 async def test_a_proxy_that_will_not_connect_says_nothing_of_the_target(net: LabNetwork, status: int) -> None:
     proxy = "http://{}:{}".format(*http_proxy(net, status))
-    assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
+    assert is_unknown(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
 async def closes(stream: ServerStream) -> None:
@@ -173,7 +172,7 @@ async def test_a_proxy_that_is_none_is_never_the_targets_failure(
     net: LabNetwork, kind: str, handler: Callable[[ServerStream], Awaitable[None]]
 ) -> None:
     proxy = "{}://{}:{}".format(kind, *server(net.listeners, handler))
-    assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
+    assert is_unknown(only(await controlled(net, "tcp://127.0.0.9:9", proxy), "tcp").failure)
 
 
 @pytest.mark.parametrize("handler", [greets_then_resets, wants_a_password, forever])
@@ -182,21 +181,21 @@ async def test_a_socks_proxy_that_breaks_off_is_never_the_targets_failure(
 ) -> None:
     proxy = "socks5://{}:{}".format(*server(net.listeners, handler))
     tcp = only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp")
-    assert is_own_trouble(tcp.failure)
+    assert is_unknown(tcp.failure)
 
 
 async def test_a_proxy_that_is_down_is_never_the_targets_failure(net: LabNetwork) -> None:
     closed = net.listeners.hold(tcp_socket(LOOPBACK, listening=False)).getsockname()
     for kind in ("socks5", "http"):
         tcp = only(await controlled(net, "tcp://127.0.0.9:9", f"{kind}://{closed[0]}:{closed[1]}"), "tcp")
-        assert is_own_trouble(tcp.failure)
+        assert is_unknown(tcp.failure)
         assert (tcp.error or "").startswith("ProxyUnusable: path control: the proxy cannot be reached")
 
 
 async def test_a_proxy_that_never_accepts_is_never_the_targets_failure(net: LabNetwork) -> None:
     silent = net.add_site("silent.x.test", connect="unanswered")
     proxy = f"socks5://{silent.address}:{silent.port}"
-    assert is_own_trouble(only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp").failure)
+    assert is_unknown(only(await controlled(net, "tcp://127.0.0.9:9", proxy, timeout_s=QUICK_S), "tcp").failure)
 
 
 async def test_a_proxy_that_greets_and_then_waits_for_the_target_is_a_timeout_of_the_target(
@@ -227,7 +226,7 @@ async def test_what_a_proxied_path_cannot_carry_is_no_anomaly(net: LabNetwork) -
 
     path = Path("control", proxy=proxies(net)["socks5"])
     measured = await measure(parse("tcp://nowhere.x.test:9"), session_in(net, path=path, follow_up=wanted))
-    assert [is_own_trouble(o.failure) for o in measured.observations if o.step == "dns"] == [True]
+    assert [is_unknown(o.failure) for o in measured.observations if o.step == "dns"] == [True]
 
 
 @pytest.mark.parametrize(

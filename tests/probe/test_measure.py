@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from probe.failure import is_own_trouble
 from probe.measure import MAX_PASSES, measure
 from probe.model import Attempt, Lookup, Measurement
 from probe.net import address_policy
@@ -19,7 +18,7 @@ from schedules.demo.listener import ServerStream, can_bind
 from schedules.demo.network import Site
 from tests.lab import site_answers
 from tests.lab.network import LabNetwork
-from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, only, session, session_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, is_unknown, only, session, session_in
 
 OTHER, THIRD = "127.77.8.1", "127.77.8.2"
 
@@ -282,4 +281,4 @@ async def test_a_path_bound_to_an_interface_that_is_not_there_is_no_anomaly() ->
 
     wanted = session(path=Path("vpn", bind="wg-gone0"))
     measured = await measure(parse("tcp://127.0.0.1:9", allow_private=True), wanted)
-    assert is_own_trouble(only(measured, "tcp").failure)
+    assert is_unknown(only(measured, "tcp").failure)
