@@ -1,7 +1,7 @@
-"""The observations table's columns, derived from the records: a new step adds no edit here.
+"""The observations table's columns, derived from the records.
 
-An envelope field is a column of its name, a detail's field one prefixed with its step: `tls_alpn`. Numbers and text
-are stored as they are, nested values as JSON; certificates and bodies stand in tables of their own.
+Columns have the names of envelope fields; those of detail fields have the step as prefix: `tls_alpn`. Nested values are
+JSON; certificates and bodies are in tables of their own.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ class ObservationColumn(msgspec.Struct, frozen=True):
 
 
 class BlobWriter(msgspec.Struct, frozen=True):
-    """How bytes go to tables of their own: each gives the key to store in their place, None for the record's own."""
+    """Stores bytes in their own tables; returns the key to store instead, None to keep the record's hash."""
 
     certificate: Callable[[bytes], int]
     body: Callable[[bytes], str | None]
 
 
 class BlobReader(msgspec.Struct, frozen=True):
-    """The way back. A body may not have been kept."""
+    """The inverse of BlobWriter. A body may not have been kept."""
 
     certificate: Callable[[int], bytes]
     body: Callable[[str], bytes | None]
@@ -71,10 +71,15 @@ def all_columns() -> dict[str, str]:
 
 
 @cache
+def columns_of_kind(kind: Kind) -> tuple[str, ...]:
+    """The columns of details stored as `kind`."""
+    details = (column for step in detail_types() for column in detail_columns(step))
+    return tuple(column.name for column in details if column.kind == kind)
+
+
 def chain_columns() -> tuple[str, ...]:
     """The columns that hold certificates."""
-    details = (column for step in detail_types() for column in detail_columns(step))
-    return tuple(column.name for column in details if column.kind == "certificates")
+    return columns_of_kind("certificates")
 
 
 @cache
@@ -86,21 +91,19 @@ def step_columns(step: str) -> tuple[str, ...]:
 def to_values(observation: Observation, keep: BlobWriter) -> dict[str, Any]:
     """Column -> value for one observation, in the order of its `step_columns`."""
     plan = _plan(observation.step)
-    found = [*plan.envelope(observation), *plan.detail(observation.detail)]
+    stored = [*plan.envelope(observation), *plan.detail(observation.detail)]
     for at, kind in plan.converted:
-        value = found[at]
-        found[at] = None if value is None or value == () else _store(value, kind, keep)
-    values = dict(zip(plan.names, found, strict=True))
+        value = stored[at]
+        stored[at] = None if value is None or value == () else _store(value, kind, keep)
+    values = dict(zip(plan.names, stored, strict=True))
     for name, first, last in plan.twice:
-        values[name] = found[first] if found[last] is None else found[last]
+        values[name] = stored[first] if stored[last] is None else stored[last]
     return values
 
 
 class _Plan(msgspec.Struct, frozen=True):
-    """How a step's records become a row: made once, since every observation takes this way.
-
-    `twice` are the columns that two fields fill, a body and its hash, and where the two stand; the later one counts.
-    """
+    """How a step's records become a row. `twice` are the columns that two fields fill, a body and its hash, with the
+    places of both; the later one counts."""
 
     names: tuple[str, ...]
     envelope: Callable[[Observation], tuple[Any, ...]]
@@ -138,25 +141,24 @@ def from_values(values: Mapping[str, Any], find: BlobReader) -> Observation:
 
 
 def _fields(values: Mapping[str, Any], columns: tuple[ObservationColumn, ...], find: BlobReader) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for column in columns:
         value = values[column.name]
-        if value is None:
-            # An empty list was stored as NULL, and its default brings it back.
-            if not _is_optional(column.type):
-                continue
-            found[column.field] = None
-        elif column.kind == "bool":
-            found[column.field] = bool(value)
-        elif column.kind == "json":
-            found[column.field] = msgspec.json.decode(value, type=column.type)
-        elif column.kind == "certificates":
-            found[column.field] = tuple(map(find.certificate, msgspec.json.decode(value, type=list[int])))
-        elif column.kind == "body":
-            found[column.field] = find.body(value)
-        else:
-            found[column.field] = value
-    return found
+        if value is not None:
+            fields[column.field] = _load(value, column, find)
+        elif NoneType in _parts(column.type):  # else it was an empty list, which is the default
+            fields[column.field] = None
+    return fields
+
+
+def _load(value: Any, column: ObservationColumn, find: BlobReader) -> Any:
+    if column.kind == "bool":
+        return bool(value)
+    if column.kind == "json":
+        return msgspec.json.decode(value, type=column.type)
+    if column.kind == "certificates":
+        return tuple(map(find.certificate, msgspec.json.decode(value, type=list[int])))
+    return find.body(value) if column.kind == "body" else value
 
 
 def _store(value: Any, kind: Kind, keep: BlobWriter) -> Any:
@@ -174,13 +176,14 @@ def _columns(record: type[msgspec.Struct], prefix: str) -> Iterator[ObservationC
         if field not in record.__struct_fields__:
             continue
         stored, sql = _stored_as(kind)
-        beside = f"{field}_sha256"
-        name = beside if stored == "body" and beside in record.__struct_fields__ else field
+        hash_field = f"{field}_sha256"
+        name = hash_field if stored == "body" and hash_field in record.__struct_fields__ else field
         yield ObservationColumn(prefix + name, field, stored, sql, kind)
 
 
 def _stored_as(kind: Any) -> tuple[Kind, str]:
-    plain = {_base(part) for part in _parts(kind)} - {NoneType}
+    # The type of a Literal is that of its first value.
+    plain = {type(get_args(part)[0]) if get_origin(part) is Literal else part for part in _parts(kind)} - {NoneType}
     if plain == {bytes}:
         return "body", "TEXT"
     if any(get_origin(part) is tuple and get_args(part)[0] is bytes for part in _parts(kind)):
@@ -192,11 +195,3 @@ def _stored_as(kind: Any) -> tuple[Kind, str]:
 
 def _parts(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-def _base(kind: Any) -> Any:
-    return type(get_args(kind)[0]) if get_origin(kind) is Literal else kind
-
-
-def _is_optional(kind: Any) -> bool:
-    return NoneType in _parts(kind)

@@ -1,4 +1,4 @@
-"""Opening the database's file: made anew, or brought up to date with a copy of it beside; and its errors in words."""
+"""Opens the database file: creates or migrates it, with a backup; explains SQLite's errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUSY_TIMEOUT_S = 60
 WAL_AGAIN_S = 0.01
 FULL_BYTES = 65536
 SPARE_BYTES = 16 * 1024 * 1024
-"""What must be free on the disk beside the copy, before a database is brought up to date."""
+"""What must be free on the disk besides the copy, before a migration."""
 BACKUP, UNFINISHED = ".backup", ".part"
 BACKUP_KEPT_DAYS = 30
 
@@ -61,7 +61,7 @@ def connect(path: Path) -> Database:
 
 
 def _into_wal(connection: sqlite3.Connection) -> None:
-    """Asked again while another opens the same new database: SQLite itself waits for no lock on the way into WAL."""
+    """Switch to WAL; retried, since SQLite does not wait here while another process opens the same new database."""
     until = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
@@ -74,12 +74,12 @@ def _into_wal(connection: sqlite3.Connection) -> None:
 
 
 def backups(path: Path) -> list[Path]:
-    """The copies beside a database of how it was before it was brought up to date, oldest first."""
+    """The copies made before migrations, oldest first."""
     return sorted(path.parent.glob(f"{path.name}.m*{BACKUP}"), key=lambda copy: copy.stat().st_mtime)
 
 
 def drop_old_backups(path: Path, now: float) -> list[Path]:
-    """Delete the copies that are older than BACKUP_KEPT_DAYS at `now` (Unix time); those that were deleted."""
+    """Delete the copies older than BACKUP_KEPT_DAYS at `now` (Unix time); returns them."""
     old = [copy for copy in backups(path) if now - copy.stat().st_mtime > BACKUP_KEPT_DAYS * 86400]
     for copy in old:
         copy.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ def _applied(db: Database) -> list[str]:
 
 
 def _bring_up_to_date(db: Database, path: Path) -> None:
-    """All steps in one transaction: the database is as it was, or as it should be, whatever happens in between."""
+    """All migrations in one transaction. StoreError says that the database is unchanged."""
     from results.db.migrations import add_columns, migrations
 
     db.conn.execute("BEGIN IMMEDIATE")
@@ -115,10 +115,7 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """One process at a time brings a database up to date; the next finds it done.
-
-    The folder is locked: not the database's file, for SQLite's own locks would go when that is closed here.
-    """
+    """One process at a time migrates. The folder is locked, since closing the file would drop SQLite's own locks."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
@@ -128,7 +125,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
-    """A copy beside the database, as it was before it is changed; under its own name only when it is whole."""
+    """Copy the database before it is changed; the copy gets its final name when it is whole."""
     pages, size = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
     whole = path.with_name(f"{path.name}.{version}{BACKUP}")
     unfinished = whole.with_name(f"{whole.name}{UNFINISHED}")
@@ -144,7 +141,8 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
         with closing(sqlite3.connect(unfinished)) as copy:
             connection.backup(copy)
         shutil.copymode(path, unfinished)
-        _onto_the_disk(unfinished)
+        with unfinished.open("rb") as written:
+            os.fsync(written.fileno())
         unfinished.replace(whole)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -157,11 +155,6 @@ def _for_its_owner_alone(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError:
         return  # it is there already, or cannot be made, and SQLite says why
-
-
-def _onto_the_disk(file: Path) -> None:
-    with file.open("rb") as written:
-        os.fsync(written.fileno())
 
 
 @contextmanager

@@ -1,7 +1,4 @@
-"""A finished measurement as plain JSON values and back, complete: what goes from one of our databases to another.
-
-What comes back is held to the records' own types, and to what the database and the rules take for granted.
-"""
+"""A finished measurement as plain JSON values and back; values read are checked for what database and rules assume."""
 
 from __future__ import annotations
 
@@ -26,14 +23,14 @@ from results.registers.expectation import Expectation
 VERSION = 1
 ID = re.compile(r"[0-9A-Za-z._:+-]{4,255}")
 COUNTRY = re.compile(r"[A-Z]{2}")
-MOST_STEPS = 5000
-LONGEST_ADDRESS = 100
-MOST_CONTROLS = 16
-MOST_HOPS = 64
-LARGEST = 2**63
+MAX_STEPS = 5000
+MAX_ADDRESS_CHARACTERS = 100
+MAX_CONTROLS = 16
+MAX_HOPS = 64
+MAX_INTEGER = 2**63
 DIGITS = bytes(ord("0") if byte in b"0123456789" else ord(" ") for byte in range(256))
 LONG_NUMBER = b"0" * 19
-"""What every number of more than 64 bits is to DIGITS, and now and then a hash."""
+"""What DIGITS makes of every number of more than 64 bits, and of some hashes."""
 
 
 class Plain(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,15 +64,13 @@ def to_plain(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[st
 
 
 def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement, RoundRecord | None]:
-    """What `to_plain` was given. BadRecord says what is wrong with it.
-
-    `text` is the JSON that it was read from, where there is such: most say at a glance that no number is too large.
-    """
+    """The inverse of `to_plain`; raises BadRecord. `text`, the JSON that `value` was read from, saves most searches for
+    too large numbers."""
     if text is None or LONG_NUMBER in text.translate(DIGITS):
         _check_numbers(value)
     try:
         plain = msgspec.convert(value, Plain)
-        measurement, *controls = (_typed(one) for one in (plain.measurement, *plain.controls))
+        measurement, *controls = map(_typed, (plain.measurement, *plain.controls))
     except msgspec.ValidationError as error:
         raise BadRecord(printable(str(error))) from error
     if plain.version != VERSION:
@@ -93,14 +88,8 @@ def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement
     return finished, plain.round
 
 
-def measurement_to_plain(measurement: Measurement) -> dict[str, Any]:
-    """One measurement by itself."""
-    plain: dict[str, Any] = msgspec.to_builtins(measurement)
-    return plain
-
-
 def measurement_from_plain(value: Any) -> Measurement:
-    """What `measurement_to_plain` was given. BadRecord says what is wrong with it."""
+    """A measurement from its plain JSON value. Raises BadRecord."""
     _check_numbers(value)
     try:
         measurement = _typed(msgspec.convert(value, Measurement))
@@ -108,7 +97,7 @@ def measurement_from_plain(value: Any) -> Measurement:
         raise BadRecord(printable(str(error))) from error
     if not ID.fullmatch(measurement.id):
         raise BadRecord("an id that is none")
-    _check_place(measurement)
+    _check_target_and_vantage(measurement)
     _check_time(measurement.started_at)
     for observation in measurement.observations:
         _check_step(observation)
@@ -116,16 +105,15 @@ def measurement_from_plain(value: Any) -> Measurement:
 
 
 def prepare() -> None:
-    """Have msgspec look at every record's type, before there are threads: where two of them are the first to use one at
-    the same moment, msgspec 0.22 crashes the process."""
+    """Call before threads start: msgspec 0.22 crashes where two of them are the first to use a type at once."""
     for kind in (Plain, *detail_types().values()):
         msgspec.json.Decoder(kind)
 
 
 def _typed(measurement: Measurement) -> Measurement:
     """The measurement with each step's detail as the record of that step."""
-    if len(measurement.observations) > MOST_STEPS:
-        raise BadRecord(f"more than {MOST_STEPS} steps")
+    if len(measurement.observations) > MAX_STEPS:
+        raise BadRecord(f"more than {MAX_STEPS} steps")
     observations = tuple(
         msgspec.structs.replace(o, detail=msgspec.convert(o.detail, _detail_type(o.step)))
         for o in measurement.observations
@@ -142,39 +130,40 @@ def _detail_type(step: str) -> type[msgspec.Struct]:
 
 def _check_numbers(value: Any) -> None:
     """The database's integers have 64 bits."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, int) and not -LARGEST <= one < LARGEST:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, int) and not -MAX_INTEGER <= item < MAX_INTEGER:
             raise BadRecord("a number of more than 64 bits")
-        if isinstance(one, dict):
-            waiting.extend(one.values())
-        elif isinstance(one, (list, tuple)):
-            waiting.extend(one)
+        if isinstance(item, dict):
+            pending.extend(item.values())
+        elif isinstance(item, (list, tuple)):
+            pending.extend(item)
 
 
 def _check(finished: JudgedMeasurement, round_: RoundRecord | None) -> None:
     if finished.measurement.control_of is not None:
         raise BadRecord("a control by itself; it belongs with the measurement that it was made for")
-    if len(finished.controls) > MOST_CONTROLS:
-        raise BadRecord(f"more than {MOST_CONTROLS} controls")
+    if len(finished.controls) > MAX_CONTROLS:
+        raise BadRecord(f"more than {MAX_CONTROLS} controls")
     recorded, name = finished.context.recorded, finished.measurement.id
     if any(control.control_of != name and control.id not in recorded for control in finished.controls):
         raise BadRecord("a control of another measurement")
-    everything = (finished.measurement, *finished.controls)
-    ids = [one.id for one in everything] + ([round_.id] if round_ else [])
-    if not all(ID.fullmatch(one) for one in ids) or len(set(ids)) < len(ids):
+    measurements = (finished.measurement, *finished.controls)
+    ids = [measurement.id for measurement in measurements] + ([round_.id] if round_ else [])
+    if not all(map(ID.fullmatch, ids)) or len(set(ids)) < len(ids):
         raise BadRecord("an id that is none, or twice the same")
-    for one in everything:
-        _check_place(one)
-    times = [one.started_at for one in everything] + [earlier.at for earlier in finished.context.earlier]
-    for time in times + ([round_.started_at] if round_ else []):
+    for measurement in measurements:
+        _check_target_and_vantage(measurement)
+    times = [measurement.started_at for measurement in measurements]
+    times += [earlier.at for earlier in finished.context.earlier] + ([round_.started_at] if round_ else [])
+    for time in times:
         _check_time(time)
-    for observation in (o for one in everything for o in one.observations):
+    for observation in (o for measurement in measurements for o in measurement.observations):
         _check_step(observation)
 
 
-def _check_place(measurement: Measurement) -> None:
+def _check_target_and_vantage(measurement: Measurement) -> None:
     target, vantage = measurement.target, measurement.vantage
     try:
         read = _parsed(target.text, target.service, target.required)
@@ -190,19 +179,19 @@ def _check_place(measurement: Measurement) -> None:
 
 @lru_cache(maxsize=2048)
 def _parsed(text: str, service: str | None, required: bool) -> Target:
-    """The same targets come again and again."""
+    """Cached, since the same targets come again and again."""
     return targets.parse(text, service=service, required=required, allow_private=True)
 
 
 @lru_cache(maxsize=4096)
 def _is_address(text: str) -> bool:
-    return len(text) < LONGEST_ADDRESS and literal(text) is not None
+    return len(text) < MAX_ADDRESS_CHARACTERS and literal(text) is not None
 
 
 def _check_step(observation: Observation) -> None:
     if observation.address is not None and not _is_address(observation.address):
         raise BadRecord(f"{printable(observation.address, 60)!r} is no address")
-    if not 0 <= observation.hop <= MOST_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
+    if not 0 <= observation.hop <= MAX_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
         raise BadRecord(f"a step {printable(observation.id, 60)!r} in hop {observation.hop}")
     body = getattr(observation.detail, "body", None)
     if body is not None and hashlib.sha256(body).hexdigest() != observation.detail.body_sha256:
@@ -254,14 +243,8 @@ def row(finished: JudgedMeasurement, *, repeated_by: str | None = None) -> dict[
 def _expectation_fields(expectation: Expectation | None) -> dict[str, Any] | None:
     if expectation is None:
         return None
-    return {
-        "register": expectation.register,
-        "listed": expectation.listed,
-        "since": expectation.since,
-        "since_source": expectation.since_source,
-        "listed_at": expectation.listed_at,
-        "as_of": expectation.as_of,
-        "basis": expectation.basis,
+    names = ("register", "listed", "since", "since_source", "listed_at", "as_of", "basis")
+    return {name: getattr(expectation, name) for name in names} | {
         "entries": [entry.id for entry in expectation.entries],
         "address_blocks": [entry.id for entry in expectation.address_blocks],
         "shares_address_with": list(expectation.shares_address_with),

@@ -121,7 +121,7 @@ def known(db: Database, key: str) -> bool:
 def waiting(db: Database, receiver: str) -> list[Notice]:
     """The notices not yet delivered to a recipient, oldest first."""
     rows = db.execute(WAITING, [receiver])
-    return [Notice(number=number, key=key, what=what, at=at, said=said) for number, key, what, at, said in rows]
+    return [Notice(number=number, key=key, what=what, at=at, said=text) for number, key, what, at, text in rows]
 
 
 def waiting_counts(db: Database) -> dict[str, int]:
@@ -138,8 +138,8 @@ def receivers(db: Database) -> list[Receiver]:
 
 
 def claim(store: Store, receiver: Receiver, not_before: str) -> bool:
-    """Before a try: count it as failed until it has succeeded, so that a crash costs no notice and two processes do
-    not tell the same. False where another process was first."""
+    """Count a try as failed before it begins, so that a crash loses no notice and two processes do not send the same;
+    False if another was first."""
     with store.writing():
         cursor = store.db.execute(
             "UPDATE receivers SET failures = failures + 1, not_before = ? "

@@ -14,7 +14,7 @@ from results.aggregate.counting import NOT_REPEATED
 from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import Context, NetworkState, Verdict
+from results.judge.verdict import Context, Verdict
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -22,22 +22,17 @@ if TYPE_CHECKING:
     from results.registers.expectation import Expectation
 
 MEASUREMENT = """
-SELECT m.id, m.started_at, m.runtime_s, (SELECT c.id FROM measurements c WHERE c.number = m.control_of),
+SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path, m.number,
-    (SELECT f.id FROM measurements f WHERE f.number = m.repeats)
+    w.name, w.country, w.asn, w.network_name, w.path"""
+WHOLE = f"""{MEASUREMENT}, m.number, (SELECT c.id FROM measurements c WHERE c.number = m.control_of)
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-"""
+"""  # noqa: S608 constants only
 VERDICT = (
     'v.outcome, v.method, v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version, v.expectation, '
     "v.agreement"
 )
-COLUMNS = f"""
-SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
-    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path, {VERDICT}, r.network,
-    (SELECT l.id FROM measurements l WHERE l.repeats = m.number)
-"""  # noqa: S608 constants only
+COLUMNS = f"{MEASUREMENT}, {VERDICT}, r.network, (SELECT l.id FROM measurements l WHERE l.repeats = m.number)\n"  # noqa: S608
 FROM = "JOIN vantages w ON w.id = m.vantage_id LEFT JOIN rounds r ON r.id = m.round_id WHERE m.control_of IS NULL"
 BY_TIME = f"FROM measurements m JOIN verdicts v ON v.measurement = m.number JOIN targets t ON t.id = m.target_id {FROM}"
 BY_VERDICT = (
@@ -58,26 +53,24 @@ FILTERS = {
     "until": "{at}.started_at < ?",
 }
 DECIDED = " AND v.agreement <> 'undecided'"
-"""What the index of agreements holds: where there is no register everything is undecided."""
+"""The condition of the index of agreements: without a register everything is undecided."""
 
 
 def measurement(db: Database, measurement_id: str) -> Measurement:
     """The measurement of exactly that id, which must be there."""
-    row = db.execute(MEASUREMENT + " WHERE m.id = ?", [measurement_id]).fetchone()
-    return _measurement(db, row)
+    return _measurement(db, db.execute(WHOLE + " WHERE m.id = ?", [measurement_id]).fetchone())
 
 
 def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
-    """What was measured as its control, in order."""
+    """The control measurements made for it, in order."""
     which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
-    rows = db.execute(MEASUREMENT + which, [measurement_id]).fetchall()
-    return tuple(_measurement(db, row) for row in rows)
+    return tuple(_measurement(db, row) for row in db.execute(WHOLE + which, [measurement_id]).fetchall())
 
 
 def _recorded(db: Database, ids: Iterable[str]) -> tuple[Measurement, ...]:
     """The measurements of other vantages that served as controls, as far as they are still there."""
-    found = (db.execute(MEASUREMENT + " WHERE m.id = ?", [one]).fetchone() for one in ids)
-    return tuple(_measurement(db, row) for row in found if row is not None)
+    rows = (db.execute(WHOLE + " WHERE m.id = ?", [measurement_id]).fetchone() for measurement_id in ids)
+    return tuple(_measurement(db, row) for row in rows if row is not None)
 
 
 def context_of(db: Database, measurement_id: str) -> Context:
@@ -109,12 +102,11 @@ def finished(db: Database, measurement_id: str) -> JudgedMeasurement:
 def round_of(db: Database, round_id: str | None) -> RoundRecord | None:
     """The stored round of that id."""
     query = "SELECT id, started_at, network, evidence, asn_source FROM rounds WHERE id = ?"
-    found = db.execute(query, [round_id]).fetchone()
-    if found is None:
+    row = db.execute(query, [round_id]).fetchone()
+    if row is None:
         return None
-    network: NetworkState = found[2]
-    evidence = msgspec.json.decode(found[3], type=tuple[str, ...])
-    return RoundRecord(id=found[0], started_at=found[1], network=network, evidence=evidence, asn_source=found[4])
+    evidence = msgspec.json.decode(row[3], type=tuple[str, ...])
+    return RoundRecord(id=row[0], started_at=row[1], network=row[2], evidence=evidence, asn_source=row[4])
 
 
 def rows(
@@ -128,11 +120,11 @@ def rows(
     """The documented line of each measurement, newest first unless `oldest_first`.
 
     Filters, all of which must hold: target, service, outcome, agreement, vantage, path, and since and until, UTC times.
-    `repeated` False leaves out what was measured again at once, since the later measurement tells.
+    `repeated` False omits measurements that were repeated immediately.
     """
     given = {name: value for name, value in filters.items() if value is not None}
-    if not _is_place(db, given):
-        return  # or every measurement would be looked at for one of a place that has none
+    if not _is_vantage(db, given):
+        return  # else all measurements would be searched in vain
     query = rows_query(given, repeated=repeated, oldest_first=oldest_first)
     values: list[str | int] = list(given.values())
     if limit is not None:
@@ -141,27 +133,20 @@ def rows(
         yield line_of(row)
 
 
-def _is_place(db: Database, given: Mapping[str, str]) -> bool:
-    """Whether any vantage has the name and the path that are asked for; true where neither is."""
+def _is_vantage(db: Database, given: Mapping[str, str]) -> bool:
+    """Whether any vantage has the given name and path; true if neither is given."""
     asked = {name: given[name] for name in ("vantage", "path") if name in given}
-    conditions = " AND ".join([FILTERS[name] for name in asked] or ["1"])
-    found = db.execute(f"SELECT 1 FROM vantages w WHERE {conditions} LIMIT 1", list(asked.values())).fetchone()  # noqa: S608
-    return not asked or found is not None
+    if not asked:
+        return True
+    conditions = " AND ".join(FILTERS[name] for name in asked)
+    query = f"SELECT 1 FROM vantages w WHERE {conditions} LIMIT 1"  # noqa: S608 our own conditions
+    return db.execute(query, list(asked.values())).fetchone() is not None
 
 
 def line_of(row: Sequence[Any]) -> dict[str, Any]:
     """The documented line from a row that begins with COLUMNS."""
-    measurement = Measurement(
-        id=row[0],
-        started_at=row[1],
-        runtime_s=row[2],
-        repeats=row[3],
-        target=_target(row[4:11]),
-        vantage=_vantage(row[11:16]),
-        observations=(),
-    )
     finished = JudgedMeasurement(
-        measurement=measurement,
+        measurement=_record(row),
         context=Context(network=row[26]),
         verdict=_verdict(row[16:24]),
         expectation=_expectation(row[24]),
@@ -171,8 +156,8 @@ def line_of(row: Sequence[Any]) -> dict[str, Any]:
 
 
 def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:
-    """The query for these filters, which begins where fewest rows have to be looked at: at the few targets that are
-    named, else at the verdicts of one kind, else at the newest."""
+    """The query for these filters. It starts from the named targets, else the verdicts of one kind, else the newest, so
+    that few rows are read."""
     at, begin = "m", BY_TIME
     decided = given.get("agreement", "undecided") != "undecided"
     if "target" in given or "service" in given:
@@ -192,30 +177,33 @@ def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
         f"SELECT {', '.join(names)} FROM observations WHERE measurement = ? ORDER BY place",  # noqa: S608 our own names
         [row[16]],
     ).fetchall()
-    find = BlobReader(partial(_certificate, db), partial(_body, db))
+    blobs = BlobReader(partial(_certificate, db), partial(_body, db))
+    observations = []
+    for values in stored:
+        named = dict(zip(names, values, strict=True))
+        if named["id"].startswith("."):
+            named["id"] = row[0] + named["id"]
+        observations.append(from_values(named, blobs))
+    return msgspec.structs.replace(_record(row), control_of=row[17], observations=tuple(observations))
+
+
+def _record(row: Sequence[Any]) -> Measurement:
+    """A measurement without observations from a row that begins with MEASUREMENT."""
     return Measurement(
         id=row[0],
         started_at=row[1],
         runtime_s=row[2],
-        control_of=row[3],
-        repeats=row[17],
-        target=_target(row[4:11]),
-        vantage=_vantage(row[11:16]),
-        observations=tuple(from_values(_whole_id(row[0], dict(zip(names, one, strict=True))), find) for one in stored),
+        repeats=row[3],
+        target=target_of(row[4:11]),
+        vantage=Vantage(**dict(zip(Vantage.__struct_fields__, row[11:16], strict=True))),
+        observations=(),
     )
 
 
-def _whole_id(measurement_id: str, values: dict[str, Any]) -> dict[str, Any]:
-    return values | {"id": measurement_id + values["id"]} if values["id"].startswith(".") else values
-
-
-def _target(row: Sequence[Any]) -> Target:
-    values = dict(zip(Target.__struct_fields__, row, strict=True))
-    return Target(**{**values, "required": bool(values["required"])})
-
-
-def _vantage(row: Sequence[Any]) -> Vantage:
-    return Vantage(**dict(zip(Vantage.__struct_fields__, row, strict=True)))
+def target_of(row: Sequence[Any]) -> Target:
+    """A target from the columns of its table, without the id."""
+    *fields, required = row
+    return Target(**dict(zip(Target.__struct_fields__, (*fields, bool(required)), strict=True)))
 
 
 def _verdict(row: Sequence[Any]) -> Verdict:

@@ -1,7 +1,6 @@
-"""Retention: measurements leave with age, or oldest first where the database has outgrown its limit; and a full disk.
+"""Retention: deletes old measurements, and the oldest beyond a size limit; checks for a full disk.
 
-Registers, consent and fingerprints are never touched. The space of what is deleted is used again, and given back to
-the disk where a good part of the file is empty and the disk has room for the copy that takes.
+Registers, consent and fingerprints are never touched.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from probe.timestamps import rfc3339
-from results.db.columns import detail_columns, detail_types
+from results.db.columns import columns_of_kind
 from results.db.store import Store, StoreError, explained
 
 if TYPE_CHECKING:
@@ -76,11 +75,8 @@ def used_bytes(db: Database) -> int:
 def prune(
     store: Store, *, keep_days: int, now: datetime, max_bytes: int | None = None, vantage: str | None = None
 ) -> PruneResult:
-    """Delete what is older than `keep_days`, then the oldest until no more than `max_bytes` are used.
-
-    Of every vantage, or of `vantage` alone; the limit never takes the last week. The caller holds the lock. It goes in
-    small transactions, so that a crash in between leaves a whole database.
-    """
+    """Delete what is older than `keep_days`, then the oldest until no more than `max_bytes` are used, of every vantage
+    or one, in small transactions. The limit never takes the last week. The caller holds the lock."""
     old, above = sum(_delete(store, cutoff(keep_days, now), vantage, BATCH)), 0
     if old:
         _drop_unused(store)
@@ -98,10 +94,7 @@ def prune(
 
 
 def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, vantage: str) -> PruneResult | None:
-    """What a round does on its way out, about once a day: prune this machine's own measurements, never imported ones.
-
-    None where there was nothing to do.
-    """
+    """Prune this machine's own measurements, never imported ones, about once a day; None if nothing was due."""
     overdue = store.db.execute(OLDEST, [cutoff(keep_days + 1, now), vantage, vantage, 1]).fetchone()
     if overdue is None and (max_bytes is None or used_bytes(store.db) <= max_bytes):
         return None
@@ -122,19 +115,16 @@ def _delete(store: Store, before: str, vantage: str | None, batch: int) -> Itera
 
 def _drop_unused(store: Store) -> None:
     """Certificates, bodies and rounds that no measurement needs any more."""
-    columns = [column for step in detail_types() for column in detail_columns(step)]
     certificates = " UNION ".join(
-        f"SELECT value FROM observations, json_each({column.name}) WHERE {column.name} IS NOT NULL"  # noqa: S608
-        for column in columns
-        if column.kind == "certificates"
+        f"SELECT value FROM observations, json_each({name}) WHERE {name} IS NOT NULL"  # noqa: S608 our own names
+        for name in columns_of_kind("certificates")
     )
     bodies = " UNION ".join(
-        f"SELECT {column.name} FROM observations WHERE {column.name} IS NOT NULL"  # noqa: S608 our records' field names
-        for column in columns
-        if column.kind == "body"
+        f"SELECT {name} FROM observations WHERE {name} IS NOT NULL"  # noqa: S608 our own names
+        for name in columns_of_kind("body")
     )
     db = store.db
-    # Which rounds are needed is asked here once; SQLite would ask all measurements again for each that goes.
+    # One query finds the unused rounds; SQLite would check all measurements for each deleted round.
     db.execute("PRAGMA foreign_keys = OFF")
     try:
         with store.writing():
@@ -149,7 +139,7 @@ def _drop_unused(store: Store) -> None:
 
 
 def _give_back(store: Store) -> None:
-    """Write the file anew without its empty pages, where that is worth it and the disk has room for it twice."""
+    """Rewrite the file without its empty pages, if that is worth it and the disk has room for it twice."""
     db = store.db
     pages, empty = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
     room = shutil.disk_usage(store.path.parent).free > 2 * used_bytes(db) + NEEDED_BYTES

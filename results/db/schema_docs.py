@@ -79,28 +79,21 @@ def tables() -> list[TableDoc]:
     with Database(memory=True) as db:
         migrations.apply(db)
         add_columns(db)
-        every = db.execute("SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid")
-        kinds = {name: kind for name, kind in every if not name.startswith(("_", "sqlite_"))}
-        found = [
-            TableDoc(
-                name=name,
-                is_view=kind == "view",
-                says=_description(name, ""),
-                columns=tuple(
-                    ColumnDoc(row[1], row[2], _description(name, row[1]))
-                    for row in db.execute(f"PRAGMA table_info({name})")
-                ),
-            )
-            for name, kind in kinds.items()
-        ]
+        query = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid"
+        found = []
+        for name, kind in db.execute(query).fetchall():
+            if not name.startswith(("_", "sqlite_")):
+                rows = db.execute(f"PRAGMA table_info({name})")
+                columns = tuple(ColumnDoc(row[1], row[2], _description(name, row[1])) for row in rows)
+                found.append(TableDoc(name, kind == "view", _description(name, ""), columns))
     order = {name: number for number, name in enumerate(VIEWS)}
     return sorted(found, key=lambda table: order.get(table.name, len(order)))
 
 
 def _description(table: str, column: str) -> str:
     for place in (table, *OF_A_VIEW.get(table, ())):
-        if column in (told := words().get(place, {})):
-            return told[column]
+        if column in (texts := words().get(place, {})):
+            return texts[column]
         if place in OF_A_VIEW and place != table:
             return _description(place, column)
     raise LookupError(f"results/db/columns.toml says nothing of {table}{'.' if column else ''}{column}")

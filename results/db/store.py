@@ -1,4 +1,4 @@
-"""The database: measurements and their observations, and what was concluded from them, in one SQLite file."""
+"""The database: measurements, observations and verdicts in one SQLite file."""
 
 from __future__ import annotations
 
@@ -73,28 +73,28 @@ class Store:
         self.close()
 
     def save_round(self, round_: RoundRecord, *, network_key: str | None = None, spent: Spent | None = None) -> None:
-        """Keep a round; `network_key` names the network that it is on, among those of this machine."""
+        """Store a round; `network_key` identifies its network among those of this machine."""
         with self.writing():
             write.save_round(self.db, round_, network_key)
             write.spend(self.db, spent)
 
     def save(self, records: Iterable[JudgedMeasurement], *, spent: Spent | None = None) -> None:
-        """Keep these, all or none. When this returns they are committed, and with them what they cost."""
-        try:
-            with self.writing():
-                write.save(self.db, self._ids, list(records))
-                write.spend(self.db, spent)
-        except BaseException:
-            self._ids.forget()
-            raise
+        """Store records and their traffic in one transaction."""
+        with self._saving(spent):
+            write.save(self.db, self._ids, list(records))
 
     def repeated(self, first: JudgedMeasurement, again: JudgedMeasurement, *, spent: Spent | None = None) -> None:
-        """Keep the repeat of a stored measurement, and what is now known and said of the first; both or neither."""
+        """Store the repeat of a stored measurement, and the first one's new context and verdict, in one transaction."""
+        with self._saving(spent):
+            write.save(self.db, self._ids, [again])
+            write.save_context(self.db, first)
+            write.save_verdicts(self.db, [first])
+
+    @contextmanager
+    def _saving(self, spent: Spent | None) -> Iterator[None]:
         try:
             with self.writing():
-                write.save(self.db, self._ids, [again])
-                write.save_context(self.db, first)
-                write.save_verdicts(self.db, [first])
+                yield
                 write.spend(self.db, spent)
         except BaseException:
             self._ids.forget()
@@ -113,11 +113,8 @@ class Store:
 
     def short(self, measurement_id: str) -> str:
         """The shortest beginning of an id that names no other measurement."""
-        for length in range(SHORTEST_PREFIX, len(measurement_id)):
-            prefix = measurement_id[:length]
-            if len(self._beginning(prefix)) < 2:
-                return prefix
-        return measurement_id
+        prefixes = (measurement_id[:length] for length in range(SHORTEST_PREFIX, len(measurement_id)))
+        return next((prefix for prefix in prefixes if len(self._beginning(prefix)) < 2), measurement_id)
 
     def _beginning(self, prefix: str) -> list[str]:
         """Ids that begin so, at most three; controls are found by what they control."""
@@ -130,12 +127,6 @@ class Store:
     def measurement(self, id_prefix: str) -> Measurement:
         return read.measurement(self.db, self.find(id_prefix))
 
-    def controls_of(self, measurement_id: str) -> tuple[Measurement, ...]:
-        return read.controls_of(self.db, measurement_id)
-
-    def context_of(self, measurement_id: str) -> Context:
-        return read.context_of(self.db, measurement_id)
-
     def finished(self, id_prefix: str) -> JudgedMeasurement:
         """A measurement with its controls, context and current verdict."""
         return read.finished(self.db, self.find(id_prefix))
@@ -147,7 +138,7 @@ class Store:
     def latest_outcome(
         self, target: Target, vantage: Vantage, before: str, *, network: str | None = None
     ) -> str | None:
-        """What was last said of `target` on this network by this path, before a UTC time."""
+        """The last outcome of `target` on this network and path, before a UTC time."""
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, None, 1]
         row = self.db.execute(HISTORY, values).fetchone()
         return row[1] if row else None
@@ -161,8 +152,7 @@ class Store:
         apart_from: str | None = None,
         network: str | None = None,
     ) -> tuple[Earlier, ...]:
-        """How `target` failed on this network by this path since it was last reachable, oldest first, before a UTC
-        time.
+        """How `target` failed on this network and path since it was last reachable, before a UTC time, oldest first.
 
         At most the REMEMBERED newest are returned, and the oldest of an unbroken run of the same method. A measurement
         that was repeated immediately is left out.
@@ -184,16 +174,15 @@ class Store:
         apart_from: str | None = None,
         network: str | None = None,
     ) -> tuple[Rate, ...]:
-        """The run of slow answers that the last measurement of `target` ended here, the newest of many; () for none."""
+        """The run of slow answers that ends with the last measurement of `target`, at most the REMEMBERED newest."""
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
         row = self.db.execute(RATES, values).fetchone()
         return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[JudgedMeasurement, JudgedMeasurement]]:
-        """Judge every measurement again from what is stored; yields those whose verdict or agreement changed.
+        """Judge every stored measurement again; yields those whose verdict or agreement changed, old and new.
 
-        The context is kept as the judge gives it back, for it may say by what the new verdict was made. What changed is
-        noted among the corrections.
+        The judge's context is stored, and changes are recorded as corrections.
         """
         judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
         ids = [row[0] for row in self.db.execute(judged)]
@@ -214,14 +203,14 @@ class Store:
 
     def judged_with_others(self, fingerprints: str | None) -> int:
         """How many verdicts were made with other published fingerprints than those of this digest."""
-        judged = "SELECT count(*) FROM measurements m JOIN verdicts v ON v.measurement = m.number"
-        others = f"{judged} WHERE json_extract(m.context, '$.fingerprints') IS NOT ?"
-        return int(self.db.execute(others, [fingerprints]).fetchone()[0])
+        query = """SELECT count(*) FROM measurements m JOIN verdicts v ON v.measurement = m.number
+            WHERE json_extract(m.context, '$.fingerprints') IS NOT ?"""
+        return int(self.db.execute(query, [fingerprints]).fetchone()[0])
 
     def consent(self) -> int | None:
-        """The version of the newest text that was consented to, None where none was."""
-        row = self.db.execute("SELECT max(text_version) FROM consents").fetchone()
-        return row[0] if row else None
+        """The newest version of the text that was consented to; None without consent."""
+        version: int | None = self.db.execute("SELECT max(text_version) FROM consents").fetchone()[0]
+        return version
 
     def forget_ids(self) -> None:
         """After rows were deleted: ids are looked up again."""
@@ -229,7 +218,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A transaction that takes its turn before it reads, so that another writer makes it wait and not fail."""
+        """A transaction that locks before it reads, so that another writer makes it wait, not fail."""
         with explained(self.path):
             self.db.conn.execute("BEGIN IMMEDIATE")
             try:
@@ -242,12 +231,6 @@ class Store:
     def record_consent(self, text_version: int, given_at: str) -> None:
         with self.writing():
             self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
-
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
-    from results.db.store import Store
 
 
 class Pause(msgspec.Struct, frozen=True):

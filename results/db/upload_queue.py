@@ -29,7 +29,7 @@ MAX_SAID = 300
 
 
 class UploadHub(msgspec.Struct, frozen=True, kw_only=True):
-    """A hub where this vantage is enrolled, and how sending to it goes. Its token is printed nowhere."""
+    """A hub where this vantage is enrolled, and the state of uploads to it. Its token is never printed."""
 
     url: str
     name: str
@@ -49,7 +49,7 @@ class UploadHub(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def enrol(store: Store, url: str, name: str, token: str, now: str) -> None:
-    """This vantage may send to `url` from now on: what is measured from here on is sent, and nothing from before."""
+    """Enrol this vantage at a hub: measurements from now on are uploaded, none from before."""
     with store.writing():
         store.db.execute(
             "INSERT INTO hubs (url, name, token, token_at, since, queued) "
@@ -61,7 +61,7 @@ def enrol(store: Store, url: str, name: str, token: str, now: str) -> None:
 
 
 def renew(store: Store, url: str, token: str, now: str) -> None:
-    """The hub has given another token in place of the one before."""
+    """Store a new token from the hub."""
     with store.writing():
         store.db.execute("UPDATE hubs SET token = ?, token_at = ? WHERE url = ?", [token, now, url])
 
@@ -86,8 +86,8 @@ def queue(store: Store, url: str, vantage: str) -> int:
     if hub is None:
         return 0
     with store.writing():
-        found = store.db.execute(NEW, [hub.queued, vantage]).fetchall()
-        numbers = [number for number, host in found if not _is_local(host)]
+        rows = store.db.execute(NEW, [hub.queued, vantage]).fetchall()
+        numbers = [number for number, host in rows if not _is_local(host)]
         store.db.conn.executemany("INSERT OR IGNORE INTO outbox (hub, measurement) VALUES (?, ?)", _of(url, numbers))
         store.db.execute(
             "UPDATE hubs SET queued = max(queued, (SELECT ifnull(max(number), 0) FROM measurements)) WHERE url = ?",
@@ -116,8 +116,7 @@ def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
 
 
 def claim(store: Store, hub: UploadHub, not_before: str) -> bool:
-    """Before a try: count it as failed until it has succeeded, so that two processes do not send the same at once.
-    False where another was first."""
+    """Count a try as failed before it begins, so that no two processes send the same; False if another is first."""
     with store.writing():
         cursor = store.db.execute(
             "UPDATE hubs SET failures = failures + 1, not_before = ? WHERE url = ? AND failures = ? "
@@ -128,7 +127,7 @@ def claim(store: Store, hub: UploadHub, not_before: str) -> bool:
 
 
 def answered(store: Store, url: str, taken: Iterable[int], refused: Mapping[int, str], now: str) -> None:
-    """The hub has these, and would not have those; both in one transaction."""
+    """Record what the hub took and what it refused, in one transaction."""
     with store.writing():
         db = store.db
         gone = db.conn.executemany("DELETE FROM outbox WHERE hub = ? AND measurement = ?", _of(url, taken)).rowcount
@@ -143,7 +142,7 @@ def answered(store: Store, url: str, taken: Iterable[int], refused: Mapping[int,
 
 
 def failed(store: Store, url: str, why: str, not_before: str | None = None) -> None:
-    """A try came to nothing; all that it was for stays."""
+    """Record why a try failed; its records stay queued."""
     with store.writing():
         store.db.execute(
             "UPDATE hubs SET said = ?, not_before = ifnull(?, not_before) WHERE url = ?",
@@ -170,7 +169,7 @@ def refusals(db: Database, url: str, most: int) -> list[tuple[str, str, str]]:
 
 
 def retry(store: Store, url: str) -> int:
-    """Let what was refused be sent again, as after an upgrade of either side; how many."""
+    """Queue refused records again; returns how many."""
     with store.writing():
         cursor = store.db.execute("UPDATE outbox SET refused = NULL WHERE hub = ? AND refused IS NOT NULL", [url])
         return int(cursor.rowcount)

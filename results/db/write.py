@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.model import Measurement, Observation, Target, Vantage
+from probe.model import Target, Vantage
 from results.db.columns import BlobWriter, step_columns, to_values
 from results.judge.failure_point import ending
 from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
@@ -51,7 +51,7 @@ class Ids:
 
 
 def save_round(db: Database, round_: RoundRecord, network_key: str | None = None) -> None:
-    """`network_key` tells this machine's networks apart, and stays in this database."""
+    """Store a round; `network_key` identifies its network and stays in this database."""
     db.execute(
         "INSERT INTO rounds (id, started_at, network, evidence, network_key, asn_source) VALUES (?, ?, ?, ?, ?, ?)",
         [round_.id, round_.started_at, round_.network, to_json(round_.evidence), network_key, round_.asn_source],
@@ -80,17 +80,22 @@ def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
         made = [control for control in record.controls if control.control_of == record.measurement.id]
         for measurement in (record.measurement, *made):
             control_of, context = (main, None) if number > main else (None, sparse(record.context))
-            row = _measurement_row(db, ids, measurement, record.round_id)
-            measurements.append((number, *row, control_of, context, _number(db, measurement.repeats)))
+            of = (ids.of(db, measurement.target), ids.of(db, measurement.vantage), record.round_id)
+            when = (measurement.started_at, measurement.runtime_s)
+            repeats = _number(db, measurement.repeats)
+            measurements.append((number, measurement.id, *of, *when, control_of, context, repeats))
             for place, observation in enumerate(measurement.observations):
-                observations[observation.step].append(
-                    [number, place, *_observation_row(measurement, observation, keep)]
-                )
+                values = to_values(observation, keep)
+                # The measurement's id, with which its own begins, need not be in every row.
+                values["id"] = observation.id.removeprefix(measurement.id)
+                observations[observation.step].append([number, place, *values.values()])
             number += 1
     connection = db.conn
     connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
     for step, rows in observations.items():
-        connection.executemany(_insert_observation(step), rows)
+        names = ("measurement", "place", *step_columns(step))
+        marks = ", ".join("?" * len(names))
+        connection.executemany(f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})", rows)  # noqa: S608 our own names
     connection.executemany(
         "INSERT OR IGNORE INTO bodies VALUES (?, ?)", ((key, zlib.compress(body)) for key, body in bodies.items())
     )
@@ -98,12 +103,12 @@ def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
 
 
 def save_context(db: Database, record: JudgedMeasurement) -> None:
-    """What is known of a stored measurement's circumstances by now, in place of what was."""
+    """Replace the context of a stored measurement."""
     db.execute("UPDATE measurements SET context = ? WHERE id = ?", [sparse(record.context), record.measurement.id])
 
 
 def save_verdicts(db: Database, records: Iterable[JudgedMeasurement]) -> None:
-    """The current verdict of each, in place of any before."""
+    """Store the current verdict of each, replacing any before."""
     db.conn.executemany(
         "INSERT OR REPLACE INTO verdicts SELECT number, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, started_at FROM measurements "
         "WHERE id = ?",
@@ -112,7 +117,7 @@ def save_verdicts(db: Database, records: Iterable[JudgedMeasurement]) -> None:
 
 
 def keeps_bodies(record: JudgedMeasurement) -> bool:
-    """Bodies are kept where something is odd, and where no TLS vouches for them, so that they can be judged again."""
+    """Bodies are kept where something is abnormal, and where they came without TLS, to be judged again."""
     return record.verdict.outcome not in ("reachable", "offline") or any(
         observation.step == "http" and observation.detail.url.startswith("http://") and not observation.detail.location
         for observation in record.measurement.observations
@@ -125,26 +130,11 @@ def to_json(value: Any) -> str:
 
 def sparse(context: Context) -> str:
     """The context as JSON, without what is as it is by default."""
-    plain = {
-        field: getattr(context, field)
-        for field in Context.__struct_fields__
-        if getattr(context, field) != getattr(_NO_CONTEXT, field)
-    }
-    return to_json(plain)
+    values, defaults = msgspec.structs.asdict(context), msgspec.structs.asdict(_NO_CONTEXT)
+    return to_json({name: value for name, value in values.items() if value != defaults[name]})
 
 
 _NO_CONTEXT = Context()
-
-
-def _measurement_row(db: Database, ids: Ids, measurement: Measurement, round_id: str | None) -> tuple[Any, ...]:
-    return (
-        measurement.id,
-        ids.of(db, measurement.target),
-        ids.of(db, measurement.vantage),
-        round_id,
-        measurement.started_at,
-        measurement.runtime_s,
-    )
 
 
 def _number(db: Database, measurement_id: str | None) -> int | None:
@@ -152,19 +142,6 @@ def _number(db: Database, measurement_id: str | None) -> int | None:
         return None
     row = db.execute("SELECT number FROM measurements WHERE id = ?", [measurement_id]).fetchone()
     return int(row[0]) if row else None
-
-
-def _observation_row(measurement: Measurement, observation: Observation, keep: BlobWriter) -> list[Any]:
-    values = to_values(observation, keep)
-    # Its own id begins with the measurement's, which need not stand in every row.
-    values["id"] = observation.id.removeprefix(measurement.id)
-    return list(values.values())
-
-
-def _insert_observation(step: str) -> str:
-    names = ("measurement", "place", *step_columns(step))
-    marks = ", ".join("?" * len(names))
-    return f"INSERT INTO observations ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 our own records' field names
 
 
 def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
@@ -186,7 +163,7 @@ def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
 
 
 def save_correction(db: Database, was: JudgedMeasurement, now: JudgedMeasurement, at: str) -> None:
-    """Note that a verdict has changed; nothing where it says the same as before, by whatever rules."""
+    """Record that a verdict has changed; nothing if only the rules' version did."""
     before, after = _verdict_summary(was), _verdict_summary(now)
     if before[:-1] == after[:-1]:
         return
@@ -203,7 +180,7 @@ def _verdict_summary(record: JudgedMeasurement) -> tuple[str | None, ...]:
 
 
 def _failed_by(record: JudgedMeasurement) -> str | None:
-    """How it failed, whatever was concluded: what later failures are held against."""
+    """How it failed, whatever the verdict: later failures are compared with this."""
     if record.verdict.outcome == "reachable":
         return None
     return ending(record.measurement.target, record.measurement.observations).method
@@ -223,7 +200,7 @@ def _body_key(met: dict[str, bytes], body: bytes) -> str:
 
 
 def _discard_body(_: bytes) -> None:
-    """The record says its hash itself, which is as well where the body is not kept."""
+    """The record has the hash itself."""
 
 
 def _certificate_id(db: Database, sha256: str, der: bytes) -> int:

@@ -15,7 +15,6 @@ from probe import target as targets
 from probe.model import Measurement, Target
 from probe.net.address_policy import literal
 from probe.text import printable
-from results.db.json_codec import measurement_to_plain
 from results.hub.auth import RateLimits, TooManyRequests
 from results.hub.collector import Overloaded
 from results.hub.request_body import BadRequest
@@ -114,7 +113,7 @@ class Controls:
                     self._check(address, target.port)
             async with asyncio.timeout(2 * TIMEOUT_S):
                 measurement = await self._observe(target, addresses)
-        encoded = msgspec.json.encode(measurement_to_plain(_without_long_pages(measurement)))
+        encoded = msgspec.json.encode(_without_long_pages(measurement))
         self._remember(key, encoded)
         return encoded
 

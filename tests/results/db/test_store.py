@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from probe.model import Answer, Dns, Http, Measurement, Observation, Tcp, Tls
+from results.db import read
 from results.db.store import Store, StoreError
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Earlier, Repeat
@@ -48,8 +49,8 @@ def test_a_control_is_kept_with_the_measurement_it_was_made_for(store: Store) ->
     control = measurement("control000000000", control_of="2kq7mmmmmmmmmmmm")
     kept = finished(outcome="blocked", controls=(control,), context=Context(control_countries={control.id: "NL"}))
     store.save([kept])
-    assert store.controls_of("2kq7mmmmmmmmmmmm") == (control,)
-    assert store.context_of("2kq7mmmmmmmmmmmm") == kept.context
+    assert read.controls_of(store.db, "2kq7mmmmmmmmmmmm") == (control,)
+    assert read.context_of(store.db, "2kq7mmmmmmmmmmmm") == kept.context
 
 
 def test_a_repeat_and_what_it_says_of_the_first_are_kept_together(store: Store) -> None:
@@ -90,7 +91,7 @@ def test_a_recorded_measurement_that_served_as_a_control_is_kept_once_and_found_
     kept = finished(outcome="blocked", controls=(control,), context=Context(recorded=(control.id,)))
     store.save([kept])
     assert [found.id for found in store.finished("2kq7").controls] == [control.id]
-    assert store.controls_of("2kq7mmmmmmmmmmmm") == ()
+    assert read.controls_of(store.db, "2kq7mmmmmmmmmmmm") == ()
     store.db.execute("DELETE FROM measurements WHERE id = ?", [control.id])
     assert store.finished("2kq7").controls == ()
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from results import ooni
+from results.db import read
 from results.db.json_codec import row
 from results.db.jsonl import BadRecord
 from results.db.store import Store
@@ -117,7 +118,7 @@ def test_two_measurements_with_one_id_are_both_kept_and_said(store: Store) -> No
         assert [result.new for result in results] == news
         assert [result.conflict for result in results] == [None, "2kq7mmmmmmmmmmmm"]
     assert sorted(found["runtime_s"] for found in store.rows()) == [0.41, 9.0]
-    assert len(store.controls_of(results[1].finished.measurement.id)) == 1
+    assert len(read.controls_of(store.db, results[1].finished.measurement.id)) == 1
 
 
 def test_the_id_of_a_control_is_not_taken_over(store: Store) -> None:
