@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import ipaddress
 import time
@@ -17,7 +16,7 @@ from typing import Literal, TypeVar
 
 from results.db.store import Store
 from results.hub import credentials
-from results.hub.credentials import INVITATION, TOKEN, HashedSecret, Member
+from results.hub.credentials import INVITATION, PASSWORD_SCRYPT, SECRET_SCRYPT, TOKEN, HashedSecret, Member
 
 T = TypeVar("T")
 ReadPolicy = Literal["public", "password", "members"]
@@ -110,11 +109,9 @@ class HubAuth:
         identifier, secret = parts
         found = await self._query(lambda store: credentials.token(store.db, identifier))
         key = hashlib.sha256(text.strip().encode()).digest()
-        if found is not None and self._verified.get(key) == found[1].hash:
-            self._verified.move_to_end(key)
-        else:
+        if found is None or not self._is_verified(key, found[1]):
             self._check_guesses(place)
-            if not await self._hash(credentials.secret_matches, secret, found[1] if found else None) or found is None:
+            if not await self._hash(secret, found[1] if found else None, SECRET_SCRYPT) or found is None:
                 raise self._wrong(place)
             self._remember(key, found[1])
         member, _, was_used = found
@@ -128,8 +125,7 @@ class HubAuth:
             raise TooManyRequests(wait)
         if self._policy == "public":
             return None
-        secret = secret_of(header)
-        if secret is None:
+        if (secret := secret_of(header)) is None:
             raise Unauthorized
         if credentials.split_secret(secret, TOKEN) is not None:
             return await self.member(f"Bearer {secret}", place)
@@ -138,20 +134,18 @@ class HubAuth:
 
     async def operator(self, header: str | None, place: str) -> None:
         """Unauthorized for others, and always where no operator password is set."""
-        secret = secret_of(header)
-        if secret is None:
+        if (secret := secret_of(header)) is None:
             raise Unauthorized
         await self.password(secret, self._operator, place)
 
     async def password(self, text: str, stored: HashedSecret | None, place: str) -> None:
         """Unauthorized for a wrong password, and always where `stored` is None. TooManyRequests."""
         key = hashlib.sha256(b"password" + text.encode()).digest()
-        if stored is not None and self._verified.get(key) == stored.hash:
-            self._verified.move_to_end(key)
+        if stored is not None and self._is_verified(key, stored):
             return
         if wait := self._guesses.take(place):  # taken before hashing, so that parallel guesses count too
             raise TooManyRequests(wait)
-        if not await self._hash(credentials.password_matches, text, stored) or stored is None:
+        if not await self._hash(text, stored, PASSWORD_SCRYPT) or stored is None:
             raise Unauthorized
         self._guesses.spend(place, -1.0)
         self._remember(key, stored)
@@ -164,7 +158,7 @@ class HubAuth:
             raise self._wrong(place)
         identifier, secret = parts
         stored = await self._query(lambda store: credentials.invitation(store.db, identifier, datetime.now(UTC)))
-        if not await self._hash(credentials.secret_matches, secret, stored):
+        if not await self._hash(secret, stored, SECRET_SCRYPT):
             raise self._wrong(place)
         enrolled = await self._query(lambda store: credentials.enrol(store, identifier, datetime.now(UTC)))
         if enrolled is None:
@@ -184,15 +178,20 @@ class HubAuth:
             self._guesses.spend(place)
         return Unauthorized()
 
+    def _is_verified(self, key: bytes, stored: HashedSecret) -> bool:
+        is_verified = self._verified.get(key) == stored.hash
+        if is_verified:
+            self._verified.move_to_end(key)
+        return is_verified
+
     def _remember(self, key: bytes, stored: HashedSecret) -> None:
         self._verified[key] = stored.hash
         while len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
 
-    async def _hash(
-        self, matches: Callable[[str, HashedSecret | None], bool], secret: str, stored: HashedSecret | None
-    ) -> bool:
-        return await asyncio.get_running_loop().run_in_executor(self._hash_threads, matches, secret, stored)
+    async def _hash(self, secret: str, stored: HashedSecret | None, cost: dict[str, int]) -> bool:
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._hash_threads, credentials.matches, secret, stored, cost)
 
     async def _query(self, question: Callable[[Store], T]) -> T:
         loop = asyncio.get_running_loop()
@@ -209,6 +208,6 @@ def secret_of(header: str | None) -> str | None:
         return None
     try:
         _, colon, password = base64.b64decode(text, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError, ValueError):
+    except ValueError:
         return None
     return password if colon else None

@@ -59,11 +59,6 @@ def split_secret(text: str, kind: str) -> tuple[str, str] | None:
     return (match[2], match[3]) if match is not None and match[1] == kind else None
 
 
-def secret_matches(secret: str, stored: HashedSecret | None) -> bool:
-    """Takes as long where `stored` is None."""
-    return _matches(secret, stored, SECRET_SCRYPT)
-
-
 def hash_password(password: str) -> str:
     """A password as the configuration stores it."""
     salt = secrets.token_bytes(SALT_BYTES)
@@ -78,12 +73,8 @@ def parse_password_hash(text: str) -> HashedSecret:
     return HashedSecret(id="", salt=bytes.fromhex(match[1]), hash=bytes.fromhex(match[2]))
 
 
-def password_matches(password: str, stored: HashedSecret | None) -> bool:
-    """Takes as long where `stored` is None."""
-    return _matches(password, stored, PASSWORD_SCRYPT)
-
-
-def _matches(secret: str, stored: HashedSecret | None, cost: dict[str, int]) -> bool:
+def matches(secret: str, stored: HashedSecret | None, cost: dict[str, int]) -> bool:
+    """Takes as long where `stored` is None; `cost` is SECRET_SCRYPT or PASSWORD_SCRYPT."""
     salt, expected = (stored.salt, stored.hash) if stored else (bytes(SALT_BYTES), bytes(cost["dklen"]))
     is_equal = hmac.compare_digest(_scrypt(secret, salt, cost), expected)
     return is_equal and stored is not None

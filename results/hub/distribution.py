@@ -10,7 +10,7 @@ import io
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
@@ -25,7 +25,7 @@ from results.db.sqlite_utils_shim import Database
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import FingerprintError
 from results.fingerprints.formats import reachprobe as fingerprints
-from results.hub.collector import Overloaded
+from results.hub.database import Overloaded
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute
 from results.registers.formats import reachprobe as registers
@@ -75,7 +75,7 @@ class Distribution:
     def __init__(self, database: Path, targets: Path | None, read_targets: ReadTargets) -> None:
         self._database, self._targets, self._read_targets = database, targets, read_targets
         self._folder = database.with_name(f"{database.name}.shared")
-        self._built: dict[tuple[tuple[str, ...], object], SharedFile] = {}
+        self._built: dict[tuple[str, ...], tuple[object, SharedFile]] = {}
         self._building: dict[tuple[tuple[str, ...], object], asyncio.Task[SharedFile]] = {}
         self._build_lock = asyncio.Lock()
 
@@ -109,9 +109,16 @@ class Distribution:
         version = await asyncio.to_thread(_version_of, file)
         if file is None or version is None:
             raise BadRequest("no targets are shared here", 404)
-        write, ending = (_test_list, "csv") if form == "csv" else (_plain, "txt")
-        source = FileSource(("targets", form), version, version[0] / 1e9, ending, lambda: write(read(file)))
-        return await self._respond(request, source)
+
+        def lines() -> Iterator[bytes]:
+            rows = read(file)
+            if form == "csv":
+                yield _csv([TEST_LIST_COLUMNS, *((target, category, "", "", "", "") for target, category in rows)])
+            else:
+                yield _csv([(target,) for target, _ in rows])
+
+        ending = "csv" if form == "csv" else "txt"
+        return await self._respond(request, FileSource(("targets", form), version, version[0] / 1e9, ending, lines))
 
     async def fingerprints(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         """The published fingerprints that the hub judges by."""
@@ -140,8 +147,8 @@ class Distribution:
 
     async def _file(self, source: FileSource) -> SharedFile:
         wanted = source.key, source.version
-        file = self._built.get(wanted)
-        if file is not None and file.path.exists():
+        version, file = self._built.get(source.key, (None, None))
+        if file is not None and version == source.version and file.path.exists():
             return file
         task = self._building.get(wanted)
         if task is None:
@@ -159,8 +166,7 @@ class Distribution:
     async def _build(self, source: FileSource) -> SharedFile:
         async with self._build_lock:
             file = await asyncio.to_thread(_write, self._folder, source)
-        others = {wanted: other for wanted, other in self._built.items() if wanted[0] != source.key}
-        self._built = others | {(source.key, source.version): file}
+        self._built[source.key] = source.version, file
         return file
 
 
@@ -178,24 +184,18 @@ def _write(folder: Path, source: FileSource) -> SharedFile:
     folder.mkdir(mode=0o700, exist_ok=True)
     name = hashlib.sha256(repr(source.key).encode()).hexdigest()[:24]
     path, part = folder / name, folder / f"{name}.{os.getpid()}"
-    sha256 = hashlib.sha256()
-    compressor = zstd.ZstdCompressor(COMPRESSION_LEVEL) if source.ending.endswith(".zst") else None
+    is_packed = source.ending.endswith(".zst")
     try:
-        with part.open("wb") as out:
-            for line in source.lines():
-                data = compressor.compress(line) if compressor is not None else line
-                sha256.update(data)
-                out.write(data)
-            last = compressor.flush() if compressor is not None else b""
-            sha256.update(last)
-            out.write(last)
+        with zstd.open(part, "wb", level=COMPRESSION_LEVEL) if is_packed else part.open("wb") as out:
+            out.writelines(source.lines())
+        with part.open("rb") as written:
+            sha256 = hashlib.file_digest(written, "sha256").digest()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     media_type = MEDIA_TYPES.get(source.ending, "text/plain; charset=utf-8")
-    return SharedFile(
-        path, sha256.digest(), datetime.fromtimestamp(source.at, UTC), media_type, f"{source.key[0]}.{source.ending}"
-    )
+    at = datetime.fromtimestamp(source.at, UTC)
+    return SharedFile(path, sha256, at, media_type, f"{source.key[0]}.{source.ending}")
 
 
 def _is_current(request: Request, file: SharedFile) -> bool:
@@ -209,16 +209,7 @@ def _is_current(request: Request, file: SharedFile) -> bool:
         return False
 
 
-def _test_list(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+def _csv(rows: Iterable[Sequence[str]]) -> bytes:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(TEST_LIST_COLUMNS)
-    for target, category in rows:
-        writer.writerow((target, category, "", "", "", ""))
-    yield out.getvalue().encode()
-
-
-def _plain(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows((target,) for target, _ in rows)
-    yield out.getvalue().encode()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()

@@ -41,17 +41,12 @@ async def metrics(hub: HubApp, request: Request, member: Member | None) -> Respo
         def collect(self) -> Iterable[Metric]:
             return _families(hub, *found)
 
-    def encode() -> bytes:
-        registry = prometheus_client.CollectorRegistry()
-        registry.register(HubCollector())
-        return prometheus_client.generate_latest(registry)
+    def find(db: Database) -> tuple[Any, ...]:
+        return db.execute(COUNTS).fetchone(), db.execute(MEMBERS).fetchall(), used_bytes(db)
 
-    found = await hub.read_pool.run(lambda db: (db.execute(COUNTS).fetchone(), _members(db), used_bytes(db)))
-    return Response(await asyncio.to_thread(encode), media_type=TEXT_FORMAT)
-
-
-def _members(db: Database) -> list[tuple[Any, ...]]:
-    return db.execute(MEMBERS).fetchall()
+    found = await hub.read_pool.run(find)
+    text = await asyncio.to_thread(prometheus_client.generate_latest, HubCollector())
+    return Response(text, media_type=TEXT_FORMAT)
 
 
 def _families(hub: HubApp, counts: tuple[int, int], members: list[tuple[Any, ...]], size: int) -> Iterator[Metric]:

@@ -67,76 +67,36 @@ def _paths() -> dict[str, Any]:
     control = _object({"target": {**TEXT, "minLength": 1, "maxLength": 2048}, "addresses": addresses}, "target")
     network = _object({"asn": {"type": ["integer", "null"]}, "country": {"type": ["string", "null"]}})
     list_format = [{"name": "format", "in": "query", "schema": {"enum": ["csv", "plain"]}}]
+    answers = _object({"answers": {"type": "array", "items": ANSWER}})
+    enrolled, invitation = _object({"name": TEXT, "token": TEXT}), _object({"invitation": TEXT})
+    renewing = "Another token. The one before it holds until the new one has been used."
+    upload = "Records, one JSON object a line, packed with zstd or gzip; an answer for each."
+    measurements = "Measurements in the order in which they arrived, one JSON object a line."
+    controls = "The hub's own measurement of a target, not older than some minutes."
+    whoami = "The network and the country that the request comes from."
+    measurement = "One measurement, its record, and the hash of what was seen."
+    export = "All that the filters let through, as a download."
+    corrections = "Verdicts that changed when they were judged again, one JSON object a line."
+    fingerprints = "The published fingerprints that the hub judges by."
     return {
-        "/v1/token": {
-            "post": _post(
-                "Another token. The one before it holds until the new one has been used.", token, record, MEMBERS
-            )
-        },
-        "/v1/measurements": {
-            "post": _post(
-                "Records, one JSON object a line, packed with zstd or gzip; an answer for each.",
-                _object({"answers": {"type": "array", "items": ANSWER}}),
-                TEXT,
-                MEMBERS,
-                NDJSON,
-            ),
-            "get": _read(
-                "Measurements in the order in which they arrived, one JSON object a line.",
-                TEXT,
-                NDJSON,
-                (422,),
-                _filters(MeasurementsQuery),
-            ),
-        },
-        "/v1/control": {
-            "post": _post(
-                "The hub's own measurement of a target, not older than some minutes.",
-                _object({"measurement": record}),
-                control,
-                MEMBERS,
-            )
-        },
-        "/v1/whoami": {
-            "get": _get("The network and the country that the request comes from.", network, JSON, MEMBERS, (404,))
-        },
-        "/v1/measurements/{id}": {
-            "get": _read(
-                "One measurement, its record, and the hash of what was seen.", MEASUREMENT, JSON, (404,), _in_path("id")
-            )
-        },
-        "/v1/measurements/{id}/seen": {
-            "get": _read("The bytes whose SHA-256 that hash is.", {}, JSON, (404,), _in_path("id"))
-        },
-        "/v1/export": {
-            "get": _read("All that the filters let through, as a download.", TEXT, "*/*", (422,), _filters(ExportQuery))
-        },
-        "/v1/corrections": {
-            "get": _read(
-                "Verdicts that changed when they were judged again, one JSON object a line.",
-                TEXT,
-                NDJSON,
-                (422,),
-                _filters(CorrectionsQuery),
-            )
-        },
-        "/v1/registers/{name}": {
-            "get": _read("The newest version of a register.", {}, "application/zstd", (404,), _in_path("name"))
-        },
-        "/v1/targets": {"get": _read("The targets that are shared.", TEXT, "*/*", (404, 422), list_format)},
-        "/v1/fingerprints": {
-            "get": _read("The published fingerprints that the hub judges by.", TEXT, "text/plain", (404,))
-        },
-        "/healthz": {"get": _get("Whether the hub is there.", _object({"status": TEXT}))},
-        "/openapi.json": {"get": _get("This.", record)},
-        "/v1/enrol": {
-            "post": _post(
-                "Use an invitation up: a name and a token.",
-                _object({"name": TEXT, "token": TEXT}),
-                _object({"invitation": TEXT}),
-            )
-        },
-        "/metrics": {"get": _get("The hub's numbers.", TEXT, "text/plain", OPERATOR, (501, 503))},
+        "/v1/token": _post(renewing, token, record, MEMBERS),
+        "/v1/measurements": _post(upload, answers, TEXT, MEMBERS, NDJSON)
+        | _read(measurements, TEXT, NDJSON, (422,), _filters(MeasurementsQuery)),
+        "/v1/control": _post(controls, _object({"measurement": record}), control, MEMBERS),
+        "/v1/whoami": _get(whoami, network, JSON, MEMBERS, (404,)),
+        "/v1/measurements/{id}": _read(measurement, MEASUREMENT, JSON, (404,), _in_path("id")),
+        "/v1/measurements/{id}/seen": _read("The bytes whose SHA-256 that hash is.", {}, JSON, (404,), _in_path("id")),
+        "/v1/export": _read(export, TEXT, "*/*", (422,), _filters(ExportQuery)),
+        "/v1/corrections": _read(corrections, TEXT, NDJSON, (422,), _filters(CorrectionsQuery)),
+        "/v1/registers/{name}": _read(
+            "The newest version of a register.", {}, "application/zstd", (404,), _in_path("name")
+        ),
+        "/v1/targets": _read("The targets that are shared.", TEXT, "*/*", (404, 422), list_format),
+        "/v1/fingerprints": _read(fingerprints, TEXT, "text/plain", (404,)),
+        "/healthz": _get("Whether the hub is there.", _object({"status": TEXT})),
+        "/openapi.json": _get("This.", record),
+        "/v1/enrol": _post("Use an invitation up: a name and a token.", enrolled, invitation),
+        "/metrics": _get("The hub's numbers.", TEXT, "text/plain", OPERATOR, (501, 503)),
     }
 
 
@@ -144,8 +104,8 @@ def _filters(kind: type[msgspec.Struct]) -> list[Parameter]:
     """Query parameters for the fields of a struct."""
     schema = msgspec.json.schema(kind)["$defs"][kind.__name__]
     return [
-        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": _without_null(one)}
-        for name, one in schema["properties"].items()
+        {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": _without_null(field)}
+        for name, field in schema["properties"].items()
     ]
 
 
@@ -176,7 +136,7 @@ def _get(
         **{str(status): {"description": "not done", "content": {JSON: {"schema": ERROR}}} for status in statuses},
     }
     operation = {"summary": summary, "security": list(who), "responses": responses}
-    return {**operation, "parameters": list(parameters)} if parameters else operation
+    return {"get": {**operation, "parameters": list(parameters)} if parameters else operation}
 
 
 def _read(
@@ -186,7 +146,7 @@ def _read(
     refused: tuple[int, ...],
     parameters: Sequence[Parameter] = (),
 ) -> dict[str, Any]:
-    """A GET operation for readers."""
+    """The same for readers."""
     return _get(summary, gives, kind, READERS, (*refused, 503), parameters)
 
 
@@ -194,6 +154,6 @@ def _post(
     summary: str, gives: dict[str, Any], takes: dict[str, Any], who: Security = (), kind: str = JSON
 ) -> dict[str, Any]:
     """A POST operation; a body of any object may be left out."""
-    operation = _get(summary, gives, JSON, who, (401, 408, 411, 413, 415, 422, 503))
+    operation = _get(summary, gives, JSON, who, (401, 408, 411, 413, 415, 422, 503))["get"]
     body = {"required": takes != {"type": "object"}, "content": {kind: {"schema": takes}}}
-    return {**operation, "requestBody": body}
+    return {"post": {**operation, "requestBody": body}}

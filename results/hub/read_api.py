@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import zlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,7 +19,7 @@ from results.db import read
 from results.db.json_codec import ID, to_plain
 from results.export import exchange
 from results.hub import query
-from results.hub.collector import Overloaded
+from results.hub.database import Overloaded
 from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, RowPage
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute
@@ -90,8 +92,8 @@ class ReadApi:
         asked: CorrectionsQuery = _query_of(request, CorrectionsQuery)
         rows = await hub.read_pool.run(lambda db: db.execute(CORRECTIONS, [asked.after, asked.limit]).fetchall())
         after = rows[-1][0] if rows else asked.after
-        lines = [msgspec.json.encode(_correction(row)) + b"\n" for row in rows]
-        return await compressed(request, b"".join(lines), NDJSON, _cursor(request, after, len(rows) == asked.limit))
+        data = b"".join(map(_correction, rows))
+        return await compressed(request, data, NDJSON, _cursor(request, after, len(rows) == asked.limit))
 
     async def export(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         """A download of everything that the filters select."""
@@ -112,7 +114,9 @@ class ReadApi:
             async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
                 more, is_first = True, True
                 while more:
-                    data, rows = await hub.read_pool.run(_chunk(asked, is_first, compressor))
+                    data, rows = await hub.read_pool.run(
+                        partial(_chunk, asked=asked, is_first=is_first, compressor=compressor)
+                    )
                     if data:
                         yield data
                     left = asked.limit - len(rows.rows)
@@ -134,10 +138,11 @@ def _cursor(request: Request, after: int, more: bool) -> dict[str, str]:
     return headers
 
 
-def _correction(row: Sequence[Any]) -> dict[str, Any]:
+def _correction(row: Sequence[Any]) -> bytes:
     _, name, target, vantage, at, *verdicts = row
     was, now = (dict(zip(VERDICT, values, strict=True)) for values in (verdicts[:5], verdicts[5:]))
-    return {"measurement_id": name, "target": target, "vantage": vantage, "at": at, "was": was, "now": now}
+    line = {"measurement_id": name, "target": target, "vantage": vantage, "at": at, "was": was, "now": now}
+    return msgspec.json.encode(line) + b"\n"
 
 
 def _query_of(request: Request, kind: Any) -> Any:
@@ -182,29 +187,26 @@ def _observed(db: Database, name: str) -> bytes | None:
     return exchange.observed_json(read.finished(db, name)) if query.find_row(db, name) is not None else None
 
 
-def _chunk(asked: ExportQuery, is_first: bool, compressor: Any) -> Callable[[Database], tuple[bytes, RowPage]]:
-    def chunk(db: Database) -> tuple[bytes, RowPage]:
-        found = query.page(db, asked, min(EXPORT_CHUNK, asked.limit))
-        data = b"".join(_encoded(db, asked, found.rows, is_first))
-        return compressor.compress(data) if compressor is not None else data, found
-
-    return chunk
+def _chunk(db: Database, asked: ExportQuery, is_first: bool, compressor: Any) -> tuple[bytes, RowPage]:
+    """The next part of a download, and the rows in it."""
+    found = query.page(db, asked, min(EXPORT_CHUNK, asked.limit))
+    data = b"".join(_lines(db, asked, found.rows, is_first))
+    return compressor.compress(data) if compressor is not None else data, found
 
 
-def _encoded(db: Database, asked: ExportQuery, rows: Sequence[Sequence[Any]], is_first: bool) -> list[bytes]:
+def _lines(db: Database, asked: ExportQuery, rows: Sequence[Sequence[Any]], is_first: bool) -> Iterator[bytes]:
     if asked.format == "csv":
-        lines = list(exchange.csv_lines(map(read.line_of, rows), asked.licence))
-        return lines if is_first else lines[1:]
-    head = [exchange.write_header(asked.licence, None) + b"\n"] if asked.licence and asked.format == "jsonl" else []
-    found = head if is_first else []
+        yield from islice(exchange.csv_lines(map(read.line_of, rows), asked.licence), 0 if is_first else 1, None)
+        return
+    if is_first and asked.licence and asked.format == "jsonl":
+        yield exchange.write_header(asked.licence, None) + b"\n"
     for row in rows:
         finished = read.finished(db, row[0])
         round_ = read.round_of(db, finished.round_id)
         if asked.format == "ooni":
-            found.append(ooni.write_line(finished, round_, licence=asked.licence) + b"\n")
+            yield ooni.write_line(finished, round_, licence=asked.licence) + b"\n"
         else:
-            found.append(exchange.write_line(finished, round_) + b"\n")
-    return found
+            yield exchange.write_line(finished, round_) + b"\n"
 
 
 async def compressed(request: Request, data: bytes, media_type: str, headers: dict[str, str]) -> Response:

@@ -127,19 +127,13 @@ def unpack(packed: bytes, encoding: str) -> bytes:
     """A decompressed body. BadRequest where it is damaged, truncated, of another encoding or above MAX_PLAIN_BYTES."""
     if encoding not in ("", "identity", *DECODERS):
         raise BadRequest("packed with something other than zstd or gzip", 415)
-    plain = _decompress(packed, encoding) if encoding in DECODERS else packed
-    if len(plain) > MAX_PLAIN_BYTES:
-        raise BadRequest(f"more than {MAX_PLAIN_BYTES} bytes when unpacked", 413)
-    return plain
-
-
-def _decompress(packed: bytes, encoding: str) -> bytes:
-    """The content of exactly one stream, or its first MAX_PLAIN_BYTES + 1 bytes."""
-    decoder = DECODERS[encoding]()
+    decoder = DECODERS[encoding]() if encoding in DECODERS else None
     try:
-        plain: bytes = decoder.decompress(packed, MAX_PLAIN_BYTES + 1)
+        plain: bytes = decoder.decompress(packed, MAX_PLAIN_BYTES + 1) if decoder is not None else packed
     except (zlib.error, zstd.ZstdError) as error:
         raise BadRequest(f"not {encoding}, damaged, or with too large a window") from error
-    if len(plain) <= MAX_PLAIN_BYTES and (not decoder.eof or decoder.unused_data):
+    if len(plain) > MAX_PLAIN_BYTES:
+        raise BadRequest(f"more than {MAX_PLAIN_BYTES} bytes when unpacked", 413)
+    if decoder is not None and (not decoder.eof or decoder.unused_data):
         raise BadRequest(f"not one whole {encoding} stream")
     return plain

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal
 
 import msgspec
@@ -25,10 +26,9 @@ from results.hub.auth import (
     Unauthorized,
     rate_limit_key,
 )
-from results.hub.collector import Collector, Overloaded, RecordResult
 from results.hub.credentials import Member
+from results.hub.database import Collector, Overloaded, QueryTimeout, ReadPool
 from results.hub.openapi import description
-from results.hub.read_pool import QueryTimeout, ReadPool
 from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, RequestBodies, read_batch
 
 HEADERS = {
@@ -41,6 +41,13 @@ MAX_JSON_BYTES = 16 * 1024
 BATCHES_PER_S, MAX_BATCHES = 2.0, 60
 RECORDS_PER_S, MAX_RECORDS = 200.0, 5000
 """Of one member; a volunteer's round has some hundreds of records."""
+
+UNAVAILABLE: dict[type[Exception], tuple[str, str]] = {
+    QueryTimeout: ("that takes too long to answer: ask for less", "60"),
+    Overloaded: ("busy, come back later", "10"),
+    StoreError: ("nothing can be stored just now, come back later", "60"),
+}
+"""Status 503: the message, and Retry-After in seconds."""
 
 Audience = Literal["everybody", "readers", "members", "operator"]
 Handler = Callable[["HubApp", Request, Member | None], Awaitable[Response]]
@@ -91,7 +98,7 @@ class HubApp:
         )
         self.app = Starlette(
             routes=[Route(route.path, self._endpoint(route), methods=[route.method]) for route in every],
-            exception_handlers={HTTPException: self._http_error, Exception: self._internal_error},
+            exception_handlers={HTTPException: _http_error, Exception: _internal_error},
         )
 
     async def renew(self, request: Request, member: Member | None) -> Response:
@@ -113,8 +120,7 @@ class HubApp:
                 run = asyncio.get_running_loop().run_in_executor
                 records = await run(self._parser, read_batch, body, encoding, member.name)
         self._records.spend(key, len(records))
-        results: list[RecordResult] = await self.collector.store(member, records) if records else []
-        return json_response({"answers": results})
+        return json_response({"answers": await self.collector.store(member, records) if records else []})
 
     async def enrol(self, request: Request, member: Member | None) -> Response:
         """A name and a token for an invitation."""
@@ -162,27 +168,15 @@ class HubApp:
                 return error_response(401, "no token, or not a valid one", {"WWW-Authenticate": "Bearer"})
             except TooManyRequests as error:
                 return error_response(429, str(error), {"Retry-After": str(max(1, round(error.wait_s)))})
-            except QueryTimeout:
-                return error_response(503, "that takes too long to answer: ask for less", {"Retry-After": "60"})
-            except Overloaded:
-                return error_response(503, "busy, come back later", {"Retry-After": "10"})
-            except StoreError:
-                why = "nothing can be stored just now, come back later"
-                return error_response(503, why, {"Retry-After": "60"})
+            except (QueryTimeout, Overloaded, StoreError) as error:
+                why, retry_s = next(answer for kind, answer in UNAVAILABLE.items() if isinstance(error, kind))
+                return error_response(503, why, {"Retry-After": retry_s})
             except BadRequest as error:
                 return error_response(error.status, str(error))
             except ClientDisconnect:
                 return error_response(400, "gone")
 
         return handle
-
-    async def _http_error(self, request: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 404
-        headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
-        return with_headers(error_response(status, "there is no such thing here", headers))
-
-    async def _internal_error(self, request: Request, error: Exception) -> Response:
-        return with_headers(error_response(500, "a fault of the hub's own"))
 
     def rate_limit_key(self, request: Request) -> str:
         return rate_limit_key(self.address(request))
@@ -210,13 +204,19 @@ def whoami_route(lookup: AddressLookup | None) -> HubRoute:
 def page_routes(pages: Sequence[tuple[str, PageHandler]]) -> tuple[HubRoute, ...]:
     """Routes for the web pages, in the order in which paths are matched."""
 
-    def handler_of(page: PageHandler) -> Handler:
-        async def handle(hub: HubApp, request: Request, member: Member | None) -> Response:
-            return await page(request, hub.read_pool)
+    async def handle(page: PageHandler, hub: HubApp, request: Request, member: Member | None) -> Response:
+        return await page(request, hub.read_pool)
 
-        return handle
+    return tuple(HubRoute("GET", path, partial(handle, page), "readers") for path, page in pages)
 
-    return tuple(HubRoute("GET", path, handler_of(page), "readers") for path, page in pages)
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return with_headers(error_response(error.status_code, "there is no such thing here", dict(error.headers or {})))
+
+
+async def _internal_error(request: Request, error: Exception) -> Response:
+    return with_headers(error_response(500, "a fault of the hub's own"))
 
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -33,9 +33,9 @@ from results.aggregate.questions import (
     Period,
     ordered,
 )
-from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
-from results.hub.web.context import QUERY_TIMEOUT_S
+from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import CellRow
+from results.hub.web.site import QUERY_TIMEOUT_S
 from results.warehouse.errors import WarehouseError, WarehouseTimeout
 from results.warehouse.schema import VERDICTS, ColumnKind, WarehouseTable
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -42,8 +41,7 @@ def hub(
         app = ctx.obj = msgspec.structs.replace(app, db=db)
     if ctx.invoked_subcommand is not None:
         return None
-    tls: dict[str, Any] = {"certificate": certificate, "key": key, "behind_proxy": behind_proxy}
-    return _serve(app, _host_and_port(where, **tls), tls, store)
+    return _serve(app, where, certificate, key, behind_proxy, store)
 
 
 @hub.command()
@@ -120,8 +118,8 @@ def vantages(app: App, as_json: bool) -> None:
             click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
 
 
-def _host_and_port(where: str, certificate: Path | None, key: Path | None, behind_proxy: bool) -> tuple[str, int]:
-    """The address and port to listen on. UsageError unless tokens are protected on the way there."""
+def _address(where: str) -> tuple[str, int, bool]:
+    """Host, port, and whether that is this machine's own loopback."""
     from probe.net.address_policy import literal
 
     host, _, port = where.rpartition(":")
@@ -129,14 +127,7 @@ def _host_and_port(where: str, certificate: Path | None, key: Path | None, behin
     address = literal(host)
     if address is None or not (port.isascii() and port.isdigit() and int(port) < 65536):
         raise click.UsageError(f"--listen {where!r} is not ADDRESS:PORT")
-    if (certificate is None) != (key is None):
-        raise click.UsageError("give both --cert and --key")
-    if not address.is_loopback and certificate is None and not behind_proxy:
-        raise click.UsageError(
-            f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
-            " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
-        )
-    return host, int(port)
+    return host, int(port), address.is_loopback
 
 
 def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
@@ -155,26 +146,34 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
         return url
 
 
-def _serve(app: App, where: tuple[str, int], tls: dict[str, Any], store: str | None) -> int:
-    from probe.net.address_policy import literal
+def _serve(
+    app: App, where: str, certificate: Path | None, key: Path | None, behind_proxy: bool, store: str | None
+) -> int:
     from schedules.render.output import talk
     from schedules.runtime import lock, process
     from schedules.runtime.process import StoppedBySignal
 
+    host, port, is_loopback = _address(where)
+    if (certificate is None) != (key is None):
+        raise click.UsageError("give both --cert and --key")
+    if not is_loopback and certificate is None and not behind_proxy:
+        raise click.UsageError(
+            f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
+            " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
+        )
     try:
         from schedules.hub_server.server import ServerOptions, listen, serve
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn", "h11"):
             raise
         raise click.ClickException(MISSING) from error
-    config, (host, port) = app.config(), where
-    is_loopback = (address := literal(host)) is not None and address.is_loopback and not tls["behind_proxy"]
-    if config.network.allow_private and not is_loopback:
+    config, is_private = app.config(), is_loopback and not behind_proxy
+    if config.network.allow_private and not is_private:
         raise click.ClickException(
             f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
             " 127.0.0.1"
         )
-    reads = config.hub.reading or ("public" if is_loopback else "members")
+    reads = config.hub.reading or ("public" if is_private else "members")
     app.store().close()
     warehouse = _warehouse(store or config.hub.store, is_shown=config.hub.pages == "store")
     with lock.held(app.database, "hub"):
@@ -184,13 +183,13 @@ def _serve(app: App, where: tuple[str, int], tls: dict[str, Any], store: str | N
             raise click.ClickException(f"{host}:{port}: {error.strerror}; choose another with --listen") from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-        scheme = "https" if tls["certificate"] else "http"
+        scheme = "https" if certificate else "http"
 
         def ready() -> None:
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            options = ServerOptions(ready=ready, reads=reads, store=warehouse, **tls)
+            options = ServerOptions(ready, reads, certificate, key, behind_proxy, warehouse)
             process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
             talk("stopped; what was acknowledged is kept", quiet=app.quiet)

@@ -25,13 +25,12 @@ from results.db.json_codec import prepare
 from results.db.store import Store
 from results.hub import metrics_api
 from results.hub.auth import HubAuth, ReadPolicy
-from results.hub.collector import Collector
 from results.hub.control import Controls
 from results.hub.credentials import parse_password_hash
+from results.hub.database import Collector, ReadPool
 from results.hub.distribution import Distribution
 from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
-from results.hub.read_pool import ReadPool
 from results.hub.routes import AddressLookup, HubApp, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
 from schedules.hub_server.warehouse_sync import sync_warehouse
@@ -53,15 +52,15 @@ CONTROL_PORTS = frozenset((80, 443, 5222, 5223, 8080, 8443))
 """Ports of known services; a hub must not serve as a port scanner."""
 
 
-class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
+class ServerOptions(msgspec.Struct, frozen=True):
     """How a hub is served; `ready` is called once it listens."""
 
     ready: Callable[[], None]
     reads: ReadPolicy
-    certificate: Path | None = None
-    key: Path | None = None
-    behind_proxy: bool = False
-    store: str | None = None
+    certificate: Path | None
+    key: Path | None
+    behind_proxy: bool
+    store: str | None
     """URL of a warehouse that is loaded as well."""
 
 
@@ -128,7 +127,23 @@ async def serve(config: Config, database: Path, sock: socket.socket, options: Se
     """Serve until cancelled; then finish open requests and return."""
     prepare()
     with _hub(config, database, options) as hub:
-        server = _Server(_uvicorn_config(hub, options), options.ready)
+        uvicorn_config = uvicorn.Config(
+            hub.app,
+            http=HeadTimeoutProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+            ssl_certfile=str(options.certificate) if options.certificate else None,
+            ssl_keyfile=str(options.key) if options.key else None,
+        )
+        server = _Server(uvicorn_config, options.ready)
         running = asyncio.create_task(server.serve(sockets=[sock]))
         jobs = [asyncio.create_task(detect_outliers(database))]
         if options.store is not None:
@@ -197,25 +212,6 @@ def _address_lookup(config: Config) -> AddressLookup | None:
 
 def read_targets(file: Path) -> list[tuple[str, str]]:
     return [(target.text, category) for target, category in read_list(file)]
-
-
-def _uvicorn_config(hub: HubApp, options: ServerOptions) -> uvicorn.Config:
-    return uvicorn.Config(
-        hub.app,
-        http=HeadTimeoutProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=SHUTDOWN_S,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-        ssl_certfile=str(options.certificate) if options.certificate else None,
-        ssl_keyfile=str(options.key) if options.key else None,
-    )
 
 
 def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from results.hub.web import views
-from results.hub.web.context import HubSite
 from results.hub.web.lists import LISTS
+from results.hub.web.site import HubSite
 
 if TYPE_CHECKING:
     from results.hub.routes import PageHandler
@@ -23,7 +23,7 @@ def pages(
     `store` answers what is counted over many vantages, where that is not the hub's own database.
     """
     site = HubSite(now, store)
-    lists = [(f"/{name}{ending}", show) for name, show in LISTS.items() for ending in ("", ".csv")]
+    lists = [(f"/{spec.name}{ending}", spec.show) for spec in LISTS for ending in ("", ".csv")]
     every = (
         ("/", views.matrix),
         ("/matrix.csv", views.matrix),

@@ -8,6 +8,7 @@ from functools import cache
 
 import msgspec
 
+from probe.services import built_in
 from probe.text import bounded
 from results.compare.record import DIRECT
 from results.i18n.translator import Translator
@@ -51,8 +52,6 @@ def in_order(networks: Iterable[NetworkColumn]) -> list[NetworkColumn]:
 
 @cache
 def _service_titles() -> dict[str, str]:
-    from probe.services import built_in
-
     return {name: service.title for name, service in built_in().items()}
 
 

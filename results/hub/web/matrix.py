@@ -33,16 +33,14 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
     blocked: int
     targets: int
     vantages: int
-    last_at: str
 
 
 class RegisterListing(msgspec.Struct, frozen=True, kw_only=True):
-    """The register's entry for a row; `targets` of its targets are listed."""
+    """What the register says of a row."""
 
     register: str | None
-    listed: bool | None
+    listed: bool
     since: str | None
-    targets: int
 
 
 class MatrixLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,19 +104,26 @@ def matrix_of(rows: Sequence[CellRow], required: Set[tuple[str | None, str]]) ->
     )
     keys = order[: min(MAX_ROWS, MAX_CELLS // max(1, len(columns)))]
     tables = []
-    for group in sorted(groups, key=lambda group: (group[0], group[1] is None, group[1] or "")):
-        for side_by_side in _split_evenly(groups[group]):
-            lines = [_line(key, found[key], cells[key], group, side_by_side) for key in keys]
+    for by_path, country in sorted(groups, key=lambda group: (group[0], group[1] is None, group[1] or "")):
+        listings = {key: None if by_path else _listing_in(country, found[key]) for key in keys}
+        for side_by_side in _split_evenly(groups[by_path, country]):
+            states = {key: tuple(cells[key].get(column) for column in side_by_side) for key in keys}
+            vantages_of = [
+                max(of_row[column].vantages for of_row in cells.values() if column in of_row) for column in side_by_side
+            ]
             tables.append(
                 MatrixTable(
-                    country=group[1],
-                    by_path=group[0],
+                    country=country,
+                    by_path=by_path,
                     networks=tuple(side_by_side),
-                    vantages=tuple(
-                        max(of_row[column].vantages for of_row in cells.values() if column in of_row)
-                        for column in side_by_side
+                    vantages=tuple(vantages_of),
+                    lines=tuple(
+                        MatrixLine(
+                            service=key[0], target=key[1], title=title(*key), listing=listings[key], states=of_row
+                        )
+                        for key, of_row in states.items()
+                        if any(of_row)
                     ),
-                    lines=tuple(line for line in lines if line is not None),
                 )
             )
     shown = [cell for key in keys for cell in cells[key].values()]
@@ -153,7 +158,6 @@ def state_of(rows: Iterable[CellRow], required: Set[tuple[str | None, str]]) -> 
         blocked=sum(states[target].outcome == "blocked" for target in counted),
         targets=len(counted),
         vantages=max(sum(one.vantages for one in of_target) for of_target in by_target.values()),
-        last_at=max(one.last_at for of_target in by_target.values() for one in of_target),
     )
 
 
@@ -168,30 +172,11 @@ def register_listing(rows: Iterable[CellRow | LatestRow]) -> RegisterListing | N
         register=bounded(first.register, 60) if first.register else None,
         listed=bool(listed),
         since=first.listed_at if listed else None,
-        targets=len({row.target for row in listed}),
     )
 
 
-def _line(
-    key: RowKey,
-    found: dict[NetworkColumn, list[CellRow]],
-    cells: dict[NetworkColumn, NetworkState],
-    group: tuple[bool, str | None],
-    columns: Sequence[NetworkColumn],
-) -> MatrixLine | None:
-    """None where it was measured on none of the networks."""
-    states = tuple(cells.get(column) for column in columns)
-    if not any(states):
-        return None
-    by_path, country = group
-    rows = [row for column, in_column in found.items() if column.country == country for row in in_column]
-    return MatrixLine(
-        service=key[0],
-        target=key[1],
-        title=title(*key),
-        listing=None if by_path else register_listing(rows),
-        states=states,
-    )
+def _listing_in(country: str | None, found: dict[NetworkColumn, list[CellRow]]) -> RegisterListing | None:
+    return register_listing(row for column, rows in found.items() if column.country == country for row in rows)
 
 
 def _split_evenly(columns: Sequence[NetworkColumn]) -> Iterable[Sequence[NetworkColumn]]:

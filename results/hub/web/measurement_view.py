@@ -68,37 +68,24 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
     finished, verdict, expectation = found.finished, found.finished.verdict, found.finished.expectation
     measurement, vantage = finished.measurement, finished.measurement.vantage
     return {
-        "id": measurement.id,
-        "title": title(measurement.target.service, measurement.target.text),
-        "service": measurement.target.service,
-        "target": measurement.target.text,
-        "outcome": verdict.outcome,
-        "agreement": finished.agreement,
-        "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
-        "vantage": vantage.name,
-        "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
-        "country": vantage.country,
-        "at": measurement.started_at,
-        "runtime_ms": measurement.runtime_s * 1000,
-        "network": finished.context.network,
-        "control": verdict.control,
-        "repeats": measurement.repeats,
-        "repeated_by": found.repeated_by,
-        "received_at": found.received_at,
-        "is_flagged": found.flag is not None,
-        "corrections": found.corrections,
-        "evidence": verdict.evidence[:MAX_SENTENCES],
+        "stored": found,
+        "finished": finished,
+        "measurement": measurement,
+        "verdict": verdict,
         "expectation": expectation,
+        "title": title(measurement.target.service, measurement.target.text),
+        "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
+        "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
+        "evidence": verdict.evidence[:MAX_SENTENCES],
         "meaning": law.meaning(expectation.basis or "") if expectation else None,
         "entries": (*expectation.entries, *expectation.address_blocks)[:MAX_ENTRIES] if expectation else (),
         "listing": _listing(expectation),
-        "steps": _steps(measurement, words),
+        "steps_shown": _steps(measurement, words),
         "controls": [
             {"what": _of(control), "at": control.started_at, "steps": _steps(control, words)}
             for control in finished.controls
         ],
         "rules": _rules(verdict.rules),
-        "rules_version": verdict.rules_version,
         "sha256": hashlib.sha256(exchange.observed_json(finished)).hexdigest(),
     }
 
@@ -141,7 +128,6 @@ def _listing(expectation: Expectation | None) -> RegisterListing | None:
         register=bounded(expectation.register or "?", 60),
         listed=expectation.listed,
         since=expectation.listed_at or expectation.since,
-        targets=1,
     )
 
 

@@ -23,7 +23,6 @@ SELECT service, text, country, asn, network_name, path, outcome, method, agreeme
     max(started_at), "trigger", {EXPECTATION}
 FROM newest WHERE place = 1 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 12, 9, 13, 14, 15
 """  # noqa: S608 constants only, here and below
-REQUIRED = "SELECT service, text, max(required) FROM targets GROUP BY 1, 2"
 SELECTED_PAIRS = """
 pairs (target_id, vantage_id) AS (
     SELECT t.id, w.id FROM targets t CROSS JOIN vantages w
@@ -62,9 +61,6 @@ JOIN vantages w ON w.id = m.vantage_id
 WHERE (:measurement IS NULL OR m.id = :measurement) AND c.at >= :since AND c.at < :until
 ORDER BY c.number DESC LIMIT :most
 """  # noqa: S608
-NEWEST_NUMBER = "SELECT max(number) FROM measurements"
-OLDEST_ID = "SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id LIMIT 1"
-COUNTRIES = "SELECT DISTINCT country FROM vantages WHERE country IS NOT NULL ORDER BY 1"
 MAX_LATEST, MAX_DAYS, MAX_CORRECTIONS = 2000, 200_000, 5000
 
 
@@ -144,13 +140,9 @@ class CorrectionRow(msgspec.Struct, frozen=True, kw_only=True):
     rules_version: str
 
 
-def cells(db: Database, period: Period) -> list[CellRow]:
-    return _rows(db, CellRow, CELLS, period_parameters(period))
-
-
 def required(db: Database) -> set[tuple[str | None, str]]:
     """Services with those of their targets that are required."""
-    return {(service, text) for service, text, flag in db.execute(REQUIRED).fetchall() if flag}
+    return set(db.execute("SELECT DISTINCT service, text FROM targets WHERE required").fetchall())
 
 
 def latest(
@@ -179,11 +171,12 @@ def corrections(db: Database, period: Period, measurement: str | None = None) ->
 
 def newest_number(db: Database) -> int:
     """Grows with each measurement that is stored."""
-    return int(db.execute(NEWEST_NUMBER).fetchone()[0] or 0)
+    return int(db.execute("SELECT max(number) FROM measurements").fetchone()[0] or 0)
 
 
 def oldest_id(db: Database) -> str | None:
-    row = db.execute(OLDEST_ID).fetchone()
+    query = "SELECT id FROM measurements WHERE control_of IS NULL ORDER BY started_at, id LIMIT 1"
+    row = db.execute(query).fetchone()
     return row[0] if row else None
 
 
@@ -198,7 +191,8 @@ def has_vantage(db: Database, name: str) -> bool:
 
 
 def countries(db: Database) -> list[str]:
-    return [row[0] for row in db.execute(COUNTRIES).fetchall()]
+    query = "SELECT DISTINCT country FROM vantages WHERE country IS NOT NULL ORDER BY 1"
+    return [row[0] for row in db.execute(query).fetchall()]
 
 
 def _rows(db: Database, kind: type[Row], query: str, given: dict[str, Any]) -> list[Row]:
@@ -231,7 +225,7 @@ class OwnAnswers(SqliteAggregates):
         self._db = db
 
     def cells(self, period: Period) -> list[CellRow]:
-        return cells(self._db, period)
+        return _rows(self._db, CellRow, CELLS, period_parameters(period))
 
     def required(self, period: Period) -> set[tuple[str | None, str]]:
         return required(self._db)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import date, timedelta
 
@@ -24,9 +24,7 @@ MAX_NETWORKS = 40
 
 class Mark(msgspec.Struct, frozen=True):
     x: int
-    y: int
     outcome: str
-    sign: str
 
 
 class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,18 +81,12 @@ def draw(days: OutcomesByDay, max_marks: int, listed: str | None) -> Timeline | 
     shown = columns[:MAX_NETWORKS]
     rows = []
     for number, column in enumerate(shown):
-        y = TOP + ROW_HEIGHT * number
-        marks = [
-            Mark(4 + place * cell, y + 18, outcome, OUTCOME_SIGNS[outcome])
-            for place, outcome in _marks(days[column], first, step)
-        ]
-        outcomes = [outcome for _, outcome in sorted(days[column].items())]
         rows.append(
             TimelineRow(
                 network=column,
-                y=y,
-                marks=tuple(marks),
-                days={outcome: outcomes.count(outcome) for outcome in outcomes},
+                y=TOP + ROW_HEIGHT * number,
+                marks=tuple(_marks(days[column], first, step, cell)),
+                days=Counter(outcome for _, outcome in sorted(days[column].items())),
                 first=min(days[column]),
                 last=max(days[column]),
             )
@@ -110,13 +102,12 @@ def draw(days: OutcomesByDay, max_marks: int, listed: str | None) -> Timeline | 
     )
 
 
-def _marks(days: Mapping[str, str], first: date, step: int) -> Iterable[tuple[int, str]]:
-    """The outcome of each `step` days by number."""
-    bins: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+def _marks(days: Mapping[str, str], first: date, step: int, cell: int) -> Iterable[Mark]:
+    """One for each `step` days."""
+    bins: dict[int, Counter[str]] = defaultdict(Counter)
     for day, outcome in sorted(days.items()):
         bins[(parse_date(day) - first).days // step][outcome] += 1
-    for number, counts in sorted(bins.items()):
-        yield number, _prevailing(counts)
+    return (Mark(4 + number * cell, _prevailing(counts)) for number, counts in sorted(bins.items()))
 
 
 def _prevailing(counts: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,13 @@ from probe.text import bounded
 from results.aggregate.questions import ChangeRow, MatrixRow, Period
 from results.compare.record import DIRECT
 from results.db.json_codec import ID
-from results.hub.web import measurement_view, queries, rendering, timeline
-from results.hub.web.context import View, not_found
+from results.hub.web import measurement_view, queries, site, timeline
 from results.hub.web.labels import names_of, network, title
 from results.hub.web.lists import lasting, order_of_change
 from results.hub.web.matrix import matrix_of, register_listing, state_of
 from results.hub.web.params import PageQuery
 from results.hub.web.queries import CellRow, LatestRow
+from results.hub.web.site import View, not_found
 from results.judge.rules import TIERS
 from results.judge.rules import rules as all_rules
 
@@ -42,15 +43,13 @@ async def matrix(view: View) -> Response:
     """Services and networks."""
     query = view.query()
     if view.is_csv:
-        rows = await view.run(("rows", query.period), lambda db: view.site.answers(db).matrix(query.period))
+        rows = await view.ask(("rows", query.period), lambda answers: answers.matrix(query.period))
         shown_rows = [row for row in rows if query.shows(row.country, row.service, row.target)]
-        return rendering.table(shown_rows, MatrixRow, "matrix")
-
-    def find(db: Database) -> Any:
-        answers = view.site.answers(db)
-        return answers.cells(query.period), answers.required(query.period), answers.countries()
-
-    cells, required, countries = await view.run(("cells", query.period), find)
+        return site.table(shown_rows, MatrixRow, "matrix")
+    cells, required, countries = await view.ask(
+        ("cells", query.period),
+        lambda answers: (answers.cells(query.period), answers.required(query.period), answers.countries()),
+    )
     shown = [row for row in cells if query.shows(row.country, row.service, row.target, title(row.service, row.target))]
     return await view.render(
         query,
@@ -84,7 +83,7 @@ async def _series(view: View, *, service: str | None = None, target: str | None 
         return not_found(query)
     latest = [row for row in latest if query.shows(row.country)]
     if view.is_csv:
-        return rendering.table(latest, LatestRow, "service")
+        return site.table(latest, LatestRow, "service")
 
     def values() -> dict[str, Any]:
         required_targets = {text for name, text in required if service is None or name == service}
@@ -121,7 +120,7 @@ async def vantage(view: View) -> Response:
         return not_found(query)
     latest = [row for row in latest if query.shows(row.country)]
     if view.is_csv:
-        return rendering.table(latest, LatestRow, "vantage")
+        return site.table(latest, LatestRow, "vantage")
     values = {"name": name, "countries": countries}
     return await view.render(query, "vantage", lambda: {**values, **_latest(latest, query)})
 
@@ -131,7 +130,7 @@ async def measurement(view: View) -> Response:
     query, stored = view.query(own=True), await _stored(view)
     if stored is None:
         return not_found(query)
-    return await view.render(query, "measurement", lambda: {"m": measurement_view.explained(stored, query.words)})
+    return await view.render(query, "measurement", lambda: measurement_view.explained(stored, query.words))
 
 
 async def measurement_file(view: View) -> Response:
@@ -153,16 +152,16 @@ async def rules(view: View) -> Response:
     """All rules by tier."""
     ordered = sorted(all_rules(), key=lambda rule: rule.tier)
     tiers = [(TIERS[tier], list(of_tier)) for tier, of_tier in groupby(ordered, key=lambda rule: rule.tier)]
-    return rendering.page(view.query(), "rules", tiers=tiers)
+    return site.page(view.query(), "rules", tiers=tiers)
 
 
 async def style(view: View) -> Response:
     headers = {"Cache-Control": "private, max-age=86400"}
-    return Response(rendering.style()[0], 200, headers, "text/css; charset=utf-8")
+    return Response(site.style()[0], 200, headers, "text/css; charset=utf-8")
 
 
 async def icon(view: View) -> Response:
-    return rendering.xml("icon.svg", "image/svg+xml")
+    return site.xml("icon.svg", "image/svg+xml")
 
 
 async def feed(view: View) -> Response:
@@ -171,7 +170,7 @@ async def feed(view: View) -> Response:
     rows = await view.changes(Period(since=query.since))
     hub = await view.run(("oldest",), queries.oldest_id)
     shown = sorted(lasting(rows), key=order_of_change, reverse=True)[:MAX_ENTRIES]
-    return rendering.xml(
+    return site.xml(
         "feed.atom",
         "application/atom+xml; charset=utf-8",
         language=query.language,
@@ -185,17 +184,24 @@ async def feed(view: View) -> Response:
 async def badge(view: View) -> Response:
     """On how many networks a service is blocked, as SVG."""
     query, name = view.query(BADGE_DAYS), view.request.path_params["name"]
-    cells, required = await view.run(
-        ("badge", query.period),
-        lambda db: (view.site.answers(db).cells(query.period), view.site.answers(db).required(query.period)),
+    cells, required = await view.ask(
+        ("badge", query.period), lambda answers: (answers.cells(query.period), answers.required(query.period))
     )
     rows = [row for row in cells if row.service == name and row.path == DIRECT and query.shows(row.country)]
     if not rows and not await view.pool.run(lambda db: queries.is_known(db, name, None)):
         return not_found(query)
-    outcome, text = _badge(rows, required, query)
+    networks: dict[object, list[CellRow]] = defaultdict(list)
+    for row in rows:
+        networks[network(row.country, row.asn, row.network_name)].append(row)
+    outcomes = [state_of(of_network, required).outcome for of_network in networks.values()]
+    outcome = next((known for known in ("blocked", "reachable") if known in outcomes), None)
+    count = {"blocked": outcomes.count("blocked"), "networks": len(outcomes)}
+    if outcome == "reachable":
+        count["networks"] = outcomes.count("reachable")
+    text = query.words.say(f"badge.{outcome or 'nothing'}", **count)
     label = title(name)[:40]
     left, right = (int(len(part) * LETTER_PX) + 14 for part in (label, text))
-    return rendering.xml(
+    return site.xml(
         "badge.svg", "image/svg+xml", title=label, text=text, left=left, right=right, colour=COLOURS[outcome]
     )
 
@@ -222,35 +228,20 @@ def _latest(rows: Sequence[LatestRow], query: PageQuery) -> dict[str, Any]:
 
 def _listings(rows: Iterable[LatestRow], query: PageQuery) -> list[str]:
     """A sentence on each country's register."""
-    by_country: dict[str, list[LatestRow]] = {}
+    by_country: dict[str, list[LatestRow]] = defaultdict(list)
     for row in rows:
         if row.country is not None:
-            by_country.setdefault(row.country, []).append(row)
+            by_country[row.country].append(row)
     sentences = []
     words = query.words
     for country, of_country in sorted(by_country.items()):
         listing = register_listing(of_country)
-        if listing is None:
-            continue
-        if not listing.listed:
+        if listing is not None and not listing.listed:
             sentences.append(f"{country}: {words.say('page.not_listed_here')}")
-        elif listing.since:
+        elif listing is not None and listing.since:
             when = words.when(listing.since)
             sentences.append(f"{country}: {words.say('page.listed_here', register=listing.register or '?', when=when)}")
     return sentences
-
-
-def _badge(rows: list[CellRow], required: set[tuple[str | None, str]], query: PageQuery) -> tuple[str | None, str]:
-    networks: dict[object, list[CellRow]] = {}
-    for row in rows:
-        networks.setdefault(network(row.country, row.asn, row.network_name), []).append(row)
-    outcomes = [state_of(of_network, required).outcome for of_network in networks.values()]
-    blocked, reachable = outcomes.count("blocked"), outcomes.count("reachable")
-    if blocked:
-        return "blocked", query.words.say("badge.blocked", blocked=blocked, networks=len(outcomes))
-    if reachable:
-        return "reachable", query.words.say("badge.reachable", networks=reachable)
-    return None, query.words.say("badge.nothing")
 
 
 def _entry(row: ChangeRow, query: PageQuery) -> dict[str, str]:

@@ -8,10 +8,9 @@ from typing import Any
 
 from results.db.store import Store
 from results.hub.auth import HubAuth, ReadPolicy
-from results.hub.collector import Collector
 from results.hub.credentials import hash_password, parse_password_hash
+from results.hub.database import Collector, ReadPool
 from results.hub.read_api import ReadApi
-from results.hub.read_pool import ReadPool
 from results.hub.routes import HubApp, HubRoute, PageHandler, page_routes
 from schedules.config.schema import Config
 from schedules.round.judge import judge_again

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from results.db.store import Store
 from results.hub.auth import ReadPolicy, secret_of
-from results.hub.read_pool import QueryTimeout, ReadPool
+from results.hub.database import QueryTimeout, ReadPool
 from tests.results.hub.asgi_client import PASSWORD, Inside
 from tests.results.hub.hub_process import RunningHub
 from tests.results.hub.in_thread import asked

@@ -14,7 +14,7 @@ import pytest
 
 from results.aggregate.questions import Period, ordered
 from results.db.sqlite_utils_shim import Database
-from results.hub.read_pool import QueryTimeout, WarehouseUnavailable
+from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import OwnAnswers
 from results.warehouse.engine import Engine, open_engine
 from results.warehouse.errors import WarehouseError, WarehouseTimeout

@@ -21,8 +21,8 @@ import pytest
 from starlette.responses import Response
 
 from results.db.store import Store
-from results.hub.read_pool import QueryTimeout
-from results.hub.web import pages, queries, rendering
+from results.hub.database import QueryTimeout
+from results.hub.web import pages, queries, site
 from results.judge.judged import JudgedMeasurement
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.in_thread import Got, asked
@@ -201,8 +201,8 @@ async def test_parallel_readers_share_a_rendered_matrix_until_something_arrives(
         drawn.append(ask.language)
         return real(ask, template, **given)
 
-    real = rendering.page
-    monkeypatch.setattr(rendering, "page", page)
+    real = site.page
+    monkeypatch.setattr(site, "page", page)
     with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
         got = await asyncio.gather(*(asked(app, "/") for _ in range(20)), asked(app, "/?lang=ru"))
         assert sorted(drawn) == ["en", "ru"]
@@ -230,7 +230,7 @@ async def test_a_query_timeout_has_a_page(weeks: Path, tmp_path: Path, monkeypat
     def endless(db: Any, period: object) -> None:
         raise QueryTimeout
 
-    monkeypatch.setattr(queries, "cells", endless)
+    monkeypatch.setattr(queries.OwnAnswers, "cells", endless)
     with Inside(tmp_path, pages=pages(lambda: NOW)) as app:
         got = await asked(app, "/?lang=ru")
     assert got.status == 503

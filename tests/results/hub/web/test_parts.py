@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.compare.record import OUTCOMES
-from results.hub.web.context import AGE_PER_QUERY_TIME, MAX_AGE_S, QueryCache
 from results.hub.web.labels import network
 from results.hub.web.matrix import MAX_CELLS, MAX_NETWORKS, matrix_of, state_of
 from results.hub.web.queries import CellRow, DayRow
+from results.hub.web.site import AGE_PER_QUERY_TIME, MAX_AGE_S, QueryCache
 from results.hub.web.timeline import NARROW, WIDE, draw, outcomes_by_day
 from results.i18n.translator import Translator, best_language
 from tests.results.hub.web.conftest import Ask

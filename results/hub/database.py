@@ -1,4 +1,4 @@
-"""Stores what members upload: one writer, many batches in a transaction, acknowledged once durable."""
+"""The hub's database: one thread writes what members upload, several answer queries, each for a limited time."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
 from probe.timestamps import rfc3339
 from results.db import read, write
 from results.db.jsonl import BadRecord
+from results.db.sqlite_utils_shim import Database
 from results.db.store import Store, StoreError
 from results.export.exchange import same, with_expectation_of
 from results.hub.credentials import Member
@@ -23,15 +27,18 @@ from results.hub.request_body import ReceivedRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from sqlite_utils import Database
-
     from results.db.store import Judge
 
+T = TypeVar("T")
 MAX_WAITING_RECORDS = 4000
 RECORDS_PER_TRANSACTION = 1000
 """About."""
+THREADS, MAX_WAITING = 2, 64
+TIMEOUT_S = 10.0
+MAX_VALUE_BYTES = 32 * 1024 * 1024
+BUSY_TIMEOUT_S = 10
+INSTRUCTIONS_PER_CHECK = 20_000
+"""Of SQLite's virtual machine, between two looks at the clock: about a millisecond."""
 FIND_REPEATED = """
 SELECT 1 FROM measurements m JOIN received r ON r.measurement = m.number JOIN targets t ON t.id = m.target_id
 WHERE m.id = ? AND r.member = ? AND t.text = ? AND m.id <> ?
@@ -40,6 +47,7 @@ FIND_OWNER = """
 SELECT ifnull(r.member, 0) FROM measurements m LEFT JOIN received r ON r.measurement = m.number
 WHERE m.id = ? AND m.control_of IS NULL
 """
+"""The id of the member who sent it, 0 for none."""
 
 
 class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,25 +63,18 @@ class Overloaded(Exception):
     """More work waits than can be done soon."""
 
 
-class _Batch(msgspec.Struct):
+class QueryTimeout(Exception):
+    """A query that took too long."""
+
+
+class WarehouseUnavailable(Exception):
+    """The shared warehouse cannot be reached now."""
+
+
+class _Batch(NamedTuple):
     member: Member
     records: Sequence[tuple[int, ReceivedRecord]]
-    loop: asyncio.AbstractEventLoop
-    done: asyncio.Future[list[RecordResult]]
-
-    def finish(self, results: list[RecordResult], error: Exception | None = None) -> None:
-        """Hand the results to the waiting request."""
-
-        def set_done() -> None:
-            if self.done.done():
-                return
-            if error is not None:
-                self.done.set_exception(error)
-            else:
-                self.done.set_result(results)
-
-        with suppress(RuntimeError):  # the loop is closed
-            self.loop.call_soon_threadsafe(set_done)
+    done: Future[list[RecordResult]]
 
 
 class Collector:
@@ -81,33 +82,28 @@ class Collector:
 
     def __init__(self, path: Path, judge_by: Callable[[Store], Judge]) -> None:
         self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._waiting = 0
+        self.waiting = 0
+        """How many records wait."""
         self._path, self._judge_by = path, judge_by
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
-    @property
-    def waiting(self) -> int:
-        """How many records wait."""
-        return self._waiting
-
     def ensure_room(self) -> None:
         """Raise Overloaded where enough waits already; also called before a batch is parsed, which is work as well."""
-        if self._waiting >= MAX_WAITING_RECORDS:
+        if self.waiting >= MAX_WAITING_RECORDS:
             raise Overloaded
 
     async def store(self, member: Member, records: Sequence[tuple[int, ReceivedRecord]]) -> list[RecordResult]:
         """A result for each of a member's numbered records, once it is durable. StoreError where none can be stored."""
         if not self._thread.is_alive():
             raise StoreError("nothing can be stored: the writer has ended")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[list[RecordResult]] = loop.create_future()
-        self._waiting += len(records)
-        self._queue.put(_Batch(member, records, loop, done))
+        batch = _Batch(member, records, Future())
+        self.waiting += len(records)
+        self._queue.put(batch)
         try:
-            return await asyncio.shield(done)
+            return await asyncio.shield(asyncio.wrap_future(batch.done))
         finally:
-            self._waiting -= len(records)
+            self.waiting -= len(records)
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -149,10 +145,10 @@ class Collector:
         except Exception as error:  # the writer goes on whatever one transaction met
             why = error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
             for batch in batches:
-                batch.finish([], why)
+                batch.done.set_exception(why)
             return
         for batch, of_batch in zip(batches, results, strict=True):
-            batch.finish(of_batch)
+            batch.done.set_result(of_batch)
 
 
 class Filing:
@@ -182,8 +178,8 @@ class Filing:
     def _store(self, member: Member, judged: JudgedMeasurement, round_: RoundRecord | None) -> bool:
         """False where it is stored already."""
         db, name = self._db, judged.measurement.id
-        if (owner := _owner(db, name)) is not None:
-            if owner != member.id or not same(read.finished(db, name), judged):
+        if (owner := db.execute(FIND_OWNER, [name]).fetchone()) is not None:
+            if owner[0] != member.id or not same(read.finished(db, name), judged):
                 raise BadRecord("another measurement has this id already")
             return False
         for one in (judged.measurement, *judged.controls):
@@ -216,7 +212,51 @@ class Filing:
         return msgspec.structs.replace(judged, measurement=msgspec.structs.replace(measurement, repeats=None))
 
 
-def _owner(db: Database, measurement_id: str) -> int | None:
-    """The id of the member who sent it, 0 for none; None where it is not stored, and for a control."""
-    row = db.execute(FIND_OWNER, [measurement_id]).fetchone()
-    return int(row[0]) if row else None
+class ReadPool:
+    """Connections for reading while the collector writes; each query sees one state of the database."""
+
+    def __init__(self, path: Path, threads: int = THREADS) -> None:
+        self._address = f"file:{quote(str(path.resolve()))}?mode=ro"
+        self._executor = ThreadPoolExecutor(threads, "reading")
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._waiting = 0
+
+    async def run(self, query: Callable[[Database], T], timeout_s: float = TIMEOUT_S) -> T:
+        """The result of `query`, which must fetch all rows. QueryTimeout or Overloaded."""
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, query, timeout_s)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        self._executor.shutdown()
+        for connection in self._open:
+            connection.close()
+        self._open.clear()
+
+    def _run(self, query: Callable[[Database], T], timeout_s: float) -> T:
+        db: Database | None = getattr(self._local, "db", None)
+        if db is None:
+            db = self._local.db = self._connect()
+        until = time.monotonic() + timeout_s
+        db.conn.set_progress_handler(lambda: time.monotonic() > until, INSTRUCTIONS_PER_CHECK)
+        try:
+            return query(db)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                raise QueryTimeout from error
+            raise
+        finally:
+            db.conn.set_progress_handler(None, 0)
+            db.conn.rollback()
+
+    def _connect(self) -> Database:
+        connection = sqlite3.connect(self._address, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False)
+        connection.execute("PRAGMA query_only = ON")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        self._open.append(connection)
+        return Database(connection)
