@@ -36,7 +36,7 @@ class NetworkState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisterListing(msgspec.Struct, frozen=True, kw_only=True):
-    """What the register says of a row."""
+    """The register entry of a row."""
 
     register: str | None
     listed: bool
