@@ -6,7 +6,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -18,15 +18,10 @@ from results.registers.records import RegisterError
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-FIELDS = (
-    "block_type", "names", "urls", "subnets", "resolved", "basis", "entry_type", "urgency", "listed_on", "until",
-    "authority", "decision_number", "decision_date",
-)  # fmt: skip
-
 
 class RegisterChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One row that came, went, or stands with other content. Lists are texts joined as they are stored: names,
-    subnets and resolved addresses by spaces, URLs by line feeds. `was` has a changed entry's fields as they were."""
+    """A row that was added, removed or changed. Names, subnets and resolved addresses are joined by spaces, URLs by
+    line feeds. `was` has the earlier values of a changed entry."""
 
     change: Literal["added", "removed", "changed"]
     id: str
@@ -44,6 +39,10 @@ class RegisterChange(msgspec.Struct, frozen=True, kw_only=True):
     decision_number: str | None
     decision_date: str | None
     was: dict[str, str | None] | None = None
+
+
+FIELDS = RegisterChange.__struct_fields__[2:-1]
+"""The content of a row."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,14 +77,10 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
             raise RegisterError(f"register {quoted(name)} {why}")
         moments.append(versions[0])
     first, second = moments
-    gone = _only_in(db.conn, first.register_id, first.as_of, second.as_of)
-    come = _only_in(db.conn, first.register_id, second.as_of, first.as_of)
-    return Difference(
-        register=name,
-        before=rfc3339_of_epoch(first.as_of),
-        after=rfc3339_of_epoch(second.as_of),
-        changes=tuple(_paired(gone, come)),
-    )
+    removed = _only_in(db.conn, first.register_id, first.as_of, second.as_of)
+    added = _only_in(db.conn, first.register_id, second.as_of, first.as_of)
+    times = rfc3339_of_epoch(first.as_of), rfc3339_of_epoch(second.as_of)
+    return Difference(register=name, before=times[0], after=times[1], changes=tuple(_paired(removed, added)))
 
 
 _Row = tuple[str, dict[str, str | None]]
@@ -106,25 +101,15 @@ def _only_in(conn: sqlite3.Connection, register_id: int, here: int, there: int) 
     return found
 
 
-def _paired(gone: dict[int, list[_Row]], come: dict[int, list[_Row]]) -> Iterator[RegisterChange]:
-    for key, rows in come.items():
-        before = gone.get(key, [])
+def _paired(removed: dict[int, list[_Row]], added: dict[int, list[_Row]]) -> Iterator[RegisterChange]:
+    for key, rows in added.items():
+        before = removed.get(key, [])
         for number, (ref, fields) in enumerate(rows):
-            if number >= len(before):
-                yield _change("added", ref, fields)
-                continue
-            old = before[number][1]
-            was = {name: old[name] for name in FIELDS if old[name] != fields[name]}
-            yield _change("changed", ref, fields, was)
-    for key, rows in gone.items():
-        for ref, fields in rows[len(come.get(key, [])) :]:
-            yield _change("removed", ref, fields)
-
-
-def _change(
-    kind: Literal["added", "removed", "changed"],
-    ref: str,
-    fields: dict[str, str | None],
-    was: dict[str, str | None] | None = None,
-) -> RegisterChange:
-    return msgspec.convert({"change": kind, "id": ref, "was": was, **fields}, RegisterChange)
+            change: dict[str, Any] = {"change": "added", "id": ref, **fields}
+            if number < len(before):
+                old = before[number][1]
+                change |= {"change": "changed", "was": {n: old[n] for n in FIELDS if old[n] != fields[n]}}
+            yield msgspec.convert(change, RegisterChange)
+    for key, rows in removed.items():
+        for ref, fields in rows[len(added.get(key, [])) :]:
+            yield msgspec.convert({"change": "removed", "id": ref, **fields}, RegisterChange)

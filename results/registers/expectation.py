@@ -1,8 +1,6 @@
 """What the registers say about a target at a given time, also in plain words.
 
-A look-up asks the database by name, parent names, URL hash, address and subnet; it resolves nothing and holds no
-register in memory. Strongest first: the URL itself, the name, a mask over it, an https URL on its host, an address, a
-subnet.
+Look-ups query the database by name, parent names, URL hash, address and subnet; they resolve nothing.
 """
 
 from __future__ import annotations
@@ -22,12 +20,11 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 MaxAge = float | Callable[[str], float]
-"""How old a version may be to decide anything, in days: of every register, or told of each by its name."""
+"""How old a version may be to decide anything, in days: for every register, or by register name."""
 
 
 class OtherRegister(msgspec.Struct, frozen=True, kw_only=True):
-    """What a register says that was asked too and did not answer; `as_of` is None where none of its versions is old
-    enough, and then `listed` is."""
+    """The result of a register that was checked too. Without a version old enough, `as_of` and `listed` are None."""
 
     register: str
     listed: bool | None = None
@@ -41,11 +38,10 @@ class OtherRegister(msgspec.Struct, frozen=True, kw_only=True):
 class Expectation(msgspec.Struct, frozen=True, kw_only=True):
     """What one register says about one target at one moment.
 
-    `listed` is None when no register, or no version old enough, could say. `since` is a date as the register gives it,
-    `since_source` one of inclusion, decision, first_seen; `as_of` is the version that was asked, `stale` that it was
-    more than max_age_days old. `address_blocks` are entries that block one of the target's addresses as such (no
-    listing of a name). `shares_address_with` are listed names that stood at those addresses: a note, never a listing.
-    `others` are the registers that did not answer.
+    `listed` is None without a register and version old enough. `since` is a date as the register gives it,
+    `since_source` one of inclusion, decision, first_seen; `stale`: the version `as_of` is more than max_age_days old.
+    `address_blocks` are entries that block one of the target's addresses as such; `shares_address_with` are listed
+    names at those addresses, a note and never a listing. `others` are the other registers that were checked.
     """
 
     target: str
@@ -68,8 +64,8 @@ class Expectation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegisterLookup:
-    """The registers of a country (or the one named) in force at a moment, ready for many look-ups. Of several a fresh
-    one that lists the target answers, else one that is fresh, else the one with the newest version."""
+    """The registers of a country (or the one named) in force at a moment, for many look-ups. Of several the first that
+    applies answers: a fresh one that lists the target, a fresh one, the one with the newest version."""
 
     def __init__(
         self,
@@ -99,7 +95,10 @@ class RegisterLookup:
         if len(answers) == 1 and not self._silent:
             return answers[0]
         first = max(answers, key=lambda answer: (not answer.stale, not answer.stale and answer.listed))
-        others = (*(_other(answer) for answer in answers if answer is not first), *map(_silent, self._silent))
+        others = (
+            *(_other(answer) for answer in answers if answer is not first),
+            *(OtherRegister(register=name) for name in self._silent),
+        )
         return msgspec.structs.replace(
             first, others=others, reason="; ".join([first.reason, *map(_answer_text, others)])
         )
@@ -158,15 +157,15 @@ class RegisterLookup:
     def _why_not(
         self, version: VersionInForce, key: names.LookupKey, parents: list[IndexHit], shared: tuple[str, ...]
     ) -> str:
-        said = [f"register {version.name} does not list it"]
+        why = [f"register {version.name} does not list it"]
         if urls := finding.urls_on_host(self._conn, version, key.host):
             many = f"{urls} or more" if urls == finding.MANY else str(urls)
-            said.append(f"it lists single http URLs on {key.host} ({many}), and with them no other page")
+            why.append(f"it lists single http URLs on {key.host} ({many}), and with them no other page")
         if parents and finding.references(self._conn, version, parents):
-            said.append("it lists a name above it, by that name alone and without what is below")
+            why.append("it lists a name above it, by that name alone and without what is below")
         if shared:
-            said.append(f"listed names have stood at the same address ({', '.join(shared[:3])}), which lists nothing")
-        return "; ".join(said)
+            why.append(f"listed names have stood at the same address ({', '.join(shared[:3])}), which lists nothing")
+        return "; ".join(why)
 
 
 _WHY = {
@@ -186,19 +185,7 @@ def _why_listed(ref: EntryRef) -> str:
 
 
 def _other(answer: Expectation) -> OtherRegister:
-    return OtherRegister(
-        register=answer.register or "",
-        listed=answer.listed,
-        since=answer.since,
-        since_source=answer.since_source,
-        as_of=answer.as_of,
-        age_days=answer.age_days,
-        stale=answer.stale,
-    )
-
-
-def _silent(register: str) -> OtherRegister:
-    return OtherRegister(register=register)
+    return OtherRegister(**{name: getattr(answer, name) for name in OtherRegister.__struct_fields__})
 
 
 def _answer_text(other: OtherRegister) -> str:
@@ -212,17 +199,13 @@ def _answer_text(other: OtherRegister) -> str:
 
 
 def lookup_row(expectation: Expectation) -> dict[str, Any]:
-    """The documented line of `register lookup --json`: target, register, listed, since, basis, block_type, entries, and
-    after them the rest."""
+    """The documented line of `register lookup --json`, its main keys first."""
     row: dict[str, Any] = msgspec.to_builtins(expectation)
     first = ("target", "register", "listed", "since", "basis", "block_type", "entries")
     return {key: row[key] for key in first} | row
 
 
-if TYPE_CHECKING:
-    from sqlite_utils import Database
-
-MAX_TOLD = 20
+MAX_ENTRIES = 20
 MAX_IDS = 3
 _BLOCKS = {
     "url": "single URLs",
@@ -256,16 +239,16 @@ def _entries(entries: tuple[EntryRef, ...], which: str) -> Iterator[str]:
     alike: dict[tuple[str, ...], list[EntryRef]] = {}
     for ref in entries:
         alike.setdefault((_decided(ref), ref.basis or "", ref.block_type, _dates(ref)), []).append(ref)
-    for (decided, basis, block_type, dates), refs in list(alike.items())[:MAX_TOLD]:
-        yield f"  {_named(refs)} ({which}): {decided}"
+    for (decided, basis, block_type, dates), refs in list(alike.items())[:MAX_ENTRIES]:
+        yield f"  {_ids(refs)} ({which}): {decided}"
         if about := law.meaning(basis):
             yield f"    {basis}: {about}"
         yield f"    blocks {_BLOCKS.get(block_type, block_type)}; {dates}"
-    if more := sum(map(len, list(alike.values())[MAX_TOLD:])):
+    if more := sum(map(len, list(alike.values())[MAX_ENTRIES:])):
         yield f"  ... and {more} more"
 
 
-def _named(refs: list[EntryRef]) -> str:
+def _ids(refs: list[EntryRef]) -> str:
     ids = [ref.id for ref in refs]
     if len(ids) == 1:
         return f"entry {ids[0]}"

@@ -1,9 +1,8 @@
-"""What was in a register when: spans of versions, kept in one form whatever the order of imports.
+"""When each entry was in a register, as spans of versions, independent of the order of imports.
 
-A span `[first, gone)` begins at the version that has the entry and ends at the first version that lacks it; `gone` is
-NULL while the newest version has it. Spans of one entry neither touch nor overlap, so the history is a function of the
-set of versions alone. Every function runs inside the import's transaction; the version's entries are in
-`register_seen`.
+A span `[first, gone)` goes from the first version with the entry to the first without it; `gone` is NULL while the
+newest version has it. Spans of one entry neither touch nor overlap. Every function runs inside the import's
+transaction, with the version's entries in `register_seen`.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
-    """One address: how many entries in force give it as what a name resolved to, the first of those names (the target's
-    own left out), and the entries that block it as such."""
+    """One address: the number of entries in force that give it as what a name resolved to, the first of those names
+    (without the target's own), and the entries that block it as such."""
 
     address: str
     entries: int
@@ -110,11 +110,8 @@ def versions_at(
         rows = conn.execute("SELECT at FROM register_versions WHERE register_id = ? ORDER BY at", (number,))
         versions = [row[0] for row in rows]
         if before := bisect_right(versions, at):
-            found.append(
-                VersionInForce(
-                    number, name, of, versions, versions[before - 1], rfc3339_of_epoch(at)[:10], _subnets(conn)
-                )
-            )
+            newest, day = versions[before - 1], rfc3339_of_epoch(at)[:10]
+            found.append(VersionInForce(number, name, of, versions, newest, day, _subnets(conn)))
         else:
             silent.append(name)
     return sorted(found, key=lambda version: -version.as_of), silent
@@ -172,13 +169,11 @@ def by_address(conn: sqlite3.Connection, version: VersionInForce, packed: bytes)
 def references(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable[IndexHit]) -> list[EntryRef]:
     """The hits that are in force, one an entry, strongest first and among equals the longest listed."""
     waiting = sorted(hits)
-    if not waiting:
-        return []
     found: dict[int, EntryRef] = {}
     while waiting and len(found) < MAX_ENTRIES:
-        some, waiting = waiting[: _AT_ONCE[-1]], waiting[_AT_ONCE[-1] :]
-        stored = _stored(conn, version, [hit.entry for hit in some])
-        for hit in some:
+        batch, waiting = waiting[: _AT_ONCE[-1]], waiting[_AT_ONCE[-1] :]
+        stored = _stored(conn, version, [hit.entry for hit in batch])
+        for hit in batch:
             if hit.entry not in found and hit.entry in stored and (ref := _reference(version, hit, stored[hit.entry])):
                 found[hit.entry] = ref
     return sorted(list(found.values())[:MAX_ENTRIES], key=lambda ref: (HOW.index(ref.how), ref.since()[0], ref.id))

@@ -1,8 +1,8 @@
 """Targets from a register, without harm: a reproducible random sample of its hosts.
 
-Registers list child abuse, drugs and extremism. So a sampled target is an endpoint, `tls://host:443`: DNS, TCP and TLS,
-never HTTP, never a body. Hosts that an authority for drugs, suicide or child protection listed under article 15.1, and
-those that cannot be told apart from them, are left out unless the operator names that authority.
+Registers list child abuse, drugs and extremism, so targets are `tls://host:443`: DNS, TCP and TLS, never HTTP. Hosts
+that an authority for drugs, suicide or child protection listed, or may have listed, under article 15.1 are left out
+unless the operator names that authority.
 """
 
 from __future__ import annotations
@@ -79,7 +79,11 @@ def sample(db: Database, register: str, request: SampleRequest, at: datetime) ->
             continue
         stratum = min(_stratum(entry, day) for entry in entries)
         population[stratum] += 1
-        _keep_lowest(lowest.setdefault(stratum, []), (-_draw(request.seed, host), host), request.size)
+        heap, item = lowest.setdefault(stratum, []), (-_draw(request.seed, host), host)
+        if len(heap) < request.size:
+            heapq.heappush(heap, item)
+        elif request.size:
+            heapq.heappushpop(heap, item)
     shares = _shares(population, request.size)
     taken = [pick for stratum, share in shares.items() for pick in sorted(lowest[stratum], reverse=True)[:share]]
     return Sample(
@@ -139,13 +143,6 @@ def _draw(seed: int, host: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}|{host}".encode(), digest_size=8).digest(), "big")
 
 
-def _keep_lowest(heap: list[tuple[int, str]], item: tuple[int, str], size: int) -> None:
-    if len(heap) < size:
-        heapq.heappush(heap, item)
-    elif size:
-        heapq.heappushpop(heap, item)
-
-
 def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
     """Proportional shares by largest remainder, none above its stratum."""
     total = population.total()
@@ -154,13 +151,10 @@ def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
     exact = {stratum: size * count / total for stratum, count in sorted(population.items())}
     shares = {stratum: int(share) for stratum, share in exact.items()}
     rest = size - sum(shares.values())
-    for stratum in sorted(exact, key=lambda one: (shares[one] - exact[one], one))[:rest]:
+    for stratum in sorted(exact, key=lambda stratum: (shares[stratum] - exact[stratum], stratum))[:rest]:
         shares[stratum] += 1
     return shares
 
-
-if TYPE_CHECKING:
-    from sqlite_utils import Database
 
 _STORED = """SELECT as_of, left_out, strata, targets FROM register_samples
     WHERE register = ? AND size = ? AND seed = ? AND include = ? AND drawn_at / 86400 = ?
@@ -168,10 +162,8 @@ _STORED = """SELECT as_of, left_out, strata, targets FROM register_samples
 
 
 def stored_sample(db: Database, register: str, request: SampleRequest, now: datetime) -> Sample:
-    """The sample of this UTC day: as drawn before, else drawn now and stored. Raises RegisterError like `sample`.
-
-    So all rounds of a day measure the same hosts, and a register is not read through for each.
-    """
+    """The sample of this UTC day, drawn once and stored, so that all its rounds measure the same hosts. Raises
+    RegisterError."""
     drawn_at = int(now.timestamp())
     choices = "\n".join([*sorted(request.include), *(f"not {name}" for name in sorted(request.leave_out))])
     key = (register, request.size, request.seed, choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -40,8 +41,7 @@ def hash64(text: str) -> int:
 
 
 class StagedVersion:
-    """Takes rows as they come. A row whose content is stored already is only marked as seen; what is new is staged, its
-    entries numbered from 1."""
+    """Stages new rows, numbered from 1; rows whose content is stored already are only marked as seen."""
 
     def __init__(self, conn: sqlite3.Connection, register_id: int | None) -> None:
         self.conn, self.register_id = conn, register_id
@@ -120,7 +120,8 @@ class StagedVersion:
 
     def _report(self, problem: RowProblem) -> None:
         self.skipped += problem.skipped
-        self.reasons[_reason(problem.why)] += 1
+        # The kind of a problem is its text without what is quoted from the row.
+        self.reasons[re.split("['\"]", problem.why, maxsplit=1)[0].strip() or problem.why] += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
 
@@ -133,7 +134,10 @@ class StagedVersion:
         )
         entries = list(pending.values())
         insert("INSERT INTO staged_names VALUES (?, ?, ?)", _name_rows(entries))
-        insert("INSERT INTO staged_urls VALUES (?, ?)", _url_rows(entries))
+        insert(
+            "INSERT INTO staged_urls VALUES (?, ?)",
+            [(hash64(url.key), number) for number, entry in entries for url in entry.urls if url.scheme == "http"],
+        )
         insert(
             "INSERT INTO staged_subnets VALUES (?, ?, ?, ?)",
             [(len(n.packed), n.prefix, n.packed, number) for number, entry in entries for n in entry.subnets],
@@ -186,12 +190,6 @@ def newest_entry(conn: sqlite3.Connection) -> int:
     return int(conn.execute("SELECT coalesce(max(id), 0) FROM register_entries").fetchone()[0])
 
 
-def _reason(why: str) -> str:
-    """The kind of a problem: its words without the quoted text that differs from row to row."""
-    head, _, _ = why.partition("'")
-    return head.partition('"')[0].strip() or why
-
-
 def _name_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[str, int, int]]:
     found: list[tuple[str, int, int]] = []
     for number, entry in entries:
@@ -202,10 +200,6 @@ def _name_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[str, int,
         found.extend((host, kind, number) for host, kind in hosts.items())
         found.extend((mask, schema.MASK, number) for mask in entry.masks)
     return found
-
-
-def _url_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[int, int]]:
-    return [(hash64(url.key), number) for number, entry in entries for url in entry.urls if url.scheme == "http"]
 
 
 class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,8 +243,7 @@ _MEANWHILE = (
 
 
 def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVersion, info: VersionInfo) -> ImportReport:
-    """Make what the staged staged a version of the register. Raises RegisterError where there is nothing in it, or too
-    little."""
+    """Store the staged rows as a version of the register. Raises RegisterError if they are none or too few."""
     base = newest_entry(conn)
     if base != staged.newest:
         for statement in _MEANWHILE:
@@ -269,11 +262,11 @@ def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVers
         history.forget(conn, register_id, at, around)
     history.record(conn, register_id, at, around)
     kept = staged.rows - staged.skipped
-    told = int(stated.timestamp()) if stated else None
+    stated_at = int(stated.timestamp()) if stated else None
     counts = (staged.rows, kept, staged.skipped, entries)
     conn.execute(
         "INSERT OR REPLACE INTO register_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*version, told, info.format, *counts, "\n".join(info.files), int(info.now.timestamp())),
+        (*version, stated_at, info.format, *counts, "\n".join(info.files), int(info.now.timestamp())),
     )
     return ImportReport(
         register=info.name,
@@ -285,7 +278,7 @@ def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVers
         entries=entries,
         added=added,
         removed=removed,
-        updated=rfc3339_of_epoch(told) if told is not None else None,
+        updated=rfc3339_of_epoch(stated_at) if stated_at is not None else None,
         version=rfc3339_of_epoch(at),
         reasons=dict(staged.reasons.most_common()),
         problems=tuple(staged.problems),

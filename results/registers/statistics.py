@@ -61,8 +61,9 @@ def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]
     """Every stored register, by name; `max_age_days` gives the age in days from which each is stale."""
     conn = db.conn
     found = []
-    for number, name, country, format_, at, *counts, versions, first in conn.execute(_NEWEST).fetchall():
-        rows, kept, skipped, entries = counts
+    for number, name, country, format_, at, rows, kept, skipped, entries, versions, first in conn.execute(
+        _NEWEST
+    ).fetchall():
         kinds = conn.execute(_KINDS, (number,)).fetchall()
         age = (now.timestamp() - at) / 86400
         found.append(

@@ -13,13 +13,7 @@ from functools import partial
 
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
-from results.registers.records import (
-    BadRow,
-    RawRow,
-    RegisterEntry,
-    RegisterError,
-    TruncatedRegister,
-)
+from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
 COLUMNS = "url,name,category_code,date_added,date_published,data_format_version,source,authority,notes"

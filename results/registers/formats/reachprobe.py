@@ -7,6 +7,7 @@ were. Entries are in the order in which the database first had them, so that suc
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -16,14 +17,7 @@ from msgspec import Meta
 
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
-from results.registers.records import (
-    BadRow,
-    RawRow,
-    RegisterEntry,
-    RegisterError,
-    TruncatedRegister,
-    VersionTime,
-)
+from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
 from results.registers.source import RegisterFile
 
 if TYPE_CHECKING:
@@ -129,7 +123,7 @@ def recognises(head: bytes) -> bool:
 def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Every entry. TruncatedRegister where the last line does not say that it is all there."""
     for file in files:
-        count, said = 0, None
+        count, stated = 0, None
         for number, content, _ in file.lines():
             if content is None:
                 yield too_long(file, number)
@@ -137,11 +131,13 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
             elif number == 1:
                 yield VersionTime(_head(file, content).updated)
             elif content.startswith(b'{"entries":'):
-                said = _end(content)
+                stated = None
+                with suppress(BadRow):
+                    stated = _decoded(content, RegisterFooter).entries
             elif content:
                 count += 1
                 yield RawRow(number, file.name, content, partial(parse, content))
-        if said != count:
+        if stated != count:
             raise TruncatedRegister(f"{file.name} is not whole: it has {count} entries; fetch it again")
 
 
@@ -155,40 +151,32 @@ def _head(file: RegisterFile, line: bytes) -> RegisterHeader:
     return head
 
 
-def _end(line: bytes) -> int | None:
-    try:
-        end: RegisterFooter = _decoded(line, RegisterFooter)
-    except BadRow:
-        return None
-    return end.entries
-
-
 def parse(line: bytes) -> RegisterEntry:
     """One entry. Raises BadRow."""
-    said: RegisterLine = _decoded(line, RegisterLine)
-    what = names.listed_items(said.names, said.urls)
-    subnets, wrong = names.listed_ranges(said.subnets)
-    resolved, also_wrong = names.listed_ranges(said.resolved)
+    row: RegisterLine = _decoded(line, RegisterLine)
+    what = names.listed_items(row.names, row.urls)
+    subnets, wrong = names.listed_ranges(row.subnets)
+    resolved, also_wrong = names.listed_ranges(row.resolved)
     if remarks := (*what.remarks, *wrong, *also_wrong):
         raise BadRow("; ".join(remarks))
     return RegisterEntry(
-        key=said.key,
-        block_type=said.block_type,
+        key=row.key,
+        block_type=row.block_type,
         names=what.names,
         masks=what.masks,
         urls=what.urls,
         subnets=(*what.subnets, *subnets),
         resolved=names.single_addresses(resolved),
-        ref=_clean(said.ref),
-        authority=_clean(said.authority),
-        decision_number=_clean(said.decision_number),
-        decision_date=names.calendar_date(said.decision_date),
-        entry_type=_clean(said.entry_type),
-        urgency=_clean(said.urgency),
-        listed_on=names.calendar_date(said.listed_on),
-        listed_at=said.listed_at,
-        until=names.calendar_date(said.until),
-        basis=_clean(said.basis),
+        ref=_clean(row.ref),
+        authority=_clean(row.authority),
+        decision_number=_clean(row.decision_number),
+        decision_date=names.calendar_date(row.decision_date),
+        entry_type=_clean(row.entry_type),
+        urgency=_clean(row.urgency),
+        listed_on=names.calendar_date(row.listed_on),
+        listed_at=row.listed_at,
+        until=names.calendar_date(row.until),
+        basis=_clean(row.basis),
     )
 
 

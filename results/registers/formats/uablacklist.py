@@ -15,13 +15,7 @@ import msgspec
 
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem
-from results.registers.records import (
-    BadRow,
-    RawRow,
-    RegisterEntry,
-    RegisterError,
-    TruncatedRegister,
-)
+from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister
 from results.registers.source import RegisterFile
 
 MAX_FILE = 64 << 20  # it is 150 KB
@@ -53,12 +47,12 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
 def parse(domain: str, about: bytes) -> RegisterEntry:
     """One domain as an entry. Raises BadRow."""
     try:
-        said: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
+        row: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
         host = names.listed_name(domain)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, names.BadName) as error:
         raise BadRow(f"name: {error}" if isinstance(error, names.BadName) else "not an object") from error
-    until, odd = _until(said.get("term"))
-    reason = said.get("reason")
+    until, odd = _until(row.get("term"))
+    reason = row.get("reason")
     mask = names.is_mask(domain)
     return RegisterEntry(
         key=domain,

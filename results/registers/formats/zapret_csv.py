@@ -50,9 +50,8 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
                 yield _updated(file, content)
             elif content.strip():
                 if not ended and not _complete(content):
-                    raise TruncatedRegister(
-                        f"{file.name} is cut short: line {number}, its last, is not whole; fetch it again"
-                    )
+                    why = f"is cut short: line {number}, its last, is not whole; fetch it again"
+                    raise TruncatedRegister(f"{file.name} {why}")
                 yield RawRow(number, file.name, content, partial(parse, content))
 
 
