@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from results.db.columns import all_columns
 from results.db.sqlite_utils_shim import Migrations
+from results.registers import schema as register_schema
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -137,9 +138,7 @@ def m001_measurements(db: Database) -> None:
 @migrations()
 def m002_registers(db: Database) -> None:
     """The governments' lists."""
-    from results.registers.schema import create
-
-    create(db)
+    register_schema.create(db)
 
 
 @migrations()
@@ -161,9 +160,7 @@ def m003_repeats(db: Database) -> None:
 @migrations()
 def m004_register_samples(db: Database) -> None:
     """Which targets were drawn from a register, by which seed."""
-    from results.registers.schema import create
-
-    create(db)
+    register_schema.create(db)
 
 
 @migrations()
@@ -184,13 +181,11 @@ def m006_care(db: Database) -> None:
 @migrations()
 def m007_spans_by_register(db: Database) -> None:
     """Databases of the first hours: a span of an entry did not know its register yet."""
-    from results.registers.schema import create
-
     if "register_id" in {row[1] for row in db.execute("PRAGMA table_info(register_spans)")}:
         return
     db.execute("DROP VIEW register_listing")
     db.execute("ALTER TABLE register_spans RENAME TO earlier_spans")
-    create(db)
+    register_schema.create(db)
     db.execute(
         "INSERT INTO register_spans (entry_id, first, gone, register_id) SELECT s.entry_id, s.first, s.gone, "
         "e.register_id FROM earlier_spans s JOIN register_entries e ON e.id = s.entry_id"
@@ -201,7 +196,6 @@ def m007_spans_by_register(db: Database) -> None:
 @migrations()
 def m008_hub(db: Database) -> None:
     """What waits to be sent to a hub; and a hub's own: who may send, and what came from whom."""
-
     _execute(db, HUB_TABLES)
 
 
@@ -214,7 +208,6 @@ def m009_looked_up(db: Database) -> None:
 @migrations()
 def m010_corrections(db: Database) -> None:
     """Verdicts that changed when they were judged again; and up to which measurement a hub has looked for odd ones."""
-
     _execute(db, CORRECTION_TABLES)
 
 

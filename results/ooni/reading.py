@@ -1,10 +1,8 @@
-"""One OONI web_connectivity record as a measurement of ours, its control, and the verdict of our own rules.
+"""One OONI web_connectivity record as a measurement, its control, and the verdict of our own rules.
 
-The main course is what OONI calls classic: the machine's own look-up, and the addresses it gave. What OONI tries beyond
-that has the role it would have with us: look-ups over HTTPS and the test helper's are `trusted`, and so are addresses
-that only these gave. A second try is recorded as `again` where a record holds one: version 0.4 fetches on a connection
-of its own after its connects and handshakes, and a look-up by another resolver in the open may bear the first one out.
-Version 0.5 holds no second connection, and a failure that happened once is what our rules call it: inconclusive.
+Steps that OONI calls classic are `main`: the machine's own look-up and its addresses. Look-ups over HTTPS and by the
+test helper, and addresses that only these gave, are `trusted`. A second try is `again`: version 0.4 fetches on a new
+connection, and another resolver may confirm the first look-up. Version 0.5 has no second connection.
 """
 
 from __future__ import annotations

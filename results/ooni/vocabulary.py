@@ -1,4 +1,4 @@
-"""OONI's words, texts, times and places as ours."""
+"""Converts OONI's failures, texts, times, addresses, countries and networks to ours."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Citizen Lab's official lists (lists/official/ of test-lists): what an authority ordered blocked, nine columns, UTF-8.
 
-Its other lists (six columns, lists/xx.csv) are targets to measure, not registers, told apart by their first line. Most
-rows are bare hosts, some with a leading dot; `http://host` stands for the host too. Of the two dates the earlier one is
-the order's, the later one is when the list or the row was made.
+Its other lists (six columns) are targets, not registers. Most rows are bare hosts, some with a leading dot;
+`http://host` stands for the host too. The earlier of the two dates is the order's.
 """
 
 from __future__ import annotations

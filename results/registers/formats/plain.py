@@ -1,8 +1,7 @@
 """Lists with one thing a line: names, masks, URLs, addresses, subnets; hosts files; dnsmasq and ad-blocker rules.
 
 `example.org` | `*.example.org` | `.example.org` | `0.0.0.0 example.org` | `local=/example.org/` | `||example.org^` |
-`192.0.2.0/24` | `http://example.org/page`. Comments begin with `#`, `!`, `;` or `//`. There are no dates and
-no decisions.
+`192.0.2.0/24` | `http://example.org/page`. Comments begin with `#`, `!`, `;` or `//`.
 """
 
 from __future__ import annotations

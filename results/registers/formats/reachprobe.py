@@ -1,7 +1,6 @@
-"""One version of a register as one of our databases gives it to another: JSON lines, nothing lost on the way.
+"""A register version exported from one of our databases, as JSON lines: a header, the entries, and their number.
 
-The first line says whose register it is and from when, then comes one entry a line, and the last says how many there
-were. Entries are in the order in which the database first had them, so that successive versions differ little.
+Entries are in the order in which the database first had them, so that successive versions differ little.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """DNS response policy zones: a zone file whose names are what is blocked (draft-vixie-dnsop-dns-rpz).
 
 `name CNAME .` blocks a name, `*.name CNAME .` what is below it (a mask here; the name itself has its own rule),
-`32.1.2.0.192.rpz-ip` an address. `rpz-passthru.` is the opposite of a block. A name under the zone's own is taken
-without that.
+`32.1.2.0.192.rpz-ip` an address. `rpz-passthru.` is the opposite of a block. The zone's own name is removed.
 """
 
 from __future__ import annotations

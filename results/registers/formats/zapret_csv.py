@@ -1,9 +1,8 @@
 """The zapret-info CSV of Russia's register: one row a line, CP1251, `;` between columns.
 
-`IPs ; domain ; URLs ; authority ; decision number ; decision date`, lists inside a column joined by `|`. The first
-line of a whole dump is `Updated: YYYY-MM-DD HH:MM:SS +0000`; its parts (dump-00.csv ...) have no such line. In 2024
-rows were trimmed (URL, number and date dropped), so short rows are read too. There is no entry id, type or inclusion
-date.
+`IPs ; domain ; URLs ; authority ; decision number ; decision date`, lists inside a column joined by `|`. A whole dump
+begins with `Updated: YYYY-MM-DD HH:MM:SS +0000`, its parts (dump-00.csv ...) do not. In 2024 rows were trimmed (URL,
+number and date dropped), so short rows are read too.
 """
 
 from __future__ import annotations
@@ -111,7 +110,10 @@ def parse(line: bytes) -> RegisterEntry:
     domains, urls = _listed(domain, _LIST), _listed(url, _URL_LIST)
     addresses, odd = names.listed_ranges(_listed(ips, _LIST))
     what = names.listed_items(domains, urls)
-    decision = f"{authority.strip()}|{number.strip()}|{day.strip()}"
+    day = day.strip()
+    date = names.calendar_date(day)
+    odd_date = () if not day or date else (f"date: {names.quoted(day)} is not one",)
+    decision = f"{authority.strip()}|{number.strip()}|{day}"
     named = what.names or what.masks or what.urls or what.subnets
     unread = bool(urls) and not what.urls  # it lists pages, and is not to become a listing of their host
     if unread or (not named and (domains or not addresses)):
@@ -126,9 +128,9 @@ def parse(line: bytes) -> RegisterEntry:
         resolved=names.single_addresses(addresses) if named else (),
         authority=names.clean(authority) or None,
         decision_number=names.clean(number) or None,
-        decision_date=names.calendar_date(day.strip()),
-        basis=law.by_decision(names.clean(authority), names.clean(number), names.calendar_date(day.strip())),
-        remarks=what.remarks + odd + _odd_date(day.strip()),
+        decision_date=date,
+        basis=law.by_decision(names.clean(authority), names.clean(number), date),
+        remarks=what.remarks + odd + odd_date,
     )
 
 
@@ -145,10 +147,6 @@ def _block_type(what: names.ListedItems) -> str:
     if what.urls:
         return "url"
     return "domain" if what.names else "ip"
-
-
-def _odd_date(day: str) -> tuple[str, ...]:
-    return () if not day or names.calendar_date(day) else (f"date: {names.quoted(day)} is not one",)
 
 
 FORMAT = RegisterFormat("zapret-csv", recognises, read, register="rkn", country="RU")
