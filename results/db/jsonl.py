@@ -63,7 +63,7 @@ def records(path: Path) -> Iterator[tuple[int, bytes | BadRecord]]:
 def _records(stream: BufferedReader) -> Iterator[tuple[int, bytes | BadRecord]]:
     number = 0
     for number, line in enumerate(_lines(stream), 1):
-        if number == 1 and isinstance(line, bytes) and _begins_a_longer_value(line):
+        if number == 1 and isinstance(line, bytes) and line.lstrip()[:1] in (b"{", b"[") and not _is_json(line):
             rest = stream.read(MAX_LINE)
             whole = line + rest
             if len(rest) < MAX_LINE and _is_json(whole):
@@ -93,10 +93,6 @@ def _lines(stream: BufferedReader) -> Iterator[bytes | BadRecord]:
                 yield BadRecord("a line without end: the rest of the file is not read")
                 return
         yield BadRecord(f"longer than {MAX_LINE >> 20} MiB")
-
-
-def _begins_a_longer_value(line: bytes) -> bool:
-    return line.lstrip()[:1] in (b"{", b"[") and not _is_json(line)
 
 
 def _is_json(data: bytes) -> bool:

@@ -1,8 +1,4 @@
-"""Registers: the lists of what a government says should be blocked.
-
-`formats` (one module each) read files, `records` are what they yield, `names` parses and compares names and URLs,
-`importing` and `staging` store a version, `history` keeps what was in force when, `expectation` looks targets up.
-"""
+"""Registers: the official lists of what a government says should be blocked."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def _stored(conn: sqlite3.Connection, version: VersionInForce, entries: list[int
 
 def _reference(version: VersionInForce, hit: IndexHit, row: tuple[Any, ...]) -> EntryRef | None:
     urls, ref, key, block_type, basis, authority, number, date, listed_on, listed_at, until, gone, first = row
-    if hit.url is not None and not _holds(urls, hit.url):
+    if hit.url is not None and all(names.url(text).key != hit.url for text in (urls or "").split("\n") if text):
         return None
     if until is not None and until < version.day:
         return None
@@ -251,10 +251,6 @@ def _neighbour(conn: sqlite3.Connection, version: VersionInForce, packed: bytes,
 def entry_id(key: int) -> str:
     """The id of an entry to which its register gives none: the same in every version."""
     return f"{key & (1 << 64) - 1:016x}"
-
-
-def _holds(urls: str | None, key: str) -> bool:
-    return any(names.url(text).key == key for text in (urls or "").split("\n") if text)
 
 
 def sharing(

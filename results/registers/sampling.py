@@ -79,7 +79,9 @@ def sample(db: Database, register: str, request: SampleRequest, at: datetime) ->
             continue
         stratum = min(_stratum(entry, day) for entry in entries)
         population[stratum] += 1
-        heap, item = lowest.setdefault(stratum, []), (-_draw(request.seed, host), host)
+        # A host's place in the draw is a hash, so that neither order nor the other hosts change it.
+        place = hashlib.blake2b(f"{request.seed}|{host}".encode(), digest_size=8).digest()
+        heap, item = lowest.setdefault(stratum, []), (-int.from_bytes(place, "big"), host)
         if len(heap) < request.size:
             heapq.heappush(heap, item)
         elif request.size:
@@ -136,11 +138,6 @@ def _stratum(entry: _Listed, day: date) -> Stratum:
     return Stratum(
         entry.authority or "no authority", entry.basis or "no article told", entry.entry_type or "no type", named
     )
-
-
-def _draw(seed: int, host: str) -> int:
-    """A host's place in the draw: a hash, so that neither order nor the other hosts change it."""
-    return int.from_bytes(hashlib.blake2b(f"{seed}|{host}".encode(), digest_size=8).digest(), "big")
 
 
 def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
