@@ -41,7 +41,7 @@ def group(standing: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
 
 
 def photographed(group: Group, *paths: str) -> list[dict[str, Any]]:
-    script = str(ROOT / "tests" / "hub" / "page" / "photograph.py")
+    script = str(ROOT / "tests" / "results" / "hub" / "web" / "screenshots.py")
     urls = [f"{URL}{path}" for path in paths]
     home = f"HOME={group.folder}"
     out = kernel.inside(kernel.INTERNET, "env", home, sys.executable, script, str(group.folder), *urls)

@@ -1,4 +1,4 @@
-"""Opens pages in a headless Chromium, wherever this process stands: `photograph.py FOLDER URL...`.
+"""Opens pages in a headless Chromium, wherever this process stands: `screenshots.py FOLDER URL...`.
 
 Prints of each page, as a line of JSON, its address, visible text, the addresses that it asked for and what the browser
 complained of; writes a picture of each to FOLDER, by its number. Runs in a network namespace as well as here.
