@@ -97,7 +97,7 @@ def find_whereabouts(path: Path) -> Whereabouts:
 
 
 class WhereaboutsCache:
-    """`look`, which asks the kernel again only when that has told of a change."""
+    """`find_whereabouts`, cached until the kernel reports a change."""
 
     def __init__(self) -> None:
         self._changes = routing.RouteChanges()

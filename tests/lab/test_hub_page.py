@@ -18,7 +18,7 @@ from tests.lab.standing import ROOT, Lab
 from tests.lab.volunteers import LISTED_ON, URL, Group
 from tests.results.hub.web import screenshots
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 ROUNDS = 2
 OPEN, LYING, WATCHED = "AS64496 Openline", "AS64497 Lyingname", "AS64498 Deepgaze"
 

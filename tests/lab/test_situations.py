@@ -10,7 +10,8 @@ from tests.lab.situations import WORLDS
 from tests.lab.world import World
 from tests.lab.worlds import run_all
 
-pytestmark = pytest.mark.lab
+# All worlds are measured in the first test's fixture.
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.lab import censorship, kernel
 from tests.lab.crowd import config_toml, crowd, name, silent_name
 from tests.lab.standing import Lab, Ran
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 TIMED_OUT = "SELECT COUNT(*) FROM observations o WHERE failure = 'generic_timeout_error'"
 """Of everything, also of what was measured again at the end of the round: that mends it, and hides it."""
 TOLD = " AND NOT EXISTS (SELECT 1 FROM measurements m WHERE m.repeats = o.measurement)"

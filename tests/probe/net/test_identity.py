@@ -33,8 +33,8 @@ ip neigh add 192.168.7.1 lladdr {ROUTER} dev up0
 LOOK = """
 import json
 from probe.net.path import Path
-from probe.net.identity import look
-seen = [look(Path(name="p", bind=bind)) for bind in (None, *{binds!r})]
+from probe.net.identity import find_whereabouts
+seen = [find_whereabouts(Path(name="p", bind=bind)) for bind in (None, *{binds!r})]
 print(json.dumps([[s.key(b"x" * 32), s.tunnel, list(s.interfaces)] for s in seen]))
 """
 
@@ -184,15 +184,15 @@ def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monk
 
 WATCHED = """
 import subprocess, sys
-from probe import whereabouts
+from probe.net import identity
 from probe.net.path import Path
-lookout, looks, look = whereabouts.Lookout(), [], whereabouts.look
-whereabouts.look = lambda path: looks.append(path) or look(path)
+monitor, looks, look = identity.WhereaboutsCache(), [], identity.find_whereabouts
+identity.find_whereabouts = lambda path: looks.append(path) or look(path)
 for change in sys.stdin.read().splitlines():
     subprocess.run(change, shell=True, check=True)
     now = look(Path())
     for _ in range(3):
-        seen = lookout(Path())
+        seen = monitor(Path())
         assert (seen.ways, seen.tunnel) == (now.ways, now.tunnel), change
 print(len(looks))
 """
