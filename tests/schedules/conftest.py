@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from schedules.config.load import load
+from schedules.config.schema import Config
 from tests.lab.network import LabNetwork
 from tests.schedules.lab import Lab
 
@@ -19,3 +21,9 @@ async def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         made = Lab(net, tmp_path)
         made.configure()
         yield made
+
+
+@pytest.fixture
+def config(lab: Lab) -> Config:
+    """The lab's configuration."""
+    return load(lab.folder / "c.toml", {}, {})

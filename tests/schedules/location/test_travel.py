@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from pathlib import Path as File
@@ -55,18 +54,6 @@ class Machine:
 
 def at(where: Whereabouts) -> Locator:
     return Locator(SECRET, look=lambda path: where)
-
-
-@pytest.fixture
-def store(lab: Lab) -> Iterator[Store]:
-    opened = Store.open(lab.db)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def config(lab: Lab) -> Config:
-    return load(lab.folder / "c.toml", {}, {})
 
 
 class Seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from math import inf
 from typing import Any
@@ -15,7 +15,6 @@ from probe.net.concurrency import FLOOR, Began, LineFacts, Pace
 from probe.net.network import RealNetwork
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
-from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.demo import censor, resolver
 from schedules.demo.network import Site
@@ -26,18 +25,6 @@ from schedules.round.retest import ANOMALIES_PER_SLOT, Anomalies
 from schedules.round.round import Event, Finished, Measured, Retesting, Round, Started
 from tests.results.records import finished, measurement, target
 from tests.schedules.lab import Lab
-
-
-@pytest.fixture
-def store(lab: Lab) -> Iterator[Store]:
-    opened = Store.open(lab.db)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def config(lab: Lab) -> Config:
-    return load(lab.folder / "c.toml", {}, {})
 
 
 class Seen:

@@ -10,7 +10,6 @@ import pytest
 
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
-from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.demo import censor
 from schedules.plan.model import Choice
@@ -94,11 +93,6 @@ async def test_a_commit_that_fails_ends_the_round_and_nothing_is_reported(
     async with aclosing(committed(records(1, asyncio.Event()), fail)) as rows:
         with pytest.raises(OSError, match="disk full"):
             await asyncio.wait_for(anext(rows), 5)
-
-
-@pytest.fixture
-def config(lab: Lab) -> Config:
-    return load(lab.folder / "c.toml", {}, {})
 
 
 async def test_a_cancelled_round_reports_what_is_finished(lab: Lab, store: Store, config: Config) -> None:
