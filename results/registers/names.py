@@ -240,7 +240,6 @@ def quoted(text: str) -> str:
 
 
 MAX_ITEMS = 100_000  # names, URLs or addresses in one row; the most seen is 370
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ListedItems(NamedTuple):
