@@ -1,4 +1,4 @@
-"""What a situation has to come to, held against a row of `--json`; shared by the situations that are measured."""
+"""What a situation has to come to, compared with a row of `--json`; shared by the situations that are measured."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ class Expected:
     agreement: str | None = None
     evidence: tuple[str, ...] = ()
     """Words that the evidence must hold."""
+    at_most: str | None = None
+    """The highest confidence that a `blocked` may have here."""
+    changed: str | None = None
+    """Why this expectation is another than when it was first written."""
 
     def wrong(self, row: Mapping[str, Any]) -> list[str]:
         """What is not as it has to be, in words; empty where all is."""
@@ -29,11 +33,17 @@ class Expected:
             wanted = getattr(self, key)
             if wanted is not None and row[key] != wanted:
                 found.append(f"{key} {row[key]}, not {wanted}")
+        if self.at_most and row["outcome"] == "blocked" and _rank(row["confidence"]) > _rank(self.at_most):
+            found.append(f"blocked, {row['confidence']}, where no more than {self.at_most} is known")
         if row["outcome"] != "blocked" and (row["method"] or row["trigger"]):
             found.append(f"{row['outcome']}, and yet a method or trigger")
         told = "\n".join(row["evidence"])
         found += [f"no word of {words!r} in the evidence" for words in self.evidence if words not in told]
         return found
+
+
+def _rank(confidence: str) -> int:
+    return ("possible", "probable", "confirmed").index(confidence)
 
 
 @dataclass(frozen=True)

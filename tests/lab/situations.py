@@ -5,6 +5,8 @@ A `World` is a gateway's rules and everything that is measured behind them in on
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.lab import censorship, finer
 from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS
 from tests.lab.world import (
@@ -35,13 +37,14 @@ REFUSING = {
 }
 DEAD = ("dead", "silent", "expired", "misnamed", "closing", "no-such-name", "dnssec-broken")
 DOWN = {https(word): Expected("down") for word in DEAD}
+BY_HOST = "It was probable, without a trigger, until an innocuous Host was tried at an address set aside."
 BY_NAME = {
     https("wechat"): blocked("tls.reset", "name", "confirmed"),
     https("line"): blocked("tls.timeout", "name", "confirmed"),
-    http("host-reset"): blocked("http.reset", "name", "confirmed"),
-    http("host-dropped"): blocked("http.timeout", "name", "confirmed"),
+    http("host-reset"): blocked("http.reset", "name", "confirmed", BY_HOST),
+    http("host-dropped"): blocked("http.timeout", "name", "confirmed", BY_HOST),
     https("frozen"): blocked("http.stall"),
-    https("frozen-deep"): blocked("http.stall"),
+    https("frozen-deep"): blocked("http.stall", changed="The method was left open until unread bytes were counted."),
 }
 BY_ADDRESS = {
     https("address-dropped"): blocked("tcp.timeout", "address"),
@@ -160,7 +163,7 @@ WORLDS = (
             https("wechat"): blocked("tls.reset", "name", "confirmed"),
             https("line"): blocked("tls.timeout", "name", "confirmed"),
             https("bbm"): UNTOLD,
-            https("linkedin"): UNTOLD,
+            https("linkedin"): Expected("inconclusive", changed="It might be blocked too; nothing here proves that."),
             http("news"): blocked("http.blockpage", None, "confirmed"),
             https("address-dropped"): UNTOLD,
             https("honest"): REACHABLE,
@@ -196,7 +199,13 @@ WORLDS = (
     World(
         "thin line",
         lambda: censorship.narrows("1mbit"),
-        dict.fromkeys([*FINE, *map(https, ("wechat", "big", "frozen-deep", "dead"))], NOT_BLOCKED),
+        dict.fromkeys(
+            [*FINE, *map(https, ("wechat", "big", "frozen-deep", "dead"))],
+            replace(
+                NOT_BLOCKED,
+                changed="The line has 1 Mbit/s; at first it had 256 kbit/s, and its dead site was not reached.",
+            ),
+        ),
         options={"timeout_s": 2},
     ),
     World(
@@ -216,7 +225,10 @@ WORLDS = (
     World(
         "very lossy line",
         lambda: censorship.loses_of_everything(0.25),
-        dict.fromkeys((https("honest"), https("wechat"), https("big"), http("plain"), http("news")), NOT_BLOCKED),
+        dict.fromkeys(
+            (https("honest"), https("wechat"), https("big"), http("plain"), http("news")),
+            replace(NOT_BLOCKED, changed="The timeout is 4 s; at first it was 2 s."),
+        ),
         options={"timeout_s": 4},
     ),
     World(

@@ -32,8 +32,10 @@ class World:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-def blocked(method: str, trigger: str | None = None, confidence: str = "probable") -> Expected:
-    return Expected("blocked", method, trigger, confidence)
+def blocked(
+    method: str, trigger: str | None = None, confidence: str = "probable", changed: str | None = None
+) -> Expected:
+    return Expected("blocked", method, trigger, confidence, changed=changed)
 
 
 def https(word: str) -> str:

@@ -63,6 +63,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     never: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     """Words that the evidence must hold."""
+    changed: str | None = None
+    """Why this expectation is another than when it was first written."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):

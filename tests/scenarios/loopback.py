@@ -28,6 +28,7 @@ from tests.lab.network import LabNetwork
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
+BY_HOST = "The trigger was left open until an innocuous Host was tried at the same address."
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Wire:
     control: bool = True
     scheme: str | None = None
     """Another scheme than the site's own: the endpoint at its port."""
+    changed: str | None = None
+    """Why this expectation is another than when it was first written."""
 
 
 def _site(**how: object) -> Callable[[LabNetwork, str], Site]:
@@ -180,9 +183,33 @@ SITUATIONS = (
         None,
         "probable",
     ),
-    Wire("host-reset", _site(tls=False, censored=censor.resets), "blocked", "http.reset", "name", "probable"),
-    Wire("host-drop", _site(tls=False, censored=censor.drops), "blocked", "http.timeout", "name", "probable"),
-    Wire("host-close", _site(tls=False, censored=censor_actions.closes), "blocked", "http.eof", "name", "probable"),
+    Wire(
+        "host-reset",
+        _site(tls=False, censored=censor.resets),
+        "blocked",
+        "http.reset",
+        "name",
+        "probable",
+        changed=BY_HOST,
+    ),
+    Wire(
+        "host-drop",
+        _site(tls=False, censored=censor.drops),
+        "blocked",
+        "http.timeout",
+        "name",
+        "probable",
+        changed=BY_HOST,
+    ),
+    Wire(
+        "host-close",
+        _site(tls=False, censored=censor_actions.closes),
+        "blocked",
+        "http.eof",
+        "name",
+        "probable",
+        changed=BY_HOST,
+    ),
     Wire(
         "freeze",
         _page(sites.page("Large", kib=256), censored=censor_actions.freezes_after(24_000)),
