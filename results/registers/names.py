@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from ipaddress import ip_address, ip_network, summarize_address_range
 from typing import NamedTuple
 
 from probe.timestamps import parse_date
@@ -19,12 +20,18 @@ _PLAIN_NAME = re.compile(r"(?!.{254})[a-z0-9_](?:[a-z0-9_-]{0,62}\.)*[a-z0-9_-]{
 _PLAIN_URL = re.compile(r"(https?)://([a-z0-9][a-z0-9.-]*[a-z])(/[A-Za-z0-9/._~!$&'()*+,;=:@?-]*)?\Z")
 _PLAIN_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}\Z")
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}\Z")
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9-]+|0x[0-9a-f]*)\Z")
+_RANGE = re.compile(r"\s*[-\u2010-\u2014]\s*")
+_IPV4_AND_PORT = re.compile(r"([0-9.]+):([0-9]{1,5})\Z")
+_IPV6_AND_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::([0-9]{1,5}))?\Z")
+_WILD_IPV4 = re.compile(r"((?:[0-9]{1,3}\.){1,3})\*(?:\.\*){0,2}\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):[/\\]+")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff\\s\x00-\x1f\x7f]+")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 MAX_TEXT = 65536
+MAX_PORT = 65535
 
 
 class BadName(ValueError):
@@ -133,6 +140,49 @@ def subnet(text: str) -> Subnet | None:
     return Subnet(network(packed, int(bits)), int(bits))
 
 
+def subnets(text: str) -> tuple[Subnet, ...]:
+    """An address (also with a port), a subnet, or a range as the subnets it consists of; empty for anything else.
+
+    Ranges are `192.0.2.1-192.0.2.9`, `192.0.2.1-9`, `192.0.2.*` and `192.0.2.0/255.255.255.0`.
+    """
+    text = text.strip()
+    if not text or (":" not in text and not text[-1].isdigit() and text[-1] != "*"):  # spares most names the attempts
+        return ()
+    if found := subnet(text):
+        return (found,)
+    if match := _IPV4_AND_PORT.match(text) or _IPV6_AND_PORT.match(text):
+        packed = address(match[1]) if int(match[2] or 0) <= MAX_PORT else None
+        return (Subnet(packed, len(packed) * 8),) if packed else ()
+    if match := _WILD_IPV4.match(text):
+        known = match[1].count(".")
+        wide = subnet(match[1] + ".".join(["0"] * (4 - known)) + f"/{known * 8}") if text.count(".") == 3 else None
+        return (wide,) if wide else ()
+    base, slash, mask = text.partition("/")
+    if slash:
+        return _masked(base, mask)
+    ends = _RANGE.split(text)
+    return _between(*ends) if len(ends) == 2 else ()
+
+
+def _masked(base: str, mask: str) -> tuple[Subnet, ...]:
+    """`192.0.2.0/255.255.255.0`."""
+    try:
+        net = ip_network(f"{base.strip()}/{mask.strip()}", strict=False) if _PLAIN_IPV4.match(mask.strip()) else None
+    except ValueError:
+        net = None
+    return (Subnet(net.network_address.packed, net.prefixlen),) if net else ()
+
+
+def _between(first: str, last: str) -> tuple[Subnet, ...]:
+    if last.isascii() and last.isdigit() and first.count(".") == 3:
+        last = f"{first.rpartition('.')[0]}.{last}"
+    begin, end = address(first), address(last)
+    if begin is None or end is None or len(begin) != len(end) or begin > end:
+        return ()
+    found = summarize_address_range(ip_address(begin), ip_address(end))
+    return tuple(Subnet(net.network_address.packed, net.prefixlen) for net in found)
+
+
 def network(packed: bytes, prefix: int) -> bytes:
     """The first address of the subnet of `prefix` bits that holds `packed`."""
     shift = len(packed) * 8 - prefix
@@ -178,7 +228,7 @@ def _host_and_port(authority: str) -> tuple[str, int | None]:
     authority = _INVISIBLE.sub("", authority).rpartition("@")[2]
     bare = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\](?::(\d*))?", authority) or re.fullmatch(r"([^:]*):(\d*)", authority)
     host, digits = (bare[1], bare[2]) if bare else (authority, None)
-    if digits and (len(digits) > 5 or int(digits) > 65535):
+    if digits and (len(digits) > 5 or int(digits) > MAX_PORT):
         raise BadName(f"{quoted(digits)} is no port")
     packed = address(host)
     return (address_text(packed) if packed else name(host)), int(digits) if digits else None
@@ -254,11 +304,12 @@ class ListedItems(NamedTuple):
 
 def listed_items(domains: Iterable[str], urls: Iterable[str]) -> ListedItems:
     """Parse the names and URLs of one row; an address in a name's place is an address."""
-    exact, masks, parsed, subnets, remarks = [], [], [], [], []
+    exact, masks, parsed, remarks = [], [], [], []
+    ranges: list[Subnet] = []
     for text in domains:
         try:
-            if found := subnet(text):
-                subnets.append(found)
+            if found := subnets(text):
+                ranges.extend(found)
             elif is_mask(text):
                 masks.append(listed_name(text))
             else:
@@ -270,12 +321,14 @@ def listed_items(domains: Iterable[str], urls: Iterable[str]) -> ListedItems:
             parsed.append(listed_url(text))
         except BadName as error:
             remarks.append(f"URL: {error}")
-    return ListedItems(tuple(exact), tuple(masks), tuple(parsed), tuple(subnets), tuple(remarks))
+    return ListedItems(tuple(exact), tuple(masks), tuple(parsed), tuple(ranges), tuple(remarks))
 
 
 def listed_name(text: str) -> str:
     """A name that a register can list: one under a top-level name (lists in the wild hold `.com` and `.info`)."""
     found = name(text)
+    if _NUMBER.match(found):
+        raise BadName(f"{quoted(text)} is a number, not a name")
     if "." not in found:
         raise BadName(f"{quoted(text)} is a whole top-level name")
     return found
@@ -285,17 +338,18 @@ def listed_url(text: str) -> Url:
     """A URL that a register can list: on a host under a top-level name, or on an address; without a scheme it is
     http's, as `example.org/page` is."""
     found = url(text if has_scheme(text) or "/" not in text else f"http://{text.strip()}")
-    if "." not in found.host and ":" not in found.host:
+    if ("." not in found.host and ":" not in found.host) or (_NUMBER.match(found.host) and not address(found.host)):
         raise BadName(f"{quoted(text)} is on no host")
     return found
 
 
 def listed_ranges(texts: Iterable[str]) -> tuple[tuple[Subnet, ...], tuple[str, ...]]:
     """Addresses and subnets of one row, and remarks on those that are neither."""
-    found, remarks = [], []
+    found: list[Subnet] = []
+    remarks = []
     for text in texts:
-        if net := subnet(text):
-            found.append(net)
+        if nets := subnets(text):
+            found.extend(nets)
         else:
             remarks.append(f"address: {quoted(text)} is not one")
     return tuple(found), tuple(remarks)

@@ -7,7 +7,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -17,6 +17,8 @@ from results.registers.formats import RegisterItem
 from results.registers.records import BadRow, ImportReport, RawRow, RegisterEntry, RegisterError, RowProblem
 
 BATCH = 8_000
+MAX_AHEAD = timedelta(days=1)
+"""By how much a list's own date may lie ahead of our clock."""
 MAX_PROBLEMS = 100
 SEEN_BITS = 24
 CACHE_KIB = {"main": 24576, "temp": 16384}
@@ -117,6 +119,13 @@ class StagedVersion:
             self._report(RowProblem(raw.source, raw.line, remark, False))
         self.staged += 1
         self._pending[digest] = (self.staged, entry)
+
+    def stated(self, now: datetime) -> datetime | None:
+        """When the files say the version is from; a time that lies ahead is reported and not believed."""
+        if self.updated is None or self.updated <= now + MAX_AHEAD:
+            return self.updated
+        self._report(RowProblem("version", 0, f"a date that lies ahead: '{self.updated.isoformat()}'", False))
+        return None
 
     def _report(self, problem: RowProblem) -> None:
         self.skipped += problem.skipped
@@ -250,7 +259,7 @@ def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVers
             conn.execute(statement, {"r": register_id})
     conn.execute("INSERT OR IGNORE INTO register_seen SELECT id + ? FROM staged_entries", (base,))
     entries = conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
-    stated = info.updated or staged.updated
+    stated = info.updated or staged.stated(info.now)
     at = int((stated or info.now).timestamp())
     around = history.neighbours(conn, register_id, at)
     added, removed = history.count_changes(conn, register_id, around.before)

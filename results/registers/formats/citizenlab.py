@@ -10,9 +10,9 @@ import csv
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from results.registers import names
+from results.registers import list_dates, names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
-from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister
+from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
 COLUMNS = "url,name,category_code,date_added,date_published,data_format_version,source,authority,notes"
@@ -39,6 +39,8 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
             if not ended and content.count(b",") < _WIDTH - 1:
                 raise TruncatedRegister(f"{file.name} is cut short: line {number}, its last; fetch it again")
             if content.strip():
+                if (moment := list_dates.of_day(_published(content))) is not None:
+                    yield VersionTime(moment)
                 yield RawRow(number, file.name, content, partial(parse, content))
 
 
@@ -50,31 +52,45 @@ def _check(file: RegisterFile, first: bytes) -> None:
         raise RegisterError(f"{file.name}: the first line does not name the columns of an official list")
 
 
-def parse(line: bytes) -> RegisterEntry:
-    """One row as an entry. Raises BadRow."""
+def _published(line: bytes) -> str | None:
+    """The day a row was published, else added to the list: the list is as new as the newest of these."""
+    try:
+        cells = _cells(line)
+    except BadRow:
+        return None
+    return cells[4] or cells[3]
+
+
+def _cells(line: bytes) -> list[str]:
     csv.field_size_limit(MAX_LINE_BYTES)
     try:
         cells = next(csv.reader([line.decode("utf-8")], strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
         raise BadRow(f"not readable: {error}") from error
     if len(cells) != _WIDTH:
         raise BadRow(f"{len(cells)} columns instead of {_WIDTH}")
-    url, _, category, added, published, _, source, authority, notes = map(str.strip, cells)
+    return [cell.strip() for cell in cells]
+
+
+def parse(line: bytes) -> RegisterEntry:
+    """One row as an entry. Raises BadRow."""
+    url, _, category, added, published, _, source, authority, notes = _cells(line)
     listed, below = url.lstrip("."), "all subdomains" in notes.casefold()
+    subnets = names.subnets(listed)
     try:
         parsed = names.listed_url(listed) if "://" in listed else None
-        host = parsed.host if parsed else names.listed_name(listed)
+        host = parsed.host if parsed else "" if subnets else names.listed_name(listed)
     except names.BadName as error:
         raise BadRow(f"name: {error}") from error
     whole = parsed is None or parsed.key.partition("://")[2] == f"{host}/"
-    subnet = names.subnet(host) if whole else None
+    subnets = subnets or (names.subnets(host) if whole else ())
     return RegisterEntry(
         key=f"{authority}|{source}|{url}",
-        block_type=("ip" if subnet else "domain-mask" if below else "domain") if whole else "url",
-        names=(host,) if not subnet and not (whole and below) else (),
-        masks=(host,) if whole and below and not subnet else (),
+        block_type=("ip" if subnets else "domain-mask" if below else "domain") if whole else "url",
+        names=(host,) if not subnets and not (whole and below) else (),
+        masks=(host,) if whole and below and not subnets else (),
         urls=(parsed,) if parsed and not whole else (),
-        subnets=(subnet,) if subnet else (),
+        subnets=subnets,
         authority=names.clean(authority) or None,
         decision_number=names.clean(source) or None,
         decision_date=min(filter(None, map(names.calendar_date, (added, published))), default=None),

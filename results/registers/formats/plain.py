@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from results.registers import names
+from results.registers import list_dates, names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
-from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, VersionTime
 from results.registers.source import HEAD_BYTES, RegisterFile
 
 _NOWHERE = frozenset({"0.0.0.0", "127.0.0.1", "::", "::1"})  # noqa: S104 (a hosts file's address, not one to bind)
@@ -41,15 +41,19 @@ def _readable(text: str) -> bool:
 
 
 def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
-    """Every line that says something."""
+    """Every line that says something; the comments before the first may say when the list is from."""
     for file in files:
+        at_head = True
         for number, content, ended in file.lines():
             if content is None:
                 yield too_long(file, number)
             elif text := _text(content):
+                at_head = False
                 if not ended:
                     yield RowProblem(file.name, number, "no line feed at the end: this name may be cut short", False)
                 yield RawRow(number, file.name, text.encode("utf-8", "replace"), partial(parse, text))
+            elif at_head and (moment := list_dates.of_comment(content.decode("utf-8", "replace"))) is not None:
+                yield VersionTime(moment)
 
 
 def _text(line: bytes) -> str:
@@ -64,6 +68,8 @@ def _text(line: bytes) -> str:
 def parse(text: str) -> RegisterEntry:
     """One line as an entry. Raises BadRow."""
     cells = text.split()
+    if len(cells) > 1 and cells[0] not in _NOWHERE and names.subnets(text):
+        return _entry(text, names.listed_items([text], ()))
     if len(cells) > 1 and cells[0] in _NOWHERE:
         return _entry(text, names.listed_items([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
     if len(cells) != 1:
@@ -74,7 +80,7 @@ def parse(text: str) -> RegisterEntry:
         return _entry(text, names.listed_items((), [text]))
     if text.startswith("."):
         return _entry(text, names.listed_items([f"*{text}"], ()))
-    if "," in text or ";" in text or ("/" in text and not names.subnet(text)):
+    if "," in text or ";" in text or ("/" in text and not names.subnets(text)):
         raise BadRow("neither a name nor an address")
     return _entry(text, names.listed_items([text], ()))
 

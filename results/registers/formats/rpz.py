@@ -10,55 +10,55 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from results.registers import names
-from results.registers.formats import RegisterFormat, RegisterItem, too_long
-from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, Subnet
+from results.registers import list_dates, names
+from results.registers.formats import RegisterFormat, RegisterItem
+from results.registers.formats.zone_file import ZoneRecord, ZoneTrouble, records
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, Subnet, VersionTime
 from results.registers.source import RegisterFile
 
-_RULE = re.compile(r"(?P<owner>\S+)\s+(?:\d+[smhdw]?\s+)?(?:IN\s+)?(?P<type>[A-Z]+)\s+(?P<data>\S.*)\Z", re.IGNORECASE)
-_LOOKS = re.compile(
-    rb"^\S+[ \t]+(?:\d+[ \t]+)?(?:IN[ \t]+)?CNAME[ \t]+(?:\*?\.|rpz-\w+\.)[ \t]*\r?$", re.MULTILINE | re.IGNORECASE
-)
+_OWNER = rb"^(?:[^\s;$][^\s]*)?[ \t]+(?:(?:\d[\dsmhdw]*|IN|CH|HS)[ \t]+){0,2}"
+_RULE = re.compile(_OWNER + rb"CNAME[ \t]+(?:\*?\.|rpz-[\w-]+\.)[ \t]*(?:;.*)?\r?$", re.MULTILINE | re.IGNORECASE)
+_ANY_RULE = re.compile(_OWNER + rb"(?:CNAME|A|AAAA)[ \t]+\S", re.MULTILINE | re.IGNORECASE)
+_SOA = re.compile(_OWNER + rb"SOA[ \t]+\S", re.MULTILINE | re.IGNORECASE)
 _ALLOWED = frozenset({"rpz-passthru.", "rpz-tcp-only."})
 _BLOCKING = frozenset({"CNAME", "A", "AAAA"})
 
 
 def recognises(head: bytes) -> bool:
-    """A rule `CNAME .`, `CNAME *.` or `CNAME rpz-...` among the first lines."""
-    return _LOOKS.search(head) is not None
+    """A rule `CNAME .`, `CNAME *.` or `CNAME rpz-...` among the first lines, or an SOA and another CNAME or address."""
+    return _RULE.search(head) is not None or (_SOA.search(head) is not None and _ANY_RULE.search(head) is not None)
 
 
 def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
-    """The zone's rules; its SOA, NS and other records are none."""
+    """The zone's rules; its SOA says which zone and version it is."""
     for file in files:
-        origin, open_brackets = "", 0
-        for number, content, _ in file.lines():
-            if content is None:
-                yield too_long(file, number)
-                continue
-            text = content.decode("utf-8", "replace").partition(";")[0].rstrip()
-            within, open_brackets = open_brackets > 0, max(0, open_brackets + text.count("(") - text.count(")"))
-            if within or not text or text[0].isspace():
-                continue
-            if text.startswith("$"):
-                word, _, value = text.partition(" ")
-                origin = value.strip().rstrip(".").lower() if word.upper() == "$ORIGIN" else origin
-                continue
-            rule = _RULE.match(text)
-            if rule is None:
-                yield RowProblem(file.name, number, "not a record of a zone")
-            elif rule["type"].upper() == "SOA":
-                origin = origin or rule["owner"].rstrip(".").lower() if rule["owner"].endswith(".") else origin
-            elif rule["type"].upper() in _BLOCKING and rule["data"].strip().lower() not in _ALLOWED:
-                owner = _without(rule["owner"].lower(), origin)
-                yield RawRow(number, file.name, owner.encode("utf-8", "replace"), partial(parse, owner))
+        zone: str | None = None
+        servers: set[str] = set()
+        for record in records(file):
+            if isinstance(record, ZoneTrouble):
+                yield RowProblem(file.name, record.line, record.why)
+            elif record.kind == "SOA":
+                zone = record.owner if record.owner.endswith(".") else zone
+                servers.update(record.names[:1])
+                if (moment := list_dates.of_serial(record.data[2] if len(record.data) > 2 else "")) is not None:
+                    yield VersionTime(moment)
+            elif record.kind == "NS":
+                servers.update(record.names[:1])
+            elif record.kind in _BLOCKING and record.owner not in servers:
+                yield from _rule(file, record, zone)
 
 
-def _without(owner: str, origin: str) -> str:
-    if not owner.endswith("."):
-        return owner
-    owner = owner.rstrip(".")
-    return owner.removesuffix(f".{origin}") if origin else owner
+def _rule(file: RegisterFile, record: ZoneRecord, zone: str | None) -> Iterator[RegisterItem]:
+    """The rule in a record, unless that is an exception, or the address of the zone itself."""
+    owner = record.owner
+    if owner.endswith(".") and zone is not None:
+        if owner != zone and zone != "." and not owner.endswith(f".{zone}"):
+            yield RowProblem(file.name, record.line, f"outside the zone: {names.quoted(owner)}")
+            return
+        owner = owner.removesuffix(zone)
+    owner, leads_to = owner.rstrip("."), record.data[0].lower()
+    if owner and leads_to not in _ALLOWED and leads_to != f"{owner}.":
+        yield RawRow(record.line, file.name, owner.encode("utf-8", "replace"), partial(parse, owner))
 
 
 def parse(owner: str) -> RegisterEntry:

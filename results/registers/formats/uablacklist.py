@@ -48,17 +48,19 @@ def parse(domain: str, about: bytes) -> RegisterEntry:
     """One domain as an entry. Raises BadRow."""
     try:
         row: dict[str, Any] = msgspec.json.decode(about, type=dict[str, Any])
-        host = names.listed_name(domain)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, names.BadName) as error:
-        raise BadRow(f"name: {error}" if isinstance(error, names.BadName) else "not an object") from error
+        what = names.listed_items([domain], ())
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRow("not an object") from error
+    if what.remarks:
+        raise BadRow("; ".join(what.remarks))
     until, odd = _until(row.get("term"))
     reason = row.get("reason")
-    mask = names.is_mask(domain)
     return RegisterEntry(
         key=domain,
-        block_type="domain-mask" if mask else "domain",
-        names=() if mask else (host,),
-        masks=(host,) if mask else (),
+        block_type="ip" if what.subnets else "domain-mask" if what.masks else "domain",
+        names=what.names,
+        masks=what.masks,
+        subnets=what.subnets,
         until=until,
         basis=names.clean(reason)[:500] or None if isinstance(reason, str) else None,
         remarks=odd,

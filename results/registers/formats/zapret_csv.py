@@ -36,7 +36,7 @@ def recognises(head: bytes) -> bool:
     if len(cells) < 3 or b"<" in cells[0]:
         return False
     listed = [text for text in _LIST.split(cells[0].decode("latin-1").strip()) if text]
-    return all(names.subnet(text) for text in listed) and (bool(listed) or _complete(first.rstrip(b"\r")))
+    return all(names.subnets(text) for text in listed) and (bool(listed) or _complete(first.rstrip(b"\r")))
 
 
 def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:

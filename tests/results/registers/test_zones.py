@@ -84,7 +84,7 @@ def test_a_zone_with_several_origins_lists_the_names_below_the_zone_and_nothing_
         ("good.example CNAME rpz-passthru.", set()),
         ("good.example CNAME RPZ-TCP-ONLY.", set()),
         ("good.example CNAME good.example.", set()),
-        ("good.example TXT \"a CNAME . in it; and a ( \"", set()),
+        ('good.example TXT "a CNAME . in it; and a ( "', set()),
         ("ns.bad.example.rpz-nsdname CNAME .", set()),
         ("24.0.2.0.192.rpz-client-ip CNAME .", set()),
         ("@ A 192.0.2.1", set()),
@@ -144,5 +144,3 @@ def test_a_zone_is_told_by_its_soa_and_its_rules(rule: str):
 def test_a_list_of_names_is_not_taken_for_a_zone():
     head = b"soa.example\ncname.example\n0.0.0.0 a.example\n"
     assert [known.name for known in formats().values() if known.recognises(head)] == ["plain"]
-
-
