@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from probe.text import printable
 from results.compare.databases import open_read_only
+from results.db.connect import opened
 from results.db.jsonl import BadRecord
 from results.db.store import Judge, Store, StoreError, explained
 from results.export import exchange
@@ -39,7 +40,7 @@ def _copy(path: Path, folder: Path) -> Iterator[Store]:
         raise StoreError(f"{path}: there is no such database")
     with TemporaryDirectory(prefix=".merging-", dir=folder) as made:
         copied = Path(made) / "copy.db"
-        with explained(path), closing(open_read_only(path)) as source, closing(sqlite3.connect(copied)) as target:
+        with explained(path), closing(open_read_only(path)) as source, closing(opened(copied)) as target:
             source.backup(target)
             if not target.execute("SELECT 1 FROM sqlite_master WHERE name = 'measurements'").fetchone():
                 raise StoreError(f"{path}: is not a reachprobe database")

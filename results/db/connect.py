@@ -34,7 +34,7 @@ def connect(path: Path) -> Database:
     from results.db.sqlite_utils_shim import Database
 
     _for_its_owner_alone(path)
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)
+    connection = opened(path)
     try:
         _into_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -58,6 +58,11 @@ def connect(path: Path) -> Database:
         connection.close()
         raise
     return db
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A connection to exactly that file: SQLite reads only names that begin with `file:` or `:` in another way."""
+    return sqlite3.connect(path.absolute(), timeout=BUSY_TIMEOUT_S)
 
 
 def _into_wal(connection: sqlite3.Connection) -> None:
@@ -138,7 +143,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
         )
     try:
         _for_its_owner_alone(unfinished)
-        with closing(sqlite3.connect(unfinished)) as copy:
+        with closing(opened(unfinished)) as copy:
             connection.backup(copy)
         shutil.copymode(path, unfinished)
         with unfinished.open("rb") as written:

@@ -20,6 +20,7 @@ class Locked(Exception):
 @contextmanager
 def held(database: Path, what: str = "round") -> Iterator[None]:
     """Hold this database's lock for a `what`, or raise Locked at once."""
+    database = Path(os.path.realpath(database))  # one lock for all the names of one database
     path = database.with_name(f"{database.name}.lock" if what == "round" else f"{database.name}.{what}.lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ import sqlite_utils
 from results.db import connect as opening
 from results.db.migrations import SET, migrations
 from results.db.store import Store, StoreError
+from schedules.runtime import lock
 from tests.results.records import finished
 
 ROOT = Path(__file__).parents[3]
@@ -233,3 +235,44 @@ def test_a_database_is_opened_without_pandas_where_that_is_installed_and_it_can_
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.split("\n")[:2] == ["[]", "1"]
+
+
+@pytest.mark.parametrize(
+    "name", ["file:x.db", "file:x.db?mode=memory", "file:///x.db", ":memory:", "file::memory:", "x.db?mode=ro#y%41"]
+)
+def test_a_name_that_sqlite_reads_as_a_uri_is_the_file_of_that_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    store = Store.open(Path(name))
+    store.save([finished()])
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    store.close()
+    own = tmp_path / Path(name)
+    assert {str(path)[: len(str(own))] for path in files} == {str(own)}
+    assert own.stat().st_size > 0
+    assert own.stat().st_mode & 0o077 == 0
+    with Store.open(Path(name), must_exist=True) as again:
+        assert len(list(again.rows())) == 1
+
+
+def test_a_backup_of_such_a_database_is_made_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    oldest = Path(__file__).parent / "databases" / "v1.db.gz"
+    path = Path("file:old.db")
+    (tmp_path / path).write_bytes(gzip.decompress(oldest.read_bytes()))
+    Store.open(path).close()
+    (copy,) = opening.backups(path)
+    assert copy.stat().st_size > 0
+    assert {file.name for file in tmp_path.iterdir()} == {"file:old.db", copy.name}
+
+
+def test_a_lock_is_the_same_for_every_name_of_a_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Store.open(tmp_path / "x.db").close()
+    (tmp_path / "link.db").symlink_to("x.db")
+    with lock.held(Path("x.db")):
+        for name in ("link.db", str(tmp_path / "x.db"), "./x.db"):
+            with pytest.raises(lock.Locked), lock.held(Path(name)):
+                pass
