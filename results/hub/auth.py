@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import ipaddress
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,65 +15,18 @@ from typing import Literal, TypeVar
 from results.db.store import Store
 from results.hub import credentials
 from results.hub.credentials import INVITATION, PASSWORD_SCRYPT, SECRET_SCRYPT, TOKEN, HashedSecret, Member
+from results.hub.limits import RateLimits, TooManyRequests
 
 T = TypeVar("T")
 ReadPolicy = Literal["public", "password", "members"]
 GUESSES_PER_S, MAX_GUESSES = 1 / 30, 10
 READS_PER_S, MAX_READS = 20.0, 400
 MAX_VERIFIED = 5000
-MAX_RATE_LIMIT_KEYS = 20_000
 BROWSER_CHALLENGE = 'Basic realm="reachprobe hub", charset="UTF-8"'
 
 
 class Unauthorized(Exception):
     """No token, or a wrong one; which of the two is not disclosed."""
-
-
-class TooManyRequests(Exception):
-    """Retry in `wait_s` seconds."""
-
-    def __init__(self, wait_s: float) -> None:
-        super().__init__(f"too many, come back in {wait_s:.0f} s")
-        self.wait_s = wait_s
-
-
-class RateLimits:
-    """Token buckets: `burst` at once and `per_s` a second after that, for each key."""
-
-    def __init__(self, per_s: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_s, self._burst, self._clock = per_s, burst, clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait_s(self, key: str, cost: float = 0.0) -> float:
-        """Seconds until `cost` is available; 0 where it is now."""
-        return max(0.0, (cost - self._left(key)) / self._per_s) if cost > 0 or self._left(key) < 0 else 0.0
-
-    def take(self, key: str, cost: float = 1.0) -> float:
-        """Spend `cost` where it is available: 0. Else the seconds to wait, and nothing is spent."""
-        wait = self.wait_s(key, cost)
-        if wait == 0.0:
-            self.spend(key, cost)
-        return wait
-
-    def spend(self, key: str, cost: float = 1.0) -> None:
-        """Spend `cost` unconditionally."""
-        self._buckets[key] = (self._left(key) - cost, self._clock())
-        self._buckets.move_to_end(key)
-        while len(self._buckets) > MAX_RATE_LIMIT_KEYS:
-            self._buckets.popitem(last=False)
-
-    def _left(self, key: str) -> float:
-        left, at = self._buckets.get(key, (self._burst, 0.0))
-        return min(self._burst, left + (self._clock() - at) * self._per_s)
-
-
-def rate_limit_key(address: str) -> str:
-    """An IPv4 address, or the /64 of an IPv6 address, which one host has to itself."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "nowhere"
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
 
 
 class HubAuth:

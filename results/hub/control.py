@@ -15,8 +15,7 @@ from probe import target as targets
 from probe.model import Measurement, Target
 from probe.net.address_policy import literal
 from probe.text import printable
-from results.hub.auth import RateLimits, TooManyRequests
-from results.hub.database import Overloaded
+from results.hub.limits import Overloaded, RateLimits, TooManyRequests
 from results.hub.request_body import BadRequest
 from results.hub.routes import json_response
 

@@ -23,6 +23,7 @@ from results.db.sqlite_utils_shim import Database
 from results.db.store import Store, StoreError
 from results.export.exchange import same, with_expectation_of
 from results.hub.credentials import Member
+from results.hub.limits import Overloaded
 from results.hub.request_body import ReceivedRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
 
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
     from results.db.store import Judge
 
 T = TypeVar("T")
-MAX_WAITING_RECORDS = 4000
-RECORDS_PER_TRANSACTION = 1000
-"""About."""
+MAX_WAITING_RECORDS, MAX_ROOM_WAIT_S = 1000, 30.0
+RECORDS_PER_TRANSACTION = 500
+"""About; all of them wait until the last is durable."""
 THREADS, MAX_WAITING = 2, 64
 TIMEOUT_S = 10.0
 MAX_VALUE_BYTES = 32 * 1024 * 1024
@@ -59,10 +60,6 @@ class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
     why: str | None = None
 
 
-class Overloaded(Exception):
-    """More work waits than can be done soon."""
-
-
 class QueryTimeout(Exception):
     """A query that took too long."""
 
@@ -71,39 +68,52 @@ class WarehouseUnavailable(Exception):
     """The shared warehouse cannot be reached now."""
 
 
-class _Batch(NamedTuple):
+class StoredBatch(NamedTuple):
+    results: list[RecordResult]
+    cpu_s: float
+    """What judging and writing it took."""
+
+
+class _QueuedBatch(NamedTuple):
     member: Member
     records: Sequence[tuple[int, ReceivedRecord]]
-    done: Future[list[RecordResult]]
+    done: Future[StoredBatch]
 
 
 class Collector:
     """The only writer of uploads, in a thread and on a connection of its own."""
 
     def __init__(self, path: Path, judge_by: Callable[[Store], Judge]) -> None:
-        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_QueuedBatch | None] = queue.SimpleQueue()
         self.waiting = 0
         """How many records wait."""
+        self._written = asyncio.Event()
         self._path, self._judge_by = path, judge_by
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
-    def ensure_room(self) -> None:
-        """Raise Overloaded where enough waits already; also called before a batch is parsed, which is work as well."""
-        if self.waiting >= MAX_WAITING_RECORDS:
-            raise Overloaded
+    async def wait_for_room(self) -> None:
+        """Wait until less than MAX_WAITING_RECORDS wait to be written. Overloaded after MAX_ROOM_WAIT_S."""
+        try:
+            async with asyncio.timeout(MAX_ROOM_WAIT_S):
+                while self.waiting >= MAX_WAITING_RECORDS:
+                    self._written.clear()
+                    await self._written.wait()
+        except TimeoutError as error:
+            raise Overloaded from error
 
-    async def store(self, member: Member, records: Sequence[tuple[int, ReceivedRecord]]) -> list[RecordResult]:
+    async def store(self, member: Member, records: Sequence[tuple[int, ReceivedRecord]]) -> StoredBatch:
         """A result for each of a member's numbered records, once it is durable. StoreError where none can be stored."""
         if not self._thread.is_alive():
             raise StoreError("nothing can be stored: the writer has ended")
-        batch = _Batch(member, records, Future())
+        batch = _QueuedBatch(member, records, Future())
         self.waiting += len(records)
         self._queue.put(batch)
         try:
             return await asyncio.shield(asyncio.wrap_future(batch.done))
         finally:
             self.waiting -= len(records)
+            self._written.set()
 
     def close(self) -> None:
         """Write what waits, and end."""
@@ -123,7 +133,7 @@ class Collector:
         finally:
             store.close()
 
-    def _with_more(self, first: _Batch) -> tuple[list[_Batch], bool]:
+    def _with_more(self, first: _QueuedBatch) -> tuple[list[_QueuedBatch], bool]:
         """The batches for one transaction, and whether these are the last."""
         batches, count = [first], len(first.records)
         while count < RECORDS_PER_TRANSACTION:
@@ -137,18 +147,24 @@ class Collector:
             count += len(batch.records)
         return batches, False
 
-    def _store_all(self, store: Store, judge: Judge, batches: Sequence[_Batch]) -> None:
+    def _store_all(self, store: Store, judge: Judge, batches: Sequence[_QueuedBatch]) -> None:
         try:
             filing = Filing(store, judge, datetime.now(UTC))
             with store.writing():
-                results = [[filing.file(batch.member, *record) for record in batch.records] for batch in batches]
+                stored = [_file(filing, batch) for batch in batches]
         except Exception as error:  # the writer goes on whatever one transaction met
             why = error if isinstance(error, StoreError) else StoreError(f"{type(error).__name__}: {error}")
             for batch in batches:
                 batch.done.set_exception(why)
             return
-        for batch, of_batch in zip(batches, results, strict=True):
+        for batch, of_batch in zip(batches, stored, strict=True):
             batch.done.set_result(of_batch)
+
+
+def _file(filing: Filing, batch: _QueuedBatch) -> StoredBatch:
+    began = time.thread_time()
+    results = [filing.file(batch.member, *record) for record in batch.records]
+    return StoredBatch(results, time.thread_time() - began)
 
 
 class Filing:

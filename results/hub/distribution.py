@@ -25,7 +25,7 @@ from results.db.sqlite_utils_shim import Database
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import FingerprintError
 from results.fingerprints.formats import reachprobe as fingerprints
-from results.hub.database import Overloaded
+from results.hub.limits import Overloaded
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute
 from results.registers.formats import reachprobe as registers

@@ -19,7 +19,7 @@ from results.db import read
 from results.db.json_codec import ID, to_plain
 from results.export import exchange
 from results.hub import query
-from results.hub.database import Overloaded
+from results.hub.limits import Overloaded
 from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, RowPage
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute

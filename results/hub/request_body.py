@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from probe.text import printable
 from probe.timestamps import parse_time
 from results.db.jsonl import BadRecord
 from results.export.exchange import read_line
+from results.hub.limits import Overloaded, Places
 from results.judge.judged import JudgedMeasurement, RoundRecord
 
 if sys.version_info >= (3, 14):
@@ -27,10 +29,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 BODY_TIMEOUT_S = 30.0
-MAX_CONCURRENT_BYTES = 64 * 1024 * 1024
 MAX_PACKED_BYTES, MAX_PLAIN_BYTES = 4 * 1024 * 1024, 16 * 1024 * 1024
 MAX_RECORD_BYTES = 2 * 1024 * 1024
-MAX_RECORDS_PER_BATCH = 500
+MAX_RECORDS_PER_BATCH, MAX_LINES_PER_BATCH = 500, 1000
 MAX_CLOCK_AHEAD = timedelta(days=1)
 """A record from the far future would stay the newest for ever."""
 ZSTD_WINDOW_LOG = 23
@@ -52,36 +53,37 @@ class BadRequest(ValueError):
 
 
 class RequestBodies:
-    """Limits the memory that all bodies use at once, counted by their Content-Length."""
+    """Limits what bodies hold at once: places for each client, and memory for all, counted as the bytes arrive."""
 
-    def __init__(self, max_bytes: int = MAX_CONCURRENT_BYTES, timeout_s: float = BODY_TIMEOUT_S) -> None:
-        self._free, self._timeout_s = max_bytes, timeout_s
+    def __init__(self, max_bytes: int, places: Places, timeout_s: float = BODY_TIMEOUT_S) -> None:
+        self._free, self._places, self._timeout_s = max_bytes, places, timeout_s
 
     @asynccontextmanager
-    async def read(self, request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-        """A body, counted until the context ends. BadRequest where it is too long, too slow or malformed."""
+    async def read(self, request: Request, max_bytes: int, client: str) -> AsyncIterator[bytes]:
+        """A body, which keeps its place and memory until the context ends. BadRequest, TooManyRequests, Overloaded."""
         length = _content_length(request)
         if length > max_bytes:
             raise BadRequest(f"more than {max_bytes} bytes", 413)
-        if length > self._free:
-            raise BadRequest("too much is under way, come back later", 503)
-        self._free -= length
-        try:
-            yield await self._received(request, length)
-        finally:
-            self._free += length
-
-    async def _received(self, request: Request, length: int) -> bytes:
         data = bytearray()
+        with self._places.taken(client):
+            try:
+                await self._receive(request, length, data)
+                yield bytes(data)
+            finally:
+                self._free += len(data)
+
+    async def _receive(self, request: Request, length: int, data: bytearray) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
                 async for chunk in request.stream():
-                    data += chunk
-                    if len(data) > length:
+                    if len(data) + len(chunk) > length:
                         raise BadRequest("longer than was said")
+                    if len(chunk) > self._free:
+                        raise Overloaded
+                    self._free -= len(chunk)
+                    data += chunk
         except TimeoutError as error:
             raise BadRequest("too slow", 408) from error
-        return bytes(data)
 
 
 def _content_length(request: Request) -> int:
@@ -93,14 +95,36 @@ def _content_length(request: Request) -> int:
     return int(text)
 
 
-def read_batch(packed: bytes, encoding: str, member: str) -> list[tuple[int, ReceivedRecord]]:
-    """The records of a batch by line number; a record that is refused is a BadRecord. Raises BadRequest."""
+class Batch(msgspec.Struct, frozen=True):
+    """What a body holds, or why it is refused, and what reading it cost."""
+
+    records: list[tuple[int, ReceivedRecord]] | BadRequest
+    """By line number; a record that is refused is a BadRecord."""
+    plain_bytes: int
+    cpu_s: float
+
+
+def read_batch(packed: bytes, encoding: str, member: str) -> Batch:
+    began, size = time.thread_time(), MAX_PLAIN_BYTES
+    try:
+        plain = unpack(packed, encoding)
+        size = len(plain)
+        records: list[tuple[int, ReceivedRecord]] | BadRequest = read_records(plain, member)
+    except BadRequest as error:
+        records = error
+    return Batch(records, size, time.thread_time() - began)
+
+
+def read_records(plain: bytes, member: str) -> list[tuple[int, ReceivedRecord]]:
+    """The records of a batch by line number. BadRequest."""
+    lines = plain.split(b"\n", MAX_LINES_PER_BATCH)
+    if len(lines) > MAX_LINES_PER_BATCH:
+        raise BadRequest(f"more than {MAX_LINES_PER_BATCH} lines in one batch", 413)
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    if len(numbered) > MAX_RECORDS_PER_BATCH:
+        raise BadRequest(f"more than {MAX_RECORDS_PER_BATCH} records in one batch", 413)
     records: list[tuple[int, ReceivedRecord]] = []
-    for number, line in enumerate(unpack(packed, encoding).split(b"\n"), 1):
-        if not line.strip():
-            continue
-        if len(records) == MAX_RECORDS_PER_BATCH:
-            raise BadRequest(f"more than {MAX_RECORDS_PER_BATCH} records in one batch", 413)
+    for number, line in numbered:
         try:
             records.append((number, read_record(line, member)))
         except BadRecord as error:

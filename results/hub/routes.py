@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Any, Literal
 
@@ -18,18 +19,13 @@ from starlette.routing import Route
 
 from results.db.jsonl import BadRecord, decode
 from results.db.store import StoreError
-from results.hub.auth import (
-    BROWSER_CHALLENGE,
-    HubAuth,
-    RateLimits,
-    TooManyRequests,
-    Unauthorized,
-    rate_limit_key,
-)
+from results.hub.auth import BROWSER_CHALLENGE, HubAuth, Unauthorized
 from results.hub.credentials import Member
-from results.hub.database import Collector, Overloaded, QueryTimeout, ReadPool
+from results.hub.database import Collector, QueryTimeout, ReadPool
+from results.hub.limits import CLIENT, Overloaded, Places, TooManyRequests, rate_limit_key
 from results.hub.openapi import description
-from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, RequestBodies, read_batch
+from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, Batch, RequestBodies, read_batch
+from results.hub.upload_budget import UploadBudget
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -38,9 +34,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 MAX_JSON_BYTES = 16 * 1024
-BATCHES_PER_S, MAX_BATCHES = 2.0, 60
-RECORDS_PER_S, MAX_RECORDS = 200.0, 5000
-"""Of one member; a volunteer's round has some hundreds of records."""
+MAX_BATCH_BODIES_BYTES, MAX_SMALL_BODIES_BYTES = 64 * 1024 * 1024, 2 * 1024 * 1024
+SMALL_BODY_TIMEOUT_S, DISCARD_S = 10.0, 5.0
+MAX_TURN_S = 30.0
+"""A batch waits this long for those before it."""
 
 UNAVAILABLE: dict[type[Exception], tuple[str, str]] = {
     QueryTimeout: ("that takes too long to answer: ask for less", "60"),
@@ -80,14 +77,17 @@ class HubApp:
         routes: Sequence[HubRoute] = (),
         *,
         behind_proxy: bool = False,
+        mib_per_day: int = 512,
     ) -> None:
         self.collector, self.auth, self.read_pool = collector, auth, read_pool
         self.response_counts: Counter[int] = Counter()
         """Responses by status."""
         self._behind_proxy = behind_proxy
-        self._bodies = RequestBodies()
-        self._batches, self._records = RateLimits(BATCHES_PER_S, MAX_BATCHES), RateLimits(RECORDS_PER_S, MAX_RECORDS)
-        self._parser, self._parsing = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
+        self._budget = UploadBudget(mib_per_day)
+        self._batch_bodies = RequestBodies(MAX_BATCH_BODIES_BYTES, Places(1, what="batch"))
+        self._small_bodies = RequestBodies(MAX_SMALL_BODIES_BYTES, Places(16), SMALL_BODY_TIMEOUT_S)
+        self._open_bodies = RequestBodies(MAX_SMALL_BODIES_BYTES, Places(4), SMALL_BODY_TIMEOUT_S)
+        self._reader, self._reading = ThreadPoolExecutor(1, "reading"), asyncio.Lock()
         every = (
             HubRoute("GET", "/healthz", HubApp.health, "everybody"),
             HubRoute("GET", "/openapi.json", HubApp.openapi, "everybody"),
@@ -107,20 +107,35 @@ class HubApp:
         return json_response({"token": await self.auth.renew(member)})
 
     async def upload(self, request: Request, member: Member | None) -> Response:
-        """A batch of records, one a line; a result for each."""
+        """A batch of records, one a line; a result for each. One batch of a member at a time."""
         assert member is not None
         key = str(member.id)
-        if (wait := self._batches.take(key)) or (wait := self._records.wait_s(key, 1)):
-            raise TooManyRequests(wait)
-        self.collector.ensure_room()
-        async with self._bodies.read(request, MAX_PACKED_BYTES) as body:
+        self._budget.take_batch(key)
+        async with self._batch_bodies.read(request, MAX_PACKED_BYTES, key) as body:
             encoding = request.headers.get("content-encoding", "").strip().lower()
-            async with self._parsing:  # one at a time, so that what waits is counted before the next is read
-                self.collector.ensure_room()
-                run = asyncio.get_running_loop().run_in_executor
-                records = await run(self._parser, read_batch, body, encoding, member.name)
-        self._records.spend(key, len(records))
-        return json_response({"answers": await self.collector.store(member, records) if records else []})
+            batch = await self._in_turn(partial(read_batch, body, encoding, member.name))
+            found = len(batch.records) if isinstance(batch.records, list) else 0
+            self._budget.spend(key, cpu_s=batch.cpu_s, plain_bytes=batch.plain_bytes, records=found)
+            if isinstance(batch.records, BadRequest):
+                raise batch.records
+            if not batch.records:
+                return json_response({"answers": []})
+            stored = await self.collector.store(member, batch.records)
+            self._budget.spend(key, cpu_s=stored.cpu_s)
+        return json_response({"answers": stored.results})
+
+    async def _in_turn(self, read: Callable[[], Batch]) -> Batch:
+        """Read one batch after another, in the order of arrival, while the writer keeps up. Overloaded."""
+        try:
+            async with asyncio.timeout(MAX_TURN_S):
+                await self._reading.acquire()
+        except TimeoutError as error:
+            raise Overloaded from error
+        try:
+            await self.collector.wait_for_room()
+            return await asyncio.get_running_loop().run_in_executor(self._reader, read)
+        finally:
+            self._reading.release()
 
     async def enrol(self, request: Request, member: Member | None) -> Response:
         """A name and a token for an invitation."""
@@ -130,7 +145,8 @@ class HubApp:
 
     async def json_body(self, request: Request, kind: Any) -> Any:
         """A small JSON body, decoded as `kind`. BadRequest."""
-        async with self._bodies.read(request, MAX_JSON_BYTES) as body:
+        bodies = self._open_bodies if kind is EnrolRequest else self._small_bodies
+        async with bodies.read(request, MAX_JSON_BYTES, CLIENT.get()) as body:
             try:
                 return decode(body, kind)
             except BadRecord as error:
@@ -155,12 +171,16 @@ class HubApp:
     def _endpoint(self, route: HubRoute) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
             response = with_headers(await attempt(request))
+            if response.status_code in (413, 429, 503) and request.method == "POST":
+                await discard_body(request)
             self.response_counts[response.status_code] += 1
             return response
 
         async def attempt(request: Request) -> Response:
             try:
-                return await route.handler(self, request, await self._authorize(route.audience, request))
+                member = await self._authorize(route.audience, request)
+                CLIENT.set(f"member {member.id}" if member is not None else self.rate_limit_key(request))
+                return await route.handler(self, request, member)
             except Unauthorized:
                 if route.audience in ("readers", "operator"):
                     challenge = {"WWW-Authenticate": BROWSER_CHALLENGE}
@@ -208,6 +228,14 @@ def page_routes(pages: Sequence[tuple[str, PageHandler]]) -> tuple[HubRoute, ...
         return await page(request, hub.read_pool)
 
     return tuple(HubRoute("GET", path, partial(handle, page), "readers") for path, page in pages)
+
+
+async def discard_body(request: Request) -> None:
+    """Read on for a moment: closing with bytes unread resets the connection, and the response would be lost."""
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # RuntimeError: it was read already
+        async with asyncio.timeout(DISCARD_S):
+            async for _ in request.stream():
+                pass
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -28,6 +28,7 @@ class Inside:
         *,
         more: Sequence[HubRoute] = (),
         pages: Sequence[tuple[str, PageHandler]] = (),
+        **more_options: Any,
     ) -> None:
         database = folder / "hub.db"
         Store.open(database).close()
@@ -36,7 +37,7 @@ class Inside:
         self.auth = HubAuth(database, policy, password, operator)
         self.read_pool = ReadPool(database)
         routes = (*ReadApi().routes(), *more, *page_routes(pages))
-        self.app = HubApp(self.collector, self.auth, self.read_pool, routes).app
+        self.app = HubApp(self.collector, self.auth, self.read_pool, routes, **more_options).app
 
     def __enter__(self) -> Any:
         return self.app

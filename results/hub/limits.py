@@ -1,0 +1,119 @@
+"""What one client may take from the others: token buckets, places, and slots in a fair order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+
+MAX_RATE_LIMIT_KEYS = 20_000
+OCCUPIED_RETRY_S = 5.0
+
+CLIENT: ContextVar[str] = ContextVar("client", default="")
+"""Whose request this is: a member, else an address."""
+
+
+class TooManyRequests(Exception):
+    """Retry in `wait_s` seconds."""
+
+    def __init__(self, wait_s: float, why: str = "too many requests") -> None:
+        super().__init__(f"{why}: try again in {max(1.0, wait_s):.0f} s")
+        self.wait_s = wait_s
+
+
+class Overloaded(Exception):
+    """More work waits than can be done soon."""
+
+
+class RateLimits:
+    """Token buckets: `burst` at once and `per_s` a second after that, for each key."""
+
+    def __init__(self, per_s: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_s, self._burst, self._clock = per_s, burst, clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, key: str, cost: float = 0.0) -> float:
+        """Seconds until `cost` is available; 0 where it is now."""
+        return max(0.0, (cost - self._left(key)) / self._per_s) if cost > 0 or self._left(key) < 0 else 0.0
+
+    def take(self, key: str, cost: float = 1.0) -> float:
+        """Spend `cost` where it is available: 0. Else the seconds to wait, and nothing is spent."""
+        wait = self.wait_s(key, cost)
+        if wait == 0.0:
+            self.spend(key, cost)
+        return wait
+
+    def spend(self, key: str, cost: float = 1.0) -> None:
+        """Spend `cost` unconditionally."""
+        self._buckets[key] = (self._left(key) - cost, self._clock())
+        self._buckets.move_to_end(key)
+        while len(self._buckets) > MAX_RATE_LIMIT_KEYS:
+            self._buckets.popitem(last=False)
+
+    def _left(self, key: str) -> float:
+        left, at = self._buckets.get(key, (self._burst, 0.0))
+        return min(self._burst, left + (self._clock() - at) * self._per_s)
+
+
+class Places:
+    """At most `each` things under way for one client, and `total` for all."""
+
+    def __init__(self, each: int, total: int | None = None, what: str = "requests") -> None:
+        self._each, self._total, self._what = each, total, what
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, key: str) -> Iterator[None]:
+        """TooManyRequests for a client that has its places already, Overloaded where all are taken."""
+        if self._taken[key] >= self._each:
+            raise TooManyRequests(OCCUPIED_RETRY_S, f"no more than {self._each} {self._what} at once")
+        if self._total is not None and self._taken.total() >= self._total:
+            raise Overloaded
+        self._taken[key] += 1
+        try:
+            yield
+        finally:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
+
+
+class FairSlots:
+    """`total` slots, in the order of asking; a client uses at most `each` of them, and queues for them by itself."""
+
+    def __init__(self, total: int, each: int, places: Places) -> None:
+        self._slots, self._each, self._places = asyncio.Semaphore(total), each, places
+        self._own: dict[str, tuple[asyncio.Semaphore, int]] = {}
+
+    @asynccontextmanager
+    async def slot(self, key: str) -> AsyncIterator[None]:
+        """TooManyRequests or Overloaded where too many wait already."""
+        with self._places.taken(key), self._queue_of(key) as own:
+            async with own, self._slots:
+                yield
+
+    @contextmanager
+    def _queue_of(self, key: str) -> Iterator[asyncio.Semaphore]:
+        own, users = self._own.get(key, (asyncio.Semaphore(self._each), 0))
+        self._own[key] = own, users + 1
+        try:
+            yield own
+        finally:
+            own, users = self._own.pop(key)
+            if users > 1:
+                self._own[key] = own, users - 1
+
+
+def rate_limit_key(address: str) -> str:
+    """An IPv4 address, or the /64 of an IPv6 address, which one host has to itself."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "nowhere"
+    if parsed.version == 6 and (mapped := parsed.ipv4_mapped) is not None:
+        parsed = mapped
+    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
