@@ -175,8 +175,8 @@ def _zone(without: tuple[str, ...] = ()) -> list[str]:
         if site.kind == "broken":
             lines += [f'local-zone: "{site.name}." transparent', f'trust-anchor: "{site.name}. {SIGNED}"']
         elif site.name not in without:
-            lines.append(f'local-data: "{site.name}. {TTL} IN A {site.address}"')
-            lines.append(f'local-data: "{site.name}. {TTL} IN AAAA {site.ipv6}"')
+            for address in site.addresses:
+                lines.append(f'local-data: "{site.name}. {TTL} IN {"AAAA" if ":" in address else "A"} {address}"')
     return lines
 
 

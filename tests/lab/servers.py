@@ -58,7 +58,7 @@ def zone() -> dict[str, Behaviour]:
 
 
 def _at(site: Site) -> Behaviour:
-    return addresses(site.address, site.ipv6)
+    return addresses(*site.addresses)
 
 
 def internet(here: Listeners, folder: Path) -> list[Address]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tests.lab.debian_table import table
+
 SOCKS = "198.51.100.99"
 HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.100.55": "dot"}
 STUB = "198.51.100.66"
@@ -40,6 +42,7 @@ Kind = Literal[
     "silent",  # answers nobody
     "gone",  # the name does not exist
     "broken",  # the name's zone is said to be signed, and is not
+    "debian",  # a server of debian_table.py, where that is started
 ]
 
 
@@ -48,10 +51,16 @@ class Site:
     name: str
     address: str
     kind: Kind = "page"
+    ipv6_only: bool = False
 
     @property
     def ipv6(self) -> str:
         return ipv6_of(self.address)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """What DNS says."""
+        return (self.ipv6,) if self.ipv6_only else (self.address, self.ipv6)
 
 
 def ipv6_of(address: str) -> str:
@@ -112,8 +121,13 @@ ALL = tuple(
     Site(f"{word}.x.test", f"198.51.100.{FIRST + number}", kind) for number, (word, kind) in enumerate(_KINDS.items())
 )
 SITES = {site.name: site.address for site in ALL}
-KNOWN = tuple(site for site in ALL if site.kind != "gone")
-SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken"))
+REAL = tuple(
+    Site(f"{name}.x.test", server.address, "debian", name in server.ipv6_only)
+    for server in table()
+    for name in (*server.names, *server.ipv6_only)
+)
+KNOWN = (*(site for site in ALL if site.kind != "gone"), *REAL)
+SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken", "debian"))
 OVER_QUIC = tuple(site for site in SERVED if site.kind == "h3" or site.name == "innocent.x.test")
 LISTED_FOR_QUIC = "quic-named.x.test"
 
