@@ -16,6 +16,7 @@ from typing import Protocol
 
 from results.judge.classify import classify
 from tests.lab import kernel
+from tests.lab.debian_servers import run_all as run_servers
 from tests.lab.worlds import run_all as run_worlds
 from tests.live.networks import NETWORKS
 from tests.live.rounds import run_all
@@ -72,11 +73,17 @@ def in_namespaces() -> Iterator[Told]:
         yield from map(_judged, done.judged)
 
 
+def at_real_servers() -> Iterator[Told]:
+    if kernel.why_not() is None:
+        yield from map(_judged, run_servers())
+
+
 SOURCES: dict[str, Callable[[], Iterator[Told]]] = {
     "told in files": in_files,
     "measured on loopback": on_the_wire,
     "in rounds on loopback": in_rounds,
     "in network namespaces": in_namespaces,
+    "at real servers": at_real_servers,
 }
 
 

@@ -59,8 +59,8 @@ class DebianServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     resolvers: tuple[str, ...] = ()
     """The resolver that it is."""
     trusted_resolvers: tuple[str, ...] = ()
-    xfail: str | None = None
-    """What is still wrong with it as a path or resolver."""
+    xfail: dict[str, str] = {}
+    """What is still wrong with it as "control", "path" or "resolver": "control https://dead.x.test/" -> why."""
 
     @property
     def missing(self) -> str | None:
