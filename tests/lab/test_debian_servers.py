@@ -1,4 +1,4 @@
-"""Real servers that nobody here wrote: sites are reachable, proxies work as controls, resolvers are read right."""
+"""Servers from Debian's packages: sites are reachable, proxies work as controls, resolvers are read right."""
 
 from __future__ import annotations
 
