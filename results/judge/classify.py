@@ -23,12 +23,16 @@ ALWAYS_SHOWN = (
     "dns.injected",
     "control.disqualified",
     "control.recorded_only",
+    "control.in_the_open",
+    "control.doubtful",
+    "control.unusable",
     "name.passes_elsewhere",
     "innocent.passes_later",
     "system.differs",
     "again.differs",
 )
 """Signals that are part of the evidence whichever rule decided."""
+WEAK_CONTROL = ("control.recorded_only", "control.in_the_open")
 REACHABLE_TIER = 3
 UNDECIDED = ("refusal", "rate.throttled")
 """Signals with which a complete answer over valid TLS does not decide."""
@@ -79,9 +83,9 @@ def _verdict(case: Case, rule: Rule, signals: Mapping[str, str]) -> Verdict:
 
 
 def _confidence(rule: Rule, signals: Mapping[str, str]) -> Confidence | None:
-    """A block that nothing but an earlier record speaks for may be a site that has gone down since."""
+    """A block is only possible where its one control is an earlier record, or was answered in the open."""
     by_control = rule.outcome == "blocked" and any(need.startswith("control.") for need in rule.needs)
-    return "possible" if by_control and "control.recorded_only" in signals else rule.confidence
+    return "possible" if by_control and not signals.keys().isdisjoint(WEAK_CONTROL) else rule.confidence
 
 
 def _evidence(rule: Rule, signals: Mapping[str, str]) -> tuple[str, ...]:

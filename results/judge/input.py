@@ -9,29 +9,16 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from probe.model import Http, Measurement, Observation, Role
+from probe.model import Measurement, Observation, Role
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import Match
 from results.fingerprints.library import Library, builtin_library
-from results.judge.failure_point import OWN_NETWORK, Ending, ending, method_of, plain_hops
+from results.judge.control_standing import AssessedControl, answered, assess
+from results.judge.failure_point import Ending, ending, method_of, plain_hops
 from results.judge.verdict import Context
 
 NAT64 = 0x64FF9B << 64
 """The well-known prefix 64:ff9b::/96, as the upper 96 bits."""
-
-
-class AssessedControl(msgspec.Struct, frozen=True, kw_only=True):
-    """A control, how it ended, and why it does not count, if it does not."""
-
-    measurement: Measurement
-    end: Ending
-    country: str | None = None
-    disqualified: str | None = None
-
-    @property
-    def name(self) -> str:
-        vantage = self.measurement.vantage
-        return vantage.path if vantage.path != "direct" else vantage.name
 
 
 @dataclass(frozen=True)
@@ -50,7 +37,7 @@ class Case:
     @cached_property
     def controls(self) -> tuple[AssessedControl, ...]:
         """Every control that was given, with its standing."""
-        return tuple(_standing(control, self.context, self.library) for control in self.everything)
+        return assess(self.everything, self.context, self.library)
 
     @cached_property
     def qualified(self) -> tuple[AssessedControl, ...]:
@@ -91,41 +78,6 @@ class Case:
     @cached_property
     def _matched(self) -> dict[str, tuple[Match, ...]]:
         return {}
-
-
-def answered(measurement: Measurement) -> tuple[Observation, ...]:
-    """A measurement's own HTTP exchanges that got at least a status."""
-    return tuple(
-        o
-        for o in measurement.observations
-        if o.role == "main" and isinstance(o.detail, Http) and o.detail.status is not None
-    )
-
-
-def _standing(control: Measurement, context: Context, library: Library) -> AssessedControl:
-    end = ending(control.target, control.observations)
-    country = context.control_countries.get(control.id) or control.vantage.country
-    fault = _fault(control, end, country, context, library)
-    return AssessedControl(measurement=control, end=end, country=country, disqualified=fault)
-
-
-def _fault(control: Measurement, end: Ending, country: str | None, context: Context, library: Library) -> str | None:
-    if country is not None and country == context.country:
-        return f"it leaves in the vantage's own country, {country}"
-    if end.observation is None:
-        return "it got nowhere"
-    failure = end.observation.failure or ""
-    if failure.startswith("unknown_failure") or failure in OWN_NETWORK:
-        return "it could not be used itself"
-    given = (a for o in control.observations if o.step == "dns" for a in o.detail.addresses)
-    stub = next((address for address in given if library.stub(address, country)), None)
-    if stub is not None:
-        return f"it was led to {stub}, a known block page's address"
-    for observation in answered(control):
-        for found in library.match(observation.detail, country):
-            if found.is_block:
-                return f"it was shown a known block page itself ({found.name})"
-    return None
 
 
 class DnsAnswers(msgspec.Struct, frozen=True, kw_only=True):

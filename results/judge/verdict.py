@@ -69,6 +69,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The target's slow answers in an unbroken run, the last of them this measurement's own, which is () else."""
     repeat: Repeat | None = None
     """What came of measuring this anomaly again, alone; None where it was not to be."""
+    control_configured: bool = False
+    """Whether a control was asked for this measurement; it may have given nothing."""
+    shared_control_pages: tuple[str, ...] = ()
+    """Controls, by id, that were given the same page for unrelated names of the same round."""
     recorded: tuple[str, ...] = ()
     """Measurements of other vantages, by id, that served as controls besides those made for it."""
 

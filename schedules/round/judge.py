@@ -15,6 +15,7 @@ from probe.model import Dns, Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
 from results.judge.classify import classify
+from results.judge.control_standing import page_in_the_open
 from results.judge.follow_up import wants_control
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
 from results.judge.signals.context import is_slow, rate_of, suspected
@@ -46,7 +47,11 @@ class RoundJudge:
         self._round_id: str | None = None
         self._network: str | None = None
         self._sources = controls
+        self._expects_control = bool(config.control.all_hubs) or any(
+            path != vantage.path for path in config.control.all_paths
+        )
         self._shared = SharedAddresses()
+        self._control_pages = ControlPages()
         self._baseline = ThroughputBaseline()
         self._expectations = Expectations(store, config, at, vantage.country)
         self._context = Context(
@@ -81,9 +86,14 @@ class RoundJudge:
             context = msgspec.structs.replace(context, earlier=earlier)
         wanted = wants_control(measurement, verdict) or suspected(context)
         controls = await self._controls(measurement) if wanted else ()
-        recorded = tuple(control.id for control in controls if control.control_of != measurement.id)
-        if controls or context.earlier:
-            context = msgspec.structs.replace(context, recorded=recorded)
+        if wanted:
+            context = msgspec.structs.replace(
+                context,
+                control_configured=self._expects_control,
+                recorded=tuple(control.id for control in controls if control.control_of != measurement.id),
+                shared_control_pages=self._control_pages.shared(controls),
+            )
+        if controls or context.earlier or context.control_configured:
             verdict = classify(measurement, controls, context, self._library)
         expectation = self._expectations.of(measurement)
         return JudgedMeasurement(
@@ -185,6 +195,26 @@ class SharedAddresses:
         """The measurement's addresses that at least MIN_SHARING_NAMES unrelated names share."""
         own = dict.fromkeys(address for address, _ in _answers(measurement))
         return tuple(address for address in own if len(self._sites.get(address, ())) >= MIN_SHARING_NAMES)
+
+
+class ControlPages:
+    """The pages that each control was given in the open in this round, and for which sites."""
+
+    def __init__(self) -> None:
+        self._sites: dict[tuple[str, str], set[str]] = {}
+
+    def shared(self, controls: Iterable[Measurement]) -> tuple[str, ...]:
+        """Those of these controls, by id, whose page an unrelated site's control was given too; all are remembered."""
+        found = []
+        for control in controls:
+            page = page_in_the_open(control)
+            if page is None or control.control_of is None:
+                continue
+            sites = self._sites.setdefault((control.vantage.path, page), set())
+            sites.add(_site(control.target.host))
+            if len(sites) > 1:
+                found.append(control.id)
+        return tuple(found)
 
 
 class ThroughputBaseline:

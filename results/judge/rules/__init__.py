@@ -20,7 +20,7 @@ TIERS = {
     4: "Interference that is itself proof",
     5: "A control got through where the vantage failed, twice",
     6: "Every qualified control failed in the same way",
-    7: "No control, but the same failure again and again",
+    7: "No control: what a dead site cannot give, and what it can",
     8: "Not enough to tell",
 }
 FIRST_FILE = "general.toml"

@@ -8,8 +8,9 @@ from probe.model import Http, Observation
 from probe.steps import specs
 from probe.timestamps import parse_time
 from results.fingerprints import match
-from results.judge.failure_point import FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
-from results.judge.input import AssessedControl, Case, answered
+from results.judge.control_standing import MIN_SIMILAR_LENGTH, AssessedControl, alike, answered, is_proven
+from results.judge.failure_point import BEGINS, FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
+from results.judge.input import Case
 from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
@@ -17,15 +18,16 @@ from results.judge.step_text import clean, failure_text
 VAGUE_FAILURES = ("host_unreachable", "network_unreachable")
 COMMON_HEADERS = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
 """Header fields that any server sends."""
-MIN_SIMILAR_LENGTH = 0.7
-"""The share of the longer body's length from which two bodies are similar (as in OONI's web_connectivity)."""
 MINUTE_S, HOUR_S = 60, 3600
 
 SIGNALS = SignalTable(
     {
         "control.disqualified": "control {control} is not counted: {reason}",
+        "control.doubtful": "control {control} may have been answered by its own network: {reason}",
         "control.same_page": "control {control} was given the very same page",
         "control.none": "there is no control for this step",
+        "control.unusable": "none of the controls that are configured could be used for it",
+        "control.in_the_open": "control {control} got its answer in the open, which proves no service, and it is alone",
         "control.all_fail_same": "every control ({controls}) fails in the same way",
         "control.fails_same": "control {control} fails in the same way",
         "control.same_leaf": "control {control} was shown the very same certificate",
@@ -47,8 +49,14 @@ def signals(case: Case) -> Iterator[Evidence]:
         if control.disqualified:
             yield SIGNALS("control.disqualified", control=clean(control.name), reason=control.disqualified)
             yield from _same_page(case, control)
+        elif control.doubt:
+            yield SIGNALS("control.doubtful", control=clean(control.name), reason=clean(control.doubt))
     if not case.qualified and not _trusted_for_dns(case):
         yield SIGNALS("control.none")
+        if any(control.is_dead for control in case.controls) or (case.context.control_configured and not case.controls):
+            yield SIGNALS("control.unusable")
+    if (alone := _alone_in_the_open(case)) is not None:
+        yield SIGNALS("control.in_the_open", control=clean(alone.name))
     for control in case.qualified:
         yield from _with_answer(case, control) if case.end.complete else _with_failure(case, control)
     if case.qualified and not case.end.complete and all(_fails_same(case, control) for control in case.qualified):
@@ -71,6 +79,14 @@ def _trusted_for_dns(case: Case) -> bool:
     return case.end.step == "dns" and any(answers.trusted for answers in case.names)
 
 
+def _alone_in_the_open(case: Case) -> AssessedControl | None:
+    """The one control that got an answer, where no certificate vouches for it: its own network may have written it."""
+    got = [c for c in case.qualified if _passes(case.end, c)]
+    if len(got) != 1 or FINAL[case.end.scheme] not in (*HANDSHAKES, "http"):
+        return None
+    return None if is_proven(got[0], case.end.host) else got[0]
+
+
 def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     name, end = clean(control.name), control.end
     if _fails_same(case, control):
@@ -88,8 +104,10 @@ def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
 def _passes(here: Ending, control: AssessedControl) -> bool:
     """Whether the control got through the step at which the vantage point failed, for the same host."""
     step = here.step
-    if step is None or step not in STEPS:
+    if step is None or step not in STEPS or control.doubt:
         return False
+    if step in BEGINS and control.end.method == "tls.mitm" and control.end.host == here.host:
+        return False  # who presents a certificate of another may have completed the connect too
     beyond = STEPS[STEPS.index(step) :]
     whole = control.end.complete and control.end.host == here.host
     return whole or any(
@@ -156,7 +174,7 @@ def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     shown = {"control": name, "status": theirs.status, "length": theirs.length}
     if there.host == case.end.host and alike(ours, theirs):
         yield SIGNALS("control.agrees", **shown)
-    else:
+    elif not control.doubt:
         yield SIGNALS("control.differs", **shown)
         if there.host == case.end.host and _differs_wholly(ours, theirs):
             servers = " and ".join(clean(_header(answer, "server") or "none") for answer in (ours, theirs))
@@ -186,13 +204,3 @@ def _differs_wholly(ours: Http, theirs: Http) -> bool:
 
 def _header(answer: Http, name: str) -> str | None:
     return next((value for key, value in answer.headers if key.lower() == name), None)
-
-
-def alike(ours: Http, theirs: Http) -> bool:
-    """The same status, and the same body, title, or nearly the same length."""
-    if ours.status != theirs.status:
-        return False
-    if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
-        return True
-    short, long = sorted((ours.length or 0, theirs.length or 0))
-    return bool(long) and short / long > MIN_SIMILAR_LENGTH and not (ours.title and theirs.title)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.fingerprints import host_of
+from results.judge.control_standing import alike
 from results.judge.failure_point import (
     HANDSHAKES,
     INTERFERED,
@@ -20,7 +21,6 @@ from results.judge.failure_point import (
 )
 from results.judge.input import Case, failure_of
 from results.judge.signals import Evidence, SignalTable
-from results.judge.signals.controls import alike
 from results.judge.step_text import clean, failure_text, place
 
 SILENCES = tuple(method.name for method in METHOD_SPECS.values() if method.is_silence)

@@ -10,13 +10,13 @@ import msgspec
 import pytest
 
 from probe.measure import ControlSource
-from probe.model import Dns, Measurement, Tcp, Tls, Vantage
+from probe.model import Dns, Http, Measurement, Tcp, Tls, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
-from schedules.round.judge import MIN_SHARING_NAMES, RoundJudge, SharedAddresses, judge_again
+from schedules.round.judge import MIN_SHARING_NAMES, ControlPages, RoundJudge, SharedAddresses, judge_again
 from tests.results.records import HOME, finished, measurement, observation, target, verdict
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -52,13 +52,11 @@ async def test_a_complete_answer_is_reachable_and_without_a_register_nothing_is_
     assert (concluded.verdict.outcome, concluded.expectation, concluded.agreement) == ("reachable", None, "undecided")
 
 
-async def test_the_same_failure_for_six_hours_is_possibly_blocked_without_any_control(
-    store: Store, config: Config
-) -> None:
+async def test_the_same_failure_for_six_hours_is_inconclusive_without_any_control(store: Store, config: Config) -> None:
     store.save([reset("aaaa", "2026-11-24T05:00:00.000Z"), reset("bbbb", "2026-11-24T08:00:00.000Z")])
     third = reset("cccc", "2026-11-24T12:00:00.000Z").measurement
     concluded = await conclusions(store, config).judge(third)
-    assert (concluded.verdict.outcome, concluded.verdict.confidence) == ("blocked", "possible")
+    assert (concluded.verdict.outcome, concluded.verdict.rules) == ("inconclusive", ("history.repeats",))
     assert [earlier.at[11:13] for earlier in concluded.context.earlier] == ["05", "08"]
 
 
@@ -146,3 +144,47 @@ async def test_no_control_is_asked_where_it_could_tell_nothing(store: Store, con
 
     judged = RoundJudge(store, config, HOME, controls=(never,), at=NOON)
     assert (await judged.judge(measurement())).verdict.outcome == "reachable"
+
+
+def page(host: str, body: bytes, by: str = "abroad") -> Measurement:
+    """What a control was given for a site in the open."""
+    url = f"http://{host}/"
+    answer = Http(url=url, status=200, body=body, length=len(body))
+    made = observation(host, 1, "http", answer, host=host)
+    there = Vantage(name=by, country="KZ", path=by)
+    return measurement(host, target=target(url), vantage=there, observations=(made,), control_of=f"of {host}")
+
+
+def test_a_control_that_is_given_one_page_for_unrelated_names_is_noticed_from_the_second_on() -> None:
+    pages = ControlPages()
+    assert pages.shared([page("one.example", b"<p>one.example is closed</p>")]) == ()
+    assert pages.shared([page("two.test", b"<p>two.test is closed</p>")]) == ("two.test",)
+    assert pages.shared([page("one.example", b"<p>one.example is closed</p>")]) == ("one.example",)
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        page("two.test", b"<p>another page</p>"),
+        page("www.one.example", b"<p>one.example is closed</p>"),
+        page("two.test", b"<p>two.test is closed</p>", by="another"),
+        page("two.test", b""),
+    ],
+)
+def test_another_page_name_or_control_is_no_shared_page(second: Measurement) -> None:
+    pages = ControlPages()
+    pages.shared([page("one.example", b"<p>one.example is closed</p>"), page("one.example", b"")])
+    assert pages.shared([second]) == ()
+
+
+async def test_a_configured_control_that_gives_nothing_is_not_the_same_as_none(store: Store, config: Config) -> None:
+    async def silent(_: Measurement) -> Sequence[Measurement]:
+        return ()
+
+    failed = reset("cccc", "2026-11-24T12:00:00.000Z").measurement
+    hub = msgspec.structs.replace(config.control, hub="https://hub.example")
+    for control, configured in ((config.control, False), (hub, True)):
+        changed = msgspec.structs.replace(config, control=control)
+        judged = await RoundJudge(store, changed, HOME, controls=(silent,), at=NOON).judge(failed)
+        assert judged.context.control_configured is configured
+        assert any("none of the controls" in sentence for sentence in judged.verdict.evidence) is configured
