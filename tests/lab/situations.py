@@ -144,7 +144,7 @@ WORLDS = (
             https("linkedin"): blocked("dns.forged", "name", "confirmed"),
             https("bbm"): blocked("dns.nxdomain", "name"),
             http("news"): blocked("http.blockpage", None, "confirmed"),
-            http("plain"): Expected("reachable", confidence="possible"),
+            http("plain"): Expected("inconclusive", changed="Reachable at first; a dead control is not none."),
             http("host-reset"): blocked("http.reset", "name", "confirmed"),
             https("address-dropped"): UNTOLD,
             https("address-refused"): UNTOLD,

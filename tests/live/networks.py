@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import dns.rcode
 
 from schedules.demo import censor, sites
@@ -31,6 +33,11 @@ def blocked(method: str, trigger: str | None = None, confidence: str = "probable
     return Expected("blocked", method, trigger, confidence)
 
 
+def by_one_in_the_open(method: str) -> Expected:
+    why = "Probable at first; one control in the open may have been answered by its own country's filter."
+    return Expected("blocked", method, None, "possible", changed=why)
+
+
 def everything(plan: Plan) -> None:
     """What the demo's network can do, each once, beside sites that are fine, down, or refuse."""
     net = plan.net
@@ -41,8 +48,8 @@ def everything(plan: Plan) -> None:
     plan.site("endpoint", BY_NAME, censored=censor.resets, scheme="tls")
     interceptor = net.add_interceptor(sites.page("Intercepted"))
     plan.site("intercepted", blocked("tls.mitm"), censored=censor.diverts(interceptor))
-    plan.site("host-reset", blocked("http.reset"), RICH, tls=False, censored=censor.resets)
-    plan.site("host-drop", blocked("http.timeout"), RICH, tls=False, censored=censor.drops)
+    plan.site("host-reset", by_one_in_the_open("http.reset"), RICH, tls=False, censored=censor.resets)
+    plan.site("host-drop", by_one_in_the_open("http.timeout"), RICH, tls=False, censored=censor.drops)
     plan.site("page", PAGE, RICH, tls=False, censored=censor.block_page(encoding="cp1251"))
     plan.site("redirect", PAGE, RICH, tls=False, censored=censor_actions.block_redirect())
     plan.site("freeze", blocked("http.stall"), LARGE, censored=censor_actions.freezes_after(16384))
@@ -192,7 +199,10 @@ def without_second_opinion(plan: Plan) -> None:
 
 def for_days(plan: Plan) -> None:
     """The same failure three times over hours, without a control."""
-    plan.site("unanswered", Expected("blocked", "tcp.timeout", confidence="possible"), connect="unanswered")
+    why = "Blocked at first; without a control a site that is dead for everyone looks the same."
+    plan.site("unanswered", replace(UNTOLD, changed=why), connect="unanswered")
+    plan.site("closed", UNTOLD, dead=True)
+    plan.site("reset", BY_NAME, censored=censor.resets)
     plan.site("changing", UNTOLD, RICH, tls=False, censored=changing(censor.resets, censor_actions.closes))
     plan.site("expired", UNTOLD, tls=plan.net.authority.expired("expired.x.test"))
     plan.site("honest", REACHABLE)
