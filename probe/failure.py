@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import re
 import socket
 import ssl
+from pathlib import Path
+from traceback import extract_tb
 
 import msgspec
 
@@ -64,6 +67,8 @@ GETADDRINFO_FAILURES = {
     getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "dns_no_answer",
 }
 
+LOGGER = logging.getLogger("reachprobe")
+OWN_CODE = str(Path(__file__).parent.parent)
 CERTIFICATE_FAILURES = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 UNKNOWN = "unknown_failure"
 MAX_ERROR_TEXT = 200
@@ -117,6 +122,19 @@ def describe(error: BaseException) -> str:
     """The raw text of an error: one bounded line without address literals, which may be the volunteer's own."""
     text = LITERAL.sub("[scrubbed]", f"{type(error).__name__}: {error}"[: 4 * MAX_ERROR_TEXT])
     return replace_unprintable(text, " ")[:MAX_ERROR_TEXT]
+
+
+def internal_error(bug: BaseException, about: str) -> str:
+    """The class of an exception and the line of ours that met it, for a record; the log gets `about` as well.
+
+    The message is left out: it may hold anything, the volunteer's address included.
+    """
+    frames = extract_tb(bug.__traceback__)
+    ours = [frame for frame in frames if frame.filename.startswith(OWN_CODE)] or frames[-1:]
+    place = f"{ours[-1].filename.removeprefix(OWN_CODE).lstrip('/')}:{ours[-1].lineno}" if ours else "unknown place"
+    text = f"{type(bug).__name__} at {place}"
+    LOGGER.error("internal error: %s, with %s", text, replace_unprintable(about, " ")[:MAX_ERROR_TEXT])
+    return text
 
 
 def _classify(error: BaseException) -> tuple[str, int | None]:

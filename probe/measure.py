@@ -12,6 +12,7 @@ import msgspec
 import probe.dns.client  # noqa: F401 steps import it as they run, which no step's duration is to include
 from probe import target as targets
 from probe.endpoint import attempt_all
+from probe.failure import internal_error
 from probe.lookup import addresses, look_up
 from probe.model import Attempt, Http, Lookup, Measurement, Observation, Target
 from probe.net.address_policy import family_of
@@ -29,21 +30,34 @@ async def measure(
 ) -> Measurement:
     """Measure one target to its end, follow-ups included. Failures are in the record, never raised.
 
-    `log` is a new one, for a caller who wants to look at it meanwhile.
+    An exception is a bug of ours, or input that nobody thought of: it is logged, and named in the record's
+    `internal_error`. `log` is a new one, for a caller who wants to look at it meanwhile.
     """
     log = log or Log(session.network.token(), session.network)
+    error: str | None = None
     with closing(log):
-        await _redirect_chain(target, log, session)
-        await dns.hear_late(log, session.settings, wait=_is_odd(log))
-        for _ in range(MAX_PASSES):
-            wanted = session.follow_up(_record(target, log, session, control_of))
-            if not wanted:
-                break
-            for more in wanted:
-                await _follow(more, log, session)
-    connected = {observation.address for observation in log.observations}
-    own = session.network.own_addresses() | (log.own_addresses - connected)
-    return scrub(_record(target, log, session, control_of), own)
+        try:
+            await _measure_whole(target, log, session, control_of)
+        except Exception as bug:
+            error = internal_error(bug, target.text)
+    record = msgspec.structs.replace(_record(target, log, session, control_of), internal_error=error)
+    try:
+        connected = {observation.address for observation in log.observations}
+        return scrub(record, session.network.own_addresses() | (log.own_addresses - connected))
+    except Exception as bug:
+        # What cannot be searched for the volunteer's addresses must not be kept.
+        return msgspec.structs.replace(record, observations=(), internal_error=internal_error(bug, target.text))
+
+
+async def _measure_whole(target: Target, log: Log, session: Session, control_of: str | None) -> None:
+    await _redirect_chain(target, log, session)
+    await dns.hear_late(log, session.settings, wait=_is_odd(log))
+    for _ in range(MAX_PASSES):
+        wanted = session.follow_up(_record(target, log, session, control_of))
+        if not wanted:
+            break
+        for more in wanted:
+            await _follow(more, log, session)
 
 
 def _is_odd(log: Log) -> bool:

@@ -180,6 +180,8 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """The measurement this one was made for as its control."""
     repeats: str | None = None
     """The measurement that this one repeats, alone, at the end of the round."""
+    internal_error: str | None = None
+    """The bug that ended it: the exception's class and place in our code."""
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):

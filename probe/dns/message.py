@@ -99,17 +99,23 @@ def _is_mixed(address: bytes) -> bool:
 
 def by_dnspython(data: bytes) -> DnsAnswer:
     """Parse any message; Malformed if it is none."""
-    import dns.exception
     import dns.flags
     import dns.message
+    import dns.rdataclass
     import dns.rdatatype
 
     try:
         message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
-    except (dns.exception.DNSException, ValueError, IndexError) as error:
+        found = (
+            Answer(type=dns.rdatatype.to_text(rrset.rdtype), value=_value(rdata), ttl=rrset.ttl)
+            for rrset in message.answer
+            if rrset.rdclass == dns.rdataclass.IN
+            for rdata in rrset
+        )
+        answers = tuple(islice(found, MAX_ANSWERS))
+    except Exception as error:
+        # dnspython raises errors of many kinds on hostile bytes, some as late as a record's text is made.
         raise Malformed("dns_server_misbehaving", f"not a DNS message: {type(error).__name__}") from error
-    found = ((dns.rdatatype.to_text(rrset.rdtype), rdata, rrset.ttl) for rrset in message.answer for rdata in rrset)
-    answers = tuple(Answer(type=kind, value=_value(rdata), ttl=ttl) for kind, rdata, ttl in islice(found, MAX_ANSWERS))
     return DnsAnswer(
         rcode=int(message.rcode()),
         authenticated=bool(message.flags & dns.flags.AD),

@@ -157,8 +157,15 @@ class Client:
                 self.connection.handle_timer(now=loop.time())
             else:
                 self._received += 1
-                self.connection.receive_datagram(data, self._peer, now=loop.time())
+                self._read(data, loop.time())
                 await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
+
+    def _read(self, data: bytes, now: float) -> None:
+        try:
+            self.connection.receive_datagram(data, self._peer, now=now)
+        except Exception as error:
+            # aioquic lets errors of its parsers through: certificates that no library reads, among others.
+            raise Malformed("ssl_failed_handshake", f"an unreadable message: {type(error).__name__}") from error
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()

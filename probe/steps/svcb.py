@@ -67,13 +67,14 @@ async def ask(log: Log, host: str, hop: int, port: int, resolver: DnsResolver, s
 
 
 def _read(answer: DnsAnswer, detail: Svcb) -> Svcb:
+    import dns.rdataclass
     import dns.rdatatype
 
     detail = msgspec.structs.replace(detail, rcode=answer.rcode)
     found = [
         (rdata, rrset.ttl)
         for rrset in (answer.message.answer if answer.message is not None else ())
-        if rrset.rdtype == dns.rdatatype.HTTPS
+        if rrset.rdtype == dns.rdatatype.HTTPS and rrset.rdclass == dns.rdataclass.IN
         for rdata in rrset
         if rdata.priority
     ]

@@ -211,6 +211,12 @@ def m010_corrections(db: Database) -> None:
     _execute(db, CORRECTION_TABLES)
 
 
+@migrations()
+def m011_internal_errors(db: Database) -> None:
+    """The bug that ended a measurement."""
+    db.execute("ALTER TABLE measurements ADD COLUMN internal_error TEXT")
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -25,7 +25,7 @@ MEASUREMENT = """
 SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
     w.name, w.country, w.asn, w.network_name, w.path"""
-WHOLE = f"""{MEASUREMENT}, m.number, (SELECT c.id FROM measurements c WHERE c.number = m.control_of)
+WHOLE = f"""{MEASUREMENT}, m.number, (SELECT c.id FROM measurements c WHERE c.number = m.control_of), m.internal_error
 FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
 """  # noqa: S608 constants only
 VERDICT = (
@@ -184,7 +184,9 @@ def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:
         if named["id"].startswith("."):
             named["id"] = row[0] + named["id"]
         observations.append(from_values(named, blobs))
-    return msgspec.structs.replace(_record(row), control_of=row[17], observations=tuple(observations))
+    return msgspec.structs.replace(
+        _record(row), control_of=row[17], internal_error=row[18], observations=tuple(observations)
+    )
 
 
 def _record(row: Sequence[Any]) -> Measurement:

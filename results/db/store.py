@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sqlite_utils import Database
 
 SHORTEST_PREFIX = 4
+UNSTORABLE = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What a value that the database cannot hold raises: a bug, or input that nobody thought of."""
 LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = f"""
 FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
@@ -78,10 +81,35 @@ class Store:
             write.save_round(self.db, round_, network_key)
             write.spend(self.db, spent)
 
-    def save(self, records: Iterable[JudgedMeasurement], *, spent: Spent | None = None) -> None:
-        """Store records and their traffic in one transaction."""
+    def save(self, records: Iterable[JudgedMeasurement], *, spent: Spent | None = None) -> list[JudgedMeasurement]:
+        """Store records and their traffic in one transaction, and return what was stored.
+
+        A record that holds what the database cannot is stored without its observations, with an internal error.
+        """
+        batch = list(records)
+        try:
+            self._save(batch, spent)
+        except UNSTORABLE:
+            batch = [self._save_one(record) for record in batch]
+            with self.writing():
+                write.spend(self.db, spent)
+        return batch
+
+    def _save(self, batch: list[JudgedMeasurement], spent: Spent | None) -> None:
         with self._saving(spent):
-            write.save(self.db, self._ids, list(records))
+            write.save(self.db, self._ids, batch)
+
+    def _save_one(self, record: JudgedMeasurement) -> JudgedMeasurement:
+        try:
+            with self._saving(None):
+                write.save(self.db, self._ids, [record])
+        except UNSTORABLE as bug:
+            from results.judge.classify import unjudged
+
+            lost = msgspec.structs.replace(record.measurement, observations=())
+            record = unjudged(lost, record.context, bug, record.round_id)
+            self._save([record], None)
+        return record
 
     def repeated(self, first: JudgedMeasurement, again: JudgedMeasurement, *, spent: Spent | None = None) -> None:
         """Store the repeat of a stored measurement, and the first one's new context and verdict, in one transaction."""

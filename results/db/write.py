@@ -83,7 +83,8 @@ def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
             of = (ids.of(db, measurement.target), ids.of(db, measurement.vantage), record.round_id)
             when = (measurement.started_at, measurement.runtime_s)
             repeats = _number(db, measurement.repeats)
-            measurements.append((number, measurement.id, *of, *when, control_of, context, repeats))
+            row = (number, measurement.id, *of, *when, control_of, context, repeats, measurement.internal_error)
+            measurements.append(row)
             for place, observation in enumerate(measurement.observations):
                 values = to_values(observation, keep)
                 # The measurement's id, with which its own begins, need not be in every row.
@@ -91,7 +92,7 @@ def save(db: Database, ids: Ids, records: Sequence[JudgedMeasurement]) -> None:
                 observations[observation.step].append([number, place, *values.values()])
             number += 1
     connection = db.conn
-    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
+    connection.executemany("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", measurements)
     for step, rows in observations.items():
         names = ("measurement", "place", *step_columns(step))
         marks = ", ".join("?" * len(names))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from probe.failure import internal_error
 from probe.model import Measurement
 from results.fingerprints.library import Library, builtin_library
 from results.judge.input import Case, by_resolver
+from results.judge.judged import JudgedMeasurement, agreement
 from results.judge.rules import Rule, rules, rules_version
 from results.judge.signals import answer, signals_of
 from results.judge.signals import context as context_signals
@@ -57,6 +59,28 @@ def classify(
                 return _verdict(case, rule, early)
     signals = signals_of(case)
     return _verdict(case, next(rule for rule in rules() if rule.applies(signals.keys())), signals)
+
+
+def error_verdict(measurement: Measurement, bug: Exception) -> Verdict:
+    """Inconclusive, with the bug that kept us from judging in its evidence and in the log."""
+    error = internal_error(bug, measurement.target.text)
+    return Verdict(
+        outcome="inconclusive",
+        rules=(context_signals.INTERNAL_ERROR,),
+        evidence=(context_signals.SIGNALS(context_signals.INTERNAL_ERROR, error=error)[1],),
+        rules_version=rules_version(),
+    )
+
+
+def unjudged(
+    measurement: Measurement, context: Context, bug: Exception, round_id: str | None = None
+) -> JudgedMeasurement:
+    """The record of a measurement that a bug kept us from judging or storing."""
+    verdict = error_verdict(measurement, bug)
+    agreed = agreement(None, verdict.outcome)
+    return JudgedMeasurement(
+        measurement=measurement, context=context, verdict=verdict, agreement=agreed, round_id=round_id
+    )
 
 
 def nearly(

@@ -101,14 +101,16 @@ def _is_valid(handshake: Observation) -> bool:
 def _assessed(control: Measurement, context: Context, library: Library) -> AssessedControl:
     end = ending(control.target, control.observations)
     country = context.control_countries.get(control.id) or control.vantage.country
-    dead = _death(end)
+    dead = _death(control, end)
     fault = dead or _fault(control, country, library)
     if country is not None and country == context.country:
         dead, fault = None, f"it leaves in the vantage's own country, {country}"
     return AssessedControl(measurement=control, end=end, country=country, disqualified=fault, is_dead=dead is not None)
 
 
-def _death(end: Ending) -> str | None:
+def _death(control: Measurement, end: Ending) -> str | None:
+    if control.internal_error is not None:
+        return f"reachprobe failed there by a bug of its own ({control.internal_error})"
     if end.observation is None:
         return "it got nowhere"
     failure = end.observation.failure or ""

@@ -79,6 +79,7 @@ def import_(
 def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None:
     """Bring the registers of the configuration ([[register]] with a source), or those named, up to date. The old
     version serves until the new one is whole."""
+    from probe.failure import internal_error
     from results.registers.records import RegisterError
 
     config = app.config()
@@ -93,6 +94,9 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
             report = _update(app, known[name], config, force)
         except RegisterError as error:
             failed.append(str(error))  # the others are brought up to date all the same
+            continue
+        except (ArithmeticError, LookupError, TypeError) as bug:
+            failed.append(f"{name}: {internal_error(bug, name)}")
             continue
         if report is None:
             talk(f"{name}: nothing newer", quiet=app.quiet)

@@ -42,6 +42,7 @@ def examine(
         yield integrity
         if integrity.state == "wrong":
             return
+        yield from checks.internal_errors(store)
         yield from checks.disk(store, config)
         yield checks.recorded_consent(environ, store)
         if config is not None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from probe.text import safe
-from probe.timestamps import epoch
+from probe.timestamps import epoch, rfc3339
 from results.db import upload_queue
 from results.db.history import last_round
 from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
+from results.judge.signals.context import INTERNAL_ERROR
 from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import newest_versions, statistics
 from schedules.config.toml import ConfigError
@@ -46,6 +48,8 @@ BAD_SETUP, NO_NETWORK = 2, 69
 SOON_FULL_BYTES = 16 * NEEDED_BYTES
 GROUP_OR_OTHERS = 0o077
 FAILURES_WORTH_KNOWING = 3
+ERROR_DAYS = 30
+"""For how long an internal error is worth knowing."""
 LATE_S = 3600
 """A round is late if something has been due and none ran for this long."""
 LINGER = Path("/var/lib/systemd/linger")
@@ -93,6 +97,18 @@ def database(store: Store) -> CheckResult:
     size = store.path.stat().st_size / 1e6
     newest = f", the newest of {newest}" if newest else ""
     return fine("database", f"{store.path}, {size:.1f} MB, {count} measurements{newest}")
+
+
+def internal_errors(store: Store) -> Iterator[CheckResult]:
+    """How many measurements of the last days a bug of ours ended."""
+    since = rfc3339(datetime.now(UTC) - timedelta(days=ERROR_DAYS))
+    count, newest, evidence = store.db.execute(
+        "SELECT count(*), max(started_at), evidence FROM verdicts WHERE rules = ? AND started_at > ?",
+        [json.dumps([INTERNAL_ERROR]), since],
+    ).fetchone()
+    if count:
+        says = f"{how_many(count, 'measurement')} in {ERROR_DAYS} days, the newest at {newest}"
+        yield worth_knowing("internal errors", f"{says}: {safe(json.loads(evidence)[0])}; please report it")
 
 
 def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:

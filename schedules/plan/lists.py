@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from probe.failure import internal_error
 from probe.http.exchange import FetchFailed
 from probe.target import BadTarget, parse
 from results.registers.records import RegisterError
@@ -54,10 +55,11 @@ async def refresh(config: Config, database: Path, now: float, fetch: Callable[..
             copy.parent.mkdir(mode=0o700, exist_ok=True)
             await fetch(url, copy, max_bytes=MAX_BYTES)
             failed.unlink(missing_ok=True)
-        except FetchFailed as error:
+        except Exception as error:
             failed.touch()
+            why = str(error) if isinstance(error, FetchFailed) else internal_error(error, url)
             rest = "the copy from before serves" if copy.exists() else "the campaign waits for it"
-            failures.append(f"{error}; {rest}")
+            failures.append(f"{why}; {rest}")
     return failures
 
 
@@ -78,16 +80,18 @@ def targets_of_list(list_: str, config: Config, database: Path | None) -> list[t
 def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[tuple[Target, str]]:
     """One target a line, or a CSV with a column `url` and optionally `category_code` ("" if it has none).
 
-    Empty lines and those beginning with # are skipped. A line that cannot be parsed raises BadChoice, or is skipped if
-    `lenient`.
+    Empty lines and those beginning with # are skipped. A line that cannot be parsed raises BadChoice; if `lenient` it
+    is skipped, and the list ends where it is no CSV or too long.
     """
     found: list[tuple[Target, str]] = []
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with path.open(encoding="utf-8", errors="replace" if lenient else "strict", newline="") as lines:
             rows = csv.reader(lines)
             url_column, code_column = 0, -1
             for number, row in enumerate(rows, 1):
                 if number > MAX_LIST_LINES:
+                    if lenient:
+                        break
                     raise BadChoice(f"{path}: more than {MAX_LIST_LINES} lines")
                 if number == 1 and "url" in row:
                     url_column = row.index("url")
@@ -102,6 +106,8 @@ def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False)
     except OSError as error:
         raise BadChoice(f"{path}: cannot be read: {error.strerror}") from error
     except (BadTarget, csv.Error, UnicodeDecodeError) as error:
+        if lenient:
+            return found
         raise BadChoice(f"{path}:{rows.line_num}: {error}") from error
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from statistics import median
@@ -14,7 +15,7 @@ from probe.measure import ControlSource
 from probe.model import Dns, Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
-from results.judge.classify import classify
+from results.judge.classify import classify, error_verdict, unjudged
 from results.judge.control_standing import page_in_the_open
 from results.judge.follow_up import wants_control
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
@@ -69,7 +70,18 @@ class RoundJudge:
         self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
 
     async def judge(self, measurement: Measurement) -> JudgedMeasurement:
-        """Judge a measurement, after a control measurement if one could tell more."""
+        """Judge a measurement, after a control measurement if one could tell more.
+
+        A bug costs this measurement its verdict, and the round nothing; a database that fails ends the round.
+        """
+        try:
+            return await self._judged(measurement)
+        except sqlite3.OperationalError:
+            raise
+        except Exception as bug:
+            return unjudged(measurement, self._context, bug, self._round_id)
+
+    async def _judged(self, measurement: Measurement) -> JudgedMeasurement:
         self._shared.add(measurement)
         context = msgspec.structs.replace(
             self._context, shared_addresses=self._shared.of(measurement), rates=self._slow(measurement)
@@ -125,7 +137,10 @@ class RoundJudge:
 
     def _with_repeat(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
         context = msgspec.structs.replace(first.context, repeat=repeat)
-        verdict = classify(first.measurement, first.controls, context, self._library)
+        try:
+            verdict = classify(first.measurement, first.controls, context, self._library)
+        except Exception as bug:
+            verdict = error_verdict(first.measurement, bug)
         agreed = _agreement(first.expectation, verdict)
         return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
 
@@ -157,7 +172,10 @@ def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], J
 
     def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         measurement = finished.measurement
-        verdict = classify(measurement, finished.controls, finished.context, library)
+        try:
+            verdict = classify(measurement, finished.controls, finished.context, library)
+        except Exception as bug:
+            verdict = error_verdict(measurement, bug)
         at = parse_time(measurement.started_at)
         expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
         return msgspec.structs.replace(

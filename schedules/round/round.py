@@ -187,8 +187,8 @@ class Round:
         repeats = self._anomalies.take(measurement.target)
         return await self._judge.judge(msgspec.structs.replace(measurement, repeats=repeats))
 
-    def _save(self, records: list[JudgedMeasurement]) -> None:
-        self._store.save(records, spent=self._budget.take())
+    def _save(self, records: list[JudgedMeasurement]) -> list[JudgedMeasurement]:
+        return self._store.save(records, spent=self._budget.take())
 
     def _save_retest(self, retest: JudgedMeasurement) -> JudgedMeasurement:
         first = self._store.finished(str(retest.measurement.repeats))
@@ -242,8 +242,8 @@ class _Progress:
         return tuple(self._left.elements())
 
 
-async def committed(records: AsyncGenerator[T, None], save: Callable[[list[T]], None]) -> AsyncGenerator[T, None]:
-    """Save `records` in batches, and yield each record after its batch was saved.
+async def committed(records: AsyncGenerator[T, None], save: Callable[[list[T]], list[T]]) -> AsyncGenerator[T, None]:
+    """Save `records` in batches, and yield what was saved of each batch.
 
     If `records` raises or the task is cancelled, what waits is saved and yielded first.
     """
@@ -265,8 +265,7 @@ async def committed(records: AsyncGenerator[T, None], save: Callable[[list[T]], 
                 end = error
             if waiting and (end is not None or len(waiting) >= MAX_BATCH_RECORDS or loop.time() >= due):
                 batch, waiting = waiting, []
-                save(batch)
-                for record in batch:
+                for record in save(batch):
                     yield record
         if not isinstance(end, StopAsyncIteration):
             raise end

@@ -92,7 +92,7 @@ def fill(store: Store, observations: int) -> int:
         first = db.execute("SELECT max(number) + 1 FROM measurements").fetchone()[0]
         rows = list(_made(wanted, numbers, begun))
         db.conn.executemany(
-            "INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, 0.41, NULL, '{\"country\":\"RU\"}', NULL)",
+            "INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, 0.41, NULL, '{\"country\":\"RU\"}', NULL, NULL)",
             ((first + n, id_, target_id, vantage_id, _round(n // TARGETS), at)
              for n, (id_, target_id, vantage_id, at, _) in enumerate(rows)),
         )  # fmt: skip

@@ -245,6 +245,7 @@ def measurement(data: dict[str, Any], target: Target, number: int) -> Measuremen
         runtime_s=1.0,
         observations=tuple(builder.made),
         control_of="m0" if number else None,
+        internal_error=data.get("internal_error"),
     )
 
 

@@ -25,9 +25,12 @@ MIN_RATIO = 8
 MIN_SLOW_ANSWERS = 3
 MIN_DURATION_S = 0.001
 SHOWN_RATES = 3
+INTERNAL_ERROR = "error.internal"
+"""The signal, and the rule, of a measurement that a bug ended."""
 
 SIGNALS = SignalTable(
     {
+        INTERNAL_ERROR: "reachprobe failed by a bug of its own ({error})",
         "alone.unmeasured": "it was to be measured again, alone, and the round ended before that",
         "alone.not_blocked": "measured again at the end of the round, alone, it was {outcome}",
         "network.offline": "no canary answered: the network itself does not work",
@@ -45,6 +48,8 @@ SIGNALS = SignalTable(
 
 def circumstances(case: Case) -> Iterator[Evidence]:
     """What the round's reference sites and its re-test showed, and what happened to the target before."""
+    if case.measurement.internal_error is not None:
+        yield SIGNALS(INTERNAL_ERROR, error=clean(case.measurement.internal_error))
     repeat = case.context.repeat
     if repeat is not None and repeat.outcome is None:
         yield SIGNALS("alone.unmeasured")

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from probe.reference_sites import NetworkReport
 from results.db import notification_queue
 from results.db.store import Store
 from results.judge.judged import RoundRecord
@@ -213,3 +214,24 @@ async def test_notify_tries_a_message_and_says_what_waits(lab: Lab, capsys: pyte
     assert capsys.readouterr().out == "me: 0 things to tell, told last never\n"
     assert await lab.call("notify", "you") == 2
     assert "there is no [[notify]] 'you'; known: me" in capsys.readouterr().err
+
+
+async def canaries_work(_: object) -> NetworkReport:
+    return NetworkReport(state="online", evidence=())
+
+
+async def test_internal_errors_of_the_last_month_are_counted_and_named(
+    lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "internal errors" not in await examined(lab, capsys)
+
+    def surprise(*_: object) -> None:
+        raise LookupError
+
+    with monkeypatch.context() as changed:
+        changed.setattr("probe.measure._redirect_chain", surprise)
+        changed.setattr("probe.reference_sites.check", canaries_work)
+        await lab.call("check", lab.good.url, lab.reset.url, "--json")
+    said = says(await examined(lab, capsys), "internal errors")
+    assert said.startswith("worth knowing: 4 measurements in 30 days")
+    assert "LookupError at tests/" in said

@@ -102,6 +102,32 @@ async def test_one_that_cannot_be_had_is_told_tried_again_after_an_hour_and_the_
     assert len(publisher.targets()) == 2
 
 
+async def test_an_error_that_nobody_thought_of_costs_only_that_list(publisher: Publisher) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise OverflowError("198.51.100.7 has an odd clock")
+
+    (failure,) = await refresh(publisher.config, publisher.folder / "x.db", 0.0, fails)
+    assert failure.startswith("OverflowError at ")
+    assert failure.endswith("the campaign waits for it")
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        (b"https://a.example/\nhttps://\xff\xfe.example/\nhttps://b.example/\n", ["a", "b"]),
+        (b'https://a.example/\n"' + b"x" * 200_000 + b"\nhttps://b.example/\n", ["a"]),
+        (b"\0\0\0\nhttps://b.example/\n", ["b"]),
+    ],
+    ids=["no UTF-8", "an endless quotation", "zero bytes"],
+)
+async def test_a_published_list_in_disorder_gives_what_can_be_read(
+    publisher: Publisher, listed: bytes, expected: list[str]
+) -> None:
+    publisher.answer = sites.response(200, listed)
+    await publisher.refresh()
+    assert publisher.targets() == [f"https://{name}.example/" for name in expected]
+
+
 async def test_run_fetches_it_and_a_dry_run_only_says_who_would_be_asked(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -87,7 +87,7 @@ async def test_a_commit_that_fails_ends_the_round_and_nothing_is_reported(
 ) -> None:
     monkeypatch.setattr(rounds, "MAX_BATCH_S", 0)
 
-    def fail(_: list[JudgedMeasurement]) -> None:
+    def fail(_: list[JudgedMeasurement]) -> list[JudgedMeasurement]:
         raise OSError("disk full")
 
     async with aclosing(committed(records(1, asyncio.Event()), fail)) as rows:
