@@ -46,6 +46,7 @@ SPEC = StepSpec(
     failures={
         "dns_nxdomain_error": "dns.nxdomain",
         "dns_no_answer": "dns.empty",
+        "android_dns_cache_no_data": "dns.empty",
         "dns_refused_error": "dns.refused",
         "dns_servfail_error": "dns.servfail",
         "dns_server_misbehaving": "dns.servfail",

@@ -22,6 +22,8 @@ from results.judge.verdict import Context
 
 REFUSED_IN_THE_OPEN = (403, 451)
 """What a filter answers as often as a service; over TLS it is the service."""
+COMMON_HEADERS = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
+"""Header fields that any server sends."""
 MIN_SIMILAR_LENGTH = 0.7
 """The share of the longer body's length from which two bodies are similar (as in OONI's web_connectivity)."""
 
@@ -89,8 +91,18 @@ def alike(ours: Http, theirs: Http) -> bool:
         return False
     if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
         return True
+    if ours.truncated and not ours.title:
+        return _begins_alike(ours, theirs)
     short, long = sorted((ours.length or 0, theirs.length or 0))
     return bool(long) and short / long > MIN_SIMILAR_LENGTH and not (ours.title and theirs.title)
+
+
+def _begins_alike(ours: Http, theirs: Http) -> bool:
+    """Whether an answer that was cut can be the beginning of the other: type and uncommon fields are equal."""
+    one, other = ({(name.lower(), value) for name, value in answer.headers} for answer in (ours, theirs))
+    uncommon = {name for name, _ in one if name not in COMMON_HEADERS}
+    same = {name for name, _ in one & other}
+    return bool(uncommon) and uncommon | {"content-type"} <= same and (ours.length or 0) <= (theirs.length or 0)
 
 
 def _is_valid(handshake: Observation) -> bool:

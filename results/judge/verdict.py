@@ -73,6 +73,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a control was asked for this measurement; it may have given nothing."""
     shared_control_pages: tuple[str, ...] = ()
     """Controls, by id, that were given the same page for unrelated names of the same round."""
+    recording: str | None = None
+    """The program whose record the measurement is, where that is not ours: it tries each step once."""
     recorded: tuple[str, ...] = ()
     """Measurements of other vantages, by id, that served as controls besides those made for it."""
 

@@ -91,7 +91,7 @@ def _answer(control: OoniControl, of: Measurement, before: list[Step]) -> list[t
     if last is not None and all(step.failure is not None for step in before if step.step == last):
         return []
     failed = _step("http", target.host, failure, Http(url=target.text), port=target.port)
-    return [(0, ended_at(failed, likely_step(failure)))]
+    return [(0, ended_at(failed, likely_step(failure, target.scheme)))]
 
 
 def _page(http: ControlHttp, of: Measurement, before: list[Step]) -> list[tuple[int, Step]]:

@@ -62,7 +62,7 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
     began = time_of(record.measurement_start_time)
     measurement = _measurement(record, target, began)
     seen = controls.measurement(record.test_keys.control, measurement, began)
-    context = Context(network="online", country=measurement.vantage.country)
+    context = Context(network="online", country=measurement.vantage.country, recording="OONI")
     verdict = classify(measurement, seen, context)
     report = _report(record, began)
     return JudgedMeasurement(
@@ -222,18 +222,18 @@ def _untagged_fetches(hop: Hop, placed: list[Placed]) -> list[Placed]:
         if step.failure is None or step.detail.status is not None or opened is not None:
             found.append(("main", step))
         else:
-            found.append(_failed_fetch(step, before))
+            found.append(_failed_fetch(step, before, hop.goal.scheme))
     return found
 
 
-def _failed_fetch(step: Step, before: list[Step]) -> Placed:
+def _failed_fetch(step: Step, before: list[Step], scheme: str) -> Placed:
     """An exchange that never began: where the steps before it all failed, the second try of the furthest of them."""
     failure = step.failure or ""
     furthest = _furthest(before) if before else None
     if furthest is None:
-        return "main", ended_at(step, likely_step(failure))
+        return "main", ended_at(step, likely_step(failure, scheme))
     if failure not in specs()[furthest.step].failures:
-        return "again", ended_at(step, likely_step(failure))
+        return "again", ended_at(step, likely_step(failure, scheme))
     again = ended_at(step, furthest.step)
     return "again", msgspec.structs.replace(again, address=furthest.address, port=furthest.port, detail=furthest.detail)
 

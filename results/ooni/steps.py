@@ -100,11 +100,11 @@ def ended_at(step: Step, name: str) -> Step:
     return msgspec.structs.replace(step, step=name, detail=details.get(name, step.detail))
 
 
-def likely_step(failure: str) -> str:
-    """The step at which an exchange failed, by the failure alone: the earliest that no other shares, else http."""
+def likely_step(failure: str, scheme: str) -> str:
+    """The step at which an exchange failed, by the failure alone: what http shares is the handshake's over https."""
     known = specs()
     if failure in known["http"].failures:
-        return "http"
+        return "tls" if scheme == "https" and failure in known["tls"].failures else "http"
     return next((step for step, spec in known.items() if failure in spec.failures), "http")
 
 

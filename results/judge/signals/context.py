@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from probe.model import Http, Measurement
 from probe.timestamps import parse_time
-from results.judge.failure_point import ending, method_of
+from results.judge.failure_point import OWN_NETWORK, ending, method_of
 from results.judge.input import Case
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean
@@ -37,6 +37,9 @@ SIGNALS = SignalTable(
         "network.portal": "something else answered in the canaries' place, as a captive portal does",
         "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
         "history.repeats": "the same failure ({method}) {times} times since {since}",
+        "recording.single": "recorded by {program}, which tries each step once",
+        "recording.no_route": "the recorder's own network failed: {failure}",
+        "recording.out_of_date": "the certificate is out of date by the recorder's clock, which may be wrong",
         "control.fast": "control {control} gets the same at {rate} KiB a second",
         "rate.no_control": "{times} times in a row since {since}, and there is no control",
         "rate.throttled": (
@@ -57,8 +60,20 @@ def circumstances(case: Case) -> Iterator[Evidence]:
         yield SIGNALS("alone.not_blocked", outcome=repeat.outcome)
     if case.context.network != "online":
         yield SIGNALS(f"network.{case.context.network}")
+    if case.context.recording is not None:
+        yield from _recording(case, case.context.recording)
     if case.context.earlier and (method := case.end.method) is not None:
         yield from _history(case, method)
+
+
+def _recording(case: Case, program: str) -> Iterator[Evidence]:
+    """That another program made the measurement, and what then says nothing about the target."""
+    failed = case.end.observation.failure if case.end.observation is not None else None
+    yield SIGNALS("recording.single", program=clean(program))
+    if failed in OWN_NETWORK:
+        yield SIGNALS("recording.no_route", failure=failed)
+    elif failed == "ssl_invalid_certificate":
+        yield SIGNALS("recording.out_of_date")
 
 
 def _history(case: Case, method: str) -> Iterator[Evidence]:

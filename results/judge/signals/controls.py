@@ -8,7 +8,14 @@ from probe.model import Http, Observation
 from probe.steps import specs
 from probe.timestamps import parse_time
 from results.fingerprints import match
-from results.judge.control_standing import MIN_SIMILAR_LENGTH, AssessedControl, alike, answered, is_proven
+from results.judge.control_standing import (
+    COMMON_HEADERS,
+    MIN_SIMILAR_LENGTH,
+    AssessedControl,
+    alike,
+    answered,
+    is_proven,
+)
 from results.judge.failure_point import BEGINS, FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
 from results.judge.input import Case
 from results.judge.signals import Evidence, SignalTable
@@ -16,8 +23,6 @@ from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
 
 VAGUE_FAILURES = ("host_unreachable", "network_unreachable")
-COMMON_HEADERS = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
-"""Header fields that any server sends."""
 MINUTE_S, HOUR_S = 60, 3600
 
 SIGNALS = SignalTable(

@@ -179,7 +179,7 @@ def test_a_second_try_of_version_four_that_gets_the_page_is_reachable() -> None:
     assert said(finished) == ("reachable", None, "confirmed")
 
 
-def test_what_failed_once_at_each_address_is_an_anomaly_and_no_block() -> None:
+def test_what_failed_once_at_each_address_while_the_helper_got_through_is_possibly_blocked() -> None:
     keys = {
         "queries": [query(GOOD, OTHER)],
         "tcp_connect": [connect(), connect(OTHER)],
@@ -188,7 +188,10 @@ def test_what_failed_once_at_each_address_is_an_anomaly_and_no_block() -> None:
         "control": control(GOOD, OTHER),
     }
     finished = read(keys)
-    assert said(finished) == ("inconclusive", None, None)
+    assert said(finished) == ("blocked", "tls.reset", "possible")
+    assert finished.verdict.rules == ("recording.handshake_fails",)
+    assert any("tries each step once" in sentence for sentence in finished.verdict.evidence)
+    assert said(read(keys | {"control": None}))[0] == "inconclusive"
     assert {(o.role, o.address) for o in finished.measurement.observations if o.step == "tls"} == {
         ("main", GOOD),
         ("main", OTHER),
@@ -285,7 +288,7 @@ def test_hops_of_version_five_go_by_their_tags_whatever_their_order() -> None:
         0: HOST,
         1: "www.example.org",
     }
-    assert said(finished)[0] == "inconclusive"
+    assert said(finished) == ("blocked", "tls.eof", "possible")
 
 
 def test_a_refusal_over_valid_tls_is_denied_whatever_ooni_calls_it() -> None:
