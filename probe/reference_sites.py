@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from email.utils import parsedate_to_datetime
 from statistics import median
 from typing import Literal
 
@@ -16,7 +15,7 @@ from probe.measure import measure
 from probe.model import Http, Measurement, Observation
 from probe.session import Session, no_follow_up
 from probe.steps import schemes, specs
-from probe.timestamps import epoch
+from probe.timestamps import epoch, http_date
 
 State = Literal["online", "restricted", "portal", "offline"]
 NO_CONTENT = 204
@@ -74,13 +73,10 @@ def _off(step: Observation) -> float | None:
     said = {name.lower(): value for name, value in answer.headers}
     age = said.get("age", "0").strip()
     came = epoch(step.started_at) + (answer.curve[0][0] if answer.curve else 0.0)
-    try:
-        made = parsedate_to_datetime(said.get("date", ""))
-        if made.tzinfo is None or not (age.isascii() and age.isdigit() and len(age) < 9):
-            return None
-        return came - (made.timestamp() + 0.5 + int(age))
-    except (ValueError, TypeError, OverflowError):
+    made = http_date(said.get("date", ""))
+    if made is None or not (age.isascii() and age.isdigit() and len(age) < 9):
         return None
+    return came - (made.timestamp() + 0.5 + int(age))
 
 
 SiteAnswer = Literal["works", "something else answers", "no answer"]

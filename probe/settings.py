@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from probe.net.gate import Gate
+
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
@@ -35,6 +37,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_addresses: int = 3
     """For each family of a name."""
     max_redirects: int = 10
+
+    @property
+    def gate(self) -> Gate:
+        """What a target, a redirect or a follow-up may lead to."""
+        return Gate(allow_private=self.allow_private)
 
     @property
     def exchange_timeout_s(self) -> float:

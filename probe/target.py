@@ -6,14 +6,12 @@ import re
 from urllib.parse import quote, urlsplit
 
 from probe.model import Target
-from probe.net.address_policy import is_public, literal
+from probe.net.address_policy import NUMBER, is_public, literal
 from probe.steps import default_port, schemes
 
 MAX_TEXT = 2048
 LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 HAS_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-"""A last label that resolvers read as a part of an IPv4 address, as in 127.1 or 0x7f000001 (WHATWG URL, 3.5)."""
 SAFE_IN_PATH = "/?:@!$&'()*+,;=-._~%[]|^`{}\\\""
 
 

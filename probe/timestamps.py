@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -51,3 +52,12 @@ def parse_date(text: str) -> date:
 def epoch(text: str, *, needs_zone: bool = False) -> float:
     """Seconds since 1970 of what `parse_time` reads."""
     return parse_time(text, needs_zone=needs_zone).timestamp()
+
+
+def http_date(text: str) -> datetime | None:
+    """A date of an HTTP header (RFC 9110 section 5.6.7) in UTC; None for one that cannot be read or cannot be."""
+    try:
+        read = parsedate_to_datetime(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from probe.failure import failure_of
+from probe.failure import PrivateAddress, failure_of
 from probe.http.exchange import HttpRequest, exchange
 from probe.http.wire import HttpResponse
 from probe.net.address_policy import literal
+from probe.net.gate import Gate
 from probe.net.network import Network
 from probe.net.streams import ByteStream, TlsStream, client_context
 from probe.target import authority
@@ -40,6 +41,7 @@ class ApiRoute(msgspec.Struct, frozen=True, kw_only=True):
     network: Network
     ca_file: str | None = None
     pins: Collection[str] = ()
+    gate: Gate = Gate()
     timeout_s: float = 30.0
 
 
@@ -92,7 +94,7 @@ async def _send(url: str, request: HttpRequest, way: ApiRoute, max_bytes: int) -
             finally:
                 stream.close()
     except (OSError, TimeoutError, EOFError, ValueError) as error:
-        why = str(error) if isinstance(error, NotAnswered) else failure_of(error).word
+        why = str(error) if isinstance(error, (NotAnswered, PrivateAddress)) else failure_of(error).word
         raise NotAnswered(f"{named}: {why}") from error
     if got.truncated or got.status is None:
         raise NotAnswered(f"{named}: more than {max_bytes} bytes")
@@ -104,7 +106,8 @@ async def _open(server: Server, way: ApiRoute) -> ByteStream:
     network = way.network
     where: tuple[str, ...] = (server.host,)
     if literal(server.host) is None and not network.remote_names:
-        where = (await network.lookups.getaddrinfo(server.host))[:MAX_ADDRESSES]
+        found = await network.lookups.getaddrinfo(server.host)
+        where = way.gate.opened_for(server.host).passed(server.host, found)[:MAX_ADDRESSES]
     for place, address in enumerate(where, 1):
         try:
             stream = await network.connect(address, server.port, way.timeout_s / len(where))

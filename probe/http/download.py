@@ -8,11 +8,12 @@ from __future__ import annotations
 import fcntl
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO
 
 import msgspec
+
+from probe.timestamps import http_date
 
 _RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15}|\*)\Z")
 PARTIAL_CONTENT, NOT_MODIFIED, NOT_THAT_RANGE = 206, 304, 416
@@ -127,8 +128,5 @@ def strong_validator(headers: Mapping[str, str]) -> str | None:
     if etag := headers.get("etag"):
         return etag if etag.startswith('"') else None
     changed = headers.get("last-modified", "")
-    try:
-        past = parsedate_to_datetime(changed) < parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):
-        return None
-    return changed if past else None
+    modified, sent = http_date(changed), http_date(headers.get("date", ""))
+    return changed if modified is not None and sent is not None and modified < sent else None

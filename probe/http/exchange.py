@@ -6,17 +6,20 @@ import asyncio
 import re
 import zlib
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import cache, partial
 from pathlib import Path as FilePath
 from typing import Any
+from urllib.parse import urlsplit
 
 import h11
 import msgspec
 
-from probe.failure import Malformed
+from probe.failure import Malformed, PrivateAddress
 from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
 from probe.http.wire import GoawayFilter, Headers, Http1Connection, HttpResponse, StreamCarrier
+from probe.net.gate import Gate
+from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream
 
 MAX_REASON_CHARACTERS = 200
@@ -25,6 +28,7 @@ Validators = tuple[str | None, str | None]
 FETCH_TIMEOUT_S = 60
 HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 REDIRECTS = (301, 302, 303, 307, 308)
+MAX_FETCH_ADDRESSES, CONNECT_TIMEOUT_S = 4, 10.0
 MAX_FETCH_BYTES = 512 * 1024 * 1024
 WIRE_SLACK_BYTES = 256 * 1024
 WIRE_FACTOR = 8
@@ -193,24 +197,29 @@ class FetchFailed(OSError):
     """A download failed; the message is one line that names the URL."""
 
 
+class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Which certificates a download trusts beside the usual ones, and where it and its redirects may lead."""
+
+    ca_file: str | None = None
+    gate: Gate = Gate()
+
+
 async def fetch(
     url: str,
     into: FilePath,
     *,
     validators: Validators = (None, None),
     max_bytes: int = MAX_FETCH_BYTES,
-    ca_file: str | None = None,
+    policy: FetchPolicy | None = None,
     progress: Callable[[int, int | None], None] | None = None,
 ) -> Download:
     """Download `url` into the file `into`, unless `validators` match the server's version (RFC 9110 section 13).
 
     The file appears when it is complete; an interrupted download is resumed by the next call if the server allows it.
     `progress` gets the bytes so far and in total, None if unknown. FetchFailed on any error, also for more than
-    `max_bytes`, and for a redirect from https to http.
+    `max_bytes`, for a redirect from https to http, and where `policy.gate` stops it.
     """
     import httpx
-
-    from probe.net.streams import client_context
 
     etag, modified = validators
     headers = {"If-None-Match": etag} if etag else {}
@@ -220,7 +229,7 @@ async def fetch(
             headers |= part.resume_headers()
             async with (
                 httpx.AsyncClient(
-                    verify=client_context(ca_file, verify=True, alpn=("http/1.1",)),
+                    transport=_gated_transport(policy or FetchPolicy(), url),
                     trust_env=False,
                     follow_redirects=True,
                     timeout=FETCH_TIMEOUT_S,
@@ -229,12 +238,49 @@ async def fetch(
                 client.stream("GET", url, headers=headers) as response,
             ):
                 return await _take(response, part, max_bytes, progress)
-    except FetchFailed as error:
-        raise FetchFailed(f"{url}: {error}") from error
-    except BadPart as error:
+    except (FetchFailed, BadPart, PrivateAddress) as error:
         raise FetchFailed(f"{url}: {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
+
+
+def _gated_transport(policy: FetchPolicy, url: str) -> Any:
+    """httpx's transport, each connection of which goes to an address that the gate let through."""
+    import httpcore
+    import httpx
+
+    from probe.net.streams import client_context
+
+    context = client_context(policy.ca_file, verify=True, alpn=("http/1.1",))
+    backend: Any = _GatedBackend(policy.gate.opened_for(urlsplit(url).hostname or ""))
+    transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+    transport._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
+    return transport
+
+
+class _GatedBackend:
+    """httpcore's network backend: it looks names up itself, and connects to the very address that was checked."""
+
+    def __init__(self, gate: Gate) -> None:
+        import httpcore
+
+        self._gate, self._inner = gate, httpcore.AnyIOBackend()
+
+    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> Any:
+        import httpcore
+
+        try:
+            found = await SystemResolver().addresses(host)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(f"{host} has no address") from error
+        *others, last = self._gate.passed(host, found)[:MAX_FETCH_ADDRESSES]
+        for address in others:
+            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
+                return await self._inner.connect_tcp(address, port, CONNECT_TIMEOUT_S, **more)
+        return await self._inner.connect_tcp(last, port, timeout, **more)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._inner.sleep(seconds)
 
 
 class _RedirectPolicy:

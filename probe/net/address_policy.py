@@ -1,15 +1,47 @@
-"""Which addresses are public, and which are never touched unless configured."""
+"""Which addresses are public, and which names lead to the public Internet, by our own copy of IANA's registries."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Literal
+import re
+import tomllib
+from functools import cache, lru_cache
+from importlib.resources import files
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Literal, NamedTuple
 
-GLOBAL_UNICAST = IPv6Network("2000::/3")
-"""All that IANA has given out so far; what Python calls global beside it differs from version to version."""
-DOCUMENTATION = IPv6Network("3fff::/20")
-"""RFC 9637, which Python does not know before 3.13."""
+NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+"""A last label that resolvers read as a part of an IPv4 address, as in 127.1 or 0x7f000001 (WHATWG URL, 3.5)."""
+ISATAP = (0x00005EFE, 0x02005EFE)
+"""RFC 5214 section 6.1: the first half of an interface identifier whose second half is an IPv4 address."""
+
+
+class Block(NamedTuple):
+    """A block of addresses; `is_global` if a packet to it leaves for the public Internet."""
+
+    first: int
+    last: int
+    is_global: bool
+
+
+class SpecialPurpose(NamedTuple):
+    """The registries' blocks by address family, the longest prefix first, and the names."""
+
+    ipv4: tuple[Block, ...]
+    ipv6: tuple[Block, ...]
+    names: frozenset[str]
+
+
+@cache
+def special_purpose() -> SpecialPurpose:
+    """The data of special_purpose.toml."""
+    data = tomllib.loads(files("probe.net").joinpath("special_purpose.toml").read_text("utf-8"))
+    found = [(ip_network(text), kind == "global") for kind in ("blocks", "global") for text in data[kind]]
+    found.sort(key=lambda one: -one[0].prefixlen)
+    ipv4, ipv6 = (
+        tuple(Block(int(one[0]), int(one[-1]), is_global) for one, is_global in found if one.version == version)
+        for version in (4, 6)
+    )
+    return SpecialPurpose(ipv4, ipv6, frozenset(name for names in data["names"].values() for name in names))
 
 
 @lru_cache(maxsize=4096)
@@ -29,20 +61,48 @@ def family_of(address: str) -> Literal["ipv4", "ipv6"]:
 
 @lru_cache(maxsize=4096)
 def is_public(address: str) -> bool:
-    """Whether an address is global unicast (IANA special-purpose registries), embedded IPv4 looked through."""
+    """Whether a packet to the address leaves for the public Internet; an embedded IPv4 address must be public too."""
     parsed = literal(address)
     if parsed is None:
         return False
-    if isinstance(parsed, IPv6Address):
-        embedded = parsed.ipv4_mapped or parsed.sixtofour or (parsed.teredo or (None, None))[1] or _nat64(parsed)
-        if embedded is not None:
-            return is_public(str(embedded))
-        if parsed not in GLOBAL_UNICAST or parsed in DOCUMENTATION:
-            return False
-    return parsed.is_global and not parsed.is_multicast
+    if isinstance(parsed, IPv4Address):
+        return _is_global(int(parsed), special_purpose().ipv4)
+    if parsed.scope_id is not None:
+        return False
+    value = int(parsed)
+    if (carried := _carried(parsed)) is not None:
+        return all(_is_global(int(one), special_purpose().ipv4) for one in carried)
+    if value >> 32 & 0xFFFFFFFF in ISATAP and not _is_global(value & 0xFFFFFFFF, special_purpose().ipv4):
+        return False
+    return _is_global(value, special_purpose().ipv6)
 
 
-def _nat64(address: IPv6Address) -> IPv4Address | None:
-    """RFC 6052 section 2.1: the well-known prefix carries an IPv4 address in its last 32 bits."""
+def _carried(address: IPv6Address) -> tuple[IPv4Address, ...] | None:
+    """The IPv4 addresses that a packet goes to in truth: IPv4-mapped, 6to4, Teredo, and NAT64 (RFC 6052)."""
+    if address.teredo is not None:
+        return address.teredo
     value = int(address)
-    return IPv4Address(value & 0xFFFFFFFF) if value >> 32 == 0x0064FF9B << 64 else None
+    nat64 = IPv4Address(value & 0xFFFFFFFF) if value >> 32 == 0x0064FF9B << 64 else None
+    found = address.ipv4_mapped or address.sixtofour or nat64
+    return (found,) if found is not None else None
+
+
+def _is_global(value: int, blocks: tuple[Block, ...]) -> bool:
+    return next((block.is_global for block in blocks if block.first <= value <= block.last), False)
+
+
+@lru_cache(maxsize=4096)
+def is_public_host(host: str) -> bool:
+    """Whether a host may be handed to whoever resolves it: a public address, or an ordinary name.
+
+    False for an address in any spelling that a resolver reads as one (`127.1`, `0x7f000001`, octal), for a name of one
+    label, and for special-use names such as `localhost`, `router.lan` and reverse zones.
+    """
+    plain = host.strip("[]").rstrip(".").lower()
+    if literal(plain) is not None:
+        return is_public(plain)
+    labels = plain.split(".")
+    if len(labels) < 2 or not all(labels) or NUMBER.fullmatch(labels[-1]):
+        return False
+    names = special_purpose().names
+    return not any(".".join(labels[start:]) in names for start in range(len(labels)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import getpass
 import re
 import secrets
@@ -16,7 +15,8 @@ from pathlib import Path as FilePath
 from typing import Protocol
 
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
-from probe.net.address_policy import is_public, literal
+from probe.net.address_policy import literal
+from probe.net.gate import Gate
 from probe.net.path import Path, Proxy, bind, proxy_of
 from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream, SocketStream
@@ -228,18 +228,7 @@ class RestrictedNetwork:
 
 def public_only(ports: Collection[int]) -> ConnectPolicy:
     """Public addresses that are not this machine's own, on these ports."""
-    return lambda address, port: port in ports and is_public(address) and not is_own(address)
-
-
-def is_own(address: str) -> bool:
-    """Whether a socket can be bound to it, which makes it an address of this machine."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.bind((address, 0))
-        except OSError as error:
-            return error.errno != errno.EADDRNOTAVAIL
-    return True
+    return lambda address, port: port in ports and Gate().permits(address)
 
 
 INTERFACES = FilePath("/sys/class/net")

@@ -17,7 +17,7 @@ import msgspec
 
 from probe.failure import CERTIFICATE_FAILURES, Malformed, PrivateAddress, ProxyUnusable
 from probe.model import Attempt, Observation
-from probe.net.address_policy import family_of, is_public, literal
+from probe.net.address_policy import family_of, literal
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec, http
@@ -70,8 +70,9 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
     try:
         if about.address is None:
             raise ProxyUnusable("a proxy carries no datagrams")
-        if about.port is None or not (settings.allow_private or is_public(where)):
-            raise PrivateAddress("not a public address")
+        if about.port is None:
+            raise PrivateAddress("no port")
+        settings.gate.check(where)
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
             async with asyncio.timeout(settings.timeout_s):
                 await client.handshake(sock, (where, about.port))

@@ -16,7 +16,7 @@ import msgspec
 
 from probe.failure import PrivateAddress, ProxyUnusable
 from probe.model import Attempt, Observation
-from probe.net.address_policy import family_of, is_public
+from probe.net.address_policy import family_of
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -56,8 +56,9 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
     try:
         if where is None:
             raise ProxyUnusable("a proxy carries no datagrams")
-        if about.port is None or not (settings.allow_private or is_public(where)):
-            raise PrivateAddress("not a public address")
+        if about.port is None:
+            raise PrivateAddress("no port")
+        settings.gate.check(where)
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
             async with asyncio.timeout(settings.timeout_s):
                 await client.ask(sock)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from probe.failure import PrivateAddress
 from probe.model import Observation, Tcp
-from probe.net.address_policy import family_of, is_public, literal
+from probe.net.address_policy import family_of, literal
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -53,8 +53,12 @@ async def connect(log: Log, about: StepContext, settings: Settings) -> tuple[Obs
     detail = Tcp(family=family_of(where) if literal(where) else None)
     pending = log.begin(SPEC, about)
     try:
-        if about.port is None or (about.address and not settings.allow_private and not is_public(about.address)):
-            raise PrivateAddress("not a public address")
+        if about.port is None:
+            raise PrivateAddress("no port")
+        if about.address:
+            settings.gate.check(about.address)
+        else:
+            settings.gate.check_name(about.host)
         stream = await log.network.connect(where, about.port, settings.timeout_s)
     except (OSError, TimeoutError, EOFError) as error:
         return pending.end(detail, error), None

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.responses import FileResponse, Response
 
+from probe.timestamps import http_date
 from results.db.sqlite_utils_shim import Database
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import FingerprintError
@@ -202,11 +203,8 @@ def _is_current(request: Request, file: SharedFile) -> bool:
     """Whether the client has this version: an entity tag takes precedence (RFC 9110 section 13.2.2)."""
     if (tags := request.headers.get("if-none-match")) is not None:
         return file.sha256.hex() in tags
-    try:
-        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-        return file.at.replace(microsecond=0) <= since
-    except (ValueError, TypeError):
-        return False
+    since = http_date(request.headers.get("if-modified-since", ""))
+    return since is not None and file.at.replace(microsecond=0) <= since
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:

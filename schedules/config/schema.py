@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from probe.model import Vantage
+from probe.net.gate import Gate
 from probe.net.path import Path as NetworkPath
 from probe.settings import Settings
 from schedules.config.toml import ConfigError
@@ -77,6 +78,8 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     """An address that runs no resolver (RFC 5737); an answer from it shows that the network intercepts DNS."""
     ca_file: str | None = None
     allow_private: bool = False
+    private_hosts: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
+    """Hosts of one's own that may be at private addresses: a hub, the source of a list, a webhook; never a target."""
     families: Annotated[tuple[Literal["ipv4", "ipv6"], ...], Meta(min_length=1, max_length=2)] = ("ipv4", "ipv6")
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
     concurrency: Count = 64
@@ -97,6 +100,12 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     """If packets leave by a VPN that no path names: record an unknown network, skip, or ignore it."""
     metered: Literal["skip", "measure"] = "skip"
     """Whether `run` and the agent measure on a metered network."""
+
+    @property
+    def gate(self) -> Gate:
+        """What hubs, downloads and notifications may lead to."""
+        hosts = frozenset(host.lower() for host in self.private_hosts)
+        return Gate(allow_private=self.allow_private, hosts=hosts)
 
 
 class ControlTable(ConfigTable, frozen=True, kw_only=True):

@@ -163,6 +163,7 @@ def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> ApiRoute:
         network=RealNetwork(config.path_named(config.hub.path)),
         ca_file=config.network.ca_file,
         pins=config.hub.pins,
+        gate=config.network.gate,
         timeout_s=timeout_s,
     )
 

@@ -14,6 +14,7 @@ from probe.target import parse
 from schedules.demo import censor, resolver
 from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
 from schedules.demo.network import Site
+from tests.lab import site_answers
 from tests.lab.network import LabNetwork
 from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, forever, is_unknown, only, server, session_in
 
@@ -95,6 +96,24 @@ async def test_a_target_that_is_dead_for_the_control_too_is_refused_by_number(ne
 async def test_a_name_that_the_far_end_does_not_know_is_unreachable(net: LabNetwork) -> None:
     control = await controlled(net, "https://nowhere.x.test/", proxies(net)["socks5"])
     assert (only(control, "tcp").failure, only(control, "tcp").error_code) == ("host_unreachable", 4)
+
+
+@pytest.mark.parametrize("kind", ["socks5", "http"])
+@pytest.mark.parametrize("leads_to", ["localhost", "router", "printer.local", "localhost.", "1.0.0.127.in-addr.arpa"])
+async def test_a_redirect_to_a_private_name_is_not_handed_to_the_proxy(
+    net: LabNetwork, kind: str, leads_to: str
+) -> None:
+    site = net.add_site("site.x.test", site_answers.redirect(f"http://{leads_to}:{net.socks[1]}/"), tls=False)
+    control = await controlled(net, site, proxies(net)[kind], allow_private=False)
+    assert [(o.hop, o.step, o.failure) for o in control.observations] == [
+        (0, "tcp", None),
+        (0, "http", None),
+        (1, "tcp", "dns_bogon_error"),
+    ]
+    public = net.add_site("public.x.test", tls=False)
+    site = net.add_site("moved.x.test", site_answers.redirect(public.url), tls=False)
+    control = await controlled(net, site, proxies(net)[kind], allow_private=False)
+    assert [(o.hop, o.step, o.failure) for o in control.observations][2:] == [(1, "tcp", None), (1, "http", None)]
 
 
 def socks_replying(here: Listeners, reply: bytes) -> str:

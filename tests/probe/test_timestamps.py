@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
-from probe.timestamps import epoch, parse_date, parse_rfc3339, parse_time, rfc3339, rfc3339_of_epoch
+from probe.timestamps import epoch, http_date, parse_date, parse_rfc3339, parse_time, rfc3339, rfc3339_of_epoch
 
 MOSCOW = timezone(timedelta(hours=3))
 NOON = datetime(2017, 5, 4, 12, 0, 0, 123456, tzinfo=UTC)
@@ -62,3 +62,21 @@ def test_a_date_is_year_month_and_day_of_the_calendar(text: str) -> None:
     assert parse_date("2017-05-04") == date(2017, 5, 4)
     with pytest.raises(ValueError):
         parse_date(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("Thu, 04 May 2017 12:00:00 GMT", NOON.replace(microsecond=0)),
+        ("Thu, 04 May 2017 15:00:00 +0300", NOON.replace(microsecond=0)),
+        ("Thu, 04 May 2017 12:00:00 -0000", NOON.replace(microsecond=0)),
+        ("Mon, 01 Jan 2000 00:00:00 -99999999999999", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
+        ("Mon, 99 Jan 2000 00:00:00 GMT", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_an_http_date_is_read_or_absent(text: str, read: datetime | None) -> None:
+    assert http_date(text) == read

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.http.download import PartialDownload
-from probe.http.exchange import FetchFailed, fetch
+from probe.http.download import PartialDownload, strong_validator
+from probe.http.exchange import FetchFailed, FetchPolicy, fetch
+from probe.net.gate import Gate
+from probe.net.resolver import SystemResolver
 from schedules.demo import sites
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Listeners, ServerStream
@@ -23,6 +25,10 @@ def download(here: Listeners, tmp_path: Path) -> Callable[..., Awaitable[object]
         return await fetch(f"http://{LOOPBACK}:{port}/list.csv", tmp_path / "list.csv", **how)  # type: ignore[arg-type]
 
     return run
+
+
+def trusting(authority: Authority) -> FetchPolicy:
+    return FetchPolicy(ca_file=str(authority.ca_file))
 
 
 async def test_a_file_is_downloaded_with_its_stamp(download: Callable[..., Awaitable[object]], tmp_path: Path) -> None:
@@ -74,7 +80,7 @@ async def test_a_redirect_from_https_down_to_http_is_refused_and_the_server_ther
         leads_to = f"https://{LOOPBACK}:{port}/list.csv"
     into = tmp_path / "list.csv"
     with pytest.raises(FetchFailed, match=rf"^{leads_to}: {LOOPBACK} redirects to http://{LOOPBACK}, .*not followed$"):
-        await at_most(30, fetch(leads_to, into, ca_file=str(authority.ca_file)))
+        await at_most(30, fetch(leads_to, into, policy=trusting(authority)))
     assert asked == []
     assert not into.exists()
 
@@ -87,7 +93,7 @@ async def test_a_redirect_to_https_is_followed(here: Listeners, tmp_path: Path, 
     leads = site_answers.redirect(f"https://{LOOPBACK}:{port}/list.csv")
     _, port = sites.serve_site(here, LOOPBACK, leads, context if first == "https" else None)
     into = tmp_path / "list.csv"
-    await at_most(30, fetch(f"{first}://{LOOPBACK}:{port}/list.csv", into, ca_file=str(authority.ca_file)))
+    await at_most(30, fetch(f"{first}://{LOOPBACK}:{port}/list.csv", into, policy=trusting(authority)))
     assert into.read_bytes() == b"a;b"
 
 
@@ -98,7 +104,66 @@ async def test_a_redirect_to_http_between_two_to_https_is_refused(here: Listener
     _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(f"https://{LOOPBACK}:{port}/"))
     _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(f"http://{LOOPBACK}:{port}/"), context)
     with pytest.raises(FetchFailed, match="not followed"):
-        await at_most(30, fetch(f"https://{LOOPBACK}:{port}/", tmp_path / "list.csv", ca_file=str(authority.ca_file)))
+        await at_most(30, fetch(f"https://{LOOPBACK}:{port}/", tmp_path / "list.csv", policy=trusting(authority)))
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.2", "localhost", "127.2", "0x7f.2", "2130706434", "[::ffff:127.0.0.2]", "[64:ff9b::7f00:2]"]
+)
+async def test_a_redirect_to_another_private_host_is_refused_in_every_spelling(
+    here: Listeners, tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[sites.SiteRequest] = []
+    inside_at = "127.0.0.1" if host == "localhost" else "127.0.0.2"
+
+    async def addresses(_: SystemResolver, name: str) -> tuple[str, ...]:
+        return (LOOPBACK,) if name == LOOPBACK else (inside_at,)  # as getaddrinfo reads these spellings
+
+    monkeypatch.setattr(SystemResolver, "addresses", addresses)
+
+    async def inside(request: sites.SiteRequest, stream: ServerStream) -> None:
+        asked.append(request)
+        await stream.send(sites.response(200, b"private"))
+
+    _, port = sites.serve_site(here, inside_at, inside)
+    _, port = sites.serve_site(here, LOOPBACK, site_answers.redirect(f"http://{host}:{port}/list.csv"))
+    url = f"http://{LOOPBACK}:{port}/list.csv"
+    with pytest.raises(FetchFailed, match="private_hosts"):
+        await at_most(30, fetch(url, tmp_path / "list.csv"))
+    assert asked == []
+    await at_most(30, fetch(url, tmp_path / "list.csv", policy=FetchPolicy(gate=Gate(allow_private=True))))
+    assert len(asked) == 1
+
+
+async def test_a_public_name_that_leads_to_a_private_address_is_not_downloaded_from(
+    here: Listeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up: list[str] = []
+
+    async def addresses(_: SystemResolver, host: str) -> tuple[str, ...]:
+        looked_up.append(host)
+        return ("10.0.0.1", LOOPBACK) if len(looked_up) == 1 else (LOOPBACK,)
+
+    monkeypatch.setattr(SystemResolver, "addresses", addresses)
+    _, port = sites.serve_site(here, LOOPBACK, sites.answers(sites.response(200, b"a;b")))
+    url, into = f"http://mirror.example.org:{port}/list.csv", tmp_path / "list.csv"
+    with pytest.raises(FetchFailed, match=r"mirror\.example\.org leads to a private address"):
+        await at_most(30, fetch(url, into))
+    allowed = FetchPolicy(gate=Gate(hosts=frozenset({"mirror.example.org"})))
+    await at_most(30, fetch(url, into, policy=allowed))
+    assert into.read_bytes() == b"a;b"
+    assert looked_up == ["mirror.example.org"] * 2  # what was checked is what is connected to
+
+
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 2000 00:00:00 -99999999999999", "31 Dec 9999 23:59:59 -2359", "x", ""])
+@pytest.mark.parametrize("other", ["Mon, 01 Jan 2001 00:00:00 GMT", "Mon, 01 Jan 2001 00:00:00 -99999999999999"])
+async def test_an_impossible_date_is_no_validator(
+    download: Callable[..., Awaitable[object]], tmp_path: Path, date: str, other: str
+) -> None:
+    for modified, sent in ((date, other), (other, date)):
+        assert strong_validator({"last-modified": modified, "date": sent}) is None
+    await at_most(30, download(sites.answers(sites.response(200, b"a;b", Last_Modified=date, Date=other))))
+    assert (tmp_path / "list.csv").read_bytes() == b"a;b"
 
 
 LONG_AGO, NOW = "Mon, 08 May 2017 09:00:00 GMT", "Tue, 09 May 2017 09:00:00 GMT"

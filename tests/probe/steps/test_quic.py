@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 import trustme
 from aioquic.asyncio import serve
 from aioquic.quic.configuration import QuicConfiguration
@@ -101,3 +102,21 @@ async def test_a_closed_port_is_refused_by_icmp(tmp_path: Path) -> None:
         port = closed.getsockname()[1]
     seen = await handshake(port, tmp_path, trustme.CA())
     assert seen.failure == "connection_refused"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "168.63.129.16"])
+async def test_a_private_address_gets_no_datagram(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    async def datagrams(_: RealNetwork, host: str, port: int) -> socket.socket:
+        opened.append(host)
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(RealNetwork, "datagrams", datagrams)
+    about = StepContext(role="main", hop=0, host=NAME, address=address, port=443)
+    attempt = Attempt(role="main", hop=0, scheme="quic", host=NAME, server_name=NAME, address=address, port=443)
+    for allowed, failure in ((False, "dns_bogon_error"), (True, "connection_refused")):
+        settings = Settings(timeout_s=1, allow_private=allowed)
+        seen = await quic.attempt(Log("m", RealNetwork(NetworkPath())), about, attempt, settings)
+        assert seen.failure == failure
+    assert opened == [address]

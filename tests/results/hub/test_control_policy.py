@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from probe.net.network import RealNetwork, RestrictedNetwork, is_own, public_only
+from probe.net.gate import is_own
+from probe.net.network import RealNetwork, RestrictedNetwork, public_only
 from probe.net.path import Path
 from results.hub.control import ControlRequest, Controls
 from results.hub.credentials import Member

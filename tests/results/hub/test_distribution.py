@@ -53,9 +53,13 @@ async def test_a_register_has_its_hash_and_is_304_for_a_client_that_has_it(tmp_p
         again = await asked(app, "/v1/registers/rkn", {"if-none-match": tag})
         since_then = await asked(app, "/v1/registers/rkn", {"if-modified-since": since})
         other = await asked(app, "/v1/registers/rkn", {"if-none-match": '"x"', "if-modified-since": since})
+        never = await asked(
+            app, "/v1/registers/rkn", {"if-modified-since": "Mon, 01 Jan 2000 00:00:00 -99999999999999"}
+        )
         part = await asked(app, "/v1/registers/rkn", {"range": "bytes=10-", "if-range": tag})
     digest = hashlib.sha256(got.body)
     assert (got.status, again.status, since_then.status, other.status) == (200, 304, 304, 200)
+    assert never.status == 200
     assert tag == f'"{digest.hexdigest()}"'
     assert got.headers["repr-digest"] == f"sha-256=:{base64.b64encode(digest.digest()).decode()}:"
     assert (part.status, part.body) == (206, got.body[10:])

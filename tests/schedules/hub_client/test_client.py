@@ -13,8 +13,10 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.http.api_client import ApiRoute, NotAnswered, public_key, server_of
+from probe.net.gate import Gate
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
+from probe.net.streams import ByteStream
 from schedules.demo.listener import Listeners, ServerStream, tcp_socket
 from schedules.hub_client import client
 from tests.results.hub.hub_process import RunningHub
@@ -113,3 +115,30 @@ async def test_a_response_of_no_hub_stores_nothing_and_is_a_short_error(answer: 
 def test_a_hub_is_asked_over_tls_or_on_loopback(url: str) -> None:
     with pytest.raises(ValueError):
         server_of(url)
+
+
+async def test_a_hub_whose_public_name_leads_home_is_not_contacted_unless_that_is_configured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    contacted: list[str] = []
+
+    async def getaddrinfo(_: RealNetwork, host: str) -> tuple[str, ...]:
+        return ("192.168.1.5",)
+
+    async def connect(_: RealNetwork, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
+        contacted.append(host)
+        raise ConnectionRefusedError(111, "refused")
+
+    monkeypatch.setattr(RealNetwork, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(RealNetwork, "connect", connect)
+    way = ApiRoute(network=RealNetwork(NetworkPath()), timeout_s=5)
+    home = msgspec.structs.replace(way, gate=Gate(hosts=frozenset({"hub.example.org"})))
+    for how, url, why in (
+        (way, "https://hub.example.org", "private_hosts"),
+        (home, "https://hub.example.org", "connection_refused"),
+        (way, "https://nas.local", "connection_refused"),
+        (way, "https://192.168.1.5", "connection_refused"),
+    ):
+        with pytest.raises(NotAnswered, match=why):
+            await client.HubClient(url, how).enrol("x")
+    assert contacted == ["192.168.1.5"] * 3
