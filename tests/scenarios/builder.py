@@ -136,6 +136,7 @@ class Builder:
                 address=None if step == "dns" else self.address,
                 port=None if step == "dns" else self.port,
                 failure=failure,
+                error_code=int(options["code"]) if "code" in options else None,
                 detail=detail,
             )
         )
@@ -171,6 +172,9 @@ class Builder:
             version="TLSv1.3" if result == "ok" else None,
             verify_code=VERIFY.get(result) if result in VERIFY else 0 if result == "ok" and not innocent else None,
             alert=int(options["alert"]) if "alert" in options else None,
+            refused=options.get("refused"),
+            lenient=True if "lenient" in plain else None,
+            client_certificate=True if "asks" in plain else None,
             chain=(leaf,) if presented else (),
             fingerprint=hashlib.sha256(leaf).hexdigest() if presented else None,
         )
@@ -188,22 +192,24 @@ class Builder:
         path = "/another" if role == "other_page" else self.goal.request_path or "/"
         url = f"{scheme}://{targets.authority(scheme, host, self.port)}{path}"
         stopped = result in ("stall", "slow")
-        status = int(result) if result.isdigit() else 200 if stopped else None
+        cut = int(options["status"]) if "status" in options else None
+        status = int(result) if result.isdigit() else 200 if stopped else cut
         failure = None if result.isdigit() else WIRE["timeout" if stopped else result]
         curve = [point.split(":") for point in options["curve"].split(",")] if "curve" in options else []
-        if status is None:
+        if status is None and "body" not in options:
             return failure, Http(url=url)
         encoding = options.get("charset", "utf-8")
         title = options.get("title")
         head = f"<title>{title}</title>" if title else ""
         body = (head + options.get("body", "an ordinary page")).encode(encoding)
-        headers = [("Server", options.get("server", "nginx"))] if options.get("server") != "" else []
-        headers.append(("Content-Type", f"text/html; charset={encoding}"))
+        headers = [("Server", options.get("server", "nginx"))] if status and options.get("server") != "" else []
+        if status:
+            headers.append(("Content-Type", options.get("kind", f"text/html; charset={encoding}")))
         headers += [tuple(options["header"].split(": ", 1))] if "header" in options else []  # type: ignore[list-item]
         return failure, Http(
             url=url,
             status=status,
-            version="HTTP/1.1",
+            version="HTTP/1.1" if status else None,
             headers=tuple(headers),
             location=options.get("to"),
             body=body,
@@ -211,6 +217,7 @@ class Builder:
             length=int(options.get("length", len(body))),
             truncated="cut" in plain,
             title=title,
+            quirks=tuple(options["quirks"].split(",")) if "quirks" in options else (),
             curve=tuple((float(t), int(n)) for t, n in curve),
         )
 
