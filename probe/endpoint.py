@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from probe.model import Attempt, Observation
-from probe.net.streams import ByteStream
+from probe.net.streams import ByteStream, TlsStream
 from probe.recorder import Log, StepContext
 from probe.session import Session
 from probe.steps import http, schemes, tcp, tls
@@ -29,6 +29,8 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -
             if stream is None or attempt.scheme not in http.SPEC.schemes:
                 return observation
             fetched = await _fetch(attempt, stream, log, session)
+            if fetched.failure == "http_request_failed" and attempt.role == "main" and _speaks_http2(stream):
+                fetched = await _fetch_leniently(attempt, fetched, log, session, held)
             if fetched.failure is None:
                 return fetched
     return None
@@ -54,7 +56,32 @@ async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitSta
         held.callback(stream.close)
     if stream is not None and attempt.scheme in ("https", "tls"):
         observation, stream = await tls.handshake(log, about, stream, name, session.settings)
+        if stream is None and attempt.role == "main" and tls.may_be_outdated(observation):
+            again, stream = await _open_leniently(attempt, log, session, held)
+            observation = again if stream is not None else observation
     return observation, stream
+
+
+async def _open_leniently(attempt: Attempt, log: Log, session: Session, held: AsyncExitStack) -> Opened:
+    """A second connection that allows outdated TLS and no HTTP/2, where ours may have been too strict."""
+    about, name = _about(attempt), attempt.server_name or attempt.host
+    observation, stream = await tcp.connect(log, about, session.settings)
+    if stream is None:
+        return observation, None
+    held.callback(stream.close)
+    return await tls.handshake(log, about, stream, name, session.settings, lenient=True)
+
+
+def _speaks_http2(stream: ByteStream) -> bool:
+    return isinstance(stream, TlsStream) and stream.tls.selected_alpn_protocol() == "h2"
+
+
+async def _fetch_leniently(
+    attempt: Attempt, failed: Observation, log: Log, session: Session, held: AsyncExitStack
+) -> Observation:
+    """The page over HTTP/1.1, where HTTP/2 failed as browsers fall back too (RFC 9113 section 7)."""
+    _, stream = await _open_leniently(attempt, log, session, held)
+    return await _fetch(attempt, stream, log, session) if stream is not None else failed
 
 
 async def _fetch(attempt: Attempt, stream: ByteStream, log: Log, session: Session) -> Observation:

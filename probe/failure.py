@@ -69,6 +69,46 @@ GETADDRINFO_FAILURES = {
 
 LOGGER = logging.getLogger("reachprobe")
 OWN_CODE = str(Path(__file__).parent.parent)
+ALERTS = {
+    **{alert.name.removeprefix("ALERT_DESCRIPTION_"): int(alert) for alert in ssl.AlertDescription},
+    "MISSING_EXTENSION": 109,
+    "CERTIFICATE_REQUIRED": 116,
+    "NO_APPLICATION_PROTOCOL": 120,
+}
+ALERT_REASON = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z_]+)")
+"""What OpenSSL calls an alert that it received."""
+WEAK_CERTIFICATES = {66: "ee_key_too_small", 67: "ca_key_too_small", 68: "ca_md_too_weak"}
+"""Verify codes of a chain that is valid, but weaker than our own security level allows."""
+NO_TLS = frozenset(
+    (
+        "WRONG_VERSION_NUMBER",
+        "WRONG_SSL_VERSION",
+        "UNKNOWN_PROTOCOL",
+        "HTTP_REQUEST",
+        "HTTPS_PROXY_REQUEST",
+        "UNEXPECTED_MESSAGE",
+        "UNEXPECTED_RECORD",
+        "BAD_RECORD_TYPE",
+        "RECORD_LAYER_FAILURE",
+        "RECORD_TOO_SMALL",
+        "PACKET_LENGTH_TOO_LONG",
+        "ENCRYPTED_LENGTH_TOO_LONG",
+        "DATA_LENGTH_TOO_LONG",
+        "EXCESSIVE_MESSAGE_SIZE",
+        "LENGTH_MISMATCH",
+        "LENGTH_TOO_SHORT",
+        "LENGTH_TOO_LONG",
+        "DECODE_ERROR",
+        "BAD_LENGTH",
+        "BAD_PACKET",
+        "BAD_SIGNATURE",
+        "BAD_EXTENSION",
+        "DIGEST_CHECK_FAILED",
+        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+        "NOT_ON_RECORD_BOUNDARY",
+    )
+)
+"""Why OpenSSL ends a handshake in which the other end's bytes are not TLS, or were changed on the way."""
 CERTIFICATE_FAILURES = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 UNKNOWN = "unknown_failure"
 MAX_ERROR_TEXT = 200
@@ -116,6 +156,23 @@ def failure_of(error: BaseException) -> Failure:
             return cause
     text = describe(error)
     return Failure(f"{UNKNOWN}: {text}" if word == UNKNOWN else word, code, text)
+
+
+def alert_of(error: BaseException | None) -> int | None:
+    """The TLS alert that was received (RFC 8446 section 6), where that is what an error stands for."""
+    found = ALERT_REASON.fullmatch(getattr(error, "reason", None) or "") if isinstance(error, ssl.SSLError) else None
+    return ALERTS.get(found[1]) if found else None
+
+
+def own_refusal(error: BaseException | None) -> str | None:
+    """Why our own TLS library ended a handshake that the other end would have gone on with; None where it did not."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return WEAK_CERTIFICATES.get(error.verify_code)
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    if not error.reason or error.reason in NO_TLS or alert_of(error) is not None:
+        return None
+    return error.reason.lower()
 
 
 def describe(error: BaseException) -> str:

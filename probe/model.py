@@ -113,7 +113,13 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
     verify_code: int | None = None
     """OpenSSL's X509_V_ERR; 0 for valid for the name, None where it did not come to that or was not asked."""
     alert: int | None = None
-    """The alert received before encryption began (RFC 8446 section 6)."""
+    """The alert received (RFC 8446 section 6)."""
+    refused: str | None = None
+    """Why our own TLS library ended the handshake, in its word; None where the other end did."""
+    lenient: bool | None = None
+    """True for a second try that allows TLS 1.0, legacy renegotiation and weak keys, after ours had refused them."""
+    client_certificate: bool | None = None
+    """True where a handshake failed in which the server had asked for a client certificate, as far as is visible."""
     chain: tuple[bytes, ...] = ()
     """The certificates presented, DER, leaf first."""
     fingerprint: str | None = None
@@ -121,7 +127,10 @@ class Tls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Http(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange. The body is capped; `length` counts what was received of it, decoded."""
+    """One exchange. The body is capped; `length` counts what was received of it, decoded.
+
+    Without a status, the body is the beginning of an answer that is not HTTP.
+    """
 
     url: str
     status: int | None = None
@@ -138,6 +147,8 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the answer as they came over the stream, head included and before decoding."""
     curve: tuple[tuple[float, int], ...] = ()
     """Seconds since the request and bytes received, at the first bytes, each time they had doubled, and at the last."""
+    quirks: tuple[str, ...] = ()
+    """What of the answer is not valid HTTP and was read as browsers read it."""
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,8 @@ import msgspec
 
 from probe.failure import Malformed, PrivateAddress
 from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
-from probe.http.wire import GoawayFilter, Headers, Http1Connection, HttpResponse, StreamCarrier
+from probe.http.http1 import Headers, Http1Connection
+from probe.http.wire import GoawayFilter, HttpResponse, StreamCarrier
 from probe.net.gate import Gate
 from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream
@@ -26,7 +27,10 @@ MAX_REASON_CHARACTERS = 200
 Validators = tuple[str | None, str | None]
 """The ETag and Last-Modified of a stored version."""
 FETCH_TIMEOUT_S = 60
+GZIP_MAGIC = 0x1F
 HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+END_OF_PAGE = re.compile(rb"</html>\s*\Z", re.IGNORECASE)
+"""A page without a length that ends so is complete, though a reset or silence follows."""
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_FETCH_ADDRESSES, CONNECT_TIMEOUT_S = 4, 10.0
 MAX_FETCH_BYTES = 512 * 1024 * 1024
@@ -73,9 +77,18 @@ async def exchange(
             )
             into.status, into.version = status, _text(version)
             into.headers = tuple([(_text(key), _text(value)) for key, value in found])
-            await _read_body(speaks, into, max_body_bytes)
+            try:
+                await _read_body(speaks, into, max_body_bytes)
+            finally:
+                into.quirks += speaks.quirks
     except Malformed:
+        if into.status is None and isinstance(speaks, Http1Connection):
+            into.body = speaks.kept[:max_body_bytes]
         raise
+    except (ConnectionError, TimeoutError):
+        if not (isinstance(speaks, Http1Connection) and speaks.until_close and END_OF_PAGE.search(into.body[-64:])):
+            raise
+        into.quirks += ("an end that only the page itself shows",)
     except _not_http(http2) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
@@ -83,7 +96,7 @@ async def exchange(
 
 
 async def _read_body(speaks: Http1Connection | _Http2, into: HttpResponse, max_body_bytes: int) -> None:
-    inflate = _inflater((into.header("content-encoding") or "").strip().lower())
+    inflate = _inflater((into.header("content-encoding") or "").strip().lower(), into)
     into.truncated = False
     body = bytearray()
     try:
@@ -97,19 +110,28 @@ async def _read_body(speaks: Http1Connection | _Http2, into: HttpResponse, max_b
         await speaks.close()
 
 
-def _inflater(encoding: str) -> Callable[[bytes | bytearray, int], bytes] | None:
-    """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is."""
+def _inflater(encoding: str, into: HttpResponse) -> Callable[[bytes | bytearray, int], bytes | bytearray] | None:
+    """A function (chunk, limit) -> decoded bytes, at most `limit` of them; None where the body comes as it is.
+
+    A body that is not encoded as it says is taken as it comes (`into.quirks`).
+    """
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return None
     decoder = zlib.decompressobj(zlib.MAX_WBITS | 32)
-    begun = False
+    begun = as_it_comes = False
 
-    def inflate(chunk: bytes | bytearray, limit: int) -> bytes:
-        nonlocal decoder, begun
+    def inflate(chunk: bytes | bytearray, limit: int) -> bytes | bytearray:
+        nonlocal decoder, begun, as_it_comes
+        if as_it_comes:
+            return chunk
         if decoder.eof:
             return b""  # trailing bytes are no part of the page, and zlib would keep them all
         if not begun:
             begun = True
+            if encoding != "deflate" and chunk[0] != GZIP_MAGIC:
+                as_it_comes = True
+                into.quirks += (f"not {encoding}, though it says so",)
+                return chunk
             if encoding == "deflate" and chunk[0] & 0x0F != zlib.DEFLATED:
                 decoder = zlib.decompressobj(-zlib.MAX_WBITS)  # raw deflate, which browsers accept too
         try:
@@ -130,6 +152,8 @@ def _text(value: bytes) -> str:
 
 class _Http2:
     """httpcore's HTTP/2 (RFC 9113), loaded at first use; also the network stream that it reads from."""
+
+    quirks: tuple[str, ...] = ()
 
     def __init__(self, carrier: StreamCarrier, request: HttpRequest) -> None:
         import httpcore

@@ -1,12 +1,9 @@
-"""The response of one HTTP exchange, and the bytes that carry it: deadline, size limit, HTTP/1.1 and GOAWAY."""
+"""The response of one HTTP exchange, and the bytes that carry it: deadline, size limit and GOAWAY."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-
-import h11
 
 from probe.failure import Malformed
 from probe.net.streams import ByteStream, TlsStream
@@ -20,6 +17,8 @@ class HttpResponse:
         self.version: str | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
         self.body = b""
+        self.quirks: tuple[str, ...] = ()
+        """What is not valid HTTP and was read as browsers read it."""
         self.truncated: bool | None = None
         self.received = 0
         """Bytes of the answer as they came, head and encoding included."""
@@ -85,46 +84,6 @@ class StreamCarrier:
 
     def close(self) -> None:
         self._stream.close()
-
-
-READ_BYTES = 64 * 1024
-MAX_HEAD_BYTES = 100 * 1024
-SWITCHING_PROTOCOLS = 101
-Headers = Sequence[tuple[bytes, bytes]]
-
-
-class Http1Connection:
-    """One HTTP/1.1 exchange (RFC 9112) by h11; h11.ProtocolError for bytes that are not HTTP."""
-
-    def __init__(self, send: Callable[[bytes], Awaitable[None]], receive: Callable[[int], Awaitable[bytes]]) -> None:
-        self._send, self._receive = send, receive
-        self._h11 = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-
-    async def head(self, method: bytes, target: bytes, headers: Headers, content: bytes) -> tuple[int, bytes, Headers]:
-        """Send the request; the response's status, version and headers as written."""
-        written = self._h11.send(h11.Request(method=method, target=target, headers=list(headers))) or b""
-        if content:
-            written += self._h11.send(h11.Data(data=content)) or b""
-        await self._send(written + (self._h11.send(h11.EndOfMessage()) or b""))
-        while True:
-            event = await self._event()
-            if isinstance(event, h11.Response) or (
-                isinstance(event, h11.InformationalResponse) and event.status_code == SWITCHING_PROTOCOLS
-            ):
-                return event.status_code, b"HTTP/" + event.http_version, event.headers.raw_items()
-
-    async def chunk(self) -> bytes | bytearray | None:
-        """The next part of the body; None at its end."""
-        event = await self._event()
-        return event.data if isinstance(event, h11.Data) else None
-
-    async def close(self) -> None:
-        """Nothing to release."""
-
-    async def _event(self) -> h11.Event | type[h11.PAUSED]:
-        while (event := self._h11.next_event()) is h11.NEED_DATA:
-            self._h11.receive_data(await self._receive(READ_BYTES))
-        return event  # type: ignore[return-value] # h11's sentinels are classes to mypy
 
 
 FRAME_HEADER_BYTES = 9

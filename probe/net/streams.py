@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
@@ -21,7 +22,10 @@ READS_PER_TURN = 16
 """Reads without a turn of the event loop, so that a peer that sends without end cannot defer deadlines."""
 MAX_HANDSHAKE_BYTES = 256 * 1024
 """Above OpenSSL's own limit for a chain (100 KB)."""
-TLS_ALERT = 0x15
+TLS_CHANGE_CIPHER_SPEC, TLS_ALERT, TLS_HANDSHAKE = 0x14, 0x15, 0x16
+CERTIFICATE_REQUEST = 13
+LEGACY_SERVER_CONNECT = 0x4
+"""OpenSSL's SSL_OP_LEGACY_SERVER_CONNECT, which Python names since 3.12."""
 ENCODING_DER = 2
 """_ssl.ENCODING_DER"""
 
@@ -138,6 +142,21 @@ class TlsStream:
                 await self._flush()
                 return
 
+    def asks_certificate(self) -> bool:
+        """Whether a CertificateRequest was seen in the clear, as it is before TLS 1.3 (RFC 5246 section 7.4.4)."""
+        messages, at = bytearray(), 0
+        while len(self._records) >= at + 5 and self._records[at] != TLS_CHANGE_CIPHER_SPEC:
+            length = int.from_bytes(self._records[at + 3 : at + 5], "big")
+            if self._records[at] == TLS_HANDSHAKE:
+                messages += self._records[at + 5 : at + 5 + length]
+            at += 5 + length
+        at = 0
+        while len(messages) >= at + 4:
+            if messages[at] == CERTIFICATE_REQUEST:
+                return True
+            at += 4 + int.from_bytes(messages[at + 1 : at + 4], "big")
+        return False
+
     def chain(self) -> tuple[bytes, ...]:
         """The certificates presented, DER, leaf first; also after a verification that failed."""
         public = getattr(self.tls, "get_unverified_chain", None)
@@ -228,13 +247,21 @@ class BadTrust(OSError):
 
 
 @lru_cache(maxsize=16)
-def client_context(ca_file: str | None, *, verify: bool, alpn: tuple[str, ...]) -> ssl.SSLContext:
+def client_context(
+    ca_file: str | None, *, verify: bool, alpn: tuple[str, ...], lenient: bool = False
+) -> ssl.SSLContext:
     """A client context that trusts certifi's bundle and `ca_file`, cached because loading them costs 50 ms.
 
+    A `lenient` one allows TLS 1.0, legacy renegotiation (RFC 5746) and weak keys, as browsers do or long did.
     Names count only in subjectAltName (RFC 9525 section 6.3). BadTrust if `ca_file` cannot be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if lenient:
+        context.set_ciphers("ALL:!aNULL:!eNULL:@SECLEVEL=0")
+        context.options |= LEGACY_SERVER_CONNECT
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            context.minimum_version = ssl.TLSVersion.TLSv1
     context.hostname_checks_common_name = False
     context.set_alpn_protocols(list(alpn))
     if not verify:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import ssl
 from typing import TYPE_CHECKING
 
+from probe.failure import alert_of
 from probe.model import Attempt, Http, Observation
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
@@ -55,12 +57,14 @@ SPEC = StepSpec(
         "connection_reset": "http.reset",
         "connection_aborted": "http.reset",
         "eof_error": "http.eof",
+        "http_request_failed": "http.malformed",
     },
     methods=(
         MethodSpec("http.blockpage", "a block page is served", "block page"),
         MethodSpec("http.timeout", "the request is not answered", "HTTP timeout", by_name=True, is_silence=True),
         MethodSpec("http.reset", "the connection is reset on the request", "HTTP reset", by_name=True),
         MethodSpec("http.eof", "the connection is closed before the answer's end", "HTTP cut off", by_name=True),
+        MethodSpec("http.malformed", "the answer is not HTTP", "malformed answer", by_name=True),
         MethodSpec("http.stall", "the answer stands still before its end", "HTTP stalls", is_silence=True),
     ),
     passes="the answer comes",
@@ -94,7 +98,8 @@ async def get(
         got.received += stream.undelivered if isinstance(stream, TlsStream) else 0
     finally:
         stream.close()
-    return pending.end(detail_of(url, got), error)
+    alert = alert_of(error) if isinstance(error, ssl.SSLError) else None
+    return pending.end(detail_of(url, got), error, code=alert)
 
 
 def request_for(attempt: Attempt, settings: Settings) -> tuple[str, HttpRequest]:
@@ -112,7 +117,7 @@ def detail_of(url: str, got: HttpResponse) -> Http:
     """The record of what an exchange got, whole or not."""
     from probe.http.exchange import REDIRECTS
 
-    if got.status is None:
+    if got.status is None and not got.body:
         return Http(url=url, received=got.received, curve=got.whole_curve())
     location = got.header("location") if got.status in REDIRECTS else None
     return Http(
@@ -128,6 +133,7 @@ def detail_of(url: str, got: HttpResponse) -> Http:
         title=title_of(got.body, got.header("content-type") or ""),
         received=got.received,
         curve=got.whole_curve(),
+        quirks=got.quirks,
     )
 
 

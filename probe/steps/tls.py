@@ -7,7 +7,9 @@ import hashlib
 import ssl
 from typing import TYPE_CHECKING
 
-from probe.failure import CERTIFICATE_FAILURES
+import msgspec
+
+from probe.failure import CERTIFICATE_FAILURES, alert_of, own_refusal
 from probe.model import Observation, Tls
 from probe.net.address_policy import literal
 from probe.recorder import Log, StepContext
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 ALPN = ("h2", "http/1.1")
 VALID = 0
+NOTHING_IN_COMMON = (40, 70, 71)
+"""Alerts of a server that accepts nothing of what we offer: handshake_failure, protocol_version and
+insufficient_security."""
 HANDSHAKE_BYTES = 2600
 """Both hellos with key shares, Finished and tickets, without certificates."""
 
@@ -51,17 +56,19 @@ SPEC = StepSpec(
 
 
 async def handshake(
-    log: Log, about: StepContext, stream: ByteStream, server_name: str, settings: Settings
+    log: Log, about: StepContext, stream: ByteStream, server_name: str, settings: Settings, *, lenient: bool = False
 ) -> tuple[Observation, TlsStream | None]:
     """Handshake with `server_name` as SNI and as the name to verify; unverified where it is not `about.host`.
 
-    The stream is closed, and None given, where that failed.
+    The stream is closed, and None given, where that failed. A `lenient` handshake allows what is outdated.
     """
     from probe.net.streams import TlsStream, client_context
 
     verify = server_name == about.host
     pending = log.begin(SPEC, about)
-    secured = TlsStream(stream, client_context(settings.ca_file, verify=verify, alpn=ALPN), server_name)
+    alpn = ALPN[1:] if lenient else ALPN
+    context = client_context(settings.ca_file, verify=verify, alpn=alpn, lenient=lenient)
+    secured = TlsStream(stream, context, server_name)
     error: BaseException | None = None
     try:
         async with asyncio.timeout(settings.timeout_s):
@@ -73,7 +80,15 @@ async def handshake(
         secured.close()
         raise
     detail = _detail(secured, server_name, verify, error)
+    if lenient:
+        detail = msgspec.structs.replace(detail, lenient=True)
     return pending.end(detail, error, code=detail.alert), None if error else secured
+
+
+def may_be_outdated(failed: Observation) -> bool:
+    """Whether a handshake may have failed only because we allow less than browsers do."""
+    detail = failed.detail
+    return failed.failure is not None and (detail.refused is not None or detail.alert in NOTHING_IN_COMMON)
 
 
 def _detail(secured: TlsStream, server_name: str, verify: bool, error: BaseException | None) -> Tls:
@@ -86,7 +101,9 @@ def _detail(secured: TlsStream, server_name: str, verify: bool, error: BaseExcep
         cipher=cipher[0] if cipher else None,
         alpn=secured.tls.selected_alpn_protocol() if error is None else None,
         verify_code=VALID if verify and error is None else verify_code,
-        alert=secured.alert,
+        alert=secured.alert if secured.alert is not None else alert_of(error),
+        refused=own_refusal(error) if error is not None and secured.alert is None else None,
+        client_certificate=True if error is not None and secured.asks_certificate() else None,
         chain=chain,
         fingerprint=hashlib.sha256(chain[0]).hexdigest() if chain else None,
     )

@@ -32,6 +32,8 @@ ALWAYS_SHOWN = (
     "innocent.passes_later",
     "system.differs",
     "again.differs",
+    "answer.quirks",
+    "tls.lenient",
 )
 """Signals that are part of the evidence whichever rule decided."""
 WEAK_CONTROL = ("control.recorded_only", "control.in_the_open")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from probe.model import Http, Observation, Role, Target
+from probe.model import Http, Observation, Role, Target, Tls
 from probe.steps import default_port, schemes, specs
 from results.fingerprints import leads_to
 
@@ -26,6 +26,12 @@ TICKETS = 4096
 """More bytes than a server sends unasked behind a handshake: session tickets and HTTP/2 settings."""
 STOPS_WITHIN = 4096
 """Bytes that two answers cut at one mark may differ by."""
+OWN_LIMITS = ("tls.alert", "tls.mitm", "http.malformed")
+"""Methods that a limit of our own client can look like."""
+CLIENT_CERTIFICATE_ALERTS = (40, 41, 42, 43, 44, 46, 48, 49, 116)
+"""How servers end a connection on which no client certificate came: from handshake_failure to certificate_required."""
+EVENT_STREAMS = ("text/event-stream", "multipart/x-mixed-replace")
+"""Content types of answers that have no end, and may be silent for as long as nothing happens."""
 OWN_NETWORK = ("network_unreachable", "network_down")
 
 
@@ -62,9 +68,23 @@ def method_of(observation: Observation) -> str | None:
     if observation.failure is None:
         return None
     method = _method_of(observation.step, observation.failure)
+    if method in OWN_LIMITS and _is_no_interference(observation.detail):
+        return None
     if method == "http.timeout" and isinstance(observation.detail, Http) and _had_begun(observation.detail):
         return "http.stall" if _stood_still(observation, observation.detail) else None
     return method
+
+
+def _is_no_interference(detail: object) -> bool:
+    """Whether a failure says nothing of the network: a limit of our own client, or the service's own doing."""
+    if isinstance(detail, Http):  # what valid TLS carried is the service's; without its bytes, nothing is known of it
+        return not detail.body or detail.url[:6] == "https:"
+    return isinstance(detail, Tls) and (detail.refused is not None or wants_client_certificate(detail))
+
+
+def wants_client_certificate(detail: Tls) -> bool:
+    """Whether a handshake ended because the visitor has no certificate to show."""
+    return detail.client_certificate is True and detail.alert in CLIENT_CERTIFICATE_ALERTS
 
 
 def _method_of(step: str, failure: str) -> str | None:
@@ -80,6 +100,17 @@ def _stood_still(observation: Observation, answer: Http) -> bool:
     """Whether the answer stopped and was not merely slow: an exchange may be silent for a third of its longest time."""
     silence = observation.duration_s - answer.curve[-1][0] if answer.curve else observation.duration_s
     return silence * 3 >= observation.duration_s * 0.99
+
+
+def still_open(observation: Observation) -> bool:
+    """Whether an answer over TLS was a stream that still flowed when time was up, or one that may pause for ever."""
+    answer = observation.detail
+    if observation.failure != "generic_timeout_error" or not isinstance(answer, Http) or answer.url[:6] != "https:":
+        return False
+    if answer.status is None:
+        return False
+    kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+    return not _stood_still(observation, answer) or kind.strip().lower().startswith(EVENT_STREAMS)
 
 
 def stopped_alike(one: Observation, other: Observation) -> bool:
@@ -104,7 +135,7 @@ def ending(target: Target, observations: Sequence[Observation], role: Role = "ma
     host = here[0].host
     final = FINAL[scheme]
     for observation in here:
-        if observation.step == final and observation.failure is None:
+        if observation.step == final and (observation.failure is None or still_open(observation)):
             return Ending(hop=hop, host=host, scheme=scheme, observation=observation, complete=True)
     return Ending(hop=hop, host=host, scheme=scheme, observation=_deciding(here))
 
@@ -135,8 +166,11 @@ def _deciding(here: Sequence[Observation]) -> Observation | None:
     """The failure that decides a hop: that of the address that got furthest, the first of equals."""
     by_address: dict[tuple[str | None, int | None], Observation] = {}
     for observation in here:
-        if observation.step in ENDPOINT_STEPS:
-            by_address[observation.address, observation.port] = observation
+        key = observation.address, observation.port
+        if observation.step in ENDPOINT_STEPS and (
+            key not in by_address or _reach(observation) > _reach(by_address[key])
+        ):
+            by_address[key] = observation
     if by_address:
         # An address that got as far without failing, and then stopped, leaves the course unfinished, not failed.
         furthest = max(by_address.values(), key=_reach)

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from probe.model import Measurement, Observation, Role
+from probe.model import Http, Measurement, Observation, Role
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import Match
 from results.fingerprints.library import Library, builtin_library
@@ -17,6 +17,7 @@ from results.judge.control_standing import AssessedControl, answered, assess
 from results.judge.failure_point import Ending, ending, method_of, plain_hops
 from results.judge.verdict import Context
 
+MAX_CLOCK_OFF_S = 24 * 3600
 NAT64 = 0x64FF9B << 64
 """The well-known prefix 64:ff9b::/96, as the upper 96 bits."""
 
@@ -55,6 +56,20 @@ class Case:
     def answers(self) -> tuple[Observation, ...]:
         """The main course's HTTP exchanges that got an answer, or part of one."""
         return answered(self.measurement)
+
+    @cached_property
+    def malformed(self) -> tuple[Observation, ...]:
+        """The main course's answers that are not HTTP, as far as their bytes are known."""
+        return tuple(
+            o
+            for o in self.measurement.observations
+            if o.role == "main" and isinstance(o.detail, Http) and o.detail.status is None and o.detail.body
+        )
+
+    @property
+    def clock_is_off(self) -> bool:
+        """Whether this machine's clock is so wrong that the dates in certificates mean nothing."""
+        return abs(self.context.clock_off_s or 0.0) > MAX_CLOCK_OFF_S
 
     @property
     def country(self) -> str | None:

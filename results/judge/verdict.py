@@ -75,6 +75,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Controls, by id, that were given the same page for unrelated names of the same round."""
     recording: str | None = None
     """The program whose record the measurement is, where that is not ours: it tries each step once."""
+    clock_off_s: float | None = None
+    """Seconds that this machine's clock is ahead of the reference sites'; None where they did not show it."""
     recorded: tuple[str, ...] = ()
     """Measurements of other vantages, by id, that served as controls besides those made for it."""
 

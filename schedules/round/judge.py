@@ -67,7 +67,9 @@ class RoundJudge:
         self._network = network_key
         self._baseline.reset(report.measurements)
         families = report.families or None
-        self._context = msgspec.structs.replace(self._context, network=round_.network, families=families)
+        self._context = msgspec.structs.replace(
+            self._context, network=round_.network, families=families, clock_off_s=report.facts.clock_off_s
+        )
 
     async def judge(self, measurement: Measurement) -> JudgedMeasurement:
         """Judge a measurement, after a control measurement if one could tell more.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
-from probe.model import Http, Observation
+from probe.model import Http, Observation, Tls
 from probe.net.address_policy import family_of
 from probe.steps import schemes, specs
 from results.fingerprints import Match, refusals
 from results.judge.failure_point import (
     BEGINS,
+    CLIENT_CERTIFICATE_ALERTS,
     ENDPOINT_STEPS,
     METHOD_SPECS,
     OWN_NETWORK,
@@ -20,11 +22,14 @@ from results.judge.failure_point import (
     same_site,
     secured,
     vouched,
+    wants_client_certificate,
 )
 from results.judge.input import Case
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean, failure_text, place
 
+HTML = re.compile(rb"\s*(?:<|HTTP\b)", re.IGNORECASE)
+"""What an answer without a head begins with that a browser shows, or follows."""
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 STATUS_OK = 200
 REFUSING = {403: "Forbidden", 429: "Too Many Requests", 451: "Unavailable For Legal Reasons"}
@@ -39,6 +44,11 @@ SIGNALS = SignalTable(
         },
         "over.valid_tls": "{where}: the certificate is valid for the name",
         "answer.complete": "{where}: status {status}, {size}{cut}",
+        "answer.complete:open": "{where}: status {status}, {size}, and the stream was still open after {seconds:.0f} s",
+        "answer.quirks": "{where}: not valid HTTP, read as browsers read it: {quirks}",
+        "answer.headless_page": "{where}: a page without the head of an HTTP answer, which some browsers show",
+        "tls.lenient": "{where}: our TLS library refused this server; it answers with outdated TLS allowed ({version})",
+        "client.limit": "{where}: our own TLS library ended the handshake ({reason}); a browser may not",
         **{
             f"answer.{spec.answer}": "{where}: {passed} in {seconds:.2f} s"
             for spec in specs().values()
@@ -46,6 +56,8 @@ SIGNALS = SignalTable(
         },
         "refusal": "{where}: status {status} {reason}",
         "refusal:page": "{where}: {fingerprint} (status {status})",
+        "refusal.client_certificate": "{where}: behind the handshake the server demands a client certificate ({alert})",
+        "refusal.client_certificate_asked": "{where}: the server asks for a client certificate, and ends the handshake",
         "refusal.known": "{where}: {fingerprint} (status {status})",
         "chain.leaves_site": "{host} leads in the open to {target}",
         "quic.fails_beside": (
@@ -96,12 +108,20 @@ def signals(case: Case) -> Iterator[Evidence]:
     if isinstance(answer, Http):
         size = f"{answer.length} bytes" if answer.length is not None else "no body"
         cut = ", as much as is ever read" if answer.truncated else ""
-        yield SIGNALS("answer.complete", where=where, status=answer.status, size=size, cut=cut)
+        if end.observation.failure is None:
+            yield SIGNALS("answer.complete", where=where, status=answer.status, size=size, cut=cut)
+        else:
+            seconds = end.observation.duration_s
+            yield SIGNALS("answer.complete:open", where=where, status=answer.status, size=size, seconds=seconds)
+        if answer.quirks:
+            yield SIGNALS("answer.quirks", where=where, quirks=clean(", ".join(answer.quirks)))
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
         yield from _redirects_off_site(case)
     else:
         passed, seconds = last_step.passed, end.observation.duration_s
         yield SIGNALS(f"answer.{last_step.answer}", where=where, passed=passed, seconds=seconds)
+    if (lenient := _lenient(observations, end.observation)) is not None:
+        yield SIGNALS("tls.lenient", where=where, version=clean(lenient.version or "TLS"))
     offered = last_attempt(observations, "offered", end.hop)
     if offered is not None and offered.failure is not None:
         yield SIGNALS(
@@ -113,15 +133,39 @@ def signals(case: Case) -> Iterator[Evidence]:
     yield from _families(case, [o for o in observations if o.role == "main" and o.hop == end.hop])
 
 
+def _lenient(observations: Sequence[Observation], end: Observation) -> Tls | None:
+    """The handshake under an answer, where outdated TLS had to be allowed for it."""
+    key = end.role, end.hop, end.address
+    here = [o for o in observations if isinstance(o.detail, Tls) and (o.role, o.hop, o.address) == key]
+    if all(o.failure is None for o in here):
+        return None  # where only HTTP/2 failed, nothing is outdated
+    return next((o.detail for o in here if o.failure is None and o.detail.lenient), None)
+
+
 def _failure(case: Case, failed: Observation) -> Iterator[Evidence]:
     sentence = failure_text(failed, case.end.method)
     yield SIGNALS("fails", failure=sentence)
-    if case.end.method is None:
+    yield from _own_limits(case, failed)
+    if case.end.method is None or (case.end.method == "tls.mitm" and case.clock_is_off):
         return  # No rule may call this blocked: the closed list has no method for it.
     yield SIGNALS(f"fails.{failed.step}", failure=sentence)
     yield SIGNALS(f"fails.{case.end.method}", failure=sentence)
     if failed.step in BEGINS and failed.address and (family := family_of(failed.address)) not in _working(case):
         yield SIGNALS("family.unproven", family=FAMILIES[family])
+
+
+def _own_limits(case: Case, failed: Observation) -> Iterator[Evidence]:
+    """What our client, or its lack of a certificate, contributed to the failure."""
+    where, detail = f"{clean(failed.host)} at {place(failed)}", failed.detail
+    if isinstance(detail, Tls) and detail.refused is not None:
+        yield SIGNALS("client.limit", where=where, reason=clean(detail.refused.replace("_", " ")))
+    elif isinstance(detail, Tls) and wants_client_certificate(detail):
+        yield SIGNALS("refusal.client_certificate_asked", where=where)
+    elif isinstance(detail, Http) and failed.failure == "ssl_failed_handshake":
+        if failed.error_code in CLIENT_CERTIFICATE_ALERTS and secured(case.measurement.observations, failed):
+            yield SIGNALS("refusal.client_certificate", where=where, alert=f"alert {failed.error_code}")
+    elif isinstance(detail, Http) and detail.status is None and HTML.match(detail.body or b""):
+        yield SIGNALS("answer.headless_page", where=where)
 
 
 def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[Evidence]:
@@ -158,9 +202,10 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[Evidence]:
     """
     last = {o.address: o for o in here if o.step in ENDPOINT_STEPS and o.address}
     reached = {family_of(address) for address, o in last.items() if address and o.failure is None}
+    works = {address for address, o in last.items() if o.failure is None}
     shown = case.context.families
     for o in here:
-        if o.failure is None:
+        if o.failure is None or (o.step in ENDPOINT_STEPS and o.address in works):
             continue
         if o.step == "dns" and o.failure != "dns_no_answer":
             family = "ipv6" if o.detail.query_type == "AAAA" else "ipv4"
@@ -177,7 +222,7 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[Evidence]:
 
 def pages(case: Case) -> Iterator[Evidence]:
     """Known block pages and block hosts in what was answered in the open."""
-    for observation in case.answers:
+    for observation in (*case.answers, *case.malformed):
         answer = observation.detail
         if not isinstance(answer, Http) or secured(case.measurement.observations, observation):
             continue

@@ -23,6 +23,7 @@ MAX_SLOW_BYTES_PER_S = 64 * 1024
 MIN_RATIO = 8
 """How many times faster a comparable answer has to be."""
 MIN_SLOW_ANSWERS = 3
+DAY_S = 86_400
 MIN_DURATION_S = 0.001
 SHOWN_RATES = 3
 INTERNAL_ERROR = "error.internal"
@@ -36,6 +37,7 @@ SIGNALS = SignalTable(
         "network.offline": "no canary answered: the network itself does not work",
         "network.portal": "something else answered in the canaries' place, as a captive portal does",
         "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
+        "clock.off": "this machine's clock is {days:.0f} days {direction}: the dates of certificates prove nothing",
         "history.repeats": "the same failure ({method}) {times} times since {since}",
         "recording.single": "recorded by {program}, which tries each step once",
         "recording.no_route": "the recorder's own network failed: {failure}",
@@ -62,6 +64,8 @@ def circumstances(case: Case) -> Iterator[Evidence]:
         yield SIGNALS(f"network.{case.context.network}")
     if case.context.recording is not None:
         yield from _recording(case, case.context.recording)
+    if case.clock_is_off and (off := case.context.clock_off_s) is not None:
+        yield SIGNALS("clock.off", days=max(1.0, abs(off) / DAY_S), direction="ahead" if off > 0 else "behind")
     if case.context.earlier and (method := case.end.method) is not None:
         yield from _history(case, method)
 

@@ -23,6 +23,9 @@ from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
 
 VAGUE_FAILURES = ("host_unreachable", "network_unreachable")
+MIN_WHOLE = 0.98
+"""The share of a control's page that counts as all of it: pages differ a little each time."""
+SAME_BEGINNING = 64
 MINUTE_S, HOUR_S = 60, 3600
 
 SIGNALS = SignalTable(
@@ -36,6 +39,7 @@ SIGNALS = SignalTable(
         "control.all_fail_same": "every control ({controls}) fails in the same way",
         "control.fails_same": "control {control} fails in the same way",
         "control.same_leaf": "control {control} was shown the very same certificate",
+        "answer.whole_before_the_reset": "all {bytes} bytes came before the reset, as many as control {control} got",
         "control.passes": "control {control} gets through: {result}",
         "control.fails_otherwise": "control {control} fails in another way: {failure}",
         "control.fails": "control {control} gets no answer: {failure}",
@@ -100,10 +104,24 @@ def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     leaf = _leaf(control.measurement.observations, case.end.host)
     if case.end.method == "tls.mitm" and leaf is not None and leaf == _leaf_of(case.end.observation):
         yield SIGNALS("control.same_leaf", control=name)
+    if (length := _whole_length(case.end, control)) is not None:
+        yield SIGNALS("answer.whole_before_the_reset", control=name, bytes=length)
     if _passes(case.end, control):
         yield SIGNALS("control.passes", control=name, result=_result(control, case.end))
     elif end.observation is not None and not end.complete:
         yield SIGNALS("control.fails_otherwise", control=name, failure=failure_text(end.observation, end.method))
+
+
+def _whole_length(here: Ending, control: AssessedControl) -> int | None:
+    """How much came before a reset, where a control got no more in all, of the same page; None where it did."""
+    if here.method != "http.reset" or here.observation is None or not control.end.complete:
+        return None
+    ours, answers = here.observation.detail, answered(control.measurement)
+    if control.end.host != here.host or not answers or not alike(ours, theirs := answers[-1].detail):
+        return None
+    promised = _header(ours, "content-length") or "0"
+    enough = max(MIN_WHOLE * (theirs.length or 0), int(promised) if promised.isdigit() else 0)
+    return ours.length if ours.length and ours.length >= enough else None
 
 
 def _passes(here: Ending, control: AssessedControl) -> bool:
@@ -140,11 +158,21 @@ def _fails_same(case: Case, control: AssessedControl) -> bool:
         return here.observation is there.observation
     if here.method == "tls.mitm":
         return there.method == "tls.mitm" and _leaf_of(here.observation) == _leaf_of(there.observation)
+    if here.method == there.method == "http.malformed":
+        return malformed_alike(here.observation.detail, there.observation.detail)
     if here.method == there.method == "http.stall":
         return stopped_alike(here.observation, there.observation)
     if here.method == there.method and here.observation.failure == there.observation.failure:
         return True
     return here.method == there.method is not None or _proxy_is_vague(here, there.observation)
+
+
+def malformed_alike(one: Http, other: Http) -> bool:
+    """Whether two answers that are not HTTP are the same: their bytes, or their title, or how they begin."""
+    if one.body_sha256 == other.body_sha256 or (one.title and one.title == other.title):
+        return True
+    beginnings = {(answer.body or b"").strip()[:SAME_BEGINNING] for answer in (one, other)}
+    return len(beginnings) == 1 and one.title == other.title
 
 
 def _proxy_is_vague(here: Ending, there: Observation) -> bool:

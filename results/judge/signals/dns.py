@@ -161,6 +161,8 @@ def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     hop = next(o.hop for o in answers.observations if o.role == "main")
     hop = case.end.hop if case.end.host == answers.host else hop
     for o in observations:
+        if case.clock_is_off or method_of(o) is None:
+            continue
         if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE_FAILURES:
             subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
             yield SIGNALS("dns.answer_has_no_certificate", place=place(o), subject=subject, host=clean(o.host))
