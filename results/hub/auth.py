@@ -14,14 +14,14 @@ from typing import Literal, TypeVar
 
 from results.db.store import Store
 from results.hub import credentials
-from results.hub.credentials import INVITATION, PASSWORD_SCRYPT, SECRET_SCRYPT, TOKEN, HashedSecret, Member
-from results.hub.limits import RateLimits, TooManyRequests
+from results.hub.credentials import INVITATION, TOKEN, HashedSecret, Member, is_slow
+from results.hub.limits import Places, RateLimits, TooManyRequests
 
 T = TypeVar("T")
 ReadPolicy = Literal["public", "password", "members"]
 GUESSES_PER_S, MAX_GUESSES = 1 / 30, 10
 READS_PER_S, MAX_READS = 20.0, 400
-MAX_VERIFIED = 5000
+MAX_VERIFIED, MAX_HASHING = 5000, 32
 BROWSER_CHALLENGE = 'Basic realm="reachprobe hub", charset="UTF-8"'
 
 
@@ -43,6 +43,7 @@ class HubAuth:
         self._database_thread = ThreadPoolExecutor(1, "auth")
         self._hash_threads = ThreadPoolExecutor(2, "hashing")
         self._guesses, self._reads = RateLimits(GUESSES_PER_S, MAX_GUESSES), RateLimits(READS_PER_S, MAX_READS)
+        self._hashing = Places(MAX_GUESSES, MAX_HASHING)
         self._verified: OrderedDict[bytes, bytes] = OrderedDict()
         self._store = self._database_thread.submit(Store.open, path).result()
 
@@ -58,12 +59,14 @@ class HubAuth:
         if parts is None:
             raise self._wrong(place if header else None)
         identifier, secret = parts
-        found = await self._query(lambda store: credentials.token(store.db, identifier))
         key = hashlib.sha256(text.strip().encode()).digest()
+        if key not in self._verified and (wait := self._guesses.wait_s(place, 1.0)):
+            raise TooManyRequests(wait)
+        found = await self._query(lambda store: credentials.token(store.db, identifier))
         if found is None or not self._is_verified(key, found[1]):
-            self._check_guesses(place)
-            if not await self._hash(secret, found[1] if found else None, SECRET_SCRYPT) or found is None:
-                raise self._wrong(place)
+            await self._check_secret(secret, found[1] if found else None, place)
+            if found is None:
+                raise Unauthorized
             self._remember(key, found[1])
         member, _, was_used = found
         if not was_used:
@@ -96,21 +99,21 @@ class HubAuth:
             return
         if wait := self._guesses.take(place):  # taken before hashing, so that parallel guesses count too
             raise TooManyRequests(wait)
-        if not await self._hash(text, stored, PASSWORD_SCRYPT) or stored is None:
+        if not await self._hash(place, credentials.password_matches, text, stored) or stored is None:
             raise Unauthorized
         self._guesses.spend(place, -1.0)
         self._remember(key, stored)
 
     async def enrol(self, text: str, place: str) -> tuple[str, str]:
         """Name and token for an open invitation. Unauthorized or TooManyRequests."""
-        self._check_guesses(place)
+        if wait := self._guesses.wait_s(place, 1.0):
+            raise TooManyRequests(wait)
         parts = credentials.split_secret(text, INVITATION)
         if parts is None:
             raise self._wrong(place)
         identifier, secret = parts
         stored = await self._query(lambda store: credentials.invitation(store.db, identifier, datetime.now(UTC)))
-        if not await self._hash(secret, stored, SECRET_SCRYPT):
-            raise self._wrong(place)
+        await self._check_secret(secret, stored, place)
         enrolled = await self._query(lambda store: credentials.enrol(store, identifier, datetime.now(UTC)))
         if enrolled is None:
             raise self._wrong(place)
@@ -120,9 +123,15 @@ class HubAuth:
         """Another token for a member."""
         return await self._query(lambda store: credentials.renew(store, member, datetime.now(UTC)))
 
-    def _check_guesses(self, place: str) -> None:
-        if (wait := self._guesses.wait_s(place, 1.0)) > 0:
+    async def _check_secret(self, secret: str, stored: HashedSecret | None, place: str) -> None:
+        """Unauthorized for a wrong token or invitation. TooManyRequests."""
+        if wait := self._guesses.take(place):  # before hashing, so that parallel guesses count too
             raise TooManyRequests(wait)
+        check = credentials.secret_matches
+        is_right = await self._hash(place, check, secret, stored) if is_slow(stored) else check(secret, stored)
+        if not is_right:
+            raise Unauthorized
+        self._guesses.spend(place, -1.0)
 
     def _wrong(self, place: str | None) -> Unauthorized:
         if place is not None:
@@ -140,9 +149,12 @@ class HubAuth:
         while len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
 
-    async def _hash(self, secret: str, stored: HashedSecret | None, cost: dict[str, int]) -> bool:
-        run = asyncio.get_running_loop().run_in_executor
-        return await run(self._hash_threads, credentials.matches, secret, stored, cost)
+    async def _hash(
+        self, place: str, check: Callable[[str, HashedSecret | None], bool], text: str, stored: HashedSecret | None
+    ) -> bool:
+        """A slow check, of a bounded number at a time. Overloaded."""
+        with self._hashing.taken(place):
+            return await asyncio.get_running_loop().run_in_executor(self._hash_threads, check, text, stored)
 
     async def _query(self, question: Callable[[Store], T]) -> T:
         loop = asyncio.get_running_loop()

@@ -23,9 +23,10 @@ MEMBER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 INVITATION_DAYS = 7
 TOKEN, INVITATION = "rpt", "rpi"
 SECRET_FORMAT = re.compile(r"(rpt|rpi)_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-SALT_BYTES = 16
-SECRET_SCRYPT = {"n": 2**12, "r": 8, "p": 1, "maxmem": 2**24, "dklen": 32}
-"""Cheap, since 256 random bits cannot be guessed and every request pays for it."""
+SALT_BYTES, SECRET_SALT_BYTES = 16, 32
+"""Of passwords, and of tokens and invitations: 256 random bits need no slow hash, and every request pays for it."""
+OLD_SECRET_SCRYPT = {"n": 2**12, "r": 8, "p": 1, "maxmem": 2**24, "dklen": 32}
+"""Of tokens with a salt of SALT_BYTES, from before; they are renewed each month."""
 PASSWORD_SCRYPT = {"n": 2**14, "r": 8, "p": 1, "maxmem": 2**26, "dklen": 32}
 PASSWORD_FORMAT = re.compile(r"scrypt:([0-9a-f]{32}):([0-9a-f]{64})")
 
@@ -48,8 +49,8 @@ class Member(msgspec.Struct, frozen=True):
 def new_secret(kind: str) -> tuple[str, HashedSecret]:
     """A fresh token or invitation, to be shown once, and its hash."""
     identifier, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
-    salt = secrets.token_bytes(SALT_BYTES)
-    stored = HashedSecret(id=identifier, salt=salt, hash=_scrypt(secret, salt, SECRET_SCRYPT))
+    salt = secrets.token_bytes(SECRET_SALT_BYTES)
+    stored = HashedSecret(id=identifier, salt=salt, hash=_quick_hash(secret, salt))
     return f"{kind}_{identifier}_{secret}", stored
 
 
@@ -73,11 +74,27 @@ def parse_password_hash(text: str) -> HashedSecret:
     return HashedSecret(id="", salt=bytes.fromhex(match[1]), hash=bytes.fromhex(match[2]))
 
 
-def matches(secret: str, stored: HashedSecret | None, cost: dict[str, int]) -> bool:
-    """Takes as long where `stored` is None; `cost` is SECRET_SCRYPT or PASSWORD_SCRYPT."""
-    salt, expected = (stored.salt, stored.hash) if stored else (bytes(SALT_BYTES), bytes(cost["dklen"]))
-    is_equal = hmac.compare_digest(_scrypt(secret, salt, cost), expected)
-    return is_equal and stored is not None
+def password_matches(password: str, stored: HashedSecret | None) -> bool:
+    """Takes as long where `stored` is None."""
+    salt, expected = (stored.salt, stored.hash) if stored else (bytes(SALT_BYTES), bytes(PASSWORD_SCRYPT["dklen"]))
+    return hmac.compare_digest(_scrypt(password, salt, PASSWORD_SCRYPT), expected) and stored is not None
+
+
+def is_slow(stored: HashedSecret | None) -> bool:
+    """Whether checking a token or invitation against it takes milliseconds."""
+    return stored is not None and len(stored.salt) == SALT_BYTES
+
+
+def secret_matches(secret: str, stored: HashedSecret | None) -> bool:
+    """Takes as long where `stored` is None."""
+    if stored is not None and is_slow(stored):
+        return hmac.compare_digest(_scrypt(secret, stored.salt, OLD_SECRET_SCRYPT), stored.hash)
+    salt, expected = (stored.salt, stored.hash) if stored else (bytes(SECRET_SALT_BYTES), bytes(32))
+    return hmac.compare_digest(_quick_hash(secret, salt), expected) and stored is not None
+
+
+def _quick_hash(secret: str, salt: bytes) -> bytes:
+    return hmac.digest(salt, secret.encode(), "sha256")
 
 
 def _scrypt(secret: str, salt: bytes, cost: dict[str, int]) -> bytes:

@@ -95,7 +95,7 @@ def _content_length(request: Request) -> int:
     return int(text)
 
 
-class Batch(msgspec.Struct, frozen=True):
+class ReadBatch(msgspec.Struct, frozen=True):
     """What a body holds, or why it is refused, and what reading it cost."""
 
     records: list[tuple[int, ReceivedRecord]] | BadRequest
@@ -104,7 +104,7 @@ class Batch(msgspec.Struct, frozen=True):
     cpu_s: float
 
 
-def read_batch(packed: bytes, encoding: str, member: str) -> Batch:
+def read_batch(packed: bytes, encoding: str, member: str) -> ReadBatch:
     began, size = time.thread_time(), MAX_PLAIN_BYTES
     try:
         plain = unpack(packed, encoding)
@@ -112,7 +112,7 @@ def read_batch(packed: bytes, encoding: str, member: str) -> Batch:
         records: list[tuple[int, ReceivedRecord]] | BadRequest = read_records(plain, member)
     except BadRequest as error:
         records = error
-    return Batch(records, size, time.thread_time() - began)
+    return ReadBatch(records, size, time.thread_time() - began)
 
 
 def read_records(plain: bytes, member: str) -> list[tuple[int, ReceivedRecord]]:

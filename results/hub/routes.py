@@ -24,7 +24,7 @@ from results.hub.credentials import Member
 from results.hub.database import Collector, QueryTimeout, ReadPool
 from results.hub.limits import CLIENT, Overloaded, Places, TooManyRequests, rate_limit_key
 from results.hub.openapi import description
-from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, Batch, RequestBodies, read_batch
+from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, ReadBatch, RequestBodies, read_batch
 from results.hub.upload_budget import UploadBudget
 
 HEADERS = {
@@ -124,7 +124,7 @@ class HubApp:
             self._budget.spend(key, cpu_s=stored.cpu_s)
         return json_response({"answers": stored.results})
 
-    async def _in_turn(self, read: Callable[[], Batch]) -> Batch:
+    async def _in_turn(self, read: Callable[[], ReadBatch]) -> ReadBatch:
         """Read one batch after another, in the order of arrival, while the writer keeps up. Overloaded."""
         try:
             async with asyncio.timeout(MAX_TURN_S):

@@ -19,7 +19,7 @@ import pytest
 
 from results.db.store import Store
 from results.hub import credentials
-from results.hub.auth import MAX_GUESSES, HubAuth, Unauthorized
+from results.hub.auth import MAX_GUESSES, MAX_HASHING, HubAuth, Unauthorized
 from results.hub.limits import Overloaded, Places, RateLimits, TooManyRequests, rate_limit_key
 from results.hub.request_body import MAX_PACKED_BYTES, MAX_PLAIN_BYTES, BadRequest, RequestBodies, unpack
 from schedules.hub_client.client import zstd
@@ -134,8 +134,8 @@ async def test_an_unknown_token_costs_as_much_work_as_a_wrong_one(
         text = credentials.invite(store, "a", now)
     auth, hashed, compared = HubAuth(path), [], []
     _, token = await auth.enrol(text, "here")
-    really, compare = credentials._scrypt, credentials.hmac.compare_digest
-    monkeypatch.setattr(credentials, "_scrypt", lambda *given: hashed.append(1) or really(*given))
+    really, compare = credentials._quick_hash, credentials.hmac.compare_digest
+    monkeypatch.setattr(credentials, "_quick_hash", lambda *given: hashed.append(1) or really(*given))
     monkeypatch.setattr(credentials.hmac, "compare_digest", lambda *given: compared.append(1) or compare(*given))
     try:
         for wrong in (token[:-3] + "AAA", "rpt_0000000000000000_" + "A" * 43):
@@ -147,9 +147,82 @@ async def test_an_unknown_token_costs_as_much_work_as_a_wrong_one(
         auth.close()
 
 
+async def test_of_many_wrong_secrets_at_once_few_are_hashed_and_a_known_member_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, now = tmp_path / "x.db", datetime.now(UTC)
+    with closing(Store.open(path)) as store:
+        text, open_invitation = credentials.invite(store, "a", now), credentials.invite(store, "b", now)
+    auth, hashed = HubAuth(path), []
+    _, token = await auth.enrol(text, "here")
+    await auth.member(f"Bearer {token}", "here")
+    really = credentials._quick_hash
+    monkeypatch.setattr(credentials, "_quick_hash", lambda *given: hashed.append(1) or really(*given))
+    wrong = [auth.member(f"Bearer {token[:-4]}{number:04}", "here") for number in range(900)]
+    wrong += [auth.enrol(f"{open_invitation[:-4]}{number:04}", "there") for number in range(900)]
+    try:
+        said = await asyncio.gather(*wrong, auth.member(f"Bearer {token}", "here"), return_exceptions=True)
+        assert isinstance(said[-1], credentials.Member)
+        assert sum(isinstance(one, Unauthorized) for one in said) == len(hashed) == 2 * MAX_GUESSES
+        assert sum(isinstance(one, TooManyRequests) for one in said) == 1800 - len(hashed)
+    finally:
+        auth.close()
+
+
+async def test_tokens_are_checked_without_a_slow_hash_and_those_from_before_by_scrypt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, now = tmp_path / "x.db", datetime.now(UTC)
+    salt, scrypt, slow = b"s" * credentials.SALT_BYTES, credentials._scrypt, []
+    with closing(Store.open(path)) as store:
+        text = credentials.invite(store, "a", now)
+    auth = HubAuth(path)
+    _, token = await auth.enrol(text, "here")
+    monkeypatch.setattr(credentials, "_scrypt", lambda *given: slow.append(1) or scrypt(*given))
+    try:
+        assert (await auth.member(f"Bearer {token}", "here")).name == "a"
+        assert slow == []
+        identifier, secret = credentials.split_secret(token, credentials.TOKEN) or ("", "")
+        with closing(Store.open(path)) as store, store.writing():
+            values = [salt, scrypt(secret, salt, credentials.OLD_SECRET_SCRYPT), identifier]
+            store.db.execute("UPDATE tokens SET salt = ?, hash = ? WHERE id = ?", values)
+        assert (await auth.member(f"Bearer {token}", "here")).name == "a"
+        with pytest.raises(Unauthorized):
+            await auth.member(f"Bearer {token[:-3]}AAA", "here")
+        assert slow == [1, 1]
+    finally:
+        auth.close()
+
+
+async def test_passwords_are_hashed_a_bounded_number_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    Store.open(path).close()
+    auth = HubAuth(path, "password", credentials.parse_password_hash(credentials.hash_password("x" * 12)))
+    try:
+        guesses = [auth.reader(f"Bearer guess {n}", f"192.0.2.{n}") for n in range(MAX_HASHING + 10)]
+        said = await asyncio.gather(*guesses, return_exceptions=True)
+        assert sum(isinstance(one, Unauthorized) for one in said) == MAX_HASHING
+        assert sum(isinstance(one, Overloaded) for one in said) == 10
+    finally:
+        auth.close()
+
+
+async def test_revoking_voids_an_open_invitation_too(hub: RunningHub) -> None:
+    token, open_again = await hub.enrol(NAME), hub.invite(NAME)
+    newcomer = hub.invite("newcomer")
+    with closing(Store.open(hub.db)) as store:
+        assert credentials.revoke(store, NAME, datetime.now(UTC))
+        assert credentials.revoke(store, "newcomer", datetime.now(UTC))
+        assert not credentials.revoke(store, "stranger", datetime.now(UTC))
+    for invitation in (open_again, newcomer):
+        assert (await hub.post("/v1/enrol", json.dumps({"invitation": invitation}).encode()))[0] == 401
+    assert (await hub.send(token, [record("b" * 16)]))[0] == 401
+
+
 def test_the_rate_limit_key_is_an_ipv4_address_or_an_ipv6_64() -> None:
     assert rate_limit_key("192.0.2.7") == "192.0.2.7"
     assert rate_limit_key("2001:db8::1") == rate_limit_key("2001:db8::ffff") == "2001:db8::/64"
+    assert rate_limit_key("::ffff:192.0.2.7") == "192.0.2.7"
     assert rate_limit_key("1.1.1.1\r\nX: y") == "nowhere"
 
 
