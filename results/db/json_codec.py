@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from probe import target as targets
 from probe.model import Measurement, Observation, Target
 from probe.net.address_policy import literal
 from probe.text import printable
-from probe.timestamps import parse_rfc3339
+from probe.timestamps import parse_date, parse_rfc3339
 from results.db.columns import detail_types
 from results.db.jsonl import BadRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
@@ -80,7 +81,7 @@ def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement
         controls=tuple(controls),
         context=plain.context,
         verdict=plain.verdict,
-        expectation=plain.expectation,
+        expectation=_with_real_dates(plain.expectation) if plain.expectation else None,
         agreement=plain.agreement,
         round_id=plain.round.id if plain.round else None,
     )
@@ -161,6 +162,20 @@ def _check(finished: JudgedMeasurement, round_: RoundRecord | None) -> None:
         _check_time(time)
     for observation in (o for measurement in measurements for o in measurement.observations):
         _check_step(observation)
+
+
+def _with_real_dates(expectation: Expectation) -> Expectation:
+    """Without what is no day and no time, which no later question could use."""
+    others = tuple(msgspec.structs.replace(o, since=_day(o.since), as_of=_day(o.as_of)) for o in expectation.others)
+    since, listed_at, as_of = map(_day, (expectation.since, expectation.listed_at, expectation.as_of))
+    return msgspec.structs.replace(expectation, since=since, listed_at=listed_at, as_of=as_of, others=others)
+
+
+def _day(text: str | None) -> str | None:
+    for parse in (parse_date, parse_rfc3339):
+        with suppress(ValueError):
+            return text if text is not None and parse(text) else None
+    return None
 
 
 def _check_target_and_vantage(measurement: Measurement) -> None:

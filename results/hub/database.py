@@ -21,7 +21,7 @@ from results.db import read, write
 from results.db.jsonl import BadRecord
 from results.db.sqlite_utils_shim import Database
 from results.db.store import Store, StoreError
-from results.export.exchange import same, with_expectation_of
+from results.export.exchange import same
 from results.hub.credentials import Member
 from results.hub.limits import Overloaded
 from results.hub.request_body import ReceivedRecord
@@ -202,7 +202,7 @@ class Filing:
             if db.execute("SELECT 1 FROM measurements WHERE id = ?", [one.id]).fetchone():
                 raise BadRecord(f"another measurement has the id {one.id} already")
         self._store_round(round_)
-        rejudged = with_expectation_of(judged, self._judge(judged))
+        rejudged = self._judge(judged)  # with the expectation of this hub's own registers, or none
         write.save(db, self._ids, [self._repeating_own(member, rejudged)])
         (number,) = db.execute("SELECT number FROM measurements WHERE id = ?", [name]).fetchone()
         db.execute("INSERT INTO received (measurement, member, at) VALUES (?, ?, ?)", [number, member.id, self._now])

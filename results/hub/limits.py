@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import time
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 
@@ -117,3 +117,12 @@ def rate_limit_key(address: str) -> str:
     if parsed.version == 6 and (mapped := parsed.ipv4_mapped) is not None:
         parsed = mapped
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
+
+
+def is_proxy(address: str, networks: Iterable[str]) -> bool:
+    """Whether a peer may say in X-Forwarded-For who asks: one of these networks, or no public address."""
+    try:
+        peer = ipaddress.ip_address(address)
+    except ValueError:
+        return address == ""  # a Unix socket
+    return not peer.is_global or any(peer in ipaddress.ip_network(network, strict=False) for network in networks)

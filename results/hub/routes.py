@@ -13,6 +13,8 @@ from typing import Any, Literal
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,7 +24,7 @@ from results.db.store import StoreError
 from results.hub.auth import BROWSER_CHALLENGE, HubAuth, Unauthorized
 from results.hub.credentials import Member
 from results.hub.database import Collector, QueryTimeout, ReadPool
-from results.hub.limits import CLIENT, Overloaded, Places, TooManyRequests, rate_limit_key
+from results.hub.limits import CLIENT, Overloaded, Places, TooManyRequests, is_proxy, rate_limit_key
 from results.hub.openapi import description
 from results.hub.request_body import MAX_PACKED_BYTES, BadRequest, ReadBatch, RequestBodies, read_batch
 from results.hub.upload_budget import UploadBudget
@@ -62,6 +64,17 @@ class HubRoute(msgspec.Struct, frozen=True):
     audience: Audience = "members"
 
 
+class HubOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How the application is reached, and what a member may upload."""
+
+    mb_per_day: int = 512
+    behind_proxy: bool = False
+    proxies: tuple[str, ...] = ()
+    """Public addresses or networks of the reverse proxy; private ones are believed without being named."""
+    hosts: tuple[str, ...] = ("*",)
+    """Host names that are answered: a web page whose own name leads to a loopback address must not read a hub there."""
+
+
 class EnrolRequest(msgspec.Struct, forbid_unknown_fields=True):
     invitation: str
 
@@ -75,15 +88,13 @@ class HubApp:
         auth: HubAuth,
         read_pool: ReadPool,
         routes: Sequence[HubRoute] = (),
-        *,
-        behind_proxy: bool = False,
-        mib_per_day: int = 512,
+        options: HubOptions | None = None,
     ) -> None:
         self.collector, self.auth, self.read_pool = collector, auth, read_pool
         self.response_counts: Counter[int] = Counter()
         """Responses by status."""
-        self._behind_proxy = behind_proxy
-        self._budget = UploadBudget(mib_per_day)
+        self._options = options = options or HubOptions()
+        self._budget = UploadBudget(options.mb_per_day)
         self._batch_bodies = RequestBodies(MAX_BATCH_BODIES_BYTES, Places(1, what="batch"))
         self._small_bodies = RequestBodies(MAX_SMALL_BODIES_BYTES, Places(16), SMALL_BODY_TIMEOUT_S)
         self._open_bodies = RequestBodies(MAX_SMALL_BODIES_BYTES, Places(4), SMALL_BODY_TIMEOUT_S)
@@ -99,6 +110,7 @@ class HubApp:
         self.app = Starlette(
             routes=[Route(route.path, self._endpoint(route), methods=[route.method]) for route in every],
             exception_handlers={HTTPException: _http_error, Exception: _internal_error},
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=options.hosts, www_redirect=False)],
         )
 
     async def renew(self, request: Request, member: Member | None) -> Response:
@@ -202,10 +214,11 @@ class HubApp:
         return rate_limit_key(self.address(request))
 
     def address(self, request: Request) -> str:
-        """The client's address; behind a proxy the last one in X-Forwarded-For, which the proxy itself wrote."""
+        """The client's address; from a trusted proxy the last one in X-Forwarded-For, which the proxy itself wrote."""
         address = request.client.host if request.client else ""
-        if self._behind_proxy:
-            return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or address
+        if self._options.behind_proxy and is_proxy(address, self._options.proxies):
+            lines = request.headers.getlist("x-forwarded-for")
+            return (lines[-1] if lines else "").rpartition(",")[2].strip() or address
         return address
 
 

@@ -61,7 +61,7 @@ class Translator:
                 return self.day(text)
             at = datetime.fromisoformat(text)
             at = at.astimezone(UTC) if at.tzinfo else at
-        except ValueError:
+        except (ValueError, OverflowError):
             return bounded(text, 40)
         return self.say("instant", date=self.day(at.date().isoformat()), time=f"{at:%H:%M}")
 

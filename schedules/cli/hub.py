@@ -12,6 +12,7 @@ from schedules.cli._app import App
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
 MIN_PASSWORD_LENGTH = 12
+LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
 
 
@@ -184,12 +185,13 @@ def _serve(
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         scheme = "https" if certificate else "http"
+        hosts = (*LOOPBACK_HOSTS, name) if is_private else ("*",)
 
         def ready() -> None:
             talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
 
         try:
-            options = ServerOptions(ready, reads, certificate, key, behind_proxy, warehouse)
+            options = ServerOptions(ready, reads, certificate, key, behind_proxy, hosts, warehouse)
             process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
             talk("stopped; what was acknowledged is kept", quiet=app.quiet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 
 from probe.http.api_client import server_of
@@ -87,6 +87,11 @@ def _hubs(config: Config) -> Mistakes:
         yield ("asn", "echo"), "there is no hub to ask: it needs hub.url"
     if hub.targets is not None and not Path(hub.targets).is_file():
         yield ("hub", "targets"), f"there is no file {hub.targets}"
+    for text in hub.proxies:
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            yield ("hub", "proxies"), f"{text!r} is no address and no network"
     if hub.path not in config.path_names:
         yield ("hub", "path"), _no_path(hub.path, config.path_names)
 

@@ -283,6 +283,10 @@ class HubTable(ConfigTable, frozen=True, kw_only=True):
     """The URL of a warehouse that a separate process loads this hub's data into."""
     pages: Literal["own", "store"] = "own"
     """What pages over many vantages query: this hub's database, or the `store` that hubs share."""
+    member_mb_per_day: Annotated[int, Meta(ge=1, le=1_000_000)] = 512
+    """What one member may upload to this hub, in MiB as it is unpacked."""
+    proxies: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    """Public addresses or networks from which this hub believes X-Forwarded-For, with `--behind-proxy`."""
     targets: str | None = None
     """A file of targets that this hub shares with its vantages at `/v1/targets`."""
 

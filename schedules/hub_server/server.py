@@ -31,7 +31,7 @@ from results.hub.database import Collector, ReadPool
 from results.hub.distribution import Distribution
 from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
-from results.hub.routes import AddressLookup, HubApp, HubRoute, page_routes, whoami_route
+from results.hub.routes import AddressLookup, HubApp, HubOptions, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
 from schedules.hub_server.warehouse_sync import sync_warehouse
 from schedules.location.location import asn_lookup
@@ -60,6 +60,8 @@ class ServerOptions(msgspec.Struct, frozen=True):
     certificate: Path | None
     key: Path | None
     behind_proxy: bool
+    hosts: tuple[str, ...]
+    """The names that it answers to in `Host`; `*` for any."""
     store: str | None
     """URL of a warehouse that is loaded as well."""
 
@@ -199,7 +201,13 @@ def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[Hub
             whoami_route(_address_lookup(config)),
             *page_routes(pages(store=warehouse)),
         )
-        yield HubApp(collector, auth, read_pool, routes, behind_proxy=options.behind_proxy)
+        hub_options = HubOptions(
+            mb_per_day=table.member_mb_per_day,
+            behind_proxy=options.behind_proxy,
+            proxies=table.proxies,
+            hosts=options.hosts,
+        )
+        yield HubApp(collector, auth, read_pool, routes, hub_options)
 
 
 def _address_lookup(config: Config) -> AddressLookup | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from results.db.json_codec import row
+from results.db.json_codec import from_plain, row, to_plain
 from results.judge.verdict import Context, deciding
-from results.registers.expectation import EntryRef, Expectation
+from results.registers.expectation import EntryRef, Expectation, OtherRegister
 from tests.results.records import finished, verdict
 
 KEYS = [
@@ -56,3 +56,31 @@ def test_the_expectation_names_the_entries_by_id() -> None:
 )
 def test_a_service_goes_by_its_worst_required_target(targets: list[tuple[str, bool, str]], decides: str | None) -> None:
     assert deciding(targets) == decides
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("2017-05-04", True),
+        ("2017-05-04T12:00:00Z", True),
+        ("2017-05-04T12:00:00.000+03:00", True),
+        ("soon", False),
+        ("", False),
+        ("2017-13-40", False),
+        ("0001-01-01T00:00:00+14:00", False),
+        ("20170504", False),
+        ("2017-05-04; DROP TABLE", False),
+    ],
+)
+def test_a_date_in_a_read_expectation_that_is_none_is_left_out(text: str, kept: bool) -> None:
+    other = OtherRegister(register="y", listed=True, since=text, as_of=text)
+    claimed = Expectation(
+        target="x", register="x", listed=True, since=text, listed_at=text, as_of=text, others=(other,)
+    )
+    read, _ = from_plain(to_plain(finished(expectation=claimed), None))
+    expectation = read.expectation
+    assert expectation is not None
+    (seen,) = expectation.others
+    found = {expectation.since, expectation.listed_at, expectation.as_of, seen.since, seen.as_of}
+    assert found == ({text} if kept else {None})
+    assert expectation.listed

@@ -11,7 +11,7 @@ from results.hub.auth import HubAuth, ReadPolicy
 from results.hub.credentials import hash_password, parse_password_hash
 from results.hub.database import Collector, ReadPool
 from results.hub.read_api import ReadApi
-from results.hub.routes import HubApp, HubRoute, PageHandler, page_routes
+from results.hub.routes import HubApp, HubOptions, HubRoute, PageHandler, page_routes
 from schedules.config.schema import Config
 from schedules.round.judge import judge_again
 
@@ -28,7 +28,7 @@ class Inside:
         *,
         more: Sequence[HubRoute] = (),
         pages: Sequence[tuple[str, PageHandler]] = (),
-        **more_options: Any,
+        **options: Any,
     ) -> None:
         database = folder / "hub.db"
         Store.open(database).close()
@@ -37,7 +37,7 @@ class Inside:
         self.auth = HubAuth(database, policy, password, operator)
         self.read_pool = ReadPool(database)
         routes = (*ReadApi().routes(), *more, *page_routes(pages))
-        self.app = HubApp(self.collector, self.auth, self.read_pool, routes, **more_options).app
+        self.app = HubApp(self.collector, self.auth, self.read_pool, routes, HubOptions(**options)).app
 
     def __enter__(self) -> Any:
         return self.app

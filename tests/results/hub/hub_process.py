@@ -84,7 +84,7 @@ class RunningHub:
         fields = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             fields["Authorization"] = f"Bearer {token}"
-        head = f"POST {path} HTTP/1.1\r\nHost: hub\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         status, _, said = await self.raw(head.encode() + b"\r\n" + body)
         return status, said
@@ -94,7 +94,7 @@ class RunningHub:
         fields = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n{fields}\r\n".encode())
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n".encode())
             await writer.drain()
             head, _, body = (await reader.read()).partition(b"\r\n\r\n")
         finally:

@@ -51,7 +51,7 @@ async def test_a_missing_or_wrong_token_is_401_without_a_reason(hub: RunningHub)
 
 
 async def _refused(hub: RunningHub, header: str, path: str) -> tuple[int, dict[str, Any]]:
-    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nAuthorization: {header}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nAuthorization: {header}\r\n\r\n"
     status, _, said = await hub.raw(head.encode("latin-1") + b"{}")
     return status, said
 
@@ -284,7 +284,7 @@ def test_truncated_damaged_or_trailing_data_is_refused(packing: str) -> None:
 
 async def test_a_body_too_long_without_length_or_of_another_encoding_is_refused(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
-    head = f"POST /v1/measurements HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {token}\r\n"
+    head = f"POST /v1/measurements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
     asked = {
         "Content-Length: 99999999999\r\n\r\n": 413,
         f"Content-Length: {MAX_PACKED_BYTES + 1}\r\n\r\n": 413,
@@ -431,8 +431,8 @@ async def test_a_header_inside_a_value_stays_in_the_value(hub: RunningHub) -> No
 
 
 async def test_a_request_smuggled_after_a_refused_one_is_not_served(hub: RunningHub) -> None:
-    inner = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-    outer = f"POST /v1/measurements HTTP/1.1\r\nHost: h\r\nContent-Length: {len(inner)}\r\n\r\n".encode()
+    inner = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    outer = f"POST /v1/measurements HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(inner)}\r\n\r\n".encode()
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(outer + inner)
     everything = await reader.read()
@@ -445,7 +445,7 @@ async def test_a_slow_sender_is_disconnected_and_delays_no_other(hub: RunningHub
     token, slow = await hub.enrol(NAME), await hub.enrol("slow")
     crowd = [await asyncio.open_connection("127.0.0.1", hub.port) for _ in range(200)]
     for place, (_, writer) in enumerate(crowd):
-        head = f"POST /v1/measurements HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {slow}\r\n"
+        head = f"POST /v1/measurements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {slow}\r\n"
         writer.write(head.encode() if place % 2 else (head + "Content-Length: 100000\r\n\r\n{").encode())
     began = time.monotonic()
     await alive(hub, token)
@@ -489,7 +489,7 @@ async def test_a_body_that_times_out_is_408_and_releases_its_memory() -> None:
 
 async def test_every_response_has_the_security_headers(hub: RunningHub) -> None:
     for path in ("/healthz", "/openapi.json", "/nothing"):
-        _, head, _ = await hub.raw(f"GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n".encode())
+        _, head, _ = await hub.raw(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         for field in (
             "content-security-policy: default-src 'none'",
             "x-content-type-options: nosniff",

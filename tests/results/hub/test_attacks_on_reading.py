@@ -78,7 +78,7 @@ async def test_a_stalled_download_holds_at_most_two_slots_and_releases_them(
     token = await hub.enrol("home-fibre")
     for start in range(0, 1500, 250):
         await hub.send(token, [record(f"id{start + number:05}") for number in range(250)])
-    request = b"GET /v1/export?format=jsonl HTTP/1.1\r\nHost: hub\r\n\r\n"
+    request = b"GET /v1/export?format=jsonl HTTP/1.1\r\nHost: localhost\r\n\r\n"
     held = []
     for _ in range(2):
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=1024)
@@ -110,14 +110,14 @@ async def test_a_reader_without_pause_is_rate_limited_and_others_are_not(
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET /v1/measurements?a\x00b HTTP/1.1\r\nHost: hub\r\n\r\n",
-        b"GET /v1/measurements HTTP/1.1\r\nHost: hub\r\nAuthorization: Basic " + b"A" * 15000 + b"\r\n\r\n",
-        b"GET /v1/measurements HTTP/1.1\r\nHost: hub\r\nAuthorization: Basic //79\r\n\r\n",
-        b"GET /v1/registers/rkn HTTP/1.1\r\nHost: hub\r\nRange: bytes=9-1,-,x\r\n\r\n",
-        b"GET /v1/registers/rkn HTTP/1.1\r\nHost: hub\r\nIf-Modified-Since: \xff\xff\r\n\r\n",
-        b"DELETE /v1/measurements/2kq7aaaa HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n",
-        b"POST /v1/export HTTP/1.1\r\nHost: hub\r\nContent-Length: 0\r\n\r\n",
-        b"TRACE / HTTP/1.1\r\nHost: hub\r\n\r\n",
+        b"GET /v1/measurements?a\x00b HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /v1/measurements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic " + b"A" * 15000 + b"\r\n\r\n",
+        b"GET /v1/measurements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic //79\r\n\r\n",
+        b"GET /v1/registers/rkn HTTP/1.1\r\nHost: localhost\r\nRange: bytes=9-1,-,x\r\n\r\n",
+        b"GET /v1/registers/rkn HTTP/1.1\r\nHost: localhost\r\nIf-Modified-Since: \xff\xff\r\n\r\n",
+        b"DELETE /v1/measurements/2kq7aaaa HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        b"POST /v1/export HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+        b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ],
 )
 async def test_an_odd_request_is_refused_and_the_hub_goes_on(hub: RunningHub, request_: bytes) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from results.db.store import Judge, Store
+from results.hub.database import Collector
 from results.judge.judged import RoundRecord
 from tests.faults.whole import kept
 from tests.results.hub.hub_process import RunningHub, record, statuses
@@ -81,3 +84,51 @@ async def test_stopping_finishes_open_requests_and_leaves_a_sound_database(hub: 
     assert kept(hub.db) == {"a" * 16}
     hub.start()
     assert statuses((await hub.send(token, [record("a" * 16)]))[1]) == ["known"]
+
+
+async def test_what_an_upload_says_of_a_register_is_not_taken_for_the_registers(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    claim = {"register": "rkn", "country": "RU", "listed": True, "since": "2017-05-04", "basis": "<b>149-FZ</b>"}
+    lines = []
+    for number, since in enumerate(("2017-05-04", "soon", "0001-01-01T00:00:00+14:00", "9999-99-99", "")):
+        made = msgspec.json.decode(record(f"{number}" * 16))
+        claimed = {"target": "wechat.com", **claim, "since": since, "listed_at": since, "as_of": since}
+        made["record"] |= {"expectation": claimed, "agreement": "enforced"}
+        lines.append(msgspec.json.encode(made))
+    assert statuses((await hub.send(token, lines))[1]) == ["stored"] * 5
+    with closing(sqlite3.connect(hub.db)) as db:
+        assert set(db.execute("SELECT register, listed, since, agreement FROM findings")) == {
+            (None, None, None, "undecided")
+        }
+    for page in ("/", f"/m/{'2' * 16}", "/listed", "/unlisted", "/silent", "/matrix.csv"):
+        status, _, text = await hub.get(page)
+        assert status == 200
+        assert "rkn" not in text
+        assert "149-FZ" not in text
+
+
+async def test_controls_of_another_measurement_in_an_upload_are_left_out_or_refused(hub: RunningHub) -> None:
+    token = await hub.enrol(NAME)
+    made = msgspec.json.decode(record("a" * 16))
+    made["record"]["controls"] = []
+    others = msgspec.json.decode(record("b" * 16))["record"]["measurement"] | {"id": "other-control-01"}
+    for control_of in (None, "c" * 16):
+        foreign = made | {"record": {**made["record"], "controls": [{**others, "control_of": control_of}]}}
+        assert statuses((await hub.send(token, [msgspec.json.encode(foreign)]))[1]) == ["refused"]
+        foreign["record"]["context"] = {**made["record"]["context"], "recorded": ["other-control-01"]}
+        assert statuses((await hub.send(token, [msgspec.json.encode(foreign)]))[1])[0] in ("stored", "known")
+    with closing(sqlite3.connect(hub.db)) as db:
+        assert db.execute("SELECT id FROM measurements").fetchall() == [("a" * 16,)]
+        assert "other-control-01" not in "\n".join(db.iterdump())
+
+
+def test_what_is_acknowledged_is_written_through_to_the_disk(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def judge_by(store: Store) -> Judge:
+        seen.append(store.db.execute("PRAGMA synchronous").fetchone()[0])
+        return lambda judged: judged
+
+    with closing(Collector(tmp_path / "hub.db", judge_by)):
+        pass
+    assert seen == [2]

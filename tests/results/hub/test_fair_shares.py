@@ -166,7 +166,7 @@ class Group:
     """A hub in this process, and members of it."""
 
     def __init__(self, folder: Path, mib_per_day: int = 512) -> None:
-        self.inside = Inside(folder, mib_per_day=mib_per_day)
+        self.inside = Inside(folder, mb_per_day=mib_per_day)
         self.database = folder / "hub.db"
 
     def token(self, name: str) -> str:

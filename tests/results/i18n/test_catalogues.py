@@ -85,5 +85,10 @@ def test_times_are_told_as_the_language_has_them(language: str, said: list[str])
     ] == said  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["soon", "", "2017-13-40", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
+def test_a_time_that_is_none_is_shown_as_it_is(text: str) -> None:
+    assert Translator("en").when(text) == text
+
+
 def test_a_span_over_midnight_names_both_days() -> None:
     assert Translator("en").span(1494014820.0, 1494036420.0) == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"
