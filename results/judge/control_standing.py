@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from probe.model import Http, Measurement, Observation
+from results.fingerprints.hints import hint_in
 from results.fingerprints.library import Library
 from results.judge.failure_point import (
     HANDSHAKES,
@@ -18,14 +19,11 @@ from results.judge.failure_point import (
     same_site,
     secured,
 )
+from results.judge.likeness import alike
 from results.judge.verdict import Context
 
 REFUSED_IN_THE_OPEN = (403, 451)
 """What a filter answers as often as a service; over TLS it is the service."""
-COMMON_HEADERS = {"date", "content-type", "content-length", "connection", "transfer-encoding"}
-"""Header fields that any server sends."""
-MIN_SIMILAR_LENGTH = 0.7
-"""The share of the longer body's length from which two bodies are similar (as in OONI's web_connectivity)."""
 
 
 class AssessedControl(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,26 +83,6 @@ def page_in_the_open(control: Measurement) -> str | None:
     return hashlib.sha256(body).hexdigest() if body else None
 
 
-def alike(ours: Http, theirs: Http) -> bool:
-    """The same status, and the same body, title, or nearly the same length."""
-    if ours.status != theirs.status:
-        return False
-    if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
-        return True
-    if ours.truncated and not ours.title:
-        return _begins_alike(ours, theirs)
-    short, long = sorted((ours.length or 0, theirs.length or 0))
-    return bool(long) and short / long > MIN_SIMILAR_LENGTH and not (ours.title and theirs.title)
-
-
-def _begins_alike(ours: Http, theirs: Http) -> bool:
-    """Whether an answer that was cut can be the beginning of the other: type and uncommon fields are equal."""
-    one, other = ({(name.lower(), value) for name, value in answer.headers} for answer in (ours, theirs))
-    uncommon = {name for name, _ in one if name not in COMMON_HEADERS}
-    same = {name for name, _ in one & other}
-    return bool(uncommon) and uncommon | {"content-type"} <= same and (ours.length or 0) <= (theirs.length or 0)
-
-
 def _is_valid(handshake: Observation) -> bool:
     detail = handshake.detail
     return detail.verified is True if hasattr(detail, "verified") else detail.verify_code == 0
@@ -156,6 +134,9 @@ def _doubt(control: AssessedControl, context: Context, library: Library) -> str 
         for found in library.match(observation.detail, control.country):
             if found.is_page:
                 return f"its page looks like a block page ({found.name})"
+        hint = hint_in(observation.detail)
+        if hint is not None and not hint.refuses:
+            return f"its page speaks of a ban ({hint.says})"
         if observation.detail.status in REFUSED_IN_THE_OPEN:
             return f"it was answered {observation.detail.status} in the open"
     return None

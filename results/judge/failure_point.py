@@ -9,7 +9,7 @@ import msgspec
 
 from probe.model import Http, Observation, Role, Target, Tls
 from probe.steps import default_port, schemes, specs
-from results.fingerprints import leads_to
+from results.fingerprints import host_of, leads_to
 
 FINAL = {scheme: spec.name for scheme, spec in schemes().items()}
 """The step whose success is the answer, for each scheme."""
@@ -235,6 +235,18 @@ def plain_hops(observations: Iterable[Observation]) -> Iterator[int]:
         if o.role == "main" and o.hop > seen and isinstance(o.detail, Http) and o.detail.url[:5] == "http:":
             seen = o.hop
             yield o.hop
+
+
+def off_site_hop(observations: Sequence[Observation]) -> int | None:
+    """The first hop over plain HTTP that is answered with a redirect to another site, followed or not."""
+    hosts = {o.hop: o.host for o in observations if o.role == "main"}
+    for hop in plain_hops(observations):
+        answers = (o.detail for o in observations if o.hop == hop and o.role == "main" and isinstance(o.detail, Http))
+        led = (host_of(leads_to(answer)) for answer in answers)
+        target = hosts.get(hop + 1) or next(filter(None, led), None)
+        if target is not None and not same_site(hosts[hop], target):
+            return hop
+    return None
 
 
 def same_site(one: str, other: str) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from functools import partial
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -13,7 +14,9 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
 from probe.net.address_policy import literal
 from probe.steps import schemes
-from results.fingerprints import host_of, is_block_host, leads_to, match
+from results.fingerprints import SEARCHED_BYTES, host_of, is_block_host, leads_to, match
+from results.fingerprints.hints import hint_in
+from results.fingerprints.page_text import page_texts
 from results.judge.failure_point import (
     BEGINS,
     HANDSHAKES,
@@ -24,6 +27,7 @@ from results.judge.failure_point import (
     goal,
     last_attempt,
     method_of,
+    off_site_hop,
     plain_hops,
     presented,
     vouched,
@@ -31,11 +35,15 @@ from results.judge.failure_point import (
 from results.judge.input import DnsAnswers, answers_for
 from results.judge.verdict import Verdict
 
+ABOUT_ANSWERS: tuple[Role, ...] = ("innocent", "other_page", "again")
+"""What is asked after an answer that anything on the path may have written."""
 NAMED: tuple[Role, ...] = ("main", "again")
 """Roles in which the target's name is sent to its own addresses."""
 ERRORS = 400
 SHORT = 8_192
 PLAIN, SECURE = 80, 443
+MAX_FILES = 8
+FILE_PATH = re.compile(r"/[A-Za-z0-9._~/%+@:-]{1,512}")
 H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
 """HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
@@ -87,6 +95,7 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
         wanted += _about_failure(settings, measurement, end, end.observation)
     elif end.observation is not None:
         wanted += _about_answer(settings, measurement, end, end.observation)
+    wanted += _about_redirect(settings, measurement, end)
     return wanted
 
 
@@ -184,18 +193,37 @@ def _unreached(measurement: Measurement) -> bool:
 def _about_answer(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, answer: Observation
 ) -> list[Lookup | Attempt]:
-    """An odd answer in the open once more; where it is a known block page, what an innocent name gets there, and
-    what another page of the same name is: the service may quote it.
+    """What another page of the name is, and what an innocuous name gets there; an odd answer is asked for again.
+
+    A filter gives one page for any path, and gives it for the name; a service may quote a known block page.
     """
-    if attempts(measurement.observations, "again", end.hop):
+    if not isinstance(answer.detail, Http) or _asked_about(measurement, end.hop):
         return []
-    block = _is_block(answer)
-    if not block and not _odd(answer.detail):
-        return []
-    roles: list[Role] = ["again"]
-    if block:
-        roles = ["innocent", "other_page", "again"] if settings.innocent_name is not None else ["other_page", "again"]
+    block, odd = _is_block(answer), _odd(answer.detail)
+    roles: list[Role] = []
+    if block or (end.scheme == "http" and (answer.detail.length or 0) <= SEARCHED_BYTES):
+        roles = ["innocent", "other_page"] if settings.innocent_name is not None else ["other_page"]
+    if block or odd or (roles and hint_in(answer.detail) is not None):
+        roles.append("again")
     return [_attempt(measurement, end, answer, role, settings) for role in roles]
+
+
+def _about_redirect(settings: FollowUpSettings, measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:
+    """The same of a redirect in the open that leads off the site, where the chain went on behind it."""
+    hop = off_site_hop(measurement.observations)
+    if hop is None or hop == end.hop or _asked_about(measurement, hop):
+        return []
+    here = (o for o in measurement.observations if o.role == "main" and o.hop == hop and o.failure is None)
+    answer = next((o for o in here if isinstance(o.detail, Http)), None)
+    if answer is None:
+        return []
+    at = Ending(hop=hop, host=answer.host, scheme="http", observation=answer, complete=True)
+    roles: tuple[Role, ...] = ABOUT_ANSWERS if settings.innocent_name is not None else ABOUT_ANSWERS[1:]
+    return [_attempt(measurement, at, answer, role, settings) for role in roles]
+
+
+def _asked_about(measurement: Measurement, hop: int) -> bool:
+    return any(attempts(measurement.observations, role, hop) for role in ABOUT_ANSWERS)
 
 
 def _about_failure(
@@ -282,7 +310,7 @@ def _attempt(
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
-    others = {"other_page": _another(asked.path, measurement.id), "innocent": "/", "elsewhere_innocent": "/"}
+    others = {"other_page": _another(asked.path, measurement.id, failed), "innocent": "/", "elsewhere_innocent": "/"}
     fetches = role in ("again", "other_page") or asked.scheme == "http"
     return Attempt(
         role=role,
@@ -296,7 +324,22 @@ def _attempt(
     )
 
 
-def _another(path: str | None, measurement_id: str) -> str:
-    """A page of the same name that most likely says something else; a made-up one is never asked for twice."""
+def _another(path: str | None, measurement_id: str, answer: Observation) -> str:
+    """A page of the same name that most likely says something else: a file that the page loads from its own site, the
+    first page, or a made-up one, which is never asked for twice."""
     made_up = "/" + hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
-    return "/" if path not in (None, "/") else made_up
+    own = _own_file(answer.detail) if isinstance(answer.detail, Http) else None
+    return own or ("/" if path not in (None, "/") else made_up)
+
+
+def _own_file(answer: Http) -> str | None:
+    """The path of the first picture, script or style sheet that a page in the open loads from its own host."""
+    for place in [place for page in page_texts(answer)[:1] for place in page.loads][:MAX_FILES]:
+        try:
+            asked, found = urlsplit(answer.url), urlsplit(urljoin(answer.url, place.strip()))
+        except ValueError:
+            continue
+        same = (found.scheme, found.netloc) == (asked.scheme, asked.netloc) and found.path != asked.path
+        if same and FILE_PATH.fullmatch(found.path):
+            return found.path
+    return None

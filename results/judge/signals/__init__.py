@@ -26,6 +26,8 @@ READERS = (
     "retry.signals",
     "dns.signals",
     "answer.pages",
+    "open_answer.signals",
+    "open_answer.trusted",
     "controls.signals",
     "controls.recorded",
 )

@@ -18,8 +18,6 @@ from results.judge.failure_point import (
     STEPS,
     last_attempt,
     method_of,
-    plain_hops,
-    same_site,
     secured,
     vouched,
     wants_client_certificate,
@@ -59,7 +57,6 @@ SIGNALS = SignalTable(
         "refusal.client_certificate": "{where}: behind the handshake the server demands a client certificate ({alert})",
         "refusal.client_certificate_asked": "{where}: the server asks for a client certificate, and ends the handshake",
         "refusal.known": "{where}: {fingerprint} (status {status})",
-        "chain.leaves_site": "{host} leads in the open to {target}",
         "quic.fails_beside": (
             "QUIC to the same host, which it offers, fails: {failure} after {seconds:.2f} s at {place}"
         ),
@@ -116,7 +113,6 @@ def signals(case: Case) -> Iterator[Evidence]:
         if answer.quirks:
             yield SIGNALS("answer.quirks", where=where, quirks=clean(", ".join(answer.quirks)))
         yield from refusal(where, answer, refusals(answer) if valid else case.match(end.observation))
-        yield from _redirects_off_site(case)
     else:
         passed, seconds = last_step.passed, end.observation.duration_s
         yield SIGNALS(f"answer.{last_step.answer}", where=where, passed=passed, seconds=seconds)
@@ -178,16 +174,6 @@ def refusal(where: str, answer: Http, found: tuple[Match, ...]) -> Iterator[Evid
         yield SIGNALS("refusal.known", where=where, fingerprint=known.tells, status=answer.status)
     elif answer.status in REFUSING:
         yield SIGNALS("refusal", where=where, status=answer.status, reason=REFUSING[answer.status])
-
-
-def _redirects_off_site(case: Case) -> Iterator[Evidence]:
-    """A redirect over plain HTTP to another site, which anything on the path can write."""
-    observations = case.measurement.observations
-    hosts = {o.hop: o.host for o in observations if o.role == "main"}
-    for hop in plain_hops(observations):
-        target = hosts.get(hop + 1)
-        if target is not None and not same_site(hosts[hop], target):
-            yield SIGNALS("chain.leaves_site", host=clean(hosts[hop]), target=clean(target))
 
 
 def _working(case: Case) -> tuple[str, ...]:

@@ -8,16 +8,11 @@ from probe.model import Http, Observation
 from probe.steps import specs
 from probe.timestamps import parse_time
 from results.fingerprints import match
-from results.judge.control_standing import (
-    COMMON_HEADERS,
-    MIN_SIMILAR_LENGTH,
-    AssessedControl,
-    alike,
-    answered,
-    is_proven,
-)
-from results.judge.failure_point import BEGINS, FINAL, HANDSHAKES, STEPS, Ending, stopped_alike
+from results.fingerprints.hints import hint_in
+from results.judge.control_standing import AssessedControl, answered, is_proven
+from results.judge.failure_point import BEGINS, FINAL, HANDSHAKES, STEPS, Ending, off_site_hop, same_site, stopped_alike
 from results.judge.input import Case
+from results.judge.likeness import alike, differs_in_kind, differs_wholly, header_of, server
 from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
@@ -47,6 +42,7 @@ SIGNALS = SignalTable(
         "control.agrees:endpoint": "control {control} gets as far",
         "control.refuses": "{refusal}",
         "control.differs": "control {control} got another answer: status {status}, {length} bytes",
+        "control.differs_in_kind": "neither length, title nor structure are like those of control {control}'s answer",
         "control.differs_wholly": "nothing of it is like control {control}'s: servers {servers}, fields and body",
         "control.recorded_only": "control {control} was recorded {age} before, not made for this",
     }
@@ -90,10 +86,17 @@ def _trusted_for_dns(case: Case) -> bool:
 
 def _alone_in_the_open(case: Case) -> AssessedControl | None:
     """The one control that got an answer, where no certificate vouches for it: its own network may have written it."""
-    got = [c for c in case.qualified if _passes(case.end, c)]
+    got = [c for c in case.qualified if _passes(case.end, c) or _stays_on_site(case, c)]
     if len(got) != 1 or FINAL[case.end.scheme] not in (*HANDSHAKES, "http"):
         return None
-    return None if is_proven(got[0], case.end.host) else got[0]
+    return None if is_proven(got[0], got[0].end.host) else got[0]
+
+
+def _stays_on_site(case: Case, control: AssessedControl) -> bool:
+    """Whether a control ended on the site that the vantage point was led away from."""
+    hop = off_site_hop(case.measurement.observations)
+    host = next((o.host for o in case.measurement.observations if o.role == "main" and o.hop == hop), None)
+    return host is not None and control.end.complete and not control.doubt and same_site(control.end.host, host)
 
 
 def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
@@ -119,7 +122,7 @@ def _whole_length(here: Ending, control: AssessedControl) -> int | None:
     ours, answers = here.observation.detail, answered(control.measurement)
     if control.end.host != here.host or not answers or not alike(ours, theirs := answers[-1].detail):
         return None
-    promised = _header(ours, "content-length") or "0"
+    promised = header_of(ours, "content-length") or "0"
     enough = max(MIN_WHOLE * (theirs.length or 0), int(promised) if promised.isdigit() else 0)
     return ours.length if ours.length and ours.length >= enough else None
 
@@ -205,12 +208,14 @@ def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     for _, sentence in refusal(f"control {name}", theirs, match(theirs)):
         yield SIGNALS("control.refuses", refusal=sentence)
     shown = {"control": name, "status": theirs.status, "length": theirs.length}
-    if there.host == case.end.host and alike(ours, theirs):
+    if there.host == case.end.host and alike(ours, theirs) and not _says_more(ours, theirs):
         yield SIGNALS("control.agrees", **shown)
     elif not control.doubt:
         yield SIGNALS("control.differs", **shown)
-        if there.host == case.end.host and _differs_wholly(ours, theirs):
-            servers = " and ".join(clean(_header(answer, "server") or "none") for answer in (ours, theirs))
+        if there.host == case.end.host and differs_in_kind(ours, theirs):
+            yield SIGNALS("control.differs_in_kind", control=name)
+        if there.host == case.end.host and differs_wholly(ours, theirs):
+            servers = " and ".join(clean(server(answer) or "none") for answer in (ours, theirs))
             yield SIGNALS("control.differs_wholly", control=name, servers=servers)
 
 
@@ -224,16 +229,8 @@ def _same_page(case: Case, control: AssessedControl) -> Iterator[Evidence]:
         yield SIGNALS("control.same_page", control=clean(control.name))
 
 
-def _differs_wholly(ours: Http, theirs: Http) -> bool:
-    """Whether server, header fields and body all differ at once, as where another machine answered."""
-    if _header(ours, "server") == _header(theirs, "server") or alike(ours, theirs):
+def _says_more(ours: Http, theirs: Http) -> bool:
+    """Whether ours speaks of a ban and theirs does not, which a like length does not make one page."""
+    if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
         return False
-    one, other = ({name.lower() for name, _ in answer.headers} - COMMON_HEADERS for answer in (ours, theirs))
-    if len(one & other) * 2 > len(one | other) or not one | other:
-        return False
-    short, long = sorted((ours.length or 0, theirs.length or 0))
-    return ours.title != theirs.title and short < MIN_SIMILAR_LENGTH * long
-
-
-def _header(answer: Http, name: str) -> str | None:
-    return next((value for key, value in answer.headers if key.lower() == name), None)
+    return hint_in(ours) is not None and hint_in(theirs) is None

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.fingerprints import host_of
-from results.judge.control_standing import alike
 from results.judge.failure_point import (
     HANDSHAKES,
     INTERFERED,
@@ -20,6 +19,7 @@ from results.judge.failure_point import (
     stopped_alike,
 )
 from results.judge.input import Case, failure_of
+from results.judge.likeness import alike
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean, failure_text, place
 

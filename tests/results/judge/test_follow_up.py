@@ -109,9 +109,64 @@ def test_a_contradicted_address_is_asked_again_and_the_trusted_one_tried() -> No
     assert wanted == [("again", "lookup"), ("trusted", "https 151.20.2.2:443")]
 
 
-def test_plain_http_always_wants_a_second_opinion_on_the_name() -> None:
+def asked_paths(**roles: list[str]) -> list[tuple[str, int, str | None, str | None]]:
+    """Each request in the open that is wanted: role, hop, name in Host and path."""
+    wanted = ASK(measured("http://a.example/", **roles))
+    return [(m.role, m.hop, m.server_name, m.request_path) for m in wanted if isinstance(m, Attempt)]
+
+
+def test_an_answer_in_the_open_is_asked_for_another_path_and_an_innocuous_name() -> None:
     main = [f"dns {HERE}", "tcp ok", "http 200 length=50000"]
-    assert asked(measured("http://a.example/", main=main)) == [("trusted", "lookup")]
+    wanted = asked_paths(main=main)
+    assert [(role, name) for role, _, name, _ in wanted] == [
+        ("innocent", "innocent.example"),
+        ("other_page", "a.example"),
+    ]
+    assert ASK(measured("http://a.example/", main=main))[0] == Lookup(role="trusted", hop=0, host="a.example")
+    assert wanted[1][3] not in (None, "/")
+    over = {"trusted": [f"dns {HERE}"], "innocent": ["tcp ok", "http 404"], "other_page": ["tcp ok", "http 404"]}
+    assert asked_paths(main=main, **over) == []
+
+
+def test_a_page_larger_than_any_block_page_in_the_open_is_left_alone() -> None:
+    assert asked_paths(main=[f"dns {HERE}", "tcp ok", "http 200 length=500000"]) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "path"),
+    [
+        ("/static/app.js", "/static/app.js"),
+        ("logo.png?v=2", "/logo.png"),
+        ("http://a.example/x.css", "/x.css"),
+        ("https://a.example/x.css", None),
+        ("//b.example/x.css", None),
+        ("http://[/x.css", None),
+        ("/<b>", None),
+        ("/", None),
+    ],
+)
+def test_the_other_path_is_a_file_that_the_page_loads_from_its_own_host(place: str, path: str | None) -> None:
+    body = f'<script src="{place}"></script>'
+    other = asked_paths(main=[f"dns {HERE}", "tcp ok", f"http 200 body='{body}'"])[1][3]
+    assert other == path if path else other is not None and len(other) == 9
+
+
+def test_a_notice_of_a_ban_is_asked_for_again_however_long_its_page() -> None:
+    for words, again in (("this site is blocked by a court", True), ("a page about gardens", False)):
+        wanted = asked_paths(main=[f"dns {HERE}", "tcp ok", f"http 200 length=20000 body='{words}'"])
+        assert ("again" in [role for role, *_ in wanted]) is again
+
+
+def test_a_redirect_off_the_site_in_the_open_is_asked_for_at_its_own_hop() -> None:
+    led = [f"dns {HERE}", "tcp ok", "http 302 to=http://b.example/", "goto http://b.example/", "dns 80.9.9.9", "tcp ok"]
+    at_first = [r for r in asked_paths(main=[*led, "http 200 title=Notice"]) if r[1] == 0]
+    assert [(role, name) for role, _, name, _ in at_first] == [
+        ("innocent", "innocent.example"),
+        ("other_page", "a.example"),
+        ("again", "a.example"),
+    ]
+    own = [f"dns {HERE}", "tcp ok", "http 302 to=http://www.a.example/", "goto http://www.a.example/", f"dns {HERE}"]
+    assert [r for r in asked_paths(main=[*own, "tcp ok", "http 200 title=Home"]) if r[1] == 0] == []
 
 
 def test_a_short_answer_in_the_open_is_asked_for_twice() -> None:
@@ -248,10 +303,9 @@ def test_where_quic_fails_for_any_name_it_is_tried_once_where_it_may_pass() -> N
         assert asked(measured("quic://a.example:443", main=main, elsewhere_innocent=tried, **fails)) == []
 
 
-def test_a_stalled_answer_and_an_ordinary_error_in_the_open_get_no_innocent_host() -> None:
-    for how in ("stall length=16384", "500", "404 title=No"):
-        wanted = ASK(measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", f"http {how}"]))
-        assert "innocent" not in {more.role for more in wanted}, how
+def test_a_stalled_answer_in_the_open_gets_no_innocent_host() -> None:
+    wanted = ASK(measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", "http stall length=16384"]))
+    assert "innocent" not in {more.role for more in wanted}
 
 
 def test_what_programs_are_told_is_asked_where_a_name_or_address_fails_and_people_use_the_system() -> None:

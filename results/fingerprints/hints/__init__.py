@@ -1,0 +1,178 @@
+"""Hints that a page is a filter's, in many languages: words, authorities and laws. A hint is never proof.
+
+A page is hinted at where something like "site" stands near something like "blocked" in a short page, and by whom (a
+court, a ministry, a provider) where it says so. The words are data, in the TOML files of this folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from importlib import resources
+
+import msgspec
+
+from probe.model import Http
+from probe.net.address_policy import is_public, literal
+from results.fingerprints import host_of
+from results.fingerprints.page_text import PageText, page_texts, stranger
+
+NEAR = 90
+"""Characters between two words that belong to one statement."""
+MAX_WORDS = 5_000
+"""Characters of text beyond which a page is about blocking rather than a block page."""
+MAX_LINKS = 40
+LITTLE_TEXT = 300
+MAX_PLACES = 12
+"""URLs of a page; one of a register's among more is a link like others."""
+MAX_OCCURRENCES = 24
+SHOWN = 3
+WHOLE = "|"
+"""At a word's end in the files: nothing may follow it in its word."""
+
+
+class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One language's words, each the beginning of one, or any piece of one where `anywhere`."""
+
+    code: str
+    things: tuple[str, ...]
+    """What is blocked."""
+    acts: tuple[str, ...]
+    """What was done to it."""
+    weak: tuple[str, ...] = ()
+    """The same where it may have happened by itself, or for this visitor; it needs one of `by`."""
+    by: tuple[str, ...]
+    """Who did it, and on what grounds."""
+    phrases: tuple[str, ...] = ()
+    """What says it all alone."""
+    visitor: tuple[str, ...] = ()
+    """What a service says that does not serve this country."""
+    refuses: tuple[str, ...] = ()
+    """What servers say of their own accord to someone without permission, or at a bad time."""
+    owner: tuple[str, ...] = ()
+    """What a hoster says of a site that is in arrears, or a site of itself."""
+    denied: tuple[str, ...] = ()
+    """What turns a visitor away and does not say who does."""
+    anywhere: bool = False
+
+
+class HintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One TOML file of words."""
+
+    language: tuple[Language, ...] = ()
+    marks: tuple[str, ...] = ()
+    """Pieces of URLs that block pages link to or load from."""
+
+
+class Hint(msgspec.Struct, frozen=True, kw_only=True):
+    """What in a page hints at a filter. `says` is for the evidence."""
+
+    says: str
+    refuses: bool = False
+    """Whether it may as well be the service that turns visitors away."""
+    by_whom: bool = False
+    """Whether it says who blocks, or on what grounds."""
+
+
+@lru_cache(maxsize=1)
+def hint_words() -> HintFile:
+    """Every language and mark of this folder's files."""
+    import tomllib
+
+    found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    files = [msgspec.convert(tomllib.loads(f.read_text("utf-8")), HintFile) for f in found]
+    return HintFile(
+        language=tuple(language for file in files for language in file.language),
+        marks=tuple(mark for file in files for mark in file.marks),
+    )
+
+
+def hint_in(answer: Http) -> Hint | None:
+    """What hints at a filter in an answer; None where nothing does. Bounded, and linear in the page."""
+    host = host_of(answer.url) or ""
+    found = [hint for page in page_texts(answer) if (hint := _hint(page, host)) is not None]
+    return max(found, key=lambda hint: (not hint.refuses, hint.by_whom), default=None)
+
+
+def _hint(page: PageText, host: str) -> Hint | None:
+    if page.is_long or len(page.text) > MAX_WORDS or page.links > MAX_LINKS:
+        return None
+    private = _private_place(page, host)
+    if private is not None:
+        return Hint(says=f"it only leads to {private}, which is no public address", by_whom=True)
+    mark = _mark(page, host)
+    statements = [s for language in hint_words().language if (s := _statement(page, language)) is not None]
+    best = max(statements, key=lambda hint: (not hint.refuses, hint.by_whom), default=None)
+    if best is not None and any(phrase in page.text for phrase in _owners_phrases()):
+        return msgspec.structs.replace(best, refuses=True)
+    if mark is not None and (best is None or not best.by_whom):
+        words = f", and says {best.says.removeprefix('it says ')}" if best is not None else ""
+        return Hint(says=f"it points to {mark}{words}", by_whom=True)
+    return best
+
+
+@lru_cache(maxsize=1)
+def _owners_phrases() -> tuple[str, ...]:
+    """In whatever language: a service that closes for a country cites laws as well, and a hoster its contract."""
+    return tuple(phrase for language in hint_words().language for phrase in (*language.visitor, *language.owner))
+
+
+def _private_place(page: PageText, host: str) -> str | None:
+    """The address that is not public to which a page with little text only leads."""
+    if len(page.text) > LITTLE_TEXT or literal(host):
+        return None
+    named = (stranger(place, host) for place in page.leads_to)
+    return next((address for address in named if address and literal(address) and not is_public(address)), None)
+
+
+def _mark(page: PageText, host: str) -> str | None:
+    if len(page.places) > MAX_PLACES:
+        return None
+    places = [place.lower() for place in page.places if stranger(place, host) or not place.startswith(("http", "//"))]
+    return next((mark for mark in hint_words().marks if any(mark in place for place in places)), None)
+
+
+def _statement(page: PageText, language: Language) -> Hint | None:
+    texts, short = (page.title, page.text), page.text if len(page.text) <= LITTLE_TEXT else ""
+    by = next((word for word in language.by for text in texts if _occurs(text, word, language)), None)
+    acts = language.acts + language.weak if by else language.acts
+    said = next((found for text in texts if (found := _said(text, language, acts)) is not None), None)
+    if said is None:
+        denied = next((phrase for phrase in language.denied if phrase in page.title or phrase in short), None)
+        return Hint(says=f"it says {denied}", refuses=True) if denied else None
+    away = by is None and any(phrase in text for phrase in language.refuses for text in texts)
+    named = (*said, *((by.rstrip(WHOLE),) if by else ()))
+    words = " … ".join(named[:SHOWN])
+    return Hint(says=f"it says {words}", refuses=away, by_whom=by is not None)
+
+
+def _said(text: str, language: Language, acts: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The words by which a text says that something is blocked."""
+    phrase = next((phrase for phrase in language.phrases if phrase in text), None)
+    if phrase is not None:
+        return (phrase,)
+    for act in acts:
+        for at in _places(text, act, language):
+            around = text[max(0, at - NEAR) : at + len(act) + NEAR]
+            thing = next((thing for thing in language.things if _occurs(around, thing, language)), None)
+            if thing is not None:
+                return thing, act
+    return None
+
+
+def _occurs(text: str, word: str, language: Language) -> bool:
+    return next(_places(text, word, language), None) is not None
+
+
+def _places(text: str, word: str, language: Language) -> Iterator[int]:
+    """Where a word begins, at most MAX_OCCURRENCES times."""
+    word, whole = (word[:-1], True) if word.endswith(WHOLE) else (word, False)
+    at = -1
+    for _ in range(MAX_OCCURRENCES):
+        at = text.find(word, at + 1)
+        if at < 0:
+            return
+        if not language.anywhere and text[max(at - 1, 0) : at].isalnum():
+            continue
+        if not (whole and text[at + len(word) : at + len(word) + 1].isalnum()):
+            yield at
