@@ -15,7 +15,7 @@ ISATAP = (0x00005EFE, 0x02005EFE)
 """RFC 5214 section 6.1: the first half of an interface identifier whose second half is an IPv4 address."""
 
 
-class Block(NamedTuple):
+class AddressBlock(NamedTuple):
     """A block of addresses; `is_global` if a packet to it leaves for the public Internet."""
 
     first: int
@@ -26,8 +26,8 @@ class Block(NamedTuple):
 class SpecialPurpose(NamedTuple):
     """The registries' blocks by address family, the longest prefix first, and the names."""
 
-    ipv4: tuple[Block, ...]
-    ipv6: tuple[Block, ...]
+    ipv4: tuple[AddressBlock, ...]
+    ipv6: tuple[AddressBlock, ...]
     names: frozenset[str]
 
 
@@ -38,7 +38,7 @@ def special_purpose() -> SpecialPurpose:
     found = [(ip_network(text), kind == "global") for kind in ("blocks", "global") for text in data[kind]]
     found.sort(key=lambda one: -one[0].prefixlen)
     ipv4, ipv6 = (
-        tuple(Block(int(one[0]), int(one[-1]), is_global) for one, is_global in found if one.version == version)
+        tuple(AddressBlock(int(one[0]), int(one[-1]), is_global) for one, is_global in found if one.version == version)
         for version in (4, 6)
     )
     return SpecialPurpose(ipv4, ipv6, frozenset(name for names in data["names"].values() for name in names))
@@ -87,7 +87,7 @@ def _carried(address: IPv6Address) -> tuple[IPv4Address, ...] | None:
     return (found,) if found is not None else None
 
 
-def _is_global(value: int, blocks: tuple[Block, ...]) -> bool:
+def _is_global(value: int, blocks: tuple[AddressBlock, ...]) -> bool:
     return next((block.is_global for block in blocks if block.first <= value <= block.last), False)
 
 

@@ -13,23 +13,27 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from probe.net.gate import Gate
 from probe.text import safe
+from schedules.notify.connection_guard import guarded
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
 BAD_URL = "apprise knows no such service, or the URL is not as it should be"
 MISSING = "apprise is not installed, so nobody can be told; `pip install 'reachprobe[notify]'`"
+PRIVATE = "it leads to a private address; [network] private_hosts can allow that"
 SHORTEST_SECRET = 4
 MAX_REASON = 120
 PARTS = re.compile(r"[:/@?&=#,;+\s]+")
 
 
 class NotifyUrl(msgspec.Struct, frozen=True, kw_only=True):
-    """One URL of a [[notify]] and its name; the URL is never printed."""
+    """One URL of a [[notify]] and its name; the URL is never printed. `gate`: what it and its redirects may lead to."""
 
     name: str
     url: str
+    gate: Gate = Gate()
 
     def __repr__(self) -> str:
         return f"Address({self.name!r})"
@@ -46,7 +50,7 @@ def notify_urls(config: Config) -> dict[str, NotifyUrl]:
     for table in config.notify:
         for place, url in enumerate(table.urls):
             name = table.name + (f" {place + 1}" if place else "")
-            found[name] = NotifyUrl(name=name, url=url)
+            found[name] = NotifyUrl(name=name, url=url, gate=config.network.gate)
     return found
 
 
@@ -56,7 +60,7 @@ def send(address: NotifyUrl, message: Message) -> str | None:
         apprise = _apprise()
     except ImportError:
         return MISSING
-    with _warnings() as warnings:
+    with _warnings() as warnings, guarded(address.gate, [host for host, _ in hosts(address)]) as guard:
         try:
             service = apprise.Apprise.instantiate(address.url, suppress_exceptions=False)
             if service is None:
@@ -68,6 +72,8 @@ def send(address: NotifyUrl, message: Message) -> str | None:
             return type(error).__name__
     if taken:
         return None
+    if guard.refused:
+        return PRIVATE
     return masked(warnings[-1], address.url) if warnings else "it was not taken"
 
 
@@ -119,13 +125,18 @@ def problem_of(address: NotifyUrl) -> str | None:
 
 @cache
 def _apprise() -> Any:
-    """The library with its logging silenced; it is an extra, and slow to import."""
+    """The library with its logging silenced; it is an extra, and slow to import.
+
+    Its HTTP client obeys neither proxy variables nor ~/.netrc: both would send messages where no configuration says.
+    """
     import apprise
+    import requests
 
     for name in ("apprise", "urllib3"):
         logger = logging.getLogger(name)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
+    setattr(requests.Session, "trust_env", property(lambda session: False, lambda session, value: None))  # noqa: B010
     return apprise
 
 
