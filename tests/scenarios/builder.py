@@ -24,6 +24,7 @@ from results.fingerprints.library import Library
 from results.judge.verdict import Context
 
 HERE = Path(__file__).parent
+MADE_UP = "0123abcd.example.net"
 STARTED = "2026-11-24T12:00:00Z"
 
 DNS = {
@@ -146,7 +147,8 @@ class Builder:
         addresses = plain[1:] if result in DNS else plain
         usual = {"trusted": "https://dns.example/dns-query", "system": "getaddrinfo"}.get(role, "system")
         resolver = options.get("resolver", usual)
-        answers = tuple(Answer(type="AAAA" if ":" in a else "A", value=a, ttl=300) for a in addresses)
+        ttl = int(options.get("ttl", 300))
+        answers = tuple(Answer(type="AAAA" if ":" in a else "A", value=a, ttl=ttl) for a in addresses)
         if "cname" in options:
             answers = (Answer(type="CNAME", value=options["cname"], ttl=300), *answers)
         kind = "AAAA" if addresses and all(":" in a for a in addresses) else "A"
@@ -166,9 +168,10 @@ class Builder:
     def _tls(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         presented = result == "ok" or result in VERIFY
         leaf = options.get("leaf", self.goal.host).encode()
-        innocent = "innocent" in role
+        innocent = "innocent" in role or role == "made_up"
+        strange = MADE_UP if role == "made_up" else self.innocent_name
         return WIRE[result], Tls(
-            server_name=self.innocent_name if innocent else self.goal.host,
+            server_name=strange if innocent else self.goal.host,
             version="TLSv1.3" if result == "ok" else None,
             verify_code=VERIFY.get(result) if result in VERIFY else 0 if result == "ok" and not innocent else None,
             alert=int(options["alert"]) if "alert" in options else None,
@@ -181,14 +184,14 @@ class Builder:
 
     def _quic(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         failure, tls = self._tls(role, result, plain, options)
-        verified = None if "innocent" in role or not tls.chain else result == "ok"
+        verified = None if "innocent" in role or role == "made_up" or not tls.chain else result == "ok"
         return failure, Quic(
             server_name=tls.server_name, verified=verified, chain=tls.chain, fingerprint=tls.fingerprint
         )
 
     def _http(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         scheme = self.goal.scheme
-        host = self.innocent_name if role == "innocent" else self.goal.host
+        host = {"innocent": self.innocent_name, "made_up": MADE_UP}.get(role, self.goal.host)
         path = "/another" if role == "other_page" else self.goal.request_path or "/"
         url = f"{scheme}://{targets.authority(scheme, host, self.port)}{path}"
         stopped = result in ("stall", "slow")
@@ -232,6 +235,7 @@ ROLES = (
     "elsewhere_innocent",
     "elsewhere",
     "other_page",
+    "made_up",
     "offered",
 )
 
