@@ -14,7 +14,7 @@ from probe import target as targets
 from probe.endpoint import attempt_all
 from probe.failure import internal_error
 from probe.lookup import addresses, look_up
-from probe.model import Attempt, Http, Lookup, Measurement, Observation, Target
+from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Target
 from probe.net.address_policy import family_of
 from probe.recorder import Log
 from probe.redact.scrub import scrub
@@ -162,19 +162,26 @@ ControlSource = Callable[[Measurement], Awaitable[Sequence[Measurement]]]
 """Returns a measurement's control measurements, made for it (`control_of`) or recorded elsewhere; never raises."""
 
 
-def by_path(control: Session) -> ControlSource:
+ControlFollowUp = Callable[[Measurement], FollowUp]
+"""What a control measurement asks for as well: given the vantage point's measurement, the control's follow-up."""
+
+
+def by_path(control: Session, follow_up_of: ControlFollowUp | None = None) -> ControlSource:
     """Measures the same target at the same moment via another path."""
 
     async def source(measurement: Measurement) -> Sequence[Measurement]:
-        return (await measure_control(measurement, control),)
+        return (await measure_control(measurement, control, follow_up_of),)
 
     return source
 
 
-async def measure_control(measurement: Measurement, control: Session) -> Measurement:
-    """The measurement's target via the control path, without follow-up steps."""
+async def measure_control(
+    measurement: Measurement, control: Session, follow_up_of: ControlFollowUp | None = None
+) -> Measurement:
+    """The measurement's target via the control path, and what `follow_up_of` the measurement asks for there."""
+    follow_up = follow_up_of(measurement) if follow_up_of is not None else no_follow_up
     return await measure(
         measurement.target,
-        msgspec.structs.replace(control, follow_up=no_follow_up),
+        msgspec.structs.replace(control, follow_up=follow_up),
         control_of=measurement.id,
     )

@@ -17,16 +17,19 @@ Role = Literal[
     "elsewhere",
     "elsewhere_innocent",
     "other_page",
+    "made_up",
     "system",
     "late",
     "offered",
 ]
 """Why a step was taken.
 
-main: the ordinary course of the target. again: the failed attempt once more on a fresh connection.
+main: the ordinary course of the target. again: the failed attempt once more on a fresh connection; in a control
+measurement, an attempt at the address at which the vantage point failed.
 trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
 elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
-other_page: another path of the same name at the same address. system: what the machine's own getaddrinfo says.
+other_page: another path of the same name at the same address. made_up: a name that nobody has, at the same address,
+which shows whether the server answers any name. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
 late: a further answer to a DNS question that had one already, which an honest network does not give.
 """

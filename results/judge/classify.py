@@ -12,7 +12,7 @@ from results.judge.judged import JudgedMeasurement, agreement
 from results.judge.rules import Rule, rules, rules_version
 from results.judge.signals import answer, signals_of
 from results.judge.signals import context as context_signals
-from results.judge.verdict import Confidence, Context, Verdict
+from results.judge.verdict import Confidence, Context, Trigger, Verdict
 
 ALWAYS_SHOWN = (
     "network.restricted",
@@ -37,6 +37,7 @@ ALWAYS_SHOWN = (
 )
 """Signals that are part of the evidence whichever rule decided."""
 WEAK_CONTROL = ("control.recorded_only", "control.in_the_open")
+FIRST = "first.sharper"
 REACHABLE_TIER = 3
 UNDECIDED = ("refusal", "rate.throttled")
 """Signals with which a complete answer over valid TLS does not decide."""
@@ -98,14 +99,25 @@ def _verdict(case: Case, rule: Rule, signals: Mapping[str, str]) -> Verdict:
     blocked = rule.outcome == "blocked"
     return Verdict(
         outcome=rule.outcome,
-        method=(rule.method or case.end.method) if blocked else None,
-        trigger=rule.trigger if blocked else None,
+        method=_method(case, rule) if blocked else None,
+        trigger=_trigger(case, rule) if blocked else None,
         confidence=_confidence(rule, signals),
         rules=(rule.id,),
         evidence=_evidence(rule, signals),
         control=_control(case, rule.needs),
         rules_version=rules_version(),
     )
+
+
+def _method(case: Case, rule: Rule) -> str | None:
+    """The rule's method, or as it failed: in the first measurement where the re-test only met what that left behind."""
+    first = case.context.first if FIRST in rule.needs else None
+    return rule.method or (first.method if first is not None else case.end.method)
+
+
+def _trigger(case: Case, rule: Rule) -> Trigger | None:
+    first = case.context.first if FIRST in rule.needs else None
+    return rule.trigger or (first.trigger if first is not None else None)
 
 
 def _confidence(rule: Rule, signals: Mapping[str, str]) -> Confidence | None:

@@ -64,6 +64,8 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this network's users ask the system's resolver, so that what getaddrinfo says is of interest."""
     quic: bool = False
     """Whether QUIC is tried as well where a service that answered offers it."""
+    pause_s: float = 0.0
+    """Seconds to wait before a connect that failed where others to the address had passed: `pause_for`."""
     waits: tuple[float, ...] = ()
     """Seconds after the target's name at which an innocent one that failed behind it is tried again: `waits_for`."""
 
@@ -71,6 +73,11 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
 def waits_for(timeout_s: float) -> tuple[float, ...]:
     """When to see whether a censor's residual blocking has passed: three tries within five steps' time."""
     return timeout_s / 2, 2 * timeout_s, 5 * timeout_s
+
+
+def pause_for(timeout_s: float) -> float:
+    """Longer than the minute for which servers count connections, at the usual timeout of ten seconds."""
+    return 6.2 * timeout_s
 
 
 def follow_up(settings: FollowUpSettings) -> FollowUp:
@@ -235,8 +242,10 @@ def _about_failure(
     again = attempts(measurement.observations, "again", end.hop)
     innocent = attempts(measurement.observations, "innocent", end.hop)
     named = settings.innocent_name is not None and _names(end, failed)
+    if failed.step == "tcp" and again and again[-1].failure is not None:
+        return _about_connect(settings, measurement, end, failed)
     if not again:
-        roles: list[Role] = ["innocent", "again"] if named else ["again"]
+        roles: list[Role] = ["innocent", *_other_path(measurement, end), "again"] if named else ["again"]
     elif not (named and innocent) or again[-1].failure is None:
         roles = []
     elif not presented(innocent[-1]):
@@ -247,6 +256,31 @@ def _about_failure(
     else:
         roles = _elsewhere(settings, measurement, end, failed, again[-1])
     return [_attempt(measurement, end, failed, role, settings) for role in roles]
+
+
+def _other_path(measurement: Measurement, end: Ending) -> list[Role]:
+    """Another page of the name, where the path may be what a request in the open is cut off for."""
+    path = goal(measurement.target, measurement.observations, end.hop).path
+    return ["other_page"] if end.scheme == "http" and path not in (None, "/") else []
+
+
+def _about_connect(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
+) -> list[Lookup | Attempt]:
+    """A connect that failed twice: once more after a pause, where the server may limit connections; the same port of
+    the A/B endpoint, where the network may close the port.
+    """
+    observations = measurement.observations
+    again = _attempt(measurement, end, failed, "again", settings)
+    before = any(o.step == "tcp" and o.failure is None and o.address == failed.address for o in observations)
+    if before and settings.pause_s and len(attempts(observations, "again", end.hop)) == 1:
+        return [msgspec.structs.replace(again, after_s=settings.pause_s)]
+    if failed.port in (PLAIN, SECURE) or settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
+        return []
+    if attempts(observations, "elsewhere", end.hop):
+        return []
+    address = settings.ab_endpoint[0]
+    return [msgspec.structs.replace(again, role="elsewhere", scheme="tcp", address=address, request_path=None)]
 
 
 def _names(end: Ending, failed: Observation) -> bool:
@@ -277,12 +311,18 @@ def _after_a_wait(
 def _elsewhere(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, again: Observation
 ) -> list[Role]:
-    """Both names at the A/B endpoint, where a handshake or a plain request fails by name here."""
-    repeats = again.step in ("tcp", *HANDSHAKES) or again.step == failed.step
-    away = _ab_endpoint(settings, end, failed) is not None
-    if not (repeats and away) or attempts(measurement.observations, "elsewhere", end.hop):
+    """Both names at the A/B endpoint, where a handshake or a plain request fails by name here; a made-up name here
+    where there is no such endpoint.
+    """
+    observations = measurement.observations
+    if not (again.step in ("tcp", *HANDSHAKES) or again.step == failed.step):
         return []
-    return ["elsewhere_innocent", "elsewhere"]
+    away = _ab_endpoint(settings, end, failed) is not None
+    if away and not attempts(observations, "elsewhere", end.hop):
+        return ["elsewhere_innocent", "elsewhere"]
+    if away and presented(last_attempt(observations, "elsewhere_innocent", end.hop)):
+        return []
+    return [] if attempts(observations, "made_up", end.hop) else ["made_up"]
 
 
 def _other_quic(
@@ -310,26 +350,26 @@ def _attempt(
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
-    others = {"other_page": _another(asked.path, measurement.id, failed), "innocent": "/", "elsewhere_innocent": "/"}
+    path = _another(asked.path, measurement.id, failed) if role == "other_page" else asked.path
+    names = {"made_up": f"{_made_up(measurement.id)}.example.net"}
     fetches = role in ("again", "other_page") or asked.scheme == "http"
     return Attempt(
         role=role,
         hop=end.hop,
         scheme=asked.scheme if fetches or schemes()[asked.scheme].attempt is not None else "tls",
         host=end.host,
-        server_name=settings.innocent_name if role.endswith("innocent") else end.host,
+        server_name=settings.innocent_name if role.endswith("innocent") else names.get(role, end.host),
         address=away[0] if away else failed.address,
         port=away[1] if away else failed.port or asked.port,
-        request_path=others.get(role, asked.path) if fetches else None,
+        request_path=path if fetches else None,
     )
 
 
 def _another(path: str | None, measurement_id: str, answer: Observation) -> str:
     """A page of the same name that most likely says something else: a file that the page loads from its own site, the
     first page, or a made-up one, which is never asked for twice."""
-    made_up = "/" + hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
     own = _own_file(answer.detail) if isinstance(answer.detail, Http) else None
-    return own or ("/" if path not in (None, "/") else made_up)
+    return own or ("/" if path not in (None, "/") else f"/{_made_up(measurement_id)}")
 
 
 def _own_file(answer: Http) -> str | None:
@@ -343,3 +383,7 @@ def _own_file(answer: Http) -> str | None:
         if same and FILE_PATH.fullmatch(found.path):
             return found.path
     return None
+
+
+def _made_up(measurement_id: str) -> str:
+    return hashlib.sha256(measurement_id.encode()).hexdigest()[:8]

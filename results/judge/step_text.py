@@ -7,7 +7,7 @@ from probe.steps import specs
 from probe.text import replace_unprintable, safe
 from results.judge.failure_point import METHOD_SPECS
 
-ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page"}
+ROLES = {"main": "", "elsewhere_innocent": "both", "other_page": "page", "made_up": "made-up"}
 """What a step's role is called where it is not called by its own name."""
 FAILURES = {
     "generic_timeout_error": "no answer in time",

@@ -37,6 +37,28 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
     method: str | None = None
 
 
+class SiblingContact(msgspec.Struct, frozen=True, kw_only=True):
+    """What one target of the round got at an address: the last step there, and how that failed if it did."""
+
+    at: str
+    """When the step began; UTC, RFC 3339."""
+    host: str
+    address: str
+    port: int
+    step: str
+    method: str | None = None
+    """None where it got through."""
+
+
+class FirstFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """The verdict of the measurement that a re-test repeats, and the address where that ended."""
+
+    outcome: Outcome
+    method: str | None = None
+    trigger: Trigger | None = None
+    address: str | None = None
+
+
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """How fast one answer of the target's came, and what the same vantage got in the same round; bytes a second."""
 
@@ -77,6 +99,10 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The program whose record the measurement is, where that is not ours: it tries each step once."""
     clock_off_s: float | None = None
     """Seconds that this machine's clock is ahead of the reference sites'; None where they did not show it."""
+    contacts: tuple[SiblingContact, ...] = ()
+    """What other measurements of the round got at the address where this one failed, or at its port elsewhere."""
+    first: FirstFinding | None = None
+    """For a re-test: what the measurement that it repeats came to."""
     recorded: tuple[str, ...] = ()
     """Measurements of other vantages, by id, that served as controls besides those made for it."""
 

@@ -14,7 +14,8 @@ from probe.net.network import RealNetwork
 from probe.net.path import BadPath
 from probe.session import Session
 from results.db.history import recorded_elsewhere
-from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for
+from results.judge.control_steps import at_failed_addresses
+from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pause_for, waits_for
 from schedules.location.location import usable
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def session_of(config: Config, path: str) -> Session:
                 system="system" in settings.resolvers,
                 quic=config.network.quic,
                 waits=waits_for(settings.timeout_s),
+                pause_s=pause_for(settings.timeout_s),
             )
         ),
         follows_redirect=may_follow,
@@ -49,7 +51,7 @@ def control_sources(config: Config, store: Store, measured_by: str) -> tuple[Con
     """The control paths that are available except `measured_by`, the hubs, and what other vantages recorded."""
     paths = (path for path in config.control.all_paths if path != measured_by)
     return (
-        *(by_path(session) for path in paths if (session := control_session(config, path))),
+        *(by_path(session, at_failed_addresses) for path in paths if (session := control_session(config, path))),
         *_hubs(config, store),
         _recorded(config, store),
     )

@@ -11,7 +11,7 @@ QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=(
 QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
 OVER_QUIC = {
     quic("quic-named"): QUIC_NAMED,
-    quic("quic-dropped"): blocked("quic.timeout", "address"),
+    quic("quic-dropped"): blocked("quic.timeout", None, "possible", changed="One control is no proof of an address."),
     quic("quic-open"): REACHABLE,
     quic("honest"): Expected("down"),
     https("quic-named"): QUIC_BESIDE,

@@ -46,10 +46,11 @@ BY_NAME = {
     https("frozen"): blocked("http.stall"),
     https("frozen-deep"): blocked("http.stall", changed="The method was left open until unread bytes were counted."),
 }
+BY_ONE_CONTROL = "One control is no proof of a block by address: the service may refuse this country itself."
 BY_ADDRESS = {
-    https("address-dropped"): blocked("tcp.timeout", "address"),
-    https("address-refused"): blocked("tcp.refused", "address"),
-    https("address-prohibited"): blocked("tcp.unreachable", "address"),
+    https("address-dropped"): blocked("tcp.timeout", None, "possible", changed=BY_ONE_CONTROL),
+    https("address-refused"): blocked("tcp.refused", None, "possible", changed=BY_ONE_CONTROL),
+    https("address-prohibited"): blocked("tcp.unreachable", None, "possible", changed=BY_ONE_CONTROL),
     https("intercepted"): blocked("tls.mitm"),
     http("news"): blocked("http.blockpage", None, "confirmed"),
 }

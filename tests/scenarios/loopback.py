@@ -14,6 +14,7 @@ from probe import target as targets
 from probe.measure import measure, measure_control
 from probe.session import Session
 from results.judge.classify import classify
+from results.judge.control_steps import at_failed_addresses
 from results.judge.follow_up import wants_control
 from results.judge.verdict import Context, Verdict
 from schedules.config.load import load
@@ -28,6 +29,7 @@ from tests.lab.network import LabNetwork
 
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
+BY_ONE_CONTROL = "One control is no proof of a block by address: the service may refuse this country itself."
 ONE_IN_THE_OPEN = "Probable at first; one control in the open may have been answered by its own country's filter."
 
 
@@ -145,8 +147,16 @@ SITUATIONS = (
     Wire("dns-plain-stub", _led_to_a_plain_stub, "blocked", "dns.forged", "name", "confirmed"),
     Wire("dns-leads-nowhere", _led_nowhere, "blocked", "dns.forged", "name", "probable"),
     Wire("dns-injected", _injected, "blocked", "dns.forged", "name", "confirmed"),
-    Wire("tcp-unanswered", _site(connect="unanswered"), "blocked", "tcp.timeout", "address", "probable"),
-    Wire("tcp-refused", _site(connect="refused"), "blocked", "tcp.refused", "address", "probable"),
+    Wire(
+        "tcp-unanswered",
+        _site(connect="unanswered"),
+        "blocked",
+        "tcp.timeout",
+        None,
+        "possible",
+        changed=BY_ONE_CONTROL,
+    ),
+    Wire("tcp-refused", _site(connect="refused"), "blocked", "tcp.refused", None, "possible", changed=BY_ONE_CONTROL),
     Wire("sni-reset", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed"),
     Wire("sni-reset-alone", _site(censored=censor.resets), "blocked", "tls.reset", "name", "confirmed", control=False),
     Wire("sni-drop", _site(censored=censor.drops), "blocked", "tls.timeout", "name", "confirmed"),
@@ -293,4 +303,4 @@ async def _judge(url: str, session: Session, control: Session | None) -> Verdict
     verdict = classify(measurement, (), context)
     if control is None or not wants_control(measurement, verdict):
         return verdict
-    return classify(measurement, (await measure_control(measurement, control),), context)
+    return classify(measurement, (await measure_control(measurement, control, at_failed_addresses),), context)

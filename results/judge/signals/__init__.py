@@ -29,6 +29,7 @@ READERS = (
     "open_answer.signals",
     "open_answer.trusted",
     "controls.signals",
+    "address.signals",
     "controls.recorded",
 )
 """Module and function of each reader, in the order in which evidence reads best."""

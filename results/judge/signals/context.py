@@ -80,10 +80,15 @@ def _recording(case: Case, program: str) -> Iterator[Evidence]:
         yield SIGNALS("recording.out_of_date")
 
 
-def _history(case: Case, method: str) -> Iterator[Evidence]:
-    """The unbroken run of the same failure up to now."""
+def earlier_run(case: Case) -> list[str]:
+    """When the same failure was measured before in an unbroken run up to now, latest first."""
     latest_first = sorted(case.context.earlier, key=lambda earlier: earlier.at, reverse=True)
-    run = [earlier.at for earlier in takewhile(lambda earlier: earlier.method == method, latest_first)]
+    return [earlier.at for earlier in takewhile(lambda earlier: earlier.method == case.end.method, latest_first)]
+
+
+def _history(case: Case, method: str) -> Iterator[Evidence]:
+    """The same failure again and again, for hours."""
+    run = earlier_run(case)
     now = case.measurement.started_at
     if len(run) + 1 >= MIN_FAILURES and parse_time(now) - parse_time(run[-1]) >= MIN_SPAN:
         yield SIGNALS("history.repeats", method=method, times=len(run) + 1, since=run[-1])

@@ -189,7 +189,8 @@ def _leaf_of(observation: Observation | None) -> str | None:
 
 
 def _leaf(observations: tuple[Observation, ...], host: str) -> str | None:
-    return next((_leaf_of(o) for o in observations if o.step in HANDSHAKES and o.host == host and _leaf_of(o)), None)
+    course = (o for o in observations if o.role == "main" and o.step in HANDSHAKES and o.host == host)
+    return next((leaf for leaf in map(_leaf_of, course) if leaf), None)
 
 
 def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:

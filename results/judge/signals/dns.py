@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.failure import CERTIFICATE_FAILURES
-from probe.model import Dns, Http, Observation, Tls
+from probe.model import Dns, Http, Measurement, Observation, Tls
 from probe.net.address_policy import is_public, literal
+from probe.timestamps import parse_time
 from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, last_attempt, method_of, secured
 from results.judge.input import Case, DnsAnswers, by_resolver, comparable, failure_of, method_at, share_network
 from results.judge.signals import Evidence, SignalTable
+from results.judge.signals.context import earlier_run
 from results.judge.step_text import clean, listed, place
 
 STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
@@ -19,6 +21,10 @@ SIGNALS = SignalTable(
     {
         "dns.confirmed:address": "the target is an address: there is no name to forge",
         "dns.confirmed": "{host}: the trusted answer {trusted} agrees with {main}",
+        "dns.confirmed:certificate": "{host}: {place}, which this network says, has a valid certificate for it",
+        "dns.confirmed:control_there": "{host}: {place} showed control {control} a valid certificate for it",
+        "dns.ttl_passed": "{host}: the same failure for {hours:.1f} hours, which no answer's TTL ({ttl} s) outlives",
+        "dns.asked_once": "{host}: this network's resolver was asked once only",
         "dns.confirmed:control": "{host}: control {control} was led to the same network as {main}",
         "dns.contradicted": "{host}: this network says {main}, trusted resolvers say {trusted}",
         "dns.stub_address": "{host} leads to {address}, known to serve a provider's block page ({name})",
@@ -46,7 +52,8 @@ def signals(case: Case) -> Iterator[Evidence]:
     for answers in case.names:
         yield from _addresses(case, answers)
         yield from _injection(answers)
-        yield from _trusted(answers, _confirming_control(case, answers))
+        yield from _trusted(answers, _confirmation(case, answers))
+        yield from _once(case, answers)
         yield from _certificates(case, answers)
         yield from _system(answers)
 
@@ -110,16 +117,47 @@ def _is_undisputed(address: str, answers: DnsAnswers) -> bool:
     return not answers.trusted or share_network([address], answers.trusted)
 
 
-def _confirming_control(case: Case, answers: DnsAnswers) -> str | None:
-    """A control that asked its own resolver, and was led to the same network."""
+def _confirmation(case: Case, answers: DnsAnswers) -> Evidence | None:
+    """What shows that the network's answer is right: a certificate at its address, or a control led to its network."""
+    host, main = clean(answers.host), listed(answers.main)
+    if (proved := _proving(case.measurement, answers)) is not None:
+        return SIGNALS("dns.confirmed:certificate", host=host, place=place(proved))
     for control in case.qualified:
+        if (proved := _proving(control.measurement, answers)) is not None:
+            return SIGNALS("dns.confirmed:control_there", host=host, place=place(proved), control=clean(control.name))
         own = [o for o in control.measurement.observations if o.step == "dns" and o.host == answers.host]
         if share_network(answers.main, (address for o in own if o.failure is None for address in o.detail.addresses)):
-            return control.name
+            return SIGNALS("dns.confirmed:control", host=host, control=clean(control.name), main=main)
     return None
 
 
-def _trusted(answers: DnsAnswers, confirming: str | None) -> Iterator[Evidence]:
+def _proving(measurement: Measurement, answers: DnsAnswers) -> Observation | None:
+    """A handshake at one of the network's addresses whose certificate is valid for the name."""
+    for o in measurement.observations:
+        named = o.step in HANDSHAKES and o.host == answers.host and o.role in ("main", "again")
+        if named and o.address in answers.main and o.failure is None and _is_verified(o):
+            return o
+    return None
+
+
+def _is_verified(handshake: Observation) -> bool:
+    detail = handshake.detail
+    return detail.verify_code == 0 if isinstance(detail, Tls) else detail.verified is True
+
+
+def _once(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
+    """Whether one question is all there is, and whether the failure has outlived what a cache may hold."""
+    if not answers.asked("again"):
+        yield SIGNALS("dns.asked_once", host=clean(answers.host))
+    ttls = [a.ttl for o in answers.observations if o.role in ("main", "trusted") for a in o.detail.answers if a.ttl]
+    run = earlier_run(case)
+    if run and ttls:
+        seconds = (parse_time(case.measurement.started_at) - parse_time(run[-1])).total_seconds()
+        if seconds > max(ttls):
+            yield SIGNALS("dns.ttl_passed", host=clean(answers.host), hours=seconds / 3600, ttl=max(ttls))
+
+
+def _trusted(answers: DnsAnswers, confirming: Evidence | None) -> Iterator[Evidence]:
     host = clean(answers.host)
     methods = {name: method_at(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
     resolves = tuple(name for name, method in methods.items() if method is None)
@@ -136,12 +174,12 @@ def _trusted(answers: DnsAnswers, confirming: str | None) -> Iterator[Evidence]:
     yield from _agreement(answers, failed, confirming)
 
 
-def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: str | None) -> Iterator[Evidence]:
+def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: Evidence | None) -> Iterator[Evidence]:
     host, main, trusted = clean(answers.host), listed(answers.main), listed(answers.trusted)
     if answers.confirmed:
         yield SIGNALS("dns.confirmed", host=host, trusted=trusted, main=main)
     elif confirming is not None:
-        yield SIGNALS("dns.confirmed:control", host=host, control=clean(confirming), main=main)
+        yield confirming
     elif answers.contradicted:
         yield SIGNALS("dns.contradicted", host=host, main=main, trusted=trusted)
     if not answers.asked("again"):

@@ -52,6 +52,10 @@ SIGNALS = SignalTable(
         "innocent.no_block_page": "with the innocent name {name}, {place} answers {status} and no block page",
         "page.only_here": "another page of {host} at {place} answers {status} and is no block page",
         "innocent.passes_elsewhere": "the innocent name {name} passes at {place} as well",
+        "name.passes_other_path": "another page of {host} at {place} is answered: status {status}",
+        "name.fails_alike": "{host} fails in the same way at {place}",
+        "made_up.passes": "the made-up name {name} passes at {place}: the server answers any name",
+        "made_up.fails_same": "the made-up name {name} fails at {place} in the same way: the server is strict",
         "name.passes_elsewhere": "{host} is let through to {place}",
         "name.fails_elsewhere": "at an address set aside for it: {failure}",
         "quic.unproven": "nothing shows that this network lets any QUIC through",
@@ -73,6 +77,8 @@ def signals(case: Case) -> Iterator[Evidence]:
     yield from _second_lookup(case) if failed.step == "dns" else _second_try(case, failed)
     if failed.step in (*HANDSHAKES, "http"):
         yield from _innocent_here(case, failed)
+        yield from _made_up(case, failed)
+        yield from _other_path(case, failed)
         yield from _elsewhere(case)
     if failed.step == "quic":
         yield from _unproven_quic(case)
@@ -140,6 +146,24 @@ def _innocent_here(case: Case, failed: Observation) -> Iterator[Evidence]:
             )
 
 
+def _made_up(case: Case, failed: Observation) -> Iterator[Evidence]:
+    """Whether the server answers a name that nobody has, or is strict about names."""
+    made_up = last_attempt(case.measurement.observations, "made_up", case.end.hop)
+    if made_up is None or made_up.address != failed.address:
+        return
+    if presented(made_up) and (failed.step in HANDSHAKES or made_up.step == failed.step):
+        yield SIGNALS("made_up.passes", name=_sent_name(made_up), place=place(made_up))
+    elif method_of(made_up) == case.end.method:
+        yield SIGNALS("made_up.fails_same", name=_sent_name(made_up), place=place(made_up))
+
+
+def _other_path(case: Case, failed: Observation) -> Iterator[Evidence]:
+    """Whether another page of the same name is answered at the same address, so that the name alone is not why."""
+    other = last_attempt(case.measurement.observations, "other_page", case.end.hop)
+    if other is not None and other.address == failed.address and presented(other) and other.step == "http":
+        yield SIGNALS("name.passes_other_path", host=clean(other.host), place=place(other), status=other.detail.status)
+
+
 def _seconds_after_name(case: Case, last: Observation) -> float:
     """Seconds from the last step with the target's name before `last` to the end of `last`."""
     hop = case.end.hop
@@ -181,6 +205,8 @@ def _elsewhere(case: Case) -> Iterator[Evidence]:
         yield SIGNALS("name.passes_elsewhere", host=clean(named.host), place=place(named))
     elif method_of(named) in FAILS_ELSEWHERE and case.end.method in INTERFERED:
         yield SIGNALS("name.fails_elsewhere", failure=failure_text(named, method_of(named)))
+        if method_of(named) == case.end.method:
+            yield SIGNALS("name.fails_alike", host=clean(named.host), place=place(named))
 
 
 def _unproven_quic(case: Case) -> Iterator[Evidence]:

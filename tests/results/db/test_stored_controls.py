@@ -86,7 +86,7 @@ def test_a_block_that_only_a_record_speaks_for_is_possible_and_says_why() -> Non
     )
     here = measurement("m", started_at=NOON, observations=steps)
     abroad = measurement("berlin", vantage=BERLIN, started_at="2026-11-24T09:30:00.000Z")
-    context = Context(country="RU")
+    context = Context(country="RU", allow_private=True)
     verdict = classify(here, (abroad,), context)
     assert (verdict.outcome, verdict.confidence, verdict.control) == ("blocked", "possible", "berlin")
     assert "control berlin was recorded 2.5 hours before, not made for this" in verdict.evidence

@@ -8,7 +8,7 @@ import pytest
 from probe import target as targets
 from probe.model import Attempt, Http, Lookup, Measurement, Vantage
 from results.judge.classify import classify
-from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, waits_for, wants_control
+from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pause_for, waits_for, wants_control
 from results.judge.verdict import Context
 from tests.scenarios.builder import Builder, scenarios
 
@@ -271,7 +271,7 @@ def test_a_request_that_breaks_off_in_the_open_is_sent_with_an_innocent_host_to_
     innocent = next(more for more in ASK(first) if more.role == "innocent")
     assert isinstance(innocent, Attempt)
     assert (innocent.scheme, innocent.server_name, innocent.address) == ("http", "innocent.example", HERE)
-    assert (innocent.port, innocent.request_path) == (80, "/")
+    assert (innocent.port, innocent.request_path) == (80, "/page"), "one thing at a time: the same path"
 
 
 def test_a_request_that_fails_by_the_name_in_host_is_sent_to_port_80_of_the_address_set_aside() -> None:
@@ -284,10 +284,10 @@ def test_a_request_that_fails_by_the_name_in_host_is_sent_to_port_80_of_the_addr
         for more in ask(by_name)
         if isinstance(more, Attempt)
     ] == [
-        ("elsewhere_innocent", "http", ASIDE[0], 80, "innocent.example", "/"),
+        ("elsewhere_innocent", "http", ASIDE[0], 80, "innocent.example", "/page"),
         ("elsewhere", "http", ASIDE[0], 80, "a.example", "/page"),
     ]
-    assert list(ASK(by_name)) == [], "beside another port than 443 nothing is known to answer"
+    assert [more.role for more in ASK(by_name)] == ["made_up"], "beside another port than 443 nothing answers"
     whatever = measured("http://a.example/page", main=main, trusted=trusted, innocent=fails, again=fails)
     assert list(ask(whatever)) == []
 
@@ -332,3 +332,45 @@ def test_quic_is_asked_for_once_at_the_port_that_alt_svc_names_on_the_same_host(
     assert wanted('h3=":443"', offered=["quic timeout"]) == []
     for none in ('h3="other.example:443"', 'h3-29=":443"', "clear", 'h3=":99999"', 'h2=":443"'):
         assert wanted(none) == [], none
+
+
+def test_a_request_for_a_page_that_breaks_off_is_also_made_for_another_page_of_the_name() -> None:
+    first = measured("http://a.example/page", main=[f"dns {HERE}", "tcp ok", "http reset"])
+    paths = {more.role: more.request_path for more in ASK(first) if isinstance(more, Attempt)}
+    assert paths == {"innocent": "/page", "other_page": "/", "again": "/page"}
+    front = measured("http://a.example/", main=[f"dns {HERE}", "tcp ok", "http reset"])
+    assert {more.role for more in ASK(front)} == {"trusted", "innocent", "again"}
+
+
+def test_without_an_address_set_aside_a_made_up_name_shows_whether_the_server_is_strict() -> None:
+    ask = follow_up(FollowUpSettings(innocent_name="innocent.example"))
+    main, trusted = [f"dns {HERE}", "tcp ok", "tls reset"], [f"dns {HERE}"]
+    fails, passes = ["tcp ok", "tls reset"], ["tcp ok", "tls ok"]
+    wanted = ask(measured("https://a.example/", main=main, trusted=trusted, innocent=passes, again=fails))
+    assert [(more.role, more.address) for more in wanted if isinstance(more, Attempt)] == [("made_up", HERE)]
+    name = next(more.server_name for more in wanted if isinstance(more, Attempt))
+    assert str(name).endswith(".example.net")
+    done = measured("https://a.example/", main=main, trusted=trusted, innocent=passes, again=fails, made_up=passes)
+    assert list(ask(done)) == []
+    strict = measured("https://a.example/", main=main, trusted=trusted, innocent=fails, again=fails)
+    assert [more.role for more in ask(strict)] == []
+
+
+def test_a_connect_that_fails_where_another_to_the_address_passed_is_tried_after_a_minute() -> None:
+    ask = follow_up(FollowUpSettings(pause_s=pause_for(10.0)))
+    behind = ["goto https://a.example/", f"tcp refused @{HERE}"]
+    main = [f"dns {HERE}", "tcp ok", "http 301 to=https://a.example/", *behind]
+    once = measured("http://a.example/", main=main, trusted=[f"dns {HERE}"], again=behind)
+    assert [(more.role, more.after_s) for more in ask(once) if isinstance(more, Attempt)] == [("again", 62.0)]
+    twice = measured("http://a.example/", main=main, trusted=[f"dns {HERE}"], again=[*behind, behind[1]])
+    assert list(ask(twice)) == []
+
+
+def test_a_mail_port_that_fails_is_tried_at_the_address_set_aside() -> None:
+    main, again = [f"dns {HERE}", "tcp timeout"], ["tcp timeout"]
+    mail = measured("tcp://a.example:25", main=main, trusted=[f"dns {HERE}"], again=again)
+    assert asked(mail) == [("elsewhere", f"tcp {ASIDE[0]}:25")]
+    done = measured("tcp://a.example:25", main=main, trusted=[f"dns {HERE}"], again=again, elsewhere=["tcp timeout"])
+    assert asked(done) == []
+    web = measured("tcp://a.example:443", main=main, trusted=[f"dns {HERE}"], again=again)
+    assert asked(web) == []
