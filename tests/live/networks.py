@@ -207,7 +207,8 @@ def for_days(plan: Plan) -> None:
     plan.site("unanswered", replace(UNTOLD, changed=why), connect="unanswered")
     plan.site("closed", UNTOLD, dead=True)
     plan.site("reset", BY_NAME, censored=censor.resets)
-    plan.site("changing", NAME_ALONE, RICH, tls=False, censored=changing(censor.resets, censor_actions.closes))
+    changing_name = replace(UNTOLD, also=("blocked",), changed=OTHERS_PASS)
+    plan.site("changing", changing_name, RICH, tls=False, censored=changing(censor.resets, censor_actions.closes))
     plan.site("expired", UNTOLD, tls=plan.net.authority.expired("expired.x.test"))
     plan.site("honest", REACHABLE)
 
