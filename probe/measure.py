@@ -52,12 +52,16 @@ async def measure(
 async def _measure_whole(target: Target, log: Log, session: Session, control_of: str | None) -> None:
     await _redirect_chain(target, log, session)
     await dns.hear_late(log, session.settings, wait=_is_odd(log))
+    followed = False
     for _ in range(MAX_PASSES):
         wanted = session.follow_up(_record(target, log, session, control_of))
         if not wanted:
             break
+        followed = True
         for more in wanted:
             await _follow(more, log, session)
+    if followed:
+        await dns.hear_overdue(log, session.settings)
 
 
 def _is_odd(log: Log) -> bool:

@@ -31,7 +31,7 @@ elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an ad
 other_page: another path of the same name at the same address. made_up: a name that nobody has, at the same address,
 which shows whether the server answers any name. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
-late: a further answer to a DNS question that had one already, which an honest network does not give.
+late: a further answer to a DNS question, which an honest network does not give; or its first, but too late.
 """
 
 
@@ -69,6 +69,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ttl: int | None = None
 
 
+class ExtendedError(msgspec.Struct, frozen=True, kw_only=True):
+    """What a resolver says about its answer (RFC 8914)."""
+
+    code: int
+    text: str | None = None
+
+
 class Dns(msgspec.Struct, frozen=True, kw_only=True):
     """One question to one resolver. `rcode` is None where no answer came, or where getaddrinfo does not tell it."""
 
@@ -81,6 +88,7 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool | None = None
     sendings: int | None = None
     """How often the datagram was sent before an answer came: more than once explains more than one answer."""
+    extended_errors: tuple[ExtendedError, ...] = ()
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -68,6 +68,10 @@ class Log:
         self._held = [held for held in self._held if not isinstance(held, kind)]
         return taken
 
+    def holds(self, kind: type[K]) -> int:
+        """How many objects of one kind are held."""
+        return sum(isinstance(held, kind) for held in self._held)
+
     def close(self) -> None:
         """Close what is still held."""
         for held in self._held:

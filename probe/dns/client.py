@@ -63,10 +63,18 @@ class DnsReply(msgspec.Struct, frozen=True):
     socket: socket.socket | None = None
 
 
+class NoAnswer(TimeoutError):
+    """No answer over UDP in time; the socket is still open, for the catcher to close."""
+
+    def __init__(self, query: DnsQuery, sock: socket.socket) -> None:
+        super().__init__("no answer")
+        self.query, self.socket = query, sock
+
+
 async def ask(network: Network, host: str, resolver: DnsResolver, query_type: str, settings: Settings) -> DnsReply:
     """Ask, with retries over UDP and again over TCP for a truncated answer; the caller closes the reply's socket.
 
-    Raises TimeoutError after `timeout_s` for each transport, OSError, EOFError or Malformed.
+    Raises TimeoutError after `timeout_s` for each transport (NoAnswer over UDP), OSError, EOFError or Malformed.
     """
     # RFC 8484 section 4.1: 0 over HTTPS, so that caches along the way can serve it.
     query = query_for(host, query_type, 0 if resolver.transport == "https" else secrets.randbits(16))
@@ -116,7 +124,9 @@ async def _over_udp(network: Network, query: DnsQuery, resolver: DnsResolver, se
                 continue
         if garbled:
             raise Malformed("dns_server_misbehaving", "an answer with the right id that is not to this question")
-        raise TimeoutError("no answer")
+        raise NoAnswer(query, sock)
+    except NoAnswer:
+        raise
     except BaseException:
         sock.close()
         raise

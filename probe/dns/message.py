@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.failure import Malformed
-from probe.model import Answer
+from probe.model import Answer, ExtendedError
 
 if TYPE_CHECKING:
     from dns.message import Message
@@ -25,6 +25,9 @@ ADDRESSES = {(1, 1, 4): ("A", socket.AF_INET), (28, 1, 16): ("AAAA", socket.AF_I
 """Type, class and length of the records that are read here."""
 OPT = struct.Struct("!BHHBBHH")
 """Root, type 41, size, upper bits of the rcode, version, flags, length (RFC 6891 section 6.1.2)."""
+EXTENDED_ERROR = 15
+"""The option code of an extended DNS error (RFC 8914 section 2)."""
+MAX_EXTENDED_ERRORS, MAX_EXTENDED_TEXT = 8, 200
 FIXED = 10
 """Bytes of a record between its name and its data."""
 MAX_SKIPPED_RECORDS = 8
@@ -41,6 +44,7 @@ class DnsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     authenticated: bool
     truncated: bool
     answers: tuple[Answer, ...]
+    extended_errors: tuple[ExtendedError, ...] = ()
     message: Message | None = None
 
 
@@ -50,7 +54,7 @@ def read(data: bytes, question: bytes) -> DnsAnswer:
 
 
 def plain(data: bytes, question: bytes) -> DnsAnswer | None:
-    """A message that answers this question with addresses of its name, or none, and at most a bare OPT; else None."""
+    """A message that answers this question with addresses of its name, or none, and at most an OPT; else None."""
     at = QUESTION + len(question)
     if len(data) < at or data[QUESTION:at].lower() != question:
         return None
@@ -72,16 +76,42 @@ def plain(data: bytes, question: bytes) -> DnsAnswer | None:
         return None
     for _ in range(authorities):
         at = _behind_record(data, at)
-    if at != len(data) and not (others and _is_bare_opt(data[at:])):
+    errors: tuple[ExtendedError, ...] | None = ()
+    if at != len(data):
+        errors = _errors_of_opt(data[at:]) if others else None
+    if errors is None:
         return None
-    return DnsAnswer(rcode=flags & RCODE, authenticated=bool(flags & AD), truncated=False, answers=tuple(answers))
+    return DnsAnswer(
+        rcode=flags & RCODE,
+        authenticated=bool(flags & AD),
+        truncated=False,
+        answers=tuple(answers),
+        extended_errors=errors,
+    )
 
 
-def _is_bare_opt(record: bytes) -> bool:
-    if len(record) != OPT.size:
-        return False
-    root, kind, _, upper, _, _, length = OPT.unpack(record)
-    return (root, kind, upper, length) == (0, 41, 0, 0)
+def _errors_of_opt(record: bytes) -> tuple[ExtendedError, ...] | None:
+    """The extended errors in an OPT record; None if it is none, or one that dnspython has to read."""
+    if len(record) < OPT.size:
+        return None
+    root, kind, _, upper, _, _, length = OPT.unpack_from(record)
+    if (root, kind, upper, length) != (0, 41, 0, len(record) - OPT.size):
+        return None
+    found: list[ExtendedError] = []
+    at = OPT.size
+    while at < len(record):
+        option, size = int.from_bytes(record[at : at + 2], "big"), int.from_bytes(record[at + 2 : at + 4], "big")
+        value = record[at + 4 : at + 4 + size]
+        if at + 4 > len(record) or len(value) < size:
+            return None
+        at += 4 + size
+        if option == EXTENDED_ERROR and size >= 2 and len(found) < MAX_EXTENDED_ERRORS:
+            found.append(_extended(int.from_bytes(value[:2], "big"), value[2:].decode("utf-8", "replace")))
+    return tuple(found)
+
+
+def _extended(code: int, text: str | None) -> ExtendedError:
+    return ExtendedError(code=code, text=(text or "").rstrip("\0")[:MAX_EXTENDED_TEXT] or None)
 
 
 def _behind_record(data: bytes, at: int) -> int:
@@ -121,6 +151,10 @@ def by_dnspython(data: bytes) -> DnsAnswer:
         authenticated=bool(message.flags & dns.flags.AD),
         truncated=bool(message.flags & dns.flags.TC),
         answers=answers,
+        extended_errors=tuple(
+            _extended(int(option.code), option.text)
+            for option in islice((o for o in message.options if o.otype == EXTENDED_ERROR), MAX_EXTENDED_ERRORS)
+        ),
         message=message,
     )
 

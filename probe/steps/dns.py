@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 LATE_S = 0.3
 """How long after the question a second answer is still waited for: an injector's comes before the honest one."""
+OVERDUE_TIMEOUTS = 2
+"""For how many timeouts after an unanswered question its answer is listened for, while the follow-ups run."""
+OVERDUE_LOOK_S = 0.25
+"""How often it is looked for at their end."""
+OWN_ROLES = ("main", "again")
+"""In which the network's own resolvers are asked."""
+MAX_OVERDUE = 8
+"""Unanswered questions whose sockets are kept open."""
 QUESTION_BYTES, RECORD_BYTES = 80, 16
 ENCRYPTED_BYTES = CONNECTION_BYTES + HANDSHAKE_BYTES + 4000
 """A connection of its own to a resolver over TLS or HTTPS, its certificates included."""
@@ -75,7 +83,7 @@ SPEC = StepSpec(
 
 
 class AnsweredQuestion(msgspec.Struct, frozen=True):
-    """A question answered over UDP whose socket is still open, since a second answer would prove injection."""
+    """A question over UDP whose socket is still open for further answers, and until when."""
 
     about: StepContext
     detail: Dns
@@ -87,11 +95,20 @@ class AnsweredQuestion(msgspec.Struct, frozen=True):
         self.socket.close()
 
 
+class UnansweredQuestion(msgspec.Struct, frozen=True):
+    """A question over UDP that timed out, and whose first answer may still come until then."""
+
+    question: AnsweredQuestion
+
+    def close(self) -> None:
+        self.question.close()
+
+
 async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: str, settings: Settings) -> Observation:
     """Ask `resolver` for `about.host`; the failure is None only where an address came that may be connected to."""
     from probe.dns import client
 
-    pending = log.begin(SPEC, about)
+    pending, begun_s = log.begin(SPEC, about), log.elapsed()
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
         if resolver.transport == "getaddrinfo":
@@ -105,8 +122,37 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
             detail = _read(reply.answer, asked)
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
+        if isinstance(error, client.NoAnswer):
+            until_s = begun_s + OVERDUE_TIMEOUTS * settings.timeout_s
+            unanswered = UnansweredQuestion(AnsweredQuestion(about, asked, error.query, error.socket, until_s))
+            if about.role in OWN_ROLES and log.holds(UnansweredQuestion) < MAX_OVERDUE:
+                log.hold(unanswered)
+            else:
+                unanswered.close()
         return pending.end(detail, error, code=detail.rcode)
     return pending.end(detail)
+
+
+async def hear_overdue(log: Log, settings: Settings) -> None:
+    """Record the first answer to each question that had timed out (role `late`), and close their sockets.
+
+    Waits until OVERDUE_TIMEOUTS after each question, or for one answer: its resolver is slow, and not silent.
+    """
+    from probe.dns import client
+
+    with ExitStack() as stack:
+        held = [unanswered.question for unanswered in log.take_held(UnansweredQuestion)]
+        for asked in held:
+            stack.callback(asked.close)
+        while held:
+            answers = [(asked, client.waiting(asked.socket, asked.query)) for asked in held]
+            for asked, found in answers:
+                if found:
+                    _record_late(log, asked, found[0], settings)
+            left_s = max(asked.until_s for asked in held) - log.elapsed()
+            if left_s <= 0 or any(found for _, found in answers):
+                return
+            await log.network.sleep(min(OVERDUE_LOOK_S, left_s))
 
 
 async def hear_late(log: Log, settings: Settings, *, wait: bool) -> None:
@@ -154,6 +200,7 @@ def _read(answer: DnsAnswer, detail: Dns) -> Dns:
         answers=answer.answers,
         authenticated=answer.authenticated,
         truncated=answer.truncated,
+        extended_errors=answer.extended_errors,
     )
 
 

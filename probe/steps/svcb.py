@@ -62,6 +62,8 @@ async def ask(log: Log, host: str, hop: int, port: int, resolver: DnsResolver, s
         if detail.rcode:
             raise Malformed(RCODE_FAILURES.get(detail.rcode, "dns_server_misbehaving"), f"rcode {detail.rcode}")
     except (OSError, TimeoutError, EOFError, ValueError) as error:
+        if isinstance(error, client.NoAnswer):
+            error.socket.close()
         return pending.end(detail, error, code=detail.rcode)
     return pending.end(detail)
 

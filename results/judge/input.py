@@ -95,6 +95,15 @@ class Case:
         return {}
 
 
+FILTERED = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
+"""Extended DNS errors by which a resolver says that it answers by policy (RFC 8914 section 4)."""
+
+
+def is_filtered(asked: Observation) -> bool:
+    """Whether the resolver says that its answer follows a policy, and is not the name's own."""
+    return any(error.code in FILTERED for error in asked.detail.extended_errors)
+
+
 class DnsAnswers(msgspec.Struct, frozen=True, kw_only=True):
     """The DNS answers about `host`, also those of earlier hops; addresses in the order in which they came."""
 
@@ -136,7 +145,7 @@ def answers_for(observations: Iterable[Observation], hop: int) -> DnsAnswers | N
 
 
 def _addresses(about: Sequence[Observation], role: Role) -> tuple[str, ...]:
-    good = (o for o in about if o.role == role and o.failure is None)
+    good = (o for o in about if o.role == role and o.failure is None and not (role == "trusted" and is_filtered(o)))
     return tuple(dict.fromkeys(address for o in good for address in o.detail.addresses))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from probe import target as targets
-from probe.model import Answer, Dns, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
+from probe.model import Answer, Dns, ExtendedError, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
 from probe.steps import specs
 from probe.steps.quic import Quic
 from results.fingerprints.fingerprint import Fingerprint, checked
@@ -153,8 +153,9 @@ class Builder:
             answers = (Answer(type="CNAME", value=options["cname"], ttl=300), *answers)
         kind = "AAAA" if addresses and all(":" in a for a in addresses) else "A"
         asked = options.get("type", kind)
-        sent = int(options.get("sent", 1))
-        return failure, Dns(resolver=resolver, query_type=asked, rcode=rcode, answers=answers, sendings=sent)
+        errors = tuple(ExtendedError(code=int(code)) for code in options.get("ede", "").split(",") if code)
+        found = Dns(resolver=resolver, query_type=asked, rcode=rcode, answers=answers, extended_errors=errors)
+        return failure, msgspec.structs.replace(found, sendings=int(options.get("sent", 1)))
 
     def _tcp(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         family = None if self.address is None else "ipv6" if ":" in self.address else "ipv4"

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from probe.failure import CERTIFICATE_FAILURES
-from probe.model import Dns, Http, Measurement, Observation, Tls
+from probe.model import Dns, Http, Measurement, Observation, Role, Tls
 from probe.net.address_policy import is_public, literal
 from probe.timestamps import parse_time
 from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, last_attempt, method_of, secured
-from results.judge.input import Case, DnsAnswers, by_resolver, comparable, failure_of, method_at, share_network
+from results.judge.input import (
+    FILTERED,
+    Case,
+    DnsAnswers,
+    by_resolver,
+    comparable,
+    failure_of,
+    is_filtered,
+    method_at,
+    share_network,
+)
 from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.context import earlier_run
 from results.judge.step_text import clean, listed, place
 
+FAULTS = {
+    1: "unsupported DNSKEY algorithm",
+    2: "unsupported DS digest",
+    5: "DNSSEC indeterminate",
+    6: "DNSSEC bogus",
+    7: "signature expired",
+    8: "signature not yet valid",
+    9: "DNSKEY missing",
+    10: "RRSIGs missing",
+    11: "no zone key bit set",
+    12: "NSEC missing",
+    22: "no reachable authority",
+    23: "network error",
+    24: "invalid data",
+    25: "signature expired before valid",
+    27: "unsupported NSEC3 iterations",
+}
+"""Extended DNS errors of a zone that is bogus or lame, whoever asks (RFC 8914 section 4, and IANA's registry)."""
+LAME_FAILURES = ("dns.servfail", "dns.timeout")
+"""What a resolver makes of name servers that others cannot use either."""
 STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
 """Failures of a trusted resolver that say something about the name. Silence and refusal do not."""
 
@@ -36,6 +66,10 @@ SIGNALS = SignalTable(
         "dns.trusted_all_fail_same": "every trusted resolver that answered {failure}: {host}",
         "dns.answer_has_no_certificate": "{place} presents a certificate by {subject} for {host}",
         "dns.trusted_has_certificate": "{place}, from a trusted resolver, has a valid certificate for {host}",
+        "dns.bogus_or_lame": "{resolver} says why it has no answer for {host}: {errors}",
+        "dns.says_blocked": "{resolver} says itself that it withholds {host}: {errors}",
+        "dns.says_forged": "{resolver} says itself that its address for {host} is not the name's own: {errors}",
+        "dns.answered_late": "{resolver} did answer for {host}, after more than {seconds:.1f} s: {addresses}",
         "again.lookup": "asked again, {resolver} {failure}",
         "again.lookup:addresses": "asked again, this network says {addresses}",
         "trusted.block": "{place}, from a trusted resolver, shows a known block page too",
@@ -54,6 +88,8 @@ def signals(case: Case) -> Iterator[Evidence]:
         yield from _injection(answers)
         yield from _trusted(answers, _confirmation(case, answers))
         yield from _once(case, answers)
+        yield from _extended_errors(answers)
+        yield from _late(case, answers)
         yield from _certificates(case, answers)
         yield from _system(answers)
 
@@ -72,6 +108,47 @@ def _system(answers: DnsAnswers) -> Iterator[Evidence]:
         )
 
 
+def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
+    """What resolvers say themselves about why a name has no address, or about the one that they give."""
+    host, failed = clean(answers.host), failure_of(answers.observations, "main")
+    for asked in (o for o in answers.observations if o.role in ("main", "again") and is_filtered(o)):
+        named = _errors_text(asked, FILTERED)
+        signal = "dns.says_forged" if asked.failure is None else "dns.says_blocked"
+        yield SIGNALS(signal, resolver=clean(asked.detail.resolver), host=host, errors=named)
+    if failed is None:
+        return
+    own: tuple[Role, ...] = ("main", "again", "late")
+    asked_of: tuple[Role, ...] = (*own, "trusted") if method_of(failed) in LAME_FAILURES else own
+    for asked in answers.observations:
+        faulty = any(error.code in FAULTS for error in asked.detail.extended_errors)
+        if asked.role in asked_of and asked.failure is not None and faulty and not is_filtered(asked):
+            named = _errors_text(asked, FAULTS)
+            yield SIGNALS("dns.bogus_or_lame", resolver=clean(asked.detail.resolver), host=host, errors=named)
+
+
+def _errors_text(asked: Observation, known: Mapping[int, str]) -> str:
+    """The errors of a kind, and what the resolver adds to them."""
+    found = (error for error in asked.detail.extended_errors if error.code in known)
+    return ", ".join(f"{known[e.code]} ({clean(e.text)})" if e.text else known[e.code] for e in found)
+
+
+def _late(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
+    """A first answer, with an address, to a question that had timed out."""
+    unanswered = [o for o in answers.observations if o.role in ("main", "again") and o.detail.rcode is None]
+    for late in (o for o in answers.observations if o.role == "late" and o.failure is None):
+        asked = (late.detail.resolver, late.detail.query_type)
+        first = next((o for o in unanswered if (o.detail.resolver, o.detail.query_type) == asked), None)
+        stub = any(case.library.stub(address, case.country) for address in late.detail.addresses)
+        if first is not None and not stub and not is_filtered(late):
+            yield SIGNALS(
+                "dns.answered_late",
+                resolver=clean(asked[0]),
+                host=clean(answers.host),
+                seconds=first.duration_s,
+                addresses=listed(late.detail.addresses),
+            )
+
+
 def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     """The answer in itself: stubs, addresses that are not public, addresses shared by unrelated names."""
     host = clean(answers.host)
@@ -83,7 +160,7 @@ def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     for address in dict.fromkeys(given):
         if address in case.context.shared_addresses:
             yield SIGNALS("dns.shared_address", host=host, address=address)
-        if not is_public(address) and not (case.context.allow_private and _is_undisputed(address, answers)):
+        if not is_public(address) and not (case.context.allow_private and _is_own_network(case, address, answers)):
             yield SIGNALS("dns.bogon", host=host, address=address)
 
 
@@ -113,8 +190,11 @@ def _answer_text(answer: Dns) -> str:
     return listed(answer.addresses) if answer.addresses else f"rcode {answer.rcode} and no address"
 
 
-def _is_undisputed(address: str, answers: DnsAnswers) -> bool:
-    return not answers.trusted or share_network([address], answers.trusted)
+def _is_own_network(case: Case, address: str, answers: DnsAnswers) -> bool:
+    """Whether a private address may be the organisation's own: nobody disputes it, or a page came from it in full."""
+    if not answers.trusted or share_network([address], answers.trusted):
+        return True
+    return any(o.address == address and o.host == answers.host and o.failure is None for o in case.answers)
 
 
 def _confirmation(case: Case, answers: DnsAnswers) -> Evidence | None:
@@ -159,7 +239,8 @@ def _once(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
 
 def _trusted(answers: DnsAnswers, confirming: Evidence | None) -> Iterator[Evidence]:
     host = clean(answers.host)
-    methods = {name: method_at(asked) for name, asked in by_resolver(answers.observations, "trusted").items()}
+    asked_of = by_resolver(answers.observations, "trusted")
+    methods = {name: method_at(asked) for name, asked in asked_of.items() if not any(map(is_filtered, asked))}
     resolves = tuple(name for name, method in methods.items() if method is None)
     failed = failure_of(answers.observations, "main")
     if resolves:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rrset
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.dns.client import query_for
-from probe.dns.message import DnsAnswer, by_dnspython, plain
+from probe.dns.message import MAX_EXTENDED_ERRORS, MAX_EXTENDED_TEXT, DnsAnswer, by_dnspython, plain
 from probe.failure import Malformed
 
 NAME = "www.site.example"
@@ -23,12 +24,20 @@ ipv6 = st.ip_addresses(v=6).map(str)
 
 
 def response(
-    kind: str, addresses: list[str], ttl: int, rcode: int, flags: int, *, edns: bool, soa: bool = False
+    kind: str,
+    addresses: list[str],
+    ttl: int,
+    rcode: int,
+    flags: int,
+    *,
+    edns: bool,
+    soa: bool = False,
+    options: tuple[dns.edns.Option, ...] = (),
 ) -> bytes:
     """What a resolver answers to the query: dnspython's message, with the records put in, for it would shuffle them."""
     message = dns.message.make_response(dns.message.from_wire(QUERIES[kind].wire))
     message.flags |= flags
-    message.use_edns(0 if edns else -1)
+    message.use_edns(0 if edns else -1, options=options)
     message.set_rcode(rcode)
     if soa:
         message.authority.append(dns.rrset.from_text("site.example.", 60, "IN", "SOA", SOA))
@@ -46,7 +55,9 @@ def answers(draw: st.DrawFn) -> tuple[str, bytes]:
     soa = draw(st.booleans())
     flags = draw(st.sampled_from([0, dns.flags.AD, dns.flags.TC, dns.flags.AA]))
     ttl, rcode = draw(st.integers(0, 2**31 - 1)), draw(st.sampled_from([0, 2, 3, 5]))
-    return kind, response(kind, addresses, ttl, rcode, flags, edns=draw(st.booleans()), soa=soa)
+    codes = draw(st.lists(st.tuples(st.integers(0, 65535), st.sampled_from([None, "why", "warum – так"])), max_size=3))
+    said = tuple(dns.edns.EDEOption(code, text) for code, text in codes)
+    return kind, response(kind, addresses, ttl, rcode, flags, edns=draw(st.booleans()), soa=soa, options=said)
 
 
 @given(answers())
@@ -80,7 +91,8 @@ def agree(wire: bytes, kind: str) -> None:
 
 
 def told(answer: DnsAnswer) -> tuple[object, ...]:
-    return answer.rcode, answer.authenticated, answer.truncated, sorted(one.value for one in answer.answers)
+    errors = [(error.code, error.text) for error in answer.extended_errors]
+    return answer.rcode, answer.authenticated, answer.truncated, sorted(one.value for one in answer.answers), errors
 
 
 @pytest.mark.parametrize("kind", ["A", "AAAA"])
@@ -111,3 +123,52 @@ def test_an_answer_that_says_there_is_none_is_read_by_hand(rcode: int) -> None:
     by_hand = plain(response("AAAA", [], 0, rcode, 0, edns=True, soa=True), QUERIES["AAAA"].question)
     assert by_hand is not None
     assert (by_hand.rcode, by_hand.answers) == (rcode, ())
+
+
+COOKIE = dns.edns.GenericOption(10, b"eight by")
+
+
+def test_extended_errors_are_read_by_hand_among_other_options() -> None:
+    said = (COOKIE, dns.edns.EDEOption(16, "by order"), dns.edns.EDEOption(22))
+    by_hand = plain(response("A", [], 0, 3, 0, edns=True, soa=True, options=said), QUERIES["A"].question)
+    assert by_hand is not None
+    assert [(error.code, error.text) for error in by_hand.extended_errors] == [(16, "by order"), (22, None)]
+
+
+def test_extended_errors_are_read_beside_an_alias() -> None:
+    alias = dns.message.make_response(dns.message.from_wire(QUERIES["A"].wire))
+    alias.answer.append(dns.rrset.from_text(f"{NAME}.", 300, "IN", "CNAME", "cdn.example."))
+    alias.use_edns(0, options=[COOKIE, dns.edns.EDEOption(6, "bogus")])
+    read = by_dnspython(alias.to_wire())
+    assert [(error.code, error.text) for error in read.extended_errors] == [(6, "bogus")]
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (b"\0\x0f" + b"x" * 900, [(15, "x" * MAX_EXTENDED_TEXT)]),
+        (b"\0\x0fcut in a letter \xd0", [(15, "cut in a letter \ufffd")]),
+        (b"\0\x0fterminated\0", [(15, "terminated")]),
+        (b"\xff\xff", [(65535, None)]),
+    ],
+)
+def test_an_extended_error_from_anywhere_is_bounded_text(value: bytes, read: list[tuple[int, str | None]]) -> None:
+    wire = response("A", [], 0, 2, 0, edns=True, options=(dns.edns.GenericOption(15, value),))
+    by_hand = plain(wire, QUERIES["A"].question)
+    assert by_hand is not None
+    assert [(error.code, error.text) for error in by_hand.extended_errors] == read
+
+
+def test_no_more_extended_errors_are_kept_than_a_resolver_needs() -> None:
+    wire = response("A", [], 0, 2, 0, edns=True, options=(dns.edns.EDEOption(6),) * 50)
+    for read in (plain(wire, QUERIES["A"].question), by_dnspython(wire)):
+        assert read is not None
+        assert len(read.extended_errors) == MAX_EXTENDED_ERRORS
+
+
+@pytest.mark.parametrize("value", [b"", b"\x0f"])
+def test_an_extended_error_without_a_code_is_no_reason_to_lose_the_answer(value: bytes) -> None:
+    wire = response("A", ["198.51.100.7"], 300, 0, 0, edns=True, options=(dns.edns.GenericOption(15, value),))
+    by_hand = plain(wire, QUERIES["A"].question)
+    assert by_hand is not None
+    assert (len(by_hand.answers), by_hand.extended_errors) == (1, ())
