@@ -49,6 +49,7 @@ class StreamCarrier:
         self._zero = self._clock()
         self._next_mark = 1
         self.ended = False
+        self._broken: ConnectionError | None = None
         self.deadline: asyncio.Timeout | None = None
         """Moved on whenever bytes are sent or received."""
         if isinstance(stream, TlsStream):
@@ -56,11 +57,16 @@ class StreamCarrier:
 
     async def send(self, data: bytes) -> None:
         self._extend_deadline(self._clock())
-        await self._stream.send(data)
+        try:
+            await self._stream.send(data)
+        except ConnectionError as error:
+            self._broken = error  # what came before the reset, such as an alert or an early answer, can still be read
 
     async def receive(self, max_bytes: int) -> bytes:
         self._extend_deadline(self._clock())
         data = await self._stream.receive(max_bytes)
+        if not data and self._broken is not None:
+            raise self._broken
         self.ended = not data
         self._into.received += len(data)
         if self._into.received > self._limit:

@@ -63,6 +63,23 @@ def _partial(size: int, total: int) -> bytes:
     return whole[: whole.index(b"\r\n\r\n") + 4 + size]
 
 
+def resets_behind(body: bytes) -> Responder:
+    """A body without a length, all of it, and a reset in place of the close."""
+
+    async def respond(_: SiteRequest, stream: ServerStream) -> None:
+        await stream.send(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + body)
+        await asyncio.sleep(SETTLE_S)
+        stream.reset()
+
+    return respond
+
+
+async def event_stream(_: SiteRequest, stream: ServerStream) -> None:
+    """One server-sent event, then nothing until the client leaves."""
+    await stream.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
+    await stream.gone()
+
+
 async def no_answer(_: SiteRequest, stream: ServerStream) -> None:
     """Read the request, say nothing, wait for the client to give up."""
     await stream.gone()

@@ -27,6 +27,8 @@ from tests.lab import censor_actions, certificates, site_answers
 from tests.lab.dns_behaviours import injected, silence
 from tests.lab.network import LabNetwork
 
+HEADLESS = b"<html><body>Access denied</body></html>"
+QUIRKY = b"HTTP/1.1 200 OK\r\na line without a colon\r\nContent-Length: 2\r\n\r\nok"
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
 BY_ONE_CONTROL = "One control is no proof of a block by address: the service may refuse this country itself."
@@ -269,6 +271,33 @@ SITUATIONS = (
     Wire("stalling", _page(site_answers.stalls_after(5000)), "down", confidence="probable"),
     Wire("no-such-name", _gone(dns.rcode.NXDOMAIN), "down", confidence="probable"),
     Wire("broken-zone", _gone(dns.rcode.SERVFAIL), "down", confidence="probable"),
+    Wire("quirky", _page(sites.answers(QUIRKY)), "reachable", confidence="confirmed"),
+    Wire(
+        "headless-for-one-name",
+        _page(sites.page("News", kib=30), tls=False, censored=censor.answers(HEADLESS)),
+        "blocked",
+        "http.malformed",
+        "name",
+        "possible",
+    ),
+    Wire("headless", _page(sites.answers(HEADLESS), tls=False), "inconclusive"),
+    Wire(
+        "reset-behind-page",
+        _page(site_answers.resets_behind(b"all of it"), tls=False),
+        "reachable",
+        None,
+        None,
+        "probable",
+    ),
+    Wire(
+        "reset-behind-page-alone",
+        _page(site_answers.resets_behind(b"</html>")),
+        "reachable",
+        confidence="confirmed",
+        control=False,
+    ),
+    Wire("stream", _page(site_answers.trickle(1_000_000, 0.05, 100)), "reachable", confidence="confirmed"),
+    Wire("event-stream", _page(site_answers.event_stream), "reachable", confidence="confirmed"),
     Wire("not-http", _page(site_answers.not_http), "down", confidence="probable"),
 )
 

@@ -101,14 +101,14 @@ def _stays_on_site(case: Case, control: AssessedControl) -> bool:
 
 def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     name, end = clean(control.name), control.end
+    if (length := _whole_length(case.end, control)) is not None:
+        yield SIGNALS("answer.whole_before_the_reset", control=name, bytes=length)
     if _fails_same(case, control):
         yield SIGNALS("control.fails_same", control=name)
         return
     leaf = _leaf(control.measurement.observations, case.end.host)
     if case.end.method == "tls.mitm" and leaf is not None and leaf == _leaf_of(case.end.observation):
         yield SIGNALS("control.same_leaf", control=name)
-    if (length := _whole_length(case.end, control)) is not None:
-        yield SIGNALS("answer.whole_before_the_reset", control=name, bytes=length)
     if _passes(case.end, control):
         yield SIGNALS("control.passes", control=name, result=_result(control, case.end))
     elif end.observation is not None and not end.complete:
@@ -117,14 +117,16 @@ def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
 
 def _whole_length(here: Ending, control: AssessedControl) -> int | None:
     """How much came before a reset, where a control got no more in all, of the same page; None where it did."""
-    if here.method != "http.reset" or here.observation is None or not control.end.complete:
+    if here.method != "http.reset" or here.observation is None:
+        return None
+    if not control.end.complete and control.end.method != "http.reset":
         return None
     ours, answers = here.observation.detail, answered(control.measurement)
     if control.end.host != here.host or not answers or not alike(ours, theirs := answers[-1].detail):
         return None
-    promised = header_of(ours, "content-length") or "0"
-    enough = max(MIN_WHOLE * (theirs.length or 0), int(promised) if promised.isdigit() else 0)
-    return ours.length if ours.length and ours.length >= enough else None
+    if header_of(ours, "content-length") or header_of(ours, "transfer-encoding"):
+        return None  # it told where its end is, and that did not come
+    return ours.length if ours.length and ours.length >= MIN_WHOLE * (theirs.length or 0) else None
 
 
 def _passes(here: Ending, control: AssessedControl) -> bool:
