@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
-from itertools import islice
 from typing import Any, AnyStr, Generic, NamedTuple
 
 import msgspec
@@ -19,6 +18,7 @@ WINDOW = 64
 """Characters before an address in which its label may begin."""
 MAX_MATCHES, MAX_ADDRESSES = 2000, 64
 """A page with more addresses is a list, not a visitor's own address."""
+PERCENT = ("%", ord("%"))
 CODINGS = ("utf-8", "windows-1251")
 _V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
 _V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
@@ -27,23 +27,30 @@ _V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5}
 
 
 class AddressFamily(NamedTuple, Generic[AnyStr]):
-    """How to find addresses of one family: pattern, hint, and the characters before the hint."""
+    """How to find addresses of one family: pattern, hint, and the characters that addresses are made of."""
 
     pattern: re.Pattern[AnyStr]
     hint: re.Pattern[AnyStr]
-    before: AnyStr
+    characters: AnyStr
+    run: re.Pattern[AnyStr]
     most_before: int
+    """The longest an address can be before its hint."""
 
 
+_V4_RUN, _V6_RUN = "0123456789.", "0123456789abcdefABCDEF:"
 TEXT_KINDS = (
-    AddressFamily(re.compile(_V4), re.compile(_V4_HINT), "0123456789", 3),
-    AddressFamily(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), "0123456789abcdefABCDEF:", 40),
+    AddressFamily(re.compile(_V4), re.compile(_V4_HINT), _V4_RUN, re.compile(f"[{_V4_RUN}]*"), 3),
+    AddressFamily(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), _V6_RUN, re.compile(f"[{_V6_RUN}]*"), 40),
 )
-BYTES_KINDS = (
-    AddressFamily(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3),
+BYTES_KINDS = tuple(
     AddressFamily(
-        re.compile(_V6.encode(), re.IGNORECASE), re.compile(_V6_HINT.encode()), b"0123456789abcdefABCDEF:", 40
-    ),
+        re.compile(kind.pattern.pattern.encode(), kind.pattern.flags & re.IGNORECASE),
+        re.compile(kind.hint.pattern.encode()),
+        kind.characters.encode(),
+        re.compile(kind.run.pattern.encode()),
+        kind.most_before,
+    )
+    for kind in TEXT_KINDS
 )
 LABEL = re.compile(
     r"(?:[a-z_-]*ip(?:[ _-]?v[46])?|[a-z_-]*addr(?:ess)?|ip[ _-]*адрес\w{0,2}|адрес\w{0,2}|client|visitor|remote)"
@@ -132,17 +139,20 @@ def _candidates(
 
 
 def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
-    """Everything spelled like an address."""
+    """Everything spelled like an address; each run of an address's characters is looked at once."""
     done = 0
-    for hint in islice(kind.hint.finditer(data), MAX_MATCHES):
-        at = hint.start()
-        if at < done:
-            continue
-        earliest = max(done, at - kind.most_before)
-        while at > earliest and data[at - 1 : at] in kind.before:
+    for _ in range(MAX_MATCHES):
+        hint = kind.hint.search(data, done)
+        if hint is None:
+            return
+        at, earliest = hint.start(), max(done, hint.start() - kind.most_before)
+        while at > earliest and data[at - 1 : at] in kind.characters:
             at -= 1
-        tries = (kind.pattern.match(data, start) for start in range(at, hint.start() + 1))
-        found = next((one for one in tries if one is not None), None)
+        end = kind.run.match(data, hint.start())
+        done = max(end.end() if end is not None else 0, hint.end())
+        # An address begins where its run does, or behind a percent-encoded sign, whose digits look like part of it.
+        found = kind.pattern.match(data, at)
+        if found is None and at and data[at - 1] in PERCENT:
+            found = kind.pattern.match(data, at + 2)
         if found is not None:
-            done = found.end()
             yield found
