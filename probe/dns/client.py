@@ -12,6 +12,7 @@ from probe.dns.message import DnsAnswer, read
 from probe.failure import Malformed
 from probe.http.exchange import HttpRequest, exchange
 from probe.http.wire import HttpResponse
+from probe.net.deadline import Deadline
 from probe.net.network import Network
 from probe.net.resolver import DnsResolver
 from probe.net.streams import ByteStream, TlsStream, client_context, receive_exactly
@@ -115,7 +116,7 @@ async def _over_udp(network: Network, query: DnsQuery, resolver: DnsResolver, se
             except (BlockingIOError, InterruptedError):
                 await loop.sock_sendall(sock, wire)
             try:
-                async with asyncio.timeout(settings.timeout_s / MAX_SENDINGS):
+                async with Deadline(settings.timeout_s / MAX_SENDINGS):
                     while (answer := _parse(data := await loop.sock_recv(sock, MAX_DATAGRAM), query)) is None:
                         garbled = garbled or data[:2] == wire[:2]
                         await asyncio.sleep(0)  # waiting datagrams are read without a turn of the loop
@@ -141,7 +142,7 @@ def _parse(data: bytes, query: DnsQuery) -> DnsAnswer | None:
 
 
 async def _over_stream(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsAnswer:
-    async with asyncio.timeout(settings.timeout_s):
+    async with Deadline(settings.timeout_s):
         data = await _asked(network, query.wire, resolver, settings)
     answer = read(data, query.question)
     if not query.is_answered_by(data):

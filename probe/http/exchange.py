@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import zlib
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from probe.failure import Malformed, PrivateAddress
 from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
 from probe.http.http1 import Headers, Http1Connection
 from probe.http.wire import GoawayFilter, HttpResponse, StreamCarrier
+from probe.net.deadline import Deadline
 from probe.net.gate import Gate
 from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream
@@ -71,7 +71,7 @@ async def exchange(
     if request.content:
         headers.append((b"Content-Length", str(len(request.content)).encode()))
     try:
-        async with asyncio.timeout(idle_timeout_s) as carrier.deadline:
+        async with Deadline(idle_timeout_s) as carrier.deadline:
             status, version, found = await speaks.head(
                 request.method.encode(), request.path.encode(), headers, request.content
             )

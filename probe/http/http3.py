@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from probe.failure import Malformed
 from probe.http.exchange import HttpRequest
 from probe.http.wire import HttpResponse
+from probe.net.deadline import Deadline
 
 if TYPE_CHECKING:
     from aioquic.h3.events import H3Event
@@ -32,7 +33,7 @@ async def exchange(
 ) -> None:
     """Send `request` and read the answer into `into` as it comes; raises where it ends early or stays silent."""
     reading = _Reading(over, request, into, max_body_bytes)
-    async with asyncio.timeout(idle_timeout_s) as idle:
+    async with Deadline(idle_timeout_s) as idle:
         loop = asyncio.get_running_loop()
 
         def on_event(event: QuicEvent) -> bool:

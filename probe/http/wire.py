@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from probe.failure import Malformed
+from probe.net.deadline import Deadline
 from probe.net.streams import ByteStream, TlsStream
 
 
@@ -50,7 +51,7 @@ class StreamCarrier:
         self._next_mark = 1
         self.ended = False
         self._broken: ConnectionError | None = None
-        self.deadline: asyncio.Timeout | None = None
+        self.deadline: Deadline | None = None
         """Moved on whenever bytes are sent or received."""
         if isinstance(stream, TlsStream):
             stream.on_data = partial(self._on_data, stream)

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
 from probe.net.address_policy import literal
+from probe.net.deadline import Deadline
 from probe.net.gate import Gate
 from probe.net.path import Path, Proxy, bind, proxy_of
 from probe.net.resolver import SystemResolver
@@ -96,11 +97,11 @@ class RealNetwork:
 
     async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
         if self._proxy is None:
-            async with asyncio.timeout(timeout_s):
+            async with Deadline(timeout_s):
                 return await self._dial(host, port)
         stream = await self._greeted_proxy(self._proxy, timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with Deadline(timeout_s):
                 await self._proxy.tunnel(stream, host, port)
         except (ProxyRefused, ProxyUnusable, TimeoutError):
             stream.close()
@@ -117,7 +118,7 @@ class RealNetwork:
         """A stream to the proxy, with a timeout of its own: a silent proxy is not a silent target."""
         stream: ByteStream | None = None
         try:
-            async with asyncio.timeout(timeout_s):
+            async with Deadline(timeout_s):
                 stream = await self._dial(await self._proxy_address(proxy.host), proxy.port)
                 await proxy.greet(stream)
         except BaseException as error:

@@ -12,6 +12,7 @@ import msgspec
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
+from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -112,7 +113,7 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
         if resolver.transport == "getaddrinfo":
-            async with asyncio.timeout(settings.timeout_s):
+            async with Deadline(settings.timeout_s):
                 detail = await _getaddrinfo(log, about.host, detail)
         else:
             reply = await client.ask(log.network.lookups, about.host, resolver, query_type, settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import re
 import ssl
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from probe.failure import alert_of
 from probe.model import Attempt, Http, Observation
+from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -84,7 +84,7 @@ async def get(
     got = HttpResponse()
     error: BaseException | None = None
     try:
-        async with asyncio.timeout(settings.exchange_timeout_s):
+        async with Deadline(settings.exchange_timeout_s):
             await exchange(
                 stream,
                 request,

@@ -18,6 +18,7 @@ import msgspec
 from probe.failure import CERTIFICATE_FAILURES, Malformed, PrivateAddress, ProxyUnusable
 from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of, literal
+from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec, http
@@ -74,7 +75,7 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
             raise PrivateAddress("no port")
         settings.gate.check(where)
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
-            async with asyncio.timeout(settings.timeout_s):
+            async with Deadline(settings.timeout_s):
                 await client.handshake(sock, (where, about.port))
             observation = pending.end(client.describe(detail, verify, None))
             if wanted.request_path is not None:
@@ -96,7 +97,7 @@ async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, 
     got = HttpResponse()
     error: BaseException | None = None
     try:
-        async with asyncio.timeout(settings.exchange_timeout_s):
+        async with Deadline(settings.exchange_timeout_s):
             await http3.exchange(
                 client, request, got, idle_timeout_s=settings.timeout_s, max_body_bytes=settings.max_body_bytes
             )
@@ -155,13 +156,17 @@ class Client:
             except TimeoutError:
                 if timer is None or loop.time() < timer:
                     raise
+                # What came while our own loop was stalled is read before the connection is told the time.
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        self._read(self._socket.recv(MAX_DATAGRAM), loop.time())
                 self.connection.handle_timer(now=loop.time())
             else:
-                self._received += 1
                 self._read(data, loop.time())
                 await asyncio.sleep(0)  # datagrams that are waiting are read without a turn of the loop
 
     def _read(self, data: bytes, now: float) -> None:
+        self._received += 1
         try:
             self.connection.receive_datagram(data, self._peer, now=now)
         except Exception as error:

@@ -17,6 +17,7 @@ import msgspec
 from probe.failure import PrivateAddress, ProxyUnusable
 from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of
+from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -60,7 +61,7 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
             raise PrivateAddress("no port")
         settings.gate.check(where)
         with contextlib.closing(await log.network.datagrams(where, about.port)) as sock:
-            async with asyncio.timeout(settings.timeout_s):
+            async with Deadline(settings.timeout_s):
                 await client.ask(sock)
     except (OSError, TimeoutError, ValueError) as caught:
         error = caught
@@ -86,7 +87,7 @@ class _Client:
             await asyncio.get_running_loop().sock_sendall(sock, bytes(self._request))
             self._sendings += 1
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout_s if self._sendings < MAX_SENDINGS else None):
+                async with Deadline(timeout_s if self._sendings < MAX_SENDINGS else None):
                     await self._receive(sock)
             timeout_s *= 2
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import ssl
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import msgspec
 from probe.failure import CERTIFICATE_FAILURES, alert_of, own_refusal
 from probe.model import Observation, Tls
 from probe.net.address_policy import literal
+from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
 from probe.settings import Settings
 from probe.steps import MethodSpec, StepSpec
@@ -71,7 +71,7 @@ async def handshake(
     secured = TlsStream(stream, context, server_name)
     error: BaseException | None = None
     try:
-        async with asyncio.timeout(settings.timeout_s):
+        async with Deadline(settings.timeout_s):
             await secured.handshake()
     except (OSError, TimeoutError, EOFError, ValueError) as caught:
         error = caught

@@ -21,8 +21,8 @@ FILES = {
     "tests/probe/steps/test_step_files.py",
     "tests/probe/steps/test_stun.py",
 }
-OTHERS = ("tests/scenarios/situations/stun_", "probe/services/")
-"""Its situations, and services that use it."""
+OTHERS = ("tests/scenarios/situations/stun_", "probe/services/", "tests/lab/debian/")
+"""Its situations, and services and real servers that use it."""
 
 
 def test_a_step_is_named_in_no_other_file() -> None:
