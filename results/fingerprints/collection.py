@@ -18,6 +18,17 @@ from results.fingerprints.formats import FingerprintFormat, formats
 from results.fingerprints.library import Library, builtin_library
 from results.fingerprints.regexp import BadPattern, NoRegexpEngine
 
+OONI = "https://raw.githubusercontent.com/ooni/blocking-fingerprints/main"
+CENSORED_PLANET = (
+    "https://raw.githubusercontent.com/censoredplanet/censoredplanet-analysis/master/pipeline/metadata/data"
+)
+PUBLISHED = (
+    f"{OONI}/fingerprints_http.csv",
+    f"{OONI}/fingerprints_dns.csv",
+    f"{CENSORED_PLANET}/blockpage_signatures.json",
+    f"{CENSORED_PLANET}/false_positive_signatures.json",
+)
+"""The lists that OONI and Censored Planet publish."""
 MAX_SOURCES = 16
 MAX_SOURCE_BYTES = 16 * 1024 * 1024
 MAX_ROWS = 50_000

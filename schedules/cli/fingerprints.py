@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 import click
 
 from probe.text import safe
 from schedules.cli._app import App
+from schedules.cli._fingerprint_lists import take_in
 from schedules.render.output import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from results.fingerprints.collection import Collection, CollectionReport
-
-    Fetch = Callable[..., Any]
 
 SHOWN_PROBLEMS = 20
 
@@ -34,19 +25,18 @@ def fingerprints() -> None:
 
 @fingerprints.command(short_help="Read lists of fingerprints; the old ones serve until all are whole.")
 @click.argument("sources", nargs=-1, metavar="[SOURCE…]")
+@click.option("--published", is_flag=True, help="Download them from OONI and Censored Planet.")
 @click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
 @click.pass_obj
-def update(app: App, sources: tuple[str, ...], as_json: bool) -> None:
+def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -> None:
     """Read the lists at SOURCE… (files or https URLs), or those that the configuration names, in place of the ones that
     were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
     blockpage_signatures.json and false_positive_signatures.json."""
-    from results.fingerprints.collection import place, store
-    from schedules.hub_client.download import fetcher
+    from results.fingerprints import collection
 
     config = app.config()
-    with TemporaryDirectory(prefix="reachprobe-") as folder:
-        gathered = _gather(sources or config.fingerprints.sources, Path(folder), fetcher(config, app.database))
-    store(gathered.collection, place(app.database))
+    named = sources or (() if published else config.fingerprints.sources)
+    gathered = take_in((*(collection.PUBLISHED if published else ()), *named), config, app.database)
     _problems(gathered)
     for counts in gathered.collection.sources:
         if as_json:
@@ -70,7 +60,10 @@ def stats(app: App, as_json: bool) -> None:
         if as_json:
             print_json({"sources": 0, "prints": 0, "digest": None, "updated": None, "scopes": {}, "own": _own()})
         else:
-            click.echo(f"our own only: {_own()}; `reachprobe fingerprints update SOURCE` adds published lists")
+            click.echo(
+                f"our own only: {_own()}; `reachprobe fingerprints update SOURCE` adds published lists, "
+                "with --published OONI's and Censored Planet's"
+            )
         return
     for counts in collection.sources:
         if as_json:
@@ -79,46 +72,6 @@ def stats(app: App, as_json: bool) -> None:
             wrong = f", {counts.false_positives} of them no block pages" if counts.false_positives else ""
             click.echo(safe(f"{counts.source}, {counts.format}: {counts.kept} of {counts.rows} rows{wrong}"))
     _summary(collection, as_json=as_json)
-
-
-def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionReport:
-    """Each list that has a URL is downloaded first; all are read, or none."""
-    from results.fingerprints.collection import gather
-
-    lists = []
-    for number, source in enumerate(sources):
-        if "://" in source:
-            _refuse_open(source)
-            into = folder / str(number)
-            asyncio.run(_download(source, into, fetch))
-            lists.append((source, into))
-        else:
-            lists.append((source, Path(source).expanduser()))
-    return gather(lists, datetime.now(UTC))
-
-
-def _refuse_open(url: str) -> None:
-    """Whoever blocks could rewrite on the way what tells blocks from other pages."""
-    from probe.net.address_policy import literal
-    from results.fingerprints.fingerprint import FingerprintError
-
-    try:
-        parts = urlsplit(url)
-        address = literal(parts.hostname or "")
-    except ValueError as error:
-        raise FingerprintError(f"{url} is no URL: {error}") from error
-    if parts.scheme != "https" and not (address and address.is_loopback):
-        raise FingerprintError(f"{url}: only https is taken, for a list in the open could be rewritten on the way")
-
-
-async def _download(url: str, into: Path, fetch: Fetch) -> None:
-    from results.fingerprints.collection import MAX_SOURCE_BYTES
-    from results.fingerprints.fingerprint import FingerprintError
-
-    try:
-        await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
-    except OSError as error:
-        raise FingerprintError(f"{error}; the old lists stay") from error
 
 
 def _problems(gathered: CollectionReport) -> None:

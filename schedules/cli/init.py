@@ -38,6 +38,9 @@ class Enrolment(msgspec.Struct, frozen=True):
 @click.option("--hub", "hub_url", metavar="URL", help="Enrol with a group's hub: results are sent there from then on.")
 @click.option("--invitation", metavar="TOKEN", help="What the group gave you for that.")
 @click.option("--pin", metavar="HEX", help="SHA-256 of the hub's public key, where no authority vouches for it.")
+@click.option(
+    "--fingerprints", "lists", is_flag=True, help="Download OONI's and Censored Planet's lists of block pages."
+)
 @click.option("--yes", is_flag=True, help="Agree without being asked, for scripts.")
 @click.pass_obj
 def init(
@@ -48,6 +51,7 @@ def init(
     hub_url: str | None,
     invitation: str | None,
     pin: str | None,
+    lists: bool,
     yes: bool,
 ) -> None:
     """Explain what is contacted, what others can see and what is stored; record the answer; write a configuration.
@@ -82,9 +86,25 @@ def init(
             click.echo(f"{target} is there already and stays as it is")
             if asked is not None and config.hub.url != asked.url:
                 click.echo(f"Nothing is sent before it says:\n\n{asked.toml()}")
-            return
-        _write(target, name, country, asn, asked)
-        click.echo(f"Wrote {target}; every key is in docs/configuration.md")
+        else:
+            _write(target, name, country, asn, asked)
+            click.echo(f"Wrote {target}; every key is in docs/configuration.md")
+    _offer_lists(app, lists)
+
+
+def _offer_lists(app: App, wanted: bool) -> None:
+    """Download the published lists of block pages if wanted; otherwise say how, where there are none yet."""
+    from results.fingerprints import collection
+    from schedules.cli._fingerprint_lists import take_in
+
+    if wanted:
+        gathered = take_in(collection.PUBLISHED, app.config(), app.database)
+        click.echo(f"Read {len(gathered.collection.prints)} fingerprints of block pages")
+    elif not collection.place(app.database).exists():
+        click.echo(
+            "To recognise more block pages, download OONI's and Censored Planet's lists of them: "
+            "`reachprobe fingerprints update --published`"
+        )
 
 
 def _asked(question: str, default: str) -> str:

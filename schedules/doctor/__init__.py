@@ -58,6 +58,7 @@ def _configured(
     except (BadChoice, ValueError) as error:
         yield wrong("campaigns", str(error))
     yield from checks.registers(config, store)
+    yield checks.block_page_lists(config, store)
     if config.notify:
         yield from checks.notifications(environ, config, config_file, store)
     if config.metrics.textfile is not None or config.metrics.listen is not None:

@@ -21,6 +21,8 @@ from results.db import upload_queue
 from results.db.history import last_round
 from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
+from results.fingerprints import collection
+from results.fingerprints.fingerprint import FingerprintError
 from results.judge.signals.context import INTERNAL_ERROR
 from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import newest_versions, statistics
@@ -48,6 +50,7 @@ BAD_SETUP, NO_NETWORK = 2, 69
 SOON_FULL_BYTES = 16 * NEEDED_BYTES
 GROUP_OR_OTHERS = 0o077
 FAILURES_WORTH_KNOWING = 3
+OLD_LISTS_DAYS = 365
 ERROR_DAYS = 30
 """For how long an internal error is worth knowing."""
 LATE_S = 3600
@@ -227,6 +230,23 @@ def registers(config: Config, store: Store) -> Iterator[CheckResult]:
         says = f"{age(one.age_days)}, {how_many(one.entries, 'entry', 'entries')}"
         says += f"; too old to decide, `{way_out}`" if one.stale else ""
         yield CheckResult(f"register {one.register}", "worth knowing" if one.stale else "fine", says)
+
+
+def block_page_lists(config: Config, store: Store) -> CheckResult:
+    """Whether published lists of block pages are loaded, and how old they are."""
+    source = "" if config.fingerprints.sources else " --published"
+    command = f"`reachprobe fingerprints update{source}`"
+    try:
+        found = collection.load(collection.place(store.path))
+    except FingerprintError as error:
+        return wrong("fingerprints", str(error))
+    if found is None:
+        return worth_knowing("fingerprints", f"no published list of block pages; {command} downloads them")
+    age_days = (time.time() - epoch(found.updated)) / 86400
+    says = f"{len(found.prints)} from {how_many(len(found.sources), 'list')}, {age(max(0.0, age_days))}"
+    if age_days > OLD_LISTS_DAYS:
+        return worth_knowing("fingerprints", f"{says}; {command} downloads newer ones")
+    return fine("fingerprints", says)
 
 
 def notifications(

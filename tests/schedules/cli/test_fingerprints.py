@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from results.fingerprints.collection import PUBLISHED, load, place
 from schedules.cli import call
 
 HEADER = (
@@ -145,3 +146,49 @@ def test_a_list_that_could_be_rewritten_on_the_way_is_not_fetched(run: Run, url:
     result = run("update", url)
     assert result.exit_code == 2
     assert result.stderr.startswith(f"reachprobe: {url}")
+
+
+def test_published_lists_are_downloaded_on_request(run: Run, server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("results.fingerprints.collection.PUBLISHED", (f"{server}/list.csv",))
+    result = run("update", "--published", "--json")
+    assert (result.exit_code, result.lines[0]["source"]) == (0, f"{server}/list.csv")
+
+
+def test_the_published_lists_are_ooni_s_and_censored_planet_s_over_https() -> None:
+    assert [url.rpartition("/")[2] for url in PUBLISHED] == [
+        "fingerprints_http.csv",
+        "fingerprints_dns.csv",
+        "blockpage_signatures.json",
+        "false_positive_signatures.json",
+    ]
+    assert all(url.startswith("https://raw.githubusercontent.com/") for url in PUBLISHED)
+
+
+def init(tmp_path: Path, capsys: pytest.CaptureFixture[str], *options: str) -> Result:
+    before = ["--db", str(tmp_path / "reachprobe.db"), "--config", str(tmp_path / "new.toml")]
+    code = call([*before, "init", "--yes", *options])
+    return Result(code, *capsys.readouterr())
+
+
+def test_init_offers_the_published_lists_and_downloads_them_only_on_request(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("results.fingerprints.collection.PUBLISHED", (f"{server}/list.csv",))
+    offered = init(tmp_path, capsys)
+    assert (offered.exit_code, load(place(tmp_path / "reachprobe.db"))) == (0, None)
+    assert "`reachprobe fingerprints update --published`" in offered.stdout
+    taken = init(tmp_path, capsys, "--fingerprints")
+    assert taken.exit_code == 0
+    assert "Read 2 fingerprints of block pages" in taken.stdout
+    assert "--published" not in init(tmp_path, capsys).stdout
+
+
+def test_lists_that_cannot_be_downloaded_leave_the_consent_and_the_configuration(
+    tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("results.fingerprints.collection.PUBLISHED", (f"{server}/missing",))
+    result = init(tmp_path, capsys, "--fingerprints")
+    assert result.exit_code == 2
+    assert "404" in result.stderr
+    assert (tmp_path / "new.toml").exists()
+    assert "stays as it is" in init(tmp_path, capsys).stdout

@@ -10,11 +10,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from probe.reference_sites import NetworkReport
+from probe.timestamps import rfc3339
 from results.db import notification_queue
 from results.db.store import Store
+from results.fingerprints import collection
+from results.fingerprints.collection import Collection
+from results.fingerprints.fingerprint import Fingerprint
 from results.judge.judged import RoundRecord
 from schedules.config.load import load
 from schedules.config.schema import Config
@@ -93,6 +98,28 @@ def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> Non
     assert late.says.startswith("the last one 30 hours old, ")
     assert "the schedule is late" in late.says
     assert checks._rounds(Config(), store, now, scheduled=False).state == "fine"
+
+
+def lists_of(store: Store, updated: str) -> CheckResult:
+    prints = (Fingerprint(name="x", scope="isp", where="body", how="contains", pattern="Closed by the Authority"),)
+    collection.store(Collection(updated=updated, sources=(), prints=prints), collection.place(store.path))
+    return checks.block_page_lists(Config(), store)
+
+
+def test_published_lists_of_block_pages_that_are_missing_old_or_damaged_are_named(store: Store) -> None:
+    missing = checks.block_page_lists(Config(), store)
+    assert missing.state == "worth knowing"
+    assert "`reachprobe fingerprints update --published`" in missing.says
+    configured = msgspec.convert({"fingerprints": {"sources": ["/lists/http.csv"]}}, Config)
+    assert "`reachprobe fingerprints update`" in checks.block_page_lists(configured, store).says
+    now = datetime.now(UTC)
+    fresh = lists_of(store, rfc3339(now - timedelta(days=3), "seconds"))
+    assert (fresh.state, fresh.says.startswith("1 from ")) == ("fine", True)
+    old = lists_of(store, rfc3339(now - timedelta(days=500), "seconds"))
+    assert (old.state, "--published" in old.says) == ("worth knowing", True)
+    collection.place(store.path).write_bytes(b"{")
+    damaged = checks.block_page_lists(Config(), store)
+    assert (damaged.state, "is damaged" in damaged.says) == ("wrong", True)
 
 
 def test_an_agent_that_runs_is_a_schedule(store: Store) -> None:

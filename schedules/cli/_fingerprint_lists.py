@@ -1,0 +1,70 @@
+"""Published lists of block pages: downloaded where they have a URL, and stored next to the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from results.fingerprints.collection import CollectionReport
+    from schedules.config.schema import Config
+
+    Fetch = Callable[..., Any]
+
+
+def take_in(sources: Sequence[str], config: Config, database: Path) -> CollectionReport:
+    """Read the lists at these files and URLs, and store them in place of the old ones. Raises FingerprintError."""
+    from results.fingerprints.collection import place, store
+    from schedules.hub_client.download import fetcher
+
+    with TemporaryDirectory(prefix="reachprobe-") as folder:
+        gathered = _gather(sources, Path(folder), fetcher(config, database))
+    store(gathered.collection, place(database))
+    return gathered
+
+
+def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionReport:
+    """Each list that has a URL is downloaded first; all are read, or none."""
+    from results.fingerprints.collection import gather
+
+    lists = []
+    for number, source in enumerate(sources):
+        if "://" in source:
+            _refuse_open(source)
+            into = folder / str(number)
+            asyncio.run(_download(source, into, fetch))
+            lists.append((source, into))
+        else:
+            lists.append((source, Path(source).expanduser()))
+    return gather(lists, datetime.now(UTC))
+
+
+def _refuse_open(url: str) -> None:
+    """Whoever blocks could rewrite on the way what tells blocks from other pages."""
+    from probe.net.address_policy import literal
+    from results.fingerprints.fingerprint import FingerprintError
+
+    try:
+        parts = urlsplit(url)
+        address = literal(parts.hostname or "")
+    except ValueError as error:
+        raise FingerprintError(f"{url} is no URL: {error}") from error
+    if parts.scheme != "https" and not (address and address.is_loopback):
+        raise FingerprintError(f"{url}: only https is taken, for a list in the open could be rewritten on the way")
+
+
+async def _download(url: str, into: Path, fetch: Fetch) -> None:
+    from results.fingerprints.collection import MAX_SOURCE_BYTES
+    from results.fingerprints.fingerprint import FingerprintError
+
+    try:
+        await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
+    except OSError as error:
+        raise FingerprintError(f"{error}; the old lists stay") from error
