@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_HEADERS = 200
 MAX_HEADER_VALUE = 4096
 TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,1000})", re.IGNORECASE)
+LOCATION = re.compile(rb"^Location:[ \t]{0,8}([^\s\x00]{1,4096})", re.IGNORECASE | re.MULTILINE)
+"""Where an answer that is not HTTP says that it leads; it is not followed."""
 CHARSET = re.compile(rb"charset\s{0,4}=\s{0,4}[\"']?([A-Za-z0-9_-]{1,40})", re.IGNORECASE)
 TEXT_CODEC = re.compile(
     r"utf-?(?:8|16(?:-?[bl]e)?)|(?:us-)?ascii|latin-?\d|iso-?8859-?\d{1,2}|(?:windows|cp)-?\d{3,4}|koi8-?[rut]"
@@ -120,6 +122,8 @@ def detail_of(url: str, got: HttpResponse) -> Http:
     if got.status is None and not got.body:
         return Http(url=url, received=got.received, curve=got.whole_curve())
     location = got.header("location") if got.status in REDIRECTS else None
+    if got.status is None and (found := LOCATION.search(got.body[:LOOKED_AT])) is not None:
+        location = found.group(1).decode("utf-8", "replace")
     return Http(
         url=url,
         status=got.status,

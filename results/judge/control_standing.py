@@ -63,6 +63,15 @@ def answered(measurement: Measurement) -> tuple[Observation, ...]:
     )
 
 
+def malformed(measurement: Measurement) -> tuple[Observation, ...]:
+    """A measurement's own exchanges that got something other than HTTP, as far as its bytes are known."""
+    return tuple(
+        o
+        for o in measurement.observations
+        if o.role == "main" and isinstance(o.detail, Http) and o.detail.status is None and o.detail.body
+    )
+
+
 def is_proven(control: AssessedControl, host: str) -> bool:
     """Whether the control saw a valid certificate for the host, which nothing on its path can present."""
     return any(
@@ -112,7 +121,7 @@ def _fault(control: Measurement, country: str | None, library: Library) -> str |
     stub = next((address for address in given if library.stub(address, country)), None)
     if stub is not None:
         return f"it was led to {stub}, a known block page's address"
-    for observation in answered(control):
+    for observation in (*answered(control), *malformed(control)):
         for found in library.match(observation.detail, country):
             if found.is_block:
                 return f"it was shown a known block page itself ({found.name})"

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import msgspec
 
-from probe.model import Http, Measurement, Observation, Role
+from probe.model import Measurement, Observation, Role
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import Match
 from results.fingerprints.library import Library, builtin_library
-from results.judge.control_standing import AssessedControl, answered, assess
+from results.judge.control_standing import AssessedControl, answered, assess, malformed
 from results.judge.failure_point import Ending, ending, method_of, plain_hops
 from results.judge.verdict import Context
 
@@ -60,11 +60,7 @@ class Case:
     @cached_property
     def malformed(self) -> tuple[Observation, ...]:
         """The main course's answers that are not HTTP, as far as their bytes are known."""
-        return tuple(
-            o
-            for o in self.measurement.observations
-            if o.role == "main" and isinstance(o.detail, Http) and o.detail.status is None and o.detail.body
-        )
+        return malformed(self.measurement)
 
     @property
     def clock_is_off(self) -> bool:
@@ -85,7 +81,10 @@ class Case:
     @cached_property
     def shown_abroad(self) -> frozenset[str]:
         """The names of the block pages that qualified controls were shown, where none is to be expected."""
-        answers = (o.detail for control in self.qualified for o in answered(control.measurement))
+        shown = (
+            o for control in self.qualified for o in (*answered(control.measurement), *malformed(control.measurement))
+        )
+        answers = (o.detail for o in shown)
         return frozenset(
             found.name for answer in answers for found in self.library.match(answer, None) if found.is_page
         )

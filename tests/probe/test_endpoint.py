@@ -11,6 +11,7 @@ import h2.connection
 import h2.events
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from probe.measure import measure
 from probe.model import Measurement
@@ -79,6 +80,16 @@ async def test_a_small_diffie_hellman_key_is_our_own_refusal(tmp_path: Path) -> 
     assert (seen.observations[1].detail.refused, seen.observations[1].detail.alert) == ("dh_key_too_small", None)
 
 
+async def test_a_weak_key_in_a_valid_certificate_is_our_own_refusal(authority: Authority) -> None:
+    authority._leaf_key = rsa.generate_private_key(65537, 1024)  # type: ignore[assignment]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.load_cert_chain(authority.pem(LOOPBACK))
+    seen = await behind(authority, context)
+    assert course(seen) == [("tcp", None), ("tls", "ssl_invalid_certificate"), *PASSED]
+    assert (seen.observations[1].detail.refused, seen.observations[1].error_code) == ("ee_key_too_small", 66)
+
+
 async def test_legacy_renegotiation_is_our_own_refusal(here: Listeners, authority: Authority) -> None:
     async def legacy(stream: ServerStream) -> None:
         await stream.reader.read(4096)
@@ -116,8 +127,12 @@ async def test_what_is_no_tls_is_no_refusal_of_ours(here: Listeners, authority: 
     assert seen.observations[1].detail.refused is None
 
 
-async def test_a_client_certificate_is_demanded_behind_a_handshake_of_tls_1_3(authority: Authority) -> None:
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+async def test_a_client_certificate_is_demanded_behind_a_handshake_of_tls_1_3(
+    authority: Authority, protocol: str
+) -> None:
     context = certificates.demands_certificate(authority, LOOPBACK, version=ssl.TLSVersion.TLSv1_3)
+    context.set_alpn_protocols([protocol])
     seen = await behind(authority, context)
     assert course(seen) == [*PASSED[:2], ("http", "ssl_failed_handshake")]
     assert seen.observations[-1].error_code == 116

@@ -187,8 +187,8 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[Evidence]:
     A family is no anomaly where the reference sites showed that only the other works here: this network has none.
     """
     last = {o.address: o for o in here if o.step in ENDPOINT_STEPS and o.address}
-    reached = {family_of(address) for address, o in last.items() if address and o.failure is None}
-    works = {address for address, o in last.items() if o.failure is None}
+    works = {address for address, o in last.items() if o.failure is None or o is case.end.observation}
+    reached = {family_of(address) for address in works if address}
     shown = case.context.families
     for o in here:
         if o.failure is None or (o.step in ENDPOINT_STEPS and o.address in works):

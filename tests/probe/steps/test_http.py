@@ -212,6 +212,38 @@ async def test_an_upgrade_that_nobody_asked_for_does_not_hang(here: Listeners) -
     assert (seen.failure, page.status) == ("http_request_failed", None)
 
 
+async def test_what_is_not_http_is_kept_with_its_title_and_where_it_leads(here: Listeners) -> None:
+    seen, page = await fetch_from(here, answers(b"<html><title>No</title>"))
+    assert (seen.failure, page.status, page.title) == ("http_request_failed", None, "No")
+    assert (page.body, page.length, page.location) == (b"<html><title>No</title>", 23, None)
+    seen, page = await fetch_from(here, answers(b"HTTP 302 Found\r\nlocation:  http://b.example/x \r\n\r\n"))
+    assert (seen.failure, page.status, page.location) == ("http_request_failed", None, "http://b.example/x")
+
+
+async def test_what_is_not_http_is_kept_though_the_connection_stays_open(here: Listeners) -> None:
+    async def lingers(_: SiteRequest, stream: ServerStream) -> None:
+        await stream.send(b"Object not found")
+        await stream.gone()
+
+    seen, page = await fetch_from(here, lingers)
+    assert (seen.failure, page.status, page.body) == ("http_request_failed", None, b"Object not found")
+
+
+@pytest.mark.parametrize("ending", ["resets", "stays"])
+async def test_a_page_whose_own_end_has_come_is_whole(here: Listeners, ending: str) -> None:
+    async def respond(_: SiteRequest, stream: ServerStream) -> None:
+        await stream.send(b"HTTP/1.0 200 OK\r\n\r\n<html>all</HTML>\n")
+        await asyncio.sleep(site_answers.SETTLE_S)
+        if ending == "resets":
+            stream.reset()
+        else:
+            await stream.gone()
+
+    seen, page = await fetch_from(here, respond, timeout_s=QUICK_S)
+    assert (seen.failure, page.body) == (None, b"<html>all</HTML>\n")
+    assert page.quirks == ("an end that only the page itself shows",)
+
+
 async def test_the_location_is_kept_of_a_redirect_only(here: Listeners) -> None:
     _, page = await fetch_from(here, site_answers.redirect("/next"))
     assert (page.status, page.location) == (302, "/next")

@@ -9,10 +9,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from probe.interception import NetworkFacts
 from probe.measure import ControlSource
 from probe.model import Dns, Http, Measurement, Tcp, Tls, Vantage
+from probe.reference_sites import NetworkReport
 from results.db.store import Store
-from results.judge.judged import JudgedMeasurement
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
@@ -58,6 +60,15 @@ async def test_the_same_failure_for_six_hours_is_inconclusive_without_any_contro
     concluded = await conclusions(store, config).judge(third)
     assert (concluded.verdict.outcome, concluded.verdict.rules) == ("inconclusive", ("history.repeats",))
     assert [earlier.at[11:13] for earlier in concluded.context.earlier] == ["05", "08"]
+
+
+async def test_what_reference_sites_say_of_the_clock_is_part_of_the_context(store: Store, config: Config) -> None:
+    judge = conclusions(store, config)
+    record = RoundRecord(id="r", started_at="2026-11-24T12:00:00Z", network="online", evidence=())
+    judge.begin(record, NetworkReport(state="online", evidence=(), facts=NetworkFacts(clock_off_s=-259200.0)))
+    judged = await judge.judge(reset("aaaa", "2026-11-24T12:00:00.000Z").measurement)
+    assert judged.context.clock_off_s == -259200.0
+    assert judged.verdict.rules == ("clock.off",)
 
 
 async def test_judging_again_from_the_store_gives_what_was_judged_then(store: Store, config: Config) -> None:
