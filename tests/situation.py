@@ -23,6 +23,10 @@ class Expected:
     """The highest confidence that a `blocked` may have here."""
     changed: str | None = None
     """Why this expectation is another than when it was first written."""
+    why: str | None = None
+    """Why this is right."""
+    xfail: str | None = None
+    """What the program still gets wrong here. Once it is right, this has to go."""
 
     def wrong(self, row: Mapping[str, Any]) -> list[str]:
         """What is not as it has to be, in words; empty where all is."""
@@ -65,6 +69,13 @@ class Judged:
             return f"{self.name}: no row"
         wrong = self.expected.wrong(self.row)
         return f"{self.name}: {'; '.join(wrong)} {self.row['rules']} {self.row['evidence']}" if wrong else None
+
+    @property
+    def unexpected(self) -> str | None:
+        """A complaint that is not known yet, or a known one that is no longer true."""
+        if self.expected.xfail is None:
+            return self.complaint
+        return None if self.complaint else f"{self.name}: right now, so its xfail has to go"
 
     @property
     def is_wrongly_blocked(self) -> bool:

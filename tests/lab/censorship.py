@@ -84,14 +84,14 @@ CLASS = ("tc", "class", "add", "dev", "in0", "parent", "1:", "classid")
 LEAF = ("tc", "qdisc", "add", "dev", "in0", "parent")
 
 
-def resets_name_and_drops_after(name: str, for_s: int) -> None:
+def resets_name_and_drops_after(name: str, for_s: int, then: str = "drop") -> None:
     """A reset by name, and then nothing more between these two addresses for a while, whatever the name."""
     mark = str(next(_marks))
     for tool in BOTH:
         inside(
             GATEWAY, tool, "-w", "-t", "mangle", "-A", "FORWARD", *_seen(name, 443), "-j", "MARK", "--set-mark", mark
         )
-    inside(GATEWAY, "nft", RESIDUE.format(mark=mark, for_s=for_s))
+    inside(GATEWAY, "nft", RESIDUE.format(mark=mark, for_s=for_s, then=then))
     resets_name(name)
 
 
@@ -103,8 +103,8 @@ table inet residue {{
     type filter hook forward priority -100;
     meta mark {mark} update @punished4 {{ ip saddr . ip daddr }} accept
     meta mark {mark} update @punished6 {{ ip6 saddr . ip6 daddr }} accept
-    tcp dport 443 ip saddr . ip daddr @punished4 drop
-    tcp dport 443 ip6 saddr . ip6 daddr @punished6 drop
+    tcp dport 443 ip saddr . ip daddr @punished4 {then}
+    tcp dport 443 ip6 saddr . ip6 daddr @punished6 {then}
   }}
 }}
 """
@@ -168,6 +168,21 @@ def allows_connections(most: int) -> None:
     forward("-p", "tcp", "--syn", *limit, "-j", "DROP")
 
 
+def shares_ports(few: int) -> None:
+    """A provider's NAT, no censor: all connections share so many ports of one address."""
+    source = ("-j", "SNAT", "--to-source", f"198.51.100.1:20000-{20000 + few - 1}")
+    for protocol in ("tcp", "udp"):
+        inside(GATEWAY, "iptables", "-w", "-t", "nat", "-A", "POSTROUTING", "-o", "out0", "-p", protocol, *source)
+
+
+def loses_answers_of_half_the_connections() -> None:
+    """One of two uplinks loses what comes back, no censor; a connection stays with its uplink."""
+    new = ("-i", "in0", "-m", "conntrack", "--ctstate", "NEW", "-m", "statistic", "--mode", "random")
+    mark = str(next(_marks))
+    forward(*new, "--probability", "0.5", "-j", "CONNMARK", "--set-mark", mark)
+    forward("-o", "in0", "-m", "connmark", "--mark", mark, "-j", "DROP")
+
+
 def lets_through_only(addresses: Iterable[str]) -> None:
     """Nothing gets through but what goes to these addresses (IPv4), and the answers."""
     for address in addresses:
@@ -228,7 +243,8 @@ def forgives() -> None:
     """Take back every rule; connections that were marked are forgotten with their namespace only."""
     for tool in BOTH:
         inside(GATEWAY, tool, "-w", "-F", "FORWARD")
-        inside(GATEWAY, tool, "-w", "-t", "nat", "-F", "PREROUTING")
+        for chain in ("PREROUTING", "POSTROUTING"):
+            inside(GATEWAY, tool, "-w", "-t", "nat", "-F", chain)
         for chain in ("FORWARD", "POSTROUTING"):
             inside(GATEWAY, tool, "-w", "-t", "mangle", "-F", chain)
     inside(GATEWAY, "sh", "-c", "nft delete table inet residue 2>/dev/null || true")

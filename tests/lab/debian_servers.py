@@ -211,7 +211,7 @@ def records() -> str:
     return "\n".join(
         f"{site.name}. IN {'AAAA' if ':' in address else 'A'} {address}"
         for site in KNOWN
-        if site.kind != "broken"
+        if site.kind not in ("broken", "inside")
         for address in site.addresses
     )
 

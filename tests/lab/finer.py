@@ -25,6 +25,16 @@ BOTH_RATES = Expected(
     confidence="probable",
     evidence=("and a canary of like size at", "gets the same at"),
 )
+AFTER_A_RESET = {
+    https("residual"): Expected("blocked", "tls.reset", why="the first handshake that names it is reset"),
+    https("bystander"): Expected(
+        "inconclusive", also=("reachable",), why="it shares the address, and fails only after the other was named"
+    ),
+    "tls://residual.x.test:443": Expected(
+        "blocked", "tls.reset", also=("inconclusive",), why="the same name, perhaps within the other's residual time"
+    ),
+    https("honest"): REACHABLE,
+}
 BY_RATE = {
     https("throttled-by-name"): BOTH_RATES,
     https("throttled-by-address"): BOTH_RATES,
@@ -89,5 +99,15 @@ WORLDS = (
             https("residual"): Expected("blocked", "tls.reset", "name", "confirmed", evidence=("residual blocking",)),
             https("honest"): REACHABLE,
         },
+    ),
+    World(
+        "residual blocking by silence, longer than anyone waits",
+        lambda: censorship.resets_name_and_drops_after("residual.x.test", for_s=120),
+        AFTER_A_RESET,
+    ),
+    World(
+        "residual blocking by reset",
+        lambda: censorship.resets_name_and_drops_after("residual.x.test", 3, "reject with tcp reset"),
+        AFTER_A_RESET,
     ),
 )

@@ -27,16 +27,17 @@ class Run:
         states = {row["network"] for row in self.ran.rows}
         if states - {self.world.network}:
             yield f"{self.world.name}: network {states}, not {self.world.network}"
-        yield from (one.complaint for one in self.judged if one.complaint)
+        yield from (one.unexpected for one in self.judged if one.unexpected)
 
 
 def run(world: World, lab: Lab) -> Run:
     censorship.forgives()
-    world.censor()
     try:
-        config = lab.config_toml(**world.options)  # type: ignore[arg-type]
-        for _ in range(world.rounds):
-            ran = lab.reachprobe("-q", "check", "--json", "--path", world.path, *world.expected, config=config)
+        with world.layout():
+            world.censor()
+            config = world.edit(lab.config_toml(**world.options))  # type: ignore[arg-type]
+            for _ in range(world.rounds):
+                ran = lab.reachprobe("-q", "check", "--json", "--path", world.path, *world.expected, config=config)
     finally:
         censorship.forgives()
     return measured(world, ran)

@@ -174,7 +174,7 @@ def _zone(without: tuple[str, ...] = ()) -> list[str]:
     for site in KNOWN:
         if site.kind == "broken":
             lines += [f'local-zone: "{site.name}." transparent', f'trust-anchor: "{site.name}. {SIGNED}"']
-        elif site.name not in without:
+        elif site.name not in without and site.kind != "inside":
             for address in site.addresses:
                 lines.append(f'local-data: "{site.name}. {TTL} IN {"AAAA" if ":" in address else "A"} {address}"')
     return lines

@@ -20,7 +20,7 @@ from schedules.demo.listener import Address, Listeners
 from schedules.demo.resolver import Behaviour, DemoResolver, addresses
 from schedules.demo.sites import serve_site
 from schedules.demo.socks_server import serve_socks
-from tests.lab import dns_behaviours, real, site_answers
+from tests.lab import certificates, dns_behaviours, real, site_answers
 from tests.lab.quic_censor import names as listed
 from tests.lab.quic_censor import serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
@@ -31,8 +31,13 @@ from tests.lab.sites import (
     HONEST_RESOLVERS,
     KNOWN,
     LISTED_FOR_QUIC,
+    OTHER_SOCKS,
     OVER_QUIC,
+    OWN_VIEW,
+    REFUSES,
     SERVED,
+    SILENT,
+    SITES,
     SLOW_KIB,
     SOCKS,
     STUB,
@@ -54,7 +59,30 @@ LIES: dict[str, Behaviour] = {
 
 
 def zone() -> dict[str, Behaviour]:
-    return {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in KNOWN}
+    public = (site for site in KNOWN if site.kind != "inside")
+    return {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in public}
+
+
+OWN_ANSWERS: dict[str, Behaviour] = {
+    "intranet.x.test": addresses(SITES["intranet.x.test"]),
+    "two-views.x.test": addresses(SITES["intranet.x.test"]),
+    "two-nodes.x.test": addresses(SILENT),
+    "moved-silent.x.test": addresses(SILENT),
+    "moved-refused.x.test": addresses(REFUSES),
+}
+LOCAL_TLS_PORT, LOCAL_PORT = 4443, 8080
+"""Where a site keeps what it shows one country alone."""
+
+
+def for_one_country(here: Listeners, authority: Authority) -> None:
+    """Backends for one country: another page, a page that refuses, a server that knows no name."""
+    strict = certificates.only_for(authority, "no-name.x.test")
+    serve_site(here, SITES["abroad-hello-alert.x.test"], sites.page("No"), strict, LOCAL_TLS_PORT)
+    local = sites.answers(sites.response(200, sites.html("Добро пожаловать", kib=9), Server="edge", Vary="*"))
+    own = authority.context("abroad-backend.x.test")
+    serve_site(here, SITES["abroad-backend.x.test"], local, own, LOCAL_TLS_PORT)
+    serve_site(here, SITES["abroad-page.x.test"], local, port=LOCAL_PORT)
+    serve_site(here, SITES["abroad-geoblock.x.test"], site_answers.geoblock(), port=LOCAL_PORT)
 
 
 def _at(site: Site) -> Behaviour:
@@ -88,6 +116,9 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
     serve_site(here, STUB, sites.answers(censor.block_answer()), port=80)
     serve_site(here, STUB, sites.answers(censor.block_answer()), stub, 443)
     serve_socks(here, SOCKS, honest.addresses_of, {}, port=1080)
+    serve_socks(here, OTHER_SOCKS, honest.addresses_of, {}, OTHER_SOCKS, port=1080)
+    DemoResolver(zone() | OWN_ANSWERS).listen(here, OWN_VIEW, 53)
+    for_one_country(here, authority)
     return awaited
 
 

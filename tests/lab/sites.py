@@ -12,8 +12,14 @@ from typing import Literal
 from tests.lab.debian_table import table
 
 SOCKS = "198.51.100.99"
+OTHER_SOCKS = "198.51.100.98"
+"""A control in another country, which censors too; its connections over IPv4 come from this address."""
 HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.100.55": "dot"}
 STUB = "198.51.100.66"
+OWN_VIEW = "198.51.100.57"
+"""A resolver with a view of its own: a company's, or one whose answers are out of date."""
+REFUSES, SILENT = "198.51.100.58", "198.51.100.59"
+"""Addresses without a server: the first says so."""
 UNSIGNED = "198.51.100.56"
 """A name server that signs nothing, for a zone that is said to be signed."""
 FIRST = 110
@@ -42,6 +48,7 @@ Kind = Literal[
     "silent",  # answers nobody
     "gone",  # the name does not exist
     "broken",  # the name's zone is said to be signed, and is not
+    "inside",  # a company's own: only its resolver knows the name
     "debian",  # a server of debian_table.py, where that is started
 ]
 
@@ -51,7 +58,7 @@ class Site:
     name: str
     address: str
     kind: Kind = "page"
-    ipv6_only: bool = False
+    families: tuple[int, ...] = (4, 6)
 
     @property
     def ipv6(self) -> str:
@@ -60,7 +67,7 @@ class Site:
     @property
     def addresses(self) -> tuple[str, ...]:
         """What DNS says."""
-        return (self.ipv6,) if self.ipv6_only else (self.address, self.ipv6)
+        return tuple({4: self.address, 6: self.ipv6}[family] for family in self.families)
 
 
 def ipv6_of(address: str) -> str:
@@ -117,12 +124,38 @@ _KINDS: dict[str, Kind] = {
     "dns-servfail": "page",
     "dnssec-broken": "broken",
 }
-ALL = tuple(
-    Site(f"{word}.x.test", f"198.51.100.{FIRST + number}", kind) for number, (word, kind) in enumerate(_KINDS.items())
+_IN_IPV4: dict[str, Kind] = {
+    "abroad-dropped": "page",
+    "abroad-reset": "page",
+    "abroad-prohibited": "page",
+    "abroad-hello-reset": "page",
+    "abroad-hello-alert": "page",
+    "abroad-backend": "page",
+    "abroad-page": "page",
+    "abroad-geoblock": "page",
+    "few-dropped": "page",
+    "few-reset": "page",
+    "moved-silent": "page",
+    "moved-refused": "page",
+    "two-nodes": "page",
+    "other-dropped": "page",
+    "other-page": "page",
+    "other-dead": "dead",
+    "other-reset": "page",
+    "intranet": "inside",
+    "two-views": "page",
+}
+ALL = (
+    *(Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind) for n, (word, kind) in enumerate(_KINDS.items())),
+    *(
+        Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind, (4,))
+        for n, (word, kind) in enumerate(_IN_IPV4.items(), len(_KINDS))
+    ),
+    Site("bystander.x.test", f"198.51.100.{FIRST + list(_KINDS).index('residual')}"),
 )
 SITES = {site.name: site.address for site in ALL}
 REAL = tuple(
-    Site(f"{name}.x.test", server.address, "debian", name in server.ipv6_only)
+    Site(f"{name}.x.test", server.address, "debian", (6,) if name in server.ipv6_only else (4, 6))
     for server in table()
     for name in (*server.names, *server.ipv6_only)
 )

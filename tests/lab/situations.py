@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab import censorship, finer
+from tests.lab import censorship, finer, layouts, refusals
 from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS
 from tests.lab.world import (
     IN_THE_OPEN,
@@ -250,4 +250,6 @@ WORLDS = (
         "cut off from abroad", cuts_off_abroad, dict.fromkeys((https("honest"), http("plain")), UNTOLD), "restricted"
     ),
     *finer.WORLDS,
+    *refusals.WORLDS,
+    *layouts.WORLDS,
 )

@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import kernel
-from tests.lab.sites import HONEST_RESOLVERS, KNOWN, SITES, SOCKS, STUB, UNSIGNED, ipv6_of
+from tests.lab.sites import (
+    HONEST_RESOLVERS,
+    KNOWN,
+    OTHER_SOCKS,
+    OWN_VIEW,
+    REFUSES,
+    SILENT,
+    SITES,
+    SOCKS,
+    STUB,
+    UNSIGNED,
+    ipv6_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,8 +126,10 @@ proxy = "socks5://{SOCKS}:1080"
 
 def furnish(folder: Path) -> list[subprocess.Popen[str]]:
     """Build the namespaces and start the servers in them."""
-    hosts = [*SITES.values(), *HONEST_RESOLVERS, SOCKS, STUB, UNSIGNED]
-    kernel.up(hosts, [ipv6_of(address) for address in SITES.values()])
+    at = dict.fromkeys(SITES.values())
+    hosts = [*at, *HONEST_RESOLVERS, SOCKS, OTHER_SOCKS, STUB, UNSIGNED, OWN_VIEW, REFUSES, SILENT]
+    kernel.up(hosts, [ipv6_of(address) for address in at])
+    kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", SILENT, "-j", "DROP")
     for site in (site for site in KNOWN if site.kind == "silent"):
         kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", site.address, "-j", "DROP")
         kernel.inside(kernel.INTERNET, "ip6tables", "-A", "INPUT", "-d", site.ipv6, "-j", "DROP")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from tests.lab.sites import SITES, ipv6_of
@@ -18,8 +19,8 @@ NOT_REACHED = Expected("inconclusive", also=("down",))
 
 @dataclass(frozen=True)
 class World:
-    """One run, or the last of so many. `expected` is by target; `options` go to the configuration; `path` is how the
-    packets leave.
+    """One run, or the last of so many. `expected` is by target; `options` go to the configuration, and `edit` changes
+    its text; `path` is how the packets leave; `layout` builds what is more than rules of the gateway.
     """
 
     name: str
@@ -30,6 +31,8 @@ class World:
     path: str = "direct"
     rounds: int = 1
     options: Mapping[str, object] = field(default_factory=dict)
+    layout: Callable[[], AbstractContextManager[None]] = nullcontext
+    edit: Callable[[str], str] = str
 
 
 def blocked(

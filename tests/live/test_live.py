@@ -39,4 +39,4 @@ def test_the_canaries_say_what_the_network_is(network: Network, rounds: dict[str
 )
 def test_the_situation_gets_its_verdict(network: str, situation: str, rounds: dict[str, Round]) -> None:
     judged = next(one for one in rounds[network].judged if one.name == f"{network}, {situation}")
-    assert judged.complaint is None
+    assert judged.unexpected is None
