@@ -24,7 +24,7 @@ USUAL = {
     https("dead"): Expected("down"),
 }
 ANY = dict.fromkeys(map(https, ("honest", "large", "big", "wechat", "linkedin", "news", "line", "bbm")), NOT_BLOCKED)
-PREFIX = "64:ff9b::/96"
+PREFIX = "2001:db8:64::/96"
 TAYGA = """tun-device {device}
 ipv4-addr {own}
 prefix {prefix}
@@ -100,7 +100,11 @@ def _tayga(place: str, folder: Path, device: str, own: str, pool: str) -> subpro
         raise LabError("missing: apt-get install tayga")
     inside(place, tool, "--mktun", "-c", str(written))
     inside(place, "ip", "link", "set", device, "up")
-    process = subprocess.Popen(["ip", "netns", "exec", place, tool, "-d", "-c", str(written)], stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", place, tool, "-d", "-c", str(written)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
     time.sleep(0.3)
     return process
 

@@ -14,7 +14,9 @@ from tests.lab.sites import (
     HEAVY_RATE,
     HONEST_RESOLVERS,
     KNOWN,
+    LOCAL_TLS_PORT,
     SERVED,
+    SITES,
     SLOW_KIB,
     STUB,
     UNSIGNED,
@@ -55,6 +57,12 @@ SERVER = """  server {{
     {location}
   }}
 """
+STRICT = """  server {{
+    listen {address}:{port} ssl;
+    ssl_reject_handshake on;
+  }}
+"""
+"""Answers every name with the alert unrecognized_name."""
 SMALL_RECORD, USUAL_RECORD = "1400", "16k"
 
 
@@ -70,7 +78,7 @@ def nginx_conf(folder: Path, authority: Authority) -> Path:
             location=_location(site, folder),
         )
         for site in SERVED
-    )
+    ) + STRICT.format(address=SITES["abroad-hello-alert.x.test"], port=LOCAL_TLS_PORT)
     written = folder / "nginx.conf"
     written.write_text(NGINX.format(folder=folder, connections=512, servers=servers))
     return written

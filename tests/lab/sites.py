@@ -18,8 +18,8 @@ HONEST_RESOLVERS = {"198.51.100.53": "plain", "198.51.100.54": "doh", "198.51.10
 STUB = "198.51.100.66"
 OWN_VIEW = "198.51.100.57"
 """A resolver with a view of its own: a company's, or one whose answers are out of date."""
-REFUSES, SILENT = "198.51.100.58", "198.51.100.59"
-"""Addresses without a server: the first says so."""
+REFUSES, SILENT = "198.51.101.58", "198.51.101.59"
+"""Addresses without a server: the first says so. This subnet is public, the others are reserved for documents."""
 UNSIGNED = "198.51.100.56"
 """A name server that signs nothing, for a zone that is said to be signed."""
 FIRST = 110
@@ -135,9 +135,6 @@ _IN_IPV4: dict[str, Kind] = {
     "abroad-geoblock": "page",
     "few-dropped": "page",
     "few-reset": "page",
-    "moved-silent": "page",
-    "moved-refused": "page",
-    "two-nodes": "page",
     "other-dropped": "page",
     "other-page": "page",
     "other-dead": "dead",
@@ -145,12 +142,14 @@ _IN_IPV4: dict[str, Kind] = {
     "intranet": "inside",
     "two-views": "page",
 }
+_MOVED = ("moved-silent", "moved-refused", "two-nodes")
 ALL = (
     *(Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind) for n, (word, kind) in enumerate(_KINDS.items())),
     *(
         Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind, (4,))
         for n, (word, kind) in enumerate(_IN_IPV4.items(), len(_KINDS))
     ),
+    *(Site(f"{word}.x.test", f"198.51.101.{190 + n}", families=(4,)) for n, word in enumerate(_MOVED)),
     Site("bystander.x.test", f"198.51.100.{FIRST + list(_KINDS).index('residual')}"),
 )
 SITES = {site.name: site.address for site in ALL}
@@ -163,6 +162,10 @@ KNOWN = (*(site for site in ALL if site.kind != "gone"), *REAL)
 SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken", "debian"))
 OVER_QUIC = tuple(site for site in SERVED if site.kind == "h3" or site.name == "innocent.x.test")
 LISTED_FOR_QUIC = "quic-named.x.test"
+
+
+LOCAL_TLS_PORT, LOCAL_PORT = 4443, 8080
+"""Where a site keeps what it shows one country alone."""
 
 
 def quic_port(site: Site) -> int:

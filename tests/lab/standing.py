@@ -129,6 +129,7 @@ def furnish(folder: Path) -> list[subprocess.Popen[str]]:
     at = dict.fromkeys(SITES.values())
     hosts = [*at, *HONEST_RESOLVERS, SOCKS, OTHER_SOCKS, STUB, UNSIGNED, OWN_VIEW, REFUSES, SILENT]
     kernel.up(hosts, [ipv6_of(address) for address in at])
+    kernel.inside(kernel.GATEWAY, "ip", "route", "add", "198.51.101.0/24", "via", SOCKS)
     kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", SILENT, "-j", "DROP")
     for site in (site for site in KNOWN if site.kind == "silent"):
         kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", site.address, "-j", "DROP")
