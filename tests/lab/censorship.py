@@ -175,14 +175,6 @@ def shares_ports(few: int) -> None:
         inside(GATEWAY, "iptables", "-w", "-t", "nat", "-A", "POSTROUTING", "-o", "out0", "-p", protocol, *source)
 
 
-def loses_answers_of_half_the_connections() -> None:
-    """One of two uplinks loses what comes back, no censor; a connection stays with its uplink."""
-    new = ("-i", "in0", "-m", "conntrack", "--ctstate", "NEW", "-m", "statistic", "--mode", "random")
-    mark = str(next(_marks))
-    forward(*new, "--probability", "0.5", "-j", "CONNMARK", "--set-mark", mark)
-    forward("-o", "in0", "-m", "connmark", "--mark", mark, "-j", "DROP")
-
-
 def lets_through_only(addresses: Iterable[str]) -> None:
     """Nothing gets through but what goes to these addresses (IPv4), and the answers."""
     for address in addresses:

@@ -7,6 +7,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,8 @@ from tests.lab.sites import SOCKS
 from tests.lab.world import IN_THE_OPEN, NOT_BLOCKED, OFFLINE, REACHABLE, World, blocked, http, https
 from tests.situation import Expected
 
+_IPV4_ONLY = ("abroad-dropped", "abroad-reset", "few-dropped", "few-reset", "moved-refused", "other-reset", "two-views")
+"""Sites that IPv6 is no way around to."""
 USUAL = {
     https("honest"): REACHABLE,
     https("large"): REACHABLE,
@@ -23,7 +26,7 @@ USUAL = {
     https("wechat"): blocked("tls.reset", "name", "confirmed"),
     https("dead"): Expected("down"),
 }
-ANY = dict.fromkeys(map(https, ("honest", "large", "big", "wechat", "linkedin", "news", "line", "bbm")), NOT_BLOCKED)
+ANY = dict.fromkeys(map(https, ("honest", "large", "big", "wechat", *_IPV4_ONLY)), NOT_BLOCKED)
 PREFIX = "2001:db8:64::/96"
 TAYGA = """tun-device {device}
 ipv4-addr {own}
@@ -40,6 +43,14 @@ def resets_wechat() -> None:
 def behind_nat() -> None:
     resets_wechat()
     censorship.shares_ports(4096)
+
+
+CUT = Expected(
+    "inconclusive",
+    also=("reachable",),
+    why="only large packets are lost, on the way of every path",
+    changed="At first it might be down, which is wrong as well.",
+)
 
 
 @contextmanager
@@ -100,11 +111,8 @@ def _tayga(place: str, folder: Path, device: str, own: str, pool: str) -> subpro
         raise LabError("missing: apt-get install tayga")
     inside(place, tool, "--mktun", "-c", str(written))
     inside(place, "ip", "link", "set", device, "up")
-    process = subprocess.Popen(
-        ["ip", "netns", "exec", place, tool, "-d", "-c", str(written)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
+    command = ["ip", "netns", "exec", place, tool, "-d", "-c", str(written)]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     time.sleep(0.3)
     return process
 
@@ -116,7 +124,12 @@ WORLDS = (
     World(
         "PPPoE behind a firewall that drops ICMP",
         lambda: None,
-        dict.fromkeys((https("honest"), https("large"), https("big"), http("plain")), NOT_BLOCKED),
+        {
+            https("honest"): REACHABLE,
+            http("plain"): IN_THE_OPEN,
+            https("large"): replace(CUT, xfail="down, for the control's tunnel has the same path"),
+            https("big"): CUT,
+        },
         layout=lambda: narrow(answers=False),
     ),
     World("464XLAT", resets_wechat, USUAL, layout=translated),
@@ -133,6 +146,5 @@ WORLDS = (
         "offline",
         69,
     ),
-    World("two uplinks, one of which loses answers", censorship.loses_answers_of_half_the_connections, ANY),
 )
 """Nothing is censored in them but, in some, one name."""

@@ -119,6 +119,16 @@ def unblocked(why: str, *, xfail: str | None = None) -> Expected:
     return Expected("inconclusive", also=("reachable",), why=why, xfail=xfail)
 
 
+def stale(why: str, *, xfail: str | None = BY_STALE_ANSWER) -> Expected:
+    return Expected("inconclusive", why=why, xfail=xfail)
+
+
+def limited(word: str) -> dict[str, Expected]:
+    """The first connections get through, the last do not."""
+    why = "it answered this round's first connections"
+    return {https(word) + path: unblocked(why, xfail=LATE.get(path)) for path in FEW}
+
+
 FEW = ("", "a", "b", "c", "d")
 WORLDS = (
     World(
@@ -150,15 +160,7 @@ WORLDS = (
     World(
         "servers that limit connections",
         lambda: None,
-        {
-            https("few-dropped") + path: unblocked("it answered this round's first connections", xfail=LATE.get(path))
-            for path in FEW
-        }
-        | {
-            https("few-reset") + path: unblocked("it answered this round's first connections", xfail=LATE.get(path))
-            for path in FEW
-        }
-        | {https("honest"): REACHABLE},
+        limited("few-dropped") | limited("few-reset") | {https("honest"): REACHABLE},
         layout=limit_rates,
     ),
     World(
@@ -190,15 +192,9 @@ WORLDS = (
         "resolver with old answers",
         lambda: None,
         {
-            https("moved-silent"): Expected(
-                "inconclusive", why="the site moved; its old address is silent", xfail=BY_STALE_ANSWER
-            ),
-            https("moved-refused"): Expected(
-                "inconclusive", why="the site moved; its old address refuses", xfail=BY_STALE_ANSWER
-            ),
-            https("two-nodes"): Expected(
-                "inconclusive", why="the node for this region is out of order", xfail=BY_STALE_ANSWER
-            ),
+            https("moved-silent"): stale("the site moved; its old address is silent"),
+            https("moved-refused"): stale("the site moved; its old address refuses"),
+            https("two-nodes"): stale("the node for this region is out of order"),
             https("honest"): REACHABLE,
         },
         edit=own_view,
