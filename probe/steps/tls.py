@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 ALPN = ("h2", "http/1.1")
 VALID = 0
-NOTHING_IN_COMMON = (40, 70, 71)
-"""Alerts of a server that accepts nothing of what we offer: handshake_failure, protocol_version and
-insufficient_security."""
+NOTHING_IN_COMMON = (40, 70, 71, 120)
+"""Alerts of a server that accepts nothing of what we offer: handshake_failure, protocol_version,
+insufficient_security and no_application_protocol, as of a mail server."""
 HANDSHAKE_BYTES = 2600
 """Both hellos with key shares, Finished and tickets, without certificates."""
 
@@ -66,7 +66,7 @@ async def handshake(
 
     verify = server_name == about.host
     pending = log.begin(SPEC, about)
-    alpn = ALPN[1:] if lenient else ALPN
+    alpn = () if lenient else ALPN
     context = client_context(settings.ca_file, verify=verify, alpn=alpn, lenient=lenient)
     secured = TlsStream(stream, context, server_name)
     error: BaseException | None = None

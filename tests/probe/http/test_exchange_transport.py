@@ -18,6 +18,7 @@ import h2.events
 import h2.exceptions
 import pytest
 
+from probe.http.wire import HttpResponse, StreamCarrier
 from probe.measure import measure
 from probe.model import Measurement, Observation
 from probe.net import resolver as resolvers
@@ -264,3 +265,33 @@ async def test_a_measurement_over_http_2_can_be_cancelled(here: Listeners, autho
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+class Refusing:
+    """A server that answered and closed before it read anything: sending fails."""
+
+    def __init__(self, *chunks: bytes) -> None:
+        self._chunks = list(chunks)
+
+    async def send(self, data: bytes) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    async def receive(self, limit: int = 65536) -> bytes:
+        return self._chunks.pop(0) if self._chunks else b""
+
+    def close(self) -> None:
+        pass
+
+
+async def test_an_answer_that_came_before_everything_was_sent_is_read() -> None:
+    into = HttpResponse()
+    carrier = StreamCarrier(Refusing(b"HTTP/1.1 413 Too Large\r\n\r\n"), 1.0, into, 1000)
+    await carrier.send(b"a request")
+    assert await carrier.receive(1000) == b"HTTP/1.1 413 Too Large\r\n\r\n"
+
+
+async def test_where_nothing_came_the_failure_to_send_is_the_failure() -> None:
+    carrier = StreamCarrier(Refusing(), 1.0, HttpResponse(), 1000)
+    await carrier.send(b"a request")
+    with pytest.raises(BrokenPipeError):
+        await carrier.receive(1000)
