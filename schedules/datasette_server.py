@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import sys
 import tomllib
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.resources import files
@@ -28,6 +29,10 @@ SETTINGS = {
 }
 
 
+MAX_VALUE_BYTES, MAX_RESULT_BYTES, MAX_HEAP_BYTES = 8 * 1024 * 1024, 32 * 1024 * 1024, 64 * 1024 * 1024
+TOO_LARGE = "that needs too much memory: select fewer rows or columns"
+
+
 class NoDatasette(ValueError):
     """The extra `browse` is not installed."""
 
@@ -36,12 +41,32 @@ class NoPort(ValueError):
     """The port is taken or not permitted."""
 
 
+class BoundedRows:
+    """A row factory that ends a result after MAX_RESULT_BYTES."""
+
+    def __init__(self) -> None:
+        self._cursor: Callable[[], object] = lambda: None
+        self._bytes = 0
+
+    def __call__(self, cursor: sqlite3.Cursor, values: tuple[Any, ...]) -> sqlite3.Row:
+        if self._cursor() is not cursor:
+            self._cursor, self._bytes = weakref.ref(cursor), 0
+        self._bytes += sum(len(value) for value in values if isinstance(value, (str, bytes)))
+        if self._bytes > MAX_RESULT_BYTES:
+            raise sqlite3.OperationalError(TOO_LARGE)
+        return sqlite3.Row(cursor, values)
+
+
 class Plugin:
-    """Hides secrets on each connection that Datasette opens."""
+    """Hides secrets and bounds memory on each connection that Datasette opens."""
 
     __name__ = "reachprobe"
 
     def prepare_connection(self, conn: sqlite3.Connection, datasette: Any) -> None:
+        conn.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        conn.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}")  # of the whole process
+        conn.execute("PRAGMA temp_store = MEMORY")  # so that the same limit holds for what would fill a disk
+        conn.row_factory = BoundedRows()
         conn.set_authorizer(without_secrets)
 
 
@@ -99,7 +124,10 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
         """Does not log failed queries to stderr."""
 
         async def execute(self, *words: Any, **options: Any) -> Any:
-            return await super().execute(*words, **{**options, "log_sql_errors": False})
+            try:
+                return await super().execute(*words, **{**options, "log_sql_errors": False})
+            except MemoryError as error:
+                raise sqlite3.OperationalError(TOO_LARGE) from error
 
     made = Datasette(files=[], metadata=metadata, settings=settings)
     made.remove_database("_memory")

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 from results.db.store import Store
 from schedules import datasette_server
 from schedules import datasette_server as browsing_server
+from tests.results.hub.test_attacks import peak_mb
 
 SECRET = "the-token-of-this-vantage"
 COMMAND = [sys.executable, "-c", "from schedules.cli import main; main()"]
@@ -45,7 +47,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def address(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
     state = tmp_path_factory.mktemp("state")
     server = subprocess.Popen(
         [*COMMAND, "--db", str(database), "results", "browse"],
@@ -55,11 +57,21 @@ def address(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     assert server.stderr is not None
     line = server.stdout.readline()
     assert line.startswith("http://127.0.0.1:"), server.stderr.read()
-    yield line.strip()
+    yield line.strip(), server.pid
     server.send_signal(signal.SIGINT)
     out, err = server.communicate(timeout=30)
     assert (server.returncode, out) == (0, "")
     assert err == "open it in a browser; Ctrl-C ends it\n"
+
+
+@pytest.fixture(scope="module")
+def address(server: tuple[str, int]) -> str:
+    return server[0]
+
+
+@pytest.fixture(scope="module")
+def server_pid(server: tuple[str, int]) -> int:
+    return server[1]
 
 
 def get(address: str, path: str, **headers: str) -> tuple[int, bytes]:
@@ -114,6 +126,34 @@ def test_nothing_can_be_changed(address: str, database: Path) -> None:
         assert get(address, sql(text))[0] == 400
     assert get(address, "/reachprobe.db")[0] in (403, 404)
     assert database.read_bytes() == before
+
+
+NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000)"
+LARGE = {
+    "a large value": "select length(hex(zeroblob(150000000)))",
+    "several": f"select {', '.join('length(hex(zeroblob(4000000)))' for _ in range(60))}",
+    "a long line": f"{NUMBERS} SELECT length(group_concat(hex(zeroblob(50000)))) FROM n",
+    "many rows": f"{NUMBERS} SELECT hex(zeroblob(1000000)) FROM n",
+    "a sorted table": f"{NUMBERS} SELECT count(*) FROM (SELECT hex(randomblob(100000)) AS x FROM n ORDER BY x)",
+    "a set": f"{NUMBERS} SELECT count(*) FROM (SELECT DISTINCT hex(randomblob(100000)) FROM n)",
+    "a replaced text": "select length(replace(hex(zeroblob(1000000)), '0', 'xxxxxxxxxxxxxxxxxxxxx'))",
+}
+
+
+@pytest.mark.parametrize("question", LARGE)
+def test_a_question_that_needs_much_memory_is_refused_and_the_next_is_answered(address: str, question: str) -> None:
+    status, body = get(address, sql(LARGE[question]))
+    assert status == 400
+    assert b"too big" in body or b"needs too much memory" in body
+    assert rows(address, sql("select 1 as one")) == [{"one": 1}]
+
+
+def test_two_large_questions_at_once_take_little_memory(address: str, server_pid: int) -> None:
+    before = peak_mb(server_pid)
+    with ThreadPoolExecutor(2) as pool:
+        for question in LARGE.values():
+            list(pool.map(lambda _, text=question: get(address, sql(text)), range(2)))
+    assert peak_mb(server_pid) - before < 250
 
 
 def test_a_page_elsewhere_whose_name_leads_here_is_refused(address: str) -> None:
