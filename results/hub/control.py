@@ -15,7 +15,7 @@ from probe import target as targets
 from probe.model import Measurement, Target
 from probe.net.address_policy import literal
 from probe.text import printable
-from results.hub.limits import Overloaded, RateLimits, TooManyRequests
+from results.hub.limits import CLIENT, FairSlots, Overloaded, Places, RateLimits, TooManyRequests
 from results.hub.request_body import BadRequest
 from results.hub.routes import json_response
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 MAX_AGE_S = 300.0
 MAX_CACHED, MAX_CACHED_BYTES = 2000, 32 * 1024 * 1024
-MAX_CONCURRENT, MAX_WAITING = 16, 128
+MAX_CONCURRENT, MAX_CONCURRENT_EACH = 64, 8
+MAX_WAITING, MAX_WAITING_EACH = 512, 32
 TIMEOUT_S = 45.0
 MAX_PAGE_BYTES = 64 * 1024
 """A longer page is left out of the response; its hash, length and title are in it."""
@@ -59,7 +60,7 @@ class Controls:
         self._cache: OrderedDict[object, tuple[float, bytes]] = OrderedDict()
         self._cached_bytes = 0
         self._running: dict[object, asyncio.Task[bytes]] = {}
-        self._slots = asyncio.Semaphore(MAX_CONCURRENT)
+        self._slots = FairSlots(MAX_CONCURRENT, MAX_CONCURRENT_EACH, Places(MAX_WAITING_EACH, MAX_WAITING, "controls"))
 
     async def handle(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         assert member is not None
@@ -67,10 +68,17 @@ class Controls:
             raise TooManyRequests(wait)
         target, addresses = self._checked(await hub.json_body(request, ControlRequest))
         key = (target.scheme, target.host, target.port, target.request_path, addresses)
-        at, encoded = self._cache.get(key, (0.0, None))
-        if encoded is None or self._clock() - at >= MAX_AGE_S:
-            encoded = await self._measured(key, target, addresses)
+        if (encoded := self._cached(key)) is None:
+            try:
+                async with asyncio.timeout(TIMEOUT_S), self._slots.slot(CLIENT.get()):
+                    encoded = self._cached(key) or await self._measured(key, target, addresses)
+            except TimeoutError as error:
+                raise Overloaded from error
         return json_response({"measurement": msgspec.Raw(encoded)})
+
+    def _cached(self, key: object) -> bytes | None:
+        at, encoded = self._cache.get(key, (0.0, None))
+        return encoded if self._clock() - at < MAX_AGE_S else None
 
     def _checked(self, asked: ControlRequest) -> tuple[Target, tuple[str, ...]]:
         """What may be measured. BadRequest, 422, for anything else."""
@@ -93,25 +101,19 @@ class Controls:
         """A new measurement, or the one that is running."""
         task = self._running.get(key)
         if task is None:
-            if len(self._running) >= MAX_WAITING:
-                raise Overloaded
             task = asyncio.create_task(self._measure(key, target, addresses))
             self._running[key] = task
             task.add_done_callback(lambda _: self._running.pop(key, None))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        try:
-            return await asyncio.wait_for(asyncio.shield(task), TIMEOUT_S)
-        except TimeoutError as error:
-            raise Overloaded from error
+        return await asyncio.shield(task)
 
     async def _measure(self, key: object, target: Target, addresses: tuple[str, ...]) -> bytes:
-        async with self._slots:
+        async with asyncio.timeout(2 * TIMEOUT_S):
             if literal(target.host) is None:
                 # All of them: no honest request is for a name that also has a private address.
                 for address in await self._resolve(target.host):
                     self._check(address, target.port)
-            async with asyncio.timeout(2 * TIMEOUT_S):
-                measurement = await self._observe(target, addresses)
+            measurement = await self._observe(target, addresses)
         encoded = msgspec.json.encode(_without_long_pages(measurement))
         self._remember(key, encoded)
         return encoded

@@ -23,7 +23,7 @@ from results.db.sqlite_utils_shim import Database
 from results.db.store import Store, StoreError
 from results.export.exchange import same
 from results.hub.credentials import Member
-from results.hub.limits import Overloaded
+from results.hub.limits import CLIENT, FairSlots, Overloaded, Places, RateLimits, TooManyRequests
 from results.hub.request_body import ReceivedRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
 
@@ -34,8 +34,10 @@ T = TypeVar("T")
 MAX_WAITING_RECORDS, MAX_ROOM_WAIT_S = 1000, 30.0
 RECORDS_PER_TRANSACTION = 500
 """About; all of them wait until the last is durable."""
-THREADS, MAX_WAITING = 2, 64
+THREADS, MAX_WAITING, MAX_WAITING_EACH = 2, 512, 64
 TIMEOUT_S = 10.0
+READ_S_PER_S, MAX_READ_S = 0.5, 120.0
+"""Of one client."""
 MAX_VALUE_BYTES = 32 * 1024 * 1024
 BUSY_TIMEOUT_S = 10
 INSTRUCTIONS_PER_CHECK = 20_000
@@ -236,17 +238,36 @@ class ReadPool:
         self._executor = ThreadPoolExecutor(threads, "reading")
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
-        self._waiting = 0
+        self._slots = FairSlots(threads, 1, Places(MAX_WAITING_EACH, MAX_WAITING, "questions"))
+        self._time = RateLimits(READ_S_PER_S, MAX_READ_S)
 
     async def run(self, query: Callable[[Database], T], timeout_s: float = TIMEOUT_S) -> T:
-        """The result of `query`, which must fetch all rows. QueryTimeout or Overloaded."""
-        if self._waiting >= MAX_WAITING:
-            raise Overloaded
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, query, timeout_s)
-        finally:
-            self._waiting -= 1
+        """The result of `query`, which must fetch all rows. QueryTimeout, TooManyRequests or Overloaded.
+
+        Clients take turns, and each may use READ_S_PER_S of a thread's time.
+        """
+        client = CLIENT.get()
+        if wait := self._time.wait_s(client, 0.001):
+            raise TooManyRequests(wait, "these questions take too much of the hub's time")
+        answering = asyncio.ensure_future(self._run_in_turn(client, query, timeout_s))
+        answering.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(answering)  # a client that goes away keeps its turn until the thread is free
+
+    async def _run_in_turn(self, client: str, query: Callable[[Database], T], timeout_s: float) -> T:
+        async with self._slots.slot(client):
+            began = time.monotonic()
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, query, timeout_s)
+            finally:
+                self._time.spend(client, time.monotonic() - began)
+
+    async def run_patiently(self, query: Callable[[Database], T]) -> T:
+        """The same for a part of a download, which waits for time of its client's own."""
+        while True:
+            try:
+                return await self.run(query)
+            except TooManyRequests as error:
+                await asyncio.sleep(error.wait_s)
 
     def close(self) -> None:
         self._executor.shutdown()

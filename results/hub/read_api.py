@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from results.db import read
 from results.db.json_codec import ID, to_plain
 from results.export import exchange
 from results.hub import query
-from results.hub.limits import Overloaded
+from results.hub.limits import CLIENT, Places
 from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, RowPage
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute
@@ -27,6 +28,7 @@ from results.hub.routes import HubRoute
 if TYPE_CHECKING:
     from sqlite_utils import Database
     from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
 
     from results.hub.credentials import Member
     from results.hub.routes import HubApp
@@ -34,8 +36,9 @@ if TYPE_CHECKING:
 MAX_PAGE_BYTES = 8 * 1024 * 1024
 """A page ends after the measurement that exceeds it."""
 EXPORT_CHUNK = 500
-"""Measurements that a download holds in memory."""
-MAX_DOWNLOADS, MAX_DOWNLOADS_PER_CLIENT = 8, 2
+MAX_CHUNK_BYTES = 1024 * 1024
+"""Measurements that a download holds in memory, and after how many bytes it sends them."""
+MAX_DOWNLOADS, MAX_DOWNLOADS_PER_CLIENT = 32, 2
 DOWNLOAD_TIMEOUT_S = 3600.0
 MIN_GZIP_BYTES = 512
 NDJSON = "application/x-ndjson"
@@ -55,7 +58,7 @@ class ReadApi:
     """The routes, and the downloads that are running."""
 
     def __init__(self) -> None:
-        self._downloads: dict[str, int] = {}
+        self._downloads = Places(MAX_DOWNLOADS_PER_CLIENT, MAX_DOWNLOADS, "downloads")
 
     def routes(self) -> tuple[HubRoute, ...]:
         return (
@@ -98,36 +101,42 @@ class ReadApi:
     async def export(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         """A download of everything that the filters select."""
         asked: ExportQuery = _query_of(request, ExportQuery)
-        client = hub.rate_limit_key(request)
-        if sum(self._downloads.values()) >= MAX_DOWNLOADS or self._downloads.get(client, 0) >= MAX_DOWNLOADS_PER_CLIENT:
-            raise Overloaded
         headers = {"Content-Disposition": f'attachment; filename="reachprobe.{EXTENSIONS[asked.format]}"'}
         if use_gzip := _takes_gzip(request):
             headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        body = self._download(hub, asked, client, use_gzip)
-        return StreamingResponse(body, headers=headers, media_type=MEDIA_TYPES[asked.format])
+        with ExitStack() as place:
+            place.enter_context(self._downloads.taken(CLIENT.get()))
+            body = _download(hub, asked, use_gzip)
+            return DownloadResponse(body, headers=headers, media_type=MEDIA_TYPES[asked.format]).holding(place)
 
-    async def _download(self, hub: HubApp, asked: ExportQuery, client: str, use_gzip: bool) -> AsyncIterator[bytes]:
-        compressor = zlib.compressobj(4, zlib.DEFLATED, zlib.MAX_WBITS | 16) if use_gzip else None
-        self._downloads[client] = self._downloads.get(client, 0) + 1
-        try:
-            async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
-                more, is_first = True, True
-                while more:
-                    data, rows = await hub.read_pool.run(
-                        partial(_chunk, asked=asked, is_first=is_first, compressor=compressor)
-                    )
-                    if data:
-                        yield data
-                    left = asked.limit - len(rows.rows)
-                    more, is_first = rows.more and left > 0, False
-                    asked = msgspec.structs.replace(asked, after=rows.after, limit=max(left, 1))
-            if compressor is not None:
-                yield compressor.flush()
-        finally:
-            self._downloads[client] -= 1
-            if not self._downloads[client]:
-                del self._downloads[client]
+
+class DownloadResponse(StreamingResponse):
+    """Keeps its place among the downloads until it has been sent, or the client has gone."""
+
+    def holding(self, place: ExitStack) -> DownloadResponse:
+        self._place = place.pop_all()
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._place:
+            await super().__call__(scope, receive, send)
+
+
+async def _download(hub: HubApp, asked: ExportQuery, use_gzip: bool) -> AsyncIterator[bytes]:
+    compressor = zlib.compressobj(4, zlib.DEFLATED, zlib.MAX_WBITS | 16) if use_gzip else None
+    async with asyncio.timeout(DOWNLOAD_TIMEOUT_S):
+        more, is_first = True, True
+        while more:
+            data, rows = await hub.read_pool.run_patiently(
+                partial(_chunk, asked=asked, is_first=is_first, compressor=compressor)
+            )
+            if data:
+                yield data
+            left = asked.limit - len(rows.rows)
+            more, is_first = rows.more and left > 0, False
+            asked = msgspec.structs.replace(asked, after=rows.after, limit=max(left, 1))
+    if compressor is not None:
+        yield compressor.flush()
 
 
 def _cursor(request: Request, after: int, more: bool) -> dict[str, str]:
@@ -188,10 +197,15 @@ def _observed(db: Database, name: str) -> bytes | None:
 
 
 def _chunk(db: Database, asked: ExportQuery, is_first: bool, compressor: Any) -> tuple[bytes, RowPage]:
-    """The next part of a download, and the rows in it."""
+    """The next part of a download, which ends after MAX_CHUNK_BYTES, and the rows in it."""
     found = query.page(db, asked, min(EXPORT_CHUNK, asked.limit))
-    data = b"".join(_lines(db, asked, found.rows, is_first))
-    return compressor.compress(data) if compressor is not None else data, found
+    data = bytearray().join(_lines(db, asked, (), is_first))
+    for count, row in enumerate(found.rows, 1):
+        data += b"".join(_lines(db, asked, (row,), False))
+        if len(data) > MAX_CHUNK_BYTES and count < len(found.rows):
+            found = RowPage(found.rows[:count], row[NUMBER], True)
+            break
+    return compressor.compress(data) if compressor is not None else bytes(data), found
 
 
 def _lines(db: Database, asked: ExportQuery, rows: Sequence[Sequence[Any]], is_first: bool) -> Iterator[bytes]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-import h11
 import msgspec
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from probe.lookup import look_up
 from probe.measure import measure
@@ -33,6 +34,7 @@ from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
 from results.hub.routes import AddressLookup, HubApp, HubOptions, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
+from schedules.hub_server.protocol import HubProtocol
 from schedules.hub_server.warehouse_sync import sync_warehouse
 from schedules.location.location import asn_lookup
 from schedules.plan.lists import read_list
@@ -43,8 +45,7 @@ if TYPE_CHECKING:
     from results.hub.web.queries import PageAnswers
     from schedules.config.schema import Config
 
-HEAD_TIMEOUT_S = 15.0
-MAX_CONNECTIONS = 3000
+MAX_CONNECTIONS, RESERVED_FILES = 3000, 200
 MAX_HEAD_BYTES = 16 * 1024
 KEEP_ALIVE_S, SHUTDOWN_S = 15, 10
 OUTLIERS_EVERY_S = 20.0
@@ -64,38 +65,6 @@ class ServerOptions(msgspec.Struct, frozen=True):
     """The names that it answers to in `Host`; `*` for any."""
     store: str | None
     """URL of a warehouse that is loaded as well."""
-
-
-class HeadTimeoutProtocol(H11Protocol):
-    """Closes a connection whose request head does not arrive in HEAD_TIMEOUT_S, which uvicorn itself does not do."""
-
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-        elif self._timer is None:
-            self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self._expire)
-
-    def _expire(self) -> None:
-        self._timer = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
-            self.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -125,20 +94,31 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+def max_connections() -> int:
+    """MAX_CONNECTIONS, or what the system's limit of open files allows for, which is raised as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS + RESERVED_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return MAX_CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(MAX_CONNECTIONS, soft - RESERVED_FILES))
+
+
 async def serve(config: Config, database: Path, sock: socket.socket, options: ServerOptions) -> None:
     """Serve until cancelled; then finish open requests and return."""
     prepare()
+    by_address: Counter[str] | None = None if options.behind_proxy else Counter()
     with _hub(config, database, options) as hub:
         uvicorn_config = uvicorn.Config(
             hub.app,
-            http=HeadTimeoutProtocol,
+            http=cast("type[asyncio.Protocol]", partial(HubProtocol, by_address=by_address)),
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
+            limit_concurrency=max_connections(),
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=SHUTDOWN_S,
             h11_max_incomplete_event_size=MAX_HEAD_BYTES,
