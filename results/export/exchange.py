@@ -24,7 +24,7 @@ from results.db import read as loading
 from results.db import write as saving
 from results.db.json_codec import from_plain, to_plain
 from results.db.jsonl import BadRecord, decode, records
-from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
+from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
 from results.ooni.vocabulary import identifier
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def with_expectation_of(finished: JudgedMeasurement, judged: JudgedMeasurement) 
     expectation = finished.expectation
     if judged.expectation is not None or expectation is None:
         return judged
-    agreed = agreement(expectation, judged.verdict.outcome, judged.verdict.trigger)
+    agreed = agreement(expectation, judged.verdict.outcome, cause_of(judged.verdict))
     return msgspec.structs.replace(judged, expectation=expectation, agreement=agreed)
 
 

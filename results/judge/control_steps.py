@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from probe.model import Attempt, FollowUp, Measurement, Observation
 from probe.net.address_policy import family_of, is_public
-from results.judge.failure_point import ENDPOINT_STEPS, Ending, ending, goal
+from results.judge.failure_point import ENDPOINT_STEPS, STEPS, Ending, ending, goal
 
 MAX_ADDRESSES = 2
 """One of each family."""
@@ -54,14 +54,22 @@ def failed_places(measurement: Measurement, end: Ending) -> Sequence[Observation
 
 
 def at_failed_addresses(measurement: Measurement) -> FollowUp:
-    """The follow-up of a control measurement: connect to these addresses, unless its own course used them."""
+    """The follow-up of a control measurement that got further: these addresses, unless its own course used them."""
     wanted = failed_attempts(measurement)
+    step = ending(measurement.target, measurement.observations).step
 
     def follow_up(control: Measurement) -> Sequence[Attempt]:
+        if step is None or not any(_is_beyond(o, step) for o in control.observations):
+            return ()
         tried = {(o.address, o.port) for o in control.observations}
         return tuple(attempt for attempt in wanted if (attempt.address, attempt.port) not in tried)
 
     return follow_up
+
+
+def _is_beyond(o: Observation, step: str) -> bool:
+    passed = o.role == "main" and o.failure is None and o.step in ENDPOINT_STEPS
+    return passed and STEPS.index(o.step) >= STEPS.index(step)
 
 
 def public_addresses(measurement: Measurement) -> tuple[str, ...]:

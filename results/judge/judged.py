@@ -48,6 +48,11 @@ class JudgedMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     round_id: str | None = None
 
 
+def cause_of(verdict: Verdict) -> str | None:
+    """What a block goes by, as far as the register is concerned: a connect has nothing but the address to go by."""
+    return verdict.trigger or ("address" if (verdict.method or "").startswith("tcp.") else None)
+
+
 def agreement(expectation: Expectation | None, outcome: str, trigger: str | None = None) -> Agreement:
     """How a verdict (`outcome`, and `trigger` where the A/B steps told) stands to what the register says.
 

@@ -22,7 +22,7 @@ from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.fingerprints.library import Library, builtin_library
 from results.judge.classify import classify
-from results.judge.judged import JudgedMeasurement, agreement
+from results.judge.judged import JudgedMeasurement, agreement, cause_of
 from results.warehouse import from_database, parquet
 from results.warehouse.errors import WarehouseError
 from results.warehouse.parquet import FilePath, filesystem_errors, open_path
@@ -209,7 +209,7 @@ def make_judge(library: Library | None = None) -> Judge:
             finished,
             context=msgspec.structs.replace(finished.context, fingerprints=library.digest),
             verdict=verdict,
-            agreement=agreement(finished.expectation, verdict.outcome, verdict.trigger),
+            agreement=agreement(finished.expectation, verdict.outcome, cause_of(verdict)),
         )
 
     return judge

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 
@@ -22,6 +22,7 @@ from probe.text import printable
 from results.compare.databases import open_read_only
 from results.db.json_codec import measurement_from_plain
 from results.db.jsonl import BadRecord, decode
+from results.judge.control_steps import public_addresses
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -211,8 +212,7 @@ def control_source(config: Config, enrolled: Sequence[tuple[str, str]]) -> Contr
 async def _control(config: Config, url: str, token: str, measurement: Measurement) -> Measurement:
     """The hub's measurement of the same target, under an id of its own: a hub may give the same one to several."""
     hub = HubClient(url, usable_way(config, min(CONTROL_TIMEOUT_S, 6 * config.network.timeout_s)), token)
-    response: ControlResponse = await hub.ask("/v1/control", {"target": measurement.target.text}, ControlResponse)
-    control = measurement_from_plain(response.measurement)
+    control = measurement_from_plain((await _asked(hub, measurement)).measurement)
     if _endpoint(control.target) != _endpoint(measurement.target):
         raise BadRecord("a control of something else")
     name = RealNetwork(paths.Path()).token()
@@ -234,6 +234,22 @@ async def _control(config: Config, url: str, token: str, measurement: Measuremen
         control_of=measurement.id,
         repeats=None,
     )
+
+
+async def _asked(hub: HubClient, measurement: Measurement) -> ControlResponse:
+    """The response to the target with the addresses at which it failed; without these where the hub refuses them."""
+    asked = {"target": measurement.target.text}
+    addresses = public_addresses(measurement)
+    if addresses:
+        try:
+            response: ControlResponse = await hub.ask("/v1/control", {**asked, "addresses": addresses}, ControlResponse)
+        except NotEnrolled:
+            raise
+        except HubRefused:
+            pass
+        else:
+            return response
+    return cast(ControlResponse, await hub.ask("/v1/control", asked, ControlResponse))
 
 
 def _endpoint(target: Target) -> tuple[object, ...]:

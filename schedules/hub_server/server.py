@@ -34,6 +34,7 @@ from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
 from results.hub.routes import AddressLookup, HubApp, HubOptions, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
+from results.judge.failure_point import ENDPOINT_STEPS
 from schedules.hub_server.protocol import HubProtocol
 from schedules.hub_server.warehouse_sync import sync_warehouse
 from schedules.location.location import asn_lookup
@@ -222,19 +223,23 @@ def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
 
 
 def _also_at(target: Target, addresses: tuple[str, ...]) -> FollowUp:
-    """Also connects to the addresses that a vantage point saw, as far as the handshake."""
+    """Where the hub itself connects, the addresses at which a vantage point failed as well, in full."""
 
     def follow_up(measurement: Measurement) -> list[Attempt]:
-        tried = {o.address for o in measurement.observations if o.step != "dns"}
+        steps = [o for o in measurement.observations if o.step in ENDPOINT_STEPS]
+        if all(o.failure is not None for o in steps):
+            return []
+        tried = {o.address for o in steps}
         return [
             Attempt(
                 role="again",
                 hop=0,
-                scheme="tls" if target.scheme in ("https", "tls") else "tcp",
+                scheme=target.scheme,
                 host=target.host,
                 server_name=target.host,
                 address=address,
                 port=target.port,
+                request_path=target.request_path,
             )
             for address in addresses
             if address not in tried

@@ -17,12 +17,14 @@ from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
 from results.judge.classify import classify, error_verdict, unjudged
 from results.judge.control_standing import page_in_the_open
+from results.judge.failure_point import ending
 from results.judge.follow_up import wants_control
-from results.judge.judged import JudgedMeasurement, RoundRecord, agreement
+from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
 from results.judge.signals.context import is_slow, rate_of, suspected
-from results.judge.verdict import Context, Rate, Repeat, Verdict
+from results.judge.verdict import Context, FirstFinding, Rate, Repeat, Verdict
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
+from schedules.round.siblings import Siblings
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 MIN_SHARING_NAMES = 4
 """An address of this many unrelated names is a stub page's, or a large host's."""
+RESIDUAL = ("residual.keeps_first", "address.residual", "address.sibling_passes")
+"""Rules after which a re-test is made once more after a pause: a censor's memory and a server's count both end."""
 MIN_MEDIAN_TARGETS = 3
 """The median rate of fewer other targets means nothing."""
 
@@ -52,6 +56,8 @@ class RoundJudge:
             path != vantage.path for path in config.control.all_paths
         )
         self._shared = SharedAddresses()
+        self._siblings = Siblings()
+        self._first: dict[str, FirstFinding] = {}
         self._control_pages = ControlPages()
         self._baseline = ThroughputBaseline()
         self._expectations = Expectations(store, config, at, vantage.country)
@@ -85,6 +91,7 @@ class RoundJudge:
 
     async def _judged(self, measurement: Measurement) -> JudgedMeasurement:
         self._shared.add(measurement)
+        self._siblings.add(measurement)
         context = msgspec.structs.replace(
             self._context, shared_addresses=self._shared.of(measurement), rates=self._slow(measurement)
         )
@@ -106,8 +113,10 @@ class RoundJudge:
                 control_configured=self._expects_control,
                 recorded=tuple(control.id for control in controls if control.control_of != measurement.id),
                 shared_control_pages=self._control_pages.shared(controls),
+                contacts=self._siblings.of(measurement),
+                first=self._first.get(measurement.repeats or ""),
             )
-        if controls or context.earlier or context.control_configured:
+        if controls or context.earlier or context.control_configured or context.contacts or context.first:
             verdict = classify(measurement, controls, context, self._library)
         expectation = self._expectations.of(measurement)
         return JudgedMeasurement(
@@ -131,6 +140,7 @@ class RoundJudge:
 
     def before_retest(self, first: JudgedMeasurement) -> JudgedMeasurement:
         """A new anomaly as it is judged until it is re-tested."""
+        self._first[first.measurement.id] = _finding(first)
         return self._with_repeat(first, Repeat())
 
     def after_retest(self, first: JudgedMeasurement, retest: JudgedMeasurement) -> JudgedMeasurement:
@@ -138,13 +148,19 @@ class RoundJudge:
         return self._with_repeat(first, Repeat(outcome=retest.verdict.outcome, method=retest.verdict.method))
 
     def _with_repeat(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
-        context = msgspec.structs.replace(first.context, repeat=repeat)
+        contacts = self._siblings.of(first.measurement)
+        context = msgspec.structs.replace(first.context, repeat=repeat, contacts=contacts)
         try:
             verdict = classify(first.measurement, first.controls, context, self._library)
         except Exception as bug:
             verdict = error_verdict(first.measurement, bug)
         agreed = _agreement(first.expectation, verdict)
         return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
+
+    @staticmethod
+    def is_residual(retest: JudgedMeasurement) -> bool:
+        """Whether a re-test may have met what our own connections left behind, and says more after a pause."""
+        return any(rule in RESIDUAL for rule in retest.verdict.rules)
 
     async def _controls(self, measurement: Measurement) -> tuple[Measurement, ...]:
         found = await asyncio.gather(*(source(measurement) for source in self._sources))
@@ -198,7 +214,18 @@ def _connected(measurement: Measurement) -> Iterable[str]:
 
 
 def _agreement(expectation: Expectation | None, verdict: Verdict) -> str:
-    return agreement(expectation, verdict.outcome, verdict.trigger)
+    return agreement(expectation, verdict.outcome, cause_of(verdict))
+
+
+def _finding(first: JudgedMeasurement) -> FirstFinding:
+    failed = ending(first.measurement.target, first.measurement.observations).observation
+    verdict = first.verdict
+    return FirstFinding(
+        outcome=verdict.outcome,
+        method=verdict.method,
+        trigger=verdict.trigger,
+        address=failed.address if failed is not None else None,
+    )
 
 
 class SharedAddresses:

@@ -18,6 +18,7 @@ from probe.net.limits import open_target_limit
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.timestamps import rfc3339
+from results.judge.follow_up import pause_for
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.location.location import Locator, MovementWatch
 from schedules.plan.due import within
@@ -163,13 +164,18 @@ class Round:
     async def _retests(self, *, works: bool) -> AsyncGenerator[JudgedMeasurement, None]:
         """Measure each anomaly again, few at once, and yield its record once it is committed.
 
-        A re-test that times out while even those few fill the line is not stored, and made once more at the floor.
+        A re-test that times out while even those few fill the line is not stored, and made once more at the floor; so
+        is one that may have met what our own connections left behind, after a pause.
         """
         if not works:
             for target in self._anomalies.targets:
                 yield self._save_retest(await self._judge_retest(self._unmeasured(target)))
             return
-        for at_once in (retest_concurrency(self._session.settings.concurrency, len(self._anomalies)), FLOOR):
+        pause_s, waiting = pause_for(self._session.settings.timeout_s), False
+        at_first = retest_concurrency(self._session.settings.concurrency, len(self._anomalies))
+        for is_last, at_once in ((False, at_first), (True, FLOOR)):
+            if waiting:
+                await self._session.network.sleep(pause_s)
             in_time = takewhile(lambda _: self._in_time(), self._anomalies.targets)
             affordable_now = affordable(in_time, self._budget)
             pace = self._pace.for_retests(at_once)
@@ -177,7 +183,10 @@ class Round:
                 async for record, is_suspect in measured:
                     if self._progress.moved(record):
                         return
-                    if at_once > FLOOR and is_suspect and record.verdict.outcome in UNREACHED:
+                    is_crowded = at_once > FLOOR and is_suspect and record.verdict.outcome in UNREACHED
+                    is_residual = not is_last and self._judge.is_residual(record) and self._in_time(pause_s)
+                    waiting = waiting or is_residual
+                    if is_crowded or is_residual:
                         self._anomalies.put_back(record)
                         self._budget.finished(record)
                     else:
@@ -209,8 +218,8 @@ class Round:
             observations=(),
         )
 
-    def _in_time(self) -> bool:
-        return self._session.network.monotonic() < self._choice.until
+    def _in_time(self, after_s: float = 0.0) -> bool:
+        return self._session.network.monotonic() + after_s < self._choice.until
 
 
 class _Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import time
@@ -9,6 +10,7 @@ from contextlib import closing
 
 import pytest
 
+from schedules.demo import censor, sites
 from schedules.demo.resolver import addresses
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.hub_client.test_upload import enrolled
@@ -33,6 +35,16 @@ def without_paths(lab: Lab, hub: RunningHub) -> None:
     (lab.folder / "c.toml").write_text("\n".join(lines) + f'\n[hub]\nurl = "{hub.url}"\n')
 
 
+def all_but_the_third() -> censor.Action:
+    """Resets, but lets the third connection through: the hub's, after the agent's two."""
+    numbers = itertools.count(1)
+
+    async def act(flow: censor.Flow) -> None:
+        await (censor.passes if next(numbers) == 3 else censor.resets)(flow)
+
+    return act
+
+
 @pytest.fixture
 def hub(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> RunningHub:
     made = RunningHub(tmp_path_factory.mktemp("hub"))
@@ -44,20 +56,23 @@ async def test_a_target_that_the_hub_reaches_is_blocked_here_and_else_it_is_down
     lab: Lab, hub: RunningHub, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forged = lab.net.add_site("forged.x.test", lie=addresses("127.77.9.9"))  # where nothing answers
+    page = sites.page("News", kib=30)
+    censored = lab.net.add_site("censored.x.test", page, tls=False, censored=all_but_the_third())
     dead = lab.net.add_site("dead.x.test", dead=True)
     hub.start()
     try:
         await enrolled(lab, hub)
         without_paths(lab, hub)
         capsys.readouterr()
-        assert await lab.call("check", forged.url, dead.url, lab.good.url, "--json") == 0
+        assert await lab.call("check", forged.url, dead.url, lab.good.url, censored.url, "--json") == 0
         found = {row["target"]: row for row in rows(capsys.readouterr().out)}
-        assert [found[url]["outcome"] for url in (forged.url, dead.url, lab.good.url)] == [
-            "blocked",
+        assert [found[site.url]["outcome"] for site in (forged, dead, lab.good, censored)] == [
+            "inconclusive",
             "down",
             "reachable",
+            "blocked",
         ]
-        assert (found[forged.url]["method"], found[forged.url]["control"]) == ("tcp.refused", "hub")
+        assert (found[censored.url]["method"], found[censored.url]["control"]) == ("http.reset", "hub")
         with closing(sqlite3.connect(lab.db)) as db:
             recorded = db.execute(
                 "SELECT DISTINCT w.name, w.country, w.asn, w.path FROM measurements m "

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from probe.net.streams import ByteStream
 from schedules.demo.listener import Listeners, ServerStream, tcp_socket
 from schedules.hub_client import client
 from tests.results.hub.hub_process import RunningHub
+from tests.results.judge.test_follow_up import measured
 from tests.schedules.hub_client.test_upload import at_hub, enrolled
 from tests.schedules.lab import Lab
 
@@ -142,3 +144,35 @@ async def test_a_hub_whose_public_name_leads_home_is_not_contacted_unless_that_i
         with pytest.raises(NotAnswered, match=why):
             await client.HubClient(url, how).enrol("x")
     assert contacted == ["192.168.1.5"] * 3
+
+
+class _Asked:
+    """A hub that notes what it is asked, and refuses the fields that it does not know."""
+
+    def __init__(self, knows: tuple[str, ...]) -> None:
+        self.knows, self.asked = knows, list[dict[str, Any]]()
+
+    async def ask(self, path: str, body: dict[str, Any], kind: type) -> client.ControlResponse:
+        self.asked.append(body)
+        if set(body) - set(self.knows):
+            raise client.HubRefused("422")
+        return client.ControlResponse({"for": body["target"]})
+
+
+@pytest.mark.parametrize(
+    ("main", "knows", "asked"),
+    [
+        (["dns 23.10.1.1", "tcp timeout"], ("target", "addresses"), [("23.10.1.1",)]),
+        (["dns 23.10.1.1", "tcp timeout"], ("target",), [("23.10.1.1",), None]),
+        (["dns 10.0.0.1", "tcp timeout"], ("target", "addresses"), [None]),
+        (["dns 23.10.1.1", "tcp ok", "tls ok", "http 200"], ("target", "addresses"), [None]),
+    ],
+    ids=["fails", "a hub of before", "private", "answers"],
+)
+async def test_a_hub_is_given_the_public_addresses_that_failed_here(
+    main: list[str], knows: tuple[str, ...], asked: list[tuple[str, ...] | None]
+) -> None:
+    hub = _Asked(knows)
+    response = await client._asked(hub, measured("https://a.example/", main=main))  # type: ignore[arg-type]
+    assert [body.get("addresses") for body in hub.asked] == asked
+    assert response.measurement == {"for": "https://a.example/"}

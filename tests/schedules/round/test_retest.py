@@ -20,7 +20,7 @@ from schedules.demo import censor, resolver
 from schedules.demo.network import Site
 from schedules.plan.model import Choice
 from schedules.plan.selection import from_words
-from schedules.round.judge import judge_again
+from schedules.round.judge import RoundJudge, judge_again
 from schedules.round.retest import ANOMALIES_PER_SLOT, Anomalies
 from schedules.round.round import Event, Finished, Measured, Retesting, Round, Started
 from tests.results.records import finished, measurement, target
@@ -259,3 +259,28 @@ async def test_a_repeat_that_times_out_on_a_full_line_tells_nothing_and_is_made_
     assert len({row.measurement.repeats for row in seen.rows}) == len(sites)
     assert len(list(store.rows())) == 2 * len(sites), "what told nothing is not kept"
     assert handshakes > 0 == handshakes % 3, "it was measured three times all the same"
+
+
+async def test_a_retest_that_met_what_we_left_behind_is_made_once_more_after_a_pause(
+    lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(_: RealNetwork, seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(RoundJudge, "is_residual", staticmethod(lambda _: True))
+    monkeypatch.setattr(RealNetwork, "sleep", sleep)
+    monkeypatch.setattr("schedules.round.round.pause_for", lambda _: 61.0)
+    seen = await round_of(config, store, lab.reset)
+    assert (seen.outcome(lab.reset), pauses.count(61.0)) == ("blocked", 1)
+    assert len(list(store.rows())) == 2, "the re-test before the pause is not kept"
+
+
+async def test_no_pause_is_begun_that_the_deadline_would_cut(
+    lab: Lab, store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RoundJudge, "is_residual", staticmethod(lambda _: True))
+    monkeypatch.setattr("schedules.round.round.pause_for", lambda _: 3600.0)
+    seen = await round_of(config, store, lab.reset, until=time.monotonic() + 600)
+    assert (seen.outcome(lab.reset), len(list(store.rows()))) == ("blocked", 2)
