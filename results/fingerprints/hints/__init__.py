@@ -96,8 +96,9 @@ def hint_in(answer: Http) -> Hint | None:
 
 def _hint(page: PageText, host: str) -> Hint | None:
     if page.is_long or len(page.text) > MAX_WORDS or page.links > MAX_LINKS:
-        return None
-    private = _private_place(page, host)
+        return _title_hint(page)
+    strangers = _only_leads_to(page, host)
+    private = next((address for address in strangers if literal(address) and not is_public(address)), None)
     if private is not None:
         return Hint(says=f"it only leads to {private}, which is no public address", by_whom=True)
     mark = _mark(page, host)
@@ -108,6 +109,8 @@ def _hint(page: PageText, host: str) -> Hint | None:
     if mark is not None and (best is None or not best.by_whom):
         words = f", and says {best.says.removeprefix('it says ')}" if best is not None else ""
         return Hint(says=f"it points to {mark}{words}", by_whom=True)
+    if best is None and strangers and not page.links:
+        return Hint(says=f"it only leads to {strangers[0]}", refuses=True)
     return best
 
 
@@ -117,12 +120,18 @@ def _owners_phrases() -> tuple[str, ...]:
     return tuple(phrase for language in hint_words().language for phrase in (*language.visitor, *language.owner))
 
 
-def _private_place(page: PageText, host: str) -> str | None:
-    """The address that is not public to which a page with little text only leads."""
+def _title_hint(page: PageText) -> Hint | None:
+    """A page with much in it, whose title alone speaks of a ban: a provider's portal, or an article."""
+    phrases = (phrase for language in hint_words().language for phrase in language.phrases)
+    found = next((phrase for phrase in phrases if phrase in page.title), None)
+    return Hint(says=f"its title says {found}", refuses=True) if found else None
+
+
+def _only_leads_to(page: PageText, host: str) -> tuple[str, ...]:
+    """The other hosts that a page with little text frames or forwards to."""
     if len(page.text) > LITTLE_TEXT or literal(host):
-        return None
-    named = (stranger(place, host) for place in page.leads_to)
-    return next((address for address in named if address and literal(address) and not is_public(address)), None)
+        return ()
+    return tuple(named for place in page.leads_to if (named := stranger(place, host)) is not None)
 
 
 def _mark(page: PageText, host: str) -> str | None:

@@ -174,6 +174,11 @@ HONEST = {
     "chinese shop": ("商店", "欢迎光临,本店每天营业。"),
     "arabic cafe": ("مقهى", "أهلاً وسهلاً بكم كل يوم."),
     "japanese inn": ("旅館", "ようこそ。ご予約はお電話で。"),
+    "down": ("forum.example | 521: Web server is down", "The web server is not returning a connection."),
+    "races": ("Data races", "It is an error to violate the order of two accesses to one location."),
+    "iis": ("IIS Windows Server", ""),
+    "index": ("Index of /", "Parent Directory  backup.tar.gz  notes.txt"),
+    "moved": ("301 Moved Permanently", "The document has moved here."),
     "empty": ("", ""),
 }
 
@@ -192,10 +197,13 @@ def test_an_ordinary_page_is_no_hint(name: str) -> None:
         ("Сайт заблокирован", "Сайт заблокирован хостинг-провайдером за неоплату."),
         ("Accès refusé", "Vous n'avez pas l'autorisation."),
         ("Bloqueado", "Este sitio está bloqueado en tu país."),
+        ("Internet Sehat", MANY_LINKS + "A provider's portal, or an article about it."),
+        ("", '<iframe src="http://frames.example/"></iframe>'),
+        ("", "<script>location.href = 'http://parking.example/lander'</script>"),
         ("Unblocked games", "Play unblocked games at school; our site is blocked nowhere."),
     ],
 )
-def test_what_a_service_or_its_hoster_says_by_itself_is_a_refusal(title: str, text: str) -> None:
+def test_what_a_service_or_its_hoster_may_say_by_itself_is_a_refusal(title: str, text: str) -> None:
     found = hint(title, text)
     assert found is not None
     assert found.refuses
