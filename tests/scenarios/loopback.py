@@ -135,6 +135,52 @@ def _cdn(net: LabNetwork, name: str) -> Site:
     return site
 
 
+BAN = sites.html("Уведомление", "<p>Доступ к этому сайту ограничен по решению суда.</p>")
+REAL = sites.answers(sites.response(200, sites.html("News of today", kib=30), Server="honest", X_Cache="hit"))
+
+
+def _ban(encoding: str = "utf-8") -> censor.Action:
+    """A notice of a ban that no fingerprint knows, in a character set that nothing declares."""
+    return censor.answers(
+        sites.response(200, BAN.replace(b"<meta charset=utf-8>", b"").decode().encode(encoding), "text/html")
+    )
+
+
+def _backend(responder: sites.Responder) -> Callable[[LabNetwork, str], Site]:
+    """A site whose visitors here are answered by another machine of the service's own, and the control's are not."""
+
+    def build(net: LabNetwork, name: str) -> Site:
+        other = net.add_site(f"backend.{name}", responder, tls=False)
+        return net.add_site(name, REAL, tls=False, censored=censor.diverts((other.address, other.port)))
+
+    return build
+
+
+def _leads_to(page: bytes) -> Callable[[LabNetwork, str], Site]:
+    """A site from which everybody here is led to another one, which has this page."""
+
+    def build(net: LabNetwork, name: str) -> Site:
+        notice = net.add_site(f"notice-{name}", sites.answers(sites.response(200, page)), tls=False)
+        led = sites.response(302, Location=f"http://{notice.name}:{notice.port}/")
+        return net.add_site(name, REAL, tls=False, censored=censor.answers(led))
+
+    return build
+
+
+_OWN = {"Server": "openresty", "X_Edge": "msk"}
+SHOP = site_answers.by_path(
+    {"/": sites.answers(sites.response(200, sites.html("Магазин", "Товары дня", kib=2), **_OWN))},
+    sites.answers(sites.response(404, sites.html("Нет такой страницы"), **_OWN)),
+)
+APP = b'<title>App</title><div id=root></div><script src="/app.js"></script>'
+ONE_PAGE = site_answers.by_path(
+    {"/app.js": sites.answers(sites.response(200, b"render()", "text/javascript"))},
+    sites.answers(sites.response(200, APP)),
+)
+NOT_HERE = sites.answers(
+    sites.response(200, sites.html("Sorry", "Access to this site is restricted in your country."), Server="x")
+)
+
 BROKEN = {
     "nxdomain": code(dns.rcode.NXDOMAIN),
     "empty": code(dns.rcode.NOERROR),
