@@ -23,7 +23,7 @@ from results.db import json_codec
 from results.db import read as loading
 from results.db import write as saving
 from results.db.json_codec import from_plain, to_plain
-from results.db.jsonl import BadRecord, decode, records
+from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
 from results.ooni.vocabulary import identifier
 
@@ -68,10 +68,12 @@ class ImportedRecord(msgspec.Struct, frozen=True):
     """The id in the file, where another measurement has that, or had it until now."""
     moved: str | None = None
     """The new id of the other measurement, where that one was renamed."""
+    path: Path | None = None
+    """The file that it was read from."""
 
 
 class SkippedLine(msgspec.Struct, frozen=True):
-    """A line that was not read, and why."""
+    """A line that was not read, and why; line 0 where the file as a whole could not be."""
 
     path: Path
     line: int
@@ -122,9 +124,16 @@ def line(db: Database, measurement_id: str, write: Write) -> bytes:
 def import_files(
     store: Store, paths: Iterable[Path], read: Read, judge: Judge
 ) -> Iterator[ImportedRecord | SkippedLine]:
-    """Store the records of files; each is committed before it is yielded. Raises BadFile."""
-    lines = ((path, number, line) for path in paths for number, line in records(path))
-    yield from import_lines(store, lines, read, judge)
+    """Store the records of files; each is committed before it is yielded."""
+    yield from import_lines(store, _lines_of(paths), read, judge)
+
+
+def _lines_of(paths: Iterable[Path]) -> Iterator[tuple[Path, int, bytes | BadRecord]]:
+    for path in paths:
+        try:
+            yield from ((path, number, line) for number, line in records(path))
+        except BadFile as error:
+            yield path, 0, BadRecord(str(error))
 
 
 def import_lines(
@@ -144,7 +153,7 @@ def import_lines(
             continue
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))
-        yield taken
+        yield msgspec.structs.replace(taken, path=path)
     _link(store, repeats)  # at the end: what a measurement repeats may come after it
 
 

@@ -35,7 +35,7 @@ def alike(ours: Http, theirs: Http) -> bool:
     """The same status, and the same body, title, or nearly the same length."""
     if ours.status != theirs.status:
         return False
-    if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
+    if (ours.body_sha256 and ours.body_sha256 == theirs.body_sha256) or (ours.title and ours.title == theirs.title):
         return True
     if ours.truncated and not ours.title:
         return _begins_alike(ours, theirs)

@@ -16,6 +16,8 @@ def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     head = decode(line, OoniHeader)
     if head.test_name != reading.TEST:
         raise BadRecord(f"test_name {printable(head.test_name, 60)!r}: only {reading.TEST} is read")
+    if head.test_keys is None:
+        raise BadRecord("no test_keys: an answer about a measurement without the measurement; ask for it in full")
     if head.test_keys.x_reachprobe is not None:
         return writing.restore(decode(line)["test_keys"])
     return reading.read(decode(line, OoniRecord))

@@ -21,7 +21,7 @@ MANY = Meta(max_length=500)
 class Binary(msgspec.Struct):
     """Bytes that are no UTF-8 text."""
 
-    data: bytes
+    data: str
     format: str = "base64"
 
 
@@ -83,6 +83,15 @@ class OoniRequest(msgspec.Struct):
     url: str = ""
 
 
+class NetworkEvent(msgspec.Struct):
+    """One read or write on a connection."""
+
+    operation: Name = ""
+    t: Seconds | None = None
+    num_bytes: Annotated[int, Meta(ge=0, le=2**40)] | None = None
+    transaction_id: int | None = None
+
+
 class Response(msgspec.Struct):
     code: Status | None = None
     body: Text = None
@@ -97,6 +106,7 @@ class OoniExchange(OoniEntry, kw_only=True):
     failure: Failure = None
     address: Name | None = None
     alpn: Name | None = None
+    transaction_id: int | None = None
 
 
 class ControlStatus(msgspec.Struct):
@@ -133,6 +143,8 @@ class TestKeys(msgspec.Struct):
     tls_handshakes: Annotated[list[Handshake], MANY] | None = None
     requests: Annotated[list[OoniExchange], Meta(max_length=50)] | None = None
     control: OoniControl | None = None
+    network_events: msgspec.Raw = msgspec.Raw(b"null")
+    """Only reads are used, so a list that is too long or odd does not spoil the record."""
 
 
 class OoniRecord(msgspec.Struct):
@@ -160,4 +172,4 @@ class OoniHeader(msgspec.Struct):
     """What tells whether a record is one to read, and whether it is an export of our own."""
 
     test_name: str
-    test_keys: HeadKeys = msgspec.field(default_factory=HeadKeys)
+    test_keys: HeadKeys | None = None

@@ -30,6 +30,7 @@ from results.judge.verdict import Context
 from results.ooni import control as controls
 from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery, OoniRecord, TestKeys
 from results.ooni.steps import (
+    Reads,
     Step,
     connected,
     ended_at,
@@ -39,6 +40,7 @@ from results.ooni.steps import (
     likely_step,
     location_of,
     looked_up,
+    reads_of,
     shaken,
 )
 from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
@@ -125,14 +127,14 @@ def _report(record: OoniRecord, began: datetime) -> RoundRecord:
 
 def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
     """Every step with its role and hop. Once a hop was reached by a trusted address only, all behind it is trusted."""
-    tagged, strayed = is_tagged(keys), False
+    tagged, strayed, reads = is_tagged(keys), False, reads_of(keys)
     for number, hop in enumerate(hops(keys, target)):
         placed = _trusted_names(keys, hop) if number == 0 else []
         placed += _names(hop, strayed)
         known = _known(hop, placed)
         attempts = _attempts(hop, known, strayed)
         placed += attempts
-        fetches = _fetches(hop, known, strayed) if tagged else _untagged_fetches(hop, placed)
+        fetches = _fetches(hop, known, strayed, reads) if tagged else _untagged_fetches(hop, placed)
         placed += list(_with_handshakes(fetches, attempts))
         for role, step in placed:
             yield role, number, step
@@ -206,8 +208,8 @@ def _role(address: str | None, known: frozenset[str] | None, strayed: bool) -> R
     return "trusted" if strayed or (known is not None and address is not None and address not in known) else "main"
 
 
-def _fetches(hop: Hop, known: frozenset[str] | None, strayed: bool) -> list[Placed]:
-    steps = [fetched(exchange, hop.goal.host, hop.goal.port, None) for exchange in hop.exchanges]
+def _fetches(hop: Hop, known: frozenset[str] | None, strayed: bool, reads: Reads) -> list[Placed]:
+    steps = [fetched(exchange, hop.goal, None, reads) for exchange in hop.exchanges]
     return [(_role(step.address, known, strayed), step) for step in steps]
 
 
@@ -218,7 +220,7 @@ def _untagged_fetches(hop: Hop, placed: list[Placed]) -> list[Placed]:
     opened = next((step.address for step in before if step.step == final and step.failure is None), None)
     found: list[Placed] = []
     for exchange in hop.exchanges:
-        step = fetched(exchange, hop.goal.host, hop.goal.port, opened)
+        step = fetched(exchange, hop.goal, opened)
         if step.failure is None or step.detail.status is not None or opened is not None:
             found.append(("main", step))
         else:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
-from probe.model import Answer, Dns, Http, Observation, Role, Tcp, Tls
+from probe.model import Answer, Dns, Http, Observation, Role, Target, Tcp, Tls
 from probe.net.address_policy import family_of, literal
 from probe.steps import specs
-from results.ooni.format import Connect, Handshake, OoniEntry, OoniExchange, OoniQuery, Response
+from results.ooni.format import Connect, Handshake, NetworkEvent, OoniEntry, OoniExchange, OoniQuery, Response, TestKeys
 from results.ooni.vocabulary import address_of, bytes_of, endpoint_of, failure_of, instant, text_of
 
 VALID = 0
@@ -22,6 +23,8 @@ GETADDRINFO = ("system", "getaddrinfo", "golang_net_resolver", "go", "unknown", 
 """Engines that ask what people's programs ask (df-002-dnst)."""
 SCHEMES = {"udp": "udp://", "tcp": "tcp://", "dot": "tls://", "doh": ""}
 MAX_URL = 4096
+MAX_EVENTS = 5000
+Reads = dict[int, list[tuple[float, int]]]
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,7 +72,7 @@ def connected(connect: Connect, host: str) -> Step:
 def shaken(handshake: Handshake, host: str) -> Step:
     address, port = endpoint_of(handshake.address) if handshake.address else (None, None)
     failure = failure_of(handshake.failure)
-    chain = tuple(map(bytes_of, handshake.peer_certificates or ()))
+    chain = tuple(filter(None, map(bytes_of, handshake.peer_certificates or ())))
     name = handshake.server_name or None
     detail = Tls(
         server_name=None if name is None or literal(name) else name[:255],
@@ -108,15 +111,37 @@ def likely_step(failure: str, scheme: str) -> str:
     return next((step for step, spec in known.items() if failure in spec.failures), "http")
 
 
-def fetched(exchange: OoniExchange, host: str, port: int, address: str | None) -> Step:
-    """`address` is where it went where the record does not say."""
+def fetched(exchange: OoniExchange, goal: Target, address: str | None, reads: Reads | None = None) -> Step:
+    """`address` is where it went where the record does not say; `reads` are those of each connection."""
+    host, port = goal.host, goal.port
     if exchange.address:
         address, port = endpoint_of(exchange.address)
-    failure, detail, times = failure_of(exchange.failure), _http(exchange), _times(exchange)
+    failure, times = failure_of(exchange.failure), _times(exchange)
+    known = (reads or {}).get(exchange.transaction_id or 0, ()) if exchange.t0 is not None else ()
+    detail = _http(exchange, _curve(known, exchange.t0 or 0.0))
     return Step(step="http", host=host, address=address, port=port, failure=failure, detail=detail, **times)
 
 
-def _http(exchange: OoniExchange) -> Http:
+def reads_of(keys: TestKeys) -> Reads:
+    """When how many bytes were read, by connection; none where that list cannot be read."""
+    found: Reads = {}
+    try:
+        events = msgspec.json.decode(keys.network_events, type=list[NetworkEvent] | None)
+    except msgspec.DecodeError:
+        return found
+    for event in (events or [])[:MAX_EVENTS]:
+        if event.operation == "read" and event.transaction_id and event.num_bytes and event.t is not None:
+            found.setdefault(event.transaction_id, []).append((event.t, event.num_bytes))
+    return found
+
+
+def _curve(reads: Sequence[tuple[float, int]], began: float) -> tuple[tuple[float, int], ...]:
+    """Seconds since an exchange began, and the bytes read until then."""
+    times = [(at - began, count) for at, count in sorted(reads) if at >= began]
+    return tuple(zip((round(at, 3) for at, _ in times), accumulate(count for _, count in times), strict=True))
+
+
+def _http(exchange: OoniExchange, curve: tuple[tuple[float, int], ...]) -> Http:
     from probe.steps.http import title_of
 
     url = (exchange.request.url if exchange.request else "")[:MAX_URL]
@@ -133,10 +158,11 @@ def _http(exchange: OoniExchange) -> Http:
         headers=headers,
         location=location_of(response),
         body=body,
-        body_sha256=hashlib.sha256(body).hexdigest(),
-        length=len(body),
+        body_sha256=hashlib.sha256(body).hexdigest() if body is not None else None,
+        length=len(body) if body is not None else None,
         truncated=bool(response.body_is_truncated),
-        title=title_of(body, kind),
+        title=title_of(body, kind) if body is not None else None,
+        curve=curve,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 
 from probe.net.address_policy import literal
@@ -55,20 +56,23 @@ def failure_of(word: str | bool | None) -> str | None:
     return f"unknown_failure: {printable(word.removeprefix('unknown_failure:').strip(), MAX_UNKNOWN_CHARACTERS)}"
 
 
-def bytes_of(text: Text) -> bytes:
-    """Text that may be binary; BadRecord for a format that is not base64."""
+def bytes_of(text: Text) -> bytes | None:
+    """Text that may be binary; None where its base64 is broken, BadRecord for a format that is not base64."""
     if text is None:
         return b""
     if isinstance(text, str):
         return text.encode()
     if text.format != "base64":
         raise BadRecord(f"bytes in the format {printable(text.format, 40)!r}; only base64 is known")
-    return text.data
+    try:
+        return b64decode(text.data, validate=True)
+    except ValueError:
+        return None
 
 
 def text_of(text: Text) -> str:
     """Text that may be binary, read as UTF-8; what is none is replaced."""
-    return text if isinstance(text, str) else bytes_of(text).decode(errors="replace")
+    return text if isinstance(text, str) else (bytes_of(text) or b"").decode(errors="replace")
 
 
 def address_of(text: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import click
 
@@ -149,14 +149,15 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
 @click.option(
     "--verify", "public_key", metavar="KEY", help="Take only what is signed with this public key, or its file."
 )
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement, not a summary.")
 @click.pass_obj
-def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | None) -> None:
-    """Read measurements from FILE… (as they are, or packed with gzip or zstd) and judge them by our rules.
+def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str | None, as_json: bool) -> None:
+    """Read measurements from FILE… and judge them by our rules.
 
-    Prints one line of JSON for each, also where it was there already. What cannot be read is skipped, and said.
+    Lines, an array, or a tar archive of files; as they are, or packed with gzip or zstd. Prints a summary. What cannot
+    be read is skipped and reported; the exit code is 2 if nothing in a file could be read.
     """
     from results import ooni
-    from results.db.jsonl import BadFile
     from results.export import exchange, signing
     from schedules.round.judge import judge_again
     from schedules.runtime import lock
@@ -171,9 +172,13 @@ def import_(app: App, files: tuple[Path, ...], format_: str, public_key: str | N
             for path in files:
                 talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
-    with app.store() as store, lock.held(app.database), reported(BadFile), ImportLog(app.quiet) as log:
+    with app.store() as store, lock.held(app.database), ImportLog(app.quiet, each=as_json) as log:
         for result in exchange.import_files(store, files, read, judge_again(store, config)):
             log.add(result)
+    if not as_json:
+        log.print_outcomes()
+    if unread := log.unread(files):
+        raise click.ClickException("; ".join(unread))
 
 
 @click.command("merge")
@@ -217,6 +222,9 @@ class ImportLog:
         self._quiet = quiet
         self._each = each
         self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._read: set[Path | None] = set()
+        self._broken: dict[Path, str] = {}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -235,12 +243,38 @@ class ImportLog:
                 which = f"this one as {result.finished.measurement.id}" if result.moved is None else ""
                 which = which or f"that one as {result.moved}"
                 self._say(f"{result.conflict}: another measurement has this id; both are kept, {which}")
+            self._read.add(result.path)
+            verdict = result.finished.verdict
+            self._outcomes[verdict.outcome, verdict.method or ""] += 1
             if self._each:
-                print_json(row(result.finished))
+                self._print(row(result.finished))
+            return
+        if result.line == 0:
+            self._broken[result.path] = result.why
             return
         self._counts["skipped"] += 1
         if self._counts["skipped"] <= MAX_SKIPPED_SHOWN:
             self._say(f"{result.path.name}:{result.line}: {result.why} (skipped)")
+
+    def _print(self, row: dict[str, Any]) -> None:
+        """Print one row; a reader that has gone away, as `head` does, does not stop an import."""
+        try:
+            print_json(row)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._each = False
+
+    def print_outcomes(self) -> None:
+        """One line for each outcome on stdout, with the methods of blocks."""
+        for outcome, count in Counter(outcome for outcome, _ in self._outcomes.elements()).most_common():
+            methods = Counter({method: n for (of, method), n in self._outcomes.items() if of == outcome and method})
+            shown = ", ".join(f"{method} {n}" for method, n in methods.most_common())
+            click.echo(f"{outcome}: {count}" + (f" ({shown})" if shown else ""))
+
+    def unread(self, files: Iterable[Path]) -> list[str]:
+        """A message for each file that is damaged, or in which nothing could be read."""
+        found = [self._broken.get(path) or f"{path}: no measurement in it could be read" for path in files]
+        return [why for path, why in zip(files, found, strict=True) if path in self._broken or path not in self._read]
 
     def __enter__(self) -> Self:
         return self

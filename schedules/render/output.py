@@ -26,8 +26,9 @@ PIPE_COLUMNS = 400
 
 def print_json(row: Any) -> None:
     """One line of JSON on stdout, flushed so that it survives kill -9."""
-    sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it is None where the caller closed it
+        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
+        sys.stdout.flush()
 
 
 class _Trimmed(io.StringIO):

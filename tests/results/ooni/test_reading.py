@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -370,7 +371,6 @@ def test_a_record_that_is_not_as_it_should_be_is_refused_with_the_reason(changes
         ({"tcp_connect": [connect("fe80::1%eth0")]}, "no address"),
         ({"tcp_connect": [connect(port=70000)]}, "port"),
         ({"tls_handshakes": [handshake(address="x:y")]}, "no address and port"),
-        ({"tls_handshakes": [handshake(peer_certificates=[{"format": "base64", "data": "%%%"}])]}, "peer_certificates"),
         ({"requests": [request(body={"format": "hex", "data": "AAAA"}, address=f"{GOOD}:443")]}, "only base64"),
         ({"requests": [request(depth=21, address=f"{GOOD}:443")]}, "redirects"),
         ({"queries": [query(GOOD, t=1e300)]}, "queries"),
@@ -385,3 +385,54 @@ def test_test_keys_out_of_bounds_are_refused_with_the_reason(keys: dict[str, Any
 def test_a_record_without_any_step_says_nothing() -> None:
     assert said(read({}))[0] == "inconclusive"
     assert said(read({"queries": None, "tcp_connect": None, "requests": None, "control": {}}))[0] == "inconclusive"
+
+
+def test_a_body_or_certificate_whose_base64_is_broken_is_left_out_and_the_rest_is_read() -> None:
+    broken = {"format": "base64", "data": "aGk"}
+    keys = reachable() | {
+        "tls_handshakes": [handshake(peer_certificates=[broken])],
+        "requests": [request(body=broken, address=f"{GOOD}:443")],
+    }
+    finished = read(keys)
+    answer = main(finished, "http").detail
+    assert (answer.status, answer.body, answer.body_sha256, answer.length) == (200, None, None, None)
+    assert main(finished, "tls").detail.chain == ()
+    plain = reachable() | {"requests": [request(f"http://{HOST}/", body=broken, address=f"{GOOD}:80")]}
+    assert said(read(plain, input=f"http://{HOST}/"))[0] == "inconclusive"
+
+
+def test_an_answer_about_a_measurement_is_not_the_measurement() -> None:
+    about = record({})
+    del about["test_keys"]
+    with pytest.raises(BadRecord, match="ask for it in full"):
+        ooni.read_line(json.dumps(about).encode())
+
+
+def reads(*at: float) -> list[dict[str, Any]]:
+    return [{"operation": "read", "t0": t, "t": t, "num_bytes": 4000, "transaction_id": 7} for t in at]
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ((0.2, 0.3), ("blocked", "http.stall", "possible")),
+        (tuple(n / 2 for n in range(1, 20)), ("reachable", None, "probable")),
+    ],
+)
+def test_an_answer_that_stood_still_is_told_from_one_that_was_slow(at: tuple[float, ...], expected: Any) -> None:
+    """By the reads that version 0.5 records."""
+    cut = request(f"http://{HOST}/", failure="generic_timeout_error", address=f"{GOOD}:80", transaction_id=7, t=10.0)
+    cut["response"] = request()["response"] | {"body_is_truncated": True}
+    keys = reachable() | {
+        "tcp_connect": [connect(port=80)],
+        "tls_handshakes": [],
+        "requests": [cut],
+        "control": control(GOOD, port=80),
+        "network_events": [*reads(*at), {"operation": "connect", "t": 0.1}],
+    }
+    assert said(read(keys, input=f"http://{HOST}/")) == expected
+
+
+def test_events_that_cannot_be_read_do_not_spoil_a_record() -> None:
+    for odd in ([{"operation": 5}], "none", [{"operation": "read", "t": "soon"}]):
+        assert said(read(reachable() | {"network_events": odd}))[0] == "reachable"

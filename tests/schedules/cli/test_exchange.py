@@ -82,7 +82,7 @@ def test_the_licence_goes_with_the_data_and_the_data_come_back(
     file = tmp_path / "out"
     assert call(ours, "results", "export", "--format", format_, "--licence", "CC-BY-4.0", "-o", file)[0] == 0
     assert b'"licence":"CC-BY-4.0"' in file.read_bytes()
-    code, out, err = call("theirs", "results", "import", "--format", format_, file)
+    code, out, err = call("theirs", "results", "import", "--json", "--format", format_, file)
     assert (code, len(out.splitlines())) == (0, 2)
     assert "2 measurements added, 0 there already, 0 lines skipped" in err
     code, out, _ = call(None, "compare", "--json", "--rows", "target", file)
@@ -106,7 +106,7 @@ def test_what_is_signed_is_taken_and_what_was_changed_is_refused_whole(call: Cal
         file,
     )
     assert call(ours, *signed)[0] == 0
-    take = ("results", "import", "--format", "jsonl", "--verify")
+    take = ("results", "import", "--json", "--format", "jsonl", "--verify")
     code, out, err = call("theirs", *take, public.strip(), file)
     assert (code, len(out.splitlines())) == (0, 2)
     assert "as it was signed: 2 measurements of reachprobe; format jsonl; licence CC0-1.0" in err

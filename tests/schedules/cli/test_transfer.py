@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 from results.db.store import Store
 from results.judge.judged import RoundRecord
 from schedules import cli
-from tests.results.ooni.records import GOOD, line, older, query, reachable, record, request
+from tests.results.ooni.records import GOOD, handshake, line, older, query, reachable, record, request
 from tests.results.records import finished, measurement
 
 Call = Callable[..., tuple[int, list[dict[str, Any]], str]]
@@ -56,9 +59,9 @@ def test_what_is_exported_is_imported_and_each_measurement_is_one_line(
     file = tmp_path / f"out.{format_}"
     code, lines, err = call(ours, "results", "export", "--format", format_, "-o", file)
     assert (code, lines, err) == (0, [], f"2 measurements written to {file}\n")
-    code, first, err = call("theirs", "results", "import", "--format", format_, file)
+    code, first, err = call("theirs", "results", "import", "--json", "--format", format_, file)
     assert (code, err) == (0, "2 measurements added, 0 there already, 0 lines skipped\n")
-    code, again, err = call("theirs", "results", "import", "--format", format_, file)
+    code, again, err = call("theirs", "results", "import", "--json", "--format", format_, file)
     assert (code, err) == (0, "0 measurements added, 2 there already, 0 lines skipped\n")
     assert first == again
     assert sorted(rows(first)) == [("2kq7mmmmmmmmmmmm", "reachable"), ("aaaa000000000000", "reachable")]
@@ -79,7 +82,7 @@ def test_the_whole_demo_goes_out_and_comes_back(call: Call, tmp_path: Path) -> N
     for format_ in ("jsonl", "ooni"):
         file = tmp_path / format_
         assert call("demo", "results", "export", "--format", format_, "-o", file)[0] == 0
-        code, taken, err = call(format_, "results", "import", "--format", format_, file)
+        code, taken, err = call(format_, "results", "import", "--json", "--format", format_, file)
         assert (code, err) == (0, f"{len(before)} measurements added, 0 there already, 0 lines skipped\n")
         assert {one["measurement_id"] for one in taken} == {one["measurement_id"] for one in before}
         assert sorted(call(format_, "results", "list", "--json")[1], key=str) == sorted(before, key=str)
@@ -96,7 +99,7 @@ def test_records_of_ooni_s_are_judged_and_listed_under_their_own_network(call: C
     file.write_bytes(
         gzip.compress(line(reachable()) + b"\n" + line(denied, "0.4.3", measurement_uid="another") + b"\n")
     )
-    code, found, err = call("new", "results", "import", file, "--format", "ooni")
+    code, found, err = call("new", "results", "import", "--json", file, "--format", "ooni")
     assert (code, err) == (0, "2 measurements added, 0 there already, 0 lines skipped\n")
     assert [(one["outcome"], one["method"], one["confidence"]) for one in found] == [
         ("reachable", None, "confirmed"),
@@ -113,14 +116,14 @@ def test_records_of_ooni_s_are_judged_and_listed_under_their_own_network(call: C
 def test_a_record_over_many_lines_is_read_as_well(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "measurement.json"
     file.write_text(json.dumps(record(reachable()), indent=2))
-    assert rows(call("new", "results", "import", file, "--format", "ooni")[1])[0][1] == "reachable"
+    assert rows(call("new", "results", "import", "--json", file, "--format", "ooni")[1])[0][1] == "reachable"
 
 
 def test_what_cannot_be_read_is_told_with_its_line_and_the_rest_is_kept(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "mixed.jsonl"
     rude = line({"queries": [query(GOOD)], "tcp_connect": [{"ip": "\u001b[2J\u202e", "port": 1, "status": {}}]})
     file.write_bytes(b"\n".join([b"rubbish", line(reachable()), line({}, test_name="telegram"), rude, b'{"x":' * 9999]))
-    code, lines, err = call("new", "results", "import", file, "--format", "ooni")
+    code, lines, err = call("new", "results", "import", "--json", file, "--format", "ooni")
     assert (code, len(lines)) == (0, 1)
     told = err.splitlines()
     assert [one.split(": ")[0] for one in told[:-1]] == [f"mixed.jsonl:{number}" for number in (1, 3, 4, 5)]
@@ -133,16 +136,17 @@ def test_what_cannot_be_read_is_told_with_its_line_and_the_rest_is_kept(call: Ca
 def test_of_many_bad_lines_the_first_are_told_and_the_others_counted(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "bad.jsonl"
     file.write_bytes(b"{}\n" * 50)
-    told = call("new", "results", "import", file, "--format", "jsonl")[2].splitlines()
-    assert len(told) == 22
-    assert told[-2:] == ["30 more lines skipped", "0 measurements added, 0 there already, 50 lines skipped"]
+    told = call("new", "results", "import", "--json", file, "--format", "jsonl")[2].splitlines()
+    assert len(told) == 23
+    assert told[-3:-1] == ["30 more lines skipped", "0 measurements added, 0 there already, 50 lines skipped"]
+    assert told[-1].endswith("bad.jsonl: no measurement in it could be read")
 
 
 def test_two_measurements_with_one_id_are_said(call: Call, ours: str, tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
     call(ours, "results", "export", "--format", "jsonl", "-o", file)
     file.write_text(file.read_text().replace('"runtime_s":0.41', '"runtime_s":9.5'))
-    code, _, err = call(ours, "results", "import", file, "--format", "jsonl")
+    code, _, err = call(ours, "results", "import", "--json", file, "--format", "jsonl")
     assert code == 0
     assert "another measurement has this id; both are kept" in err
     assert len(call(ours, "results", "list", "--json")[1]) == 4
@@ -161,7 +165,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake(call: Call, tmp_path: Path, con
     file = tmp_path / "file"
     if content is not None:
         file.write_bytes(content)
-    code, _, err = call("new", "results", "import", file, "--format", "ooni")
+    code, _, err = call("new", "results", "import", "--json", file, "--format", "ooni")
     assert code == 2
     assert why in err
     assert str(file) in err
@@ -170,7 +174,7 @@ def test_a_file_that_cannot_be_read_is_a_mistake(call: Call, tmp_path: Path, con
 def test_no_database_no_format_and_no_place_for_the_file_are_mistakes(call: Call, ours: str, tmp_path: Path) -> None:
     assert call("nowhere", "results", "export", "--format", "ooni")[0] == 2
     assert call(ours, "results", "export")[0] == 2
-    assert call(ours, "results", "import", "--format", "ooni")[0] == 2
+    assert call(ours, "results", "import", "--json", "--format", "ooni")[0] == 2
     code, _, err = call(ours, "results", "export", "--format", "ooni", "-o", tmp_path / "no" / "where")
     assert (code, err.count("\n")) == (2, 1)
     assert not (tmp_path / "no").exists()
@@ -187,3 +191,58 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(call: Call, ours: str
 def test_a_pipe_is_written_to_and_not_replaced(call: Call, ours: str) -> None:
     assert call(ours, "results", "export", "--format", "jsonl", "-o", "/dev/null")[0] == 0
     assert Path("/dev/null").is_char_device()
+
+
+def test_without_json_there_is_a_summary(call: Call, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    reset = reachable() | {"tls_handshakes": [handshake(failure="connection_reset")], "requests": []}
+    file = tmp_path / "some.jsonl"
+    file.write_bytes(line(reachable()) + b"\n" + line(reset, measurement_uid="another") + b"\n")
+    assert cli.call(["--db", str(tmp_path / "new.db"), "results", "import", str(file), "--format", "ooni"]) == 0
+    out, err = capfdbinary.readouterr()
+    assert out.decode().splitlines() == ["reachable: 1", "blocked: 1 (tls.reset 1)"]
+    assert err.decode() == "2 measurements added, 0 there already, 0 lines skipped\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "no measurement in it"),
+        (b"not JSON\n", "no measurement in it"),
+        (b'{"test_name": "web_connectivity", "probe_asn": 1}', "no measurement in it"),
+        (b"[]", "no measurement in it"),
+    ],
+)
+def test_a_file_in_which_nothing_is_read_is_a_mistake_and_the_others_are_kept(
+    call: Call, tmp_path: Path, content: bytes, why: str
+) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    good.write_bytes(line(reachable()))
+    bad.write_bytes(content)
+    code, lines, err = call("new", "results", "import", "--json", "--format", "ooni", bad, good)
+    assert (code, len(lines)) == (2, 1)
+    assert f"{bad}: {why}" in err
+    assert str(good) not in err
+
+
+def test_a_damaged_file_does_not_keep_the_next_from_being_read(call: Call, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl.gz"
+    good.write_bytes(line(reachable()))
+    bad.write_bytes(gzip.compress(line(reachable(), measurement_uid="first") + b"\n" + b" " * 100_000)[:-20])
+    code, lines, err = call("new", "results", "import", "--json", "--format", "ooni", bad, good)
+    assert code == 2
+    assert len(lines) >= 1
+    assert "cut short or damaged" in err
+
+
+@pytest.mark.parametrize("closed", ["| head -c 1 > /dev/null", ">&-"])
+def test_a_closed_stdout_does_not_stop_an_import(closed: str, tmp_path: Path) -> None:
+    file = tmp_path / "many.jsonl"
+    file.write_bytes(b"\n".join(line(reachable(), measurement_uid=f"uid{n}") for n in range(60)))
+    program = [sys.executable, "-c", "from schedules.cli import main; main()", "--db", str(tmp_path / "x.db")]
+    command = shlex.join([*program, "results", "import", "--json", "--format", "ooni", str(file)])
+    shell = ["bash", "-o", "pipefail", "-c", f"{command} {closed}"]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(shell, capture_output=True, text=True, timeout=120, cwd=root, check=False)
+    assert (done.returncode, done.stderr) == (0, "60 measurements added, 0 there already, 0 lines skipped\n")
+    with Store.open(tmp_path / "x.db") as store:
+        assert len(list(store.rows())) == 60
