@@ -176,7 +176,7 @@ def share_network(one: Iterable[str], other: Iterable[str]) -> bool:
 
     Addresses that are not public share a network only where they are the same: there is no owner to tell by.
     """
-    return not {_network(a) for a in one}.isdisjoint(_network(a) for a in other)
+    return not {network_of(a) for a in one}.isdisjoint(network_of(a) for a in other)
 
 
 def comparable(one: Iterable[str], other: Iterable[str]) -> bool:
@@ -185,7 +185,8 @@ def comparable(one: Iterable[str], other: Iterable[str]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """The /24 or /48 of a public address, else the address itself."""
     plain = _behind_nat64(address)
     if plain is None or not is_public(str(plain)):
         return address

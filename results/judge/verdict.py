@@ -95,6 +95,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a control was asked for this measurement; it may have given nothing."""
     shared_control_pages: tuple[str, ...] = ()
     """Controls, by id, that were given the same page for unrelated names of the same round."""
+    page_sites: int | None = None
+    """How many unrelated sites on different networks gave the measurement's page in the open in this round, if many."""
     recording: str | None = None
     """The program whose record the measurement is, where that is not ours: it tries each step once."""
     clock_off_s: float | None = None

@@ -19,6 +19,7 @@ from results.judge.classify import classify, error_verdict, unjudged
 from results.judge.control_standing import page_in_the_open
 from results.judge.failure_point import ending
 from results.judge.follow_up import wants_control
+from results.judge.input import network_of
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
 from results.judge.signals.context import is_slow, rate_of, suspected
 from results.judge.verdict import Context, FirstFinding, Rate, Repeat, Verdict
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 MIN_SHARING_NAMES = 4
 """An address of this many unrelated names is a stub page's, or a large host's."""
+MIN_SHARING_PAGES = 3
+"""Two unrelated servers may have the same default page."""
 RESIDUAL = ("residual.keeps_first", "address.residual", "address.sibling_passes")
 """Rules after which a re-test is made once more after a pause: a censor's memory and a server's count both end."""
 MIN_MEDIAN_TARGETS = 3
@@ -59,6 +62,7 @@ class RoundJudge:
         self._siblings = Siblings()
         self._first: dict[str, FirstFinding] = {}
         self._control_pages = ControlPages()
+        self._pages = OpenPages()
         self._baseline = ThroughputBaseline()
         self._expectations = Expectations(store, config, at, vantage.country)
         self._context = Context(
@@ -93,7 +97,10 @@ class RoundJudge:
         self._shared.add(measurement)
         self._siblings.add(measurement)
         context = msgspec.structs.replace(
-            self._context, shared_addresses=self._shared.of(measurement), rates=self._slow(measurement)
+            self._context,
+            shared_addresses=self._shared.of(measurement),
+            rates=self._slow(measurement),
+            page_sites=self._pages.sites_of(measurement),
         )
         verdict = classify(measurement, (), context, self._library)
         if verdict.outcome not in ("reachable", "offline"):
@@ -262,6 +269,24 @@ class ControlPages:
             if len(sites) > 1:
                 found.append(control.id)
         return tuple(found)
+
+
+class OpenPages:
+    """The pages that this network's answers in the open had in this round, and for which sites on which networks."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, str]] = {}
+
+    def sites_of(self, measurement: Measurement) -> int | None:
+        """How many unrelated sites, each on a network of its own, had the measurement's page; None below the least."""
+        page = page_in_the_open(measurement)
+        end = ending(measurement.target, measurement.observations).observation
+        if page is None or end is None or end.address is None:
+            return None
+        sites = self._seen.setdefault(page, {})
+        sites[_site(measurement.target.host)] = network_of(end.address)
+        networks = len(set(sites.values()))
+        return networks if networks >= MIN_SHARING_PAGES else None
 
 
 class ThroughputBaseline:

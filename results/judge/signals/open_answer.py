@@ -16,7 +16,7 @@ from results.judge.likeness import other_machine, same_page, server
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean, place
 
-SERVER_ERROR = 500
+ERRORS, SERVER_ERROR = 400, 500
 FEW_LETTERS = 8
 
 SIGNALS = SignalTable(
@@ -31,6 +31,7 @@ SIGNALS = SignalTable(
         "page.for_innocent": "with an innocuous name, {place} gives the very same page",
         "page.other_machine": "with an innocuous name, {place} answers as another server: {servers}",
         "page.unproven": "the same page for any path, and {why}",
+        "page.shared": "in this round {sites} unrelated sites on different networks gave this very page",
         "chain.leaves_site": "{host} leads in the open to {target}",
         "chain.again": "asked again, {host} leads to {target} as well",
         "chain.not_for_innocent": "with an innocuous name, {place} does not lead to {target}",
@@ -52,6 +53,8 @@ def signals(case: Case) -> Iterator[Evidence]:
     answer = end.observation
     if not end.complete or answer is None or not isinstance(answer.detail, Http) or secured(observations, answer):
         return
+    if case.context.page_sites:
+        yield SIGNALS("page.shared", sites=case.context.page_sites)
     yield from _other_path(case, answer, answer.detail)
     yield from _other_name(case, answer, answer.detail)
 
@@ -170,7 +173,7 @@ def trusted(case: Case) -> Iterator[Evidence]:
     if answer is None or ours is None or not case.end.complete or not isinstance(ours.detail, Http):
         return
     page = answer.detail
-    if not isinstance(page, Http) or page.status is None or answer.failure is not None:
+    if not isinstance(page, Http) or answer.failure is not None or (page.status or ERRORS) >= ERRORS:
         return
     if hint_in(page) is None and not same_page(ours.detail, page):
         yield SIGNALS("trusted.no_words", place=place(answer), host=clean(answer.host))

@@ -13,13 +13,15 @@ from probe.interception import NetworkFacts
 from probe.measure import ControlSource
 from probe.model import Dns, Http, Measurement, Tcp, Tls, Vantage
 from probe.reference_sites import NetworkReport
+from probe.target import parse
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
-from schedules.round.judge import MIN_SHARING_NAMES, ControlPages, RoundJudge, SharedAddresses, judge_again
+from schedules.round.judge import MIN_SHARING_NAMES, ControlPages, OpenPages, RoundJudge, SharedAddresses, judge_again
 from tests.results.records import HOME, finished, measurement, observation, target, verdict
+from tests.scenarios.builder import Builder
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -199,3 +201,24 @@ async def test_a_configured_control_that_gives_nothing_is_not_the_same_as_none(s
         judged = await RoundJudge(store, changed, HOME, controls=(silent,), at=NOON).judge(failed)
         assert judged.context.control_configured is configured
         assert any("none of the controls" in sentence for sentence in judged.verdict.evidence) is configured
+
+
+def in_the_open(site: str, address: str, body: str = "page not available") -> Measurement:
+    """One plain page of a site at an address."""
+    builder = Builder(parse(f"http://{site}/"))
+    builder.add("main", [f"dns {address}", "tcp ok", f"http 200 body='{body}'"])
+    return msgspec.structs.replace(measurement(site), target=builder.target, observations=tuple(builder.made))
+
+
+def test_a_page_of_three_unrelated_sites_on_three_networks_is_shared() -> None:
+    pages = OpenPages()
+    asked = [in_the_open(f"site{n}.example", f"23.10.{n}.1") for n in (1, 2, 3)]
+    assert [pages.sites_of(one) for one in asked] == [None, None, 3]
+    assert pages.sites_of(in_the_open("site4.example", "23.10.4.1", "another page")) is None
+
+
+def test_one_site_or_one_network_with_one_page_is_no_sign() -> None:
+    pages = OpenPages()
+    assert {pages.sites_of(in_the_open(f"www{n}.one.example", f"23.10.{n}.1")) for n in "12345"} == {None}
+    pages = OpenPages()
+    assert {pages.sites_of(in_the_open(f"site{n}.example", f"23.10.1.{n}")) for n in "12345"} == {None}
