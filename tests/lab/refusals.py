@@ -104,23 +104,21 @@ def censors_beside_the_other_control() -> None:
     censorship.resets_name("other-reset.x.test")
 
 
-BY_ADDRESS = "a single control that gets through makes it probable, by address"
-BY_STALE_ANSWER = "an answer that trusted resolvers contradict gives a TCP finding"
 LIMITED = "an address that answered others in this round counts as blocked"
 LATE = {"c": LIMITED, "d": LIMITED}
 
 
-def firewall(why: str, *, xfail: str | None = BY_ADDRESS) -> Expected:
+def firewall(why: str) -> Expected:
     """A service that refuses this country cannot be told from a block by address with one control alone."""
-    return Expected("inconclusive", also=("blocked", "denied"), at_most="possible", why=why, xfail=xfail)
+    return Expected("inconclusive", also=("blocked", "denied"), at_most="possible", why=why)
 
 
 def unblocked(why: str, *, xfail: str | None = None) -> Expected:
     return Expected("inconclusive", also=("reachable",), why=why, xfail=xfail)
 
 
-def stale(why: str, *, xfail: str | None = BY_STALE_ANSWER) -> Expected:
-    return Expected("inconclusive", why=why, xfail=xfail)
+def stale(why: str) -> Expected:
+    return Expected("inconclusive", why=why)
 
 
 def limited(word: str) -> dict[str, Expected]:
@@ -177,7 +175,7 @@ WORLDS = (
                 "name",
                 "confirmed",
                 why="an innocuous name passes at the same address",
-                xfail="a control that is censored too vetoes a complete A/B",
+                xfail="a control that is censored too makes a complete A/B no more than probable",
             ),
             http("other-page"): Expected("reachable", why="one control gets this page, the other a block page"),
             http("other-dead"): Expected(
@@ -206,10 +204,7 @@ WORLDS = (
             https("intranet"): Expected("reachable", why="only its resolver knows the name; the certificate is valid"),
             http("intranet"): unblocked("only its resolver knows the name; a whole page comes"),
             https("honest"): REACHABLE,
-            http("two-views"): unblocked(
-                "inside, the name leads to another server with a page of its own",
-                xfail="a company's private answer counts as forged",
-            ),
+            http("two-views"): unblocked("inside, the name leads to another server with a page of its own"),
         },
         edit=own_view,
     ),
