@@ -133,7 +133,7 @@ class Builder:
                 started_at=STARTED,
                 offset_s=number / 10,
                 duration_s=float(options.get("took", "0.05")),
-                host=self.goal.host,
+                host=self.innocent_name if (step, role) == ("dns", "innocent") else self.goal.host,
                 address=None if step == "dns" else self.address,
                 port=None if step == "dns" else self.port,
                 failure=failure,
