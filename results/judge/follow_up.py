@@ -32,7 +32,7 @@ from results.judge.failure_point import (
     presented,
     vouched,
 )
-from results.judge.input import DnsAnswers, answers_for
+from results.judge.input import DnsAnswers, answers_for, innocent_lookups
 from results.judge.verdict import Verdict
 
 ABOUT_ANSWERS: tuple[Role, ...] = ("innocent", "other_page", "again")
@@ -137,6 +137,8 @@ def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int)
     if answers.trusted and (failed or answers.contradicted):
         if not answers.asked("again"):
             wanted.append(Lookup(role="again", hop=hop, host=answers.host))
+        if failed and settings.innocent_name is not None and not innocent_lookups(measurement.observations, hop):
+            wanted.append(Lookup(role="innocent", hop=hop, host=settings.innocent_name))
         if last_attempt(measurement.observations, "trusted", hop) is None:
             wanted.append(_at_trusted(measurement, hop, answers))
     return wanted

@@ -148,6 +148,11 @@ def _addresses(about: Sequence[Observation], role: Role) -> tuple[str, ...]:
     return tuple(dict.fromkeys(address for o in good for address in o.detail.addresses))
 
 
+def innocent_lookups(observations: Iterable[Observation], hop: int) -> list[Observation]:
+    """The questions for the innocuous name that followed a failed lookup."""
+    return [o for o in observations if o.step == "dns" and o.role == "innocent" and o.hop == hop]
+
+
 def failure_of(about: Sequence[Observation], role: Role) -> Observation | None:
     """The failure that stands for all of a role's questions; None where one gave addresses or none was asked."""
     asked = [o for o in about if o.role == role]

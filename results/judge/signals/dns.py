@@ -16,6 +16,7 @@ from results.judge.input import (
     by_resolver,
     comparable,
     failure_of,
+    innocent_lookups,
     is_filtered,
     method_at,
     share_network,
@@ -69,6 +70,7 @@ SIGNALS = SignalTable(
         "dns.bogus_or_lame": "{resolver} says why it has no answer for {host}: {errors}",
         "dns.says_blocked": "{resolver} says itself that it withholds {host}: {errors}",
         "dns.says_forged": "{resolver} says itself that its address for {host} is not the name's own: {errors}",
+        "dns.fails_for_any_name": "for {innocent} as well, {resolver} {failure}",
         "dns.answered_late": "{resolver} did answer for {host}, after more than {seconds:.1f} s: {addresses}",
         "again.lookup": "asked again, {resolver} {failure}",
         "again.lookup:addresses": "asked again, this network says {addresses}",
@@ -90,6 +92,7 @@ def signals(case: Case) -> Iterator[Evidence]:
         yield from _once(case, answers)
         yield from _extended_errors(answers)
         yield from _late(case, answers)
+        yield from _any_name(case, answers)
         yield from _certificates(case, answers)
         yield from _system(answers)
 
@@ -146,6 +149,20 @@ def _late(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
                 host=clean(answers.host),
                 seconds=first.duration_s,
                 addresses=listed(late.detail.addresses),
+            )
+
+
+def _any_name(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
+    """A resolver that fails for the innocuous name in the same way: whatever ails it, it is not the name."""
+    failed = failure_of(answers.observations, "main")
+    if failed is None:
+        return
+    for resolver, asked in by_resolver(innocent_lookups(case.measurement.observations, failed.hop), "innocent").items():
+        method = method_at(asked)
+        if method is not None and method == method_of(failed) and resolver == failed.detail.resolver:
+            says = METHOD_SPECS[method].says
+            yield SIGNALS(
+                "dns.fails_for_any_name", resolver=clean(resolver), failure=says, innocent=clean(asked[0].host)
             )
 
 

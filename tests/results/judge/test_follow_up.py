@@ -49,7 +49,7 @@ def test_a_name_that_fails_is_asked_of_trusted_resolvers_and_once_more() -> None
     first = measured("https://a.example/", main=["dns nxdomain"])
     assert asked(first) == [("trusted", "lookup"), ("again", "lookup")]
     then = measured("https://a.example/", main=["dns nxdomain"], trusted=["dns 151.20.2.2"], again=["dns nxdomain"])
-    assert asked(then) == [("trusted", "https 151.20.2.2:443")]
+    assert asked(then) == [("innocent", "lookup"), ("trusted", "https 151.20.2.2:443")]
 
 
 def test_a_name_that_no_trusted_resolver_knows_ends_it() -> None:
