@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 
 NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 """A last label that resolvers read as a part of an IPv4 address, as in 127.1 or 0x7f000001 (WHATWG URL, 3.5)."""
+DOCUMENTATION = tuple(map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
+"""RFC 5737 and RFC 3849."""
 ISATAP = (0x00005EFE, 0x02005EFE)
 """RFC 5214 section 6.1: the first half of an interface identifier whose second half is an IPv4 address."""
 
@@ -106,3 +108,15 @@ def is_public_host(host: str) -> bool:
         return False
     names = special_purpose().names
     return not any(".".join(labels[start:]) in names for start in range(len(labels)))
+
+
+@lru_cache(maxsize=4096)
+def kind_of(address: str) -> str:
+    """Which kind of network an address that is not public belongs to."""
+    parsed = literal(address)
+    if parsed is None or is_public(address):
+        return "public"
+    if any(parsed.version == block.version and parsed in block for block in DOCUMENTATION):
+        return "documentation"
+    kinds = {"loopback": parsed.is_loopback, "unspecified": parsed.is_unspecified, "link-local": parsed.is_link_local}
+    return next((kind for kind, is_one in kinds.items() if is_one), "private")

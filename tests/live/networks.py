@@ -134,7 +134,10 @@ def one_address_for_many(plan: Plan) -> None:
         plan.net.honest_zone[name] = addresses(home.address)
         plan.expect(f"shared-{number}", f"https://{name}:{home.port}/", REACHABLE)
     for number in range(5):
-        plan.site(f"led-{number}", Expected("blocked", "dns.forged", "name"), lie=addresses(NOWHERE))
+        site = plan.net.add_site(f"www.led-{number}.test", lie=addresses(NOWHERE))
+        plan.expect(f"led-{number}", site.url, Expected("blocked", "dns.forged", "name"))
+    moved = Expected("inconclusive", changed="Blocked at first; an address of one name alone may be an old one.")
+    plan.expect("led-away", plan.net.add_site("www.moved.test", lie=addresses("127.77.0.68")).url, moved)
 
 
 def injection(plan: Plan) -> None:

@@ -31,6 +31,7 @@ HEADLESS = b"<html><body>Access denied</body></html>"
 QUIRKY = b"HTTP/1.1 200 OK\r\na line without a colon\r\nContent-Length: 2\r\n\r\nok"
 STUB = "127.77.0.66"
 CHALLENGE = sites.challenge()
+MAY_HAVE_MOVED = "Blocked at first; a site that has moved looks the same without a second sign."
 BY_ONE_CONTROL = "One control is no proof of a block by address: the service may refuse this country itself."
 ONE_IN_THE_OPEN = "Probable at first; one control in the open may have been answered by its own country's filter."
 
@@ -193,7 +194,7 @@ SITUATIONS = (
     *(Wire(f"dns-{how}", _site(lie=lie), "blocked", f"dns.{how}", "name", "probable") for how, lie in BROKEN.items()),
     Wire("dns-stub-page", _led_to_stub, "blocked", "dns.forged", "name", "confirmed"),
     Wire("dns-plain-stub", _led_to_a_plain_stub, "blocked", "dns.forged", "name", "confirmed"),
-    Wire("dns-leads-nowhere", _led_nowhere, "blocked", "dns.forged", "name", "probable"),
+    Wire("dns-leads-nowhere", _led_nowhere, "inconclusive", changed=MAY_HAVE_MOVED),
     Wire("dns-injected", _injected, "blocked", "dns.forged", "name", "confirmed"),
     Wire(
         "tcp-unanswered",

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Measurement, Observation, Role, Tls
-from probe.net.address_policy import is_public, literal
+from probe.net.address_policy import is_public, kind_of, literal
 from probe.timestamps import parse_time
 from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, last_attempt, method_of, secured
 from results.judge.input import (
@@ -208,8 +208,12 @@ def _answer_text(answer: Dns) -> str:
 
 
 def _is_own_network(case: Case, address: str, answers: DnsAnswers) -> bool:
-    """Whether a private address may be the organisation's own: nobody disputes it, or a page came from it in full."""
+    """Whether a private address may be the organisation's own: nobody disputes it, trusted resolvers give one of the
+    same kind, or a page came from it in full.
+    """
     if not answers.trusted or share_network([address], answers.trusted):
+        return True
+    if any(not is_public(other) and kind_of(other) == kind_of(address) for other in answers.trusted):
         return True
     return any(o.address == address and o.host == answers.host and o.failure is None for o in case.answers)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.net.address_policy import family_of, is_public, literal
+from probe.net.address_policy import family_of, is_public, kind_of, literal
 
 PRIVATE4 = [
     "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255",
@@ -53,3 +53,22 @@ def test_an_address_embedded_in_ipv6_is_as_public_as_it_is_alone(address: IPv4Ad
 def test_families_are_told_apart() -> None:
     assert family_of("192.0.2.1") == "ipv4"
     assert family_of("::ffff:192.0.2.1") == "ipv6"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("127.77.0.9", "loopback"),
+        ("0.0.0.0", "unspecified"),
+        ("169.254.1.1", "link-local"),
+        ("10.10.34.36", "private"),
+        ("192.168.1.1", "private"),
+        ("198.51.100.9", "documentation"),
+        ("2001:db8::1", "documentation"),
+        ("fd00::1", "private"),
+        ("8.8.8.8", "public"),
+    ],
+)
+def test_addresses_that_are_not_public_are_of_a_kind(address: str, kind: str) -> None:
+    assert kind_of(address) == kind
