@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -39,6 +39,18 @@ ORDER BY m.started_at DESC LIMIT ?
 """
 HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER
 RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offline' ORDER BY")
+
+OF_A_SERIES = """
+FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
+JOIN verdicts v ON v.measurement = m.number
+WHERE t.text = ? AND w.name = ? AND w.path = ? AND m.control_of IS NULL
+    AND json_extract(m.context, '$.recording') IS NOT NULL
+"""
+"""Other programs' records of a target on one network, however its name is written."""
+RECORDED = f"SELECT m.started_at, v.outcome, v.failed_by {OF_A_SERIES} AND m.started_at < ? ORDER BY 1 DESC LIMIT ?"
+RECORDED_BLOCKS = f"""SELECT m.id, m.started_at, m.context {OF_A_SERIES}
+AND m.started_at > ? AND v.outcome = 'blocked' ORDER BY 2"""
+ENDS_A_SERIES = ("reachable", "denied", "down")
 
 Judge = Callable[[JudgedMeasurement], JudgedMeasurement]
 """A finished measurement judged again: the same measurement, controls and context, a new verdict."""
@@ -188,10 +200,34 @@ class Store:
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
         rows = self.db.execute(HISTORY, values)
         since = takewhile(lambda row: row[1] != "reachable", rows)
-        found = [Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None]
-        newest, rest = found[:REMEMBERED], found[REMEMBERED:]
-        run = list(takewhile(lambda earlier: earlier.method == newest[-1].method, rest))
-        return tuple(reversed([*newest, *run[-1:]]))
+        return _remembered([Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None])
+
+    def recorded_failures(self, target: str, vantage: Vantage, before: str) -> tuple[Earlier, ...]:
+        """How a target failed on this network in other programs' records while a control got through, oldest first.
+
+        A record in which it was reachable, or failed for the control too, begins the series anew.
+        """
+        rows = self.db.execute(RECORDED, [target, vantage.name, vantage.path, before, LOOKED_BACK])
+        since = takewhile(lambda row: row[1] not in ENDS_A_SERIES, rows)
+        return _remembered([Earlier(at=at, method=method) for at, outcome, method in since if outcome == "blocked"])
+
+    def judge_series(self, target: str, vantage: Vantage, after: str, judge: Judge) -> None:
+        """Judge the recorded blocks after a UTC time again where what was recorded before them has changed."""
+        values = [target, vantage.name, vantage.path, after]
+        changed: list[str] = []
+        for measurement_id, at, context in self.db.execute(RECORDED_BLOCKS, values).fetchall():
+            known = msgspec.json.decode(context, type=Context).earlier
+            if known != self.recorded_failures(target, vantage, at):
+                changed.append(measurement_id)
+        for _ in self._judge_again(changed, lambda old: judge(self.in_series(old))):
+            pass
+
+    def in_series(self, recorded: JudgedMeasurement) -> JudgedMeasurement:
+        """A recorded measurement with its context's earlier failures as they now are."""
+        measurement = recorded.measurement
+        earlier = self.recorded_failures(measurement.target.text, measurement.vantage, measurement.started_at)
+        context = msgspec.structs.replace(recorded.context, earlier=earlier)
+        return msgspec.structs.replace(recorded, context=context)
 
     def rates(
         self,
@@ -213,7 +249,9 @@ class Store:
         The judge's context is stored, and changes are recorded as corrections.
         """
         judged = "SELECT m.id FROM measurements m JOIN verdicts v ON v.measurement = m.number ORDER BY m.number"
-        ids = [row[0] for row in self.db.execute(judged)]
+        yield from self._judge_again([row[0] for row in self.db.execute(judged)], judge)
+
+    def _judge_again(self, ids: Sequence[str], judge: Judge) -> Iterator[tuple[JudgedMeasurement, JudgedMeasurement]]:
         at = rfc3339(datetime.now(UTC))
         for start in range(0, len(ids), 200):
             changed: list[tuple[JudgedMeasurement, JudgedMeasurement]] = []
@@ -285,3 +323,10 @@ def paused(db: Database, now: str) -> Pause | None:
     """The pause in force at `now` (UTC, RFC 3339), None where there is none."""
     row = db.execute("SELECT until FROM pauses WHERE until IS NULL OR until > ?", [now]).fetchone()
     return Pause(row[0]) if row else None
+
+
+def _remembered(found: list[Earlier]) -> tuple[Earlier, ...]:
+    """The REMEMBERED newest of the failures given newest first, and the oldest of an unbroken run; oldest first."""
+    newest, rest = found[:REMEMBERED], found[REMEMBERED:]
+    run = list(takewhile(lambda earlier: earlier.method == newest[-1].method, rest))
+    return tuple(reversed([*newest, *run[-1:]]))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from probe.model import Measurement
+from probe.model import Measurement, Vantage
 from results.db import json_codec
 from results.db import read as loading
 from results.db import write as saving
@@ -141,6 +141,7 @@ def import_lines(
 ) -> Iterator[ImportedRecord | SkippedLine]:
     """Store the records of lines, given with path and number; each is committed before it is yielded."""
     repeats: Repeats = []
+    recorded: dict[tuple[str, Vantage], str] = {}
     for path, number, line in lines:
         try:
             if isinstance(line, BadRecord):
@@ -153,7 +154,13 @@ def import_lines(
             continue
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))
+        if taken.new and taken.finished.context.recording is not None:
+            measurement = taken.finished.measurement
+            series = measurement.target.text, measurement.vantage
+            recorded[series] = min(recorded.get(series, measurement.started_at), measurement.started_at)
         yield msgspec.structs.replace(taken, path=path)
+    for (target, vantage), since in recorded.items():  # what came in later may be from before
+        store.judge_series(target, vantage, since, judge)
     _link(store, repeats)  # at the end: what a measurement repeats may come after it
 
 
@@ -176,6 +183,8 @@ def _import_record(
         if _is_taken(store.db, control.id):
             raise BadRecord(f"its control's id {control.id} is another measurement's")
     judged = with_expectation_of(finished, judge(finished))
+    if finished.context.recording is not None and judged.verdict.outcome == "blocked":
+        judged = with_expectation_of(finished, judge(store.in_series(finished)))
     try:
         if round_ is not None and loading.round_of(store.db, round_.id) is None:
             store.save_round(round_)
