@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from probe.failure import CERTIFICATE_FAILURES
-from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb
+from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb, Tls
 from probe.net.address_policy import literal
 from probe.steps import schemes
 from results.fingerprints import SEARCHED_BYTES, host_of, is_block_host, leads_to, match
@@ -31,6 +31,7 @@ from results.judge.failure_point import (
     plain_hops,
     presented,
     vouched,
+    wants_client_certificate,
 )
 from results.judge.input import DnsAnswers, answers_for, innocent_lookups
 from results.judge.verdict import Verdict
@@ -241,6 +242,8 @@ def _about_failure(
     """The failure once more; where a name was in what failed, the A/B steps around it."""
     if failed.step == "dns" or failed.failure is None:
         return []
+    if isinstance(failed.detail, Tls) and (failed.detail.refused or wants_client_certificate(failed.detail)):
+        return []  # our own doing says nothing of the name
     again = attempts(measurement.observations, "again", end.hop)
     innocent = attempts(measurement.observations, "innocent", end.hop)
     named = settings.innocent_name is not None and _names(end, failed)

@@ -24,6 +24,7 @@ FAILURES = {
     "ssl_unknown_authority": "a certificate from an unknown authority",
     "ssl_invalid_certificate": "an invalid certificate",
     "ssl_failed_handshake": "the handshake failed",
+    "http_request_failed": "the answer is not HTTP",
 }
 CERTIFICATES = {
     "ssl_invalid_hostname": "the certificate is for another name",

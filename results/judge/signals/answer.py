@@ -45,7 +45,7 @@ SIGNALS = SignalTable(
         "answer.complete:open": "{where}: status {status}, {size}, and the stream was still open after {seconds:.0f} s",
         "answer.quirks": "{where}: not valid HTTP, read as browsers read it: {quirks}",
         "answer.headless_page": "{where}: a page without the head of an HTTP answer, which some browsers show",
-        "tls.lenient": "{where}: our TLS library refused this server; it answers with outdated TLS allowed ({version})",
+        "tls.lenient": "{where}: only where outdated TLS is allowed ({version}), which a browser may refuse",
         "client.limit": "{where}: our own TLS library ended the handshake ({reason}); a browser may not",
         **{
             f"answer.{spec.answer}": "{where}: {passed} in {seconds:.2f} s"

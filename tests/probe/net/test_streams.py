@@ -268,3 +268,20 @@ def test_a_ca_file_that_cannot_be_used_is_named(
         file.write_bytes(content)
     with pytest.raises(BadTrust, match=r"ca\.pem"):
         client_context(str(file), verify=True, alpn=("h2",))
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=3))
+def test_whatever_the_records_hold_a_request_for_a_certificate_is_looked_for_in_bounds(
+    data: bytes, cuts: list[int]
+) -> None:
+    """Also a message that is cut into records, as RFC 5246 section 6.2.1 allows."""
+    stream = TlsStream(Script([]), client_context(None, verify=False, alpn=("http/1.1",)), "a.example")
+    request = b"\x0b\x00\x00\x01x\x0d\x00\x00\x02ab"
+    at = [0, *sorted(min(cut, len(request)) for cut in cuts), len(request)]
+    records = b"".join(
+        b"\x16\x03\x03" + (end - start).to_bytes(2, "big") + request[start:end] for start, end in pairwise(at)
+    )
+    stream._note_alert(records)
+    assert stream.asks_certificate()
+    stream._records = bytearray(data)
+    assert stream.asks_certificate() in (True, False)
