@@ -51,7 +51,7 @@ async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitSta
     about, name = _about(attempt), attempt.server_name or attempt.host
     if (run := schemes()[attempt.scheme].attempt) is not None:
         return await run(log, about, attempt, session.settings), None
-    observation, stream = await tcp.connect(log, about, session.settings)
+    observation, stream = await tcp.connect(log, about, session.settings, attempt.max_segment)
     if stream is not None:
         held.callback(stream.close)
     if stream is not None and attempt.scheme in ("https", "tls"):

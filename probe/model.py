@@ -21,6 +21,7 @@ Role = Literal[
     "system",
     "late",
     "offered",
+    "small_segments",
 ]
 """Why a step was taken.
 
@@ -31,6 +32,7 @@ elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an ad
 other_page: another path of the same name at the same address. made_up: a name that nobody has, at the same address,
 which shows whether the server answers any name. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
+small_segments: the failed attempt in small TCP segments, which pass where the path loses full-size packets.
 late: a further answer to a DNS question, which an honest network does not give; or its first, but too late.
 """
 
@@ -111,6 +113,8 @@ class Tcp(msgspec.Struct, frozen=True, kw_only=True):
     """One connect. `family` is None where a proxy resolved the name, so that nobody here saw an address."""
 
     family: Literal["ipv4", "ipv6"] | None = None
+    max_segment: int | None = None
+    """The largest TCP segment that was allowed (RFC 9293 section 3.7.1); None for the system's own."""
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +248,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """None where the path's far end resolves the name."""
     port: int
     request_path: str | None = None
+    max_segment: int | None = None
+    """The largest TCP segment to send and to ask for."""
     after_s: float | None = None
     """Seconds to let pass before it: a censor that has seen a name may go on for a while."""
 

@@ -20,6 +20,8 @@ from probe.timestamps import epoch, http_date
 State = Literal["online", "restricted", "portal", "offline"]
 NO_CONTENT = 204
 SUCCESS = b"success"
+FULL_SIZE = ("https", "tls")
+"""Whose handshake, with its certificates, needs packets of full size; plain reference sites answer in a few bytes."""
 
 
 class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,14 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
         """The families in which a reference site accepted a connection; the others are unknown."""
         connected = [o for m in self.measurements for o in m.observations if _connected(o)]
         return tuple(sorted({o.detail.family for o in connected} - {None}))
+
+    @property
+    def full_size_fails(self) -> bool:
+        """Whether every reference site over TLS fell silent once connected, while a small answer came."""
+        full = [m for m in self.measurements if m.target.scheme in FULL_SIZE]
+        works = {m.target.text for m in self.measurements if answer_of(m) == "works"}
+        silent = any(_fell_silent(m) for m in full)
+        return silent and bool(works) and not any(m.target.text in works for m in full)
 
 
 async def check(session: Session) -> NetworkReport:
@@ -93,6 +103,13 @@ def answer_of(canary: Measurement) -> SiteAnswer:
 
 def _connected(step: Observation) -> bool:
     return step.failure is None and specs()[step.step].begins == "address"
+
+
+def _fell_silent(canary: Measurement) -> bool:
+    """Whether a connection stood and then nothing more came in time."""
+    connected = any(_connected(o) for o in canary.observations)
+    timed_out = (o for o in canary.observations if o.failure == "generic_timeout_error")
+    return connected and any(specs()[o.step].begins not in ("address", "name") for o in timed_out)
 
 
 def _is_genuine(answer: Http) -> bool:

@@ -48,10 +48,12 @@ class Network(Protocol):
         """A fresh random identifier."""
         ...
 
-    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
+    async def connect(
+        self, host: str, port: int, timeout_s: float | None = None, *, max_segment: int | None = None
+    ) -> ByteStream:
         """A TCP connection to an address, or a name if `remote_names`; OSError if it fails.
 
-        A proxy has another `timeout_s` for itself (ProxyUnusable).
+        A proxy has another `timeout_s` for itself (ProxyUnusable). `max_segment` limits what both ends send at once.
         """
         ...
 
@@ -95,10 +97,12 @@ class RealNetwork:
     def token(self) -> str:
         return secrets.token_bytes(ID_CHARACTERS).translate(AS_LETTERS).decode()
 
-    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
+    async def connect(
+        self, host: str, port: int, timeout_s: float | None = None, *, max_segment: int | None = None
+    ) -> ByteStream:
         if self._proxy is None:
             async with Deadline(timeout_s):
-                return await self._dial(host, port)
+                return await self._dial(host, port, max_segment)
         stream = await self._greeted_proxy(self._proxy, timeout_s)
         try:
             async with Deadline(timeout_s):
@@ -143,12 +147,14 @@ class RealNetwork:
     async def getaddrinfo(self, host: str) -> tuple[str, ...]:
         return await self._system_resolver.addresses(host)
 
-    async def _dial(self, address: str, port: int) -> ByteStream:
+    async def _dial(self, address: str, port: int, max_segment: int | None = None) -> ByteStream:
         if literal(address) is None:
             raise PrivateAddress(f"{address} is a name, and this path resolves none")
         sock = self._socket(address, socket.SOCK_STREAM)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if max_segment is not None:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, max_segment)
             try:
                 sock.connect((address, port))
             except (BlockingIOError, InterruptedError):  # the usual case, except on loopback
@@ -208,9 +214,11 @@ class RestrictedNetwork:
     def token(self) -> str:
         return self._inner.token()
 
-    async def connect(self, host: str, port: int, timeout_s: float | None = None) -> ByteStream:
+    async def connect(
+        self, host: str, port: int, timeout_s: float | None = None, *, max_segment: int | None = None
+    ) -> ByteStream:
         self._check(host, port)
-        return await self._inner.connect(host, port, timeout_s)
+        return await self._inner.connect(host, port, timeout_s, max_segment=max_segment)
 
     async def datagrams(self, address: str, port: int) -> socket.socket:
         self._check(address, port)

@@ -47,10 +47,12 @@ SPEC = StepSpec(
 )
 
 
-async def connect(log: Log, about: StepContext, settings: Settings) -> tuple[Observation, ByteStream | None]:
+async def connect(
+    log: Log, about: StepContext, settings: Settings, max_segment: int | None = None
+) -> tuple[Observation, ByteStream | None]:
     """Connect to `about.address` (None: to `about.host` by name); the stream is None where that failed."""
     where = about.address or about.host
-    detail = Tcp(family=family_of(where) if literal(where) else None)
+    detail = Tcp(family=family_of(where) if literal(where) else None, max_segment=max_segment)
     pending = log.begin(SPEC, about)
     try:
         if about.port is None:
@@ -59,7 +61,7 @@ async def connect(log: Log, about: StepContext, settings: Settings) -> tuple[Obs
             settings.gate.check(about.address)
         else:
             settings.gate.check_name(about.host)
-        stream = await log.network.connect(where, about.port, settings.timeout_s)
+        stream = await log.network.connect(where, about.port, settings.timeout_s, max_segment=max_segment)
     except (OSError, TimeoutError, EOFError) as error:
         return pending.end(detail, error), None
     return pending.end(detail), stream

@@ -34,12 +34,11 @@ from results.judge.failure_point import (
     wants_client_certificate,
 )
 from results.judge.input import DnsAnswers, answers_for, innocent_lookups
+from results.judge.packet_size import NAMED, SMALL_SEGMENT, may_be_size, passes_small, small_attempt
 from results.judge.verdict import Verdict
 
 ABOUT_ANSWERS: tuple[Role, ...] = ("innocent", "other_page", "again")
 """What is asked after an answer that anything on the path may have written."""
-NAMED: tuple[Role, ...] = ("main", "again")
-"""Roles in which the target's name is sent to its own addresses."""
 ERRORS = 400
 SHORT = 8_192
 PLAIN, SECURE = 80, 443
@@ -249,6 +248,13 @@ def _about_failure(
     named = settings.innocent_name is not None and _names(end, failed)
     if failed.step == "tcp" and again and again[-1].failure is not None:
         return _about_connect(settings, measurement, end, failed)
+    if again and again[-1].failure is not None and may_be_size(failed):
+        small = small_attempt(measurement.observations, end.hop)
+        if small is None:
+            attempt = _attempt(measurement, end, failed, "small_segments", settings)
+            return [msgspec.structs.replace(attempt, max_segment=SMALL_SEGMENT)]
+        if passes_small(failed, small):
+            return []
     if not again:
         roles: list[Role] = ["innocent", *_other_path(measurement, end), "again"] if named else ["again"]
     elif not (named and innocent) or again[-1].failure is None:
@@ -357,7 +363,7 @@ def _attempt(
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
     path = _another(asked.path, measurement.id, failed) if role == "other_page" else asked.path
     names = {"made_up": f"{_made_up(measurement.id)}.example.net"}
-    fetches = role in ("again", "other_page") or asked.scheme == "http"
+    fetches = role in ("again", "other_page", "small_segments") or asked.scheme == "http"
     return Attempt(
         role=role,
         hop=end.hop,

@@ -78,7 +78,11 @@ class RoundJudge:
         self._baseline.reset(report.measurements)
         families = report.families or None
         self._context = msgspec.structs.replace(
-            self._context, network=round_.network, families=families, clock_off_s=report.facts.clock_off_s
+            self._context,
+            network=round_.network,
+            families=families,
+            clock_off_s=report.facts.clock_off_s,
+            full_size_fails=report.full_size_fails,
         )
 
     async def judge(self, measurement: Measurement) -> JudgedMeasurement:

@@ -148,6 +148,17 @@ def loses_large_packets(above: int) -> None:
     forward("-m", "length", "--length", f"{above}:65535", "-j", "DROP")
 
 
+def is_narrow_and_mute(mtu: int) -> None:
+    """A path MTU black hole, no censor: a narrower link behind the gateway, whose ICMP complaints never arrive."""
+    inside(GATEWAY, "ip", "link", "set", "dev", "in0", "mtu", str(mtu))
+    for tool, complaint in (("iptables", FRAGMENTATION_NEEDED), ("ip6tables", PACKET_TOO_BIG)):
+        inside(GATEWAY, tool, "-w", "-A", "OUTPUT", *complaint, "-j", "DROP")
+
+
+FRAGMENTATION_NEEDED = ("-p", "icmp", "--icmp-type", "fragmentation-needed")
+PACKET_TOO_BIG = ("-p", "icmpv6", "--icmpv6-type", "packet-too-big")
+
+
 def narrows(rate: str) -> None:
     """A thin line, no censor: what comes to the client comes at this rate (in tc's words), and may wait a second."""
     inside(
@@ -233,8 +244,10 @@ def _redirect(*what: str, to_port: int, tools: Iterable[str]) -> None:
 
 def forgives() -> None:
     """Take back every rule; connections that were marked are forgotten with their namespace only."""
+    inside(GATEWAY, "ip", "link", "set", "dev", "in0", "mtu", "1500")  # first, or servers learn of a narrow link
     for tool in BOTH:
         inside(GATEWAY, tool, "-w", "-F", "FORWARD")
+        inside(GATEWAY, tool, "-w", "-F", "OUTPUT")
         for chain in ("PREROUTING", "POSTROUTING"):
             inside(GATEWAY, tool, "-w", "-t", "nat", "-F", chain)
         for chain in ("FORWARD", "POSTROUTING"):

@@ -119,6 +119,11 @@ def without_any_help() -> None:
             censorship.drops_address(address)
 
 
+def censors_on_a_narrow_link() -> None:
+    censors_names()
+    censorship.is_narrow_and_mute(1280)
+
+
 def cuts_off_abroad() -> None:
     """Only the domestic canary and the resolver are let through."""
     kept = (SITES["canary-at-home.x.test"], "198.51.100.53")
@@ -236,6 +241,27 @@ WORLDS = (
         "large packets vanish",
         lambda: censorship.loses_large_packets(1200),
         dict.fromkeys((https("honest"), https("big"), http("plain"), "tls://neighbour.x.test:443"), NOT_BLOCKED),
+    ),
+    World(
+        "very small packets only",
+        lambda: censorship.loses_large_packets(620),
+        dict.fromkeys((https("honest"), https("big"), https("large"), "tls://neighbour.x.test:443"), NOT_BLOCKED),
+    ),
+    World(
+        "narrow link that tells nobody",
+        lambda: censorship.is_narrow_and_mute(1280),
+        dict.fromkeys((https("big"), https("large"), http("plain")), NOT_BLOCKED)
+        | dict.fromkeys(map(https, ("dead", "silent")), NOT_REACHED),
+    ),
+    World(
+        "narrow link and a censor",
+        censors_on_a_narrow_link,
+        {
+            https("wechat"): blocked("tls.reset", "name", "confirmed"),
+            https("line"): Expected("blocked", "tls.timeout", also=("inconclusive",)),
+            https("big"): NOT_BLOCKED,
+            https("large"): NOT_BLOCKED,
+        },
     ),
     World(
         "resolver dead",

@@ -164,3 +164,24 @@ async def test_a_portals_clock_is_not_believed(net: LabNetwork) -> None:
     site = net.add_site("portal.x.test", page, tls=False)
     found = await report(net, site.url)
     assert (found.state, found.facts.clock) == ("portal", None)
+
+
+async def test_reference_sites_over_tls_that_fall_silent_beside_a_small_answer_are_noticed(net: LabNetwork) -> None:
+    net.censored[net.canary_tls.name] = censor.drops
+    assert (await report(net, net.canary.url, net.canary_tls.url)).full_size_fails
+    assert (await report(net, net.canary.url, f"tls://{net.canary_tls.name}:{net.canary_tls.port}")).full_size_fails
+
+
+async def test_one_of_them_that_works_or_a_reset_says_nothing_about_packet_sizes(net: LabNetwork) -> None:
+    other = net.add_site("other.x.test")
+    net.censored[net.canary_tls.name] = censor.drops
+    assert not (await report(net, net.canary.url, net.canary_tls.url, other.url)).full_size_fails
+    assert not (await report(net, net.canary_tls.url)).full_size_fails, "nothing works at all"
+    net.censored[net.canary_tls.name] = censor.resets
+    assert not (await report(net, net.canary.url, net.canary_tls.url)).full_size_fails
+    dead = net.add_site("dead.x.test", connect="unanswered")
+    assert not (await report(net, net.canary.url, dead.url)).full_size_fails
+
+
+async def test_a_small_answer_alone_says_nothing_about_packet_sizes(net: LabNetwork) -> None:
+    assert not (await report(net, net.canary.url)).full_size_fails

@@ -238,6 +238,7 @@ ROLES = (
     "other_page",
     "made_up",
     "offered",
+    "small_segments",
 )
 
 

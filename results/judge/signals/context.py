@@ -8,10 +8,11 @@ from itertools import takewhile
 
 from probe.model import Http, Measurement
 from probe.timestamps import parse_time
-from results.judge.failure_point import OWN_NETWORK, ending, method_of
+from results.judge.failure_point import OWN_NETWORK, ending, last_attempt, method_of
 from results.judge.input import Case
+from results.judge.packet_size import SMALL_SEGMENT, may_be_size, passes_small, shows_full_size, small_attempt
 from results.judge.signals import Evidence, SignalTable
-from results.judge.step_text import clean
+from results.judge.step_text import clean, place
 from results.judge.verdict import Context, Rate
 
 MIN_FAILURES, MIN_SPAN = 3, timedelta(hours=6)
@@ -36,6 +37,8 @@ SIGNALS = SignalTable(
         "alone.not_blocked": "measured again at the end of the round, alone, it was {outcome}",
         "network.offline": "no canary answered: the network itself does not work",
         "network.portal": "something else answered in the canaries' place, as a captive portal does",
+        "network.full_size_fails": "reference sites with full-size answers fell silent too, and a small one answered",
+        "path.narrow": "in TCP segments of at most {size} bytes {place} answers: the path loses larger packets",
         "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
         "clock.off": "this machine's clock is {days:.0f} days {direction}: the dates of certificates prove nothing",
         "history.repeats": "the same failure ({method}) {times} times since {since}",
@@ -66,6 +69,7 @@ def circumstances(case: Case) -> Iterator[Evidence]:
         yield from _recording(case, case.context.recording)
     if case.clock_is_off and (off := case.context.clock_off_s) is not None:
         yield SIGNALS("clock.off", days=max(1.0, abs(off) / DAY_S), direction="ahead" if off > 0 else "behind")
+    yield from _packet_size(case)
     if case.context.earlier and (method := case.end.method) is not None:
         yield from _history(case, method)
 
@@ -92,6 +96,17 @@ def _history(case: Case, method: str) -> Iterator[Evidence]:
     now = case.measurement.started_at
     if len(run) + 1 >= MIN_FAILURES and parse_time(now) - parse_time(run[-1]) >= MIN_SPAN:
         yield SIGNALS("history.repeats", method=method, times=len(run) + 1, since=run[-1])
+
+
+def _packet_size(case: Case) -> Iterator[Evidence]:
+    """Whether full-size packets are what is lost, on this path or for the reference sites too."""
+    failed, observations = case.end.observation, case.measurement.observations
+    if failed is None or case.end.complete or not may_be_size(failed):
+        return
+    if passes_small(failed, small_attempt(observations, case.end.hop)):
+        yield SIGNALS("path.narrow", size=SMALL_SEGMENT, place=place(failed))
+    if case.context.full_size_fails and not shows_full_size(last_attempt(observations, "innocent", case.end.hop)):
+        yield SIGNALS("network.full_size_fails")
 
 
 def throughput(case: Case) -> Iterator[Evidence]:

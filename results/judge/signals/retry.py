@@ -20,6 +20,7 @@ from results.judge.failure_point import (
 )
 from results.judge.input import Case, failure_of
 from results.judge.likeness import alike
+from results.judge.packet_size import NAMED
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean, failure_text, place
 
@@ -167,7 +168,7 @@ def _other_path(case: Case, failed: Observation) -> Iterator[Evidence]:
 def _seconds_after_name(case: Case, last: Observation) -> float:
     """Seconds from the last step with the target's name before `last` to the end of `last`."""
     hop = case.end.hop
-    named = (o for o in case.measurement.observations if o.role in ("main", "again") and o.hop == hop)
+    named = (o for o in case.measurement.observations if o.role in NAMED and o.hop == hop)
     ends = [o.offset_s + o.duration_s for o in named if o.offset_s < last.offset_s]
     return last.offset_s + last.duration_s - max(ends, default=0.0)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
 
 from probe.model import Observation
 from probe.steps import tcp
-from schedules.demo.listener import Address, Listeners, can_bind, leave_unanswered, tcp_socket
+from schedules.demo.listener import Address, Listeners, ServerStream, can_bind, leave_unanswered, tcp_socket
 from tests.probe.loopback import LOOPBACK, QUICK_S, about, forever, new_log, server, settings
 
 
@@ -64,3 +65,20 @@ async def test_an_address_of_a_family_that_the_machine_lacks_is_unreachable(monk
 
     monkeypatch.setattr(socket, "socket", WithoutIpv6)
     assert (await connect(("2001:db8::1", 9))).failure == "network_unreachable"
+
+
+async def test_both_ends_keep_to_a_small_segment(here: Listeners) -> None:
+    sizes: list[int] = []
+
+    async def note(stream: ServerStream) -> None:
+        sizes.append(stream.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+        await stream.gone()
+
+    for size in (None, 536):
+        seen, stream = await tcp.connect(new_log(), about(server(here, note)), settings(), size)
+        assert (seen.failure, seen.detail.max_segment) == (None, size)
+        assert stream is not None
+        await asyncio.sleep(0.01)
+        stream.close()
+    assert sizes[0] > 1000
+    assert sizes[1] <= 536

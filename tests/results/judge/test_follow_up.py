@@ -236,7 +236,14 @@ def test_an_innocent_name_that_fails_right_after_is_tried_again_after_longer_and
 def test_the_time_that_tries_took_themselves_is_not_waited_again() -> None:
     main = [f"dns {HERE}", "tcp ok", "tls timeout took=10"]
     silent = ["tcp ok", "tls timeout took=10"]
-    both = measured("https://a.example/", main=main, trusted=[f"dns {HERE}"], again=silent, innocent=silent * 2)
+    both = measured(
+        "https://a.example/",
+        main=main,
+        trusted=[f"dns {HERE}"],
+        again=silent,
+        small_segments=silent,
+        innocent=silent * 2,
+    )
     last = max(both.observations, key=lambda o: o.offset_s)
     late = msgspec.structs.replace(last, offset_s=last.offset_s + 12)
     observations = tuple(late if o is last else o for o in both.observations)
@@ -374,3 +381,39 @@ def test_a_mail_port_that_fails_is_tried_at_the_address_set_aside() -> None:
     assert asked(done) == []
     web = measured("tcp://a.example:443", main=main, trusted=[f"dns {HERE}"], again=again)
     assert asked(web) == []
+
+
+SILENT = ["dns 23.10.1.1", "tcp ok", "tls timeout"]
+
+
+def in_small_segments(target: str = "https://large.example/", **roles: list[str]) -> list[tuple[str, int | None]]:
+    wanted = ASK(measured(target, trusted=["dns 23.10.1.1"], **roles))
+    return [(one.role, one.max_segment) for one in wanted if isinstance(one, Attempt) and one.max_segment]
+
+
+def test_a_connection_that_falls_silent_twice_is_tried_in_small_segments_once() -> None:
+    again = ["tcp ok", "tls timeout"]
+    small = [("small_segments", 536)]
+    assert in_small_segments(main=SILENT) == []
+    assert in_small_segments(main=SILENT, again=again, innocent=again) == small
+    assert in_small_segments(main=SILENT, again=again, innocent=again, small_segments=again) == []
+    stalled = ["tcp ok", "tls ok", "http stall took=10"]
+    assert in_small_segments(main=["dns 23.10.1.1", *stalled], again=stalled) == small
+
+
+def test_what_is_reset_or_refused_or_passes_again_is_not_tried_in_small_segments() -> None:
+    for result in ("reset", "eof", "alert"):
+        failed = ["tcp ok", f"tls {result}"]
+        assert in_small_segments(main=["dns 23.10.1.1", *failed], again=failed) == []
+    assert in_small_segments(main=["dns 23.10.1.1", "tcp timeout"], again=["tcp timeout"]) == []
+    assert in_small_segments(main=SILENT, again=["tcp ok", "tls ok", "http 200"]) == []
+
+
+def test_once_small_segments_pass_nothing_more_is_asked() -> None:
+    again = ["tcp ok", "tls timeout"]
+    roles = {"main": SILENT, "again": again, "innocent": again, "trusted": ["dns 23.10.1.1"]}
+    passed = ["tcp ok", "tls ok", "http 200"]
+    assert WAITING(measured("https://large.example/", **roles, small_segments=passed)) == []
+    assert [one.role for one in WAITING(measured("https://large.example/", **roles, small_segments=again))] == [
+        "innocent"
+    ]
