@@ -102,15 +102,17 @@ def _fields(answer: Http, usual: set[str]) -> set[str]:
 
 
 def differs_in_kind(ours: Http, theirs: Http) -> bool:
-    """Whether length, title, markup and header fields all differ, as in OONI's http-diff."""
-    if alike(ours, theirs) or similar_length(ours, theirs) or _titles_share_a_word(ours, theirs):
+    """Whether title, markup and header fields differ, and the length where a title is missing: OONI's http-diff."""
+    if alike(ours, theirs) or _titles_share_a_word(ours, theirs):
+        return False
+    if similar_length(ours, theirs) and not (ours.title and theirs.title):
         return False
     return not _fields(ours, USUAL_HEADERS) & _fields(theirs, USUAL_HEADERS) and not _same_structure(ours, theirs)
 
 
 def differs_wholly(ours: Http, theirs: Http) -> bool:
-    """The same, and the server differs and most header fields, as where another machine answered."""
-    if not differs_in_kind(ours, theirs) or server(ours) == server(theirs):
+    """The same, and length, server and most header fields differ too, as where another machine answered."""
+    if not differs_in_kind(ours, theirs) or similar_length(ours, theirs) or server(ours) == server(theirs):
         return False
     one, other = (_fields(answer, COMMON_HEADERS) for answer in (ours, theirs))
     return bool(one | other) and len(one & other) * 2 <= len(one | other)

@@ -122,7 +122,7 @@ def _owners_phrases() -> tuple[str, ...]:
 
 def _title_hint(page: PageText) -> Hint | None:
     """A page with much in it, whose title alone speaks of a ban: a provider's portal, or an article."""
-    phrases = (phrase for language in hint_words().language for phrase in language.phrases)
+    phrases = (phrase for language in hint_words().language for phrase in (*language.phrases, *language.denied))
     found = next((phrase for phrase in phrases if phrase in page.title), None)
     return Hint(says=f"its title says {found}", refuses=True) if found else None
 

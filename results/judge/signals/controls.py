@@ -42,7 +42,7 @@ SIGNALS = SignalTable(
         "control.agrees:endpoint": "control {control} gets as far",
         "control.refuses": "{refusal}",
         "control.differs": "control {control} got another answer: status {status}, {length} bytes",
-        "control.differs_in_kind": "neither length, title nor structure are like those of control {control}'s answer",
+        "control.differs_in_kind": "neither title, fields nor structure are like those of control {control}'s answer",
         "control.differs_wholly": "nothing of it is like control {control}'s: servers {servers}, fields and body",
         "control.recorded_only": "control {control} was recorded {age} before, not made for this",
     }
