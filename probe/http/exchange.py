@@ -92,6 +92,8 @@ async def exchange(
     except _not_http(http2) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
+        if http2 and not isinstance(error, _said_by_the_server()):
+            into.quirks += ("HTTP/2 that our library refuses",)
         raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON_CHARACTERS]) from error
 
 
@@ -193,6 +195,14 @@ class _Http2:
 
     def get_extra_info(self, info: str) -> Any:
         return None
+
+
+@cache
+def _said_by_the_server() -> tuple[type[Exception], ...]:
+    """HTTP/2 errors by which the server itself ends a stream or the connection."""
+    import httpcore
+
+    return httpcore.RemoteProtocolError, httpcore.ConnectionNotAvailable
 
 
 @cache

@@ -120,7 +120,7 @@ def detail_of(url: str, got: HttpResponse) -> Http:
     from probe.http.exchange import REDIRECTS
 
     if got.status is None and not got.body:
-        return Http(url=url, received=got.received, curve=got.whole_curve())
+        return Http(url=url, received=got.received, curve=got.whole_curve(), quirks=got.quirks)
     location = got.header("location") if got.status in REDIRECTS else None
     if got.status is None and (found := LOCATION.search(got.body[:LOOKED_AT])) is not None:
         location = found.group(1).decode("utf-8", "replace")

@@ -201,7 +201,7 @@ class Builder:
         failure = None if result.isdigit() else WIRE["timeout" if stopped else result]
         curve = [point.split(":") for point in options["curve"].split(",")] if "curve" in options else []
         if status is None and "body" not in options:
-            return failure, Http(url=url)
+            return failure, Http(url=url, quirks=("HTTP/2 that our library refuses",) if "unreadable" in plain else ())
         encoding = options.get("charset", "utf-8")
         title = options.get("title")
         head = f"<title>{title}</title>" if title else ""

@@ -46,6 +46,7 @@ SIGNALS = SignalTable(
         "answer.quirks": "{where}: not valid HTTP, read as browsers read it: {quirks}",
         "answer.headless_page": "{where}: a page without the head of an HTTP answer, which some browsers show",
         "tls.lenient": "{where}: only where outdated TLS is allowed ({version}), which a browser may refuse",
+        "client.limit:http": "{where}: the service sent {quirks}; a browser may read it",
         "client.limit": "{where}: our own TLS library ended the handshake ({reason}); a browser may not",
         **{
             f"answer.{spec.answer}": "{where}: {passed} in {seconds:.2f} s"
@@ -160,6 +161,8 @@ def _own_limits(case: Case, failed: Observation) -> Iterator[Evidence]:
     elif isinstance(detail, Http) and failed.failure == "ssl_failed_handshake":
         if failed.error_code in CLIENT_CERTIFICATE_ALERTS and secured(case.measurement.observations, failed):
             yield SIGNALS("refusal.client_certificate", where=where, alert=f"alert {failed.error_code}")
+    elif isinstance(detail, Http) and detail.status is None and detail.quirks and not detail.body:
+        yield SIGNALS("client.limit:http", where=where, quirks=clean(", ".join(detail.quirks)))
     elif isinstance(detail, Http) and detail.status is None and HTML.match(detail.body or b""):
         yield SIGNALS("answer.headless_page", where=where)
 
