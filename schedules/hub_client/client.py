@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -36,6 +36,7 @@ MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 TIMEOUT_S, CONTROL_TIMEOUT_S = 60.0, 60.0
 COMPRESSION_LEVEL = 6
 MAX_CONCURRENT_CONTROLS = 8
+MAX_CONTROL_WAIT_S = 10.0
 CONTROL_PATH = "hub"
 """The path name that a verdict shows for a hub's control measurement."""
 RETRY_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -187,10 +188,26 @@ def token_for(database: Path, url: str) -> str | None:
     return str(row[0]) if row is not None else None
 
 
-def control_source(config: Config, enrolled: Sequence[tuple[str, str]]) -> ControlSource:
-    """Control measurements by the first hub (URL, token) that answers; one that failed is skipped afterwards."""
+def control_source(
+    config: Config,
+    enrolled: Sequence[tuple[str, str]],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> ControlSource:
+    """Control measurements by the first hub (URL, token) that answers; one that failed is skipped afterwards.
+
+    A hub that is busy for a moment is asked once more.
+    """
     failed: set[str] = set()
     slots = asyncio.Semaphore(MAX_CONCURRENT_CONTROLS)
+
+    async def asked(url: str, token: str, measurement: Measurement) -> Measurement:
+        try:
+            return await _control(config, url, token, measurement)
+        except HubBusy as error:
+            if error.wait_s is None or error.wait_s > MAX_CONTROL_WAIT_S:
+                raise
+            await sleep(error.wait_s)
+        return await _control(config, url, token, measurement)
 
     async def source(measurement: Measurement) -> Sequence[Measurement]:
         for url, token in enrolled:
@@ -199,7 +216,7 @@ def control_source(config: Config, enrolled: Sequence[tuple[str, str]]) -> Contr
             try:
                 async with slots:
                     if url not in failed:
-                        return (await _control(config, url, token, measurement),)
+                        return (await asked(url, token, measurement),)
             except (HubBusy, BadRecord):
                 continue
             except (NotAnswered, HubRefused, BadPath):

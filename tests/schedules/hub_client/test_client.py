@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,19 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from probe import target as targets
 from probe.http.api_client import ApiRoute, NotAnswered, public_key, server_of
+from probe.model import Measurement
 from probe.net.gate import Gate
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from probe.net.streams import ByteStream
+from schedules.config.schema import Config
 from schedules.demo.listener import Listeners, ServerStream, tcp_socket
 from schedules.hub_client import client
 from tests.results.hub.hub_process import RunningHub
 from tests.results.judge.test_follow_up import measured
+from tests.results.records import measurement
 from tests.schedules.hub_client.test_upload import at_hub, enrolled
 from tests.schedules.lab import Lab
 
@@ -176,3 +181,59 @@ async def test_a_hub_is_given_the_public_addresses_that_failed_here(
     response = await client._asked(hub, measured("https://a.example/", main=main))  # type: ignore[arg-type]
     assert [body.get("addresses") for body in hub.asked] == asked
     assert response.measurement == {"for": "https://a.example/"}
+
+
+class StubHub:
+    """Answers control requests in this order."""
+
+    def __init__(self, *answers: Measurement | Exception) -> None:
+        self.answers, self.slept = list(answers), list[float]()
+
+    async def ask(self, *_: object) -> client.ControlResponse:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return client.ControlResponse(msgspec.to_builtins(answer))
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    async def control(self, monkeypatch: pytest.MonkeyPatch, measured: Measurement) -> Sequence[Measurement]:
+        monkeypatch.setattr(client.HubClient, "ask", self.ask)
+        return await client.control_source(Config(), [("http://127.0.0.1:1", "t")], self.sleep)(measured)
+
+
+OTHERS = (
+    "https://www.example.org/",
+    "http://www.example.com/",
+    "https://www.example.com:8443/",
+    "https://www.example.com/x",
+)
+
+
+@pytest.mark.parametrize("text", OTHERS)
+async def test_a_hub_that_answers_for_another_target_gives_no_control(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    asked, other = (measurement(f"{n}" * 16, target=targets.parse(t)) for n, t in enumerate((SAME, text)))
+    assert await StubHub(other).control(monkeypatch, asked) == ()
+    (found,) = await StubHub(msgspec.structs.replace(asked, id="c" * 16)).control(monkeypatch, asked)
+    assert (found.control_of, found.target) == (asked.id, asked.target)
+
+
+SAME = "https://www.example.com/"
+
+
+async def test_a_hub_that_is_busy_for_a_moment_is_asked_for_the_control_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = measurement("a" * 16, target=targets.parse(SAME))
+    for answers, waits, found in (
+        ((client.HubBusy("429", 5.0), asked), [5.0], 1),
+        ((client.HubBusy("429", 5.0), client.HubBusy("429", 5.0)), [5.0], 0),
+        ((client.HubBusy("503", 60.0),), [], 0),
+        ((client.HubBusy("503", None),), [], 0),
+    ):
+        hub = StubHub(*answers)
+        assert len(await hub.control(monkeypatch, asked)) == found
+        assert (hub.slept, hub.answers) == (waits, [])
