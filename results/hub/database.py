@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from results.db.store import Judge
 
 T = TypeVar("T")
-MAX_WAITING_RECORDS, MAX_ROOM_WAIT_S = 1000, 30.0
+MAX_WAITING_RECORDS, MAX_WAITING_BYTES, MAX_ROOM_WAIT_S = 1000, 32 * 1024 * 1024, 30.0
 RECORDS_PER_TRANSACTION = 500
 """About; all of them wait until the last is durable."""
 THREADS, MAX_WAITING, MAX_WAITING_EACH = 2, 512, 64
@@ -89,32 +89,37 @@ class Collector:
         self._queue: queue.SimpleQueue[_QueuedBatch | None] = queue.SimpleQueue()
         self.waiting = 0
         """How many records wait."""
+        self._waiting_bytes = 0
         self._written = asyncio.Event()
         self._path, self._judge_by = path, judge_by
         self._thread = threading.Thread(target=self._work, name="collector", daemon=True)
         self._thread.start()
 
     async def wait_for_room(self) -> None:
-        """Wait until less than MAX_WAITING_RECORDS wait to be written. Overloaded after MAX_ROOM_WAIT_S."""
+        """Wait until few enough records and bytes wait to be written. Overloaded after MAX_ROOM_WAIT_S."""
         try:
             async with asyncio.timeout(MAX_ROOM_WAIT_S):
-                while self.waiting >= MAX_WAITING_RECORDS:
+                while self.waiting >= MAX_WAITING_RECORDS or self._waiting_bytes >= MAX_WAITING_BYTES:
                     self._written.clear()
                     await self._written.wait()
         except TimeoutError as error:
             raise Overloaded from error
 
-    async def store(self, member: Member, records: Sequence[tuple[int, ReceivedRecord]]) -> StoredBatch:
+    async def store(
+        self, member: Member, records: Sequence[tuple[int, ReceivedRecord]], plain_bytes: int = 0
+    ) -> StoredBatch:
         """A result for each of a member's numbered records, once it is durable. StoreError where none can be stored."""
         if not self._thread.is_alive():
             raise StoreError("nothing can be stored: the writer has ended")
         batch = _QueuedBatch(member, records, Future())
         self.waiting += len(records)
+        self._waiting_bytes += plain_bytes
         self._queue.put(batch)
         try:
             return await asyncio.shield(asyncio.wrap_future(batch.done))
         finally:
             self.waiting -= len(records)
+            self._waiting_bytes -= plain_bytes
             self._written.set()
 
     def close(self) -> None:

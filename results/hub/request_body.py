@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BODY_TIMEOUT_S = 30.0
 MAX_PACKED_BYTES, MAX_PLAIN_BYTES = 4 * 1024 * 1024, 16 * 1024 * 1024
+UNPACK_STEP_BYTES = 1024 * 1024
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 MAX_RECORDS_PER_BATCH, MAX_LINES_PER_BATCH = 500, 1000
 MAX_CLOCK_AHEAD = timedelta(days=1)
@@ -111,16 +112,13 @@ def read_batch(packed: bytes, encoding: str, member: str) -> ReadBatch:
         size = len(plain)
         records: list[tuple[int, ReceivedRecord]] | BadRequest = read_records(plain, member)
     except BadRequest as error:
-        records = error
+        records = error.with_traceback(None)
     return ReadBatch(records, size, time.thread_time() - began)
 
 
 def read_records(plain: bytes, member: str) -> list[tuple[int, ReceivedRecord]]:
     """The records of a batch by line number. BadRequest."""
-    lines = plain.split(b"\n", MAX_LINES_PER_BATCH)
-    if len(lines) > MAX_LINES_PER_BATCH:
-        raise BadRequest(f"more than {MAX_LINES_PER_BATCH} lines in one batch", 413)
-    numbered = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    numbered = [(number, line) for number, line in enumerate(plain.split(b"\n"), 1) if line.strip()]
     if len(numbered) > MAX_RECORDS_PER_BATCH:
         raise BadRequest(f"more than {MAX_RECORDS_PER_BATCH} records in one batch", 413)
     records: list[tuple[int, ReceivedRecord]] = []
@@ -148,16 +146,35 @@ def read_record(line: bytes, member: str) -> tuple[JudgedMeasurement, RoundRecor
 
 
 def unpack(packed: bytes, encoding: str) -> bytes:
-    """A decompressed body. BadRequest where it is damaged, truncated, of another encoding or above MAX_PLAIN_BYTES."""
+    """A decompressed body, at most MAX_PLAIN_BYTES and MAX_LINES_PER_BATCH lines.
+
+    BadRequest where it is longer, damaged, truncated or of another encoding.
+    """
     if encoding not in ("", "identity", *DECODERS):
         raise BadRequest("packed with something other than zstd or gzip", 415)
     decoder = DECODERS[encoding]() if encoding in DECODERS else None
+    parts: list[bytes] = []
+    size = lines = 0
     try:
-        plain: bytes = decoder.decompress(packed, MAX_PLAIN_BYTES + 1) if decoder is not None else packed
+        for part in _parts(decoder, packed) if decoder is not None else (packed,):
+            parts.append(part)
+            size += len(part)
+            lines += part.count(b"\n")
+            if size > MAX_PLAIN_BYTES:
+                raise BadRequest(f"more than {MAX_PLAIN_BYTES} bytes when unpacked", 413)
+            if lines > MAX_LINES_PER_BATCH:
+                raise BadRequest(f"more than {MAX_LINES_PER_BATCH} lines in one batch", 413)
     except (zlib.error, zstd.ZstdError) as error:
         raise BadRequest(f"not {encoding}, damaged, or with too large a window") from error
-    if len(plain) > MAX_PLAIN_BYTES:
-        raise BadRequest(f"more than {MAX_PLAIN_BYTES} bytes when unpacked", 413)
     if decoder is not None and (not decoder.eof or decoder.unused_data):
         raise BadRequest(f"not one whole {encoding} stream")
-    return plain
+    return b"".join(parts)
+
+
+def _parts(decoder: Any, packed: bytes) -> Iterator[bytes]:
+    """What is decompressed, bit by bit; ends early where the input does."""
+    part, rest = b"", packed
+    while not decoder.eof and (part or rest):
+        part = decoder.decompress(rest, UNPACK_STEP_BYTES)
+        rest = getattr(decoder, "unconsumed_tail", b"")  # zlib's; zstd keeps it inside
+        yield part

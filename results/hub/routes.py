@@ -132,7 +132,7 @@ class HubApp:
                 raise batch.records
             if not batch.records:
                 return json_response({"answers": []})
-            stored = await self.collector.store(member, batch.records)
+            stored = await self.collector.store(member, batch.records, batch.plain_bytes)
             self._budget.spend(key, cpu_s=stored.cpu_s)
         return json_response({"answers": stored.results})
 

@@ -6,8 +6,10 @@ import asyncio
 import gzip
 import itertools
 import json
+import random
 import time
 import tracemalloc
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +19,17 @@ import pytest
 from results.db.store import Store
 from results.hub import credentials, database
 from results.hub.limits import FairSlots, Overloaded, Places, TooManyRequests
-from results.hub.request_body import MAX_PLAIN_BYTES, BadRequest, read_batch
+from results.hub.request_body import (
+    MAX_PLAIN_BYTES,
+    MAX_RECORDS_PER_BATCH,
+    UNPACK_STEP_BYTES,
+    BadRequest,
+    read_batch,
+    read_records,
+    unpack,
+)
 from results.hub.upload_budget import DAY_S, MAX_CPU_S, MAX_RECORDS, MIB, RECORDS_PER_S, UploadBudget
+from schedules.hub_client.client import zstd
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub, hang_up, record, statuses
 from tests.results.hub.in_thread import Got, asked
@@ -93,7 +104,7 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("kind", BOMBS)
-def test_a_batch_of_millions_of_lines_is_refused_unsplit_and_costs_what_it_unpacks_to(kind: str) -> None:
+def test_a_batch_of_millions_of_lines_is_refused_before_it_is_unpacked_and_costs_as_a_whole_one(kind: str) -> None:
     packed = gzip.compress(BOMBS[kind], 1)
     tracemalloc.start()
     try:
@@ -103,9 +114,26 @@ def test_a_batch_of_millions_of_lines_is_refused_unsplit_and_costs_what_it_unpac
         tracemalloc.stop()
     assert isinstance(batch.records, BadRequest)
     assert batch.records.status == 413
-    assert batch.plain_bytes == len(BOMBS[kind])
-    assert peak < 3 * MAX_PLAIN_BYTES
+    assert batch.plain_bytes == MAX_PLAIN_BYTES
+    assert peak < MAX_PLAIN_BYTES / 2
     assert batch.cpu_s > 0
+
+
+@pytest.mark.parametrize("packing", [gzip.compress, zstd.compress])
+def test_a_batch_of_many_parts_is_unpacked_whole(packing: Callable[[bytes], bytes]) -> None:
+    for size in (0, 1, UNPACK_STEP_BYTES - 1, UNPACK_STEP_BYTES, UNPACK_STEP_BYTES + 1, MAX_PLAIN_BYTES):
+        plain = random.Random(size).randbytes(2**16).replace(b"\n", b" ") * (size // 2**16 + 1)
+        encoding = "gzip" if packing is gzip.compress else "zstd"
+        assert unpack(packing(plain[:size]), encoding) == plain[:size]
+        with pytest.raises(BadRequest):
+            unpack(packing(plain[:size])[:-1], encoding)
+
+
+def test_a_batch_of_as_many_records_as_are_allowed_is_read() -> None:
+    full, more = b"{}\n" * MAX_RECORDS_PER_BATCH, b"{}\n" * (MAX_RECORDS_PER_BATCH + 1)
+    assert len(read_records(full, NAME)) == MAX_RECORDS_PER_BATCH
+    with pytest.raises(BadRequest, match="records in one batch"):
+        read_records(more, NAME)
 
 
 def test_what_does_not_unpack_costs_as_much_as_the_longest_that_does() -> None:
@@ -235,6 +263,15 @@ async def test_a_batch_waits_for_room_and_is_told_after_a_while(
         await asyncio.wait_for(waiting, 1)
         monkeypatch.setattr(database, "MAX_ROOM_WAIT_S", 0.01)
         collector.waiting = database.MAX_WAITING_RECORDS
+        with pytest.raises(Overloaded):
+            await collector.wait_for_room()
+        collector.waiting = 0
+        storing = asyncio.create_task(collector.store(credentials.Member(1, NAME, "x"), [], database.MAX_WAITING_BYTES))
+        await asyncio.sleep(0)
+        assert collector._waiting_bytes == database.MAX_WAITING_BYTES
+        await storing
+        await collector.wait_for_room()
+        collector._waiting_bytes = database.MAX_WAITING_BYTES
         with pytest.raises(Overloaded):
             await collector.wait_for_room()
 
