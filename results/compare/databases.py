@@ -29,6 +29,9 @@ from results.compare.record import (
 from results.export.exchange import SkippedLine
 
 MAX_VALUE_BYTES = 16 * 1024 * 1024
+STEPS_PER_CHECK = 1_000_000
+MIN_STEPS, STEPS_PER_BYTE = 2_000_000_000, 500
+"""How many steps SQLite may take with a stranger's database: some minutes, and more for a large one."""
 BUSY_TIMEOUT_S = 60
 TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
 RESULTS_QUERY = """
@@ -74,7 +77,8 @@ def read(
                     yield _record(row)
                 except (ValueError, TypeError, OverflowError, RecursionError) as error:
                     yield SkippedLine(path, number, printable(str(error)))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # SQLite's own message about a damaged schema may be no UTF-8.
         raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
 
 
@@ -96,32 +100,44 @@ def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) 
 def open_read_only(path: Path) -> sqlite3.Connection:
     """A read-only connection; immutable where the folder cannot be written and no WAL is left."""
     address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    connection = _connect(address)
+    connection = _connect(address, path.stat().st_size)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError:
         connection.close()
         if path.with_name(f"{path.name}-wal").exists():
             raise
-        connection = _connect(f"{address}&immutable=1")
+        connection = _connect(f"{address}&immutable=1", path.stat().st_size)
     return connection
 
 
-def _connect(address: str) -> sqlite3.Connection:
+def _connect(address: str, size: int) -> sqlite3.Connection:
     connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
+    left = iter(range(max(MIN_STEPS, STEPS_PER_BYTE * size) // STEPS_PER_CHECK))
+    connection.set_progress_handler(lambda: next(left, None) is None, STEPS_PER_CHECK)
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection
 
 
+def plain_columns(connection: sqlite3.Connection, path: Path, table: str) -> tuple[str, ...]:
+    """The columns of a table of ours. Raises BadDatabase for a view, a virtual table or columns that are computed:
+    those of a stranger's database would be a program of the stranger's."""
+    found = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    if found is None or found[0] != "table" or not str(found[1]).upper().startswith("CREATE TABLE"):
+        raise BadDatabase(f"{path}: is not a reachprobe database: no table {table}")
+    columns = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
+    if any(hidden for *_, hidden in columns):
+        raise BadDatabase(f"{path}: is not a reachprobe database: {table} has columns that are computed")
+    return tuple(str(column[1]) for column in columns)
+
+
 def results_query(connection: sqlite3.Connection, path: Path) -> str:
     """RESULTS_QUERY for this schema version; reads only plain tables, never views. Raises BadDatabase."""
-    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = [name for name in TABLES if name not in there]
-    if missing:
-        raise BadDatabase(f"{path}: is not a reachprobe database: no table {missing[0]}")
+    for table in TABLES:
+        plain_columns(connection, path, table)
     columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
     return RESULTS_QUERY.format(later=f"AND {NOT_REPEATED}" if "repeats" in columns else "")
 

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from probe.text import printable
-from results.compare.databases import open_read_only
-from results.db.connect import opened
+from results.compare.databases import BadDatabase, open_read_only, plain_columns
+from results.db.connect import empty_at
 from results.db.jsonl import BadRecord
 from results.db.store import Judge, Store, StoreError, explained
 from results.export import exchange
@@ -19,6 +19,18 @@ from results.export.exchange import ImportedRecord, SkippedLine, read_line, writ
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+
+COPIED_TABLES = (
+    "vantages",
+    "targets",
+    "rounds",
+    "measurements",
+    "observations",
+    "certificates",
+    "bodies",
+    "verdicts",
+)
 
 
 def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[ImportedRecord | SkippedLine]:
@@ -35,20 +47,40 @@ def merge(store: Store, databases: Iterable[Path], judge: Judge) -> Iterator[Imp
 
 @contextmanager
 def _copy(path: Path, folder: Path) -> Iterator[Store]:
-    """A migrated copy of the database; the original is only read."""
+    """The rows of the database in a new one of our own schema; the original is only read.
+
+    Only tables that measurements are in are copied: a stranger's views and triggers are programs, and its registers
+    and hub tokens no concern of ours.
+    """
     if not path.exists():
         raise StoreError(f"{path}: there is no such database")
     with TemporaryDirectory(prefix=".merging-", dir=folder) as made:
         copied = Path(made) / "copy.db"
-        with explained(path), closing(open_read_only(path)) as source, closing(opened(copied)) as target:
-            source.backup(target)
-            if not target.execute("SELECT 1 FROM sqlite_master WHERE name = 'measurements'").fetchone():
-                raise StoreError(f"{path}: is not a reachprobe database")
+        try:
+            with explained(path), closing(open_read_only(path)) as source:
+                _copy_rows(source, path, copied)
+        except (BadDatabase, sqlite3.Error, UnicodeDecodeError) as error:
+            known = isinstance(error, BadDatabase)
+            says = str(error) if known else f"{path}: cannot be read as a database ({printable(str(error), 200)})"
+            raise StoreError(says) from error
         store = Store.open(copied)
         try:
             yield store
         finally:
             store.close()
+
+
+def _copy_rows(source: sqlite3.Connection, path: Path, copied: Path) -> None:
+    tables = {table: plain_columns(source, path, table) for table in COPIED_TABLES}
+    applied = [row[0] for row in source.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+    with closing(empty_at(copied, applied, path)) as target:
+        for table, columns in tables.items():
+            ours = [row[1] for row in target.execute(f"PRAGMA table_info({table})")]
+            names = ", ".join(f'"{name}"' for name in ours if name in columns)
+            marks = ", ".join("?" for name in ours if name in columns)
+            rows = source.execute(f"SELECT {names} FROM {table}")  # noqa: S608 names of our own schema
+            target.executemany(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        target.commit()
 
 
 def _lines(store: Store, path: Path) -> Iterator[tuple[Path, int, bytes | BadRecord]]:

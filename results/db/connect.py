@@ -7,10 +7,16 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING
+
+import msgspec
+
+from probe.text import printable
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -20,6 +26,10 @@ WAL_AGAIN_S = 0.01
 FULL_BYTES = 65536
 SPARE_BYTES = 16 * 1024 * 1024
 """What must be free on the disk besides the copy, before a migration."""
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.DecodeError, zlib.error)
+"""What reading a damaged file raises; UnicodeDecodeError by SQLite's own message about a schema that is no UTF-8."""
+READ_ERRORS = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
+"""What code that reads its rows may raise besides."""
 BACKUP, UNFINISHED = ".backup", ".part"
 BACKUP_KEPT_DAYS = 30
 
@@ -63,6 +73,25 @@ def connect(path: Path) -> Database:
 def opened(path: Path) -> sqlite3.Connection:
     """A connection to exactly that file: SQLite reads only names that begin with `file:` or `:` in another way."""
     return sqlite3.connect(path.absolute(), timeout=BUSY_TIMEOUT_S)
+
+
+def empty_at(path: Path, applied: Sequence[str], named: Path) -> sqlite3.Connection:
+    """A new database at `path` with the schema of those migrations. StoreError about `named` for ones not of ours."""
+    from results.db.migrations import add_columns, migrations
+    from results.db.sqlite_utils_shim import Database
+
+    _for_its_owner_alone(path)
+    connection = opened(path)
+    db = Database(connection)
+    known = [migration.name for migration in migrations.pending(db)]
+    if not applied or list(applied) != known[: len(applied)]:
+        newer = next((name for name in applied if name not in known), "an unknown order")
+        connection.close()
+        raise StoreError(f"{named}: made by a newer version ({newer}); upgrade reachprobe, or leave this database out")
+    migrations.apply(db, stop_before=known[len(applied)] if len(applied) < len(known) else None)
+    add_columns(db)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    return connection
 
 
 def _into_wal(connection: sqlite3.Connection) -> None:
@@ -160,6 +189,45 @@ def _for_its_owner_alone(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError:
         return  # it is there already, or cannot be made, and SQLite says why
+
+
+def damage(path: Path, error: Exception) -> str | None:
+    """What to say where reading the database at `path` ended in `error`; None where the file is not the cause."""
+    if not isinstance(error, READ_ERRORS) or not path.is_file():
+        return None
+    try:
+        with closing(opened(path)) as connection:
+            found = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if not _has_our_columns(connection):
+                found = "another schema"
+    except (sqlite3.Error, UnicodeDecodeError):
+        found = "damaged"
+    if found != "ok":
+        return f"{path}: {_WAYS_OUT[sqlite3.SQLITE_CORRUPT]} ({type(error).__name__})"
+    if not isinstance(error, UNREADABLE) and not _arose_while_reading(error):
+        return None
+    what = printable(f"{type(error).__name__}: {error}", 200)
+    return f"{path}: cannot be read ({what}); restore a backup, or report this if `reachprobe doctor` finds it sound"
+
+
+def _arose_while_reading(error: Exception) -> bool:
+    frames = extract_tb(error.__traceback__)
+    return bool(frames) and Path(frames[-1].filename).parent == Path(__file__).parent
+
+
+def _has_our_columns(connection: sqlite3.Connection) -> bool:
+    """Whether every table has at least the columns of today's schema."""
+    from results.db.migrations import add_columns, migrations
+    from results.db.sqlite_utils_shim import Database
+
+    with closing(Database(memory=True)) as fresh:
+        migrations.apply(fresh)
+        add_columns(fresh)
+        return all(
+            {row[1] for row in fresh.execute(f"PRAGMA table_info({name})")}
+            <= {row[1] for row in connection.execute(f"PRAGMA table_info({name})")}
+            for name in fresh.table_names()
+        )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from results.registers.expectation import Expectation
 
+MAX_BODY_BYTES = 16 * 1024 * 1024
 MEASUREMENT = """
 SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
     t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
@@ -237,4 +238,10 @@ def _certificate(db: Database, certificate_id: int) -> bytes:
 
 def _body(db: Database, sha256: str) -> bytes | None:
     row = db.execute("SELECT zlib FROM bodies WHERE sha256 = ?", [sha256]).fetchone()
-    return zlib.decompress(row[0]) if row else None
+    if row is None:
+        return None
+    unpacking = zlib.decompressobj()
+    body = unpacking.decompress(row[0], MAX_BODY_BYTES)
+    if unpacking.unconsumed_tail or not unpacking.eof:
+        raise ValueError(f"a body that is damaged, or above {MAX_BODY_BYTES >> 20} MiB")
+    return body

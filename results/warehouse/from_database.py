@@ -14,7 +14,7 @@ import msgspec
 
 from probe.model import Vantage
 from probe.text import printable
-from results.compare.databases import BadDatabase, open_read_only, results_query
+from results.compare.databases import BadDatabase, open_read_only, plain_columns, results_query
 from results.db.columns import all_columns, chain_columns
 from results.warehouse.errors import WarehouseError
 from results.warehouse.rows import (
@@ -73,7 +73,7 @@ def _created_at(path: Path) -> str:
     try:
         with closing(open_read_only(path)) as connection:
             return str(connection.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return str(path.resolve())  # unreadable: database_batches reports it
 
 
@@ -83,13 +83,15 @@ def database_batches(path: Path, position: int = 0, mark: str = "") -> Iterator[
     try:
         with closing(open_read_only(path)) as connection:
             results_query(connection, path)
+            for table in ("observations", "certificates", "bodies"):
+                plain_columns(connection, path, table)
             reader = _Reader(connection)
             if reader.id_of(position) != mark:
                 position = 0
             while (last := reader.last_of(position)) is not None:
                 yield reader.batch(position, last)
                 position = last
-    except (sqlite3.Error, BadDatabase) as error:
+    except (sqlite3.Error, UnicodeDecodeError, BadDatabase) as error:
         raise WarehouseError(f"{path}: {printable(str(error))}") from error
 
 

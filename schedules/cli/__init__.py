@@ -50,6 +50,17 @@ class Commands(click.Group):
         command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; the errors of a damaged database become one line."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        except Exception as error:
+            if _is_users(error) or not isinstance(ctx.obj, App) or (says := _damage(ctx.obj, error)) is None:
+                raise
+            raise click.ClickException(says) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, _first_line(name)) for name in self.list_commands(ctx)])
@@ -113,6 +124,12 @@ def _folder_of(package: str) -> Path:
 
 def _is_users(error: Exception) -> bool:
     return any(f"{kind.__module__}.{kind.__qualname__}" in USER_ERRORS for kind in type(error).__mro__)
+
+
+def _damage(app: App, error: Exception) -> str | None:
+    from results.db.connect import damage
+
+    return damage(app.database, error)
 
 
 def _usage(error: click.ClickException) -> str:

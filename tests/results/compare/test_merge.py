@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable
+from contextlib import closing
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,13 +18,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from probe.model import Measurement
 from results.compare.merge import merge
 from results.db.store import Store, StoreError
 from results.export import exchange
 from results.export.exchange import ImportedRecord, SkippedLine
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement
-from tests.results.records import finished, measurement
+from tests.results.records import finished, measurement, target
 
 IDS = ("aaaa", "bbbb", "cccc")
 
@@ -154,3 +158,89 @@ def test_what_is_no_database_is_said(tmp_path: Path, content: bytes | None) -> N
     with pytest.raises(StoreError, match=r"b\.db"):
         merged(tmp_path / "a.db", tmp_path / "b.db")
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == []
+
+
+ENDLESS = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c)"
+
+
+def changed(path: Path, *statements: str) -> Path:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("statements", "says"),
+    [
+        (
+            [
+                "PRAGMA legacy_alter_table = ON",
+                "ALTER TABLE targets RENAME TO other",
+                f"CREATE VIEW targets AS {ENDLESS} SELECT other.* FROM other, c",
+            ],
+            "no table targets",
+        ),
+        (
+            [
+                "PRAGMA legacy_alter_table = ON",
+                "ALTER TABLE bodies RENAME TO other",
+                "CREATE VIRTUAL TABLE bodies USING fts5(sha256, zlib)",
+            ],
+            "no table bodies",
+        ),
+        (
+            ["ALTER TABLE targets ADD COLUMN more TEXT AS (hex(zeroblob(1000000)))"],
+            "columns that are computed",
+        ),
+        (
+            ["INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('reachprobe', 'm999', '')"],
+            "m999",
+        ),
+        (["DELETE FROM _sqlite_migrations"], "newer version"),
+        (["DROP TABLE _sqlite_migrations"], "_sqlite_migrations"),
+    ],
+    ids=["endless view", "virtual table", "computed column", "newer schema", "no schema", "no migrations"],
+)
+def test_a_database_that_is_a_program_is_refused(tmp_path: Path, statements: list[str], says: str) -> None:
+    hostile = changed(database(tmp_path / "hostile.db", [record("aaaa")]), *statements)
+    with pytest.raises(StoreError, match=says):
+        merged(database(tmp_path / "own.db", []), hostile)
+    assert [path.name for path in tmp_path.glob(".merging-*")] == []
+
+
+def test_triggers_and_views_of_others_are_left_behind(tmp_path: Path) -> None:
+    hostile = changed(
+        database(tmp_path / "hostile.db", [record("aaaa")]),
+        f"CREATE TRIGGER t BEFORE INSERT ON measurements BEGIN SELECT ({ENDLESS} SELECT count(*) FROM c); END",
+        f"CREATE TRIGGER u BEFORE INSERT ON _sqlite_migrations BEGIN SELECT ({ENDLESS} SELECT count(*) FROM c); END",
+        "DROP VIEW findings",
+        f"CREATE VIEW findings AS {ENDLESS} SELECT * FROM c",
+    )
+    own = database(tmp_path / "own.db", [])
+    assert [type(one) for one in merged(own, hostile)] == [ImportedRecord]
+    assert [one["measurement_id"] for one in held(own)] == ["aaaa"]
+
+
+def test_a_body_that_unpacks_without_end_costs_its_measurement_only(tmp_path: Path) -> None:
+    bomb = zlib.compress(bytes(64 * 1024 * 1024), 9)
+    odd = judge(finished(measurement=open_page("bbbb")))
+    hostile = database(tmp_path / "hostile.db", [record("aaaa"), odd])
+    with closing(sqlite3.connect(hostile)) as connection:
+        assert connection.execute("UPDATE bodies SET zlib = ?", [bomb]).rowcount == 1
+        connection.commit()
+    own = database(tmp_path / "own.db", [])
+    skipped = [one for one in merged(own, hostile) if isinstance(one, SkippedLine)]
+    assert ["above 16 MiB" in one.why for one in skipped] == [True]
+    assert [one["measurement_id"] for one in held(own)] == ["aaaa"]
+
+
+def open_page(name: str) -> Measurement:
+    """A page that came in the open, whose body is kept."""
+    whole = measurement(name, target=target("http://www.example.com/", scheme="http", port=80))
+    body = b"<title>A page of its own</title>"
+    page = msgspec.structs.replace(
+        whole.observations[-1].detail, url="http://www.example.com/", body=body, body_sha256=sha256(body).hexdigest()
+    )
+    steps = (*whole.observations[:3], msgspec.structs.replace(whole.observations[-1], detail=page))
+    return msgspec.structs.replace(whole, observations=steps)
