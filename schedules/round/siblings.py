@@ -56,8 +56,8 @@ class Siblings:
 
 
 def _contact(o: Observation, address: str, port: int) -> SiblingContact | None:
-    """The contact that an attempt ended in; None where it failed in a way that says nothing of the address."""
+    """The contact that an attempt ended in; None where it says nothing to others, as a connect that failed."""
     method = method_of(o) if o.failure is not None else None
-    if o.failure is not None and method is None:
+    if o.failure is not None and (method is None or o.step == "tcp"):
         return None
     return SiblingContact(at=o.started_at, host=o.host, address=address, port=port, step=o.step, method=method)

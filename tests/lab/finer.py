@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tests.lab import censorship
 from tests.lab.world import REACHABLE, World, blocked, both, https, quic
 from tests.situation import Expected
@@ -27,7 +25,6 @@ BOTH_RATES = Expected(
     confidence="probable",
     evidence=("and a canary of like size at", "gets the same at"),
 )
-BLUNT = "the re-test finds silence, and takes the place of the reset"
 AFTER_A_RESET = {
     https("residual"): Expected("blocked", "tls.reset", why="the first handshake that names it is reset"),
     https("bystander"): Expected(
@@ -106,7 +103,7 @@ WORLDS = (
     World(
         "residual blocking by silence, longer than anyone waits",
         lambda: censorship.resets_name_and_drops_after("residual.x.test", for_s=120),
-        {target: replace(one, xfail=None if one is REACHABLE else BLUNT) for target, one in AFTER_A_RESET.items()},
+        AFTER_A_RESET,
     ),
     World(
         "residual blocking by reset",

@@ -104,17 +104,13 @@ def censors_beside_the_other_control() -> None:
     censorship.resets_name("other-reset.x.test")
 
 
-LIMITED = "an address that answered others in this round counts as blocked"
-LATE = {"c": LIMITED, "d": LIMITED}
-
-
 def firewall(why: str) -> Expected:
     """A service that refuses this country cannot be told from a block by address with one control alone."""
     return Expected("inconclusive", also=("blocked", "denied"), at_most="possible", why=why)
 
 
-def unblocked(why: str, *, xfail: str | None = None) -> Expected:
-    return Expected("inconclusive", also=("reachable",), why=why, xfail=xfail)
+def unblocked(why: str) -> Expected:
+    return Expected("inconclusive", also=("reachable",), why=why)
 
 
 def stale(why: str) -> Expected:
@@ -124,7 +120,7 @@ def stale(why: str) -> Expected:
 def limited(word: str) -> dict[str, Expected]:
     """The first connections get through, the last do not."""
     why = "it answered this round's first connections"
-    return {https(word) + path: unblocked(why, xfail=LATE.get(path)) for path in FEW}
+    return {https(word) + path: unblocked(why) for path in FEW}
 
 
 FEW = ("", "a", "b", "c", "d")

@@ -153,3 +153,12 @@ def test_a_measurement_is_no_sibling_of_its_own() -> None:
     siblings.add(own)
     assert siblings.of(own) == ()
     assert len(siblings.of(measured("a2", "https://a.example/", main=SILENT))) == 1
+
+
+def test_connects_that_fail_after_a_cut_do_not_push_it_out() -> None:
+    siblings = Siblings()
+    siblings.add(measured("a", "https://a.example/", main=RESET))
+    for n in range(3 * MAX_REMEMBERED):
+        siblings.add(measured(f"s{n}", f"https://s{n}.example/", n + 1, main=SILENT))
+    (cut,) = siblings.of(measured("y", "https://y.example/", 59, main=SILENT))
+    assert cut.method == "tls.reset"
