@@ -85,7 +85,10 @@ async def exchange(
         if into.status is None and isinstance(speaks, Http1Connection):
             into.body = speaks.kept[:max_body_bytes]
         raise
-    except (ConnectionError, TimeoutError):
+    except (ConnectionError, TimeoutError) as error:
+        if isinstance(speaks, Http1Connection) and speaks.kept:
+            into.body = speaks.kept[:max_body_bytes]
+            raise Malformed("http_request_failed", "not HTTP, and without an end") from error
         if not (isinstance(speaks, Http1Connection) and speaks.until_close and END_OF_PAGE.search(into.body[-64:])):
             raise
         into.quirks += ("an end that only the page itself shows",)

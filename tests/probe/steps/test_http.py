@@ -220,12 +220,13 @@ async def test_what_is_not_http_is_kept_with_its_title_and_where_it_leads(here: 
     assert (seen.failure, page.status, page.location) == ("http_request_failed", None, "http://b.example/x")
 
 
-async def test_what_is_not_http_is_kept_though_the_connection_stays_open(here: Listeners) -> None:
+@pytest.mark.parametrize("timeout_s", [QUICK_S / 2, PATIENT_S])
+async def test_what_is_not_http_is_kept_though_the_connection_stays_open(here: Listeners, timeout_s: float) -> None:
     async def lingers(_: SiteRequest, stream: ServerStream) -> None:
         await stream.send(b"Object not found")
         await stream.gone()
 
-    seen, page = await fetch_from(here, lingers)
+    seen, page = await fetch_from(here, lingers, timeout_s=timeout_s)
     assert (seen.failure, page.status, page.body) == ("http_request_failed", None, b"Object not found")
 
 
