@@ -25,6 +25,8 @@ MAX_LINKS = 40
 LITTLE_TEXT = 300
 MAX_PLACES = 12
 """URLs of a page; one of a register's among more is a link like others."""
+MORE_IN_TITLE = 12
+"""Characters of a title besides the phrase: a provider's name."""
 MAX_OCCURRENCES = 24
 SHOWN = 3
 WHOLE = "|"
@@ -121,9 +123,9 @@ def _owners_phrases() -> tuple[str, ...]:
 
 
 def _title_hint(page: PageText) -> Hint | None:
-    """A page with much in it, whose title alone speaks of a ban: a provider's portal, or an article."""
+    """A page with much in it, whose title is hardly more than a notice's: a provider's portal."""
     phrases = (phrase for language in hint_words().language for phrase in (*language.phrases, *language.denied))
-    found = next((phrase for phrase in phrases if phrase in page.title), None)
+    found = next((p for p in phrases if p in page.title and len(page.title) <= len(p) + MORE_IN_TITLE), None)
     return Hint(says=f"its title says {found}", refuses=True) if found else None
 
 
@@ -147,7 +149,8 @@ def _statement(page: PageText, language: Language) -> Hint | None:
     acts = language.acts + language.weak if by else language.acts
     said = next((found for text in texts if (found := _said(text, language, acts)) is not None), None)
     if said is None:
-        denied = next((phrase for phrase in language.denied if phrase in page.title or phrase in short), None)
+        phrases = (*language.denied, *language.visitor)
+        denied = next((phrase for phrase in phrases if phrase in page.title or phrase in short), None)
         return Hint(says=f"it says {denied}", refuses=True) if denied else None
     away = by is None and any(phrase in text for phrase in language.refuses for text in texts)
     named = (*said, *((by.rstrip(WHOLE),) if by else ()))
