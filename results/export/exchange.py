@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from results.db.store import Judge, Store
 
 Read = Callable[[bytes], tuple[JudgedMeasurement, RoundRecord | None]]
+Split = Callable[[bytes], Iterable[bytes]]
+"""The records that one line holds, each as a line."""
 Write = Callable[[JudgedMeasurement, RoundRecord | None], bytes]
 Repeats = list[tuple[str, str]]
 """Ids: of a measurement, and of the one that it repeats."""
@@ -78,6 +80,8 @@ class SkippedLine(msgspec.Struct, frozen=True):
     path: Path
     line: int
     why: str
+    test: str | None = None
+    """The test of OONI's that it is a record of, where only that is why."""
 
 
 def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
@@ -122,18 +126,26 @@ def line(db: Database, measurement_id: str, write: Write) -> bytes:
 
 
 def import_files(
-    store: Store, paths: Iterable[Path], read: Read, judge: Judge
+    store: Store, paths: Iterable[Path], read: Read, judge: Judge, split: Split | None = None
 ) -> Iterator[ImportedRecord | SkippedLine]:
     """Store the records of files; each is committed before it is yielded."""
-    yield from import_lines(store, _lines_of(paths), read, judge)
+    yield from import_lines(store, _lines_of(paths, split), read, judge)
 
 
-def _lines_of(paths: Iterable[Path]) -> Iterator[tuple[Path, int, bytes | BadRecord]]:
+def _lines_of(paths: Iterable[Path], split: Split | None) -> Iterator[tuple[Path, int, bytes | BadRecord]]:
     for path in paths:
         try:
-            yield from ((path, number, line) for number, line in records(path))
+            for number, line in records(path):
+                yield from ((path, number, part) for part in _parts(line, split))
         except BadFile as error:
             yield path, 0, BadRecord(str(error))
+
+
+def _parts(line: bytes | BadRecord, split: Split | None) -> Iterator[bytes | BadRecord]:
+    try:
+        yield from [line] if isinstance(line, BadRecord) or split is None else split(line)
+    except BadRecord as error:
+        yield error
 
 
 def import_lines(
@@ -150,7 +162,7 @@ def import_lines(
                 continue
             taken = _import_record(store, *read(line), judge, repeats)
         except BadRecord as error:
-            yield SkippedLine(path, number, str(error))
+            yield SkippedLine(path, number, str(error), getattr(error, "test", None))
             continue
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))

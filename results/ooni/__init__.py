@@ -9,13 +9,16 @@ from results.db.jsonl import BadRecord, decode
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.ooni import reading, writing
 from results.ooni.format import OoniHeader, OoniRecord
+from results.ooni.other_tests import AS_IT_IS, COUNTED, GROUPED, UnjudgedTest
 
 
 def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """A measurement from one line: our own export unchanged, any other judged by our rules. Raises BadRecord."""
     head = decode(line, OoniHeader)
-    if head.test_name != reading.TEST:
-        raise BadRecord(f"test_name {printable(head.test_name, 60)!r}: only {reading.TEST} is read")
+    if head.test_name in COUNTED:
+        raise UnjudgedTest(head.test_name)
+    if head.test_name not in AS_IT_IS | GROUPED:
+        raise BadRecord(f"test_name {printable(head.test_name, 60)!r} is no test of OONI's that is known")
     if head.test_keys is None:
         raise BadRecord("no test_keys: an answer about a measurement without the measurement; ask for it in full")
     if head.test_keys.x_reachprobe is not None:

@@ -29,6 +29,7 @@ from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
 from results.ooni import control as controls
 from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery, OoniRecord, TestKeys
+from results.ooni.other_tests import GROUPED
 from results.ooni.steps import (
     Reads,
     Step,
@@ -45,7 +46,8 @@ from results.ooni.steps import (
 )
 from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
 
-TEST = "web_connectivity"
+ENDPOINTS = ("tcp", "tls")
+"""Schemes of the targets that are no URLs."""
 MAX_ID_CHARACTERS = 200
 DEPTH = re.compile(r"depth=(\d{1,3})")
 MAX_HOPS = 21
@@ -59,8 +61,8 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
         target = targets.parse(record.input or "", allow_private=True)
     except targets.BadTarget as error:
         raise BadRecord(f"input: {printable(str(error))}") from error
-    if target.scheme not in ("http", "https"):
-        raise BadRecord(f"input: {printable(target.text, 100)!r} is no URL that {TEST} tests")
+    if target.scheme not in ("http", "https") and (record.test_name not in GROUPED or target.scheme not in ENDPOINTS):
+        raise BadRecord(f"input: {printable(target.text, 100)!r} is no target of {record.test_name} that is judged")
     began = time_of(record.measurement_start_time)
     measurement = _measurement(record, target, began)
     seen = controls.measurement(record.test_keys.control, measurement, began)
@@ -80,6 +82,7 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
 def _measurement(record: OoniRecord, target: Target, began: datetime) -> Measurement:
     origin = _as_id(record.measurement_uid) or _as_id(record.report_id)
     known_by = (record.measurement_uid,) if record.measurement_uid else _own_key(record)
+    known_by += (target.text,) if record.test_name in GROUPED else ()
     name = identifier("ooni", *known_by)
     observations: list[Observation] = []
     for number, (role, hop, step) in enumerate(_course(record.test_keys, target), 1):
@@ -116,12 +119,12 @@ def _vantage(record: OoniRecord) -> Vantage:
 def _report(record: OoniRecord, began: datetime) -> RoundRecord:
     """OONI's report holds what one probe measured in one go, which is a round."""
     started = time_of(record.test_start_time) if record.test_start_time else began
-    name = _as_id(record.report_id)
+    name, test = _as_id(record.report_id), f"{record.test_name} {printable(record.test_version, 20)}"
     return RoundRecord(
         id=f"ooni:{name or identifier(*_own_key(record))}",
         started_at=instant(started),
         network="online",
-        evidence=(f"imported from OONI: report {name or '(unnamed)'}, {TEST} {printable(record.test_version, 20)}",),
+        evidence=(f"imported from OONI: report {name or '(unnamed)'}, {test}",),
     )
 
 

@@ -159,6 +159,7 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
     """
     from results import ooni
     from results.export import exchange, signing
+    from results.ooni import other_tests
     from schedules.round.judge import judge_again
     from schedules.runtime import lock
 
@@ -172,8 +173,9 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
             for path in files:
                 talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
+    split = other_tests.split if format_ == "ooni" else None
     with app.store() as store, lock.held(app.database), ImportLog(app.quiet, each=as_json) as log:
-        for result in exchange.import_files(store, files, read, judge_again(store, config)):
+        for result in exchange.import_files(store, files, read, judge_again(store, config), split):
             log.add(result)
     if not as_json:
         log.print_outcomes()
@@ -223,6 +225,7 @@ class ImportLog:
         self._each = each
         self._counts: Counter[str] = Counter()
         self._outcomes: Counter[tuple[str, str]] = Counter()
+        self._tests: Counter[str] = Counter()
         self._read: set[Path | None] = set()
         self._broken: dict[Path, str] = {}
 
@@ -248,6 +251,10 @@ class ImportLog:
             self._outcomes[verdict.outcome, verdict.method or ""] += 1
             if self._each:
                 self._print(row(result.finished))
+            return
+        if result.test is not None:
+            self._tests[result.test] += 1
+            self._read.add(result.path)
             return
         if result.line == 0:
             self._broken[result.path] = result.why
@@ -283,6 +290,8 @@ class ImportLog:
         new, known, skipped = (self._counts[name] for name in ("new", "known", "skipped"))
         if skipped > MAX_SKIPPED_SHOWN:
             self._say(f"{skipped - MAX_SKIPPED_SHOWN} more lines skipped")
+        for test, count in self._tests.most_common():
+            self._say(f"{how_many(count, 'record')} of OONI's test {test}: counted, not judged")
         self._say(f"{how_many(new, 'measurement')} added, {known} there already, {how_many(skipped, 'line')} skipped")
 
     def _say(self, message: str) -> None:

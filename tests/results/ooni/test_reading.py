@@ -345,11 +345,11 @@ def test_a_target_that_is_an_address_has_no_name_to_look_up() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"test_name": "telegram"}, "only web_connectivity"),
+        ({"test_name": "a_new_test"}, "no test of OONI's that is known"),
         ({"input": None}, "input"),
         ({"input": "not a url at all"}, "input"),
         ({"input": "dnslookup://x.example"}, "input"),
-        ({"input": "tcp://x.example:5222"}, "no URL that web_connectivity tests"),
+        ({"input": "tcp://x.example:5222"}, "no target of web_connectivity"),
         ({"measurement_start_time": "yesterday"}, "no time"),
         ({"measurement_start_time": "2026-13-45 99:99:99"}, "no time"),
         ({"probe_cc": "Russia"}, "no country"),

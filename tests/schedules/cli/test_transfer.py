@@ -127,7 +127,7 @@ def test_what_cannot_be_read_is_told_with_its_line_and_the_rest_is_kept(call: Ca
     assert (code, len(lines)) == (0, 1)
     told = err.splitlines()
     assert [one.split(": ")[0] for one in told[:-1]] == [f"mixed.jsonl:{number}" for number in (1, 3, 4, 5)]
-    assert "only web_connectivity is read" in told[1]
+    assert "a record of the test telegram without any step" in told[1]
     assert "nested too deep" in told[3]
     assert told[-1] == "1 measurement added, 0 there already, 4 lines skipped"
     assert all(one.isprintable() for one in told)
