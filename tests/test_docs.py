@@ -111,6 +111,7 @@ def test_the_recipes_say_how_to_check_the_result() -> None:
         "add a step",
         "add a register format",
         "add a rule",
+        "add words of a language",
         "add a command",
         "add a notifier field",
     ]
