@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 from probe.model import Http, Observation, Tls
 from probe.net.address_policy import family_of
@@ -132,11 +133,14 @@ def signals(case: Case) -> Iterator[Evidence]:
 
 def _lenient(observations: Sequence[Observation], end: Observation) -> Tls | None:
     """The handshake under an answer, where outdated TLS had to be allowed for it."""
-    key = end.role, end.hop, end.address
-    here = [o for o in observations if isinstance(o.detail, Tls) and (o.role, o.hop, o.address) == key]
-    if all(o.failure is None for o in here):
-        return None  # where only HTTP/2 failed, nothing is outdated
-    return next((o.detail for o in here if o.failure is None and o.detail.lenient), None)
+    refused: Observation | None = None
+    for o in observations:  # a plain loop, for most targets have an answer
+        if o.step == "tls" and o.role == end.role and o.hop == end.hop and o.address == end.address:
+            if o.failure is not None:
+                refused = o
+            elif refused is not None and o.detail.lenient:
+                return cast(Tls, o.detail)
+    return None  # where only HTTP/2 failed, nothing is outdated
 
 
 def _failure(case: Case, failed: Observation) -> Iterator[Evidence]:
