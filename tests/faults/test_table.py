@@ -27,8 +27,8 @@ def test_each_test_in_the_table_exists(name: str, everywhere: set[str]) -> None:
     assert name in everywhere
 
 
-def test_each_row_of_the_table_names_a_test() -> None:
-    rows = [line for line in TABLE.splitlines() if line.startswith("| ")][1:]
+def test_each_row_of_each_table_names_a_test() -> None:
+    rows = [line for line in TABLE.splitlines() if line.startswith("| ") and not line.startswith("| what was tried |")]
     assert len(rows) > 20
     assert [row for row in rows if "`test_" not in row] == []
 
