@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import pairwise
 from urllib.parse import urljoin
 
 import msgspec
@@ -131,6 +132,7 @@ def _report(record: OoniRecord, began: datetime) -> RoundRecord:
 def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
     """Every step with its role and hop. Once a hop was reached by a trusted address only, all behind it is trusted."""
     tagged, strayed, reads = is_tagged(keys), False, reads_of(keys)
+    ended = 0.0
     for number, hop in enumerate(hops(keys, target)):
         placed = _trusted_names(keys, hop) if number == 0 else []
         placed += _names(hop, strayed)
@@ -138,11 +140,35 @@ def _course(keys: TestKeys, target: Target) -> Iterator[tuple[Role, int, Step]]:
         attempts = _attempts(hop, known, strayed)
         placed += attempts
         fetches = _fetches(hop, known, strayed, reads) if tagged else _untagged_fetches(hop, placed)
+        if not tagged:
+            placed, fetches = _begun(placed, ended), _begun(fetches, _end([*placed, *attempts], ended))
+            ended = _end(fetches, _end(placed, ended))
         placed += list(_with_handshakes(fetches, attempts))
         for role, step in placed:
             yield role, number, step
         answered = [role for role, step in fetches if step.failure is None]
         strayed = strayed or (bool(answered) and "main" not in answered)
+
+
+def _begun(placed: list[Placed], since: float) -> list[Placed]:
+    """Steps of which only the end is known, begun when those of the kind before had ended: that is how 0.4 goes on."""
+    begun = dict.fromkeys(STEPS, since)
+    for before, kind in pairwise(STEPS):
+        begun[kind] = max([begun[before], *(step.offset_s for _, step in placed if step.step == before)])
+    return [
+        (role, step)
+        if step.duration_s or step.offset_s <= begun.get(step.step, since)
+        else (role, _from(step, begun.get(step.step, since)))
+        for role, step in placed
+    ]
+
+
+def _from(step: Step, began: float) -> Step:
+    return msgspec.structs.replace(step, offset_s=began, duration_s=round(step.offset_s - began, 6))
+
+
+def _end(placed: list[Placed], at_least: float) -> float:
+    return max([at_least, *(step.offset_s + step.duration_s for _, step in placed)])
 
 
 def _trusted_names(keys: TestKeys, hop: Hop) -> list[Placed]:

@@ -436,3 +436,35 @@ def test_an_answer_that_stood_still_is_told_from_one_that_was_slow(at: tuple[flo
 def test_events_that_cannot_be_read_do_not_spoil_a_record() -> None:
     for odd in ([{"operation": 5}], "none", [{"operation": "read", "t": "soon"}]):
         assert said(read(reachable() | {"network_events": odd}))[0] == "reachable"
+
+
+def times(finished: JudgedMeasurement) -> list[tuple[str, float, float]]:
+    observations = finished.measurement.observations
+    return [
+        (o.step, o.offset_s, round(o.offset_s + o.duration_s, 6)) for o in observations if o.role in ("main", "again")
+    ]
+
+
+def test_steps_of_version_four_begin_when_those_before_them_have_ended() -> None:
+    """It records their ends alone."""
+    old = {"depth": None, "t0": None}
+    keys = older(
+        queries=[query(GOOD, OTHER, engine="system", t=0.2, **old)],
+        tcp_connect=[connect(t=0.5, **old), connect(OTHER, t=0.6, **old)],
+        tls_handshakes=[handshake(t=0.9, **old), handshake(OTHER, t=1.0, **old)],
+        requests=[request(t=1.5, **old)],
+    )
+    assert times(read(keys, "0.4.3")) == [
+        ("dns", 0.0, 0.2),
+        ("tcp", 0.2, 0.5),
+        ("tcp", 0.2, 0.6),
+        ("tls", 0.6, 0.9),
+        ("tls", 0.6, 1.0),
+        ("http", 1.0, 1.5),
+    ]
+    assert said(read(keys, "0.4.3")) == ("reachable", None, "confirmed")
+
+
+def test_times_that_a_record_has_are_kept() -> None:
+    keys = older(tcp_connect=[connect(t0=0.3, t=0.4, depth=None)])
+    assert ("tcp", 0.3, 0.4) in times(read(keys, "0.4.3"))
