@@ -17,7 +17,7 @@ USUAL_HEADERS = COMMON_HEADERS | {
     *("x-frame-options", "x-content-type-options", "x-xss-protection", "strict-transport-security", "referrer-policy"),
     *("content-security-policy", "p3p", "x-cache", "x-varnish", "alt-svc", "status", "warning"),
 }
-"""Header fields that so many sites send that two with one of them are not one site."""
+"""Header fields that many sites send: sharing one does not make two answers the same site's."""
 MIN_SIMILAR_LENGTH = 0.7
 """The share of the longer body's length from which two bodies are similar (as in OONI's web_connectivity)."""
 MIN_SAME_WORDS = 0.9

@@ -1,7 +1,7 @@
 """Hints that a page is a filter's, in many languages: words, authorities and laws. A hint is never proof.
 
-A page is hinted at where something like "site" stands near something like "blocked" in a short page, and by whom (a
-court, a ministry, a provider) where it says so. The words are data, in the TOML files of this folder.
+A page is hinted at where something like "site" stands near something like "blocked" in a short page, and with the authority (a
+court, a ministry, a provider) where it names one. The words are data, in the TOML files of this folder.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     refuses: tuple[str, ...] = ()
     """What servers say of their own accord to someone without permission, or at a bad time."""
     owner: tuple[str, ...] = ()
-    """What a hoster says of a site that is in arrears, or a site of itself."""
+    """A hoster's words about a site in arrears, or a site's own."""
     denied: tuple[str, ...] = ()
     """What turns a visitor away and does not say who does."""
     anywhere: bool = False
@@ -73,7 +73,7 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
     refuses: bool = False
     """Whether it may as well be the service that turns visitors away."""
     by_whom: bool = False
-    """Whether it says who blocks, or on what grounds."""
+    """Whether it names who blocks, or on what grounds."""
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +102,7 @@ def _hint(page: PageText, host: str) -> Hint | None:
     strangers = _only_leads_to(page, host)
     private = next((address for address in strangers if literal(address) and not is_public(address)), None)
     if private is not None:
-        return Hint(says=f"it only leads to {private}, which is no public address", by_whom=True)
+        return Hint(says=f"it only leads to {private}, not a public address", by_whom=True)
     mark = _mark(page, host)
     statements = [s for language in hint_words().language if (s := _statement(page, language)) is not None]
     best = max(statements, key=lambda hint: (not hint.refuses, hint.by_whom), default=None)
@@ -147,18 +147,18 @@ def _statement(page: PageText, language: Language) -> Hint | None:
     texts, short = (page.title, page.text), page.text if len(page.text) <= LITTLE_TEXT else ""
     by = next((word for word in language.by for text in texts if _occurs(text, word, language)), None)
     acts = language.acts + language.weak if by else language.acts
-    said = next((found for text in texts if (found := _said(text, language, acts)) is not None), None)
-    if said is None:
+    words_found = next((found for text in texts if (found := _ban_words(text, language, acts)) is not None), None)
+    if words_found is None:
         phrases = (*language.denied, *language.visitor)
         denied = next((phrase for phrase in phrases if phrase in page.title or phrase in short), None)
         return Hint(says=f"it says {denied}", refuses=True) if denied else None
     away = by is None and any(phrase in text for phrase in language.refuses for text in texts)
-    named = (*said, *((by.rstrip(WHOLE),) if by else ()))
+    named = (*words_found, *((by.rstrip(WHOLE),) if by else ()))
     words = " … ".join(named[:SHOWN])
     return Hint(says=f"it says {words}", refuses=away, by_whom=by is not None)
 
 
-def _said(text: str, language: Language, acts: tuple[str, ...]) -> tuple[str, ...] | None:
+def _ban_words(text: str, language: Language, acts: tuple[str, ...]) -> tuple[str, ...] | None:
     """The words by which a text says that something is blocked."""
     phrase = next((phrase for phrase in language.phrases if phrase in text), None)
     if phrase is not None:

@@ -22,7 +22,7 @@ FEW_LETTERS = 8
 SIGNALS = SignalTable(
     {
         "page.words": "{host} at {place}: {words}, as a filter's page does",
-        "page.words:private": "{host} at {place} leads to {address}, which is no public address",
+        "page.words:private": "{host} at {place} leads to {address}, not a public address",
         "page.refuses": "{host} at {place}: {words}, as a service that turns visitors away does",
         "page.any_path": "another page of {host} at {place} is the very same page",
         "page.by_path": "another page of {host} at {place} is a different one, from the same server (status {status})",
