@@ -1,7 +1,7 @@
 """Hints that a page is a filter's, in many languages: words, authorities and laws. A hint is never proof.
 
-A page is hinted at where something like "site" stands near something like "blocked" in a short page, and with the authority (a
-court, a ministry, a provider) where it names one. The words are data, in the TOML files of this folder.
+A short page in which something like "site" stands near something like "blocked" is a hint, a better one where it names
+a court, a ministry or a provider. The words are data, in the TOML files of this folder.
 """
 
 from __future__ import annotations
