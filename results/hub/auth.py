@@ -75,14 +75,21 @@ class HubAuth:
 
     async def reader(self, header: str | None, place: str) -> Member | None:
         """The member who reads, None for others who may read. A member's token works as Basic password too."""
-        if wait := self._reads.take(place):
-            raise TooManyRequests(wait)
+        secret = secret_of(header)
+        if secret is not None and credentials.split_secret(secret, TOKEN) is not None:
+            try:
+                member = await self.member(f"Bearer {secret}", place)
+            except (Unauthorized, TooManyRequests):
+                if self._policy != "public":
+                    raise
+            else:
+                self._count_read(f"member {member.id}")
+                return member
+        self._count_read(place)
         if self._policy == "public":
             return None
-        if (secret := secret_of(header)) is None:
+        if secret is None:
             raise Unauthorized
-        if credentials.split_secret(secret, TOKEN) is not None:
-            return await self.member(f"Bearer {secret}", place)
         await self.password(secret, self._password if self._policy == "password" else None, place)
         return None
 
@@ -122,6 +129,10 @@ class HubAuth:
     async def renew(self, member: Member) -> str:
         """Another token for a member."""
         return await self._query(lambda store: credentials.renew(store, member, datetime.now(UTC)))
+
+    def _count_read(self, client: str) -> None:
+        if wait := self._reads.take(client):
+            raise TooManyRequests(wait)
 
     async def _check_secret(self, secret: str, stored: HashedSecret | None, place: str) -> None:
         """Unauthorized for a wrong token or invitation. TooManyRequests."""

@@ -13,6 +13,7 @@ import pytest
 
 from results.db.store import Store
 from results.hub import auth
+from tests.bench.bench_hub import members
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub, hang_up, record
 from tests.results.hub.in_thread import asked
@@ -105,6 +106,20 @@ async def test_a_reader_without_pause_is_rate_limited_and_others_are_not(
     assert [one.status for one in said] == [200] * 5 + [429]
     assert int(said[-1].headers["retry-after"]) > 1
     assert (elsewhere.status, not_counted.status) == (200, 200)
+
+
+async def test_a_member_reads_for_itself_where_others_at_its_address_have_read_too_much(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "MAX_READS", 5)
+    monkeypatch.setattr(auth, "READS_PER_S", 1e-6)
+    with Inside(tmp_path) as app:
+        (token,) = members(tmp_path / "hub.db", ["home-fibre"])
+        for wrong in ({}, {"authorization": f"Bearer {token[:-3]}AAA"}):
+            said = [(await asked(app, "/v1/corrections", wrong)).status for _ in range(5)]
+        mine = [(await asked(app, "/v1/corrections", {"authorization": f"Bearer {token}"})).status for _ in range(6)]
+    assert said == [429] * 5
+    assert mine == [200] * 5 + [429]
 
 
 @pytest.mark.parametrize(

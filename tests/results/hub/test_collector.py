@@ -11,6 +11,7 @@ import pytest
 
 from results.db.store import Judge, Store
 from results.hub.database import Collector
+from results.hub.request_body import read_record
 from results.judge.judged import RoundRecord
 from tests.faults.whole import kept
 from tests.results.hub.hub_process import RunningHub, record, statuses
@@ -116,6 +117,8 @@ async def test_controls_of_another_measurement_in_an_upload_are_left_out_or_refu
         foreign = made | {"record": {**made["record"], "controls": [{**others, "control_of": control_of}]}}
         assert statuses((await hub.send(token, [msgspec.json.encode(foreign)]))[1]) == ["refused"]
         foreign["record"]["context"] = {**made["record"]["context"], "recorded": ["other-control-01"]}
+        judged, _ = read_record(msgspec.json.encode(foreign), NAME)
+        assert (judged.controls, judged.context.recorded) == ((), ())
         assert statuses((await hub.send(token, [msgspec.json.encode(foreign)]))[1])[0] in ("stored", "known")
     with closing(sqlite3.connect(hub.db)) as db:
         assert db.execute("SELECT id FROM measurements").fetchall() == [("a" * 16,)]

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -239,7 +240,7 @@ async def test_each_record_of_an_upload_counts_and_too_many_are_429(
 
 async def test_judging_counts_as_work_of_the_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(0, 100.0)
-    monkeypatch.setattr(database.time, "thread_time", lambda: next(clock))
+    monkeypatch.setattr(database, "time", SimpleNamespace(thread_time=lambda: next(clock), monotonic=time.monotonic))
     group = Group(tmp_path)
     with group.inside as app:
         token = group.token(NAME)
