@@ -171,7 +171,6 @@ WORLDS = (
                 "name",
                 "confirmed",
                 why="an innocuous name passes at the same address",
-                xfail="a control that is censored too makes a complete A/B no more than probable",
             ),
             http("other-page"): Expected("reachable", why="one control gets this page, the other a block page"),
             http("other-dead"): Expected(
