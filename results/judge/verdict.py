@@ -38,7 +38,7 @@ class Repeat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiblingContact(msgspec.Struct, frozen=True, kw_only=True):
-    """What one target of the round got at an address: the last step there, and how that failed if it did."""
+    """Where a connection of the round's to an address ended: the last step, and how that failed if it did."""
 
     at: str
     """When the step began; UTC, RFC 3339."""

@@ -35,7 +35,7 @@ class Siblings:
             if address not in remembered:
                 remembered[address] = deque(maxlen=MAX_REMEMBERED)
             remembered[address].append((measurement.id, contact))
-            if port not in WEB_PORTS and (contact.method is None or contact.step != "tcp"):
+            if port not in WEB_PORTS:
                 self._ports[port] = (measurement.id, contact)
 
     def of(self, measurement: Measurement) -> tuple[SiblingContact, ...]:

@@ -140,9 +140,11 @@ def test_an_answer_keeps_no_contacts_and_of_many_only_some_are_shown() -> None:
     for n in range(3 * MAX_REMEMBERED):
         siblings.add(measured(f"p{n}", f"https://p{n}.example/", n, main=PAGE))
         siblings.add(measured(f"r{n}", f"https://r{n}.example/", n, main=RESET))
+        siblings.add(measured(f"s{n}", f"https://s{n}.example/", n, main=SILENT))
     assert siblings.of(measured("x", "https://x.example/", main=PAGE)) == ()
     shown = siblings.of(measured("y", "https://y.example/", main=SILENT))
     assert len(shown) == 2 * MAX_SHOWN
+    assert {contact.method for contact in shown} == {None, "tls.reset"}, "silence does not displace what was cut off"
     assert siblings.of(measured("z", "https://z.example/", main=["dns 23.10.1.2", "tcp timeout"])) == ()
     assert [contact.at for contact in shown] == sorted(contact.at for contact in shown)
 
