@@ -109,7 +109,7 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
     """Ask `resolver` for `about.host`; the failure is None only where an address came that may be connected to."""
     from probe.dns import client
 
-    pending, begun_s = log.begin(SPEC, about), log.elapsed()
+    pending = log.begin(SPEC, about)
     asked = detail = Dns(resolver=resolver.text, query_type=query_type)
     try:
         if resolver.transport == "getaddrinfo":
@@ -124,7 +124,7 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
         _check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
         if isinstance(error, client.NoAnswer):
-            until_s = begun_s + OVERDUE_TIMEOUTS * settings.timeout_s
+            until_s = log.elapsed() + (OVERDUE_TIMEOUTS - 1) * settings.timeout_s
             unanswered = UnansweredQuestion(AnsweredQuestion(about, asked, error.query, error.socket, until_s))
             if about.role in OWN_ROLES and log.holds(UnansweredQuestion) < MAX_OVERDUE:
                 log.hold(unanswered)

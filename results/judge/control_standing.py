@@ -75,7 +75,7 @@ def malformed(measurement: Measurement) -> tuple[Observation, ...]:
 def is_proven(control: AssessedControl, host: str) -> bool:
     """Whether the control saw a valid certificate for the host, which nothing on its path can present."""
     return any(
-        o.step in HANDSHAKES and o.role == "main" and o.failure is None and same_site(o.host, host) and _is_valid(o)
+        o.role == "main" and o.failure is None and same_site(o.host, host) and _is_valid(o)
         for o in control.measurement.observations
     )
 
@@ -92,9 +92,14 @@ def page_in_the_open(control: Measurement) -> str | None:
     return hashlib.sha256(body).hexdigest() if body else None
 
 
-def _is_valid(handshake: Observation) -> bool:
-    detail = handshake.detail
-    return detail.verified is True if hasattr(detail, "verified") else detail.verify_code == 0
+def _is_valid(passed: Observation) -> bool:
+    """Whether a step needed a certificate that is valid for its name; an answer over https did."""
+    detail = passed.detail
+    if isinstance(detail, Http):
+        return detail.url.startswith("https:")
+    if passed.step not in HANDSHAKES:
+        return False
+    return bool(detail.verified is True if hasattr(detail, "verified") else detail.verify_code == 0)
 
 
 def _assessed(control: Measurement, context: Context, library: Library) -> AssessedControl:
