@@ -131,6 +131,7 @@ def test_nothing_can_be_changed(address: str, database: Path) -> None:
 NUMBERS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 4000)"
 LARGE = {
     "a large value": "select length(hex(zeroblob(150000000)))",
+    "a value of ten megabytes": "select length(hex(zeroblob(5000000)))",
     "several": f"select {', '.join('length(hex(zeroblob(4000000)))' for _ in range(60))}",
     "a long line": f"{NUMBERS} SELECT length(group_concat(hex(zeroblob(50000)))) FROM n",
     "many rows": f"{NUMBERS} SELECT hex(zeroblob(1000000)) FROM n",
