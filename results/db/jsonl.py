@@ -60,7 +60,7 @@ def _unpacked(file: BufferedReader, path: Path) -> BufferedReader:
     for magic, tool in OTHER_PACKINGS.items():
         if head == magic:
             raise BadFile(f"{path}: unpack it first, with {tool}")
-    if head[:2] in UTF_16:
+    if head[:2] in UTF_16 and 0 in head[2:]:
         raise BadFile(f"{path}: is UTF-16 text; save it as UTF-8")
     if head.startswith(GZIP):
         return BufferedReader(_Bounded(gzip.open(file), path))
