@@ -194,6 +194,27 @@ async def test_tokens_are_checked_without_a_slow_hash_and_those_from_before_by_s
         auth.close()
 
 
+async def test_a_right_secret_is_no_guess(tmp_path: Path) -> None:
+    path, now = tmp_path / "x.db", datetime.now(UTC)
+    with closing(Store.open(path)) as store:
+        invitations = [credentials.invite(store, f"v{number}", now) for number in range(2 * MAX_GUESSES)]
+    auth = HubAuth(path, "password", credentials.parse_password_hash(credentials.hash_password("x" * 12)))
+    try:
+        for invitation in invitations:
+            _, token = await auth.enrol(invitation, "here")
+            await auth.member(f"Bearer {token}", "here")
+        for _ in range(MAX_GUESSES - 1):
+            with pytest.raises(Unauthorized):
+                await auth.reader("Bearer wrong", "there")
+        await auth.reader("Bearer " + "x" * 12, "there")
+        with pytest.raises(Unauthorized):
+            await auth.reader("Bearer wrong", "there")
+        with pytest.raises(TooManyRequests):
+            await auth.reader("Bearer wrong", "there")
+    finally:
+        auth.close()
+
+
 async def test_passwords_are_hashed_a_bounded_number_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     Store.open(path).close()
