@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ class DuckdbEngine:
             raise WarehouseError(f"{path}: there is no warehouse yet; `reachprobe warehouse load` makes it")
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # The file and what DuckDB writes beside it are for their owner alone.
+            os.umask(os.umask(0o077) | 0o077)
             self._connection = duckdb.connect(path, config=dict(SETTINGS))
             for table in all_tables():
                 self._connection.execute(duckdb_ddl(table))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -37,6 +38,11 @@ USER_ERRORS = frozenset(
 """Exceptions told in one line. By name, so that none of their modules is imported for a start."""
 
 
+TOO_FEW_FILES = (
+    "too few files may be open at once; `ulimit -n 1024` allows more in this shell, LimitNOFILE=1024 in a systemd unit"
+)
+
+
 class Commands(click.Group):
     """Finds a sub-command by the file of its name, and imports that one alone."""
 
@@ -54,8 +60,12 @@ class Commands(click.Group):
         """Run the command; the errors of a damaged database become one line."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            raise click.ClickException(TOO_FEW_FILES) from error
         except Exception as error:
             if _is_users(error) or not isinstance(ctx.obj, App) or (says := _damage(ctx.obj, error)) is None:
                 raise

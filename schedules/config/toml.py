@@ -15,6 +15,9 @@ T = TypeVar("T")
 MAX_BYTES = 1024 * 1024
 HEADER = re.compile(r"\s*(\[\[?)\s*([^\]#]+?)\s*\]")
 KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""")
+MAX_KEY_PARTS = 64
+DEEP_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}""")
+"""tomllib takes time by the square of a key's parts."""
 COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?", re.DOTALL)
 UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
 
@@ -39,8 +42,14 @@ def read(path: Path) -> str:
 
 def decode(text: str, path: Path, kind: type[T]) -> T:
     """TOML text as a struct of `kind`. Raises ConfigError for the first wrong key."""
+    if (deep := DEEP_KEY.search(text)) is not None:
+        raise ConfigError(
+            f"{path}:{text.count(chr(10), 0, deep.start()) + 1}: a key of more than {MAX_KEY_PARTS} parts"
+        )
     try:
         return msgspec.convert(tomllib.loads(text), kind)
+    except RecursionError as error:
+        raise ConfigError(f"{path}: values within values, too deep to be read") from error
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         what = re.sub(r" \(at .*\)", "", str(error))

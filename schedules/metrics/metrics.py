@@ -142,7 +142,8 @@ def _not_after(one: NewestMeasurement) -> float | None:
 
     try:
         return x509.load_der_x509_certificate(one.certificate).not_valid_after_utc.timestamp()
-    except ValueError:
+    except Exception:
+        # The certificate is a stranger's; cryptography has errors of its own, of a version that there is not for one.
         return None
 
 

@@ -24,7 +24,7 @@ def held(database: Path, what: str = "round") -> Iterator[None]:
     path = database.with_name(f"{database.name}.lock" if what == "round" else f"{database.name}.{what}.lock")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}; choose another place with --db") from error
     try:

@@ -125,3 +125,9 @@ def test_a_warehouse_of_an_earlier_version_gets_the_columns_it_lacks(three_weeks
 
     assert count(older) == count(newer)
     assert of_warehouse(older) == of_warehouse(newer)
+
+
+def test_the_file_and_what_stands_beside_it_are_for_their_owner_alone(tmp_path: Path) -> None:
+    fill(f"duckdb://{tmp_path}/w.duckdb", random_records.make(tmp_path / "x.db", 1, 5))
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("w.duckdb*")}
+    assert modes == {"w.duckdb": 0o600}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from results.db.store import Store
+from results.db.store import Store, StoreError
 from schedules import cli
 from schedules.runtime.lock import held
 
@@ -168,3 +168,41 @@ def test_packages_of_another_distribution_are_noticed(
 ) -> None:
     monkeypatch.setattr(cli, "_folder_of", lambda name: tmp_path / name)
     assert "probe, results is another distribution's" in refused(capsys, "run")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [".".join("a" * 70) + " = 1", "x = {" + ".".join("a" * 200_000) + " = 1}", "[" + " . ".join("a" * 65) + "]"],
+    ids=["key", "key of an inline table", "table"],
+)
+def test_a_key_of_endless_parts_is_refused_at_once(home: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    (home / "c.toml").write_text(f"# a comment\n{text}\n")
+    said = refused(capsys, "--config", str(home / "c.toml"), "run")
+    assert said.endswith("c.toml:2: a key of more than 64 parts")
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "{a = " * 5000], ids=["lists", "tables"])
+def test_values_that_are_nested_without_end_are_refused(
+    home: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (home / "c.toml").write_text(text)
+    assert "too deep to be read" in refused(capsys, "--config", str(home / "c.toml"), "run")
+
+
+def test_a_lock_that_is_a_link_is_not_followed(home: Path) -> None:
+    (home / "precious").write_text("a diary")
+    (home / "x.db.lock").symlink_to(home / "precious")
+    with pytest.raises(StoreError, match=r"x\.db\.lock"), held(home / "x.db"):
+        pass
+    assert (home / "precious").read_text() == "a diary"
+
+
+@pytest.mark.parametrize("limit", [16, 40])
+def test_too_few_open_files_are_said_in_one_line(home: Path, limit: int) -> None:
+    script = (
+        f"ulimit -n {limit}; exec {sys.executable} -c 'from schedules.cli import main; main()' --db {home}/x.db demo"
+    )
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "LimitNOFILE=" in done.stderr
+    assert "Traceback" not in done.stderr

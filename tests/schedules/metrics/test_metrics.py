@@ -90,6 +90,19 @@ def test_of_each_target_how_long_its_steps_took_and_until_when_its_certificate_h
     assert found["reachprobe_target_duration_seconds", TARGET, "", "direct"] == 0.41
 
 
+def test_a_certificate_of_a_version_that_there_is_not_has_no_end_and_costs_nothing_else(store: Store) -> None:
+    made = trustme.CA().issue_cert("www.wechat.com")
+    der = x509.load_pem_x509_certificate(made.cert_chain_pems[0].bytes()).public_bytes(Encoding.DER)
+    whole = measurement("m")
+    odd = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", 1)
+    tls = msgspec.structs.replace(whole.observations[3].detail, chain=(odd,))
+    steps = tuple(msgspec.structs.replace(one, detail=tls) if one.step == "tls" else one for one in whole.observations)
+    measured(store, "reachable", observations=steps)
+    names = {key[0] for key in read(store)}
+    assert "reachprobe_target_certificate_not_after_timestamp_seconds" not in names
+    assert "reachprobe_target_http_status_code" in names
+
+
 def test_a_step_that_failed_has_no_duration_and_a_certificate_that_is_none_no_end(store: Store) -> None:
     failed = observation("m", 1, "tcp", measurement("x").observations[2].detail, failure="connection_refused")
     measured(store, "inconclusive", observations=(failed,))
