@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import cache
+from ipaddress import IPv6Address
 from pathlib import Path as FilePath
 from typing import Protocol
 
@@ -77,7 +78,7 @@ class RealNetwork:
         self.path = path
         self._proxy = proxy_of(path)
         self.remote_names = self._proxy is not None and path.remote_names
-        self._own: set[str] = set(host_names())
+        self._own: set[str] = {*host_names(), *interface_addresses()}
         self.lookups: Network = self
         if self._proxy is not None and not path.remote_names:
             direct = RealNetwork(Path(path.name))
@@ -241,12 +242,25 @@ def public_only(ports: Collection[int]) -> ConnectPolicy:
 
 
 INTERFACES = FilePath("/sys/class/net")
-MAX_INTERFACES = 16
+MAX_INTERFACES, MAX_ADDRESSES = 16, 32
 MIN_NAME_CHARACTERS = 6
 DISTINCTIVE = re.compile("[0-9_-]")
 """A name with such a character is unlikely to be a common word."""
 HARDWARE = re.compile("(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 UNASSIGNED = ("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff")
+
+
+IF_INET6 = FilePath("/proc/net/if_inet6")
+
+
+def interface_addresses(table: FilePath = IF_INET6) -> list[str]:
+    """IPv6 addresses of the interfaces (Linux only): pages repeat them to connections over IPv4 too."""
+    try:
+        rows = [line.split() for line in table.read_text("ascii").splitlines()]
+        found = [str(IPv6Address(bytes.fromhex(row[0]))) for row in rows[:MAX_ADDRESSES] if row]
+    except (OSError, ValueError):
+        return []
+    return [address for address in found if not address.startswith("fe80:") and address != "::1"]
 
 
 @cache

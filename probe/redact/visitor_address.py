@@ -6,20 +6,27 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tomllib
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 from typing import Any, AnyStr, Generic, NamedTuple
 
 import msgspec
 
 from probe.model import Dns, Http, Measurement, Observation
 from probe.net.address_policy import is_public, literal
+from probe.redact.own_address import Span, utf16_spans, zeroed
 
 WINDOW = 64
 """Characters before an address in which its label may begin."""
-MAX_MATCHES, MAX_ADDRESSES = 2000, 64
-"""A page with more addresses is a list, not a visitor's own address."""
+MAX_ADDRESSES = 1000
+"""Of a page with more, every one is removed, for to look at each would take too long."""
+MAX_LEARNED = 4
+CODINGS = ("utf-8", "windows-1251", "windows-1256", "gb18030", "koi8-r")
+MAX_SHORT_BODY = 1024
+HEX_OR_COLON, TAG = "0123456789abcdefABCDEF:", re.compile(r"<[^<>]*+>")
 PERCENT = ("%", ord("%"))
-CODINGS = ("utf-8", "windows-1251")
 _V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
 _V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
 _V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5})"
@@ -52,11 +59,71 @@ BYTES_KINDS = tuple(
     )
     for kind in TEXT_KINDS
 )
-LABEL = re.compile(
-    r"(?:[a-z_-]*ip(?:[ _-]?v[46])?|[a-z_-]*addr(?:ess)?|ip[ _-]*адрес\w{0,2}|адрес\w{0,2}|client|visitor|remote)"
-    r"(?:[\s\"'\]\[>)(:=—–,-]|is|%3a|%3d|%22|%20|&quot;|&nbsp;|<[^<>]{0,40}>){1,12}$",
-    re.IGNORECASE,
+BYTES_KINDS = (
+    AddressFamily(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3, re.compile(b"")),
+    AddressFamily(
+        re.compile(_V6.encode(), re.IGNORECASE),
+        re.compile(_V6_HINT.encode()),
+        b"0123456789abcdefABCDEF:",
+        40,
+        re.compile(_V6_RUN.encode()),
+    ),
 )
+
+
+class VisitorLabels(NamedTuple):
+    """`before` matches the text before an address, reversed, so that only what ends in a label is looked at."""
+
+    headers: re.Pattern[str]
+    before: re.Pattern[str]
+
+
+@cache
+def visitor_labels() -> VisitorLabels:
+    """The data of visitor_labels.toml."""
+    data = tomllib.loads(files("probe.redact").joinpath("visitor_labels.toml").read_text("utf-8"))
+    words = "|".join(re.escape(word[::-1]) for word in data["words"])
+    stems = "|".join(re.escape(stem[::-1]) for stem in data["stems"])
+    signs = r"(?:[\s\"'\]\[>)(:=—–,،：|-]|si|a3%|d3%|22%|02%|;touq&|;psbn&|>[^<>]{0,40}<){1,12}"
+    # Elsewhere IP in the same sentence does, with no number between, as in: Ihre IP-Adresse lautet.
+    in_sentence = r"[^\d\n.;!?<>]{1,40}?(?<![a-z])pi(?![a-z])"
+    label = rf"{signs}(?:6v[ _-]?|4v[ _-]?)?(?:{words}|\w{{0,6}}?(?:{stems}))|{in_sentence}"
+    return VisitorLabels(re.compile("|".join(data["headers"])), re.compile(label, re.IGNORECASE))
+
+
+def identifies_visitor(header: str) -> bool:
+    """Whether a header's value is about this visitor, by its name in lower case."""
+    return visitor_labels().headers.search(header) is not None
+
+
+def labelled(measurement: Measurement) -> frozenset[str]:
+    """A few public addresses that headers or whole bodies call the visitor's, and the measurement did not use."""
+    met, found = _met(measurement), dict[str, None]()
+    for step in measurement.observations:
+        if not isinstance(step.detail, Http):
+            continue
+        about = [value for name, value in step.detail.headers if _tells(name.lower(), value)]
+        about += [text for text in [_only_text(step.detail.body or b"")] if _alone(text)]
+        for text in about:
+            spans = (text[at:end] for at, end, _ in _candidates(TEXT_KINDS, text, met))
+            found.update(dict.fromkeys(spans))
+    return frozenset(list(found)[:MAX_LEARNED])
+
+
+def _tells(name: str, value: str) -> bool:
+    return (not name.endswith("cookie") and identifies_visitor(name)) or _alone(value)
+
+
+def _alone(text: str) -> bool:
+    """Whether a text is one public address and nothing else."""
+    bare = text.strip(" \t\r\n\"'[](){}")
+    return bare[:1] in HEX_OR_COLON and is_public(bare.rpartition(":")[0] if bare.count(":") == 1 else bare)
+
+
+def _only_text(body: bytes) -> str:
+    """A short body without tags."""
+    text = body.decode("utf-8", "replace") if len(body) <= MAX_SHORT_BODY else ""
+    return TAG.sub(" ", text).strip()
 
 
 def without_labelled(measurement: Measurement) -> Measurement:
@@ -104,27 +171,34 @@ def _may_hold_address(texts: Iterable[str]) -> bool:
 
 
 def _out_of_text(text: str, met: Collection[str]) -> str:
-    spans = [(at, end) for at, end, before in _candidates(TEXT_KINDS, text, met) if LABEL.search(before)]
-    for at, end in spans:
-        text = text[:at] + re.sub("[0-9a-fA-F]", "0", text[at:end]) + text[end:]
+    before = visitor_labels().before
+    alone = _alone(text)
+    for at, end, window in _candidates(TEXT_KINDS, text, met):
+        if alone or window is None or before.match(window[::-1]):
+            text = text[:at] + re.sub("[0-9a-fA-F]", "0", text[at:end]) + text[end:]
     return text
 
 
 def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
-    spans = [
-        (at, end)
-        for at, end, before in _candidates(BYTES_KINDS, body, met)
-        if any(LABEL.search(before.decode(coding, "ignore")) for coding in CODINGS)
-    ]
-    for at, end in spans:
-        body = body[:at] + re.sub(b"[0-9a-fA-F]", b"0", body[at:end]) + body[end:]
-    return body
+    alone = _alone(_only_text(body))
+
+    def spans(data: bytes) -> list[Span]:
+        found = _candidates(BYTES_KINDS, data, met)
+        return [(at, end) for at, end, window in found if alone or window is None or _is_label(window)]
+
+    return zeroed(body, spans(body) + (utf16_spans(body, spans) if b"\0" in body else []))
+
+
+def _is_label(window: bytes) -> bool:
+    before = visitor_labels().before
+    codings = CODINGS[:1] if window.isascii() else CODINGS
+    return any(before.match(window.decode(coding, "ignore")[::-1]) for coding in codings)
 
 
 def _candidates(
     kinds: tuple[AddressFamily[AnyStr], ...], data: AnyStr, met: Collection[str]
-) -> Iterator[tuple[int, int, AnyStr]]:
-    """Public addresses that the measurement has not used: start, end, and the text before."""
+) -> Iterator[tuple[int, int, AnyStr | None]]:
+    """Public addresses that the measurement has not used: start, end, and the text before, None if these are many."""
     looked_at = 0
     for one in (one for kind in kinds for one in _spelled(kind, data)):
         at, end = one.span()
@@ -132,19 +206,14 @@ def _candidates(
         parsed = literal(spelled)
         if parsed is None or str(parsed) in met or not is_public(str(parsed)):
             continue
-        yield at, end, data[max(0, at - WINDOW) : at]
         looked_at += 1
-        if looked_at == MAX_ADDRESSES:
-            return
+        yield at, end, data[max(0, at - WINDOW) : at] if looked_at <= MAX_ADDRESSES else None
 
 
 def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
     """Everything spelled like an address; each run of an address's characters is looked at once."""
     done = 0
-    for _ in range(MAX_MATCHES):
-        hint = kind.hint.search(data, done)
-        if hint is None:
-            return
+    while hint := kind.hint.search(data, done):
         at, earliest = hint.start(), max(done, hint.start() - kind.most_before)
         while at > earliest and data[at - 1 : at] in kind.characters:
             at -= 1

@@ -135,3 +135,76 @@ def test_texts_that_are_passed_over_together_hold_no_address(texts: list[str]) -
     assert visitor_address._may_hold_address(texts) or all(
         visitor_address._out_of_text(text, ()) == text for text in texts
     )
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["IP adresiniz: {}", "Ihre IP-Adresse: {}", "Ihre IP-Adresse lautet {}", '{{"origin": "{}"}}', "Source: {}",
+     "http://block.example/?src={}&dst=1.1.1.1", "Ваша IP-адреса: {}", "Сіздің IP мекенжайыңыз: {}", "您的IP地址：{}",
+     "客户端: {}", "آی‌پی شما: {}", "آدرس آی پی شما: {}", "عنوان IP الخاص بك: {}", "Su dirección IP es {}",
+     "Votre adresse IP : {}",
+     "IP manzilingiz: {}", "IP-суроғаи шумо: {}", "Địa chỉ IP của bạn: {}", "Request from {}"],
+)  # fmt: skip
+@pytest.mark.parametrize("ours", [OURS4, OURS6])
+def test_labels_in_the_languages_of_the_countries_measured(label: str, ours: str) -> None:
+    found = told(label.format(ours))
+    whole = "|".join((found.url, str(found.location), str(found.title), (found.body or b"").decode()))
+    assert ours not in whole
+    assert "1.1.1.1" in whole or "dst" not in label
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Forwarded", "X-Azure-ClientIP", "X-Azure-SocketIP", "Fly-Client-IP", "X-Forwarded-For", "X-AppEngine-User-IP",
+     "CloudFront-Viewer-Address", "Ali-CDN-Real-IP", "WL-Proxy-Client-IP", "X-NF-Client-Connection-IP", "Cdn-Src-Ip",
+     "CF-Connecting-IPv6", "X-Envoy-External-Address", "Set-Cookie", "X-Visitor", "Client_IP", "X-ClientAddr"],
+)  # fmt: skip
+def test_a_header_is_judged_by_its_name_and_its_value_together(header: str) -> None:
+    made = record(Http(url="http://a.example/", headers=((header, f"for={OURS4};proto=https"), ("Server", "x"))))
+    assert OURS4 not in str(scrub(made, frozenset()))
+
+
+def test_other_headers_stay() -> None:
+    headers = (("Server", "nginx"), ("Via", "1.1 google"), ("X-Forwarded-Proto", "https"), ("Location", "/client"))
+    made = record(Http(url="http://a.example/", headers=headers))
+    assert scrub(made, frozenset()) == made
+
+
+@pytest.mark.parametrize("text", [OURS4, f"{OURS4}\n", f'"{OURS4}"', OURS6, f"<html><body>{OURS4}</body></html>"])
+def test_an_address_that_is_the_whole_of_a_header_or_body_is_the_visitors(text: str) -> None:
+    made = record(
+        Http(url="http://a.example/", headers=(("X-Y", text.strip()),)),
+        Http(url="http://a.example/", body=text.encode()),
+    )
+    assert OURS4 not in str(scrub(made, frozenset()))
+    assert OURS6 not in str(scrub(made, frozenset()))
+
+
+def test_what_a_header_tells_is_removed_from_the_rest_in_any_spelling() -> None:
+    made = record(
+        Http(url="http://a.example/", headers=(("X-Client-IP", OURS4),)),
+        Http(url="http://b.example/", body=b"hello 8-8-4-4.isp.example, that is 134743044"),
+    )
+    assert scrub(made, frozenset()).observations[1].detail.body == b"hello 0-0-0-0.isp.example, that is 000000000"
+
+
+def test_a_hostile_header_cannot_remove_the_address_that_was_measured() -> None:
+    made = record(Http(url="http://a.example/", headers=(("X-Client-IP", OURS4),), body=b"at 8.8.4.4"), address=OURS4)
+    found = scrub(made, frozenset()).observations[0]
+    assert (found.address, found.detail.body) == (OURS4, b"at 8.8.4.4")
+
+
+def test_an_address_behind_a_thousand_others_is_removed_too() -> None:
+    body = b"1.1.1.1 " * 3000 + f"IP: {OURS4}".encode()
+    assert (
+        OURS4.encode()
+        not in scrub(record(Http(url="http://a.example/", body=body)), frozenset()).observations[0].detail.body
+    )
+
+
+def test_headers_of_colons_are_one_linear_scan() -> None:
+    headers = tuple((f"x-{n}", ":" * 4000) for n in range(24))
+    made = record(*[Http(url="http://a.example/", status=302, headers=headers)] * 11)
+    began = time.process_time()
+    scrub(made, frozenset({"192.168.7.5"}))
+    assert time.process_time() - began < 1
