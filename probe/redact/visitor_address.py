@@ -59,16 +59,6 @@ BYTES_KINDS = tuple(
     )
     for kind in TEXT_KINDS
 )
-BYTES_KINDS = (
-    AddressFamily(re.compile(_V4.encode()), re.compile(_V4_HINT.encode()), b"0123456789", 3, re.compile(b"")),
-    AddressFamily(
-        re.compile(_V6.encode(), re.IGNORECASE),
-        re.compile(_V6_HINT.encode()),
-        b"0123456789abcdefABCDEF:",
-        40,
-        re.compile(_V6_RUN.encode()),
-    ),
-)
 
 
 class VisitorLabels(NamedTuple):
