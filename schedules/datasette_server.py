@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from probe.temporary_files import system_prefix
 from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
@@ -77,7 +78,7 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     except ImportError as error:
         raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
     listening = _listen(port)
-    with listening, TemporaryDirectory(prefix="reachprobe-") as folder:
+    with listening, TemporaryDirectory(prefix=system_prefix()) as folder:
         address = "{}:{}".format(*listening.getsockname())
         app = _only_for(_datasette(_linked(database, folder), SETTINGS, metadata()).app(), address)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from probe.temporary_files import MERGING
 from probe.text import printable
 from results.compare.databases import BadDatabase, open_read_only, plain_columns
 from results.db.connect import empty_at
@@ -54,7 +55,7 @@ def _copy(path: Path, folder: Path) -> Iterator[Store]:
     """
     if not path.exists():
         raise StoreError(f"{path}: there is no such database")
-    with TemporaryDirectory(prefix=".merging-", dir=folder) as made:
+    with TemporaryDirectory(prefix=MERGING, dir=folder) as made:
         copied = Path(made) / "copy.db"
         try:
             with explained(path), closing(open_read_only(path)) as source:

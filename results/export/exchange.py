@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Vantage
+from probe.temporary_files import unfinished
 from results.db import json_codec
 from results.db import read as loading
 from results.db import write as saving
@@ -346,7 +346,7 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, licence: str | 
         raise NoParquet(
             "Parquet needs DuckDB: pip install 'reachprobe[parquet]'; --format csv and jsonl need nothing"
         ) from error
-    lines = path.with_name(f".{path.name}.{os.getpid()}.jsonl")
+    lines = unfinished(path, ".jsonl")
     count = 0
     try:
         with lines.open("xb") as out:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 import click
 
+from probe import temporary_files
 from probe.text import safe
 from schedules.cli._app import App, reported
 from schedules.render.output import print_json, talk
@@ -123,7 +124,7 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
             with path.open("wb") as there:
                 yield there
             return
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+        unfinished = temporary_files.unfinished(path)
         try:
             with unfinished.open("xb") as out:
                 yield out

@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from probe.temporary_files import system_prefix
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,7 +26,7 @@ def take_in(sources: Sequence[str], config: Config, database: Path) -> Collectio
     from results.fingerprints.collection import place, store
     from schedules.hub_client.download import fetcher
 
-    with TemporaryDirectory(prefix="reachprobe-") as folder:
+    with TemporaryDirectory(prefix=system_prefix()) as folder:
         gathered = _gather(sources, Path(folder), fetcher(config, database))
     store(gathered.collection, place(database))
     return gathered

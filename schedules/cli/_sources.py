@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from probe.temporary_files import system_prefix
 from schedules.cli._app import App, reported
 from schedules.cli._times import Duration, period_options
 
@@ -63,7 +64,7 @@ def at_hand(
 
     request = DownloadRequest(since=options.since, until=options.until, whole=whole)
     secret = options.token_file.read_text("utf-8", "replace").strip() if options.token_file is not None else None
-    with TemporaryDirectory(prefix="reachprobe-") as folder:
+    with TemporaryDirectory(prefix=system_prefix()) as folder:
         yield tuple(
             str(_downloaded(app, source, secret, request, Path(folder, str(number)))) if "://" in source else source
             for number, source in enumerate(sources, 1)

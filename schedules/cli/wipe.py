@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.temporary_files import left_beside, left_in_system
 from schedules.cli._app import App, confirmed
 
 if TYPE_CHECKING:
@@ -51,8 +52,14 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
     from schedules.runtime.paths import demo_database
 
     config, numbers = _configuration(app)
-    things = [*files(app.database), *(files(demo_database(app.environ)) if app.db is None else ()), *numbers]
-    things += [config] if config is not None and "configuration" not in keep else []
+    things = [
+        *files(app.database),
+        *left_beside(app.database),
+        *left_in_system(),
+        *(files(demo_database(app.environ)) if app.db is None else ()),
+        *numbers,
+    ]
+    things += [config, *left_beside(config)] if config is not None and "configuration" not in keep else []
     installed = [] if "schedule" in keep else install.installed(app.home)
     schedules = [f"the schedule: {', '.join(map(str, one.paths))}" for one in installed]
     if not things and not schedules:

@@ -19,6 +19,7 @@ from ssl import SSLContext
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from probe.temporary_files import system_prefix
 from schedules.demo import censor, sites
 from schedules.demo.authority import Authority
 from schedules.demo.censor import Action, ConnectionInfo, Policy, by_name, serve_middlebox
@@ -110,7 +111,7 @@ class CensoredNetwork:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-        self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="reachprobe-demo-")))
+        self.folder = Path(self._stack.enter_context(TemporaryDirectory(prefix=system_prefix())))
         await self._stack.enter_async_context(self.listeners)
         self.authority = Authority(self.folder)
         self.interceptor = Authority(self.folder, "Interceptor Authority")

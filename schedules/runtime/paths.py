@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from probe.temporary_files import unfinished
 
 NAME = "reachprobe"
 
@@ -51,10 +52,10 @@ def write_atomically(path: Path, content: bytes) -> None:
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    written = unfinished(path)
     try:
-        with unfinished.open("xb") as out:
+        with written.open("xb") as out:
             out.write(content)
-        unfinished.replace(path)
+        written.replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)

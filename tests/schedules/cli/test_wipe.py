@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from pathlib import Path
+from tempfile import mkdtemp
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe import temporary_files
 from probe.model import Http
 from results.db.store import Store, pause
 from results.registers.importing import ImportOptions, import_register
@@ -209,3 +212,39 @@ def test_a_broken_configuration_or_database_keeps_nobody_from_it(home: Path, use
 def test_only_names_that_are_surely_ours_are_taken(name: str) -> None:
     known = ("-wal", "-shm", "-journal", ".lock", ".agent.lock", ".networks", ".fingerprints", ".m")
     assert SUFFIXES.fullmatch(name) is None or name.startswith(known)
+
+
+def test_what_a_killed_program_left_is_found_by_the_names_that_its_makers_use(
+    home: Path, used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(home))
+    merging = Path(mkdtemp(prefix=temporary_files.MERGING, dir=used))
+    (merging / "copy.db").write_text(SECRET)
+    ended = home / f"reachprobe-{2**30}-abcdefgh"
+    ended.mkdir()
+    (ended / "hub.jsonl").write_text(SECRET)
+    under_way = Path(mkdtemp(prefix=temporary_files.system_prefix()))
+    part = temporary_files.unfinished(used / "reachprobe.db", ".jsonl")
+    part.write_text(SECRET)
+    strangers = [used / ".merging", used / ".other.db.17", home / "reachprobe-17-x", home / "reachprobe"]
+    for stranger in strangers[:3]:
+        stranger.write_text("not ours")
+    assert cli.call(["wipe", "--yes"]) == 0
+    assert [one.exists() for one in (merging, ended, part)] == [False] * 3
+    assert under_way.exists()
+    assert [one.exists() for one in strangers[:3]] == [True] * 3
+
+
+def test_every_temporary_file_beside_the_database_has_a_name_of_the_shared_list() -> None:
+    makers = re.compile(r"TemporaryDirectory\(([^)]*)|mkdtemp\(([^)]*)|getpid\(\)")
+    found = {}
+    for package in ("probe", "results", "schedules"):
+        for file in Path(package).rglob("*.py"):
+            for made in makers.finditer(file.read_text("utf-8")):
+                if "MERGING" not in made[0] and "system_prefix" not in made[0]:
+                    found[str(file)] = made[0]
+    assert {file for file in found if "temporary_files" not in file} <= {
+        "schedules/runtime/lock.py",
+        "probe/net/routing.py",
+        "results/hub/distribution.py",
+    }
