@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,8 @@ def plain(data: bytes, question: bytes) -> DnsAnswer | None:
         return None
     for _ in range(authorities):
         at = _behind_record(data, at)
-    errors: tuple[ExtendedError, ...] | None = ()
-    if at != len(data):
-        errors = _errors_of_opt(data[at:]) if others else None
-    if errors is None:
+    errors = _errors_of_opt(data[at:]) if others else ()
+    if errors is None or (at != len(data) and not others):
         return None
     return DnsAnswer(
         rcode=flags & RCODE,
@@ -134,6 +133,7 @@ def by_dnspython(data: bytes) -> DnsAnswer:
     import dns.rdataclass
     import dns.rdatatype
 
+    _read_any_text()
     try:
         message = dns.message.from_wire(data, ignore_trailing=True, raise_on_truncation=False)
         found = (
@@ -157,6 +157,19 @@ def by_dnspython(data: bytes) -> DnsAnswer:
         ),
         message=message,
     )
+
+
+@cache
+def _read_any_text() -> None:
+    """Have dnspython take an extended error whose text is no UTF-8, for which it refuses the whole message."""
+    import dns.edns
+
+    class AnyText(dns.edns.EDEOption):
+        @classmethod
+        def from_wire_parser(cls, otype: int | str, parser: Any) -> dns.edns.EDEOption:
+            return cls(parser.get_uint16(), parser.get_remaining().decode("utf-8", "replace") or None)
+
+    dns.edns.register_type(AnyText, dns.edns.OptionType.EDE)
 
 
 def _value(rdata: Any) -> str:

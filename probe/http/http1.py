@@ -8,14 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 import h11
 
 from probe.failure import Malformed
-from probe.http.lenient import MAX_HEAD_BYTES, Body, Head, body_of, head_in, may_be_http
+from probe.http.lenient import MAX_HEAD_BYTES, SWITCHING_PROTOCOLS, Body, Head, body_of, head_in, may_be_http
 
 READ_BYTES = 64 * 1024
 MAX_KEPT_BYTES = 64 * 1024
 """How much is kept of an answer that is not HTTP."""
 QUIET_S = 1.0
 """Such an answer has no end that can be told: it is taken to end after this silence."""
-SWITCHING_PROTOCOLS = 101
 Headers = Sequence[tuple[bytes, bytes]]
 
 
@@ -85,15 +84,20 @@ class Http1Connection:
                 return Head(event.status_code, version, fields), self._h11.trailing_data[0]
 
     async def _lenient_head(self) -> tuple[Head, bytes]:
-        searched = 0
-        while (found := head_in(self._raw, searched)) is None:
-            searched = max(0, len(self._raw) - 3)
-            if not await self._more():
-                raise EOFError("closed within the head of the answer")
-        if isinstance(found, str):
-            raise await self._keep(found)
-        head, length = found
-        return head, bytes(self._raw[length:])
+        begun = searched = 0
+        while True:
+            found = head_in(self._raw, begun, searched)
+            if found is None:
+                searched = max(begun, len(self._raw) - 3)
+                if not await self._more():
+                    raise EOFError("closed within the head of the answer")
+            elif isinstance(found, str):
+                raise await self._keep(found)
+            else:
+                head, begun = found
+                searched = begun
+                if not head.is_interim:
+                    return head, bytes(self._raw[begun:])
 
     async def _more(self) -> bytes:
         """The next bytes of the head; Malformed where they cannot be one."""

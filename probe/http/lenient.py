@@ -21,11 +21,13 @@ STATUS_LINE = re.compile(rb"(?:(HTTP)/(\d{1,3})(?:\.(\d{1,3}))?|ICY)[ \t]+(\d{3}
 BEGINNINGS = (b"HTTP/", b"ICY ")
 HEAD_END = re.compile(rb"\n\r?\n")
 TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROL = re.compile(rb"[\x00\x0a-\x0d]")
+"""What h11 does not take in a value either."""
 LENGTH = re.compile(rb"\+?(\d{1,18})(?!\d)")
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?", re.DOTALL)
 LONG_SIZE = re.compile(rb"[0-9A-Fa-f]{17}")
 NO_BODY = (204, 304)
+SWITCHING_PROTOCOLS = 101
 
 
 class Head(NamedTuple):
@@ -35,6 +37,11 @@ class Head(NamedTuple):
     version: bytes
     headers: Sequence[tuple[bytes, bytes]]
     quirks: tuple[str, ...] = ()
+
+    @property
+    def is_interim(self) -> bool:
+        """Whether another head follows (RFC 9110 section 15.2)."""
+        return self.status // 100 == 1 and self.status != SWITCHING_PROTOCOLS
 
 
 def may_be_http(raw: bytes | bytearray, *, ended: bool = False) -> bool:
@@ -58,30 +65,25 @@ def _status_line_at(begun: bytes) -> int | None:
     return min((at for at in places if 0 <= at <= MAX_JUNK_BYTES), default=None)
 
 
-def head_in(raw: bytearray, searched: int = 0) -> tuple[Head, int] | str | None:
-    """The head that `raw` begins with, and its length; a reason where there is none; None where more has to come.
+def head_in(raw: bytearray, start: int = 0, searched: int = 0) -> tuple[Head, int] | str | None:
+    """The head that begins at `start`, an interim answer's too, and its end; a reason where there is none.
 
-    Interim answers before it are skipped. No head ends before `searched`.
+    None where more has to come. No head ends before `searched`.
     """
-    start = 0
-    while True:
-        blanks = len(raw) - len(raw[start:].lstrip(BLANKS)) - start
-        begun = start + blanks
-        at = _status_line_at(bytes(raw[begun : begun + MAX_JUNK_BYTES + 5]))
-        line = STATUS_LINE.match(raw, begun + at) if at is not None else None
-        end = HEAD_END.search(raw, max(start, searched, begun))
-        if end is None:
-            if len(raw) - start > MAX_HEAD_BYTES:
-                return f"a head of more than {MAX_HEAD_BYTES} bytes"
-            return None if may_be_http(raw[start:]) else "no status line"
-        if line is None or line.end() > end.end():
-            return "no status line"
-        head = _head(raw, line, end.start())
-        if head.status // 100 != 1 or head.status == 101:
-            early: tuple[str, ...] = ("blank line before the status line",) if blanks else ()
-            early += ("other bytes before the status line",) if at else ()
-            return head._replace(quirks=early + head.quirks), end.end()
-        start = end.end()
+    begun = len(raw) - len(raw[start:].lstrip(BLANKS))
+    at = _status_line_at(bytes(raw[begun : begun + MAX_JUNK_BYTES + 5]))
+    line = STATUS_LINE.match(raw, begun + at) if at is not None else None
+    end = HEAD_END.search(raw, max(searched, begun))
+    if end is None:
+        if len(raw) - start > MAX_HEAD_BYTES:
+            return f"a head of more than {MAX_HEAD_BYTES} bytes"
+        return None if may_be_http(raw[start:]) else "no status line"
+    if line is None or line.end() > end.end():
+        return "no status line"
+    head = _head(raw, line, end.start())
+    early: tuple[str, ...] = ("blank line before the status line",) if begun > start else ()
+    early += ("other bytes before the status line",) if at else ()
+    return head._replace(quirks=early + head.quirks), end.end()
 
 
 def _head(raw: bytearray, line: re.Match[bytes], end: int) -> Head:
@@ -171,13 +173,11 @@ class Body:
                     self._part = "line end"
                 continue
             end = buffer.find(b"\n", at, at + MAX_CHUNK_LINE_BYTES)
-            if end < 0:
-                if self._never_ends(buffer[at : at + MAX_CHUNK_LINE_BYTES]):
-                    self._not_chunked(buffer[at : at + MAX_CHUNK_LINE_BYTES])
-                    return self.take()
+            line = bytes(buffer[at : end if end >= 0 else at + MAX_CHUNK_LINE_BYTES])
+            if end < 0 and not self._never_ends(line):
                 break
             try:
-                chunked = self._on_line(bytes(buffer[at:end]))
+                chunked = self._on_line(line) if end >= 0 else self._not_chunked(line)
             except Malformed:
                 if not out:
                     raise
@@ -188,7 +188,7 @@ class Body:
         del buffer[:at]
         return bytes(out)
 
-    def _never_ends(self, line: bytearray) -> bool:
+    def _never_ends(self, line: bytes) -> bool:
         """Whether a line that has not ended yet can be none of a chunked body's."""
         if self._part == "size":
             return len(line) >= MAX_CHUNK_LINE_BYTES or CHUNK_SIZE.fullmatch(line.strip(b" \t\r") or b"0") is None
@@ -209,19 +209,19 @@ class Body:
                 raise Malformed("http_request_failed", f"more than {MAX_HEAD_BYTES} bytes of trailers")
             self.complete = not bare
         elif (size := CHUNK_SIZE.fullmatch(bare)) is None:
-            self._not_chunked(bare)
-            return False
+            return self._not_chunked(bare)
         else:
             self._began, self._left = True, int(size[1], 16)
             self._part = "data" if self._left else "trailers"
         return True
 
-    def _not_chunked(self, line: bytes | bytearray) -> None:
-        """Where the very first line is no chunk's, the body is taken as it comes; else Malformed."""
+    def _not_chunked(self, line: bytes) -> bool:
+        """False where the very first line is no chunk's: the body is then taken as it comes; else Malformed."""
         if self._began or LONG_SIZE.match(line):
             raise Malformed("http_request_failed", "a chunk without its size")
         self._how = "close"
         self._add("not chunked, though it says so")
+        return False
 
     def _add(self, quirk: str) -> None:
         if quirk not in self.quirks:

@@ -135,9 +135,11 @@ def _whole(spelling: str, part: str) -> str:
 
 def _without_secrets(observation: Observation) -> Observation:
     answer = observation.detail
-    if not isinstance(answer, Http) or not identifies_visitor("\n".join([key for key, _ in answer.headers]).lower()):
+    if not isinstance(answer, Http):
         return observation
     headers = tuple((key, SCRUBBED if identifies_visitor(key.lower()) else value) for key, value in answer.headers)
+    if headers == answer.headers:
+        return observation
     return msgspec.structs.replace(observation, detail=msgspec.structs.replace(answer, headers=headers))
 
 

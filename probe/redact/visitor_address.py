@@ -78,11 +78,11 @@ def visitor_labels() -> VisitorLabels:
     # Elsewhere IP in the same sentence does, with no number between, as in: Ihre IP-Adresse lautet.
     in_sentence = r"[^\d\n.;!?<>]{1,40}?(?<![a-z])pi(?![a-z])"
     label = rf"{signs}(?:6v[ _-]?|4v[ _-]?)?(?:{words}|\w{{0,6}}?(?:{stems}))|{in_sentence}"
-    return VisitorLabels(re.compile("|".join(data["headers"]), re.MULTILINE), re.compile(label, re.IGNORECASE))
+    return VisitorLabels(re.compile("|".join(data["headers"])), re.compile(label, re.IGNORECASE))
 
 
 def identifies_visitor(header: str) -> bool:
-    """Whether a header's value is about this visitor, by its name in lower case; of lines of names, whether any is."""
+    """Whether a header's value is about this visitor, by its name in lower case."""
     return visitor_labels().headers.search(header) is not None
 
 
@@ -92,11 +92,8 @@ def labelled(measurement: Measurement) -> frozenset[str]:
     for step in measurement.observations:
         if not isinstance(step.detail, Http):
             continue
-        headers = step.detail.headers
-        held = _may_hold_address([value for _, value in headers])
-        about = [value for name, value in headers if _tells(name.lower(), value)] if held else []
-        body = step.detail.body
-        about += [text for text in [_only_text(body)] if _alone(text)] if body and len(body) <= MAX_SHORT_BODY else []
+        about = [value for name, value in step.detail.headers if _tells(name.lower(), value)]
+        about += [text for text in [_only_text(step.detail.body or b"")] if _alone(text)]
         for text in about:
             spans = (text[at:end] for at, end, _ in _candidates(TEXT_KINDS, text, met))
             found.update(dict.fromkeys(spans))
@@ -114,8 +111,9 @@ def _alone(text: str) -> bool:
 
 
 def _only_text(body: bytes) -> str:
-    """A body without tags."""
-    return TAG.sub(" ", body.decode("utf-8", "replace")).strip()
+    """A short body without tags."""
+    text = body.decode("utf-8", "replace") if len(body) <= MAX_SHORT_BODY else ""
+    return TAG.sub(" ", text).strip()
 
 
 def without_labelled(measurement: Measurement) -> Measurement:
@@ -172,7 +170,7 @@ def _out_of_text(text: str, met: Collection[str]) -> str:
 
 
 def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
-    alone = len(body) <= MAX_SHORT_BODY and _alone(_only_text(body))
+    alone = _alone(_only_text(body))
 
     def spans(data: bytes) -> list[Span]:
         found = _candidates(BYTES_KINDS, data, met)

@@ -19,6 +19,7 @@ from probe.failure import Malformed
 NAME = "www.site.example"
 QUERIES = {kind: query_for(NAME, kind, 7) for kind in ("A", "AAAA")}
 SOA = "ns.site.example. hostmaster.site.example. 1 2 3 4 5"
+OPT_RECORD = bytes(11)
 ipv4 = st.ip_addresses(v=4).map(str)
 ipv6 = st.ip_addresses(v=6).map(str)
 
@@ -172,3 +173,19 @@ def test_an_extended_error_without_a_code_is_no_reason_to_lose_the_answer(value:
     by_hand = plain(wire, QUERIES["A"].question)
     assert by_hand is not None
     assert (len(by_hand.answers), by_hand.extended_errors) == (1, ())
+
+
+def test_an_announced_record_that_is_missing_makes_no_answer() -> None:
+    wire = response("A", ["198.51.100.7"], 300, 0, 0, edns=True)[: -len(OPT_RECORD)]
+    assert plain(wire, QUERIES["A"].question) is None
+    with pytest.raises(Malformed):
+        by_dnspython(wire)
+
+
+def test_a_text_that_is_no_utf_8_beside_an_alias_is_no_reason_to_lose_the_answer() -> None:
+    alias = dns.message.make_response(dns.message.from_wire(QUERIES["A"].wire))
+    alias.answer.append(dns.rrset.from_text(f"{NAME}.", 300, "IN", "CNAME", "cdn.example."))
+    alias.use_edns(0, options=[dns.edns.GenericOption(15, b"\0\x0fblocked \xe7")])
+    read = by_dnspython(alias.to_wire())
+    assert [answer.value for answer in read.answers] == ["cdn.example"]
+    assert [(error.code, error.text) for error in read.extended_errors] == [(15, "blocked \ufffd")]

@@ -168,3 +168,29 @@ def test_a_head_is_found_only_where_it_ends() -> None:
     found = head_in(raw)
     assert isinstance(found, tuple)
     assert found[1] == len(raw)
+
+
+async def test_an_interim_answer_that_comes_in_a_piece_of_its_own_is_not_taken_for_the_head() -> None:
+    _, status, headers, body = await read(
+        b"HTTP/1.1 103 Early Hints\r\nbad line\r\n", b"\r\n", *_bytes_of(answer(b"bad line", LENGTH))
+    )
+    assert (status, body) == (200, PAGE)
+    assert dict(headers)[b"Content-Type"] == b"text/html"
+
+
+async def test_what_came_before_a_chunk_without_end_is_given_first() -> None:
+    said = Said([answer(CHUNKED, content=b"5\r\nhello\r\n3\r\nabc\rxx")])
+    speaks = Http1Connection(said.write, said.read)
+    await speaks.head(*GET)
+    assert await speaks.chunk() == b"helloabc"
+    with pytest.raises(Malformed):
+        await speaks.chunk()
+
+
+async def test_a_header_that_the_strict_reader_takes_is_not_lost_beside_a_bad_one() -> None:
+    _, _, headers, _ = await read(answer(b"bad line", b"X-Odd: a\x1bb\x7fc", LENGTH))
+    assert dict(headers)[b"X-Odd"] == b"a\x1bb\x7fc"
+
+
+def _bytes_of(data: bytes) -> list[bytes]:
+    return [data[at : at + 1] for at in range(len(data))]
