@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from probe.text import bounded
 from probe.timestamps import rfc3339_of_epoch
 from results.registers import history, names, schema
 from results.registers.formats import RegisterItem
@@ -19,7 +20,9 @@ from results.registers.records import BadRow, ImportReport, RawRow, RegisterEntr
 BATCH = 8_000
 MAX_AHEAD = timedelta(days=1)
 """By how much a list's own date may lie ahead of our clock."""
-MAX_PROBLEMS = 100
+MAX_PROBLEMS, MAX_WHY = 100, 500
+MAX_REASONS, OTHER_REASONS = 200, "other problems"
+"""Kinds of problems that are counted apart."""
 SEEN_BITS = 24
 CACHE_KIB = {"main": 24576, "temp": 16384}
 STAGES = {
@@ -129,8 +132,10 @@ class StagedVersion:
 
     def _report(self, problem: RowProblem) -> None:
         self.skipped += problem.skipped
+        problem = problem._replace(why=bounded(problem.why, MAX_WHY))
         # The kind of a problem is its text without what is quoted from the row.
-        self.reasons[re.split("['\"]", problem.why, maxsplit=1)[0].strip() or problem.why] += 1
+        kind = re.split("['\"]", problem.why, maxsplit=1)[0].strip() or problem.why
+        self.reasons[kind if kind in self.reasons or len(self.reasons) < MAX_REASONS else OTHER_REASONS] += 1
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append(problem)
 

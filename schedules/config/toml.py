@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from probe.text import bounded
+
 T = TypeVar("T")
 
 MAX_BYTES = 1024 * 1024
 HEADER = re.compile(r"\s*(\[\[?)\s*([^\]#]+?)\s*\]")
 KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w-]+)*)\s*=""")
 MAX_KEY_PARTS = 64
+MAX_WHAT = 1000
 DEEP_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}""")
 """tomllib takes time by the square of a key's parts."""
 COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?", re.DOTALL)
@@ -54,7 +57,7 @@ def decode(text: str, path: Path, kind: type[T]) -> T:
         line = re.search(r"at line (\d+)", str(error))
         what = re.sub(r" \(at .*\)", "", str(error))
         number = line.group(1) if line else str(text.count("\n") + 1)
-        raise ConfigError(f"{path}:{number}: not TOML: {what}") from error
+        raise ConfigError(f"{path}:{number}: not TOML: {bounded(what, MAX_WHAT)}") from error
     except msgspec.ValidationError as error:
         what, keys = complaint(error)
         raise mistake(text, path, keys, what) from error
@@ -62,7 +65,7 @@ def decode(text: str, path: Path, kind: type[T]) -> T:
 
 def mistake(text: str, path: Path, keys: Keys, what: str) -> ConfigError:
     """The error `what` about the key at `keys`, with its line."""
-    return ConfigError(f"{path}:{line_of(text, keys)}: {dotted(keys)}: {what}")
+    return ConfigError(f"{path}:{line_of(text, keys)}: {bounded(dotted(keys))}: {bounded(what, MAX_WHAT)}")
 
 
 def complaint(error: msgspec.ValidationError) -> tuple[str, Keys]:

@@ -87,3 +87,29 @@ def test_the_files_are_whole_to_begin_with(tmp_path: Path):
         (tmp_path / "register").write_bytes(content)
         assert import_register(db, [tmp_path / "register"], ImportOptions(name="x", country="RU")).format == name
         db.close()
+
+
+def test_problems_of_a_row_with_many_and_of_many_kinds_are_bounded(tmp_path: Path, db: sqlite_utils.Database):
+    rows = [";".join(["a.example " + "b_c\u202e " * 9000])] + [f"$KIND{number} x" for number in range(5000)]
+    (tmp_path / "zone").write_text("$ORIGIN rpz.\n@ SOA a. b. 1 2 3 4 5\na.com CNAME .\n" + "\n".join(rows))
+    options = ImportOptions(name="x", country="RU", format="rpz")
+    report = import_register(db, [tmp_path / "zone"], options)
+    assert sum(report.reasons.values()) >= 5000
+    assert len(report.reasons) <= 201
+    (tmp_path / "plain").write_text("a.com\n" + "/".join(["_\u202e" * 200] * 20))
+    report = import_register(db, [tmp_path / "plain"], ImportOptions(name="y", country="RU", format="plain"))
+    assert report.skipped
+    assert all(len(problem.why) <= 500 and problem.why.isprintable() for problem in report.problems)
+
+
+def test_a_row_of_a_thousand_wrong_names_is_told_in_one_short_line(tmp_path: Path, db: sqlite_utils.Database):
+    path = tmp_path / "register"
+    names = "|".join(["\x00not a name"] * 1000)
+    path.write_bytes(
+        f"Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;x;1;2016-01-01\n;{names};;x;1;2016-01-01\n".encode(
+            "cp1251"
+        )
+    )
+    report = import_register(db, [path], ImportOptions(name="x", country="RU"))
+    assert report.skipped == 1
+    assert [len(problem.why) <= 500 for problem in report.problems] == [True]

@@ -242,6 +242,17 @@ def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
 keys = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 
 
+def test_a_mistake_in_a_key_without_end_is_told_in_one_short_line_without_control_characters(tmp_path: Path) -> None:
+    for key in ("k" * 60_000, '"' + "\\u001b[31m" * 900 + '"'):
+        path = tmp_path / "long.toml"
+        path.write_text(f"[vantage]\n{key} = 1\n")
+        with pytest.raises(ConfigError, match=r"long\.toml:2: .*no such key") as caught:
+            load(path, {}, {})
+        said = str(caught.value).removeprefix(str(path))
+        assert said.isprintable()
+        assert len(said) < 400
+
+
 @given(st.dictionaries(keys, st.dictionaries(keys, st.integers(), min_size=1), min_size=1))
 def test_the_line_of_a_key_is_where_it_stands(tables: dict[str, dict[str, int]]) -> None:
     lines: list[str] = []
