@@ -1,4 +1,4 @@
-"""The confusion table of all situations: `python -m tests.confusion`, in Markdown, as it stands in the README.
+"""The confusion table of all situations: `python -m tests.confusion`, in Markdown, as it stands in docs/accuracy.md.
 
 Situations in files (tests/scenarios), measured on loopback (tests/scenarios, tests/live), and in the censored network
 of namespaces (tests/lab), which needs root. Each cell counts all situations and, where they are fewer, those whose

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
 
 from results.db.columns import all_columns
@@ -139,6 +141,58 @@ def test_every_page_is_linked_from_the_readme_or_another_page() -> None:
     }
     assert set(DOCS.glob("*.md")) <= linked
     assert all(target.exists() for target in linked)
+
+
+def test_the_index_names_every_page_and_each_anchor_exists() -> None:
+    index = (DOCS / "README.md").read_text("utf-8")
+    named = set(re.findall(r"\]\(([\w-]+\.md)\)", index))
+    assert named == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text("utf-8")):
+            target = (page.parent / link).resolve() if link else page
+            assert anchor in anchors(target.read_text("utf-8")), f"{page.name}: {link}#{anchor}"
+
+
+def anchors(text: str) -> set[str]:
+    """A page's headings as GitHub links to them."""
+    headings = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+SHOWN = sorted({
+    (page.name, line.strip())
+    for page in (ROOT / "README.md", *DOCS.glob("*.md"))
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    for line in re.sub(r"\\\n\s*", "", block).splitlines()
+    if re.match(r"(\.venv/bin/)?reachprobe ", line) and not EXAMPLES.search(line)
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "line"), SHOWN)
+def test_every_command_line_shown_is_one(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)[1:]
+    command: click.Command = group
+    context = click.Context(group, info_name="reachprobe")
+    while isinstance(command, click.Group) and words:
+        options = known_options(command)
+        if words[0] == "--help":
+            return
+        if words[0].startswith("--"):
+            assert words[0] in options, f"{page}: {words[0]}"
+            words = words[1 if options[words[0]].is_flag else 2 :]
+            continue
+        found = command.get_command(context, words[0])
+        if found is None and command.invoke_without_command:
+            break
+        assert found is not None, f"{page}: {line}"
+        command, words = found, words[1:]
+    given = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert given <= set(known_options(command)), f"{page}: {line}"
+
+
+def known_options(command: click.Command) -> dict[str, click.Option]:
+    options = [one for one in command.params if isinstance(one, click.Option)]
+    return {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
 
 
 def test_the_readme_leads_developers_to_both_pages() -> None:

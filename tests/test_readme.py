@@ -1,4 +1,4 @@
-"""The README is held to the code: its commands exist, its links lead somewhere, its words are the code's."""
+"""The README is short, and agrees with the code: its commands exist, its links work, its words are the code's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from schedules.cli import group
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ACCURACY = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+MAX_WORDS = 900
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -36,7 +38,11 @@ def test_every_command_shown_exists(name: str) -> None:
     assert group.get_command(None, name) is not None  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", README))
+def test_people_finish_it() -> None:
+    assert len(README.split()) <= MAX_WORDS
+
+
+@pytest.mark.parametrize("link", re.findall(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)#\"]+)", README))
 def test_every_link_leads_to_a_file(link: str) -> None:
     assert (ROOT / link).is_file()
 
@@ -50,3 +56,9 @@ def test_methods_named_are_methods() -> None:
     named = set(re.findall(r"`((?:dns|tcp|tls|http|quic)\.[a-z]+)`", README))
     assert named
     assert named <= set(METHODS)
+
+
+def test_its_count_of_situations_is_that_of_the_table() -> None:
+    situations, _, wrong, missed = re.findall(r"\d+", re.findall(r"^\| all (.*)", ACCURACY, re.MULTILINE)[0])
+    assert f"[{situations} test situations]" in README
+    assert (wrong, missed) == ("0", "0")

@@ -14,6 +14,7 @@ from results.i18n.translator import Translator
 from results.report import Summary, html
 from results.report import pictures as drawing
 from results.report.pictures import NARROW, WIDE, embedded
+from tests import pictures as readme_pictures
 from tests.results.report.reports import SVG, Read, pictures
 
 SECTIONS = ("register", "hours", "methods", "times")
@@ -79,6 +80,22 @@ def test_no_colour_stands_alone(page: str) -> None:
     for kind in ("wide", "narrow"):
         told = [element.text for element in pictures(page)[f"register-{kind}"].iter(f"{SVG}text") if element.text]
         assert Counter(text[0] for text in told if text[0] in "■□▲○·") == {"■": 4, "□": 1, "▲": 1, "○": 4, "·": 4}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_readmes_picture_is_this_reports(page: str, summary: Summary, theme: str) -> None:
+    number = [row.name for row in summary.rows].index(readme_pictures.SERVICE)
+    drawn = pictures(page)[f"timeline-{number}-wide"]
+    stored = ElementTree.parse(readme_pictures.FOLDER / f"{readme_pictures.SERVICE}-{theme}.svg").getroot()
+    colours = readme_pictures.themes()[theme]
+    fixed = ElementTree.fromstring(readme_pictures.standalone(ElementTree.tostring(drawn, encoding="unicode"), colours))
+    assert marks_of(stored) == marks_of(fixed), "python -m tests.pictures"
+    assert colours["ink"] in {element.get("fill") for element in stored.iter(f"{SVG}text")}
+
+
+def marks_of(picture: ElementTree.Element) -> list[tuple[str, str | None, str | None]]:
+    """What is seen of it: letters and colours, without the places that depend on fonts."""
+    return [(one.tag, one.text, one.get("fill")) for one in picture.iter()]
 
 
 def test_letters_take_the_colour_of_the_page(page: str) -> None:
