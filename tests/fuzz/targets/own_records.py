@@ -8,13 +8,13 @@ import zlib
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import fields
 from rich.console import Console
 
-from probe.model import Observation, Svcb
-from probe.steps.quic import Quic
-from probe.steps.stun import Stun
+from probe.model import Observation
 from results import ooni
 from results.db import read as loading
+from results.db.columns import detail_types
 from results.db.json_codec import row
 from results.db.jsonl import BadRecord
 from results.db.store import Store
@@ -93,29 +93,26 @@ def _again(finished: JudgedMeasurement) -> JudgedMeasurement:
     return msgspec.structs.replace(finished, verdict=verdict, expectation=None, agreement="undecided")
 
 
-def _seed(keys: dict[str, object], version: str = "0.5.28", **more: object) -> bytes:
-    """What OONI's records become, with the steps that only we make."""
+def _seed(keys: dict[str, object], version: str = "0.5.28", *, every_step: bool = False) -> bytes:
+    """What one of OONI's records becomes, with a step of every kind where that is asked for."""
     finished, round_ = ooni.read_line(records.line(keys, version))
-    first = finished.measurement
-    others = [
-        Observation(
-            id=f"seed.{step}",
-            step=step,
-            role="main",
-            hop=0,
-            started_at=first.started_at,
-            offset_s=0.1,
-            duration_s=0.2,
-            host=first.target.host,
-            detail=detail,
-        )
-        for step, detail in (
-            ("quic", Quic(family="ipv4")),
-            ("stun", Stun()),
-            ("svcb", Svcb(resolver="udp://192.0.2.1")),
-        )
-    ]
-    measurement = msgspec.structs.replace(first, observations=(*first.observations, *others[: 3 if more else 0]))
+    measurement = finished.measurement
+    if every_step:
+        others = [
+            Observation(
+                id=f"seed.{step}",
+                step=step,
+                role="main",
+                hop=0,
+                started_at=measurement.started_at,
+                offset_s=0.1,
+                duration_s=0.2,
+                host=measurement.target.host,
+                detail=msgspec.convert({field.name: "x" for field in fields(kind) if field.required}, kind),
+            )
+            for step, kind in detail_types().items()
+        ]
+        measurement = msgspec.structs.replace(measurement, observations=(*measurement.observations, *others))
     line = json.loads(exchange.write_line(msgspec.structs.replace(finished, measurement=measurement), round_))
     return json.dumps({"record": line["record"]}, separators=(",", ":")).encode()
 
@@ -130,4 +127,4 @@ KEYS = {
 }
 RESET = KEYS | {"tls_handshakes": [records.handshake(failure="connection_reset")], "requests": []}
 NXDOMAIN = {"queries": [records.query(failure="dns_nxdomain_error")], "control": records.control(GOOD)}
-SEEDS = (_seed(KEYS), _seed(RESET), _seed(NXDOMAIN), _seed(KEYS, more=True))
+SEEDS = (_seed(KEYS), _seed(RESET), _seed(NXDOMAIN), _seed(KEYS, every_step=True))
