@@ -91,6 +91,8 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
     sendings: int | None = None
     """How often the datagram was sent before an answer came: more than once explains more than one answer."""
     extended_errors: tuple[ExtendedError, ...] = ()
+    filter: str | None = None
+    """The public filter that the resolver is known to be, which its user has chosen."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.dns.filtering_resolvers import filter_at
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
@@ -110,7 +111,8 @@ async def ask(log: Log, about: StepContext, resolver: DnsResolver, query_type: s
     from probe.dns import client
 
     pending = log.begin(SPEC, about)
-    asked = detail = Dns(resolver=resolver.text, query_type=query_type)
+    chosen = filter_at(resolver.address, resolver.server_name)
+    asked = detail = Dns(resolver=resolver.text, query_type=query_type, filter=chosen)
     try:
         if resolver.transport == "getaddrinfo":
             async with Deadline(settings.timeout_s):

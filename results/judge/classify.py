@@ -29,6 +29,7 @@ ALWAYS_SHOWN = (
     "control.doubtful",
     "control.unusable",
     "name.passes_elsewhere",
+    "innocent.fails_same",
     "innocent.passes_later",
     "system.differs",
     "again.differs",
@@ -36,7 +37,7 @@ ALWAYS_SHOWN = (
     "tls.lenient",
 )
 """Signals that are part of the evidence whichever rule decided."""
-WEAK_CONTROL = ("control.recorded_only", "control.in_the_open")
+WEAK_CONTROL = ("control.recorded_only", "control.in_the_open", "control.elsewhere")
 FIRST = "first.sharper"
 REACHABLE_TIER = 3
 UNDECIDED = ("refusal", "rate.throttled")
@@ -121,7 +122,7 @@ def _trigger(case: Case, rule: Rule) -> Trigger | None:
 
 
 def _confidence(rule: Rule, signals: Mapping[str, str]) -> Confidence | None:
-    """A block is only possible where its one control is an earlier record, or was answered in the open."""
+    """A block is only possible where its one control is an earlier record, was answered in the open, or elsewhere."""
     by_control = rule.outcome == "blocked" and any(need.startswith("control.") for need in rule.needs)
     return "possible" if by_control and not signals.keys().isdisjoint(WEAK_CONTROL) else rule.confidence
 

@@ -10,8 +10,8 @@ from results.judge.failure_point import ENDPOINT_STEPS, STEPS, Ending, ending, g
 
 MAX_ADDRESSES = 2
 """One of each family."""
-SCHEMES = {"tcp": "tcp", "tls": "tls"}
-"""How far an attempt goes that is to repeat a step; further steps go as far as the target itself."""
+SCHEMES = {("tcp", "https"): "tls", ("tls", "https"): "tls", ("tls", "tls"): "tls"}
+"""How far an attempt goes for a step and a scheme, else as far as the target; a proxy may accept any connect itself."""
 
 
 def failed_attempts(measurement: Measurement) -> tuple[Attempt, ...]:
@@ -21,7 +21,7 @@ def failed_attempts(measurement: Measurement) -> tuple[Attempt, ...]:
         return ()
     places = [o for o in failed_places(measurement, end) if o.address is not None and o.port is not None]
     asked = goal(measurement.target, measurement.observations, end.hop)
-    scheme = SCHEMES.get(end.observation.step, asked.scheme)
+    scheme = SCHEMES.get((end.observation.step, asked.scheme), asked.scheme)
     return tuple(
         Attempt(
             role="again",

@@ -30,6 +30,8 @@ OWN_LIMITS = ("tls.alert", "tls.mitm", "http.malformed")
 """Methods that a limit of our own client can look like."""
 CLIENT_CERTIFICATE_ALERTS = (40, 41, 42, 43, 44, 46, 48, 49, 116)
 """How servers end a connection on which no client certificate came: from handshake_failure to certificate_required."""
+OUT_OF_DATE = (9, 10)
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 EVENT_STREAMS = ("text/event-stream", "multipart/x-mixed-replace")
 """Content types of answers that have no end, and may be silent for as long as nothing happens."""
 OWN_NETWORK = ("network_unreachable", "network_down")
@@ -70,7 +72,7 @@ def method_of(observation: Observation) -> str | None:
     method = _method_of(observation.step, observation.failure)
     if method in OWN_LIMITS and _is_no_interference(observation.detail):
         return None
-    if method == "http.timeout" and isinstance(observation.detail, Http) and _had_begun(observation.detail):
+    if method == "http.timeout" and isinstance(observation.detail, Http) and had_begun(observation.detail):
         return "http.stall" if _stood_still(observation, observation.detail) else None
     return method
 
@@ -82,6 +84,11 @@ def _is_no_interference(detail: object) -> bool:
     return isinstance(detail, Tls) and (detail.refused is not None or wants_client_certificate(detail))
 
 
+def is_out_of_date(observation: Observation) -> bool:
+    """Whether a certificate failed by its dates alone, which OpenSSL reads last: name and issuer were right."""
+    return isinstance(observation.detail, Tls) and observation.detail.verify_code in OUT_OF_DATE
+
+
 def wants_client_certificate(detail: Tls) -> bool:
     """Whether a handshake ended because the visitor has no certificate to show."""
     return detail.client_certificate is True and detail.alert in CLIENT_CERTIFICATE_ALERTS
@@ -91,7 +98,7 @@ def _method_of(step: str, failure: str) -> str | None:
     return specs()[step].failures.get(failure) if step in specs() else None
 
 
-def _had_begun(answer: Http) -> bool:
+def had_begun(answer: Http) -> bool:
     """Whether an answer had begun: the bytes of an incomplete TLS record are counted, though not readable."""
     return answer.status is not None or (answer.received or 0) > TICKETS
 
@@ -198,6 +205,19 @@ def attempts(observations: Iterable[Observation], role: Role, hop: int) -> list[
 def last_attempt(observations: Iterable[Observation], role: Role, hop: int) -> Observation | None:
     """The step at which the last follow-up attempt with this role ended."""
     return next(reversed(attempts(observations, role, hop)), None)
+
+
+def is_answered(observations: Sequence[Observation]) -> bool:
+    """Whether a peer sent anything behind a connect, or was not asked to: some proxies accept every connect at once."""
+    beyond = [o for o in observations if o.step not in BEGINS and o.step in ENDPOINT_STEPS]
+    return not beyond or any(o.failure is None or _has_sent(o) for o in beyond)
+
+
+def _has_sent(failed: Observation) -> bool:
+    detail = failed.detail
+    if isinstance(detail, Http):
+        return had_begun(detail) or bool(detail.body)
+    return presented(failed) or (isinstance(detail, Tls) and (detail.alert is not None or detail.refused is not None))
 
 
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:

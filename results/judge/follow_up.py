@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from functools import partial
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
@@ -14,9 +12,8 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb, Tls
 from probe.net.address_policy import literal
 from probe.steps import schemes
-from results.fingerprints import SEARCHED_BYTES, host_of, is_block_host, leads_to, match
+from results.fingerprints import SEARCHED_BYTES, host_of, is_block_host, leads_to
 from results.fingerprints.hints import hint_in
-from results.fingerprints.page_text import page_texts
 from results.judge.failure_point import (
     BEGINS,
     HANDSHAKES,
@@ -34,16 +31,13 @@ from results.judge.failure_point import (
     wants_client_certificate,
 )
 from results.judge.input import DnsAnswers, answers_for, innocent_lookups
+from results.judge.other_pages import is_block, is_odd, made_up, other_path
 from results.judge.packet_size import NAMED, SMALL_SEGMENT, may_be_size, passes_small, small_attempt
 from results.judge.verdict import Verdict
 
 ABOUT_ANSWERS: tuple[Role, ...] = ("innocent", "other_page", "again")
 """What is asked after an answer that anything on the path may have written."""
-ERRORS = 400
-SHORT = 8_192
 PLAIN, SECURE = 80, 443
-MAX_FILES = 8
-FILE_PATH = re.compile(r"/[A-Za-z0-9._~/%+@:-]{1,512}")
 H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
 """HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
@@ -64,6 +58,8 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Whether this network's users ask the system's resolver, so that what getaddrinfo says is of interest."""
     quic: bool = False
     """Whether QUIC is tried as well where a service that answered offers it."""
+    connects: int = 2
+    """How often a silent connect is tried: more often where a network loses connections by chance."""
     pause_s: float = 0.0
     """Seconds to wait before a connect that failed where others to the address had passed: `pause_for`."""
     waits: tuple[float, ...] = ()
@@ -109,15 +105,6 @@ def _wanted(settings: FollowUpSettings, measurement: Measurement) -> Sequence[Lo
 def may_follow(answer: Http) -> bool:
     """Whether a redirect may be followed: a known block host is not visited."""
     return not is_block_host(host_of(leads_to(answer)))
-
-
-def _odd(answer: object) -> bool:
-    """Whether an answer in the open is of the kind that a middlebox writes: short, or an error."""
-    return isinstance(answer, Http) and ((answer.status or 0) >= ERRORS or (answer.length or 0) <= SHORT)
-
-
-def _is_block(answer: Observation) -> bool:
-    return isinstance(answer.detail, Http) and any(found.is_block for found in match(answer.detail))
 
 
 def _about_names(settings: FollowUpSettings, measurement: Measurement, hop: int) -> list[Lookup | Attempt]:
@@ -208,7 +195,7 @@ def _about_answer(
     """
     if not isinstance(answer.detail, Http) or _asked_about(measurement, end.hop):
         return []
-    block, odd = _is_block(answer), _odd(answer.detail)
+    block, odd = is_block(answer), is_odd(answer.detail)
     roles: list[Role] = []
     if block or (end.scheme == "http" and (answer.detail.length or 0) <= SEARCHED_BYTES):
         roles = ["innocent", "other_page"] if settings.innocent_name is not None else ["other_page"]
@@ -261,7 +248,8 @@ def _about_failure(
         roles = []
     elif not presented(innocent[-1]):
         later = _after_a_wait(settings, measurement, end, failed, innocent)
-        return later or _other_quic(settings, measurement, end, failed)
+        alike = method_of(innocent[-1]) == method_of(failed)
+        return later or (_other_network(settings, measurement, end, failed) if alike else [])
     elif len(innocent) > 1 and len(again) == 1:
         roles = ["again"]  # it must fail also at a time when the innocent name passes
     else:
@@ -283,8 +271,11 @@ def _about_connect(
     """
     observations = measurement.observations
     again = _attempt(measurement, end, failed, "again", settings)
+    tried = attempts(observations, "again", end.hop)
+    if method_of(failed) == "tcp.timeout" and len(tried) + 1 < settings.connects:
+        return [again]
     before = any(o.step == "tcp" and o.failure is None and o.address == failed.address for o in observations)
-    if before and settings.pause_s and len(attempts(observations, "again", end.hop)) == 1:
+    if before and settings.pause_s and len(tried) == 1:
         return [msgspec.structs.replace(again, after_s=settings.pause_s)]
     if failed.port in (PLAIN, SECURE) or settings.ab_endpoint is None or settings.ab_endpoint[0] == failed.address:
         return []
@@ -336,12 +327,12 @@ def _elsewhere(
     return [] if attempts(observations, "made_up", end.hop) else ["made_up"]
 
 
-def _other_quic(
+def _other_network(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation
 ) -> list[Lookup | Attempt]:
-    """Where QUIC fails for any name: a handshake with the A/B endpoint, to see whether this network passes QUIC."""
+    """Where any name fails: the same with the A/B endpoint, to see whether this network lets anything through."""
     asked = attempts(measurement.observations, "elsewhere_innocent", end.hop)
-    if failed.step != "quic" or asked or _ab_endpoint(settings, end, failed) is None:
+    if asked or _ab_endpoint(settings, end, failed) is None:
         return []
     return [_attempt(measurement, end, failed, "elsewhere_innocent", settings)]
 
@@ -361,8 +352,8 @@ def _attempt(
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
-    path = _another(asked.path, measurement.id, failed) if role == "other_page" else asked.path
-    names = {"made_up": f"{_made_up(measurement.id)}.example.net"}
+    path = other_path(asked.path, measurement.id, failed) if role == "other_page" else asked.path
+    names = {"made_up": f"{made_up(measurement.id)}.example.net"}
     fetches = role in ("again", "other_page", "small_segments") or asked.scheme == "http"
     return Attempt(
         role=role,
@@ -374,27 +365,3 @@ def _attempt(
         port=away[1] if away else failed.port or asked.port,
         request_path=path if fetches else None,
     )
-
-
-def _another(path: str | None, measurement_id: str, answer: Observation) -> str:
-    """A page of the same name that most likely says something else: a file that the page loads from its own site, the
-    first page, or a made-up one, which is never asked for twice."""
-    own = _own_file(answer.detail) if isinstance(answer.detail, Http) else None
-    return own or ("/" if path not in (None, "/") else f"/{_made_up(measurement_id)}")
-
-
-def _own_file(answer: Http) -> str | None:
-    """The path of the first picture, script or style sheet that a page in the open loads from its own host."""
-    for place in [place for page in page_texts(answer)[:1] for place in page.loads][:MAX_FILES]:
-        try:
-            asked, found = urlsplit(answer.url), urlsplit(urljoin(answer.url, place.strip()))
-        except ValueError:
-            continue
-        same = (found.scheme, found.netloc) == (asked.scheme, asked.netloc) and found.path != asked.path
-        if same and FILE_PATH.fullmatch(found.path):
-            return found.path
-    return None
-
-
-def _made_up(measurement_id: str) -> str:
-    return hashlib.sha256(measurement_id.encode()).hexdigest()[:8]

@@ -155,7 +155,8 @@ class Builder:
         asked = options.get("type", kind)
         errors = tuple(ExtendedError(code=int(code)) for code in options.get("ede", "").split(",") if code)
         found = Dns(resolver=resolver, query_type=asked, rcode=rcode, answers=answers, extended_errors=errors)
-        return failure, msgspec.structs.replace(found, sendings=int(options.get("sent", 1)))
+        chosen = options.get("filter")
+        return failure, msgspec.structs.replace(found, sendings=int(options.get("sent", 1)), filter=chosen)
 
     def _tcp(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         family = None if self.address is None else "ipv6" if ":" in self.address else "ipv4"

@@ -14,6 +14,7 @@ from results.judge.failure_point import (
     INTERFERED,
     OWN_NETWORK,
     STEPS,
+    is_answered,
     last_attempt,
     method_of,
 )
@@ -32,6 +33,10 @@ SIGNALS = SignalTable(
     {
         "control.passes_there": "control {control} gets through to {place} itself",
         "control.several": "{count} controls get through to {place}",
+        "control.alone": (
+            "no more than one control got through to {place}: the service may refuse this country itself, "
+            "and the place on the path is not known"
+        ),
         "control.single": (
             "only one control got through to {place}: the service may refuse this country itself, "
             "and the place on the path is not known"
@@ -52,7 +57,11 @@ SIGNALS = SignalTable(
 
 def signals(case: Case) -> Iterator[Evidence]:
     failed = case.end.observation
-    if case.end.complete or failed is None or failed.address is None or failed.step not in ENDPOINT_STEPS:
+    if case.end.complete or failed is None or failed.step not in ENDPOINT_STEPS:
+        return
+    if failed.address is None:  # a proxy looked the name up
+        if len(case.qualified) < SEVERAL:
+            yield SIGNALS("control.alone", place=place(failed))
         return
     yield from _controls(case, failed)
     yield from _siblings(case, failed)
@@ -69,7 +78,9 @@ def _controls(case: Case, failed: Observation) -> Iterator[Evidence]:
         yield SIGNALS("control.passes_there", control=clean(control.name), place=place(failed))
     if len({control.name for control in passed}) >= SEVERAL:
         yield SIGNALS("control.several", count=len(passed), place=place(failed))
-    elif passed:
+        return
+    yield SIGNALS("control.alone", place=place(failed))
+    if passed:
         yield SIGNALS("control.single", place=place(failed))
     else:
         yield from _not_passed(case, failed, [(control, o) for control, tried in there for o in tried[:1] if o])
@@ -103,6 +114,8 @@ def _at(control: AssessedControl, failed: Observation) -> Observation | None:
         for o in control.measurement.observations
         if o.step in ENDPOINT_STEPS and (o.host, o.address, o.port) == (failed.host, failed.address, failed.port)
     ]
+    if failed.step == "tcp" and not is_answered(tried):
+        return None
     for o in tried:
         if o.failure is None and STEPS.index(o.step) >= STEPS.index(failed.step):
             return o

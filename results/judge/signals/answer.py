@@ -17,6 +17,8 @@ from results.judge.failure_point import (
     METHOD_SPECS,
     OWN_NETWORK,
     STEPS,
+    had_begun,
+    is_out_of_date,
     last_attempt,
     method_of,
     secured,
@@ -62,6 +64,8 @@ SIGNALS = SignalTable(
         "quic.fails_beside": (
             "QUIC to the same host, which it offers, fails: {failure} after {seconds:.2f} s at {place}"
         ),
+        "answer.began": "{where}: the answer had begun, so the service does not turn this visitor away",
+        "certificate.out_of_date": "{where}: only the dates of the certificate fail; its name and issuer are right",
         "fails": "{failure}",
         **{f"fails.{name}": "{failure}" for name in (*STEPS, *METHOD_SPECS)},
         "family.unproven": "only {family} addresses failed here, and nothing shows that {family} works on this network",
@@ -147,6 +151,11 @@ def _failure(case: Case, failed: Observation) -> Iterator[Evidence]:
     sentence = failure_text(failed, case.end.method)
     yield SIGNALS("fails", failure=sentence)
     yield from _own_limits(case, failed)
+    where = f"{clean(failed.host)} at {place(failed)}"
+    if isinstance(failed.detail, Http) and had_begun(failed.detail):
+        yield SIGNALS("answer.began", where=where)
+    elif is_out_of_date(failed):
+        yield SIGNALS("certificate.out_of_date", where=where)
     if case.end.method is None or (case.end.method == "tls.mitm" and case.clock_is_off):
         return  # No rule may call this blocked: the closed list has no method for it.
     yield SIGNALS(f"fails.{failed.step}", failure=sentence)

@@ -10,7 +10,17 @@ from probe.timestamps import parse_time
 from results.fingerprints import match
 from results.fingerprints.hints import hint_in
 from results.judge.control_standing import AssessedControl, answered, is_proven
-from results.judge.failure_point import BEGINS, FINAL, HANDSHAKES, STEPS, Ending, off_site_hop, same_site, stopped_alike
+from results.judge.failure_point import (
+    BEGINS,
+    FINAL,
+    HANDSHAKES,
+    STEPS,
+    Ending,
+    is_answered,
+    off_site_hop,
+    same_site,
+    stopped_alike,
+)
 from results.judge.input import Case
 from results.judge.likeness import alike, differs_in_kind, differs_wholly, header_of, server
 from results.judge.signals import Evidence, SignalTable
@@ -37,6 +47,7 @@ SIGNALS = SignalTable(
         "answer.whole_before_the_reset": "all {bytes} bytes came before the reset, as many as control {control} got",
         "control.passes": "control {control} gets through: {result}",
         "control.fails_otherwise": "control {control} fails in another way: {failure}",
+        "control.connects_only": "control {control} connects and gets nothing, and its proxy may accept any connect",
         "control.fails": "control {control} gets no answer: {failure}",
         "control.agrees": "control {control} got an answer like it: status {status}, {length} bytes",
         "control.agrees:endpoint": "control {control} gets as far",
@@ -111,6 +122,8 @@ def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
         yield SIGNALS("control.same_leaf", control=name)
     if _passes(case.end, control):
         yield SIGNALS("control.passes", control=name, result=_result(control, case.end))
+    elif case.end.step == "tcp" and not _is_answered_by(control, case.end.host):
+        yield SIGNALS("control.connects_only", control=name)
     elif end.observation is not None and not end.complete:
         yield SIGNALS("control.fails_otherwise", control=name, failure=failure_text(end.observation, end.method))
 
@@ -136,12 +149,19 @@ def _passes(here: Ending, control: AssessedControl) -> bool:
         return False
     if step in BEGINS and control.end.method == "tls.mitm" and control.end.host == here.host:
         return False  # who presents a certificate of another may have completed the connect too
+    if step == "tcp" and not _is_answered_by(control, here.host):
+        return False
     beyond = STEPS[STEPS.index(step) :]
     whole = control.end.complete and control.end.host == here.host
     return whole or any(
         o.role == "main" and o.failure is None and o.host == here.host and o.step in beyond
         for o in control.measurement.observations
     )
+
+
+def _is_answered_by(control: AssessedControl, host: str) -> bool:
+    """Whether more than a connect, which a proxy may accept by itself, shows that the host answered a control."""
+    return is_answered([o for o in control.measurement.observations if o.role == "main" and o.host == host])
 
 
 def _result(control: AssessedControl, here: Ending) -> str:

@@ -8,7 +8,7 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Measurement, Observation, Role, Tls
 from probe.net.address_policy import is_public, kind_of, literal
 from probe.timestamps import parse_time
-from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, last_attempt, method_of, secured
+from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, is_out_of_date, last_attempt, method_of, secured
 from results.judge.input import (
     FILTERED,
     Case,
@@ -70,6 +70,7 @@ SIGNALS = SignalTable(
         "dns.bogus_or_lame": "{resolver} says why it has no answer for {host}: {errors}",
         "dns.says_blocked": "{resolver} says itself that it withholds {host}: {errors}",
         "dns.says_forged": "{resolver} says itself that its address for {host} is not the name's own: {errors}",
+        "dns.filter_chosen": "{resolver} is {filter}, a filter that its users choose, and withholds {host}",
         "dns.fails_for_any_name": "for {innocent} as well, {resolver} {failure}",
         "dns.answered_late": "{resolver} did answer for {host}, after more than {seconds:.1f} s: {addresses}",
         "again.lookup": "asked again, {resolver} {failure}",
@@ -88,9 +89,10 @@ def signals(case: Case) -> Iterator[Evidence]:
     for answers in case.names:
         yield from _addresses(case, answers)
         yield from _injection(answers)
-        yield from _trusted(answers, _confirmation(case, answers))
+        yield from _trusted(case, answers)
         yield from _once(case, answers)
         yield from _extended_errors(answers)
+        yield from _chosen_filter(answers)
         yield from _late(case, answers)
         yield from _any_name(case, answers)
         yield from _certificates(case, answers)
@@ -127,6 +129,16 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
         if asked.role in asked_of and asked.failure is not None and faulty and not is_filtered(asked):
             named = _errors_text(asked, FAULTS)
             yield SIGNALS("dns.bogus_or_lame", resolver=clean(asked.detail.resolver), host=host, errors=named)
+
+
+def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
+    """Where every answer that is not the name's own came from a resolver that filters for those who choose it."""
+    asked = [o for o in answers.observations if o.role == "main"]
+    if answers.main and not answers.contradicted and any(map(is_public, answers.main)):
+        return
+    if asked and all(o.detail.filter is not None and o.detail.rcode is not None for o in asked):
+        resolver, chosen = clean(asked[0].detail.resolver), clean(asked[0].detail.filter)
+        yield SIGNALS("dns.filter_chosen", resolver=resolver, filter=chosen, host=clean(answers.host))
 
 
 def _errors_text(asked: Observation, known: Mapping[int, str]) -> str:
@@ -258,13 +270,13 @@ def _once(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
             yield SIGNALS("dns.ttl_passed", host=clean(answers.host), hours=seconds / 3600, ttl=max(ttls))
 
 
-def _trusted(answers: DnsAnswers, confirming: Evidence | None) -> Iterator[Evidence]:
+def _trusted(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     host = clean(answers.host)
     asked_of = by_resolver(answers.observations, "trusted")
     methods = {name: method_at(asked) for name, asked in asked_of.items() if not any(map(is_filtered, asked))}
     resolves = tuple(name for name, method in methods.items() if method is None)
     failed = failure_of(answers.observations, "main")
-    if resolves:
+    if resolves and (case.context.allow_private or any(map(is_public, answers.trusted))):
         yield SIGNALS("dns.trusted_resolves", resolvers=listed(resolves), host=host, addresses=listed(answers.trusted))
     if failed is not None and (method := method_of(failed)) in STATEMENTS:
         same = tuple(name for name, trusted in methods.items() if trusted == method)
@@ -273,7 +285,7 @@ def _trusted(answers: DnsAnswers, confirming: Evidence | None) -> Iterator[Evide
             yield SIGNALS("dns.trusted_fails_same", resolvers=listed(same), failure=failure, host=host)
         if same and all(m == method or m not in STATEMENTS for m in methods.values()) and not resolves:
             yield SIGNALS("dns.trusted_all_fail_same", failure=failure, host=host)
-    yield from _agreement(answers, failed, confirming)
+    yield from _agreement(answers, failed, _confirmation(case, answers))
 
 
 def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: Evidence | None) -> Iterator[Evidence]:
@@ -301,7 +313,7 @@ def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     hop = next(o.hop for o in answers.observations if o.role == "main")
     hop = case.end.hop if case.end.host == answers.host else hop
     for o in observations:
-        if case.clock_is_off or method_of(o) is None:
+        if case.clock_is_off or method_of(o) is None or is_out_of_date(o):
             continue
         if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE_FAILURES:
             subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"

@@ -71,12 +71,19 @@ def _words(case: Case, off_site: int | None) -> Iterator[Evidence]:
         if hint is not None:
             yield SIGNALS("page.refuses" if hint.refuses else "page.words", words=clean(hint.says), **shown_at)
         target = host_of(leads_to(answer))
-        if target and literal(target) and not is_public(target) and not _is_private(case, observation):
+        leads = target and literal(target) and not is_public(target)
+        if leads and not _is_private(case, observation) and not _leads_any_name(case, observation, target):
             yield SIGNALS("page.words:private", address=target, **shown_at)
 
 
 def _is_private(case: Case, observation: Observation) -> bool:
     return case.context.allow_private or observation.address is None or not is_public(observation.address)
+
+
+def _leads_any_name(case: Case, answer: Observation, target: str | None) -> bool:
+    """Whether an innocuous name is led to the same host, as by the login page of a network that lets nobody through."""
+    innocent = last_attempt(case.measurement.observations, "innocent", answer.hop)
+    return innocent is not None and innocent.failure is None and _target(innocent) == target
 
 
 def _off_site(case: Case, hop: int) -> Iterator[Evidence]:

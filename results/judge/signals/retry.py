@@ -53,6 +53,7 @@ SIGNALS = SignalTable(
         "innocent.no_block_page": "with the innocent name {name}, {place} answers {status} and no block page",
         "page.only_here": "another page of {host} at {place} answers {status} and is no block page",
         "innocent.passes_elsewhere": "the innocent name {name} passes at {place} as well",
+        "innocent.fails_elsewhere": "the innocent name {name} fails at {place} as well, so any name does",
         "name.passes_other_path": "another page of {host} at {place} is answered: status {status}",
         "name.fails_alike": "{host} fails in the same way at {place}",
         "made_up.passes": "the made-up name {name} passes at {place}: the server answers any name",
@@ -199,6 +200,8 @@ def _elsewhere(case: Case) -> Iterator[Evidence]:
     innocent = last_attempt(observations, "elsewhere_innocent", hop)
     if innocent is not None and presented(innocent):
         yield SIGNALS("innocent.passes_elsewhere", name=_sent_name(innocent), place=place(innocent))
+    elif innocent is not None and innocent.step != "tcp" and method_of(innocent) == case.end.method is not None:
+        yield SIGNALS("innocent.fails_elsewhere", name=_sent_name(innocent), place=place(innocent))
     named = last_attempt(observations, "elsewhere", hop)
     if named is None:
         return

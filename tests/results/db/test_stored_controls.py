@@ -83,6 +83,8 @@ def test_a_block_that_only_a_record_speaks_for_is_possible_and_says_why() -> Non
         observation("m", 3, "tls", Tls(server_name="www.example.com"), failure="connection_reset"),
         observation("m", 4, "tcp", Tcp(family="ipv4"), role="again"),
         observation("m", 5, "tls", Tls(server_name="www.example.com"), failure="connection_reset", role="again"),
+        observation("m", 6, "tcp", Tcp(family="ipv4"), role="innocent"),
+        observation("m", 7, "tls", Tls(server_name="innocent.example"), role="innocent"),
     )
     here = measurement("m", started_at=NOON, observations=steps)
     abroad = measurement("berlin", vantage=BERLIN, started_at="2026-11-24T09:30:00.000Z")

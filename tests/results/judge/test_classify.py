@@ -47,7 +47,7 @@ def test_rules_that_one_sign_kept_from_applying_are_told_with_it() -> None:
     scenario = BY_NAME["server_resets_unknown_names"]
     missing = {rule.id: sign for rule, sign in nearly(*judged(scenario))}
     assert missing["tls.sni_ab"] == "name.fails_elsewhere"
-    assert missing["tls.control_passes_by_name"] == "control.passes"
+    assert missing["tls.control_passes"] == "control.passes"
 
 
 def test_text_from_the_network_cannot_steer_a_terminal() -> None:

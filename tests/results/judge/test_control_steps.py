@@ -21,8 +21,8 @@ def test_an_answer_costs_the_control_nothing() -> None:
     assert wanted("https://a.example/", "dns nxdomain") == []
 
 
-def test_a_control_goes_as_far_as_the_step_that_failed() -> None:
-    for step, scheme in (("tcp timeout", "tcp"), ("tls reset", "tls"), ("http timeout", "https")):
+def test_a_control_goes_as_far_as_the_step_that_failed_and_no_less_than_a_handshake() -> None:
+    for step, scheme in (("tcp timeout", "tls"), ("tls reset", "tls"), ("http timeout", "https")):
         lines = [f"dns {HERE}", *(["tcp ok"] if step[:3] != "tcp" else []), *(["tls ok"] if step[:4] == "http" else [])]
         (attempt,) = wanted("https://a.example/", *lines, step)
         assert (attempt.scheme, attempt.address, attempt.port, attempt.role) == (scheme, HERE, 443, "again")
