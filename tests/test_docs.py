@@ -14,6 +14,7 @@ import pytest
 from results.db.columns import all_columns
 from results.judge.signals import declared
 from schedules.cli import group
+from tests import cli_docs
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -193,6 +194,12 @@ def test_every_command_line_shown_is_one(page: str, line: str) -> None:
 def known_options(command: click.Command) -> dict[str, click.Option]:
     options = [one for one in command.params if isinstance(one, click.Option)]
     return {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
+
+
+def test_the_command_line_reference_is_current() -> None:
+    assert (DOCS / "cli.md").read_text("utf-8") == cli_docs.as_markdown() + "\n", (
+        "python -m tests.cli_docs > docs/cli.md"
+    )
 
 
 def test_the_readme_leads_developers_to_both_pages() -> None:

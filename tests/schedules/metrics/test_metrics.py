@@ -203,7 +203,7 @@ def test_a_web_page_whose_name_was_led_to_this_machine_is_told_nothing(store: St
 
 
 def test_the_document_names_every_metric_and_nothing_else(store: Store) -> None:
-    document = Path("docs/telling.md").read_text("utf-8")
+    document = Path("docs/notifications.md").read_text("utf-8")
     named = set(re.findall(r"`(reachprobe_[a-z_]+)(?:\{\w+\})?`", document))
     counted = metrics.registry(CONFIG, store, NOW.timestamp()).collect()
     given = {f"{family.name}_info" if family.type == "info" else family.name for family in counted}
