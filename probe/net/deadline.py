@@ -24,8 +24,6 @@ class Deadline:
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self._extension_s = MAX_EXTENSION * (seconds or 0.0)
-        self._loop = asyncio.get_running_loop()
-        self._end = self._expected = self._loop.time() + (seconds or 0.0)
         self._timer: asyncio.TimerHandle | None = None
         self._is_over = False
 
@@ -34,11 +32,14 @@ class Deadline:
         self._end = when
 
     async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
         assert task is not None
         self._task, self._cancelling = task, task.cancelling()
         if self._seconds is not None:
-            self._wait(self._loop.time())
+            now = self._loop.time()
+            self._end = now + self._seconds
+            self._wait(now)
         return self
 
     async def __aexit__(
@@ -50,7 +51,8 @@ class Deadline:
             raise TimeoutError from error
 
     def _wait(self, now: float) -> None:
-        self._expected = min(now + TICK_S, self._end)
+        soon = now + TICK_S
+        self._expected = soon if soon < self._end else self._end
         self._timer = self._loop.call_at(self._expected, self._tick)
 
     def _tick(self) -> None:

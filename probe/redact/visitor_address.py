@@ -8,8 +8,9 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any, AnyStr, Generic, NamedTuple
 
 import msgspec
@@ -81,27 +82,37 @@ def visitor_labels() -> VisitorLabels:
     return VisitorLabels(re.compile("|".join(data["headers"])), re.compile(label, re.IGNORECASE))
 
 
+@lru_cache(maxsize=1024)
 def identifies_visitor(header: str) -> bool:
-    """Whether a header's value is about this visitor, by its name in lower case."""
-    return visitor_labels().headers.search(header) is not None
+    """Whether a header's value is about this visitor, by its name."""
+    return visitor_labels().headers.search(header.lower()) is not None
 
 
 def labelled(measurement: Measurement) -> frozenset[str]:
     """A few public addresses that headers or whole bodies call the visitor's, and the measurement did not use."""
-    met, found = _met(measurement), dict[str, None]()
-    for step in measurement.observations:
-        if not isinstance(step.detail, Http):
-            continue
-        about = [value for name, value in step.detail.headers if _tells(name.lower(), value)]
-        about += [text for text in [_only_text(step.detail.body or b"")] if _alone(text)]
-        for text in about:
-            spans = (text[at:end] for at, end, _ in _candidates(TEXT_KINDS, text, met))
-            found.update(dict.fromkeys(spans))
-    return frozenset(list(found)[:MAX_LEARNED])
+    about = [text for step in measurement.observations for text in _about_visitor(step.detail)]
+    if not about:
+        return frozenset()
+    met = _met(measurement)
+    found = (text[at:end] for text in about for at, end, _ in _candidates(TEXT_KINDS, text, met))
+    return frozenset(islice(dict.fromkeys(found), MAX_LEARNED))
+
+
+def _about_visitor(answer: object) -> list[str]:
+    """The header values, and the body, that are the visitor's address or hold it by their name."""
+    if not isinstance(answer, Http):
+        return []
+    about = []
+    if _may_hold_address([value for _, value in answer.headers]):
+        about = [value for name, value in answer.headers if _tells(name, value)]
+    body = answer.body or b""
+    if len(body) <= MAX_SHORT_BODY and _may_hold_address([text := _only_text(body)]) and _alone(text):
+        about.append(text)
+    return about
 
 
 def _tells(name: str, value: str) -> bool:
-    return (not name.endswith("cookie") and identifies_visitor(name)) or _alone(value)
+    return (not name.lower().endswith("cookie") and identifies_visitor(name)) or _alone(value)
 
 
 def _alone(text: str) -> bool:
