@@ -23,6 +23,7 @@ from probe.steps import dns, schemes, svcb
 
 MAX_PASSES = 8
 """Passes of follow-up steps, each of which sees the results of the last."""
+MAX_LEARNED_ADDRESSES = 8
 
 
 async def measure(
@@ -43,7 +44,10 @@ async def measure(
     record = msgspec.structs.replace(_record(target, log, session, control_of), internal_error=error)
     try:
         connected = {observation.address for observation in log.observations}
-        return scrub(record, session.network.own_addresses() | (log.own_addresses - connected))
+        if len(session.learned_addresses) < MAX_LEARNED_ADDRESSES:
+            session.learned_addresses.update(log.own_addresses - connected)
+        told = log.own_addresses | session.learned_addresses
+        return scrub(record, session.network.own_addresses() | (told - connected))
     except Exception as bug:
         # What cannot be searched for the volunteer's addresses must not be kept.
         return msgspec.structs.replace(record, observations=(), internal_error=internal_error(bug, target.text))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe import target as targets
-from probe.measure import measure
+from probe.measure import MAX_LEARNED_ADDRESSES, measure
 from probe.model import Attempt, Measurement, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path
@@ -65,6 +65,23 @@ async def test_an_ipv6_mapped_address_is_removed_too(here: Listeners) -> None:
     measurement = await measured(here, mapped("2001:db8::77", software="you are 2001:DB8:0:0:0:0:0:77"))
     assert only(measurement, "stun").detail.mapped_family == "ipv6"
     assert "77" not in only(measurement, "stun").detail.software
+
+
+async def test_a_mapped_address_is_removed_from_what_is_measured_later_in_the_round(here: Listeners) -> None:
+    shared = session()
+    host, port = serve_stun(here, LOOPBACK, mapped(VISITOR))
+    await measure(targets.parse(f"stun://{host}:{port}", allow_private=True), shared)
+    host, port = serve_stun(here, LOOPBACK, mapped("203.0.113.78", software=f"we saw 77-113-0-203, {VISITOR}"))
+    later = await measure(targets.parse(f"stun://{host}:{port}", allow_private=True), shared)
+    assert only(later, "stun").detail.software == "we saw [scrubbed], [scrubbed]"
+
+
+async def test_addresses_without_end_are_not_remembered(here: Listeners) -> None:
+    shared = session()
+    for number in range(2 * MAX_LEARNED_ADDRESSES):
+        host, port = serve_stun(here, LOOPBACK, mapped(f"203.0.113.{number}"))
+        await measure(targets.parse(f"stun://{host}:{port}", allow_private=True), shared)
+    assert len(shared.learned_addresses) == MAX_LEARNED_ADDRESSES
 
 
 async def test_an_error_response_is_an_answer(here: Listeners) -> None:
