@@ -6,7 +6,7 @@ import hashlib
 import re
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -17,13 +17,14 @@ from probe.text import printable
 from probe.timestamps import parse_date, parse_rfc3339
 from results.db.columns import detail_types
 from results.db.jsonl import BadRecord
-from results.judge.judged import JudgedMeasurement, RoundRecord
+from results.judge.judged import Agreement, JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
 
 VERSION = 1
 ID = re.compile(r"[0-9A-Za-z._:+-]{4,255}")
 COUNTRY = re.compile(r"[A-Z]{2}")
+AGREEMENTS = get_args(Agreement)
 MAX_STEPS = 5000
 MAX_ADDRESS_CHARACTERS = 100
 MAX_CONTROLS = 16
@@ -76,6 +77,8 @@ def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement
         raise BadRecord(printable(str(error))) from error
     if plain.version != VERSION:
         raise BadRecord(f"version {plain.version} of our records; this reachprobe knows version {VERSION}")
+    if plain.agreement not in AGREEMENTS:
+        raise BadRecord(f"an agreement {printable(plain.agreement, 40)!r}")
     finished = JudgedMeasurement(
         measurement=measurement,
         controls=tuple(controls),

@@ -172,6 +172,7 @@ STEP = msgspec.to_builtins(measurement().observations[2])
     ("changes", "why"),
     [
         ({"version": 2}, "version 2"),
+        ({"agreement": "open\u202e"}, "agreement"),
         ({"measurement__id": "a b", "controls": []}, "id"),
         ({"measurement__control_of": "xxxxxxxx"}, "control by itself"),
         ({"controls__0__control_of": "xxxxxxxx"}, "another measurement"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from results.registers import schema
 from results.registers.expectation import RegisterLookup
 from results.registers.formats import formats
 from results.registers.importing import ImportOptions, import_register
+from results.registers.names import listed_items
 from results.registers.records import RegisterError
 from tests.results.registers.samples import SAMPLES
 
@@ -113,3 +115,12 @@ def test_a_row_of_a_thousand_wrong_names_is_told_in_one_short_line(tmp_path: Pat
     report = import_register(db, [path], ImportOptions(name="x", country="RU"))
     assert report.skipped == 1
     assert [len(problem.why) <= 500 for problem in report.problems] == [True]
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 900_000 + "*", "1" + " " * 900_000 + "1", "a." * 450_000 + "*", "1-" * 450_000 + "1"]
+)
+def test_a_long_word_takes_no_time_by_its_square(text: str):
+    began = time.process_time()
+    listed_items([text], [text])
+    assert time.process_time() - began < 2
