@@ -34,6 +34,7 @@ OUT_OF_DATE = (9, 10)
 """OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
 EVENT_STREAMS = ("text/event-stream", "multipart/x-mixed-replace")
 """Content types of answers that have no end, and may be silent for as long as nothing happens."""
+TIMEOUT = "generic_timeout_error"
 OWN_NETWORK = ("network_unreachable", "network_down")
 
 
@@ -112,7 +113,7 @@ def _stood_still(observation: Observation, answer: Http) -> bool:
 def still_open(observation: Observation) -> bool:
     """Whether an answer was a stream that still flowed when time was up, or one that may pause for ever."""
     answer = observation.detail
-    if observation.failure != "generic_timeout_error" or not isinstance(answer, Http) or answer.status is None:
+    if observation.failure != TIMEOUT or not isinstance(answer, Http) or answer.status is None:
         return False
     kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
     return not _stood_still(observation, answer) or kind.strip().lower().startswith(EVENT_STREAMS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import sqrt
 from typing import Literal, TypeVar
 
 import msgspec
@@ -17,6 +18,12 @@ NetworkState = Literal["online", "restricted", "portal", "offline"]
 METHODS = (*(method.name for spec in specs().values() for method in spec.methods), "throttled")
 """The closed list of ways to be blocked."""
 
+
+MAX_CHANCE = 0.01
+"""From here on that connects fell silent by chance is likely enough to say nothing else."""
+MAX_CONNECTS = 8
+MOST_LOST = 0.5
+"""A line that loses more of its connections than this has no use."""
 
 T = TypeVar("T")
 WORST_FIRST = ("blocked", "offline", "down", "denied", "inconclusive", "reachable")
@@ -48,6 +55,23 @@ class SiblingContact(msgspec.Struct, frozen=True, kw_only=True):
     step: str
     method: str | None = None
     """None where it got through."""
+
+
+class ConnectLosses(msgspec.Struct, frozen=True, kw_only=True):
+    """Connects of a round to addresses that work: how many fell silent before one passed, and how many passed."""
+
+    lost: int
+    passed: int
+
+    def chance(self, tries: int) -> float:
+        """How likely so many connects in a row are to fall silent by chance, at the most that the few counted allow."""
+        counted = self.lost + self.passed + 4
+        share = (self.lost + 2) / counted  # Agresti and Coull's interval
+        return float(min(MOST_LOST, share + 2 * sqrt(share * (1 - share) / counted)) ** tries)
+
+    def tries(self) -> int:
+        """The fewest connects whose silence is no chance; at most MAX_CONNECTS."""
+        return next((n for n in range(2, MAX_CONNECTS) if self.chance(n) < MAX_CHANCE), MAX_CONNECTS)
 
 
 class FirstFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +129,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that this machine's clock is ahead of the reference sites'; None where they did not show it."""
     contacts: tuple[SiblingContact, ...] = ()
     """What other measurements of the round got at the address where this one failed, or at its port elsewhere."""
+    losses: ConnectLosses | None = None
+    """What the round's connects to other addresses lost by chance; None where all of them passed."""
     first: FirstFinding | None = None
     """For a re-test: what the measurement that it repeats came to."""
     recorded: tuple[str, ...] = ()

@@ -25,7 +25,7 @@ from results.judge.signals.context import is_slow, rate_of, suspected
 from results.judge.verdict import Context, FirstFinding, Rate, Repeat, Verdict
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
-from schedules.round.siblings import Siblings
+from schedules.round.siblings import LossTally, Siblings
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
@@ -40,6 +40,7 @@ MIN_SHARING_PAGES = 3
 """Two unrelated servers may have the same default page."""
 RESIDUAL = ("residual.keeps_first", "address.residual", "address.sibling_passes")
 """Rules after which a re-test is made once more after a pause: a censor's memory and a server's count both end."""
+USUAL_CONNECTS = 2
 MIN_MEDIAN_TARGETS = 3
 """The median rate of fewer other targets means nothing."""
 
@@ -60,6 +61,7 @@ class RoundJudge:
         )
         self._shared = SharedAddresses()
         self._siblings = Siblings()
+        self._losses = LossTally()
         self._first: dict[str, FirstFinding] = {}
         self._control_pages = ControlPages()
         self._pages = OpenPages()
@@ -76,6 +78,7 @@ class RoundJudge:
         self._round_id = round_.id
         self._network = network_key
         self._baseline.reset(report.measurements)
+        self._losses.add(report.measurements)
         families = report.families or None
         self._context = msgspec.structs.replace(
             self._context,
@@ -100,6 +103,7 @@ class RoundJudge:
     async def _judged(self, measurement: Measurement) -> JudgedMeasurement:
         self._shared.add(measurement)
         self._siblings.add(measurement)
+        self._losses.add((measurement,))
         context = msgspec.structs.replace(
             self._context,
             shared_addresses=self._shared.of(measurement),
@@ -126,8 +130,16 @@ class RoundJudge:
                 shared_control_pages=self._control_pages.shared(controls),
                 contacts=self._siblings.of(measurement),
                 first=self._first.get(measurement.repeats or ""),
+                losses=self._losses.of(measurement),
             )
-        if controls or context.earlier or context.control_configured or context.contacts or context.first:
+        if (
+            controls
+            or context.earlier
+            or context.control_configured
+            or context.contacts
+            or context.first
+            or context.losses
+        ):
             verdict = classify(measurement, controls, context, self._library)
         expectation = self._expectations.of(measurement)
         return JudgedMeasurement(
@@ -149,6 +161,12 @@ class RoundJudge:
         before = measurement.started_at
         return (*self._store.rates(target, vantage, before, apart_from=apart, network=self._network), slow)
 
+    @property
+    def connects(self) -> int:
+        """How often a silent connect is to be tried on this line before its silence says something."""
+        losses = self._losses.of()
+        return losses.tries() if losses is not None else USUAL_CONNECTS
+
     def before_retest(self, first: JudgedMeasurement) -> JudgedMeasurement:
         """A new anomaly as it is judged until it is re-tested."""
         self._first[first.measurement.id] = _finding(first)
@@ -159,8 +177,8 @@ class RoundJudge:
         return self._with_repeat(first, Repeat(outcome=retest.verdict.outcome, method=retest.verdict.method))
 
     def _with_repeat(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
-        contacts = self._siblings.of(first.measurement)
-        context = msgspec.structs.replace(first.context, repeat=repeat, contacts=contacts)
+        contacts, losses = self._siblings.of(first.measurement), self._losses.of(first.measurement)
+        context = msgspec.structs.replace(first.context, repeat=repeat, contacts=contacts, losses=losses)
         try:
             verdict = classify(first.measurement, first.controls, context, self._library)
         except Exception as bug:

@@ -23,9 +23,9 @@ from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.location.location import Locator, MovementWatch
 from schedules.plan.due import within
 from schedules.round.data_cap import Budget, affordable
-from schedules.round.judge import RoundJudge
+from schedules.round.judge import USUAL_CONNECTS, RoundJudge
 from schedules.round.retest import UNREACHED, Anomalies, retest_concurrency
-from schedules.round.session import control_sources, session_of
+from schedules.round.session import control_sources, session_of, trying_more
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -84,7 +84,7 @@ class Round:
     """
 
     def __init__(self, choice: Choice, config: Config, store: Store, locator: Locator | None = None) -> None:
-        self._choice, self._store = choice, store
+        self._choice, self._config, self._store = choice, config, store
         self._session = session_of(config, choice.path)
         now = self._session.network.now()
         self._budget = Budget(config, store, now)
@@ -151,7 +151,7 @@ class Round:
             async for record, is_suspect in measured:
                 if self._progress.moved(record):
                     return
-                if self._anomalies.is_new(record, is_suspect=is_suspect):
+                if self._anomalies.is_new(record, is_suspect=is_suspect or self._judge.connects > USUAL_CONNECTS):
                     self._anomalies.add(record)
                     record = self._judge.before_retest(record)
                 self._budget.finished(record)
@@ -179,7 +179,8 @@ class Round:
             in_time = takewhile(lambda _: self._in_time(), self._anomalies.targets)
             affordable_now = affordable(in_time, self._budget)
             pace = self._pace.for_retests(at_once)
-            async with aclosing(measure_all(affordable_now, self._session, self._judge_retest, pace=pace)) as measured:
+            session = trying_more(self._session, self._config, self._judge.connects)
+            async with aclosing(measure_all(affordable_now, session, self._judge_retest, pace=pace)) as measured:
                 async for record, is_suspect in measured:
                     if self._progress.moved(record):
                         return

@@ -19,6 +19,7 @@ from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pau
 from schedules.location.location import usable
 
 if TYPE_CHECKING:
+    from probe.settings import Settings
     from results.db.store import Store
     from schedules.config.schema import Config
 
@@ -32,18 +33,26 @@ def session_of(config: Config, path: str) -> Session:
         settings=settings,
         vantage=config.vantage_by(path),
         limits=AddressLimits(settings.per_address),
-        follow_up=follow_up(
-            FollowUpSettings(
-                innocent_name=config.network.innocent_name,
-                ab_endpoint=config.ab_endpoint,
-                trusted=bool(settings.trusted_resolvers),
-                system="system" in settings.resolvers,
-                quic=config.network.quic,
-                waits=waits_for(settings.timeout_s),
-                pause_s=pause_for(settings.timeout_s),
-            )
-        ),
+        follow_up=follow_up(_follow_up_settings(config, settings)),
         follows_redirect=may_follow,
+    )
+
+
+def trying_more(session: Session, config: Config, connects: int) -> Session:
+    """The same session, in which a silent connect is tried so often."""
+    settings = msgspec.structs.replace(_follow_up_settings(config, session.settings), connects=connects)
+    return msgspec.structs.replace(session, follow_up=follow_up(settings))
+
+
+def _follow_up_settings(config: Config, settings: Settings) -> FollowUpSettings:
+    return FollowUpSettings(
+        innocent_name=config.network.innocent_name,
+        ab_endpoint=config.ab_endpoint,
+        trusted=bool(settings.trusted_resolvers),
+        system="system" in settings.resolvers,
+        quic=config.network.quic,
+        waits=waits_for(settings.timeout_s),
+        pause_s=pause_for(settings.timeout_s),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from probe.model import Measurement, Observation
-from results.judge.failure_point import ending, method_of
+from results.judge.failure_point import BEGINS, INTERFERED, TIMEOUT, ending, method_of
 from results.judge.signals.address import WEB_PORTS
-from results.judge.verdict import SiblingContact
+from results.judge.verdict import ConnectLosses, SiblingContact
 
 MAX_REMEMBERED = 16
 """Contacts of one address that got through, and as many that did not; a large host has thousands."""
@@ -53,6 +54,32 @@ class Siblings:
             for contact in [contact for name, contact in some if name != measurement.id][-MAX_SHOWN:]
         }
         return tuple(sorted(found, key=lambda contact: contact.at))
+
+
+class LossTally:
+    """For each address, the connects up to the first that passed. What is cut off there later is another matter."""
+
+    def __init__(self) -> None:
+        self._silent: dict[str, int] = {}
+        self._passed: set[str] = set()
+        self._cut: set[str] = set()
+
+    def add(self, measurements: Iterable[Measurement]) -> None:
+        for o in (o for measurement in measurements for o in measurement.observations if o.address is not None):
+            address = str(o.address)
+            if method_of(o) in INTERFERED and o.step not in BEGINS:
+                self._cut.add(address)
+            elif o.step in BEGINS and o.failure is None:
+                self._passed.add(address)
+            elif o.step in BEGINS and o.failure == TIMEOUT and address not in self._passed:
+                self._silent[address] = self._silent.get(address, 0) + 1
+
+    def of(self, measurement: Measurement | None = None) -> ConnectLosses | None:
+        """The tally of all addresses but the one where this measurement failed; None where nothing was lost."""
+        end = ending(measurement.target, measurement.observations).observation if measurement is not None else None
+        works = self._passed - self._cut - {end.address if end is not None and end.address else ""}
+        lost = sum(self._silent.get(address, 0) for address in works)
+        return ConnectLosses(lost=lost, passed=len(works)) if lost else None
 
 
 def _contact(o: Observation, address: str, port: int) -> SiblingContact | None:

@@ -143,6 +143,20 @@ def loses_of_everything(share: float) -> None:
     forward("-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
 
 
+def loses_answers_of_half_the_connections(spared: Iterable[str]) -> None:
+    """One of two uplinks loses what comes back, no censor; a connection stays with its uplink."""
+    for address in spared:
+        for way in ("-s", "-d"):
+            forward(way, address, "-j", "ACCEPT", tools=_tool(address))
+    mark = str(next(_marks))
+    new = ("-i", "in0", "-p", "tcp", "-m", "conntrack", "--ctstate", "NEW", "-m", "connmark", "--mark", "0", "--syn")
+    chance = ("-m", "statistic", "--mode", "random", "--probability", "0.5")
+    settled = str(next(_marks))
+    forward(*new, *chance, "-j", "CONNMARK", "--set-mark", mark)
+    forward(*new, "-j", "CONNMARK", "--set-mark", settled)
+    forward("-o", "in0", "-m", "connmark", "--mark", mark, "-j", "DROP")
+
+
 def loses_large_packets(above: int) -> None:
     """A tunnel that is narrower than anybody was told, no censor: larger packets vanish without a word."""
     forward("-m", "length", "--length", f"{above}:65535", "-j", "DROP")

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from tests.lab import censorship
 from tests.lab.kernel import CLIENT, GATEWAY, INTERNET, LabError, inside
 from tests.lab.sites import SOCKS
-from tests.lab.world import IN_THE_OPEN, NOT_BLOCKED, OFFLINE, REACHABLE, World, blocked, http, https
+from tests.lab.world import IN_THE_OPEN, NOT_BLOCKED, OFFLINE, REACHABLE, World, blocked, both, http, https
 from tests.situation import Expected
 
 _IPV4_ONLY = ("abroad-dropped", "abroad-reset", "few-dropped", "few-reset", "moved-refused", "other-reset", "two-views")
@@ -116,8 +116,14 @@ def _tayga(place: str, folder: Path, device: str, own: str, pool: str) -> subpro
     return process
 
 
+def one_of_two_uplinks_is_deaf() -> None:
+    spared = (SOCKS, "198.51.100.53", *both("canary"), *both("canary-at-home"))
+    censorship.loses_answers_of_half_the_connections(spared)
+
+
 WORLDS = (
     World("provider's NAT", behind_nat, USUAL),
+    World("two uplinks, of which one loses all answers", one_of_two_uplinks_is_deaf, ANY),
     World("provider's NAT with few ports", lambda: censorship.shares_ports(24), ANY),
     World("PPPoE", resets_wechat, USUAL, layout=lambda: narrow(answers=True)),
     World(

@@ -34,12 +34,13 @@ SIGNALS = SignalTable(
         "control.passes_there": "control {control} gets through to {place} itself",
         "control.several": "{count} controls get through to {place}",
         "control.alone": (
-            "no more than one control got through to {place}: the service may refuse this country itself, "
+            "no two controls got through to {place}: the service may refuse this country itself, "
             "and the place on the path is not known"
         ),
-        "control.single": (
+        **dict.fromkeys(
+            ("control.alone:there", "control.single"),
             "only one control got through to {place}: the service may refuse this country itself, "
-            "and the place on the path is not known"
+            "and the place on the path is not known",
         ),
         "control.fails_there": "control {control} fails at {place} too: {failure}",
         "control.not_there": "no control tried {place} itself",
@@ -79,7 +80,7 @@ def _controls(case: Case, failed: Observation) -> Iterator[Evidence]:
     if len({control.name for control in passed}) >= SEVERAL:
         yield SIGNALS("control.several", count=len(passed), place=place(failed))
         return
-    yield SIGNALS("control.alone", place=place(failed))
+    yield SIGNALS("control.alone:there" if passed else "control.alone", place=place(failed))
     if passed:
         yield SIGNALS("control.single", place=place(failed))
     else:

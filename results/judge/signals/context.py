@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import takewhile
 
-from probe.model import Http, Measurement
+from probe.model import Http, Measurement, Observation
 from probe.timestamps import parse_time
-from results.judge.failure_point import OWN_NETWORK, ending, last_attempt, method_of
+from results.judge.failure_point import BEGINS, OWN_NETWORK, TIMEOUT, ending, last_attempt, method_of
 from results.judge.input import Case
 from results.judge.packet_size import SMALL_SEGMENT, may_be_size, passes_small, shows_full_size, small_attempt
 from results.judge.signals import Evidence, SignalTable
 from results.judge.step_text import clean, place
-from results.judge.verdict import Context, Rate
+from results.judge.verdict import MAX_CHANCE, Context, Rate
 
 MIN_FAILURES, MIN_SPAN = 3, timedelta(hours=6)
 """How often, and over how long, a failure has to repeat."""
@@ -38,6 +38,10 @@ SIGNALS = SignalTable(
         "network.offline": "no canary answered: the network itself does not work",
         "network.portal": "something else answered in the canaries' place, as a captive portal does",
         "network.full_size_fails": "reference sites with full-size answers fell silent too, and a small one answered",
+        "network.loses_connections": (
+            "in this round {lost} of {tried} connects to addresses that work fell silent, "
+            "so {tries} in a row may by chance (one time in {odds:.0f})"
+        ),
         "path.narrow": "in TCP segments of at most {size} bytes {place} answers: the path loses larger packets",
         "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
         "clock.off": "this machine's clock is {days:.0f} days {direction}: the dates of certificates prove nothing",
@@ -70,6 +74,7 @@ def circumstances(case: Case) -> Iterator[Evidence]:
     if case.clock_is_off and (off := case.context.clock_off_s) is not None:
         yield SIGNALS("clock.off", days=max(1.0, abs(off) / DAY_S), direction="ahead" if off > 0 else "behind")
     yield from _packet_size(case)
+    yield from _losses(case)
     if case.context.earlier and (method := case.end.method) is not None:
         yield from _history(case, method)
 
@@ -107,6 +112,23 @@ def _packet_size(case: Case) -> Iterator[Evidence]:
         yield SIGNALS("path.narrow", size=SMALL_SEGMENT, place=place(failed))
     if case.context.full_size_fails and not shows_full_size(last_attempt(observations, "innocent", case.end.hop)):
         yield SIGNALS("network.full_size_fails")
+
+
+def _losses(case: Case) -> Iterator[Evidence]:
+    """Whether connects fall silent by chance on this line, so often that those of this target may have."""
+    losses, failed = case.context.losses, case.end.observation
+    if losses is None or failed is None or case.end.complete or not _is_silent(failed):
+        return
+    own = [o for o in case.measurement.observations if o.role in ("main", "again") and _is_silent(o)]
+    tries = len({o.role for o in own} if failed.step == "dns" else [o for o in own if o.address == failed.address])
+    if (chance := losses.chance(tries)) >= MAX_CHANCE:
+        tried = losses.lost + losses.passed
+        yield SIGNALS("network.loses_connections", lost=losses.lost, tried=tried, tries=tries, odds=1 / chance)
+
+
+def _is_silent(o: Observation) -> bool:
+    """Whether a question or a connect got no answer at all."""
+    return (o.step == "dns" or o.step in BEGINS) and o.failure == TIMEOUT
 
 
 def throughput(case: Case) -> Iterator[Evidence]:

@@ -57,6 +57,18 @@ def test_a_name_that_no_trusted_resolver_knows_ends_it() -> None:
     assert asked(over) == []
 
 
+def test_a_silent_connect_is_tried_as_often_as_the_line_loses_connections() -> None:
+    more = follow_up(FollowUpSettings(connects=4))
+    silent = {"main": [f"dns {HERE}", "tcp timeout"], "trusted": [f"dns {HERE}"]}
+    for times, wanted in ((1, ["again"]), (2, ["again"]), (3, [])):
+        tried = measured("https://a.example/", **silent, again=["tcp timeout"] * times)
+        assert [one.role for one in more(tried)] == wanted
+    passed = measured("https://a.example/", **silent, again=["tcp timeout", "tcp ok", "tls ok", "http 200"])
+    assert list(more(passed)) == []
+    refused = {"main": [f"dns {HERE}", "tcp refused"], "trusted": [f"dns {HERE}"], "again": ["tcp refused"]}
+    assert list(more(measured("https://a.example/", **refused))) == []
+
+
 def test_without_trusted_resolvers_a_failing_name_is_only_asked_again() -> None:
     ask = follow_up(FollowUpSettings(trusted=False))
     assert [more.role for more in ask(measured("https://a.example/", main=["dns nxdomain"]))] == ["again"]
