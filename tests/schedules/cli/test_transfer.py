@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -75,9 +77,20 @@ def test_without_a_file_the_export_is_on_stdout(call: Call, ours: str, format_: 
     assert (code, len(lines), err) == (0, 2, "")
 
 
+def rows_in_the_readme() -> list[tuple[str, ...]]:
+    """Host, outcome and agreement of each target in the README's output of the demo."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    return re.findall(r"^[✓✗!~] (?:http://)?([\w.-]+):\d+ +(\w+) .* ([\w-]+)$", readme, re.MULTILINE)
+
+
+def host(row: dict[str, Any]) -> str:
+    return str(urlsplit(row["target"]).hostname)
+
+
 def test_the_whole_demo_goes_out_and_comes_back(call: Call, tmp_path: Path) -> None:
     code, told, _ = call("demo", "demo", "--json")
     assert (code, len(told)) == (0, 13)
+    assert sorted(rows_in_the_readme()) == sorted((host(one), one["outcome"], one["agreement"]) for one in told)
     before = call("demo", "results", "list", "--json")[1]
     for format_ in ("jsonl", "ooni"):
         file = tmp_path / format_
