@@ -122,6 +122,12 @@ def _owners_phrases() -> tuple[str, ...]:
     return tuple(phrase for language in hint_words().language for phrase in (*language.visitor, *language.owner))
 
 
+@lru_cache(maxsize=1)
+def _refusing_phrases() -> tuple[str, ...]:
+    """In whatever language, for the words of a ban are alike in several."""
+    return tuple(phrase for language in hint_words().language for phrase in language.refuses)
+
+
 def _title_hint(page: PageText) -> Hint | None:
     """A page with much in it, whose title is hardly more than a notice's: a provider's portal."""
     phrases = (phrase for language in hint_words().language for phrase in (*language.phrases, *language.denied))
@@ -152,7 +158,7 @@ def _statement(page: PageText, language: Language) -> Hint | None:
         phrases = (*language.denied, *language.visitor)
         denied = next((phrase for phrase in phrases if phrase in page.title or phrase in short), None)
         return Hint(says=f"it says {denied}", refuses=True) if denied else None
-    away = by is None and any(phrase in text for phrase in language.refuses for text in texts)
+    away = by is None and any(phrase in text for phrase in _refusing_phrases() for text in texts)
     named = (*words_found, *((by.rstrip(WHOLE),) if by else ()))
     words = " … ".join(named[:SHOWN])
     return Hint(says=f"it says {words}", refuses=away, by_whom=by is not None)
