@@ -14,6 +14,7 @@ import pytest
 from results.db.columns import all_columns
 from results.judge.signals import declared
 from schedules.cli import group
+from schedules.config.load import load
 from tests import cli_docs
 
 ROOT = Path(__file__).parents[1]
@@ -194,6 +195,21 @@ def test_every_command_line_shown_is_one(page: str, line: str) -> None:
 def known_options(command: click.Command) -> dict[str, click.Option]:
     options = [one for one in command.params if isinstance(one, click.Option)]
     return {name: one for one in options for name in (*one.opts, *one.secondary_opts)}
+
+
+CONFIGURATIONS = {
+    page.name: "\n".join(re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL))
+    for page in DOCS.glob("*.md")
+    if page.name != "contributing.md"
+}
+"""What a page shows of the configuration, as one file."""
+
+
+@pytest.mark.parametrize("page", sorted(page for page, text in CONFIGURATIONS.items() if text))
+def test_every_configuration_shown_is_accepted(page: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIGURATIONS[page], "utf-8")
+    assert load(path, {}, {})
 
 
 def test_the_command_line_reference_is_current() -> None:
