@@ -32,4 +32,4 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     follow_up: FollowUp = no_follow_up
     follows_redirect: Callable[[Http], bool] = follow_all
     learned_addresses: set[str] = msgspec.field(default_factory=set)
-    """Addresses of the volunteer that a STUN server told of: to be removed from what is measured later, too."""
+    """Addresses of the volunteer that a server told of: to be removed from what is measured later, too."""

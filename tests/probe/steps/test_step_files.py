@@ -19,6 +19,7 @@ FILES = {
     "results/i18n/ru.toml",
     "tests/lab/stun_server.py",
     "tests/probe/steps/test_step_files.py",
+    "tests/results/judge/test_rule_guards.py",
     "tests/probe/steps/test_stun.py",
 }
 OTHERS = ("tests/scenarios/situations/stun_", "probe/services/", "tests/lab/debian/")
