@@ -106,7 +106,7 @@ def _about_visitor(answer: object) -> list[str]:
     if _may_hold_address([value for _, value in answer.headers]):
         about = [value for name, value in answer.headers if _tells(name, value)]
     body = answer.body or b""
-    if len(body) <= MAX_SHORT_BODY and _may_hold_address([text := _only_text(body)]) and _alone(text):
+    if len(body) <= MAX_SHORT_BODY and _hints_at_address(body) and _alone(text := _only_text(body)):
         about.append(text)
     return about
 
@@ -180,8 +180,13 @@ def _out_of_text(text: str, met: Collection[str]) -> str:
     return text
 
 
+def _hints_at_address(body: bytes) -> bool:
+    four, six = BYTES_KINDS
+    return four.hint.search(body) is not None or six.hint.search(body) is not None
+
+
 def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
-    alone = _alone(_only_text(body))
+    alone = _hints_at_address(body) and _alone(_only_text(body))
 
     def spans(data: bytes) -> list[Span]:
         found = _candidates(BYTES_KINDS, data, met)
