@@ -134,9 +134,17 @@ async def _secured(stream: ByteStream, server: Server, way: ApiRoute) -> ByteStr
 
 
 def public_key(certificate: bytes) -> str:
-    """The SHA-256, in hex, of a DER certificate's public key (its SubjectPublicKeyInfo): what is pinned."""
+    """The SHA-256, in hex, of a DER certificate's public key (its SubjectPublicKeyInfo): what is pinned.
+
+    Raises NotAnswered for a certificate that cannot be read.
+    """
     from cryptography import x509
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    key = x509.load_der_x509_certificate(certificate).public_key()
-    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+        data = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception as error:
+        # cryptography's errors about versions and algorithms have no base class in common.
+        raise NotAnswered("its certificate cannot be read") from error
+    return hashlib.sha256(data).hexdigest()

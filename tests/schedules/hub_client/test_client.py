@@ -237,3 +237,10 @@ async def test_a_hub_that_is_busy_for_a_moment_is_asked_for_the_control_once_mor
         hub = StubHub(*answers)
         assert len(await hub.control(monkeypatch, asked)) == found
         assert (hub.slept, hub.answers) == (waits, [])
+
+
+@pytest.mark.parametrize("odd", [b"", b"0\x82\x01\x00", None], ids=["empty", "cut short", "of version 5"])
+def test_a_certificate_that_cannot_be_read_is_no_pinned_one(odd: bytes | None) -> None:
+    whole = _der(trustme.CA().issue_cert("hub.example").cert_chain_pems[0].bytes())
+    with pytest.raises(NotAnswered, match="cannot be read"):
+        public_key(odd if odd is not None else whole.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x04", 1))
