@@ -61,8 +61,13 @@ async def test_a_server_of_tls_1_0_is_read_at_the_second_try(authority: Authorit
 
 async def test_a_cipher_that_browsers_still_offer_is_read_too(authority: Authority) -> None:
     seen = await behind(authority, certificates.one_cipher(authority, LOOPBACK))
-    assert course(seen) == TWICE
-    assert seen.observations[1].detail.alert == 40
+    # Some distributions' Python offers it at once, python.org's leaves it out.
+    offered = {cipher["name"] for cipher in ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).get_ciphers()}
+    if "ECDHE-ECDSA-AES128-SHA" in offered:
+        assert course(seen) == PASSED
+    else:
+        assert course(seen) == TWICE
+        assert seen.observations[1].detail.alert == 40
 
 
 async def test_a_small_diffie_hellman_key_is_our_own_refusal(tmp_path: Path) -> None:
