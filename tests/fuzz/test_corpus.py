@@ -32,6 +32,7 @@ def test_every_known_input_is_handled_in_bounded_time(name: str) -> None:
         try_input(check, data, at_length=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_known_input_takes_bounded_memory(name: str) -> None:
     check = target(name).check

@@ -303,6 +303,7 @@ def test_truncated_damaged_or_trailing_data_is_refused(packing: str) -> None:
     assert unpack(whole, packing) == b"x" * 1000
 
 
+@pytest.mark.slow
 async def test_a_body_too_long_without_length_or_of_another_encoding_is_refused(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
     head = f"POST /v1/measurements HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
@@ -462,6 +463,7 @@ async def test_a_request_smuggled_after_a_refused_one_is_not_served(hub: Running
     assert everything.startswith(b"HTTP/1.1 401")
 
 
+@pytest.mark.slow
 async def test_a_slow_sender_is_disconnected_and_delays_no_other(hub: RunningHub) -> None:
     token, slow = await hub.enrol(NAME), await hub.enrol("slow")
     crowd = [await asyncio.open_connection("127.0.0.1", hub.port) for _ in range(200)]

@@ -102,6 +102,7 @@ async def test_a_client_that_reads_a_little_now_and_then_is_disconnected_too() -
                     await asyncio.sleep(0.03)
 
 
+@pytest.mark.slow
 async def test_a_slow_client_that_reads_steadily_has_all_of_it() -> None:
     async with served(Pages()) as (port, _):
         reader, writer = await opened(port, get("/65536/160"))
