@@ -30,7 +30,7 @@ PROGRAM = (sys.executable, "-c", "from schedules.cli import main; main()")
 SERVICES = {"wechat": "wechat", "linkedin": "linkedin", "bbm": "bbm", "line": "line", "honest": "honest"}
 """Service -> the site of the lab that it is."""
 LISTED = ("wechat.x.test", "linkedin.x.test")
-LISTED_ON = datetime.now(UTC) - timedelta(days=2)
+LISTED_ON = (datetime.now(UTC) - timedelta(days=2)).replace(hour=12)
 
 
 @dataclass
