@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-from probe.timestamps import parse_date
+from probe.timestamps import http_date, parse_date
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 FIRST_UNIX_SERIAL, FIRST_DATE_SERIAL = 1_000_000_000, 1_990_010_100
@@ -58,10 +57,7 @@ def _readings(text: str) -> Iterator[datetime | None]:
     if match := _WRITTEN.match(text):
         day, month, year, time = match.groups(default="")
         yield _moment(f"{day} {month} {year} {(time or '00:00')[:5]}{(time or '')[5:] or ':00'}", "%d %b %Y %H:%M:%S")
-    try:
-        yield parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
-        return
+    yield http_date(text)
 
 
 def _moment(text: str, form: str) -> datetime | None:

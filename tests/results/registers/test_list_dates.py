@@ -83,6 +83,7 @@ def test_a_zone_is_from_the_day_or_second_of_its_serial(soa: str, serial: str, e
         ("# Updated: 2062-03-02", IMPORTED),
         ("# see the order of 2019-03-02", IMPORTED),
         ("# Updated: 31 Feb 2019", IMPORTED),
+        ("# Updated: Sat, 02 Mar 2019 17:01:00 +99999999999999", IMPORTED),
         ("# Expires: 2019-03-02", IMPORTED),
     ],
 )
