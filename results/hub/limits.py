@@ -9,6 +9,9 @@ from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
+from ipaddress import IPv4Address, IPv6Address
+
+from probe.net.address_policy import is_public, literal
 
 MAX_RATE_LIMIT_KEYS = 20_000
 OCCUPIED_RETRY_S = 5.0
@@ -110,19 +113,21 @@ class FairSlots:
 
 def rate_limit_key(address: str) -> str:
     """An IPv4 address, or the /64 of an IPv6 address, which one host has to itself."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return "nowhere"
-    if parsed.version == 6 and (mapped := parsed.ipv4_mapped) is not None:
-        parsed = mapped
     return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)
 
 
 def is_proxy(address: str, networks: Iterable[str]) -> bool:
     """Whether a peer may say in X-Forwarded-For who asks: one of these networks, or no public address."""
-    try:
-        peer = ipaddress.ip_address(address)
-    except ValueError:
+    peer = _parsed(address)
+    if peer is None:
         return address == ""  # a Unix socket
-    return not peer.is_global or any(peer in ipaddress.ip_network(network, strict=False) for network in networks)
+    return not is_public(str(peer)) or any(peer in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """A socket that serves both families shows an IPv4 address as ::ffff:192.0.2.1."""
+    parsed = literal(address)
+    return getattr(parsed, "ipv4_mapped", None) or parsed

@@ -51,6 +51,12 @@ def test_a_public_peer_is_believed_only_where_it_is_named() -> None:
     assert not is_proxy("nonsense", ())
 
 
+def test_a_socket_of_both_families_shows_the_same_peers() -> None:
+    assert not is_proxy("::ffff:8.8.8.8", ())
+    assert is_proxy("::ffff:8.8.8.8", ("8.8.8.0/24",))
+    assert is_proxy("::ffff:172.17.0.1", ())
+
+
 def test_a_proxy_that_is_no_address_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text('[hub]\nproxies = ["proxy.example"]\n')
