@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 import h11
 
 from probe.failure import Malformed
 from probe.http.lenient import MAX_HEAD_BYTES, SWITCHING_PROTOCOLS, Body, Head, body_of, head_in, may_be_http
+from probe.net.deadline import Deadline
 
 READ_BYTES = 64 * 1024
 MAX_KEPT_BYTES = 64 * 1024
@@ -111,7 +111,7 @@ class Http1Connection:
         """Set `kept` to what came and what soon follows; the error to raise."""
         try:
             while len(self._raw) < MAX_KEPT_BYTES:
-                async with asyncio.timeout(QUIET_S):
+                async with Deadline(QUIET_S):
                     data = await self._receive(READ_BYTES)
                 if not data:
                     break
