@@ -167,6 +167,10 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     quirks: tuple[str, ...] = ()
     """What of the answer is not valid HTTP and was read as browsers read it."""
 
+    def header(self, name: str) -> str | None:
+        """The first value of a header field, named in lower case."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The record of one step: an envelope that every step has, and the step's own detail."""

@@ -63,8 +63,7 @@ def _pages(body: bytes, content_type: str) -> tuple[PageText, ...]:
 
 def page_texts(answer: Http) -> tuple[PageText, ...]:
     """The answer's page in each reading of its bytes: one, unless nothing says which character set it is in."""
-    given = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
-    return _pages(answer.body or b"", given[:MAX_ATTRIBUTE])
+    return _pages(answer.body or b"", (answer.header("content-type") or "")[:MAX_ATTRIBUTE])
 
 
 def _decoded(body: bytes, content_type: str) -> Iterator[str]:

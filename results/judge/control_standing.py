@@ -15,6 +15,7 @@ from results.judge.failure_point import (
     OWN_NETWORK,
     Ending,
     ending,
+    is_verified,
     plain_hops,
     same_site,
     secured,
@@ -97,9 +98,7 @@ def _is_valid(passed: Observation) -> bool:
     detail = passed.detail
     if isinstance(detail, Http):
         return detail.url.startswith("https:")
-    if passed.step not in HANDSHAKES:
-        return False
-    return bool(detail.verified is True if hasattr(detail, "verified") else detail.verify_code == 0)
+    return passed.step in HANDSHAKES and is_verified(passed)
 
 
 def _assessed(control: Measurement, context: Context, library: Library) -> AssessedControl:

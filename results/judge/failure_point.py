@@ -115,7 +115,7 @@ def still_open(observation: Observation) -> bool:
     answer = observation.detail
     if observation.failure != TIMEOUT or not isinstance(answer, Http) or answer.status is None:
         return False
-    kind = next((value for name, value in answer.headers if name.lower() == "content-type"), "")
+    kind = answer.header("content-type") or ""
     return not _stood_still(observation, answer) or kind.strip().lower().startswith(EVENT_STREAMS)
 
 
@@ -221,6 +221,12 @@ def _has_sent(failed: Observation) -> bool:
     return presented(failed) or (isinstance(detail, Tls) and (detail.alert is not None or detail.refused is not None))
 
 
+def is_verified(handshake: Observation) -> bool:
+    """Whether a handshake showed a certificate that is valid for the name."""
+    detail = handshake.detail
+    return bool(detail.verify_code == 0 if isinstance(detail, Tls) else detail.verified is True)
+
+
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:
     """Whether an exchange went over TLS that was valid for its name."""
     if hasattr(answer.detail, "verified"):
@@ -228,7 +234,7 @@ def secured(observations: Iterable[Observation], answer: Observation) -> bool:
     return any(
         o.step == "tls"
         and o.failure is None
-        and o.detail.verify_code == 0
+        and is_verified(o)
         and o.role == answer.role
         and o.hop == answer.hop
         and o.address == answer.address

@@ -77,14 +77,9 @@ def _words(answer: Http) -> frozenset[bytes]:
     return frozenset(word for word in WORD.findall(body) if not NUMBER.fullmatch(word))
 
 
-def header_of(answer: Http, name: str) -> str | None:
-    """The first value of a header field."""
-    return next((value for key, value in answer.headers if key.lower() == name), None)
-
-
 def server(answer: Http) -> str | None:
     """What the server calls itself."""
-    return header_of(answer, "server")
+    return answer.header("server")
 
 
 def other_machine(one: Http, other: Http) -> bool:

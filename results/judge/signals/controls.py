@@ -22,7 +22,7 @@ from results.judge.failure_point import (
     stopped_alike,
 )
 from results.judge.input import Case
-from results.judge.likeness import alike, differs_in_kind, differs_wholly, header_of, server
+from results.judge.likeness import alike, differs_in_kind, differs_wholly, server
 from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.answer import refusal
 from results.judge.step_text import clean, failure_text
@@ -137,7 +137,7 @@ def _whole_length(here: Ending, control: AssessedControl) -> int | None:
     ours, answers = here.observation.detail, answered(control.measurement)
     if control.end.host != here.host or not answers or not alike(ours, theirs := answers[-1].detail):
         return None
-    if header_of(ours, "content-length") or header_of(ours, "transfer-encoding"):
+    if ours.header("content-length") or ours.header("transfer-encoding"):
         return None  # it told where its end is, and that did not come
     return ours.length if ours.length and ours.length >= MIN_WHOLE * (theirs.length or 0) else None
 
@@ -231,7 +231,7 @@ def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     for _, sentence in refusal(f"control {name}", theirs, match(theirs)):
         yield SIGNALS("control.refuses", refusal=sentence)
     shown = {"control": name, "status": theirs.status, "length": theirs.length}
-    if there.host == case.end.host and alike(ours, theirs) and not _says_more(ours, theirs):
+    if there.host == case.end.host and alike(ours, theirs) and not _has_words_of_a_ban_alone(ours, theirs):
         yield SIGNALS("control.agrees", **shown)
     elif not control.doubt:
         yield SIGNALS("control.differs", **shown)
@@ -252,7 +252,7 @@ def _same_page(case: Case, control: AssessedControl) -> Iterator[Evidence]:
         yield SIGNALS("control.same_page", control=clean(control.name))
 
 
-def _says_more(ours: Http, theirs: Http) -> bool:
+def _has_words_of_a_ban_alone(ours: Http, theirs: Http) -> bool:
     """Whether ours speaks of a ban and theirs does not, which a like length does not make one page."""
     if ours.body_sha256 == theirs.body_sha256 or (ours.title and ours.title == theirs.title):
         return False

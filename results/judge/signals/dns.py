@@ -8,7 +8,15 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Measurement, Observation, Role, Tls
 from probe.net.address_policy import is_public, kind_of, literal
 from probe.timestamps import parse_time
-from results.judge.failure_point import HANDSHAKES, METHOD_SPECS, is_out_of_date, last_attempt, method_of, secured
+from results.judge.failure_point import (
+    HANDSHAKES,
+    METHOD_SPECS,
+    is_out_of_date,
+    is_verified,
+    last_attempt,
+    method_of,
+    secured,
+)
 from results.judge.input import (
     FILTERED,
     Case,
@@ -248,14 +256,9 @@ def _proving(measurement: Measurement, answers: DnsAnswers) -> Observation | Non
     """A handshake at one of the network's addresses whose certificate is valid for the name."""
     for o in measurement.observations:
         named = o.step in HANDSHAKES and o.host == answers.host and o.role in ("main", "again")
-        if named and o.address in answers.main and o.failure is None and _is_verified(o):
+        if named and o.address in answers.main and o.failure is None and is_verified(o):
             return o
     return None
-
-
-def _is_verified(handshake: Observation) -> bool:
-    detail = handshake.detail
-    return detail.verify_code == 0 if isinstance(detail, Tls) else detail.verified is True
 
 
 def _once(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
@@ -329,5 +332,5 @@ def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
 
 def _proves_name(observations: tuple[Observation, ...], trusted: Observation) -> bool:
     if isinstance(trusted.detail, Tls):
-        return trusted.detail.verify_code == 0
+        return is_verified(trusted)
     return secured(observations, trusted)
