@@ -48,28 +48,27 @@ async def _open_all(attempts: Sequence[Attempt], log: Log, session: Session, hel
 
 async def _open(attempt: Attempt, log: Log, session: Session, held: AsyncExitStack) -> Opened:
     """Connect, and handshake where the scheme has one; the stream is closed with `held`, also when cancelled."""
-    about, name = _about(attempt), attempt.server_name or attempt.host
     if (run := schemes()[attempt.scheme].attempt) is not None:
-        return await run(log, about, attempt, session.settings), None
-    observation, stream = await tcp.connect(log, about, session.settings, attempt.max_segment)
-    if stream is not None:
-        held.callback(stream.close)
-    if stream is not None and attempt.scheme in ("https", "tls"):
-        observation, stream = await tls.handshake(log, about, stream, name, session.settings)
-        if stream is None and attempt.role == "main" and tls.may_be_outdated(observation):
-            again, stream = await _open_leniently(attempt, log, session, held)
-            observation = again if stream is not None else observation
+        return await run(log, _about(attempt), attempt, session.settings), None
+    observation, stream = await _connect(attempt, log, session, held)
+    if observation.step == "tls" and stream is None and attempt.role == "main" and tls.may_be_outdated(observation):
+        again, stream = await _connect(attempt, log, session, held, lenient=True)
+        observation = again if stream is not None else observation
     return observation, stream
 
 
-async def _open_leniently(attempt: Attempt, log: Log, session: Session, held: AsyncExitStack) -> Opened:
-    """A second connection that allows outdated TLS and no HTTP/2, where ours may have been too strict."""
+async def _connect(
+    attempt: Attempt, log: Log, session: Session, held: AsyncExitStack, *, lenient: bool = False
+) -> Opened:
+    """Connect and handshake once; `lenient` allows outdated TLS and no HTTP/2, where ours may have been too strict."""
     about, name = _about(attempt), attempt.server_name or attempt.host
-    observation, stream = await tcp.connect(log, about, session.settings)
+    observation, stream = await tcp.connect(log, about, session.settings, attempt.max_segment)
     if stream is None:
         return observation, None
     held.callback(stream.close)
-    return await tls.handshake(log, about, stream, name, session.settings, lenient=True)
+    if attempt.scheme not in ("https", "tls"):
+        return observation, stream
+    return await tls.handshake(log, about, stream, name, session.settings, lenient=lenient)
 
 
 def _speaks_http2(stream: ByteStream) -> bool:
@@ -80,7 +79,7 @@ async def _fetch_leniently(
     attempt: Attempt, failed: Observation, log: Log, session: Session, held: AsyncExitStack
 ) -> Observation:
     """The page over HTTP/1.1, where HTTP/2 failed as browsers fall back too (RFC 9113 section 7)."""
-    _, stream = await _open_leniently(attempt, log, session, held)
+    _, stream = await _connect(attempt, log, session, held, lenient=True)
     return await _fetch(attempt, stream, log, session) if stream is not None else failed
 
 

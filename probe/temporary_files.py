@@ -27,14 +27,14 @@ def system_prefix() -> str:
     return f"reachprobe-{os.getpid()}-"
 
 
-def left_beside(path: Path) -> Iterator[Path]:
+def leftover_files(path: Path) -> Iterator[Path]:
     """What a killed program left beside a file of that name."""
     for file in sorted(path.parent.iterdir()) if path.parent.is_dir() else ():
         if BESIDE.fullmatch(file.name) and file.name.startswith((MERGING, f".{path.name}.")):
             yield file
 
 
-def left_in_system() -> Iterator[Path]:
+def leftover_folders() -> Iterator[Path]:
     """The folders of this user's processes that have ended."""
     for folder in sorted(Path(tempfile.gettempdir()).glob("reachprobe-*")):
         named = IN_SYSTEM.fullmatch(folder.name)

@@ -95,7 +95,7 @@ async def exchange(
     except _not_http(http2) as error:
         if carrier.ended:
             raise EOFError("closed before the end of the answer") from error
-        if http2 and not isinstance(error, _said_by_the_server()):
+        if http2 and not isinstance(error, _server_refusals()):
             into.quirks += ("HTTP/2 that our library refuses",)
         raise Malformed("http_request_failed", f"not HTTP: {error!r}"[:MAX_REASON_CHARACTERS]) from error
 
@@ -201,7 +201,7 @@ class _Http2:
 
 
 @cache
-def _said_by_the_server() -> tuple[type[Exception], ...]:
+def _server_refusals() -> tuple[type[Exception], ...]:
     """HTTP/2 errors by which the server itself ends a stream or the connection."""
     import httpcore
 

@@ -107,7 +107,7 @@ class _Addresses:
     def out_of_bytes(self, data: bytes) -> bytes:
         spans = self._addresses.spans(data)
         if self._bytes is not None:
-            spans += [match.span() for match in self._bytes.finditer(data)]
+            spans += self._word_spans(data)
             if b"\0" in data:
                 spans += utf16_spans(data, self._word_spans)
         return zeroed(data, spans)

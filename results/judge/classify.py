@@ -65,6 +65,16 @@ def classify(
     return _verdict(case, next(rule for rule in rules() if rule.applies(signals.keys())), signals)
 
 
+def verdict_or_error(
+    measurement: Measurement, controls: Sequence[Measurement], context: Context, library: Library | None = None
+) -> Verdict:
+    """`classify`, where a bug of ours must cost this measurement alone its verdict."""
+    try:
+        return classify(measurement, controls, context, library)
+    except Exception as bug:
+        return error_verdict(measurement, bug)
+
+
 def error_verdict(measurement: Measurement, bug: Exception) -> Verdict:
     """Inconclusive, with the bug that kept us from judging in its evidence and in the log."""
     error = internal_error(bug, measurement.target.text)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from probe.temporary_files import left_beside, left_in_system
+from probe.temporary_files import leftover_files, leftover_folders
 from schedules.cli._app import App, confirmed
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
     config, numbers = _configuration(app)
     things = [
         *files(app.database),
-        *left_beside(app.database),
-        *left_in_system(),
+        *leftover_files(app.database),
+        *leftover_folders(),
         *(files(demo_database(app.environ)) if app.db is None else ()),
         *numbers,
     ]
-    things += [config, *left_beside(config)] if config is not None and "configuration" not in keep else []
+    things += [config, *leftover_files(config)] if config is not None and "configuration" not in keep else []
     installed = [] if "schedule" in keep else install.installed(app.home)
     schedules = [f"the schedule: {', '.join(map(str, one.paths))}" for one in installed]
     if not things and not schedules:

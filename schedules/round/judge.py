@@ -15,7 +15,7 @@ from probe.measure import ControlSource
 from probe.model import Dns, Measurement, Vantage
 from probe.timestamps import parse_time
 from results.fingerprints.collection import library_of
-from results.judge.classify import classify, error_verdict, unjudged
+from results.judge.classify import classify, unjudged, verdict_or_error
 from results.judge.control_standing import page_in_the_open
 from results.judge.failure_point import ending
 from results.judge.follow_up import wants_control
@@ -110,6 +110,7 @@ class RoundJudge:
             rates=self._slow(measurement),
             page_sites=self._pages.sites_of(measurement),
         )
+        first_context = context
         verdict = classify(measurement, (), context, self._library)
         if verdict.outcome not in ("reachable", "offline"):
             earlier = self._store.history(
@@ -132,14 +133,7 @@ class RoundJudge:
                 first=self._first.get(measurement.repeats or ""),
                 losses=self._losses.of(measurement),
             )
-        if (
-            controls
-            or context.earlier
-            or context.control_configured
-            or context.contacts
-            or context.first
-            or context.losses
-        ):
+        if controls or context != first_context:
             verdict = classify(measurement, controls, context, self._library)
         expectation = self._expectations.of(measurement)
         return JudgedMeasurement(
@@ -179,10 +173,7 @@ class RoundJudge:
     def _with_repeat(self, first: JudgedMeasurement, repeat: Repeat) -> JudgedMeasurement:
         contacts, losses = self._siblings.of(first.measurement), self._losses.of(first.measurement)
         context = msgspec.structs.replace(first.context, repeat=repeat, contacts=contacts, losses=losses)
-        try:
-            verdict = classify(first.measurement, first.controls, context, self._library)
-        except Exception as bug:
-            verdict = error_verdict(first.measurement, bug)
+        verdict = verdict_or_error(first.measurement, first.controls, context, self._library)
         agreed = _agreement(first.expectation, verdict)
         return msgspec.structs.replace(first, context=context, verdict=verdict, agreement=agreed)
 
@@ -219,10 +210,7 @@ def judge_again(store: Store, config: Config) -> Callable[[JudgedMeasurement], J
 
     def judge(finished: JudgedMeasurement) -> JudgedMeasurement:
         measurement = finished.measurement
-        try:
-            verdict = classify(measurement, finished.controls, finished.context, library)
-        except Exception as bug:
-            verdict = error_verdict(measurement, bug)
+        verdict = verdict_or_error(measurement, finished.controls, finished.context, library)
         at = parse_time(measurement.started_at)
         expectation = Expectations(store, config, at, measurement.vantage.country).of(measurement)
         return msgspec.structs.replace(

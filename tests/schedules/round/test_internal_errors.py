@@ -114,6 +114,7 @@ async def test_a_bug_in_judging_one_target_leaves_the_others_their_verdicts(
         return whole(measured, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(round_judge, "classify", judge)
+    monkeypatch.setattr(judging, "classify", judge)
     rows = await round_of(lab, store, config)
     assert rows[lab.good.url]["outcome"] == "reachable"
     assert (rows[lab.reset.url]["outcome"], rows[lab.reset.url]["rules"]) == ("inconclusive", ["error.internal"])
