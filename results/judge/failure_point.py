@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -223,8 +224,9 @@ def _has_sent(failed: Observation) -> bool:
 
 def is_verified(handshake: Observation) -> bool:
     """Whether a handshake showed a certificate that is valid for the name."""
-    detail = handshake.detail
-    return bool(detail.verify_code == 0 if isinstance(detail, Tls) else detail.verified is True)
+    detail: Any = handshake.detail
+    verified: bool = detail.verify_code == 0 if isinstance(detail, Tls) else detail.verified is True
+    return verified
 
 
 def secured(observations: Iterable[Observation], answer: Observation) -> bool:
@@ -234,7 +236,7 @@ def secured(observations: Iterable[Observation], answer: Observation) -> bool:
     return any(
         o.step == "tls"
         and o.failure is None
-        and is_verified(o)
+        and o.detail.verify_code == 0
         and o.role == answer.role
         and o.hop == answer.hop
         and o.address == answer.address
