@@ -107,7 +107,7 @@ class Agent:
             self._next_check = now
         except (StoreError, BadChoice, ConfigError) as error:
             self._database_version = None
-            self._say(f"{error}; the next try is in {PAUSE_S // 60} minutes")
+            self._say(f"{error}; retrying in {PAUSE_S // 60} minutes")
         return True
 
     async def stop(self) -> None:
@@ -134,7 +134,7 @@ class Agent:
                 with closing(Store.open(self._database)) as store:
                     self._side_effects.finish(store, self._clock(), FINISH_S)
         except StoreError as error:
-            self._say(f"what is being told may be told again: {error}")
+            self._say(f"notifications may be sent twice: {error}")
         finally:
             self._side_effects.close()
 
@@ -152,7 +152,7 @@ class Agent:
                     self._say(sentence)
                 due = due_now(config, store, now)
                 for sentence in due.missing:
-                    self._say(f"{sentence}; what is due by it waits")
+                    self._say(f"{sentence}; its targets wait")
                 await self._rounds(due, config, store)
                 if due.choices:
                     self._side_effects.after_round(config, store, due.choices, self._clock())
@@ -178,7 +178,7 @@ class Agent:
             try:
                 await self._measure(choice.ending(until), config, store)
             except BadPath as error:
-                self._say(f"{error}; what is due by it waits")
+                self._say(f"{error}; its targets wait")
 
     def _reload(self) -> bool:
         """Load a changed configuration; if it cannot be read, the old one stays and the error is reported once."""
@@ -189,9 +189,9 @@ class Agent:
         try:
             self._config = self._source.load()
         except ConfigError as error:
-            self._say(f"{error}; the configuration from before stays in force")
+            self._say(f"{error}; keeping the previous configuration")
             return False
-        self._say("the configuration has changed and is in force")
+        self._say("configuration reloaded")
         return True
 
 

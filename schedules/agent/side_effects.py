@@ -142,4 +142,4 @@ class SideEffects:
         try:
             yield
         except Exception as error:
-            self._say_once(about, f"{about} failed and measuring goes on: {type(error).__name__}: {error}")
+            self._say_once(about, f"{about} failed, measuring continues: {type(error).__name__}: {error}")

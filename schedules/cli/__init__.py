@@ -1,4 +1,4 @@
-"""The command line: the global options, sub-commands found by their file, and errors told in one line."""
+"""The command line: global options, sub-commands found by their file, and errors in one line."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ USER_ERRORS = frozenset(
         "schedules.install.install.BadSchedule",
     }
 )
-"""Exceptions told in one line. By name, so that none of their modules is imported for a start."""
+"""Exceptions reported in one line. By name, so that none of their modules is imported at start."""
 
 
 TOO_FEW_FILES = (
-    "too few files may be open at once; `ulimit -n 1024` allows more in this shell, LimitNOFILE=1024 in a systemd unit"
+    "too many open files; raise the limit with `ulimit -n 1024` in this shell, or LimitNOFILE=1024 in a systemd unit"
 )
 
 
@@ -67,9 +67,9 @@ class Commands(click.Group):
                 raise
             raise click.ClickException(TOO_FEW_FILES) from error
         except Exception as error:
-            if _is_users(error) or not isinstance(ctx.obj, App) or (says := _damage(ctx.obj, error)) is None:
+            if _is_users(error) or not isinstance(ctx.obj, App) or (problem := _damage(ctx.obj, error)) is None:
                 raise
-            raise click.ClickException(says) from error
+            raise click.ClickException(problem) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -77,17 +77,17 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--db", type=click.Path(path_type=Path), help="The database; by default in the state folder.")
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration, a TOML file.")
-@click.option("--vantage", metavar="NAME", help="What this place is called in the records.")
-@click.option("-q", "--quiet", is_flag=True, help="No talk on stderr but errors.")
-@click.option("-v", "--verbose", is_flag=True, help="More talk on stderr.")
+@click.option("--db", type=click.Path(path_type=Path), help="Database file (default: in the state folder).")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file (TOML).")
+@click.option("--vantage", metavar="NAME", help="Name of this vantage point in the records.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more messages.")
 @click.version_option(package_name="reachprobe", message="reachprobe %(version)s")
 @click.pass_context
 def group(
     ctx: click.Context, db: Path | None, config_file: Path | None, vantage: str | None, quiet: bool, verbose: bool
 ) -> None:
-    """Measures what is blocked from where you stand, and holds it against what the government's register says."""
+    """Measure which sites and services are blocked here, and compare with the official block list."""
     ctx.obj = App(
         environ=dict(os.environ), db=db, config_file=config_file, vantage=vantage, quiet=quiet, verbose=verbose
     )
@@ -99,26 +99,29 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def call(arguments: list[str] | None = None) -> int:
-    """One command line, told what its exit code is."""
+    """Run one command line and return its exit code."""
     strangers = foreign_packages()
     if strangers:
-        return _tell(f"{', '.join(strangers)} is another distribution's; install reachprobe alone, as pipx does", USAGE)
+        return _fail(
+            f"{', '.join(strangers)} comes from another package; install reachprobe separately, as pipx does",
+            USAGE,
+        )
     try:
         code = group.main(args=arguments, prog_name="reachprobe", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _tell("interrupted; what was finished is kept", INTERRUPTED)
+        return _fail("interrupted; finished measurements are saved", INTERRUPTED)
     except click.ClickException as error:
-        return _tell(_usage(error), USAGE)
+        return _fail(_usage(error), USAGE)
     except BrokenPipeError:
-        # The reader went away, as `head` does; nothing more can be said to it.
+        # The reader went away, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except Exception as error:
         if not _is_users(error):
             raise
-        return _tell(str(error), getattr(error, "exit_code", USAGE))
+        return _fail(str(error), getattr(error, "exit_code", USAGE))
     return code if isinstance(code, int) else OK
 
 
@@ -148,8 +151,8 @@ def _usage(error: click.ClickException) -> str:
     return " ".join(error.format_message().split()).rstrip(".") + hint
 
 
-def _tell(message: str, code: int) -> int:
-    """One line on stderr, whatever a message quotes."""
+def _fail(message: str, code: int) -> int:
+    """Print one line on stderr, escaped, and return the exit code."""
     from probe.text import safe
 
     print(f"reachprobe: {safe(message)}", file=sys.stderr)

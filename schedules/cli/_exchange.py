@@ -44,20 +44,24 @@ ALL = "SELECT count(*) FROM measurements WHERE control_of IS NULL"
 
 @click.command("export")
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), required=True, help="Our own JSONL is the only whole one."
-)
-@click.option("-o", "--output", "path", metavar="FILE", type=click.Path(path_type=Path), help="Instead of stdout.")
-@click.option(
-    "--licence", type=click.Choice(LICENCES), help="Under which others may use the data; it is written into it."
+    "--format", "format_", type=click.Choice(FORMATS), required=True, help="Output format; only jsonl is complete."
 )
 @click.option(
-    "--sign", "key_file", metavar="KEY", type=click.Path(path_type=Path), help="Sign FILE: see `results key`."
+    "-o", "--output", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write to FILE instead of stdout."
+)
+@click.option("--licence", type=click.Choice(LICENCES), help="Licence of the data, stored in the export.")
+@click.option(
+    "--sign",
+    "key_file",
+    metavar="KEY",
+    type=click.Path(path_type=Path),
+    help="Sign FILE with this key (see `results key`).",
 )
 @click.pass_obj
 def export(app: App, format_: str, path: Path | None, licence: str | None, key_file: Path | None) -> None:
-    """Write every measurement, oldest first, one a line. FILE is there only once it is complete.
+    """Export every measurement, oldest first. FILE appears only when it is complete.
 
-    With --sign there is FILE.minisig beside it: `results import --verify` and minisign tell whether FILE is as it was.
+    --sign also writes FILE.minisig, which `results import --verify` or minisign can check.
     """
     from results.db import read
     from results.export import exchange, signing
@@ -74,7 +78,9 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
             return
-        comment = f"{how_many(count, 'measurement')} of reachprobe; format {format_}; licence {licence or 'not stated'}"
+        comment = (
+            f"{how_many(count, 'measurement')} from reachprobe; format {format_}; licence {licence or 'not stated'}"
+        )
         with reported(exchange.NoParquet), _written(path, key, comment) as out:
             if format_ == "parquet":
                 exchange.write_parquet(read.rows(store.db, oldest_first=True), Path(out.name), licence)
@@ -87,7 +93,7 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
 @click.command("key")
 @click.argument("file", type=click.Path(path_type=Path))
 def key(file: Path) -> None:
-    """Make a key that signs exports: FILE is to be kept secret, FILE.pub is for others. Prints the public key."""
+    """Create a key pair for signing exports: FILE (keep it secret) and FILE.pub. Prints the public key."""
     from results.export import signing
 
     made = signing.new_key()
@@ -99,7 +105,7 @@ def key(file: Path) -> None:
 
 
 def _lines(store: Store, format_: str, licence: str | None, count: int) -> Iterator[bytes]:
-    """Each line with its line feed, the licence where the format has a place for it."""
+    """The export's lines, with the licence where the format has a field for it."""
     from results import ooni
     from results.db import read
     from results.export import exchange
@@ -116,11 +122,11 @@ def _lines(store: Store, format_: str, licence: str | None, count: int) -> Itera
 
 @contextmanager
 def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place when all is written, and its signature with it."""
+    """A temporary file that replaces `path` once complete, together with its signature."""
     from results.export import signing
 
     try:
-        if path.exists() and not path.is_file() and key is None:  # a pipe or a device is written to, never replaced
+        if path.exists() and not path.is_file() and key is None:  # never replace a pipe or a device
             with path.open("wb") as there:
                 yield there
             return
@@ -145,18 +151,16 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
     "format_",
     type=click.Choice(["jsonl", "ooni"]),
     required=True,
-    help="Our own JSONL, or OONI's data format.",
+    help="reachprobe's JSONL or OONI's data format.",
 )
-@click.option(
-    "--verify", "public_key", metavar="KEY", help="Take only what is signed with this public key, or its file."
-)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement, not a summary.")
+@click.option("--verify", "public_key", metavar="KEY", help="Require a signature by this public key (or key file).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement instead of a summary.")
 @click.pass_obj
 def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str | None, as_json: bool) -> None:
-    """Read measurements from FILE… and judge them by our rules.
+    """Import measurements from FILE… and judge them by the current rules.
 
-    Lines, an array, or a tar archive of files; as they are, or packed with gzip or zstd. Prints a summary. What cannot
-    be read is skipped and reported; the exit code is 2 if nothing in a file could be read.
+    A FILE holds JSON lines, a JSON array, or is a tar archive; gzip and zstd are supported. Unreadable records are
+    skipped and reported. The exit code is 2 if nothing in a file could be read.
     """
     from results import ooni
     from results.export import exchange, signing
@@ -167,12 +171,12 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
     config = app.config()
     for path in files:
         if not path.exists() or path.is_dir():
-            raise click.ClickException(f"{path}: there is no such file")
-    if public_key is not None:  # all are verified before any is read
+            raise click.ClickException(f"{path}: no such file")
+    if public_key is not None:  # verify all before reading any
         with reported(signing.SignatureError, OSError):
             key = signing.read_public(public_key)
             for path in files:
-                talk(safe(f"{path}: signed, and as it was signed: {signing.verify(path, key)}"), quiet=app.quiet)
+                talk(safe(f"{path}: valid signature: {signing.verify(path, key)}"), quiet=app.quiet)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
     split = other_tests.split if format_ == "ooni" else None
     with app.store() as store, lock.held(app.database), ImportLog(app.quiet, each=as_json) as log:
@@ -186,13 +190,13 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
 
 @click.command("merge")
 @click.argument("databases", nargs=-1, required=True, metavar="A.db B.db…", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="The counts as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON line.")
 @click.pass_obj
 def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
-    """Bring what databases measured into one: into that of --db where it is given, else into A.db.
+    """Merge databases into A.db, or into the database given with --db.
 
-    The others are only read. Their order does not matter, and merging again changes nothing. Where two measurements
-    have one id, both are kept and it is said.
+    The source databases are not changed. Order does not matter, and merging twice changes nothing. If two different
+    measurements have the same id, both are kept and reported.
     """
     from results.compare.merge import merge as merged
     from results.db.store import Store
@@ -203,10 +207,10 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
     target = app.db if app.db is not None else databases[0]
     others = databases if app.db is not None else databases[1:]
     if not others:
-        raise click.UsageError("merge what? name a second database, or with --db the one to merge into")
+        raise click.UsageError("nothing to merge: give at least one source database")
     for path in others:
         if not path.is_file():
-            raise click.ClickException(f"{path}: there is no such database")
+            raise click.ClickException(f"{path}: no such database")
     with (
         Store.open(target, must_exist=app.db is None) as store,
         lock.held(target),
@@ -219,7 +223,7 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
 
 
 class ImportLog:
-    """Reports what became of each line, and counts; prints a summary at the end, also after an error."""
+    """Reports the result of each line and counts them; prints a summary at the end, also after an error."""
 
     def __init__(self, quiet: bool, *, each: bool = True) -> None:
         self._quiet = quiet
@@ -244,9 +248,9 @@ class ImportLog:
             self._counts["new" if result.new else "known"] += 1
             if result.new and result.conflict is not None:
                 self._counts["conflict"] += 1
-                which = f"this one as {result.finished.measurement.id}" if result.moved is None else ""
-                which = which or f"that one as {result.moved}"
-                self._say(f"{result.conflict}: another measurement has this id; both are kept, {which}")
+                which = f"the new one as {result.finished.measurement.id}" if result.moved is None else ""
+                which = which or f"the stored one as {result.moved}"
+                self._say(f"{result.conflict}: two different measurements have this id; kept both, {which}")
             self._read.add(result.path)
             verdict = result.finished.verdict
             self._outcomes[verdict.outcome, verdict.method or ""] += 1
@@ -281,7 +285,7 @@ class ImportLog:
 
     def unread(self, files: Iterable[Path]) -> list[str]:
         """A message for each file that is damaged, or in which nothing could be read."""
-        found = [self._broken.get(path) or f"{path}: no measurement in it could be read" for path in files]
+        found = [self._broken.get(path) or f"{path}: no readable measurement" for path in files]
         return [why for path, why in zip(files, found, strict=True) if path in self._broken or path not in self._read]
 
     def __enter__(self) -> Self:
@@ -292,8 +296,8 @@ class ImportLog:
         if skipped > MAX_SKIPPED_SHOWN:
             self._say(f"{skipped - MAX_SKIPPED_SHOWN} more lines skipped")
         for test, count in self._tests.most_common():
-            self._say(f"{how_many(count, 'record')} of OONI's test {test}: counted, not judged")
-        self._say(f"{how_many(new, 'measurement')} added, {known} there already, {how_many(skipped, 'line')} skipped")
+            self._say(f"{how_many(count, 'record')} of OONI's test {test} counted, but not judged")
+        self._say(f"{how_many(new, 'measurement')} added, {known} already present, {how_many(skipped, 'line')} skipped")
 
     def _say(self, message: str) -> None:
         talk(safe(message), quiet=self._quiet)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def take_in(sources: Sequence[str], config: Config, database: Path) -> CollectionReport:
-    """Read the lists at these files and URLs, and store them in place of the old ones. Raises FingerprintError."""
+    """Import the lists at these files and URLs in place of the old ones. Raises FingerprintError."""
     from results.fingerprints.collection import place, store
     from schedules.hub_client.download import fetcher
 
@@ -49,7 +49,7 @@ def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionRep
 
 
 def _refuse_open(url: str) -> None:
-    """Whoever blocks could rewrite on the way what tells blocks from other pages."""
+    """Only https: a censor could rewrite a list sent in the clear."""
     from probe.net.address_policy import literal
     from results.fingerprints.fingerprint import FingerprintError
 
@@ -57,9 +57,9 @@ def _refuse_open(url: str) -> None:
         parts = urlsplit(url)
         address = literal(parts.hostname or "")
     except ValueError as error:
-        raise FingerprintError(f"{url} is no URL: {error}") from error
+        raise FingerprintError(f"{url} is not a URL: {error}") from error
     if parts.scheme != "https" and not (address and address.is_loopback):
-        raise FingerprintError(f"{url}: only https is taken, for a list in the open could be rewritten on the way")
+        raise FingerprintError(f"{url}: must use https; a list sent in the clear could be rewritten on the way")
 
 
 async def _download(url: str, into: Path, fetch: Fetch) -> None:
@@ -69,4 +69,4 @@ async def _download(url: str, into: Path, fetch: Fetch) -> None:
     try:
         await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
     except OSError as error:
-        raise FingerprintError(f"{error}; the old lists stay") from error
+        raise FingerprintError(f"{error}; keeping the old lists") from error

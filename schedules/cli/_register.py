@@ -40,17 +40,19 @@ def imported(report: ImportReport, as_json: bool) -> None:
     before = report.entries + report.removed - report.added
     if report.removed * 5 > before:
         gone = how_many(before, "entry is", "entries are")
-        click.echo(f"{report.removed} of {gone} gone; parts of one version are imported together", err=True)
+        click.echo(
+            f"{report.removed} of {gone} missing in this version; import all parts of a version together", err=True
+        )
     if as_json:
         for why, count in report.reasons.items():
             print_json({"why": why, "problems": count})
         print_json({key: getattr(report, key) for key in COUNTS})
         return
     click.echo(f"{safe(report.register)} ({report.country}), {report.format}, version {report.version}")
-    click.echo(f"{how_many(report.rows, 'row')}: {report.kept} kept, {report.skipped} skipped")
+    click.echo(f"{how_many(report.rows, 'row')}: {report.kept} imported, {report.skipped} skipped")
     for why, count in report.reasons.items():
         click.echo(f"  {count} × {safe(why)}")
-    since = f"{report.added} new, {report.removed} gone since the version before" if before else "no version before it"
+    since = f"{report.added} added, {report.removed} removed since the previous version" if before else "first version"
     click.echo(f"{entries(report.entries)}: {since}")
 
 
@@ -60,7 +62,7 @@ def entries(number: int) -> str:
 
 
 def tell(text: str, indent: str = "  ") -> None:
-    """One line on stdout; on a terminal folded between words at its width, what follows set in by `indent`."""
+    """Print one line on stdout; on a terminal wrapped at its width, continuation lines indented."""
     text = safe(text, MAX_LINE)
     if not sys.stdout.isatty():
         click.echo(text)
@@ -71,38 +73,38 @@ def tell(text: str, indent: str = "  ") -> None:
 
 
 def looked_up(found: Expectation, name: str | None = None) -> None:
-    """One sentence; `name` is what was asked for, where that is not the target itself."""
+    """Print one sentence; `name` is the name given by the user if it is not the target itself."""
     asked = f"{name}: {found.target}" if name else found.target
     if found.listed is None:
         tell(f"{asked}: unknown: {found.reason}")
         return
     basis = f" {found.basis}" if found.basis else ""
     said = f"listed since {found.since}{basis}" if found.listed else "not listed"
-    old = f" (version {found.as_of}" + (", too old to decide anything)" if found.stale else ")")
+    old = f" (version {found.as_of}" + (", too old to use)" if found.stale else ")")
     tell(f"{asked}: {said}: {found.reason}{old}")
 
 
 def neighbour(register: str, as_of: str, one: Neighbour) -> None:
     """One address and the listed names at it."""
-    blocked = "; blocked as such" if one.blocked_as_such else ""
-    others = f": {', '.join(one.names)}" if one.names else ", no other name" if one.entries else ""
+    blocked = "; blocked by address" if one.blocked_as_such else ""
+    others = f": {', '.join(one.names)}" if one.names else ", no other names" if one.entries else ""
     more = ", ..." if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
     tell(f"{register} {one.address}: {entries(one.entries)}{blocked}{others}{more} (version {as_of})")
 
 
 def statistics(row: Statistics) -> None:
     """One register in a few lines."""
-    old = age(row.age_days) + (", too old to decide anything" if row.stale else "")
+    old = age(row.age_days) + (", too old to use" if row.stale else "")
     tell(f"{row.register} ({row.country}), {row.format}: version {row.as_of}, {old}")
     versions = how_many(row.versions, "version")
     tell(f"  {versions} since {row.first_version}; {entries(row.entries)}, {how_many(row.names, 'name')}", "    ")
-    tell(f"  the last import: {how_many(row.rows, 'row')}, {row.kept} kept, {row.skipped} skipped", "    ")
+    tell(f"  last import: {how_many(row.rows, 'row')}, {row.kept} imported, {row.skipped} skipped", "    ")
     for title, counts in (("blocked by", row.block_types), ("authority", row.authorities), ("basis", row.bases)):
         tell(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()), "    ")
 
 
 def changes(found: Difference) -> None:
-    """One line a change, and the counts on stderr."""
+    """Print one line per change, and the counts on stderr."""
     for change in found.changes:
         what = change.urls or change.names or change.subnets or ""
         decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
@@ -115,10 +117,10 @@ def changes(found: Difference) -> None:
 
 
 def sampled(drawn: Sample, *, quiet: bool) -> None:
-    """One target a line, and on stderr which hosts there were."""
+    """Print one target per line, and on stderr how many hosts each group had."""
     for target in drawn.targets:
         click.echo(safe(target))
-    talk(f"{drawn.register}, version {drawn.as_of}, seed {drawn.seed}, {drawn.left_out} hosts left out", quiet=quiet)
+    talk(f"{drawn.register}, version {drawn.as_of}, seed {drawn.seed}, {drawn.left_out} hosts excluded", quiet=quiet)
     for stratum, (there, taken) in drawn.strata.items():
         if taken:
             talk(safe(f"  {taken} of {how_many(there, 'host')}: {stratum}"), quiet=quiet)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NO_NETWORK = 69
 MAX_ROUNDS = 3
-"""Rounds of one run that a change of network may begin: a machine that moves more often is on a train."""
+"""Rounds that network changes may start in one run: a machine that moves more often is on a train."""
 
 
 class OutputOptions(msgspec.Struct, frozen=True):
@@ -73,7 +73,7 @@ def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, v
             except BadPath as error:
                 if len(choices) == 1:
                     raise
-                talk(f"reachprobe: {error}; the other paths are measured")
+                talk(f"reachprobe: {error}; measuring the other paths")
     finally:
         paths.compare(_hint(app, store))
     for note in notes(choices, services(config)):
@@ -90,7 +90,7 @@ class _Rounds:
         self._app, self._config, self._store, self._view, self._display_of = app, config, store, view, display_of
 
     def measure(self, choice: Choice) -> str:
-        """Measure the choice, going on in a new round where one was interrupted; the network's last state.
+        """Measure the choice and return the network's last state. An interrupted round continues in a new one.
 
         Paths side by side leave what remains to the next run.
         """
@@ -102,7 +102,11 @@ class _Rounds:
             remaining = interrupted.remaining
             at_once = self._view.as_json or not self._view.side_by_side
             continues = at_once and interrupted.can_continue and bool(remaining) and number < MAX_ROUNDS
-            also = f"; {len(remaining)} {'are measured here now' if continues else 'are left'}" if remaining else ""
+            also = (
+                f"; {len(remaining)} targets {'remain, continuing' if continues else 'not measured'}"
+                if remaining
+                else ""
+            )
             talk(f"{interrupted.reason}{also}", quiet=self._app.quiet)
             if not continues:
                 break
@@ -117,12 +121,12 @@ class _Rounds:
         services_shown = ServiceRows()
         display = self._display_of(choice)
         for sentence in config.place(choice.path).sentences:
-            talk(f"worth knowing: {sentence}", quiet=self._app.quiet)
+            talk(f"note: {sentence}", quiet=self._app.quiet)
         try:
             round_ = Round(choice, config, self._store, locator)
             return process.run_async(self._show(round_, choice, config, display, services_shown))
         except KeyboardInterrupt as error:
-            raise StoppedBySignal("interrupted; what was finished is kept") from error
+            raise StoppedBySignal("interrupted; finished measurements are saved") from error
         finally:
             rows = services_shown.rows(services(config)) if self._view.by_service else []
             display.finished(rows, _hint(self._app, self._store))
@@ -193,7 +197,7 @@ def notes(choices: Sequence[Choice], known: dict[str, Service]) -> list[str]:
 def ended(service: Service | None) -> str | None:
     if service is None or service.ended is None:
         return None
-    return f"{service.title} itself ended on {service.ended}. {service.note or ''}".strip()
+    return f"{service.title} was shut down on {service.ended}. {service.note or ''}".strip()
 
 
 def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Sequence[Contact] = ()) -> int:

@@ -1,4 +1,4 @@
-"""The sources of `compare` and `report`: their period, and what was read of them."""
+"""The sources of `compare` and `report`: their period, and a summary of what was read."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--token-file",
         metavar="FILE",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Of a hub: holds its password, or a token; where this vantage is enrolled there, none is needed.",
+        help="File with a hub's password or token. Not needed where this vantage point is enrolled.",
     )(with_options)
-    within = "How old a state may be beside the newest, as 24h, 7d."
+    within = "Ignore results more than this much older than the newest (24h, 7d)."
     return click.option("--within", type=Duration(), default="24h", help=within)(period_options(with_options))
 
 
@@ -51,7 +51,7 @@ def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def at_hand(
     app: App, sources: tuple[str, ...], options: SourceOptions, *, whole: bool = False
 ) -> Iterator[tuple[str, ...]]:
-    """The sources as files and folders: what a hub holds is fetched before, and gone afterwards.
+    """The sources as files and folders: a hub's data is downloaded first and deleted afterwards.
 
     `whole` fetches the records with their steps, which a report needs.
     """
@@ -88,18 +88,18 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
         process.run_async(MeasurementDownload(hub, say).write(request, into))
     except NotEnrolled as error:
         raise click.ClickException(
-            f"{source.rstrip('/')}: only who has its password or a token may read there: give --token-file, or enrol"
+            f"{source.rstrip('/')}: reading this hub needs its password or a token: give --token-file, or enrol"
             " with `reachprobe init --hub`"
         ) from error
     except (NotAnswered, HubRefused, BadPath, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    say(f"{source}: {into.stat().st_size / 1e3:.0f} kB fetched")
+    say(f"{source}: {into.stat().st_size / 1e3:.0f} kB downloaded")
     return into
 
 
 @contextmanager
 def gathered_from(sources: tuple[str, ...], options: SourceOptions) -> Iterator[MeasurementIndex]:
-    """What the sources hold of a period, while it is looked at; one that cannot be read is an error in words."""
+    """The sources' measurements of a period. ClickException for a source that cannot be read."""
     from time import time
 
     from results.compare import SourceError, gather
@@ -112,7 +112,7 @@ def gathered_from(sources: tuple[str, ...], options: SourceOptions) -> Iterator[
 
 
 def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
-    """What was read, and what was not, and why."""
+    """Report what was read, what was skipped, and why."""
     from probe.text import safe
     from schedules.render.output import talk
     from schedules.render.text import how_many
@@ -122,8 +122,8 @@ def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
         where = f"{one.path.name}:{one.line}" if one.line else str(one.path)
         talk(safe(f"{where}: {one.why} (skipped)"), quiet=app.quiet)
     said = [how_many(counts.read - counts.duplicates, "measurement")]
-    said += [f"{counts.duplicates} held twice, counted once"] if counts.duplicates else []
+    said += [f"{counts.duplicates} duplicates counted once"] if counts.duplicates else []
     said += [f"{counts.outside} outside the period"] if counts.outside else []
-    said += [f"{counts.future} from the future, left out"] if counts.future else []
+    said += [f"{counts.future} dated in the future, ignored"] if counts.future else []
     said += [f"{counts.skipped} skipped"] if counts.skipped else []
     talk(", ".join(said), quiet=app.quiet)

@@ -1,4 +1,4 @@
-"""The types of options that take a time or a length of time."""
+"""Option types for times and durations."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ C = TypeVar("C", bound=Callable[..., Any])
 
 
 class Duration(click.ParamType[float]):
-    """A length of time such as `30m`, in seconds."""
+    """A duration such as `30m`, in seconds."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if not LENGTH.fullmatch(str(value)):
-            self.fail(f"{value!r} is no time: give a number and s, m, h or d, as 30m", param, ctx)
+            self.fail(f"{value!r} is not a duration; use a number and s, m, h or d, such as 30m", param, ctx)
         return _seconds(str(value))
 
 
@@ -45,8 +45,8 @@ class Moment(click.ParamType[datetime]):
             return self._read(str(value))
         except (ValueError, OverflowError):
             self.fail(
-                f"{str(value)[:80]!r} is no time: give a UTC date or time, as 2017-05-04 or 2017-05-04T12:00:00Z,"
-                " or today, yesterday, or 7d for seven days ago",
+                f"{str(value)[:80]!r} is not a time; use a UTC date or time such as 2017-05-04 or 2017-05-04T12:00:00Z,"
+                " today, yesterday, or 7d for seven days ago",
                 param,
                 ctx,
             )
@@ -69,8 +69,8 @@ class Moment(click.ParamType[datetime]):
 
 def period_options(command: C) -> C:
     """The options --since and --until."""
-    for option, side in (("--until", "before this UTC date or time."), ("--since", "from this UTC date or time on.")):
-        command = click.option(option, type=Moment(), metavar="TIME", help=f"Only what was measured {side}")(command)
+    for option, side in (("--until", "before this UTC date or time."), ("--since", "since this UTC date or time.")):
+        command = click.option(option, type=Moment(), metavar="TIME", help=f"Only measurements {side}")(command)
     return command
 
 

@@ -1,4 +1,4 @@
-"""Measure what is due, when it is due, until stopped (Type=notify under systemd)."""
+"""Measure continuously in the foreground (Type=notify for systemd)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.command()
 @click.pass_obj
 def agent(app: App) -> int:
-    """Stay in the foreground and measure what is due.
+    """Stay in the foreground and measure targets when they are due.
 
-    A changed configuration is taken over. SIGTERM and Ctrl-C end it, and what is finished is kept.
+    Configuration changes are applied automatically. Ctrl-C or SIGTERM stops it; finished measurements are saved.
     """
     import logging
     from datetime import UTC
@@ -63,7 +63,7 @@ def agent(app: App) -> int:
             notifier, interval_s = systemd_notifier(app.environ), watchdog_s(app.environ)
             process.run_async(run_agent(runner, AsyncIOScheduler(timezone=UTC), notifier, interval_s))
         except (KeyboardInterrupt, StoppedBySignal):
-            say("stopped; what was finished is kept")
+            say("stopped; finished measurements are saved")
     return 0
 
 
@@ -76,19 +76,19 @@ def _measure(say: Say, locator: Locator) -> Measure:
 
         outcomes: Counter[str] = Counter()
         for sentence in config.place(choice.path).sentences:
-            say(f"worth knowing: {sentence}")
+            say(f"note: {sentence}")
         try:
             async with aclosing(Round(choice, config, store, locator).events()) as events:
                 async for event in events:
                     match event:
                         case Started(network) if network.facts.clock is not None:
-                            say(f"worth knowing: {network.facts.clock}")
+                            say(f"note: {network.facts.clock}")
                         case Measured(record):
                             outcomes[record.verdict.outcome] += 1
                         case Interrupted(reason, remaining):
-                            say(f"{reason}; {len(remaining)} targets wait")
+                            say(f"{reason}; {len(remaining)} targets not measured")
         finally:
-            say(f"{outcomes.total()} of {len(choice.targets)} targets by {choice.path}: {counted(outcomes) or 'none'}")
+            say(f"{outcomes.total()} of {len(choice.targets)} targets via {choice.path}: {counted(outcomes) or 'none'}")
 
     return measure
 

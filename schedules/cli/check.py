@@ -1,4 +1,4 @@
-"""Measure these URLs, hosts or services now and say what is found."""
+"""Measure URLs, hosts or services now."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from schedules.cli._app import App
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
-@click.option("--dry-run", is_flag=True, help="List every host that would be contacted, and contact none.")
-@click.option("--path", "path", metavar="NAME", help="How packets leave: direct, or a [[path]].")
-@click.option("--via", metavar="NAME,…", help="By these paths too, after direct, and say which opens what.")
-@click.option("--anyway", is_flag=True, help="Also what [care] leave_out leaves out.")
-@click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Also say it of each service.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement.")
+@click.option("--dry-run", is_flag=True, help="List the hosts that would be contacted, without contacting any.")
+@click.option("--path", "path", metavar="NAME", help="Path to measure via: direct, or a [[path]] of the configuration.")
+@click.option("--via", metavar="NAME,…", help="Also measure via these paths and compare with direct.")
+@click.option("--anyway", is_flag=True, help="Include targets excluded by [care] leave_out.")
+@click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Add a summary row per service.")
 @click.pass_obj
 def check(
     app: App,
@@ -26,9 +26,9 @@ def check(
     anyway: bool,
     by: str,
 ) -> int:
-    """Measure each TARGET now and say what is found.
+    """Measure each TARGET now and print the verdict.
 
-    A TARGET is a URL, a host, scheme://host:port, or the name of a service, such as wechat.
+    A TARGET is a URL, a host, scheme://host:port or the name of a service such as wechat.
     """
     from probe.net.path import usable
     from schedules.cli import _rounds

@@ -1,4 +1,4 @@
-"""Vantages side by side: what differs by machine, network, country, path, family or time."""
+"""Compare results side by side: by network, country, path, machine, IP version or time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ DIFFERENT = 1
 
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE…")
-@click.option("--by", type=click.Choice(BY), default="vantage", help="What is laid side by side.")
-@click.option("--rows", type=click.Choice(["service", "target"]), default="service", help="What each row is.")
+@click.option("--by", type=click.Choice(BY), default="vantage", help="What the columns are.")
+@click.option("--rows", type=click.Choice(["service", "target"]), default="service", help="What the rows are.")
 @source_options
-@click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
-@click.option("--csv", "form", flag_value="csv", help="One line of CSV a cell.")
-@click.option("--markdown", "form", flag_value="markdown", help="A table for a page or a message.")
-@click.option("--fail-on-difference", is_flag=True, help="Exit with 1 where any row differs.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON line per row.")
+@click.option("--csv", "form", flag_value="csv", help="Print one CSV line per cell.")
+@click.option("--markdown", "form", flag_value="markdown", help="Print a Markdown table.")
+@click.option("--fail-on-difference", is_flag=True, help="Exit with code 1 if any row differs.")
 @click.pass_obj
 def compare(
     app: App,
@@ -32,11 +32,10 @@ def compare(
     form: str | None,
     fail_on_difference: bool,
 ) -> int:
-    """Compare what SOURCES hold, row by row, and say what kind of difference there is.
+    """Compare the results in SOURCES row by row and explain each difference.
 
-    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or the https URL of
-    a hub. States are
-    compared that are close enough in time; what is missing or too old is shown as a gap, never as agreement.
+    A SOURCE is a database, a file of records (reachprobe's or OONI's, also .gz and .zst), a folder of these, or the
+    https URL of a hub. Only results close enough in time are compared; missing or older results show as a gap.
     """
     from results.compare import compare as compared
     from schedules.render import compare as show

@@ -1,4 +1,4 @@
-"""The main job on a small censored network that it starts on loopback: no root, no internet, under a minute."""
+"""Run a demo against a simulated censored network on loopback (under a minute)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from schedules.cli._app import App
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement.")
 @click.pass_obj
 def demo(app: App, as_json: bool) -> int:
-    """Measure a small censored network that is started on loopback, with the real code and its own database.
+    """Run a demo against a simulated censored network on loopback, with a separate database.
 
-    No root, no internet, no consent needed: nothing outside this machine is contacted.
+    Needs no root, no internet and no consent: nothing outside this machine is contacted.
     """
     import msgspec
 
@@ -38,5 +38,5 @@ def demo(app: App, as_json: bool) -> int:
             options = ImportOptions(name="demo", country="RU", updated=datetime.now(UTC))
             import_register(store.db, [sample_path()], options)
             code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.OutputOptions(as_json))
-    talk(f"The database: {app.database}", quiet=app.quiet)
+    talk(f"Database: {app.database}", quiet=app.quiet)
     return code

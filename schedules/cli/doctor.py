@@ -1,4 +1,4 @@
-"""What is wrong here, and the way out of it."""
+"""Check this installation and network, and suggest fixes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ SIGNS = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each check.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per check.")
 @click.pass_obj
 def doctor(app: App, as_json: bool) -> int:
-    """Look at everything a round needs, one line each. Asks the canaries only where consent is recorded."""
+    """Check everything a round needs, one line per check.
+
+    Reference sites are contacted only if consent is recorded.
+    """
     from rich.text import Text
 
     from probe.text import safe

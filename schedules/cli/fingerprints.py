@@ -1,4 +1,4 @@
-"""Published lists of block pages, kept beside our own."""
+"""Manage lists of known block pages."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ SHOWN_PROBLEMS = 20
 
 @click.group(short_help="Published lists of block pages, kept beside our own.")
 def fingerprints() -> None:
-    """Bring in OONI's and Censored Planet's lists of block pages, and say what is known."""
+    """Manage lists of known block pages (fingerprints), such as OONI's and Censored Planet's."""
 
 
-@fingerprints.command(short_help="Read lists of fingerprints; the old ones serve until all are whole.")
+@fingerprints.command(short_help="Import lists of fingerprints.")
 @click.argument("sources", nargs=-1, metavar="[SOURCE…]")
-@click.option("--published", is_flag=True, help="Download them from OONI and Censored Planet.")
-@click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
+@click.option("--published", is_flag=True, help="Download OONI's and Censored Planet's lists.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
 @click.pass_obj
 def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -> None:
-    """Read the lists at SOURCE… (files or https URLs), or those that the configuration names, in place of the ones that
-    were read before. They are OONI's fingerprints_http.csv and fingerprints_dns.csv, and Censored Planet's
-    blockpage_signatures.json and false_positive_signatures.json."""
+    """Import the lists at SOURCE… (files or https URLs), or those named in the configuration. They replace the lists
+    imported before, once all are complete. Known formats: OONI's fingerprints_http.csv and fingerprints_dns.csv,
+    and Censored Planet's blockpage_signatures.json and false_positive_signatures.json."""
     from results.fingerprints import collection
 
     config = app.config()
@@ -42,17 +42,17 @@ def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -
         if as_json:
             print_json(counts)
             continue
-        click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} kept"))
+        click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} imported"))
         for why, count in counts.reasons.items():
             click.echo(f"  {count} × {safe(why)}")
     _summary(gathered.collection, as_json=as_json)
 
 
-@fingerprints.command(short_help="What is known, and from where.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a list, and one of all.")
+@fingerprints.command(short_help="Show the imported lists.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per list, and one for all.")
 @click.pass_obj
 def stats(app: App, as_json: bool) -> None:
-    """Say how many fingerprints there are, by scope, and which lists they came from."""
+    """Show how many fingerprints there are, by scope, and which lists they come from."""
     from results.fingerprints.collection import load, place
 
     collection = load(place(app.database))
@@ -61,15 +61,15 @@ def stats(app: App, as_json: bool) -> None:
             print_json({"sources": 0, "prints": 0, "digest": None, "updated": None, "scopes": {}, "own": _own()})
         else:
             click.echo(
-                f"our own only: {_own()}; `reachprobe fingerprints update SOURCE` adds published lists, "
-                "with --published OONI's and Censored Planet's"
+                f"built-in fingerprints only: {_own()}; `reachprobe fingerprints update --published` adds OONI's and "
+                "Censored Planet's lists"
             )
         return
     for counts in collection.sources:
         if as_json:
             print_json(counts)
         else:
-            wrong = f", {counts.false_positives} of them no block pages" if counts.false_positives else ""
+            wrong = f", {counts.false_positives} of them marked as not block pages" if counts.false_positives else ""
             click.echo(safe(f"{counts.source}, {counts.format}: {counts.kept} of {counts.rows} rows{wrong}"))
     _summary(collection, as_json=as_json)
 
@@ -92,7 +92,9 @@ def _summary(collection: Collection, *, as_json: bool) -> None:
         print_json(row | {"updated": collection.updated, "scopes": dict(scopes.most_common()), "own": _own()})
         return
     told = ", ".join(f"{scope} {count}" for scope, count in scopes.most_common())
-    click.echo(f"{len(collection.prints)} fingerprints ({told}), {name}, read {collection.updated}; our own: {_own()}")
+    click.echo(
+        f"{len(collection.prints)} fingerprints ({told}), {name}, imported {collection.updated}; built in: {_own()}"
+    )
 
 
 def _own() -> int:

@@ -1,4 +1,4 @@
-"""Run a hub for a group: it collects its vantages' results and serves them as a control."""
+"""Run a hub that collects a group's results and serves control measurements."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ import msgspec
 from schedules.cli._app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-READERS = {"public": "everybody", "password": "whoever has the password", "members": "members"}
+READERS = {"public": "everybody", "password": "anyone with the password", "members": "members"}
 MIN_PASSWORD_LENGTH = 12
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-MISSING = "a hub needs more than is installed; `pip install 'reachprobe[hub]'`"
+MISSING = "the hub needs an extra: pip install 'reachprobe[hub]'"
 
 
 @click.group(invoke_without_command=True)
 @click.option("--listen", "where", metavar="HOST:PORT", default="127.0.0.1:8765", show_default=True)
-@click.option("--db", "db", type=click.Path(path_type=Path), help="The hub's database; as --db before the command.")
-@click.option("--cert", "certificate", type=FILE, help="TLS: the certificate with its chain, PEM.")
-@click.option("--key", type=FILE, help="TLS: its private key, PEM.")
-@click.option("--behind-proxy", is_flag=True, help="A reverse proxy does TLS, and says in X-Forwarded-For who asks.")
-@click.option("--store", metavar="URL", help="A warehouse that is loaded as well; as [hub] store.")
+@click.option(
+    "--db", "db", type=click.Path(path_type=Path), help="The hub's database (same as --db before the command)."
+)
+@click.option("--cert", "certificate", type=FILE, help="TLS certificate chain (PEM).")
+@click.option("--key", type=FILE, help="TLS private key (PEM).")
+@click.option("--behind-proxy", is_flag=True, help="A reverse proxy terminates TLS and sets X-Forwarded-For.")
+@click.option("--store", metavar="URL", help="Also load results into this warehouse (same as [hub] store).")
 @click.pass_context
 def hub(
     ctx: click.Context,
@@ -33,9 +35,9 @@ def hub(
     behind_proxy: bool,
     store: str | None,
 ) -> int | None:
-    """Collect what a group's vantages send. Without a sub-command it serves until it is stopped.
+    """Run a hub that collects a group's results. Without a subcommand it serves until stopped.
 
-    Beyond this machine's own loopback it serves only with --cert and --key, or --behind-proxy.
+    On a non-loopback address it refuses to start without TLS (--cert and --key) or --behind-proxy.
     """
     app: App = ctx.obj
     if db is not None:
@@ -49,7 +51,7 @@ def hub(
 @click.argument("name")
 @click.pass_obj
 def invite(app: App, name: str) -> None:
-    """Print one invitation for the vantage NAME: it is used up by `reachprobe init --hub`, once, within seven days."""
+    """Print an invitation for vantage point NAME, valid once, for seven days, with `reachprobe init --hub`."""
     from datetime import UTC, datetime
 
     from results.hub import credentials
@@ -58,7 +60,7 @@ def invite(app: App, name: str) -> None:
     with app.store() as store:
         click.echo(credentials.invite(store, name, datetime.now(UTC)))
     talk(
-        f"for {name}, once, within {credentials.INVITATION_DAYS} days: send it by a way that others cannot read",
+        f"for {name}: valid once, for {credentials.INVITATION_DAYS} days; send it over a private channel",
         quiet=app.quiet,
     )
 
@@ -67,23 +69,23 @@ def invite(app: App, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def revoke(app: App, name: str) -> None:
-    """Let the vantage NAME send nothing from now on. What it sent stays; a new invitation lets it in again."""
+    """Revoke the token of vantage point NAME. Its results stay; a new invitation enrols it again."""
     from datetime import UTC, datetime
 
     from results.hub import credentials
 
     with app.store(must_exist=True) as store:
         if not credentials.revoke(store, name, datetime.now(UTC)):
-            raise click.ClickException(f"there is no vantage {name!r} here; `reachprobe hub vantages` lists them")
-    click.echo(f"{name} is no longer let in")
+            raise click.ClickException(f"no vantage point {name!r}; `reachprobe hub vantages` lists them")
+    click.echo(f"{name} is revoked")
 
 
 @hub.command()
 @click.pass_obj
 def password(app: App) -> None:
-    """Ask for a password, and print what the configuration holds of it: [hub] reading_password, operator_password.
+    """Ask for a password and print its hash for [hub] reading_password or operator_password.
 
-    Where standard input is no terminal its first line is the password.
+    Without a terminal, the password is the first line of standard input.
     """
     import sys
 
@@ -96,15 +98,15 @@ def password(app: App) -> None:
         else sys.stdin.readline().rstrip("\r\n")
     )
     if len(text) < MIN_PASSWORD_LENGTH:
-        raise click.ClickException(f"at least {MIN_PASSWORD_LENGTH} characters, for whoever finds the hub may guess")
+        raise click.ClickException(f"too short: use at least {MIN_PASSWORD_LENGTH} characters")
     click.echo(hash_password(text))
 
 
 @hub.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per vantage point.")
 @click.pass_obj
 def vantages(app: App, as_json: bool) -> None:
-    """List the vantages: since when, how much they sent, and the last time."""
+    """List the enrolled vantage points: since when, how many results, and the last upload."""
     from results.hub.credentials import members
     from schedules.render.output import print_json
 
@@ -115,7 +117,7 @@ def vantages(app: App, as_json: bool) -> None:
                 continue
             last = f", last {row['received_at']}" if row["received_at"] else ""
             revoked = f", revoked {row['revoked_at']}" if row["revoked_at"] else ""
-            flagged = f", {row['flagged']} of them contradict everybody else" if row["flagged"] else ""
+            flagged = f", {row['flagged']} of them contradict all others" if row["flagged"] else ""
             click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
 
 
@@ -127,16 +129,18 @@ def _address(where: str) -> tuple[str, int, bool]:
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
     address = literal(host)
     if address is None or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise click.UsageError(f"--listen {where!r} is not ADDRESS:PORT")
+        raise click.UsageError(f"--listen {where!r}: expected ADDRESS:PORT")
     return host, int(port), address.is_loopback
 
 
 def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
     """The URL of the warehouse to load, which can be opened; `is_shown` where the pages query it too."""
     if is_shown and (url is None or not url.startswith("clickhouse://")):
-        given = "there is no [hub] store" if url is None else f"{url.partition(':')[0]} lets in one process at a time"
+        given = (
+            "there is no [hub] store" if url is None else f"{url.partition(':')[0]} allows only one process at a time"
+        )
         raise click.ClickException(
-            f'[hub] pages = "store": {given}, and pages and loader ask it at once; give a store'
+            f'[hub] pages = "store": {given}, but pages and loader use it at the same time; set store to'
             ' clickhouse://USER@HOST:PORT/DATABASE, or set pages = "own"'
         )
     if url is None:
@@ -159,8 +163,8 @@ def _serve(
         raise click.UsageError("give both --cert and --key")
     if not is_loopback and certificate is None and not behind_proxy:
         raise click.UsageError(
-            f"{host} can be reached from outside, and tokens would go in the open: give --cert and --key, or"
-            " --behind-proxy where a reverse proxy does TLS; or listen on 127.0.0.1"
+            f"{host} is reachable from outside, and tokens would be sent unencrypted: give --cert and --key, or"
+            " --behind-proxy if a reverse proxy terminates TLS; or listen on 127.0.0.1"
         )
     try:
         from schedules.hub_server.server import ServerOptions, listen, serve
@@ -171,7 +175,7 @@ def _serve(
     config, is_private = app.config(), is_loopback and not behind_proxy
     if config.network.allow_private and not is_private:
         raise click.ClickException(
-            f"[network] allow_private would let {host}'s users reach what is private; set it to false, or listen on"
+            f"[network] allow_private would expose private addresses to users of {host}; set it to false, or listen on"
             " 127.0.0.1"
         )
     reads = config.hub.reading or ("public" if is_private else "members")
@@ -181,18 +185,20 @@ def _serve(
         try:
             sock = listen(host, port)
         except OSError as error:
-            raise click.ClickException(f"{host}:{port}: {error.strerror}; choose another with --listen") from error
+            raise click.ClickException(
+                f"{host}:{port}: {error.strerror}; choose another address with --listen"
+            ) from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         scheme = "https" if certificate else "http"
         hosts = (*LOOPBACK_HOSTS, name) if is_private else ("*",)
 
         def ready() -> None:
-            talk(f"the hub listens at {scheme}://{name}:{bound[1]}, database {app.database}; read by {READERS[reads]}")
+            talk(f"listening at {scheme}://{name}:{bound[1]}, database {app.database}; readable by {READERS[reads]}")
 
         try:
             options = ServerOptions(ready, reads, certificate, key, behind_proxy, hosts, warehouse)
             process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
-            talk("stopped; what was acknowledged is kept", quiet=app.quiet)
+            talk("stopped; acknowledged results are saved", quiet=app.quiet)
     return 0

@@ -1,4 +1,4 @@
-"""Say what this does, ask for consent, and write the configuration."""
+"""Set up reachprobe: explain the risks, ask for consent, write a configuration."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ class Enrolment(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.option("--name", metavar="NAME", help="What to call this place; it stands in every record.")
-@click.option("--country", metavar="CC", help="The country (ISO 3166, such as RU): which registers apply.")
-@click.option("--asn", metavar="NUMBER", type=click.IntRange(1, 4294967295), help="The network's AS number.")
-@click.option("--hub", "hub_url", metavar="URL", help="Enrol with a group's hub: results are sent there from then on.")
-@click.option("--invitation", metavar="TOKEN", help="What the group gave you for that.")
-@click.option("--pin", metavar="HEX", help="SHA-256 of the hub's public key, where no authority vouches for it.")
+@click.option("--name", metavar="NAME", help="Name of this vantage point, stored in every record.")
+@click.option("--country", metavar="CC", help="Country (ISO 3166, such as RU); decides which registers apply.")
+@click.option("--asn", metavar="NUMBER", type=click.IntRange(1, 4294967295), help="AS number of this network.")
+@click.option("--hub", "hub_url", metavar="URL", help="Enrol with a group's hub; new results are uploaded there.")
+@click.option("--invitation", metavar="TOKEN", help="Invitation from the group.")
+@click.option(
+    "--pin", metavar="HEX", help="SHA-256 of the hub's public key, for a certificate without a trusted issuer."
+)
 @click.option(
     "--fingerprints", "lists", is_flag=True, help="Download OONI's and Censored Planet's lists of block pages."
 )
-@click.option("--yes", is_flag=True, help="Agree without being asked, for scripts.")
+@click.option("--yes", is_flag=True, help="Agree without a prompt (for scripts).")
 @click.pass_obj
 def init(
     app: App,
@@ -54,9 +56,9 @@ def init(
     lists: bool,
     yes: bool,
 ) -> None:
-    """Explain what is contacted, what others can see and what is stored; record the answer; write a configuration.
+    """Explain what is contacted, stored and visible to others; record consent; write a configuration.
 
-    A configuration that is already there is left as it is.
+    An existing configuration is not changed.
     """
     from schedules.round import consent
     from schedules.runtime.paths import config_file, usual_config_file
@@ -73,36 +75,38 @@ def init(
         elif sys.stdin.isatty() and sys.stderr.isatty():
             consent.ask(store)
             if config is None:
-                name = name or _asked("What shall this place be called in the records?", "home")
-                country = country or _asked("Which country is it in (two letters, empty if you will not say)?", "")
+                name = name or _asked("Name of this vantage point", "home")
+                country = country or _asked("Country (two letters such as RU; Enter to skip)", "")
         else:
-            raise consent.NoConsent("there is no terminal to ask on; `reachprobe init --yes` agrees to what it prints")
-        click.echo(f"Agreed to text {consent.TEXT_VERSION}, recorded in {app.database}")
+            raise consent.NoConsent(
+                "no terminal to ask for consent; `reachprobe init --yes` prints the text and agrees"
+            )
+        click.echo(f"Consent saved (version {consent.TEXT_VERSION}).")
         if asked is not None:
             called = _enrol(asked, config, store)
             name = name or called
-            click.echo(f"Enrolled with {asked.url} as {called}; what is measured from now on is sent there")
+            click.echo(f"Enrolled with {asked.url} as {called}; new results are uploaded there.")
         if config is not None:
-            click.echo(f"{target} is there already and stays as it is")
+            click.echo(f"{target} already exists; not changed.")
             if asked is not None and config.hub.url != asked.url:
-                click.echo(f"Nothing is sent before it says:\n\n{asked.toml()}")
+                click.echo(f"To start uploading, add to it:\n\n{asked.toml()}")
         else:
             _write(target, name, country, asn, asked)
-            click.echo(f"Wrote {target}; every key is in docs/configuration.md")
+            click.echo(f"Wrote {target} (all keys: docs/configuration.md).")
     _offer_lists(app, lists)
 
 
 def _offer_lists(app: App, wanted: bool) -> None:
-    """Download the published lists of block pages if wanted; otherwise say how, where there are none yet."""
+    """Download the published lists of block pages if wanted; otherwise print how, if there are none yet."""
     from results.fingerprints import collection
     from schedules.cli._fingerprint_lists import take_in
 
     if wanted:
         gathered = take_in(collection.PUBLISHED, app.config(), app.database)
-        click.echo(f"Read {len(gathered.collection.prints)} fingerprints of block pages")
+        click.echo(f"Imported {len(gathered.collection.prints)} block-page fingerprints.")
     elif not collection.place(app.database).exists():
         click.echo(
-            "To recognise more block pages, download OONI's and Censored Planet's lists of them: "
+            "To recognise more block pages, download OONI's and Censored Planet's lists: "
             "`reachprobe fingerprints update --published`"
         )
 
@@ -112,7 +116,7 @@ def _asked(question: str, default: str) -> str:
 
 
 def _write(path: Path, name: str | None, country: str | None, asn: int | None, asked: Enrolment | None) -> None:
-    """A small configuration that has been read back before it stands there."""
+    """Write a small configuration, after checking that it can be read."""
     from schedules.config.schema import Config
     from schedules.config.toml import ConfigError, decode
 
@@ -136,9 +140,9 @@ def _enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enro
     if url is None and invitation is None and pin is None:
         return None
     if url is None or invitation is None:
-        raise click.UsageError("give both --hub and --invitation")
+        raise click.UsageError("--hub and --invitation go together")
     if pin is not None and not re.fullmatch("[0-9a-f]{64}", pin):
-        raise click.UsageError("--pin is the SHA-256 of a public key: 64 hexadecimal digits")
+        raise click.UsageError("--pin must be the SHA-256 of a public key: 64 hexadecimal digits")
     try:
         server_of(url)
     except ValueError as error:
@@ -163,9 +167,11 @@ def _enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     try:
         given = process.run_async(HubClient(asked.url, way).enrol(asked.invitation))
     except NotAnswered as error:
-        raise HubRefused(f"{error}; nothing was changed, try again when the hub can be reached") from error
+        raise HubRefused(f"{error}; nothing was changed, try again when the hub is reachable") from error
     except NotEnrolled as error:
-        raise HubRefused(f"{asked.url}: the invitation is wrong, used or too old; ask the group for another") from error
+        raise HubRefused(
+            f"{asked.url}: the invitation is invalid, used or expired; ask the group for a new one"
+        ) from error
     store.path.chmod(0o600)
     now = rfc3339(datetime.now(UTC), "seconds")
     upload_queue.enrol(store, asked.url, given.name, given.token, now)

@@ -1,4 +1,4 @@
-"""Who is told of changes: how that stands, and a message to try it."""
+"""Show notification status or send a test message."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NOT_TAKEN = 69
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME…]")
-@click.option("--test", "test", is_flag=True, help="Send a message now, to see whether it arrives.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each receiver.")
+@click.option("--test", "test", is_flag=True, help="Send a test message now.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per recipient.")
 @click.pass_obj
 def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
-    """Say of each [[notify]] (or those of NAME) what waits for it, when it was told last, and how often that failed."""
+    """Show each recipient in [[notify]] (or only NAME): queued notifications, last delivery and failures."""
     from schedules.notify.apprise_client import notify_urls
     from schedules.render.output import talk
 
@@ -29,7 +29,7 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
         raise click.UsageError(f"there is no [[notify]] {missing[0]!r}; known: {', '.join(known) or 'none'}")
     chosen = {name: known[name] for name in names or known}
     if not chosen:
-        talk("nobody is told: name somebody in a [[notify]] of the configuration", quiet=app.quiet)
+        talk("no recipients: add a [[notify]] table to the configuration", quiet=app.quiet)
         return 0
     return _test(app, chosen, as_json=as_json) if test else _status(app, chosen, as_json=as_json)
 
@@ -50,8 +50,8 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
             row = {"receiver": name, "waiting": waiting.get(name, 0), "told_at": told_at}
             print_json({**row, "failures": failures, "not_before": not_before})
             continue
-        said = f"{safe(name)}: {how_many(waiting.get(name, 0), 'thing')} to tell, told last {told_at or 'never'}"
-        click.echo(said + (f", failed {how_many(failures, 'time')}, again from {not_before}" if failures else ""))
+        said = f"{safe(name)}: {how_many(waiting.get(name, 0), 'notification')} queued, last sent: {told_at or 'never'}"
+        click.echo(said + (f", failed {how_many(failures, 'time')}, next try after {not_before}" if failures else ""))
     return 0
 
 
@@ -63,13 +63,13 @@ def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
 
     with app.store() as store:
         if not consent.agreed(app.environ, store, consent.NOTIFYING):
-            raise consent.NoConsent("nobody has agreed that anything is sent; `reachprobe init` explains and asks")
+            raise consent.NoConsent("no consent to send notifications; `reachprobe init` explains and asks")
     code = 0
     for name, address in chosen.items():
-        why = send(address, Message("reachprobe: a test", "- This is what a message looks like. Nothing has changed."))
+        why = send(address, Message("reachprobe: test message", "- This is a test notification. Nothing has changed."))
         code = code if why is None else NOT_TAKEN
         if as_json:
             print_json({"receiver": name, "taken": why is None, "why": why})
         else:
-            click.echo(f"{safe(name)}: " + ("taken" if why is None else f"not taken: {why}"))
+            click.echo(f"{safe(name)}: " + ("taken" if why is None else f"not accepted: {why}"))
     return code

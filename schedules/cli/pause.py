@@ -1,4 +1,4 @@
-"""Measure nothing for a while."""
+"""Pause scheduled measurements."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from schedules.cli._times import Duration
 
 
 @click.command()
-@click.option("--for", "length", type=Duration(), metavar="TIME", help="For so long (12h, 3d); else until `resume`.")
+@click.option(
+    "--for", "length", type=Duration(), metavar="TIME", help="Duration, such as 12h or 3d (default: until `resume`)."
+)
 @click.pass_obj
 def pause(app: App, length: float | None) -> None:
-    """Measure nothing that is due until `reachprobe resume`, or for a time. What is installed stays and does nothing.
+    """Pause scheduled measurements for a time, or until `reachprobe resume`. The schedule stays installed.
 
-    What you ask for by `reachprobe check` is measured all the same.
+    `reachprobe check` still works.
     """
     from datetime import UTC, datetime, timedelta
 
@@ -26,8 +28,8 @@ def pause(app: App, length: float | None) -> None:
         try:
             until = rfc3339((datetime.now(UTC) + timedelta(seconds=length)).replace(microsecond=0))
         except OverflowError as error:
-            raise click.BadParameter("so long is for ever; leave --for out", param_hint="--for") from error
+            raise click.BadParameter("too long; omit --for to pause indefinitely", param_hint="--for") from error
     with app.store() as store:
         pauses.pause(store, until)
-    click.echo(f"Measuring pauses {f'until {until}' if until else 'until `reachprobe resume`'}.")
-    click.echo("A round that is under way goes on to its end.", err=True)
+    click.echo(f"Measuring is paused {f'until {until}' if until else 'until `reachprobe resume`'}.")
+    click.echo("A round in progress will finish.", err=True)

@@ -1,4 +1,4 @@
-"""Registers: what governments say should be blocked."""
+"""Import and query registers (official block lists)."""
 
 from __future__ import annotations
 
@@ -31,38 +31,40 @@ AT = click.option(
     type=Moment(end_of_day=True),
     metavar="DATE",
     default=lambda: datetime.now(UTC),
-    help="As it stood then: a date (the end of that day) or a moment, UTC.",
+    help="Use the version in force at this UTC date (end of day) or time.",
 )
 
 
 def _which(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which register is asked, and as it stood when."""
+    """The options that select the register and its version."""
     for option in (
         AT,
-        click.option("--country", metavar="CC", help="Ask this country's registers only."),
-        click.option("--as", "--register", "name", metavar="NAME", help="Ask this register only."),
+        click.option("--country", metavar="CC", help="Only this country's registers."),
+        click.option("--as", "--register", "name", metavar="NAME", help="Only this register."),
     ):
         command = option(command)
     return command
 
 
-@click.group(short_help="What governments say should be blocked.")
+@click.group(short_help="Import and query registers (official block lists).")
 def register() -> None:
-    """Import registers, and look up what they say."""
+    """Import and query registers (official block lists)."""
 
 
-@register.command("import", short_help="Read a register's files into the database.")
+@register.command("import", short_help="Import a register from files.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="The register's name; Russia's is rkn without being told.")
-@click.option("--country", metavar="CC", help="Whose register it is (ISO 3166), such as RU.")
-@click.option("--format", "format_", metavar="FORMAT", help="The format, where it cannot be told from the content.")
-@click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
+@click.option("--as", "name", metavar="NAME", help="Name of the register (default for Russia: rkn).")
+@click.option("--country", metavar="CC", help="Country of the register (ISO 3166, such as RU).")
+@click.option("--format", "format_", metavar="FORMAT", help="File format (default: detected).")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
 @click.pass_obj
 def import_(
     app: App, files: tuple[Path, ...], name: str | None, country: str | None, format_: str | None, as_json: bool
 ) -> None:
-    """Read one version of a register from FILE…, several files being its parts. It replaces nothing: versions are kept
-    apart by their date. A file that is not whole leaves the register as it was."""
+    """Import one version of a register from FILE…; several files are parts of one version.
+
+    Earlier versions are kept. If a file is incomplete, nothing is imported.
+    """
     from results.registers.importing import ImportOptions, import_register
 
     with _database(app) as db, progress_bars(app.quiet, "reading", in_bytes=True) as (reading,):
@@ -71,23 +73,26 @@ def import_(
     say.imported(report, as_json)
 
 
-@register.command(short_help="Fetch what is newer of the configured registers.")
+@register.command(short_help="Download new versions of the configured registers.")
 @click.argument("names", nargs=-1, metavar="[NAME…]")
-@click.option("--force", is_flag=True, help="Take also a version that shrank by more than a fifth, or is not newer.")
-@click.option("--json", "as_json", is_flag=True, help="The counts as JSONL.")
+@click.option("--force", is_flag=True, help="Accept a version that is more than a fifth smaller, or not newer.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON lines.")
 @click.pass_obj
 def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None:
-    """Bring the registers of the configuration ([[register]] with a source), or those named, up to date. The old
-    version serves until the new one is whole."""
+    """Update all configured registers ([[register]] with a source), or only those named.
+
+    A new version replaces the old one only when it is complete."""
     from probe.failure import internal_error
     from results.registers.records import RegisterError
 
     config = app.config()
     known = {table.name: table for table in config.register if table.all_sources}
     if missing := [name for name in names if name not in known]:
-        raise RegisterError(f"no register {missing[0]!r} with a source is configured; name it in a [[register]]")
+        raise RegisterError(f"no register {missing[0]!r} with a source in the configuration; add it as a [[register]]")
     if not known:
-        raise RegisterError("no register with a source is configured: add a [[register]] with name, country and source")
+        raise RegisterError(
+            "no register with a source in the configuration: add a [[register]] with name, country and source"
+        )
     failed = []
     for name in names or known:
         try:
@@ -99,7 +104,7 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
             failed.append(f"{name}: {internal_error(bug, name)}")
             continue
         if report is None:
-            talk(f"{name}: nothing newer", quiet=app.quiet)
+            talk(f"{name}: already up to date", quiet=app.quiet)
         else:
             say.imported(report, as_json)
     if failed:
@@ -120,16 +125,17 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
         return asyncio.run(update_register(db, table.all_sources, fetch, folder, options, force=force))
 
 
-@register.command(short_help="Whether targets are listed, since when and why.")
+@register.command(short_help="Look up whether targets are listed.")
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET…")
 @_which
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a target.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per target.")
 @click.pass_obj
 def lookup(
     app: App, targets: tuple[str, ...], name: str | None, country: str | None, at: datetime, as_json: bool
 ) -> None:
-    """Say of each TARGET (URL, host, address or service; `-` reads them from standard input, one a line) what the
-    register says. Nothing is resolved."""
+    """Look up whether each TARGET (URL, host, address or service) is listed, since when and why.
+
+    `-` reads targets from standard input, one per line. No names are resolved."""
     from results.registers.expectation import RegisterLookup, lookup_row
 
     wanted = _targets(app, targets)
@@ -143,11 +149,11 @@ def lookup(
                 say.looked_up(found, service)
 
 
-@register.command(short_help="What is stored, and how old it is.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a register.")
+@register.command(short_help="Show the imported registers.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per register.")
 @click.pass_obj
 def stats(app: App, as_json: bool) -> None:
-    """Say of each register how large and how old its newest version is."""
+    """Show the size and age of each register's newest version."""
     from results.registers.statistics import statistics
 
     with _database(app) as db:
@@ -155,17 +161,17 @@ def stats(app: App, as_json: bool) -> None:
     for row in rows:
         print_json(row) if as_json else say.statistics(row)
     if not rows:
-        talk("no register is stored; `reachprobe register import FILE` reads one", quiet=app.quiet)
+        talk("no registers imported yet; use `reachprobe register import FILE`", quiet=app.quiet)
 
 
-@register.command(short_help="What changed between two versions.")
+@register.command(short_help="Show changes between two versions.")
 @click.argument("before", metavar="A", type=Moment(end_of_day=True))
 @click.argument("after", metavar="B", type=Moment(end_of_day=True))
-@click.option("--as", "--register", "name", metavar="NAME", help="Which register; needed where several are stored.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON a change.")
+@click.option("--as", "--register", "name", metavar="NAME", help="Register to compare (required if there are several).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per change.")
 @click.pass_obj
 def diff(app: App, before: datetime, after: datetime, name: str | None, as_json: bool) -> None:
-    """Compare the versions in force at A and at B: dates (the end of that day) or moments, UTC."""
+    """Show changes between the versions in force at A and B: UTC dates (end of day) or times."""
     from results.registers.differences import difference
 
     with _database(app) as db:
@@ -177,13 +183,13 @@ def diff(app: App, before: datetime, after: datetime, name: str | None, as_json:
         print_json(change)
 
 
-@register.command(short_help="In plain words what is said of a target.")
+@register.command(short_help="Explain a target's entries.")
 @click.argument("target", metavar="TARGET")
 @_which
 @click.pass_obj
 def explain(app: App, target: str, name: str | None, country: str | None, at: datetime) -> None:
-    """Tell what the register says of TARGET (URL, host, address or service): dates, authority, decision, article, and
-    what it said before."""
+    """Explain the entries for TARGET (URL, host, address or service): dates, authority, decision, article,
+    and earlier versions."""
     from results.registers import expectation
 
     ages, wanted = app.config().max_age_days, _targets(app, [target])
@@ -196,14 +202,15 @@ def explain(app: App, target: str, name: str | None, country: str | None, at: da
                 say.tell(line, " " * (len(line) - len(line.lstrip()) + 2))
 
 
-@register.command(short_help="Listed names at the same addresses: a note, no listing.")
+@register.command(short_help="Show listed sites that share an IP address with a target.")
 @click.argument("target", metavar="TARGET")
 @_which
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON an address.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per address.")
 @click.pass_obj
 def neighbours(app: App, target: str, name: str | None, country: str | None, at: datetime, as_json: bool) -> None:
-    """Show which listed names have stood at the addresses of TARGET, as the register's rows give them. Nothing is
-    resolved, and nobody is listed for the company it keeps."""
+    """List listed sites that share an IP address with TARGET, according to the register (context only).
+
+    No names are resolved. Sharing an address does not make TARGET listed."""
     from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
     from results.registers.names import lookup_key
@@ -220,17 +227,31 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
                     say.neighbour(version.name, row["as_of"], one)
 
 
-@register.command(short_help="What a random sample would measure, without harm.")
+@register.command(short_help="Draw a random sample of listed hosts.")
 @click.argument("size", type=click.IntRange(1, MAX_SAMPLE), metavar="SIZE")
-@click.option("--as", "--register", "name", metavar="NAME", default="rkn", show_default=True, help="Of this register.")
-@click.option("--seed", type=click.IntRange(0, 2**53), default=1, show_default=True, help="The same draws the same.")
-@click.option("--include", multiple=True, metavar="AUTHORITY", help="Its hosts too, whatever harm they may do.")
+@click.option(
+    "--as", "--register", "name", metavar="NAME", default="rkn", show_default=True, help="Register to draw from."
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**53),
+    default=1,
+    show_default=True,
+    help="Random seed; the same seed draws the same hosts.",
+)
+@click.option(
+    "--include",
+    multiple=True,
+    metavar="AUTHORITY",
+    help="Include this authority's hosts even if the content may be harmful.",
+)
 @AT
-@click.option("--json", "as_json", is_flag=True, help="The sample as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the sample as one JSON line.")
 @click.pass_obj
 def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], at: datetime, as_json: bool) -> None:
-    """Draw SIZE hosts as a campaign with this seed would, and measure none. Hosts listed for drugs, suicide or child
-    abuse, and those that cannot be told from them, are left out."""
+    """Draw SIZE hosts as a campaign with this seed would, without measuring them.
+
+    Hosts listed for drugs, suicide or child abuse, or possibly so, are excluded."""
     from results.registers import sampling
 
     with _database(app) as db:
@@ -243,7 +264,7 @@ def sample(app: App, size: int, name: str, seed: int, include: tuple[str, ...], 
 
 @contextmanager
 def _database(app: App) -> Iterator[Database]:
-    """The database while the block runs; what SQLite complains of is told in one line."""
+    """The open database; SQLite errors are reported in one line."""
     from results.db.store import explained
 
     with app.store() as store, explained(store.path):
@@ -252,7 +273,7 @@ def _database(app: App) -> Iterator[Database]:
 
 
 def _targets(app: App, arguments: Iterable[str]) -> list[tuple[str | None, str]]:
-    """Every target with the service that it was named by, if any; all are checked before one is answered."""
+    """Every target, with the service it belongs to if given by service; all are checked first."""
     from probe.services import named
     from results.registers.names import lookup_key
     from schedules.plan.selection import IS_TARGET, services

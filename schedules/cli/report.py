@@ -1,4 +1,4 @@
-"""What was found, as one page for people: HTML, Markdown or CSV, in English or Russian."""
+"""Write a report as HTML, Markdown or CSV, in English or Russian."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 
 @click.command()
 @click.argument("sources", nargs=-1, metavar="[SOURCE…]")
-@click.option("-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Instead of stdout.")
 @click.option(
-    "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="By default one HTML file."
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write to FILE instead of stdout."
 )
-@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="English, or Russian.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="Output format (default: html)."
+)
+@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Language: English or Russian.")
 @source_options
 @click.pass_obj
 def report(
@@ -30,11 +32,11 @@ def report(
     language: str,
     options: SourceOptions,
 ) -> int:
-    """Write what was found so that it can be read: in sentences, tables and pictures.
+    """Write a report with text, tables and charts.
 
-    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or the https URL of
-    a hub; without one, this machine's database. The HTML file needs nothing else and opens offline. Its pictures need
-    an extra: pip install 'reachprobe[report]'.
+    A SOURCE is a database, a file of records (reachprobe's or OONI's, also .gz and .zst), a folder of these, or the
+    https URL of a hub (default: this machine's database). The HTML file is self-contained and opens offline. Charts
+    need an extra: pip install 'reachprobe[report]'.
     """
     from importlib import import_module
     from time import time

@@ -1,4 +1,4 @@
-"""What was found: list it, explain it, judge it again."""
+"""List, explain, export and reclassify stored measurements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_REFUSALS = 20
 
 @click.group()
 def results() -> None:
-    """What was found, from the database."""
+    """List, explain, export and reclassify stored measurements."""
 
 
 results.add_command(_exchange.export)
@@ -29,16 +29,16 @@ results.add_command(_exchange.merge)
 
 
 @results.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
-@click.option("--target", help="Only this target, as it was given.")
-@click.option("--service", help="Only this service's targets.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement.")
+@click.option("--target", help="Only this target, spelled as it was given.")
+@click.option("--service", help="Only targets of this service.")
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only this outcome.")
 @click.option("--agreement", type=click.Choice(AGREEMENTS), help="Only this agreement.")
-@click.option("--vantage", help="Only this vantage.")
-@click.option("--path", help="Only what left by this path.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only from this UTC date or time on.")
+@click.option("--vantage", help="Only this vantage point.")
+@click.option("--path", help="Only measurements via this path.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only since this UTC date or time.")
 @click.option("--until", type=Moment(), metavar="TIME", help="Only before this UTC date or time.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest; 40 without --json.")
+@click.option("--limit", type=click.IntRange(1), help="Show the newest N (default 40; all with --json).")
 @click.pass_obj
 def list_(
     app: App,
@@ -64,22 +64,25 @@ def list_(
 
 @results.command()
 @click.argument("measurement_id", metavar="ID")
-@click.option("--json", "as_json", is_flag=True, help="The whole record as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the complete record as one JSON line.")
+@click.option("--rules", "with_rules", is_flag=True, help="Also show rules that almost applied, and what they lacked.")
 @click.pass_obj
-def show(app: App, measurement_id: str, as_json: bool) -> None:
-    """Explain one measurement: what was done, what came back, and which rules say what of it.
+def show(app: App, measurement_id: str, as_json: bool, with_rules: bool) -> None:
+    """Explain one measurement: the steps, their results, and the rules that decided.
 
-    ID is the measurement's, or the first four characters or more of it.
+    ID is a measurement id, or at least its first four characters.
     """
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
-    from schedules.render.explain import print_explanation
+    from schedules.render.explain import print_explanation, print_near_rules
     from schedules.render.output import out, print_json
 
     with app.store(must_exist=True) as store:
         finished = store.finished(measurement_id)
         if not as_json:
-            print_explanation(finished, out(), library_of(app.database))
+            print_explanation(finished, out())
+            if with_rules:
+                print_near_rules(finished, out(), library_of(app.database))
             return
         print_json(
             row(finished)
@@ -92,10 +95,10 @@ def show(app: App, measurement_id: str, as_json: bool) -> None:
 
 
 @results.command()
-@click.option("--json", "as_json", is_flag=True, help="The changed rows and the counts as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the changed rows and the counts as JSON.")
 @click.pass_obj
 def reclassify(app: App, as_json: bool) -> None:
-    """Judge every stored measurement again, by today's rules and registers."""
+    """Recompute every stored verdict with the current rules and registers."""
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
     from schedules.render.output import print_json, talk
@@ -106,7 +109,7 @@ def reclassify(app: App, as_json: bool) -> None:
     with app.store(must_exist=True) as store, lock.held(app.database):
         judged = store.db.execute("SELECT count(*) FROM verdicts").fetchone()[0]
         if others := store.judged_with_others(library_of(store.path).digest):
-            talk(f"{others} were judged with other fingerprints than those now in force", quiet=app.quiet)
+            talk(f"{others} verdicts used other fingerprints than the current ones", quiet=app.quiet)
         changed = 0
         for before, after in store.reclassify(judge_again(store, config)):
             changed += 1
@@ -117,24 +120,24 @@ def reclassify(app: App, as_json: bool) -> None:
     if as_json:
         print_json({"judged": judged, "changed": changed})
     else:
-        click.echo(f"{judged} judged again, {changed} changed")
+        click.echo(f"{judged} reclassified, {changed} changed")
 
 
 @results.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="By default any that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free port.")
 @click.pass_obj
 def browse(app: App, port: int) -> None:
-    """Open the database in a browser on this machine: canned questions, facets, and SQL of one's own.
+    """Browse the database in a web browser on this machine: prepared queries, facets and SQL.
 
-    Prints the address, and ends on Ctrl-C. Nothing can be changed there, and nobody beyond this machine can look;
-    others who are logged in on it can, while it runs. Needs an extra: pip install 'reachprobe[browse]'.
+    Prints the address; Ctrl-C stops it. Access is read-only and limited to this machine, but other users logged in
+    here can read it while it runs. Needs an extra: pip install 'reachprobe[browse]'.
     """
     from schedules.datasette_server import NoDatasette, NoPort, serve
     from schedules.render.output import talk
 
     def tell(address: str) -> None:
         click.echo(address)
-        talk("open it in a browser; Ctrl-C ends it", quiet=app.quiet)
+        talk("open this address in a browser; Ctrl-C stops the server", quiet=app.quiet)
 
     app.store(must_exist=True).close()
     with reported(NoDatasette, NoPort):
@@ -142,14 +145,14 @@ def browse(app: App, port: int) -> None:
 
 
 @results.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would be deleted for its age.")
-@click.option("--json", "as_json", is_flag=True, help="The counts as one line of JSON.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be deleted because of its age.")
+@click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON line.")
 @click.pass_obj
 def prune(app: App, dry_run: bool, as_json: bool) -> None:
-    """Delete measurements older than [store] keep_days, of every vantage, imported ones too.
+    """Delete measurements older than [store] keep_days, including imported ones.
 
-    Where [store] max_mb is set and the database holds more, the oldest go until it does not, but never the last week.
-    Rounds do this by themselves about once a day, for this machine's own vantage alone.
+    If the database is larger than [store] max_mb, the oldest are deleted too, but never those of the last week.
+    Rounds do this automatically about once a day, only for this machine's own vantage point.
     """
     from results.db import retention
     from schedules.render.output import print_json
@@ -170,18 +173,20 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
         print_json({"before": before, "old": old, "above_limit": above, "bytes": size, "too_large": too_large})
         return
     verb = "would be deleted" if dry_run else "deleted"
-    click.echo(f"{old} older than {before[:10]} {verb}" + (f", {above} more for the size limit" if above else ""))
+    click.echo(
+        f"{old} older than {before[:10]} {verb}" + (f", {above} more because of the size limit" if above else "")
+    )
     click.echo(f"{app.database}: {size / 1e6:.1f} MB in use{_of_limit(kept.max_mb, too_large, dry_run)}")
 
 
 @results.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each target, register and network.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per target, register and network.")
 @click.pass_obj
 def enforcement(app: App, as_json: bool) -> None:
-    """Say how many hours pass from listing to blocking, by network.
+    """Show the delay from listing to blocking, by network.
 
-    Only what is surely blocked counts (confirmed or probable). The hours are at least and at most so many: what was
-    measured seldom, or listed on a day without an hour, is known less exactly.
+    Only confirmed and probable blocks count. Delays are ranges, because measurements are hours apart and most
+    listings have a date without a time.
     """
     from results.aggregate.enforcement import by_network, of_database
     from schedules.render.output import out, print_json, talk
@@ -194,7 +199,7 @@ def enforcement(app: App, as_json: bool) -> None:
             print_json(one)
         return
     if not found:
-        talk("nothing that was measured is listed in a register; `reachprobe register import FILE` reads one")
+        talk("no measured target is listed in a register; import one with `reachprobe register import FILE`")
         return
     console = out()
     console.print(network_delays_table(by_network(found)))
@@ -206,11 +211,11 @@ def enforcement(app: App, as_json: bool) -> None:
 
 
 @results.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each hub.")
-@click.option("--retry", is_flag=True, help="Let what was refused be sent again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per hub.")
+@click.option("--retry", is_flag=True, help="Retry uploads that the hub refused.")
 @click.pass_obj
 def outbox(app: App, as_json: bool, retry: bool) -> None:
-    """Say of each hub how much waits for it, what it has, and what it refused and why."""
+    """Show each hub's upload queue: waiting, sent and refused results, and why they were refused."""
     from probe.text import safe
     from results.db import upload_queue as box
     from schedules.render.output import print_json
@@ -218,7 +223,7 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
     with app.store(must_exist=True) as store:
         found = box.hubs(store.db)
         if not found and not as_json:
-            click.echo("This vantage is enrolled with no hub; `reachprobe init --hub URL --invitation TOKEN`")
+            click.echo("not enrolled with a hub; use `reachprobe init --hub URL --invitation TOKEN`")
         for hub in found:
             box.queue(store, hub.url, app.config().vantage.name)
             again = box.retry(store, hub.url) if retry else 0
@@ -241,12 +246,14 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
                 )
                 continue
             click.echo(f"{safe(hub.url)}, as {safe(hub.name)} since {hub.since}")
-            last = f", the last at {hub.sent_at}" if hub.sent_at else ""
+            last = f", last at {hub.sent_at}" if hub.sent_at else ""
             click.echo(f"  {waits} waiting, {hub.sent} sent{last}, {refused} refused")
             if again:
-                click.echo(f"  {again} that were refused wait again")
+                click.echo(f"  {again} refused results queued again")
             if hub.failures and hub.said:
-                click.echo(f"  not taken ({hub.failures} in a row): {safe(hub.said)}; next try after {hub.not_before}")
+                click.echo(
+                    f"  not accepted ({hub.failures} times in a row): {safe(hub.said)}; next try after {hub.not_before}"
+                )
             for measurement_id, target, why in refusals:
                 click.echo(f"  refused {store.short(measurement_id)}  {safe(target)}: {safe(why)}")
 
@@ -256,7 +263,7 @@ def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
         return ""
     if not too_large:
         return f", the limit is {max_mb} MB"
-    why = "the oldest would go" if dry_run else "what is left is the last week, and registers"
+    why = "the oldest would be deleted" if dry_run else "only the last week and the registers are left"
     return f", above the limit of {max_mb} MB: {why}"
 
 

@@ -1,4 +1,4 @@
-"""End a pause."""
+"""Resume scheduled measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schedules.cli._app import App
 @click.command()
 @click.pass_obj
 def resume(app: App) -> None:
-    """Measure again what is due, after `reachprobe pause`."""
+    """Resume scheduled measurements after `reachprobe pause`."""
     from datetime import UTC, datetime
 
     from probe.timestamps import rfc3339
@@ -18,4 +18,4 @@ def resume(app: App) -> None:
 
     with app.store(must_exist=True) as store:
         was = pauses.resume(store, rfc3339(datetime.now(UTC)))
-    click.echo("Measuring goes on with what is due." if was else "There was no pause.")
+    click.echo("Measuring is resumed." if was else "Measuring was not paused.")

@@ -1,4 +1,4 @@
-"""One round of what is due. What cron and the timer call."""
+"""Measure the targets that are due, once (for cron and timers)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,19 @@ NO_NETWORK = 69
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each measurement.")
-@click.option("--dry-run", is_flag=True, help="List every host that could be contacted, and contact none.")
-@click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Also say it of each service.")
-@click.option("--all", "everything", is_flag=True, help="Measure everything, due or not.")
-@click.option("--deadline", type=Duration(), help="Begin no target after so long (30m); the rest comes next time.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement.")
+@click.option("--dry-run", is_flag=True, help="List the hosts that could be contacted, without contacting any.")
+@click.option("--by", type=click.Choice(["target", "service"]), default="target", help="Add a summary row per service.")
+@click.option("--all", "everything", is_flag=True, help="Measure all targets, due or not.")
+@click.option(
+    "--deadline", type=Duration(), help="Start no target after this time (30m); the rest is left to the next run."
+)
 @click.pass_obj
 def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadline: float | None) -> int:
-    """One round of what is due of the campaigns; without any, of the configured services, else the built-in ones."""
+    """Run one round: measure the targets of the campaigns that are due.
+
+    Without campaigns, the configured services are measured, or else the built-in ones.
+    """
     from functools import partial
 
     from results.db.retention import ensure_room
@@ -95,13 +100,13 @@ def _dry_run(app: App, *, as_json: bool) -> int:
 
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
-    """What is due, and the exit code if that is nothing; prints why nothing, or not everything, is measured."""
+    """The choices that are due and the exit code if there are none; prints what cannot be measured, and why."""
     from schedules.plan.due import due_now
     from schedules.render.output import talk
 
     due = due_now(config, store, time.time())
     for sentence in due.missing:
-        talk(f"{sentence}; what is due by it waits", quiet=app.quiet)
+        talk(f"{sentence}; its targets wait", quiet=app.quiet)
     if not due.choices and not due.missing:
         when = f" before {due.next_due}" if due.next_due else ""
         talk(f"nothing is due{when}; `run --all` measures everything", quiet=app.quiet)
@@ -113,4 +118,4 @@ def _report_remaining(app: App, config: Config, store: Store, until: float) -> N
     from schedules.render.output import talk
 
     if time.monotonic() >= until and (left := due_now(config, store, time.time()).count):
-        talk(f"the time is up: {left} still due, with which the next run goes on", quiet=app.quiet)
+        talk(f"deadline reached: {left} still due, left to the next run", quiet=app.quiet)

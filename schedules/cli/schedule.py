@@ -1,4 +1,4 @@
-"""Let systemd or cron run a round of what is due, every 15 minutes."""
+"""Schedule automatic measurements (systemd or cron)."""
 
 from __future__ import annotations
 
@@ -18,46 +18,48 @@ if TYPE_CHECKING:
 
 @click.group()
 def schedule() -> None:
-    """Let systemd or cron run a round of what is due, or keep the agent running."""
+    """Schedule automatic measurements (systemd or cron): a round every 15 minutes, or the agent."""
 
 
 def which(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what kind of schedule, at most one of them, and whether it keeps the agent running."""
+    """The options for the kind of schedule: at most one of --systemd, --system and --cron, and --agent."""
 
     @wraps(command)
     def chosen(*arguments: Any, systemd: bool, system: bool, cron: bool, agent: bool, **others: Any) -> Any:
         given = {"user": systemd, "system": system, "cron": cron}
         kinds = [kind for kind, wanted in given.items() if wanted]
         if len(kinds) > 1:
-            raise click.UsageError("give one of --systemd, --system and --cron")
+            raise click.UsageError("use only one of --systemd, --system and --cron")
         from schedules.install.install import likely
 
         kind = kinds[0] if kinds else likely()
         if agent and kind == "cron":
-            raise click.UsageError("cron cannot keep an agent running; take --systemd or --system")
+            raise click.UsageError("cron cannot keep an agent running; use --systemd or --system")
         return command(*arguments, kind=kind, agent=agent, **others)
 
-    chosen = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running, in place of a timer.")(chosen)
-    chosen = click.option("--cron", is_flag=True, help="Lines for your crontab.")(chosen)
-    chosen = click.option("--system", is_flag=True, help="systemd units of the system.")(chosen)
-    return click.option("--systemd", is_flag=True, help="systemd units of your own.")(chosen)
+    chosen = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running instead of using a timer.")(
+        chosen
+    )
+    chosen = click.option("--cron", is_flag=True, help="Use your crontab.")(chosen)
+    chosen = click.option("--system", is_flag=True, help="Use systemd system units (root).")(chosen)
+    return click.option("--systemd", is_flag=True, help="Use systemd user units.")(chosen)
 
 
 @schedule.command()
 @which
 @click.pass_obj
 def show(app: App, kind: Kind, agent: bool) -> None:
-    """Print what `install` would write, each file after a line with its path. Nothing is changed."""
+    """Print the files that `install` would write, each with its path. Changes nothing."""
     for place, file in enumerate(_rendered(app, kind, agent)):
         click.echo(("\n" if place else "") + f"# {file.path}\n{file.text}", nl=False)
 
 
 @schedule.command()
 @which
-@click.option("--yes", is_flag=True, help="Do not ask, for scripts.")
+@click.option("--yes", is_flag=True, help="Do not ask (for scripts).")
 @click.pass_obj
 def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
-    """Show what would be written, ask, write it and start it."""
+    """Show the files, ask for confirmation, write them and start the schedule."""
     from schedules.install import install as installing
     from schedules.install.install import refuse_hidden
     from schedules.round import consent
@@ -72,29 +74,29 @@ def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
             consent.record(store)
     for file in files:
         click.echo(f"# {file.path}\n{file.text}", err=True)
-    if not yes and not confirmed("Write and start this? Type yes: "):
-        raise click.ClickException("nothing was changed; `schedule install --yes` does not ask")
+    if not yes and not confirmed("Write these files and start? Type yes: "):
+        raise click.ClickException("not confirmed, nothing was changed; `schedule install --yes` skips the question")
     installing.install(kind, files)
     click.echo(f"installed: {', '.join(str(file.path) for file in files)}")
     if kind == "user":
-        click.echo("it runs while you are logged in; `loginctl enable-linger` lets it run always")
+        click.echo("it runs only while you are logged in; use `loginctl enable-linger` to change that")
 
 
 @schedule.command()
 @click.pass_obj
 def remove(app: App) -> None:
-    """Stop and remove every schedule of ours. What was measured stays."""
+    """Stop and remove every reachprobe schedule. Results are kept."""
     from schedules.install import install as installing
 
     gone = installing.remove(app.home)
-    click.echo(f"removed: {', '.join(gone)}" if gone else "there was no schedule")
+    click.echo(f"removed: {', '.join(gone)}" if gone else "no schedule was installed")
 
 
 @schedule.command()
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
-    """What is installed, when it fired last, when the last round was, and what is due."""
+    """Show the installed schedule, its last start, the last round and what is due."""
     import time
 
     import msgspec
@@ -118,7 +120,7 @@ def status(app: App, as_json: bool) -> None:
             f"{one.kind}: {', '.join(map(str, one.paths))}" + f" ({one.active or 'unknown'}; {when})" * bool(when)
         )
     if not found:
-        click.echo("nothing is installed; `reachprobe schedule install` sets it up")
+        click.echo("no schedule is installed; use `reachprobe schedule install`")
     click.echo(f"last round: {ran or 'none'}; due now: {waiting.count}; next: {waiting.next_due or 'now'}")
 
 
@@ -131,12 +133,12 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     config = paths.config_file(app.environ, app.config_file)
     start = Start(program(), config.absolute() if config else None, app.database.absolute())
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
-        click.echo("a system unit keeps its database in /var/lib/reachprobe; --db is not taken over", err=True)
+        click.echo("a system unit uses the database in /var/lib/reachprobe; ignoring --db", err=True)
     return render(kind, start, home=app.home, seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
 
 
 def _seed(app: App) -> str:
-    """What gives this machine its own minute: its database, and before there is one the vantage's name."""
+    """The seed of this machine's minute: when its database was made, or the vantage point's name before that."""
     from results.db.history import made_at
 
     if not app.database.exists():

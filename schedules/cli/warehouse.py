@@ -1,4 +1,4 @@
-"""Many vantages' results in one columnar store, on this machine or a cluster: load, ask, judge again."""
+"""Load, query and archive many vantage points' results in a columnar store."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ NAMES = (
     "changes",
     "collateral",
 )
-MISSING = "a warehouse needs more than is installed ({}); `pip install 'reachprobe[warehouse]'`"
-WHICH = "Which warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
+MISSING = "the warehouse needs an extra ({} is missing): pip install 'reachprobe[warehouse]'"
+WHICH = "Warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
 TIME_COLUMNS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
 MAX_SOURCES_SHOWN = 20
 HELD = """
@@ -49,23 +49,23 @@ FROM loads GROUP BY source ORDER BY source
 
 @click.group()
 def warehouse() -> None:
-    """Keep many vantages' results in a columnar store, and ask it: the same questions whatever holds them.
+    """Load many vantage points' results into a columnar store and query it.
 
-    The store is named by a URL: duckdb:///FILE is one file on this machine, chdb:///FOLDER is ClickHouse without a
-    server, clickhouse://USER@HOST:PORT/DATABASE a server or a cluster.
+    The URL selects the store: duckdb:///FILE is a file on this machine, chdb:///FOLDER is ClickHouse without a
+    server, clickhouse://USER@HOST:PORT/DATABASE is a ClickHouse server or cluster.
     """
 
 
 @warehouse.command()
 @click.argument("places", nargs=-1, required=True, metavar="SOURCE…")
 @click.option("--to", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--json", "as_json", is_flag=True, help="The counts of each source as a line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line of counts per source.")
 @click.pass_obj
 def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
-    """Bring what SOURCES hold into the warehouse. What is there already is not read again.
+    """Load SOURCES into the warehouse. Records that are already loaded are skipped.
 
-    A SOURCE is a database, a file of records (ours or OONI's; .gz and .zst too), a folder of these, or of Parquet in
-    folders by country and date. Interrupted, and begun again, it goes on where it stopped.
+    A SOURCE is a database, a file of records (reachprobe's or OONI's, also .gz and .zst), a folder of these, or a
+    folder of Parquet files by country and date. An interrupted load continues where it stopped.
     """
     with open_warehouse(url) as engine:
         from results.fingerprints.collection import library_of
@@ -95,14 +95,14 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 @click.argument("name", type=click.Choice(NAMES), metavar="QUESTION")
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
 @period_options
-@click.option("--json", "form", flag_value="json", help="One line of JSON a row.")
-@click.option("--csv", "form", flag_value="csv", help="One line of CSV a row.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON line per row.")
+@click.option("--csv", "form", flag_value="csv", help="Print one CSV line per row.")
 @click.pass_obj
 def query(app: App, name: str, url: str, since: datetime | None, until: datetime | None, form: str | None) -> None:
-    """Ask the warehouse one of its questions: matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
+    """Run one of the built-in queries: matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
     collateral, methods_by_network or changes.
 
-    Rows are the same, in the same order, whatever engine holds them: docs/scale.md.
+    Every engine returns the same rows in the same order (docs/scale.md).
     """
     from results.aggregate.questions import Period
 
@@ -126,15 +126,15 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
     elif rows:
         _print_table(rows)
     else:
-        talk(f"{name}: nothing in the warehouse answers that", quiet=app.quiet)
+        talk(f"{name}: no matching rows", quiet=app.quiet)
 
 
 @warehouse.command()
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 @click.pass_obj
 def status(app: App, url: str, as_json: bool) -> None:
-    """Say what the warehouse holds, and how large it is."""
+    """Show the warehouse's contents and size."""
     with open_warehouse(url, must_exist=True) as engine:
         held = {name: _plain(value) for name, value in engine.query(HELD).to_pylist()[0].items()}
         held |= engine.query(STEPS).to_pylist()[0]
@@ -148,10 +148,10 @@ def status(app: App, url: str, as_json: bool) -> None:
     lines = [
         f"{how_many(held['measurements'], 'measurement')}, {how_many(held['observations'], 'observation')}; "
         f"{how_many(held['targets'], 'target')}, {how_many(held['vantages'], 'vantage')}",
-        f"from {held['first_at']} to {held['last_at']}" if held["measurements"] else "nothing was loaded yet",
-        f"{total / 1e6:.1f} MB, {total / max(held['observations'], 1):.0f} bytes an observation",
+        f"from {held['first_at']} to {held['last_at']}" if held["measurements"] else "nothing loaded yet",
+        f"{total / 1e6:.1f} MB, {total / max(held['observations'], 1):.0f} bytes per observation",
     ]
-    lines += [f"judged again {how_many(held['version'], 'time')}"] if held["version"] else []
+    lines += [f"reclassified {how_many(held['version'], 'time')}"] if held["version"] else []
     for one in read[:MAX_SOURCES_SHOWN]:
         lines.append(safe(f"  {one['source']}: {how_many(one['loaded'], 'measurement')}, last {one['last_at']}"))
     if len(read) > MAX_SOURCES_SHOWN:
@@ -163,15 +163,17 @@ def status(app: App, url: str, as_json: bool) -> None:
 
 @warehouse.command()
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--to", "to", required=True, metavar="PLACE", help="A folder, or file://, s3://, gs://.")
-@click.option("--since", type=Moment(), metavar="DAY", help="Only days from this one on.")
-@click.option("--until", type=Moment(), metavar="DAY", help="Only days before this one.")
+@click.option(
+    "--to", "to", required=True, metavar="PLACE", help="Destination: a folder, or a file://, s3:// or gs:// URL."
+)
+@click.option("--since", type=Moment(), metavar="DAY", help="Only this day and later.")
+@click.option("--until", type=Moment(), metavar="DAY", help="Only days before this.")
 @click.pass_obj
 def archive(app: App, url: str, to: str, since: datetime | None, until: datetime | None) -> None:
-    """Write the warehouse as Parquet by country and date.
+    """Write the warehouse as Parquet files by country and date.
 
-    Writing the same again changes nothing. `warehouse load PLACE` reads it. s3:// needs `pip install s3fs`, and gs://
-    gcsfs.
+    Writing again changes nothing. Read the files back with `warehouse load`. s3:// needs `pip install s3fs`, gs://
+    needs `pip install gcsfs`.
     """
     with open_warehouse(url, must_exist=True) as engine:
         from results.warehouse import parquet
@@ -187,13 +189,13 @@ def archive(app: App, url: str, to: str, since: datetime | None, until: datetime
 
 @warehouse.command()
 @click.option("--from", "url", required=True, metavar="URL", help=WHICH)
-@click.option("--workers", type=click.IntRange(1, 256), help="Processes that judge; by default one a processor.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON for each kind of change.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Number of processes (default: one per CPU).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per kind of change.")
 @click.pass_obj
 def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
-    """Judge everything again by today's rules. Old verdicts stay; the new ones count from now on.
+    """Recompute every verdict with the current rules. Old verdicts are kept; queries use the new ones.
 
-    What the registers said stays as it was stored with each measurement.
+    Register entries stay as they were stored with each measurement.
     """
     import os
 
@@ -206,7 +208,7 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
             for end in judging.reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
                 progress(end.measurements, end.total)
     if end is None:
-        talk("nothing in the warehouse yet; `reachprobe warehouse load SOURCE… --to URL` brings it", quiet=app.quiet)
+        talk("the warehouse is empty; use `reachprobe warehouse load SOURCE… --to URL`", quiet=app.quiet)
         return
     for (was, how, now, method, rule), number in sorted(end.changes.items(), key=lambda one: (-one[1], str(one[0]))):
         if as_json:
@@ -214,14 +216,14 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
             print_json(change | {"version": end.version})
             continue
         before, after = f"{was} {how or ''}".strip(), f"{now} {method or ''}".strip()
-        out().print(safe(f"{number:>9}  {before} -> {after}, by {rule}"))
+        out().print(safe(f"{number:>9}  {before} -> {after} (rule {rule})"))
     judged, changed = how_many(end.measurements, "measurement"), how_many(end.changes.total(), "verdict")
-    talk(f"{judged} judged, {changed} changed: version {end.version}", quiet=app.quiet)
+    talk(f"{judged} reclassified, {changed} changed: version {end.version}", quiet=app.quiet)
 
 
 @contextmanager
 def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
-    """The warehouse while it is used. ClickException for what is wrong with it, or for a missing extra."""
+    """The open warehouse. ClickException if it cannot be used or an extra is missing."""
     try:
         from results.warehouse.engine import open_engine
         from results.warehouse.errors import WarehouseError

@@ -1,4 +1,4 @@
-"""Remove this program's traces from this machine."""
+"""Delete reachprobe's data from this machine."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ TABLES = r"""
 SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\_%' ESCAPE '\'
 """
 NOT_REMOVED = """\
-It is deleted, not shredded: a disk may hold deleted bytes for a while. Not
-removed: this program itself, what the system's journal or cron's mail say of
-it, your shell's history, and what others saw on the network."""
+Files are deleted, not overwritten: the disk may keep their contents for a while.
+Not removed: the program itself, entries in the system journal or cron mail,
+your shell history, and what others saw on the network."""
 
 
 @click.command()
-@click.option("--keep", type=click.Choice(PARTS), multiple=True, help="Leave this; may be given several times.")
-@click.option("--yes", is_flag=True, help="Do it without being asked.")
+@click.option("--keep", type=click.Choice(PARTS), multiple=True, help="Keep this part (repeatable).")
+@click.option("--yes", is_flag=True, help="Do not ask (for scripts).")
 @click.pass_obj
 def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
-    """Remove what was measured, registers, consent, schedule and configuration; says first what that is, and asks.
+    """Delete results, registers, consent, schedule and configuration, after listing them and asking.
 
-    With --keep registers or --keep consent the database stays with these alone.
+    With --keep registers or --keep consent, the database is kept with only that data.
     """
     from probe.text import safe
     from schedules.install import install
@@ -61,19 +61,19 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
     ]
     things += [config, *leftover_files(config)] if config is not None and "configuration" not in keep else []
     installed = [] if "schedule" in keep else install.installed(app.home)
-    schedules = [f"the schedule: {', '.join(map(str, one.paths))}" for one in installed]
+    schedules = [f"schedule: {', '.join(map(str, one.paths))}" for one in installed]
     if not things and not schedules:
-        click.echo("There is nothing to remove.")
+        click.echo("Nothing to delete.")
         return 0
-    click.echo("This removes for good:", err=True)
+    click.echo("This permanently deletes:", err=True)
     for thing in (*schedules, *things):
         click.echo(f"  {safe(str(thing))}", err=True)
     if keep:
-        click.echo(f"and keeps: {', '.join(keep)}.", err=True)
+        click.echo(f"Kept: {', '.join(keep)}.", err=True)
     if SYSTEMS.exists() and app.database != SYSTEMS:
-        click.echo(f"The system unit's database is another: `reachprobe --db {SYSTEMS} wipe`, as root.", err=True)
-    if not yes and not confirmed("Remove it? Type yes: "):
-        raise click.UsageError("nothing was removed; type yes, or say --yes")
+        click.echo(f"The system unit has its own database: run `reachprobe --db {SYSTEMS} wipe` as root.", err=True)
+    if not yes and not confirmed("Delete? Type yes: "):
+        raise click.UsageError("not confirmed, nothing was deleted; --yes skips the question")
     left = 0 if "schedule" in keep else _remove_schedules(app)
     if app.database.parent.is_dir():
         with lock.held(app.database, "agent"), lock.held(app.database):
@@ -105,15 +105,15 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     try:
         textfile = app.config().metrics.textfile
     except ConfigError:
-        textfile = None  # a broken configuration must not keep anybody from this
+        textfile = None  # a broken configuration must not prevent this
     if there is not None and there != usual:
-        click.echo(f"{there} was named by hand and stays.", err=True)
+        click.echo(f"{there} was given explicitly and is kept.", err=True)
     numbers = [Path(textfile)] if textfile is not None and Path(textfile).is_file() else []
     return (usual if there == usual else None), numbers
 
 
 def _remove_schedules(app: App) -> int:
-    """0, or 2 where one could not be removed, which is said."""
+    """0, or 2 if a schedule could not be removed; prints the reason."""
     from schedules.install import install
     from schedules.install.install import BadSchedule
 
@@ -121,7 +121,7 @@ def _remove_schedules(app: App) -> int:
         for gone in install.remove(app.home):
             click.echo(f"removed {gone}")
     except BadSchedule as error:
-        click.echo(f"reachprobe: the schedule is not removed: {error}", err=True)
+        click.echo(f"reachprobe: the schedule could not be removed: {error}", err=True)
         return 2
     return 0
 
@@ -144,7 +144,7 @@ def files(database: Path) -> list[Path]:
 
 
 def remove(things: Iterable[Path]) -> Iterator[Path]:
-    """Delete files, folders, and folders left empty; yields each. Raises StoreError for the first that stays."""
+    """Delete files, folders, and folders left empty; yields each. Raises StoreError for the first failure."""
     from results.db.store import StoreError
 
     folders: dict[Path, None] = {}

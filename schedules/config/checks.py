@@ -24,7 +24,7 @@ def mistakes(config: Config) -> Mistakes:
     paths = config.path_names
     for index, path in enumerate(config.path):
         if (path.bind is None) == (path.proxy is None):
-            yield ("path", index), "give either bind or proxy"
+            yield ("path", index), "use either bind or proxy, not both"
     for table in ("path", "register", "service", "campaign", "notify"):
         seen: set[str] = set()
         for index, entry in enumerate(getattr(config, table)):
@@ -38,22 +38,22 @@ def mistakes(config: Config) -> Mistakes:
                 yield ("control", key), _no_path(name, paths)
     for index, path in enumerate(config.path):
         if path.dns == "local" and path.proxy is None:
-            yield ("path", index, "dns"), "only a path through a proxy has another place to look names up"
+            yield ("path", index, "dns"), "applies only to a path with a proxy"
     for index, campaign in enumerate(config.campaign):
         if campaign.list is not None and "://" in campaign.list and not campaign.list.startswith("https://"):
-            yield ("campaign", index, "list"), "a published list is fetched by https:// only"
+            yield ("campaign", index, "list"), "a published list needs an https:// URL"
         if campaign.path not in paths:
             yield ("campaign", index, "path"), _no_path(campaign.path, paths)
     if config.network.ca_file is not None and not Path(config.network.ca_file).is_file():
-        yield ("network", "ca_file"), f"there is no file {config.network.ca_file}"
+        yield ("network", "ca_file"), f"no such file: {config.network.ca_file}"
     if config.metrics.listen is not None and loopback_endpoint(config.metrics.listen) is None:
         yield ("metrics", "listen"), f"{config.metrics.listen!r} is not 127.0.0.1:PORT or [::1]:PORT"
     yield from _categories(config)
     for index, campaign in enumerate(config.campaign):
         if (campaign.register is None) != (campaign.sample is None):
-            yield ("campaign", index, "register"), "a register gives a sample: give both register and sample"
+            yield ("campaign", index, "register"), "register and sample go together"
         if campaign.include and campaign.register is None:
-            yield ("campaign", index, "include"), "goes with a register"
+            yield ("campaign", index, "include"), "needs register"
     yield from _unreadable_addresses(config)
     yield from _unreadable_targets(config)
 
@@ -82,16 +82,16 @@ def _hubs(config: Config) -> Mistakes:
         except ValueError as error:
             yield keys, str(error)
     if hub.reading == "password" and hub.reading_password is None:
-        yield ("hub", "reading"), "it needs hub.reading_password: what `reachprobe hub password` prints"
+        yield ("hub", "reading"), "needs hub.reading_password, as printed by `reachprobe hub password`"
     if config.asn.echo and hub.url is None:
-        yield ("asn", "echo"), "there is no hub to ask: it needs hub.url"
+        yield ("asn", "echo"), "needs hub.url"
     if hub.targets is not None and not Path(hub.targets).is_file():
-        yield ("hub", "targets"), f"there is no file {hub.targets}"
+        yield ("hub", "targets"), f"no such file: {hub.targets}"
     for text in hub.proxies:
         try:
             ip_network(text, strict=False)
         except ValueError:
-            yield ("hub", "proxies"), f"{text!r} is no address and no network"
+            yield ("hub", "proxies"), f"{text!r} is not an address or network"
     if hub.path not in config.path_names:
         yield ("hub", "path"), _no_path(hub.path, config.path_names)
 
@@ -101,7 +101,7 @@ def _categories(config: Config) -> Mistakes:
     named += [(("service", index, "category"), service.category) for index, service in enumerate(config.service)]
     for keys, code in named:
         if code is not None and code not in CODES:
-            yield keys, f"{code!r} is no category code; known: {', '.join(sorted(CODES))}"
+            yield keys, f"{code!r} is not a category code; known: {', '.join(sorted(CODES))}"
 
 
 def _unreadable_addresses(config: Config) -> Mistakes:

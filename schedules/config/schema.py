@@ -79,7 +79,7 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     ca_file: str | None = None
     allow_private: bool = False
     private_hosts: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
-    """Hosts of one's own that may be at private addresses: a hub, the source of a list, a webhook; never a target."""
+    """Your own hosts that may have private addresses: a hub, the source of a list, a webhook; never a target."""
     families: Annotated[tuple[Literal["ipv4", "ipv6"], ...], Meta(min_length=1, max_length=2)] = ("ipv4", "ipv6")
     timeout_s: Annotated[float, Meta(gt=0, le=300)] = 10.0
     concurrency: Count = 64
@@ -97,7 +97,7 @@ class NetworkTable(ConfigTable, frozen=True, kw_only=True):
     ab_address: str | None = None
     """ADDR:PORT of a server that answers TLS for any name, for the A/B step at another address."""
     tunnel: Literal["mark", "skip", "ignore"] = "mark"
-    """If packets leave by a VPN that no path names: record an unknown network, skip, or ignore it."""
+    """If packets leave via a VPN that is not a configured path: record an unknown network, skip, or ignore it."""
     metered: Literal["skip", "measure"] = "skip"
     """Whether `run` and the agent measure on a metered network."""
 
@@ -270,7 +270,7 @@ class HubTable(ConfigTable, frozen=True, kw_only=True):
     url: str | None = None
     """Where results are uploaded, once `reachprobe init --hub` has enrolled this vantage."""
     path: str = "direct"
-    """The path that hubs are reached by."""
+    """The path to hubs."""
     pins: Annotated[tuple[Pin, ...], Meta(max_length=8)] = ()
     """SHA-256 of public keys; a hub's certificate must have one of them, and then needs no known issuer."""
     reading: Literal["public", "password", "members"] | None = None
@@ -310,7 +310,7 @@ class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
         """What a person should know about it."""
         if self.tunnel is None or self.vantage is None:
             return ()
-        return (f"packets leave by {self.tunnel}, so this is recorded without a country and a network",)
+        return (f"packets leave via {self.tunnel}, so results are recorded without country and network",)
 
 
 class Config(ConfigTable, frozen=True, kw_only=True):

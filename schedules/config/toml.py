@@ -35,12 +35,12 @@ def read(path: Path) -> str:
     """The text of a file. Raises ConfigError if it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: a configuration is at most {MAX_BYTES} bytes long")
+            raise ConfigError(f"{path}: too large; a configuration has at most {MAX_BYTES} bytes")
         return path.read_text("utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}; name another with --config") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text, at byte {error.start}") from error
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
 
 
 def decode(text: str, path: Path, kind: type[T]) -> T:
@@ -52,7 +52,7 @@ def decode(text: str, path: Path, kind: type[T]) -> T:
     try:
         return msgspec.convert(tomllib.loads(text), kind)
     except RecursionError as error:
-        raise ConfigError(f"{path}: values within values, too deep to be read") from error
+        raise ConfigError(f"{path}: values nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         line = re.search(r"at line (\d+)", str(error))
         what = re.sub(r" \(at .*\)", "", str(error))

@@ -28,7 +28,7 @@ def examine(
     config: Config | None = None
     try:
         config = load()
-        yield fine("configuration", str(config_file) if config_file else "none, so everything is as by default")
+        yield fine("configuration", str(config_file) if config_file else "no configuration file; using defaults")
     except ConfigError as error:
         yield wrong("configuration", str(error))
     yield checks.state_folder(database.parent)

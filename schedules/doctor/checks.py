@@ -57,14 +57,14 @@ LATE_S = 3600
 """A round is late if something has been due and none ran for this long."""
 LINGER = Path("/var/lib/systemd/linger")
 ASN_SOURCES = {
-    "mmdb": "by this machine's public address and [asn]",
-    "declared": "as [vantage] declares, wherever it is",
-    "echoed": "as the group's hub sees it",
+    "mmdb": "from this machine's public address and [asn]",
+    "declared": "declared in [vantage]",
+    "echoed": "as seen by the group's hub",
 }
 
 
 class CheckResult(msgspec.Struct, frozen=True):
-    """The result of one check; `exit_code` is the one the command should end with because of it."""
+    """The result of one check, and the exit code that it calls for."""
 
     about: str
     state: State
@@ -81,13 +81,13 @@ def worth_knowing(about: str, says: str) -> CheckResult:
 
 
 def wrong(about: str, says: str) -> CheckResult:
-    """A setup that has to be mended."""
+    """A broken setup."""
     return CheckResult(about, "wrong", says, BAD_SETUP)
 
 
 def state_folder(folder: Path) -> CheckResult:
     if folder.exists() and not os.access(folder, os.W_OK):
-        return wrong("state folder", f"{folder} cannot be written; set STATE_DIRECTORY or --db")
+        return wrong("state folder", f"{folder} is not writable; set STATE_DIRECTORY or --db")
     return fine("state folder", str(folder))
 
 
@@ -98,7 +98,7 @@ def database(store: Store) -> CheckResult:
         return wrong("database", f"{store.path} is damaged ({broken}); restore a backup")
     count, newest = store.db.execute("SELECT count(*), max(started_at) FROM findings").fetchone()
     size = store.path.stat().st_size / 1e6
-    newest = f", the newest of {newest}" if newest else ""
+    newest = f", newest {newest}" if newest else ""
     return fine("database", f"{store.path}, {size:.1f} MB, {count} measurements{newest}")
 
 
@@ -110,7 +110,7 @@ def internal_errors(store: Store) -> Iterator[CheckResult]:
         [json.dumps([INTERNAL_ERROR]), since],
     ).fetchone()
     if count:
-        says = f"{how_many(count, 'measurement')} in {ERROR_DAYS} days, the newest at {newest}"
+        says = f"{how_many(count, 'measurement')} in {ERROR_DAYS} days, newest at {newest}"
         yield worth_knowing("internal errors", f"{says}: {safe(json.loads(evidence)[0])}; please report it")
 
 
@@ -119,18 +119,18 @@ def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
     free = shutil.disk_usage(store.path.parent).free
     says = f"{free / 1e9:.1f} GB free" if free >= 1e9 else f"{free / 1e6:.0f} MB free"
     if free < NEEDED_BYTES:
-        says += ", so nothing is measured; make room, or set STATE_DIRECTORY or --db"
+        says += ": too little, so nothing is measured; free some space, or set STATE_DIRECTORY or --db"
         yield wrong("disk", says)
     elif free < SOON_FULL_BYTES:
-        yield worth_knowing("disk", f"{says}; make room, or let less be kept: [store] max_mb, keep_days")
+        yield worth_knowing("disk", f"{says}; free some space, or lower [store] max_mb or keep_days")
     else:
         yield fine("disk", says)
     if config is None or config.store.max_bytes is None:
         return
     used = used_bytes(store.db)
-    says = f"{used / 1e6:.1f} of {config.store.max_mb} MB that [store] max_mb allows"
+    says = f"{used / 1e6:.1f} of {config.store.max_mb} MB allowed by [store] max_mb"
     if used > config.store.max_bytes:
-        says += "; what is left is the last week, and registers: allow more, or measure less often"
+        says += "; only the last week and the registers are left: raise the limit, or measure less often"
         yield worth_knowing("size", says)
     else:
         yield fine("size", says)
@@ -141,11 +141,11 @@ def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
     row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
     if row is None:
         if consent.agreed(environ, store):
-            return fine("consent", "by REACHPROBE_CONSENT, not recorded")
+            return fine("consent", "given by REACHPROBE_CONSENT, not recorded")
         return worth_knowing("consent", "not recorded; `reachprobe init` explains and asks")
-    says = f"given on {row[1][:10]} to text {row[0]}"
+    says = f"given on {row[1][:10]} (version {row[0]})"
     if row[0] < consent.TEXT_VERSION:
-        says += f"; text {consent.TEXT_VERSION} speaks of more, `reachprobe init` asks again"
+        says += f"; version {consent.TEXT_VERSION} covers more, `reachprobe init` asks again"
     return fine("consent", says)
 
 
@@ -162,21 +162,21 @@ def schedules(environ: Mapping[str, str], config: Config, store: Store) -> Itera
     if agent is not None:
         yield fine("schedule", agent)
     if not found and agent is None:
-        yield worth_knowing("schedule", "none, so nothing is measured by itself; `reachprobe schedule install`")
+        yield worth_knowing("schedule", "none, so nothing is measured automatically; use `reachprobe schedule install`")
     yield _rounds(config, store, time.time(), scheduled=bool(found) or agent is not None)
 
 
 def _installed_schedule(one: Installed) -> CheckResult:
     if one.kind == "cron":
-        return fine("schedule", "lines in your crontab")
+        return fine("schedule", "in your crontab")
     where, unit = str(one.paths[0].parent), one.paths[0].name
     user = "--user " if one.kind == "user" else ""
     if one.active != "active":
-        says = f"{unit} in {where} is {one.active or 'unknown to systemd'}; `systemctl {user}enable --now {unit}`"
+        says = f"{unit} in {where} is {one.active or 'unknown to systemd'}; use `systemctl {user}enable --now {unit}`"
         return worth_knowing("schedule", says)
-    fired = f", fired last {one.last}" if one.last else ""
+    fired = f", last started {one.last}" if one.last else ""
     if one.kind == "user" and not _lingers():
-        says = f"{unit} in {where}{fired}; it runs only while you are logged in: `loginctl enable-linger`"
+        says = f"{unit} in {where}{fired}; it runs only while you are logged in; use `loginctl enable-linger`"
         return worth_knowing("schedule", says)
     return fine("schedule", f"{unit} in {where}{fired}")
 
@@ -202,13 +202,13 @@ def _agent(database: Path) -> str | None:
 
 def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> CheckResult:
     waiting, ran = due_now(config, store, now).count, last_round(store.db)
-    due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing is due now"
+    due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing due now"
     if ran is None:
-        return worth_knowing("rounds", f"none yet, {due}; `reachprobe run` is one")
+        return worth_knowing("rounds", f"none yet, {due}; use `reachprobe run`")
     ago_s = now - epoch(ran)
-    says = f"the last one {age(max(0.0, ago_s) / 86400)}, {due}"
+    says = f"last one {age(max(0.0, ago_s) / 86400)}, {due}"
     if scheduled and waiting and ago_s > LATE_S:
-        says += "; the schedule is late, `journalctl -t reachprobe` or cron's mail may say why"
+        says += "; the schedule is late, see `journalctl -t reachprobe` or cron's mail"
         return worth_knowing("rounds", says)
     return fine("rounds", says)
 
@@ -216,19 +216,19 @@ def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> Che
 def registers(config: Config, store: Store) -> Iterator[CheckResult]:
     country = config.vantage.country
     if country is None:
-        yield worth_knowing("registers", "no country is set, so no register applies; set [vantage] country")
+        yield worth_knowing("registers", "country not set, so no register applies; set [vantage] country")
         return
     waiting = config.not_imported(newest_versions(store.db), country)
     found = [one for one in statistics(store.db, datetime.now(UTC), config.max_age_days) if one.country == country]
     if not found and not waiting:
-        yield worth_knowing("registers", f"none of {country} is stored; `reachprobe register import FILE`")
+        yield worth_knowing("registers", f"none imported for {country}; use `reachprobe register import FILE`")
     for table in waiting:
-        yield worth_knowing("registers", f"{table.name} is configured, not imported; `{table.import_command}`")
+        yield worth_knowing("registers", f"{table.name} is configured but not imported; use `{table.import_command}`")
     ways_out = {table.name: table.import_command for table in config.register}
     for one in found:
         way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
         says = f"{age(one.age_days)}, {how_many(one.entries, 'entry', 'entries')}"
-        says += f"; too old to decide, `{way_out}`" if one.stale else ""
+        says += f"; too old to use, run `{way_out}`" if one.stale else ""
         yield CheckResult(f"register {one.register}", "worth knowing" if one.stale else "fine", says)
 
 
@@ -241,11 +241,11 @@ def block_page_lists(config: Config, store: Store) -> CheckResult:
     except FingerprintError as error:
         return wrong("fingerprints", str(error))
     if found is None:
-        return worth_knowing("fingerprints", f"no published list of block pages; {command} downloads them")
+        return worth_knowing("fingerprints", f"no published lists of block pages; download them with {command}")
     age_days = (time.time() - epoch(found.updated)) / 86400
     says = f"{len(found.prints)} from {how_many(len(found.sources), 'list')}, {age(max(0.0, age_days))}"
     if age_days > OLD_LISTS_DAYS:
-        return worth_knowing("fingerprints", f"{says}; {command} downloads newer ones")
+        return worth_knowing("fingerprints", f"{says}; update them with {command}")
     return fine("fingerprints", says)
 
 
@@ -263,15 +263,15 @@ def notifications(
             yield wrong("notify", f"{name}: {why}; its URL is in [[notify]]")
         elif receiver is not None and receiver.failures:
             often = how_many(receiver.failures, "time")
-            says = f"{name}: failed {often} in a row, {waiting[name]} wait; `reachprobe notify --test {name}` says why"
+            says = f"{name}: failed {often} in a row, {waiting[name]} queued; see `reachprobe notify --test {name}`"
             yield worth_knowing("notify", says)
         else:
-            told = f"told last {receiver.told_at}" if receiver and receiver.told_at else "not told anything yet"
-            yield fine("notify", f"{name}: {told}")
+            last = f"last sent {receiver.told_at}" if receiver and receiver.told_at else "nothing sent yet"
+            yield fine("notify", f"{name}: {last}")
     if (why := consent.reason_not_to_notify(environ, store)) is not None:
         yield worth_knowing("notify", why)
     if config_file is not None and config_file.stat().st_mode & GROUP_OR_OTHERS:
-        says = f"others may read {config_file}, and the passwords in it; `chmod 600 {config_file}`"
+        says = f"other users can read {config_file} and the passwords in it; use `chmod 600 {config_file}`"
         yield worth_knowing("notify", says)
 
 
@@ -280,7 +280,7 @@ def metrics_output(config: Config) -> CheckResult:
         return wrong("metrics", metrics.MISSING)
     folder = Path(config.metrics.textfile or "/").parent
     if config.metrics.textfile is not None and not os.access(folder, os.W_OK):
-        says = f"{config.metrics.textfile}: {folder} is not there or cannot be written; name another [metrics] textfile"
+        says = f"{config.metrics.textfile}: {folder} does not exist or is not writable; change [metrics] textfile"
         return wrong("metrics", says)
     places = filter(None, (config.metrics.textfile, config.metrics.listen and f"the agent's {config.metrics.listen}"))
     return fine("metrics", " and ".join(places))
@@ -292,14 +292,14 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
     enrolled = {hub.url: hub for hub in upload_queue.hubs(store.db)}
     for url in named:
         if url not in enrolled:
-            says = f"{safe(url)}: not enrolled there; `reachprobe init --hub URL --invitation TOKEN`"
+            says = f"{safe(url)}: not enrolled; use `reachprobe init --hub URL --invitation TOKEN`"
             yield worth_knowing("hub", says)
             continue
         hub = enrolled[url]
         waits, refused = upload_queue.counts(store.db, url)
         says = f"{safe(url)}, as {safe(hub.name)}: {waits} waiting, {hub.sent} sent, {refused} refused"
         if hub.failures >= FAILURES_WORTH_KNOWING and hub.said:
-            says += f"; not taken {hub.failures} times in a row: {safe(hub.said)}"
+            says += f"; failed {hub.failures} times in a row: {safe(hub.said)}"
         troubled = hub.failures >= FAILURES_WORTH_KNOWING or refused > 0
         yield CheckResult("hub", "worth knowing" if troubled else "fine", says)
     if named and (why := consent.reason_not_to_upload(environ, store)) is not None:
@@ -317,7 +317,7 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
         yield worth_knowing("rounds", why)
     if config.care.cap_bytes is not None:
         month = month_of(datetime.now(UTC))
-        yield fine("data cap", f"{spent_in(store.db, month) / 1e6:.1f} of {config.care.data_cap_mb} MB in {month}")
+        yield fine("data cap", f"{spent_in(store.db, month) / 1e6:.1f} of {config.care.data_cap_mb} MB used in {month}")
     try:
         for sentence in unmeasured(here, store):
             yield worth_knowing("campaigns", sentence)

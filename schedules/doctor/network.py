@@ -27,10 +27,10 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
         asked = ", ".join(resolver.address or resolver.text for resolver in parse(text))
         yield fine("resolver", f"{text}: {asked}")
     if not config.network.trusted_resolvers:
-        yield worth_knowing("trusted resolvers", "none, so no second opinion on names")
+        yield worth_knowing("trusted resolvers", "not set: DNS answers cannot be checked")
     yield from _paths(config)
     if not agreed:
-        yield worth_knowing("network", "not asked: without consent nothing is contacted")
+        yield worth_knowing("network", "not checked: without consent nothing is contacted")
         return
     report = process.run_async(reference_sites.check(session_of(config, "direct")))
     yield from _reported(config, report)
@@ -45,20 +45,20 @@ def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
     """The reference sites' answers, and what else they show of the network."""
     for sentence in report.evidence:
         judge = fine if sentence.endswith("works") else worth_knowing
-        yield judge("canary", sentence.removeprefix("canary "))
+        yield judge("reference site", sentence.removeprefix("canary "))
     for sentence in report.facts.interception:
         yield worth_knowing("DNS", sentence)
     if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):
-        yield fine("DNS", "no sign that this network answers in others' place")
+        yield fine("DNS", "no sign of DNS interception")
     if report.facts.clock_off_s is not None:
         wrong_by = report.facts.clock
-        yield fine("clock", "agrees with the canaries") if wrong_by is None else worth_knowing("clock", wrong_by)
+        yield fine("clock", "agrees with the reference sites") if wrong_by is None else worth_knowing("clock", wrong_by)
     if report.facts.routes is not None:
         lacking = [family for family in config.network.families if family not in report.facts.routes]
         if lacking:
-            yield worth_knowing("families", f"no way out for {', '.join(lacking)}")
+            yield worth_knowing("families", f"no route for {', '.join(lacking)}")
         else:
-            yield fine("families", f"a way out for {', '.join(report.facts.routes)}")
+            yield fine("families", f"routes for {', '.join(report.facts.routes)}")
     if report.state == "online":
         yield fine("network", "online")
     else:
@@ -68,7 +68,9 @@ def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
 
 def _paths(config: Config) -> Iterator[CheckResult]:
     if not config.control.all_paths and not config.control.all_hubs:
-        yield worth_knowing("control", "none, so blocked and down can hardly be told apart; set [control] path")
+        yield worth_knowing(
+            "control", 'not set: without one, "blocked" is hard to tell from "site down"; set [control] path'
+        )
     for path in config.path_names:
         about = "control" if path in config.control.all_paths else "path"
         try:
@@ -87,7 +89,7 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
     if report.state == "online":
         yield fine(about, f"{path} is online")
     else:
-        says = f"{path} is {report.state}, so nothing can be measured by it; see that its proxy or VPN works"
+        says = f"{path} is {report.state}, so nothing can be measured via it; check its proxy or VPN"
         yield worth_knowing(about, says)
 
 
@@ -100,8 +102,6 @@ async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
         )
         with closing(Log(session.network.token(), session.network)) as log:
             if await attempt_all([attempt], log, session) is None:
-                says = (
-                    f"{address}:{port} does not answer a handshake for {name}; [network] ab_address needs one that does"
-                )
-                return worth_knowing("address set aside", says)
-    return fine("address set aside", f"{address}:{port} answers handshakes for any name")
+                says = f"{address}:{port} does not answer a handshake for {name}; change [network] ab_address"
+                return worth_knowing("A/B server", says)
+    return fine("A/B server", f"{address}:{port} answers handshakes for any name")

@@ -98,7 +98,7 @@ class HubClient:
         """Use an invitation up."""
         given: Credentials = await self.ask("/v1/enrol", {"invitation": invitation}, Credentials)
         if not given.name:
-            raise HubRefused(f"{self.url}: gave no name")
+            raise HubRefused(f"{self.url}: no name in the response")
         return given
 
     async def renew(self) -> str:
@@ -112,7 +112,7 @@ class HubClient:
         headers = (("Content-Type", "application/x-ndjson"), ("Content-Encoding", "zstd"))
         response: UploadResponse = await self._post("/v1/measurements", packed, headers, UploadResponse)
         return {
-            one.line: printable(one.why or "no reason was given") if one.status == "refused" else None
+            one.line: printable(one.why or "no reason given") if one.status == "refused" else None
             for one in response.answers
             if 1 <= one.line <= len(lines)
         }
@@ -148,7 +148,7 @@ class HubClient:
         try:
             return decode(self.checked(response).body, kind)
         except BadRecord as error:
-            raise HubRefused(f"{self.url}: its answer is no hub's: {error}") from error
+            raise HubRefused(f"{self.url}: unexpected response, not a reachprobe hub: {error}") from error
 
 
 def _reason(response: ApiResponse) -> str:
@@ -231,7 +231,7 @@ async def _control(config: Config, url: str, token: str, measurement: Measuremen
     hub = HubClient(url, usable_way(config, min(CONTROL_TIMEOUT_S, 6 * config.network.timeout_s)), token)
     control = measurement_from_plain((await _asked(hub, measurement)).measurement)
     if _endpoint(control.target) != _endpoint(measurement.target):
-        raise BadRecord("a control of something else")
+        raise BadRecord("a control measurement of another target")
     name = RealNetwork(paths.Path()).token()
     seen_by = control.vantage
     return msgspec.structs.replace(

@@ -73,14 +73,14 @@ class MeasurementDownload:
                 page = await self._page({**query, "after": str(after)})
                 following = page.header("reachprobe-after") or ""
                 if not (following.isascii() and following.isdigit() and len(following) < 20):
-                    raise HubRefused(f"{url}: its answer is no hub's")
+                    raise HubRefused(f"{url}: unexpected response, not a reachprobe hub")
                 more = 'rel="next"' in (page.header("link") or "")
                 if more and int(following) <= after:
-                    raise HubRefused(f"{url}: its pages do not come to an end")
+                    raise HubRefused(f"{url}: too many pages")
                 after, size = int(following), size + len(page.body)
                 if size > self._max_bytes:
                     limit = f"{self._max_bytes / 1e9:.0f} GB"
-                    raise HubRefused(f"{url}: holds more than {limit} of that; narrow it with --since, --until")
+                    raise HubRefused(f"{url}: more than {limit} of data; narrow it with --since and --until")
                 out.write(page.body)
 
     async def _page(self, query: dict[str, str]) -> ApiResponse:
@@ -93,7 +93,7 @@ class MeasurementDownload:
                     raise
                 asked_for = error.wait_s if isinstance(error, HubBusy) else None
                 wait = min(MAX_WAIT_S, asked_for if asked_for is not None else 2.0 ** (tries - 1))
-                self._say(f"{error}; tried again in {wait:.0f} s")
+                self._say(f"{error}; retrying in {wait:.0f} s")
                 await self._sleep(wait)
                 tries += 1
 

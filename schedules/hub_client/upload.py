@@ -59,7 +59,7 @@ class Uploader:
             return messages
         hub = upload_queue.hub_at(store.db, config.hub.url)
         if hub is None:
-            return [f"{config.hub.url}: not enrolled there, nothing is sent; `reachprobe init --hub`"]
+            return [f"{config.hub.url}: not enrolled, nothing is uploaded; use `reachprobe init --hub`"]
         self.queue(config, store)
         if self._is_due(hub) and upload_queue.counts(store.db, hub.url)[0]:
             prepare()
@@ -84,7 +84,7 @@ class Uploader:
             with Store.open(database) as store:
                 asyncio.run(self._upload_and_refresh(config, store))
         except Exception as error:
-            self._messages.append(f"sending failed and is tried again: {type(error).__name__}: {error}")
+            self._messages.append(f"upload failed, will retry: {type(error).__name__}: {error}")
 
     async def _upload_and_refresh(self, config: Config, store: Store) -> None:
         await self.upload(config, store)
@@ -114,7 +114,7 @@ class Uploader:
         for number, measurement_id in waiting.items():
             line = upload_queue.line(store.db, number, measurement_id, hub.name)
             if len(line) > MAX_RECORD_BYTES:
-                refused[number] = f"longer than the {MAX_RECORD_BYTES >> 20} MiB that a hub takes"
+                refused[number] = f"larger than the {MAX_RECORD_BYTES >> 20} MiB that a hub accepts"
                 continue
             if lines and size + len(line) > MAX_BATCH_BYTES:
                 break
@@ -125,7 +125,7 @@ class Uploader:
         stored = [numbers[place - 1] for place, why in results.items() if why is None]
         refused |= {numbers[place - 1]: why for place, why in results.items() if why is not None}
         if not stored and not refused:
-            raise HubRefused(f"{hub.url}: said nothing of what it was sent")
+            raise HubRefused(f"{hub.url}: no result for the uploaded records")
         upload_queue.answered(store, hub.url, stored, refused, self._in(0))
         if refused:
             why = next(iter(refused.values()))
@@ -145,7 +145,7 @@ class Uploader:
             wait = NOT_ENROLLED_RETRY_S
         upload_queue.failed(store, hub.url, str(error), self._in(wait) if wait is not None else None)
         if hub.failures == 0 or isinstance(error, NotEnrolled):
-            self._messages.append(f"what waits for the hub is sent later: {error}")
+            self._messages.append(f"upload delayed: {error}")
 
     def _in(self, seconds: float) -> str:
         return rfc3339_of_epoch(self._clock() + seconds, "milliseconds")

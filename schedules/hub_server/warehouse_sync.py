@@ -49,7 +49,7 @@ def main(database: str) -> int:
             for _ in load_source(engine, from_database.database_source(Path(database)), lambda: datetime.now(UTC)):
                 pass
     except WarehouseError as error:
-        print(f"reachprobe: {error}; tried again in {LOAD_EVERY_S:.0f} s", file=sys.stderr, flush=True)
+        print(f"reachprobe: {error}; retrying in {LOAD_EVERY_S:.0f} s", file=sys.stderr, flush=True)
         return 2
     return 0
 

@@ -65,13 +65,13 @@ def run_tool(command: Sequence[str], text: str = "") -> str:
     """Run a program found on PATH, for at most TOOL_TIMEOUT_S."""
     path = shutil.which(command[0])
     if path is None:
-        raise BadSchedule(f"{command[0]}: there is no such program here; `schedule show` prints what would be set up")
+        raise BadSchedule(f"{command[0]}: program not found; `schedule show` prints the files to install by hand")
     try:
         done = subprocess.run(  # noqa: S603 the words are our own
             [path, *command[1:]], input=text, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise BadSchedule(f"`{' '.join(command)}` did not end within {TOOL_TIMEOUT_S} s") from error
+        raise BadSchedule(f"`{' '.join(command)}` did not finish within {TOOL_TIMEOUT_S} s") from error
     if done.returncode:
         errors = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
         raise BadSchedule(f"`{' '.join(command)}`: {errors[0]}")
@@ -115,7 +115,7 @@ def remove_units(kind: Kind, folder: Path, tool: Tool) -> list[str]:
         try:
             path.unlink()
         except OSError as error:
-            raise BadSchedule(f"{path}: {error.strerror}; root may remove it") from error
+            raise BadSchedule(f"{path}: {error.strerror}; remove it as root") from error
     tool(_systemctl(kind, "daemon-reload"), "")
     return [str(path) for path in present]
 
@@ -175,14 +175,14 @@ def _write(file: UnitFile) -> None:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file.path, file.text.encode())
     except OSError as error:
-        raise BadSchedule(f"{file.path}: {error.strerror}; root may write it, or take the user unit") from error
+        raise BadSchedule(f"{file.path}: {error.strerror}; run as root, or use the user unit") from error
 
 
 def program(prefix: Path | None = None) -> Path:
     """The console script of the running environment."""
     path = (prefix or Path(sys.prefix)) / "bin" / "reachprobe"
     if not path.is_file():
-        raise BadSchedule(f"{path}: there is no program; install reachprobe with pip, pipx or uv tool")
+        raise BadSchedule(f"{path}: program not found; install reachprobe with pip, pipx or uv tool")
     return path
 
 
@@ -194,7 +194,7 @@ def render(
     `home` is for user units; `seed` selects the minute of cron lines.
     """
     if any(ord(letter) < 32 or ord(letter) == 127 for word in start.words for letter in word):
-        raise BadSchedule(f"{start.words!r}: a control character in a path; no schedule can hold it")
+        raise BadSchedule(f"{start.words!r}: a control character in a path cannot be scheduled")
     if kind == "cron":
         return [UnitFile(CRONTAB, _cron_lines(start, seed, flock))]
     if kind == "system":
@@ -208,7 +208,9 @@ def render(
 
 def _service(name: str, kind: Kind, start: Start) -> str:
     if re.search(r"""["'\\]""", str(start.program)):
-        raise BadSchedule(f"{start.program}: systemd starts no program with a quote or backslash in its path; move it")
+        raise BadSchedule(
+            f"{start.program}: systemd cannot start a program with a quote or backslash in its path; move it"
+        )
     # systemd expands specifiers, but no variables, in the path of the program.
     words = [unit_word(str(start.program)).replace("$$", "$"), *map(unit_word, start.words[1:])]
     network = "Wants=network-online.target\nAfter=network-online.target\n" if kind == "system" else ""
@@ -253,8 +255,8 @@ def refuse_hidden(paths: Iterable[Path]) -> None:
     for path in paths:
         if any(folder in path.parents for folder in HIDDEN):
             raise BadSchedule(
-                f"{path}: a system unit cannot see it, for ProtectHome= hides {', '.join(map(str, HIDDEN))}; "
-                "take the user unit (`schedule install --systemd`), or install to /opt and configure in /etc/reachprobe"
+                f"{path}: a system unit cannot access it, because ProtectHome= hides {', '.join(map(str, HIDDEN))}; "
+                "use the user unit (`schedule install --systemd`), or install to /opt and configure in /etc/reachprobe"
             )
 
 

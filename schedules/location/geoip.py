@@ -50,7 +50,7 @@ def opened(file: str, version: int | None) -> Reader:
     try:
         import maxminddb
     except ImportError as error:
-        raise ConfigError(f"[asn] {file}: needs the extra asn: pip install 'reachprobe[asn]'") from error
+        raise ConfigError(f"[asn] {file}: needs an extra: pip install 'reachprobe[asn]'") from error
     try:
         # The pure Python reader: fast enough, and a damaged file cannot crash it.
         return maxminddb.open_database(file, maxminddb.MODE_MMAP)

@@ -131,7 +131,7 @@ def usable(config: Config, path: str) -> None:
     paths.usable(config.path_named(path))
     tunnel = config.place(path).tunnel
     if tunnel is not None and config.network.tunnel == "skip":
-        raise BadPath(f"path {path}: packets leave by {tunnel}, and [network] tunnel says to skip that")
+        raise BadPath(f"path {path}: packets leave via {tunnel}; skipped, as set in [network] tunnel")
 
 
 def _vantage(

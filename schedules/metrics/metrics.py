@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
 
-MISSING = "prometheus-client is not installed, so nothing is counted; `pip install 'reachprobe[metrics]'`"
+MISSING = "metrics need an extra: pip install 'reachprobe[metrics]'"
 MAX_TARGETS = 1000
 """More series than this would burden a monitoring system."""
 MAX_LABEL = 200
@@ -63,12 +63,12 @@ def write(path: Path, counted: CollectorRegistry) -> str | None:
     try:
         write_to_textfile(str(path), counted)
     except OSError as error:
-        return f"{path}: the metrics cannot be written: {error.strerror}"
+        return f"{path}: cannot write metrics: {error.strerror}"
     return None
 
 
 def _of_targets(config: Config, store: Store) -> Iterator[Metric]:
-    outcome = _gauge("target_outcome", "1 for what was said of the target last, 0 for the rest.", *LABELS, "outcome")
+    outcome = _gauge("target_outcome", "1 for the target's latest outcome, 0 for the others.", *LABELS, "outcome")
     method = _gauge("target_method", "1 for how a blocked target is blocked.", *LABELS, "method")
     steps = _gauge("target_step_duration_seconds", "The longest step of its kind that succeeded.", *LABELS, "step")
     whole = _gauge("target_duration_seconds", "How long the measurement took.", *LABELS)
@@ -108,7 +108,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
     yield _gauge("counted_timestamp_seconds", "When these numbers were taken.", value=now)
     if (ran := last_round(store.db)) is not None:
         yield _gauge("last_round_timestamp_seconds", "When the last round began.", value=epoch(ran))
-        state = _gauge("network_state", "1 for what the canaries said last.", "state")
+        state = _gauge("network_state", "1 for the network's latest state, by the reference sites.", "state")
         last = store.db.execute("SELECT network FROM rounds ORDER BY started_at DESC LIMIT 1").fetchone()[0]
         for name in get_args(NetworkState):
             state.add_metric([name], last == name)
@@ -122,7 +122,7 @@ def _of_agent(config: Config, store: Store, now: float) -> Iterator[Metric]:
     for register, version_at in newest_versions(store.db).items():
         registers.add_metric([_label(register)], version_at)
     yield registers
-    waiting = _gauge("notices_waiting", "What is not told yet.", "receiver")
+    waiting = _gauge("notices_waiting", "Notifications queued.", "receiver")
     for receiver, count in waiting_counts(store.db).items():
         waiting.add_metric([_label(receiver)], count)
     yield waiting

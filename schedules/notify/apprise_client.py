@@ -20,9 +20,9 @@ from schedules.notify.connection_guard import guarded
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
-BAD_URL = "apprise knows no such service, or the URL is not as it should be"
-MISSING = "apprise is not installed, so nobody can be told; `pip install 'reachprobe[notify]'`"
-PRIVATE = "it leads to a private address; [network] private_hosts can allow that"
+BAD_URL = "unknown service or malformed URL"
+MISSING = "notifications need an extra: pip install 'reachprobe[notify]'"
+PRIVATE = "it points to a private address; [network] private_hosts can allow that"
 SHORTEST_SECRET = 4
 MAX_REASON = 120
 PARTS = re.compile(r"[:/@?&=#,;+\s]+")
@@ -74,7 +74,7 @@ def send(address: NotifyUrl, message: Message) -> str | None:
         return None
     if guard.refused:
         return PRIVATE
-    return masked(warnings[-1], address.url) if warnings else "it was not taken"
+    return masked(warnings[-1], address.url) if warnings else "it was not accepted"
 
 
 def hosts(address: NotifyUrl) -> tuple[tuple[str, int | None], ...]:

@@ -70,7 +70,7 @@ _guards: WeakKeyDictionary[threading.Thread, ConnectionGuard] = WeakKeyDictionar
 
 @cache
 def _install() -> None:
-    """An audit hook (PEP 578) hears every connect, whoever makes it; it stays, and idles without a guard."""
+    """Install an audit hook (PEP 578), which sees every connect; it stays, and idles without a guard."""
     sys.addaudithook(_hear)
     start = threading.Thread.start
 

@@ -65,10 +65,10 @@ def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: fl
 
 def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
     """The notice of a confirmed change."""
-    by = f" by {plain(path)}" if path != "direct" else ""
-    again = "reachable again" if found.first.outcome == "reachable" else found.first.outcome
+    by = f" via {plain(path)}" if path != "direct" else ""
+    again = "reachable again" if found.first.outcome == "reachable" else f"now {found.first.outcome}"
     how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
-    said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)}, {found.before} before{how}"
+    said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)} (before: {found.before}){how}"
     return _notice(f"changes {found.first.id}", "changes", found.confirmed.at, said)
 
 
@@ -83,14 +83,16 @@ def _listed(
     since = f", since {plain(listing.since)}" if listing.since else ""
     basis = f" ({plain(listing.basis)})" if listing.basis else ""
     key = f"listed {listing.register} {at} {target.text}"
-    sentence = f"register {plain(listing.register)} newly lists {_name(target)}{since}{basis}"
+    sentence = f"register {plain(listing.register)} now lists {_name(target)}{since}{basis}"
     yield _notice(key, "listed", _imported_at(store, listing) or at, sentence)
     hours = (now - listing.at).total_seconds() / 3600
     last = next((one for one in recent if one.outcome != "offline"), None)
     if hours * 3600 < STILL_OPEN_S or last is None or last.outcome != "reachable":
         return
     if epoch(last.at) - listing.at.timestamp() >= STILL_OPEN_S:
-        sentence = f"{_name(target)} is listed in {plain(listing.register)} and still open {hours:.0f} hours later"
+        sentence = (
+            f"{_name(target)} is still reachable {hours:.0f} hours after its listing in {plain(listing.register)}"
+        )
         yield _notice(f"open {key}", "open", last.at, sentence)
 
 
@@ -123,7 +125,7 @@ def _name(target: Target) -> str:
 def _how(said: PastVerdict) -> str:
     words = [method_text(said.method or "blocked")]
     if said.trigger is not None:
-        words.append(f"by {said.trigger}")
+        words.append(f"triggered by the {said.trigger}")
     if said.confidence is not None:
         words.append(said.confidence)
     return plain(", ".join(words))

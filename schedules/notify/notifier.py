@@ -70,11 +70,11 @@ def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> 
 def message(waiting: Sequence[Notice], config: Config) -> Message:
     """The waiting notices as one message, a sentence a line; of many the newest."""
     asn = f" (AS{config.vantage.asn})" if config.vantage.asn is not None else ""
-    count = "1 thing" if len(waiting) == 1 else f"{len(waiting)} things"
+    count = "1 change" if len(waiting) == 1 else f"{len(waiting)} changes"
     lines = [f"- {notice.said}" for notice in waiting[-MAX_LINES:]]
     if len(waiting) > MAX_LINES:
-        lines.append(f"and {len(waiting) - MAX_LINES} more before; reachprobe results list has them")
-    return Message(f"reachprobe at {plain(config.vantage.name)}{asn}: {count} to tell", "\n".join(lines))
+        lines.append(f"and {len(waiting) - MAX_LINES} older ones; see `reachprobe results list`")
+    return Message(f"reachprobe at {plain(config.vantage.name)}{asn}: {count}", "\n".join(lines))
 
 
 class _Sending(msgspec.Struct):
@@ -107,7 +107,7 @@ class Notifier:
             kinds = {name: table.what for name, table in _tables(config).items()}
             notices.queue(store, list(notices_of(config, store, measured, now)), kinds)
         except StoreError as error:
-            return f"what there is to tell was not kept: {error}"
+            return f"notifications could not be queued: {error}"
         return None
 
     def send_due(self, config: Config, store: Store, now: float) -> list[str]:
@@ -117,7 +117,7 @@ class Notifier:
             failures = self._collect(store, now)
             known, tables = apprise_client.notify_urls(config), _tables(config)
             if notices.forget(store, rfc3339_of_epoch(now - MAX_WAIT_S)):
-                failures.append("what nobody could be told for two months is let go")
+                failures.append("dropped notifications that could not be delivered for two months")
             for receiver in notices.receivers(store.db):
                 name = receiver.name
                 if name in self._under_way or not is_due(receiver, tables[name], now, self._local(now)):
@@ -126,7 +126,7 @@ class Notifier:
                 if waiting and notices.claim(store, receiver, rfc3339_of_epoch(now + retry_s(receiver.failures + 1))):
                     self._under_way[name] = self._start(known[name], waiting, message(waiting, config))
         except StoreError as error:
-            return [f"what there is to tell waits: {error}"]
+            return [f"notifications are delayed: {error}"]
         return failures
 
     def finish(self, store: Store, now: float, longest_s: float) -> list[str]:
@@ -139,7 +139,7 @@ class Notifier:
         try:
             return self._collect(store, now)
         except StoreError as error:
-            return [f"what was told may be told again: {error}"]
+            return [f"notifications may be sent twice: {error}"]
 
     def _enrol(self, config: Config, store: Store, now: float) -> None:
         notices.enrol(store, list(apprise_client.notify_urls(config)), rfc3339_of_epoch(now))
@@ -156,11 +156,11 @@ class Notifier:
             if sending.thread.is_alive():
                 continue
             del self._under_way[name]
-            why = sending.outcome[0] if sending.outcome else "it ended without a word"
+            why = sending.outcome[0] if sending.outcome else "no response"
             if why is None:
                 notices.mark_delivered(store, name, sending.notices, rfc3339_of_epoch(now))
             else:
-                failures.append(f"{plain(name)} could not be told and is tried again later: {why}")
+                failures.append(f"{plain(name)}: notification failed, will retry: {why}")
         return failures
 
 

@@ -58,7 +58,7 @@ async def refresh(config: Config, database: Path, now: float, fetch: Callable[..
         except Exception as error:
             failed.touch()
             why = str(error) if isinstance(error, FetchFailed) else internal_error(error, url)
-            rest = "the copy from before serves" if copy.exists() else "the campaign waits for it"
+            rest = "using the previous copy" if copy.exists() else "the campaign waits for it"
             failures.append(f"{why}; {rest}")
     return failures
 
@@ -78,10 +78,10 @@ def targets_of_list(list_: str, config: Config, database: Path | None) -> list[t
 
 
 def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False) -> list[tuple[Target, str]]:
-    """One target a line, or a CSV with a column `url` and optionally `category_code` ("" if it has none).
+    """One target per line, or a CSV with a column `url` and optionally `category_code` ("" if it has none).
 
     Empty lines and those beginning with # are skipped. A line that cannot be parsed raises BadChoice; if `lenient` it
-    is skipped, and the list ends where it is no CSV or too long.
+    is skipped, and the list ends where it is not a CSV or is too long.
     """
     found: list[tuple[Target, str]] = []
     try:
@@ -137,8 +137,8 @@ def waiting(config: Config, store: Store | None) -> list[str]:
     """A sentence for each campaign whose register is not stored yet."""
     known = newest_versions(store.db) if store is not None else ()
     return [
-        f"campaign {campaign.name} waits: no version of register {campaign.register} is stored;"
-        " `reachprobe register update` fetches it"
+        f"campaign {campaign.name} waits: register {campaign.register} is not imported;"
+        " use `reachprobe register update`"
         for campaign in config.campaign
         if campaign.register is not None and campaign.register not in known
     ]

@@ -14,7 +14,7 @@ class BadChoice(ValueError):
 
 
 class PlannedTarget(msgspec.Struct, frozen=True):
-    """One target by one path, once in every `every_s` seconds."""
+    """One target via one path, once every `every_s` seconds."""
 
     target: Target
     path: str
@@ -22,7 +22,7 @@ class PlannedTarget(msgspec.Struct, frozen=True):
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Targets to measure by one path; none is begun after `until`, a reading of the monotonic clock."""
+    """Targets to measure via one path; none is started after `until`, a reading of the monotonic clock."""
 
     targets: tuple[Target, ...]
     path: str = "direct"

@@ -71,7 +71,7 @@ def refuse_excluded(found: Iterable[Target], config: Config, database: Path) -> 
         code = excluded.code_of(target)
         if code in codes:
             what = target.service or target.text
-            raise BadChoice(f"{what}: [care] leave_out has {code}, which this is; --anyway measures it all the same")
+            raise BadChoice(f"{what}: excluded by [care] leave_out ({code}); --anyway measures it")
 
 
 def vpn_warning(found: Iterable[Target], config: Config) -> str | None:
@@ -80,7 +80,7 @@ def vpn_warning(found: Iterable[Target], config: Config) -> str | None:
     excluded = exclusions(config, None, with_lists=False)
     if country is None or not any(excluded.code_of(target) == VPN for target in found):
         return None
-    return f"worth knowing: this contacts a VPN service's site, and using a VPN may be an offence in {country}"
+    return f"warning: this contacts a VPN service's site; using a VPN may be illegal in {country}"
 
 
 def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
@@ -140,12 +140,12 @@ def exclusion_sentences(config: Config, codes: Iterable[str]) -> list[str]:
     country = vpn_is_risky(config) if VPN not in config.care.leave_out else None
     sentences = []
     if country is not None and (number := counts.pop(VPN, 0)):
-        what = "a target about VPNs is" if number == 1 else f"{number} targets about VPNs are"
-        remedy = f'[care] vpn_services_in = ["{country}"] has them measured'
-        sentences.append(f"{what} left out, for using one may be an offence in {country}; {remedy}")
+        what = "a VPN target" if number == 1 else f"{number} VPN targets"
+        remedy = f'[care] vpn_services_in = ["{country}"] includes them'
+        sentences.append(f"skipped {what}: using a VPN may be illegal in {country}; {remedy}")
     if counts:
         each = ", ".join(f"{code} {number}" for code, number in sorted(counts.items()))
-        sentences.append(f"left out, as [care] says: {each}")
+        sentences.append(f"excluded by [care]: {each}")
     return sentences
 
 

@@ -24,7 +24,7 @@ WIDE = 13
 """Characters of a cell in words, with its space."""
 MAX_NAME_WIDTH = 16
 MAX_TEXT = 2000
-PERCENTAGES = "Percentages: blocked, of the days that vantages measured (d), and their 95% interval"
+PERCENTAGES = "Percentages: days blocked of the days measured (d), with 95% confidence interval"
 MAX_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
@@ -46,13 +46,13 @@ class CountedRows:
 
 
 def as_json(rows: CountedRows) -> None:
-    """One line a row."""
+    """One line per row."""
     for row in rows:
         print_json(row.plain())
 
 
 def as_csv(rows: CountedRows) -> None:
-    """One line a cell."""
+    """One line per cell."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(CSV_FIELDS)
     for row in rows:
@@ -112,7 +112,7 @@ def for_a_person(rows: CountedRows) -> None:
         _in_signs(kept, console, width)
     _print_sentences(kept, console, width)
     if left := rows.count - len(kept):
-        console.print(f"… and {left} more rows: --json, --csv and --markdown give all")
+        console.print(f"… and {left} more rows; --json, --csv and --markdown print all")
 
 
 def _in_words(rows: list[ComparedRow]) -> Table:
@@ -146,11 +146,12 @@ def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
             line.append(_sign(cell), style=STYLES[cell.outcome or "offline"])
         console.print(line, soft_wrap=False)
     names = [safe(cell.by) for cell in rows[0].cells]
-    told = f"one sign each: {', '.join(names)}" if len(names) <= 40 else f"{names[0]} … {names[-1]}: {len(names)} signs"
+    columns = f"columns: {', '.join(names)}" if len(names) <= 40 else f"{len(names)} columns, {names[0]} to {names[-1]}"
     if all(len(name) == 10 and name[4::3] == "--" for name in names):
-        told = f"a sign for each day from {names[0]} to {names[-1]}"
+        columns = f"one column per day, {names[0]} to {names[-1]}"
     _paragraph(
-        f"({told}; {', '.join(f'{sign} {word}' for word, sign in SIGNS.items())}, {SPLIT} not all, {GAP} gap)",
+        f"({columns}; {', '.join(f'{sign} {word}' for word, sign in SIGNS.items())}, {SPLIT} not everywhere, "
+        f"{GAP} no data)",
         console,
         width,
     )
@@ -159,13 +160,13 @@ def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
 def _lines(cell: MatrixCell) -> Iterator[str]:
     """The lines of a cell."""
     if cell.outcome is None:
-        yield f"{GAP} gap"
+        yield f"{GAP} no data"
         if cell.last is not None:
             yield f"last {cell.plain()['last'][:10]}"
         return
     yield f"{_sign(cell)} {cell.outcome}"
     if cell.split:
-        yield "(not all)"
+        yield "(not everywhere)"
     if cell.method is not None:
         yield method_text(cell.method)
     share = cell.share

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
 
 NO_NETWORK = {
-    "offline": "no canary answers, so this machine has no working network; nothing was measured",
-    "portal": "something else answers for the canaries, as a captive portal does; nothing was measured",
-    "restricted": "canaries inside the country work and none abroad does: the network is cut off",
+    "offline": "no internet connection: none of the reference sites responded; nothing was measured",
+    "portal": "something else answers for the reference sites, as a captive portal does; nothing was measured",
+    "restricted": "only reference sites inside the country respond; the network is cut off from abroad",
 }
 
 
@@ -80,7 +80,7 @@ class TableDisplay:
     def retesting(self, count: int, report: NetworkReport | None) -> None:
         _print_change(report, quiet=self._quiet)
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, also=f"· {count} measured again, alone ·")
+            self._progress.update(self._task, also=f"· {count} re-tests ·")
 
     def measured(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
@@ -145,7 +145,7 @@ class PathsDisplay(TableDisplay):
         console.print()
         console.print(paths_table(shown, paths))
         if len(shown) < len(lines):
-            console.print(f"… and {len(lines) - len(shown)} reachable by every path")
+            console.print(f"… and {len(lines) - len(shown)} reachable via every path")
         console.print()
         for sentence in path_sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
@@ -161,13 +161,13 @@ def _print_warnings(report: NetworkReport, *, quiet: bool) -> None:
         talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
     for sentence in (*report.facts.interception, report.facts.clock):
         if sentence is not None:
-            talk(safe(f"worth knowing: {sentence}"), quiet=quiet)
+            talk(safe(f"note: {sentence}"), quiet=quiet)
 
 
 def _print_change(report: NetworkReport | None, *, quiet: bool) -> None:
     """Warn of a network that broke since the round began."""
     if report is not None and report.state in NO_NETWORK:
-        talk(f"network {report.state} by now: {NO_NETWORK[report.state]}", quiet=quiet)
+        talk(f"network now {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
 
 
 def _progress(total: int) -> tuple[Progress, TaskID]:

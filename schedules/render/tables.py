@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from results.registers.statistics import newest_versions
-from schedules.render.text import SIGNS, STYLES, age, how, listing, seconds, what
+from schedules.render.text import SIGNS, STYLES, age, agreement_text, how, listing, seconds, what
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -84,7 +84,7 @@ def registers(config: Config, store: Store, country: str | None) -> list[str]:
     found = []
     for name, at in newest_versions(store.db, country).items():
         days = max(0.0, now - at) / 86400
-        too_old = "" if days <= config.max_age_days(name) else ", too old to decide"
+        too_old = "" if days <= config.max_age_days(name) else ", too old to use"
         found.append(f"register {safe(name)}, {age(days)}{too_old}")
     for table in config.not_imported(newest_versions(store.db), country):
         found.append(f"register {safe(table.name)} configured, not imported: {safe(table.import_command)}")
@@ -100,12 +100,12 @@ def results_table(rows: Sequence[Row], width: int) -> Table:
     grid.add_column("outcome", no_wrap=True, min_width=_widest("outcome", (row["outcome"] for row in rows)))
     grid.add_column("how", overflow="fold")
     grid.add_column("register", no_wrap=True, min_width=min(_widest("register", listings), MAX_REGISTER_COLUMNS))
-    grid.add_column("agreement", no_wrap=True, min_width=_widest("agreement", (row["agreement"] for row in rows)))
+    grid.add_column("agreement", min_width=len("agreement"))
     for row, listed in zip(rows, listings, strict=True):
         name = what(row["target"])
         name = name if row["kind"] == "target" else safe(f"{row['service']} ({name})")
         sign, outcome = _styled(row, SIGNS[row["outcome"]]), _styled(row, row["outcome"])
-        grid.add_row(sign, Folded(name), outcome, how(row), listed, row["agreement"])
+        grid.add_row(sign, Folded(name), outcome, how(row), listed, agreement_text(row["agreement"]))
     return grid
 
 
@@ -113,7 +113,7 @@ def recent_table(rows: Iterable[Row], short: Callable[[str], str]) -> Table:
     """Id, time, target, outcome, how, agreement, as `results list` prints them."""
     grid = new_table()
     for name in ("id", "when (UTC)", "target", "outcome", "how", "agreement"):
-        folded = name in ("target", "how")
+        folded = name in ("target", "how", "agreement")
         grid.add_column(name, no_wrap=not folded, overflow="fold" if folded else "ellipsis")
     for row in rows:
         path = row["vantage"]["path"]
@@ -123,7 +123,7 @@ def recent_table(rows: Iterable[Row], short: Callable[[str], str]) -> Table:
             Folded(what(row["target"]) + (f" via {safe(path)}" if path != "direct" else "")),
             _styled(row, f"{SIGNS[row['outcome']]} {row['outcome']}"),
             how(row),
-            row["agreement"],
+            agreement_text(row["agreement"]),
         )
     return grid
 
@@ -161,7 +161,7 @@ def counted(outcomes: Counter[str]) -> str:
 def summary(rows: Sequence[Row], elapsed_s: float, paths: int = 1) -> str:
     """The number of targets, the time taken, and the outcomes."""
     count = len(rows) if paths == 1 else len({(row["target"], row["service"]) for row in rows})
-    text = f"{count} target{'s' if count != 1 else ''}" + (f" by {paths} paths" if paths > 1 else "")
+    text = f"{count} target{'s' if count != 1 else ''}" + (f" via {paths} paths" if paths > 1 else "")
     text += f" in {seconds(elapsed_s)}"
     return f"{text}: {counted(Counter(row['outcome'] for row in rows))}." if rows else text
 
@@ -197,20 +197,20 @@ def paths_worth_showing(lines: Sequence[RowByPath]) -> Sequence[RowByPath]:
 
 
 def path_sentences(lines: Sequence[RowByPath], paths: Sequence[str]) -> Iterator[str]:
-    """Which targets only another path opens, which none opens, and which only the first one opens."""
+    """Which targets are reachable only via another path, via none, and only via the first one."""
     first, others = paths[0], paths[1:]
     lines = [line for line in lines if any(row["outcome"] != "offline" for row in line.values())]
     closed = [line for line in lines if not _opens(line, first)]
     for path in others:
         if opened := [line for line in closed if _opens(line, path)]:
-            yield f"opens by {safe(path)}: {_list_of(opened)}"
+            yield f"reachable only via {safe(path)}: {_list_of(opened)}"
     if nowhere := [line for line in closed if not any(_opens(line, path) for path in others)]:
-        yield f"opens by none of them: {_list_of(nowhere)}"
+        yield f"not reachable via any path: {_list_of(nowhere)}"
     for path in others:
         if lost := [line for line in lines if _opens(line, first) and not _opens(line, path)]:
-            yield f"opens by {safe(first)}, not by {safe(path)}: {_list_of(lost)}"
+            yield f"reachable via {safe(first)} but not via {safe(path)}: {_list_of(lost)}"
     if lines and not closed:
-        yield f"everything opens by {safe(first)}"
+        yield f"everything is reachable via {safe(first)}"
 
 
 def _opens(line: RowByPath, path: str) -> bool:
@@ -241,7 +241,7 @@ def network_delays_table(delays: Sequence[NetworkDelay]) -> Table:
     """Network, register, targets, how many of them are blocked, the median delay."""
     grid = _delays_table("network", "register", "listed", "blocked", "median from listing to block")
     for one in delays:
-        median = span_text(one.at_least, one.at_most) if one.blocked else "none is blocked"
+        median = span_text(one.at_least, one.at_most) if one.blocked else "none blocked"
         grid.add_row(_network_name(one.network), safe(one.register), str(one.targets), str(one.blocked), median)
     return grid
 
@@ -259,16 +259,16 @@ def delay_text(one: Enforcement) -> str:
     """The delay of one target."""
     at_least, at_most = one.hours
     if one.first_blocked is None:
-        return f"open for {_hours_text(at_least)} so far" if at_least else "not seen since"
+        return f"reachable, {_hours_text(at_least)} so far" if at_least else "not measured since"
     if at_most is None:
-        return "blocked; listed nobody knows when"
+        return "blocked; listing date unknown"
     return span_text(at_least, at_most)
 
 
 def span_text(at_least: float | None, at_most: float | None) -> str:
     """`3 to 4 h`, `2.5 to 3 days`, `more than 2 days`, `30 h before the listing`."""
     if at_most is None:
-        return f"more than {_hours_text(at_least)}" if at_least else "not known"
+        return f"more than {_hours_text(at_least)}" if at_least else "unknown"
     if at_most < 0:
         earlier = f"{_hours_text(-at_most)} or more" if at_least is None else _between(-at_most, -at_least)
         return f"{earlier} before the listing"

@@ -31,7 +31,7 @@ def how(row: dict[str, Any]) -> str:
         if pages := list(filter(None, map(IN_BRACKETS.search, evidence))):
             words = [f"block page ({safe(pages[0][1])})"]
         if row["trigger"] is not None:
-            words.append(f"by {row['trigger']}")
+            words.append(f"triggered by the {row['trigger']}")
         if row["confidence"] == "possible":
             words.append("possibly")
         return ", ".join(words)
@@ -47,7 +47,7 @@ def what(target: str) -> str:
 
 
 def listing(row: dict[str, Any]) -> str:
-    """What the register says, in short."""
+    """The register entry, in short."""
     expectation = row["expectation"]
     if expectation is None or expectation["listed"] is None:
         return "no register"
@@ -55,6 +55,13 @@ def listing(row: dict[str, Any]) -> str:
         return "not listed"
     article = (expectation["basis"] or "").split()[-1:]
     return " ".join(["since", safe(expectation["since"] or "?"), *map(safe, article)])
+
+
+def agreement_text(agreement: str) -> str:
+    """An agreement in the words of the report and the hub."""
+    from results.i18n.translator import DEFAULT_LANGUAGE, Translator
+
+    return Translator(DEFAULT_LANGUAGE).term("agreement", agreement)
 
 
 def seconds(duration: float) -> str:

@@ -44,21 +44,23 @@ def _targets(choices: Iterable[Choice]) -> Iterator[Contact]:
 def _of_every_round(config: Config) -> Iterator[Contact]:
     network = config.network
     for url in network.canaries:
-        yield _reference_site(url, "canary", network.allow_private)
+        yield _reference_site(url, "reference site", network.allow_private)
     for url in network.domestic_canaries:
-        yield _reference_site(url, "domestic canary", network.allow_private)
+        yield _reference_site(url, "domestic reference site", network.allow_private)
     for kind, texts in (("resolver", network.resolvers), ("trusted resolver", network.trusted_resolvers)):
         for text in texts:
             for resolver in parse_resolver(text):
                 yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
     if network.no_resolver:
         silent = parse_resolver(f"udp://{network.no_resolver}")[0]
-        yield Contact(silent.address or network.no_resolver, silent.port, "runs no resolver: is DNS intercepted?")
+        yield Contact(
+            silent.address or network.no_resolver, silent.port, "no resolver there: tests for DNS interception"
+        )
     if config.ab_endpoint is not None:
         address, port = config.ab_endpoint
-        yield Contact(address, port, "A/B step, where a handshake fails")
+        yield Contact(address, port, "A/B step, if a handshake fails")
         if port == SECURE:
-            yield Contact(address, PLAIN, "A/B step, where a plain request fails")
+            yield Contact(address, PLAIN, "A/B step, if a plain HTTP request fails")
 
 
 def _reference_site(url: str, why: str, allow_private: bool) -> Contact:
@@ -69,8 +71,8 @@ def _reference_site(url: str, why: str, allow_private: bool) -> Contact:
 def _hubs(config: Config) -> Iterator[Contact]:
     from probe.http.api_client import server_of
 
-    named = [(url, "hub: asked for a control") for url in config.control.all_hubs]
-    named += [(config.hub.url, "hub: results are sent there")] if config.hub.url is not None else []
+    named = [(url, "hub: control measurements") for url in config.control.all_hubs]
+    named += [(config.hub.url, "hub: uploads")] if config.hub.url is not None else []
     for url, why in named:
         server = server_of(url)
         yield Contact(server.host, server.port, why)
@@ -93,9 +95,9 @@ def notification_hosts(config: Config) -> Iterator[Contact]:
     for address in notify_urls(config).values():
         known = hosts(address)
         for host, port in known:
-            yield Contact(host, port, f"told: {address.name}")
+            yield Contact(host, port, f"notifications: {address.name}")
         if not known:
-            yield Contact(address.name, None, "told: which host is not known; see `reachprobe doctor`")
+            yield Contact(address.name, None, "notifications: unknown host; see `reachprobe doctor`")
 
 
 def _proxy(config: Config, path: str, why: str) -> Iterator[Contact]:

@@ -49,8 +49,8 @@ class Budget:
         """The message when the cap is reached."""
         spent, cap = (self._spent + self._unsaved) / 1e6, (self._cap or 0) / 1e6
         return (
-            f"the data cap of {self._month} is reached: {spent:.1f} of {cap:.0f} MB ([care] data_cap_mb); "
-            f"measuring goes on from {next_month(self._now):%Y-%m-%d}"
+            f"data cap for {self._month} reached: {spent:.1f} of {cap:.0f} MB ([care] data_cap_mb); "
+            f"measuring resumes on {next_month(self._now):%Y-%m-%d}"
         )
 
 

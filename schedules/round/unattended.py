@@ -30,14 +30,14 @@ def reason_to_skip(config: Config, store: Store, now: float, *, metered: Metered
     moment = datetime.fromtimestamp(now, UTC)
     if (pause := paused(store.db, rfc3339(moment))) is not None:
         until = f"until {pause.until}" if pause.until is not None else "until further notice"
-        return f"measuring pauses {until}; `reachprobe resume` ends that"
+        return f"measuring is paused {until}; `reachprobe resume` continues"
     if (budget := Budget(config, store, moment)).used_up:
         return budget.sentence
     if config.network.metered == "skip":
         interface = (metered or by_network_manager)(find_whereabouts(Path()).interfaces)
         if interface is not None:
             way_out = '[network] metered = "measure" allows it'
-            return f"the network is paid for by the byte ({interface}), so nothing is measured; {way_out}"
+            return f"{interface} is a metered connection; skipping; {way_out}"
     return None
 
 
@@ -46,7 +46,7 @@ def prune(config: Config, store: Store, now: float) -> str | None:
 
     The caller holds the lock, and has just measured into the database.
     """
-    deleted = [f"{copy} was deleted, a month after the upgrade" for copy in drop_old_backups(store.path, now)]
+    deleted = [f"deleted {copy}, a month after the upgrade" for copy in drop_old_backups(store.path, now)]
     done = retention.tidy(
         store,
         keep_days=config.store.keep_days,
@@ -55,7 +55,7 @@ def prune(config: Config, store: Store, now: float) -> str | None:
         vantage=config.vantage.name,
     )
     if done is not None and (gone := done.old + done.above_limit):
-        deleted.append(f"{gone} old measurements were deleted, as [store] says")
+        deleted.append(f"deleted {gone} old measurements, as set in [store]")
     return "; ".join(deleted) or None
 
 

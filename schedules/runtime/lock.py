@@ -1,4 +1,4 @@
-"""One round at a time: a lock beside the database, which the system lets go of whatever becomes of its holder."""
+"""One round at a time: a lock next to the database, released by the system when its holder ends."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def held(database: Path, what: str = "round") -> Iterator[None]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; choose another place with --db") from error
+        raise StoreError(f"{path}: {error.strerror}; choose another location with --db") from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
-            raise Locked(f"{path}: another {what} is under way (process {holder}); wait until it has ended") from error
+            raise Locked(f"{path}: another {what} is running (process {holder}); wait until it finishes") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

@@ -60,7 +60,7 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         return await work
     except asyncio.CancelledError as error:
         if terminated:
-            raise Terminated("terminated; what was finished is kept") from error
+            raise Terminated("terminated; finished measurements are saved") from error
         raise
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

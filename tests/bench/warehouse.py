@@ -150,7 +150,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         ),
     )
     total = max(one["observations"] for one in found.values())
-    row("bytes an observation, its verdict with it", lambda one: f"{sum(one['bytes'].values()) / total:.1f}")
+    row("bytes per observation, its verdict with it", lambda one: f"{sum(one['bytes'].values()) / total:.1f}")
     row("most memory, MB", lambda one: f"{one['peak_mb']:,}")
     for name in next(iter(found.values()))["seconds"]:
         row(name, lambda one, name=name: f"{one['seconds'][name]:.2f} s" if name in one["seconds"] else "")

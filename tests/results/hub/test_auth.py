@@ -128,7 +128,7 @@ def test_a_command_hashes_the_password_for_the_configuration(tmp_path: Path) -> 
     assert PASSWORD not in line
     hub.config.write_text(f'[hub]\nreading = "password"\nreading_password = "{line}"\n')
     hub.start()
-    assert b"whoever has the password" in hub.log.read_bytes()
+    assert b"anyone with the password" in hub.log.read_bytes()
     hub.kill()
     hub.config.write_text('[hub]\nreading = "password"\n')
     refused = subprocess.run(hub.command(), capture_output=True, text=True, check=False)

@@ -143,8 +143,8 @@ def test_a_question_that_takes_the_store_too_long_is_too_slow() -> None:
 @pytest.mark.parametrize(
     ("config", "why"),
     [
-        ('store = "duckdb:///{}/w.duckdb"\npages = "store"', "duckdb lets in one process at a time"),
-        ('store = "chdb:///{}/w"\npages = "store"', "chdb lets in one process at a time"),
+        ('store = "duckdb:///{}/w.duckdb"\npages = "store"', "duckdb allows only one process at a time"),
+        ('store = "chdb:///{}/w"\npages = "store"', "chdb allows only one process at a time"),
         ('pages = "store"', "there is no [hub] store"),
     ],
 )

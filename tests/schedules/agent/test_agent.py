@@ -198,7 +198,7 @@ async def test_a_changed_configuration_is_taken_over_within_two_minutes(world: W
     world.file.write_text(CAMPAIGNS.replace("c.example", "d.example"))
     await world.live(timedelta(minutes=2))
     assert world.measured["https://d.example/", "direct"] == 1
-    assert world.said == ["the configuration has changed and is in force"]
+    assert world.said == ["configuration reloaded"]
     world.scheduler.shutdown()
 
 
@@ -332,7 +332,7 @@ async def test_a_new_listing_is_measured_within_two_minutes_then_hourly_for_two_
         await world.live(timedelta(days=days))
         assert world.measured["https://a.example/", "direct"] - before["https://a.example/", "direct"] == times
     assert world.measured["https://b.example/", "direct"] == 1 + 6
-    assert world.said == ["the configuration has changed and is in force"]
+    assert world.said == ["configuration reloaded"]
     world.scheduler.shutdown()
 
 

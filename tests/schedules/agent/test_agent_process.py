@@ -96,7 +96,7 @@ async def test_it_measures_tells_systemd_and_ends_cleanly_when_it_is_told_to(lab
     process.send_signal(signal.SIGTERM)
     assert await lab.manager.hear() == "STOPPING=1"
     assert await process.wait() == 0
-    assert await line(process) == "stopped; what was finished is kept"
+    assert await line(process) == "stopped; finished measurements are saved"
     assert await line(process) == ""
     assert lab.outcomes() == [(good.url, "reachable")]
 
@@ -110,7 +110,7 @@ async def test_in_the_middle_of_a_round_it_keeps_what_is_finished(lab: Lab, how:
     process.send_signal(how)
     assert await process.wait() == 0
     assert await line(process) == "1 of 2 targets by direct: 1 reachable"
-    assert await line(process) == "stopped; what was finished is kept"
+    assert await line(process) == "stopped; finished measurements are saved"
     assert lab.outcomes() == [(good.url, "reachable")]
 
 

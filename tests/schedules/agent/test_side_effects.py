@@ -118,7 +118,7 @@ async def test_a_textfile_that_cannot_be_written_is_no_reason_to_fail(
     campaign = f'[[campaign]]\nname = "all"\ntargets = ["{lab.good.url}"]\n'
     lab.configure('[metrics]\ntextfile = "/nowhere/r.prom"\n' + campaign)
     await rounds(lab, 0)
-    assert "/nowhere/r.prom: the metrics cannot be written: No such file or directory" in capsys.readouterr().err
+    assert "/nowhere/r.prom: cannot write metrics: No such file or directory" in capsys.readouterr().err
 
 
 def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(tmp_path: Path) -> None:

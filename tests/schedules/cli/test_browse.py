@@ -61,7 +61,7 @@ def server(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     server.send_signal(signal.SIGINT)
     out, err = server.communicate(timeout=30)
     assert (server.returncode, out) == (0, "")
-    assert err == "open it in a browser; Ctrl-C ends it\n"
+    assert err == "open this address in a browser; Ctrl-C stops the server\n"
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ def test_a_state_folder_without_permission_is_named(home: Path, capsys: pytest.C
 
 def test_without_consent_nothing_is_measured_and_the_way_out_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     said = refused(capsys, "check", "wechat")
-    assert said == "nobody has agreed to measure here; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes"
+    assert said == "no consent recorded; run `reachprobe init` once, or set REACHPROBE_CONSENT=yes"
 
 
 def test_a_second_round_leaves_with_75_and_says_who_holds_the_lock(

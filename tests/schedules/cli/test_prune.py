@@ -62,7 +62,7 @@ def test_the_limit_is_told_where_it_cannot_be_kept(
     monkeypatch.setenv("REACHPROBE_STORE_MAX_MB", "1")
     monkeypatch.setattr(retention, "used_bytes", lambda _: 2_000_000)
     assert cli.call(["--db", str(database), "results", "prune"]) == 0
-    assert "above the limit of 1 MB: what is left is the last week, and registers" in capsys.readouterr().out
+    assert "above the limit of 1 MB: only the last week and the registers are left" in capsys.readouterr().out
     assert left(database) == {"new"}
 
 

@@ -100,7 +100,12 @@ async def test_a_dry_run_lists_the_hosts_and_contacts_none(
     listed = {(row["host"], row["why"]) for row in rows(capsys.readouterr().out)}
     assert ("good.x.test", "target") in listed
     assert ("canary.x.test", "canary") in listed
-    assert {why for _, why in listed} >= {"resolver", "trusted resolver", "domestic canary", "proxy of control control"}
+    assert {why for _, why in listed} >= {
+        "resolver",
+        "trusted resolver",
+        "domestic reference site",
+        "proxy of control control",
+    }
     assert not lab.db.exists()
 
 

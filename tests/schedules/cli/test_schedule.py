@@ -229,7 +229,7 @@ def test_status_says_what_is_installed_and_when_it_ran(home: Path, capsys: pytes
 
 def test_removing_what_is_not_there_is_no_error(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["schedule", "remove"]) == 0
-    assert capsys.readouterr().out == "there was no schedule\n"
+    assert capsys.readouterr().out == "no schedule was installed\n"
 
 
 def test_a_machine_without_systemd_is_told_so(
@@ -249,4 +249,4 @@ def test_two_kinds_at_once_are_refused(
     assert cli.call(["schedule", command, *kinds]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert "give one of --systemd, --system and --cron" in said.err
+    assert "use only one of --systemd, --system and --cron" in said.err

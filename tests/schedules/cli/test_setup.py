@@ -72,7 +72,7 @@ def test_init_for_a_script_records_consent_and_writes_a_configuration(
     store = Store.open(home / "state" / "reachprobe.db")
     assert store.consent() == consent.TEXT_VERSION
     store.close()
-    assert "what it may cost you" in capsys.readouterr().err
+    assert "Before you measure: the risks" in capsys.readouterr().err
 
 
 def test_init_leaves_a_configuration_that_is_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,8 +183,8 @@ def test_doctor_names_registers_that_are_missing_or_too_old_and_the_command_for_
     ]
     assert found[0]["says"] == "rkn is configured, not imported; `reachprobe register update rkn`"
     assert found[1]["says"].endswith("`reachprobe register import FILE --as 'own list' --country RU`")
-    assert found[2]["says"].endswith(", 1 entry; too old to decide, `reachprobe register update old`")
-    assert found[3]["says"].endswith("too old to decide, `reachprobe register import FILE --as unnamed`")
+    assert found[2]["says"].endswith(", 1 entry; too old to use, `reachprobe register update old`")
+    assert found[3]["says"].endswith("too old to use, `reachprobe register import FILE --as unnamed`")
 
 
 def test_the_first_line_names_registers_that_are_missing_or_too_old(home: Path) -> None:
@@ -205,7 +205,7 @@ def test_the_first_line_names_registers_that_are_missing_or_too_old(home: Path) 
 
     assert first_line().endswith(" · register rkn configured, not imported: reachprobe register update rkn")
     assert cli.call(["--config", str(config), "--db", str(home / "x.db"), "register", "update"]) == 0
-    assert first_line().endswith(" days old, too old to decide")
+    assert first_line().endswith(" days old, too old to use")
     config.write_text(config.read_text() + "max_age_days = 36500\n")
     assert first_line().endswith(" days old")
 

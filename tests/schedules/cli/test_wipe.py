@@ -80,7 +80,7 @@ def test_everything_goes_and_it_says_what(home: Path, used: Path, capsys: pytest
     assert f"removed {home / 'settings/reachprobe/config.toml'}\n" in said.out
     assert "deleted, not shredded" in said.err
     assert cli.call(["wipe", "--yes"]) == 0
-    assert "There is nothing to remove." in capsys.readouterr().out
+    assert "Nothing to delete." in capsys.readouterr().out
     assert not used.exists()
 
 
@@ -89,14 +89,14 @@ def test_without_a_terminal_nothing_goes_unless_it_is_said(
 ) -> None:
     before = left(home)
     assert cli.call(["wipe"]) == 2
-    assert "nothing was removed; type yes, or say --yes" in capsys.readouterr().err
+    assert "not confirmed, nothing was deleted; --yes skips the question" in capsys.readouterr().err
     assert left(home) >= before
 
 
 def test_on_a_terminal_it_lists_and_asks(home: Path, used: Path) -> None:
     code, shown = on_a_terminal(home, ["wipe"], "no\n")
     assert code == 2
-    assert "This removes for good:" in shown
+    assert "This permanently deletes:" in shown
     assert (used / "reachprobe.db").exists()
     code, shown = on_a_terminal(home, ["wipe"], "yes\n")
     assert (code, used.exists()) == (0, False), shown

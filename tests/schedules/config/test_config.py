@@ -162,7 +162,7 @@ def test_variables_of_other_programs_are_passed_over() -> None:
             "config.toml:2: control.hub: 'http://hub.example/': give an https",
         ),
         ('[hub]\npath = "vpn"\n', "config.toml:2: hub.path: there is no path 'vpn'"),
-        ('[[path]]\nname = "a"\n', "config.toml:1: path[1]: give either bind or proxy"),
+        ('[[path]]\nname = "a"\n', "config.toml:1: path[1]: use either bind or proxy, not both"),
         ('[control]\npaths = ["tor"]\n', "config.toml:2: control.paths: there is no path 'tor'"),
         ('[control]\nrecorded_within = "long"\n', "config.toml:2: control.recorded_within: Expected str matching"),
         (

@@ -61,9 +61,9 @@ async def test_in_a_fine_place_everything_is_looked_at_and_has_one_line(
     assert says(found, "rounds").startswith("fine: the last one fresh, ")
     assert says(found, "disk").startswith("fine: ")
     assert says(found, "control") == "fine: control is online"
-    assert says(found, "consent") == "fine: by REACHPROBE_CONSENT, not recorded"
+    assert says(found, "consent") == "fine: given by REACHPROBE_CONSENT, not recorded"
     assert says(found, "schedule").endswith("so nothing is measured by itself; `reachprobe schedule install`")
-    assert says(found, "address set aside").startswith("fine: ")
+    assert says(found, "A/B server").startswith("fine: ")
     assert all("\n" not in row["says"] for several in found.values() for row in several)
 
 
@@ -73,7 +73,7 @@ async def test_an_address_set_aside_that_answers_some_names_only_is_no_use(
     before = lab.net.policy
     lab.net.policy = lambda seen: censor.resets if (seen.name or "").endswith(".invalid") else before(seen)
     found = await examined(lab, capsys)
-    assert "does not answer a handshake for" in says(found, "address set aside")
+    assert "does not answer a handshake for" in says(found, "A/B server")
 
 
 def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ def test_a_database_that_has_outgrown_its_limit_is_told(store: Store) -> None:
     store.db.execute("INSERT INTO ballast VALUES (zeroblob(1500000))")
     store.db.conn.commit()
     _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
-    assert (size.state, " of 1 MB that [store] max_mb allows; what is left" in size.says) == ("worth knowing", True)
+    assert (size.state, " of 1 MB allowed by [store] max_mb; what is left" in size.says) == ("worth knowing", True)
     _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
     assert size.state == "fine"
 
@@ -233,7 +233,7 @@ async def test_notify_tries_a_message_and_says_what_waits(lab: Lab, capsys: pyte
         lab.configure(f'[[notify]]\nname = "me"\nurls = ["{hook.url}"]\n')
         assert await lab.call("notify", "--test", "--json") == 0
         assert json.loads(capsys.readouterr().out) == {"receiver": "me", "taken": True, "why": None}
-        assert hook.told[0]["title"] == "reachprobe: a test"
+        assert hook.told[0]["title"] == "reachprobe: test message"
         hook.status = 500
         assert await lab.call("notify", "--test", "me") == 69
         assert capsys.readouterr().out.startswith("me: not taken: ")

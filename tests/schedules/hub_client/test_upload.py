@@ -162,7 +162,7 @@ async def test_doctor_shows_enrolment_and_queue_and_a_dry_run_names_the_hub(
     words = ("init", "--yes", "--hub", hub.url, "--invitation", hub.invite("a"))
     assert await lab.call(*words) == 0
     assert await lab.call("run", "--dry-run") == 0
-    assert f"127.0.0.1:{hub.port}  (hub: results are sent there)" in capsys.readouterr().out
+    assert f"127.0.0.1:{hub.port}  (hub: uploads)" in capsys.readouterr().out
     assert await lab.call("run") == 0
     capsys.readouterr()
     assert await lab.call("doctor") == 0

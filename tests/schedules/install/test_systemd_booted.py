@@ -93,7 +93,7 @@ async def test_the_agent_is_started_when_it_says_so_measures_and_stops_cleanly(t
             assert system.ctl("stop", "reachprobe.service").returncode == 0
             assert system.said.splitlines() == [
                 "2 of 2 targets by direct: 1 reachable, 1 blocked",
-                "stopped; what was finished is kept",
+                "stopped; finished measurements are saved",
             ]
             said = system.told("reachprobe.service", "Result", "ExecMainStatus", "ActiveState")
             assert said == {"Result": "success", "ExecMainStatus": "0", "ActiveState": "inactive"}

@@ -229,7 +229,7 @@ def test_what_nobody_could_be_told_for_two_months_is_let_go_and_that_is_said(wor
     world.trouble = "gone"
     world.step(config)
     world.passes(days=61)
-    assert "what nobody could be told for two months is let go" in world.step(config)
+    assert "dropped notifications that could not be delivered for two months" in world.step(config)
     assert world.store.db.execute("SELECT count(*) FROM notices").fetchone() == (0,)
 
 

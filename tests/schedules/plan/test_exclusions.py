@@ -121,7 +121,7 @@ def test_vpn_services_are_not_measured_where_using_one_may_be_an_offence(country
     here = Config(vantage=VantageTable(country=country))
     assert VPNS.isdisjoint(hosts(here))
     (said,) = unmeasured(here)
-    assert f'[care] vpn_services_in = ["{country}"] has them measured' in said
+    assert f'[care] vpn_services_in = ["{country}"] includes them' in said
     opted_in = Config(vantage=VantageTable(country=country), care=CareTable(vpn_services_in=(country,)))
     assert hosts(opted_in) >= VPNS
     assert unmeasured(opted_in) == []
@@ -149,7 +149,7 @@ def test_to_be_opted_in_at_home_does_not_hold_in_another_country() -> None:
 def test_a_list_of_vpns_and_a_plain_target_are_left_out_there_as_services_are(tmp_path: Path) -> None:
     config = config_of(tmp_path, country="RU", targets=("https://www.ipvanish.com/pricing",))
     assert hosts(config) == {"news.example", "adult.example", "bets.example", "plain.example"}
-    assert unmeasured(config)[0].startswith("2 targets about VPNs are left out")
+    assert unmeasured(config)[0].startswith("2 VPN targets left out")
 
 
 def test_a_service_of_ones_own_has_the_category_it_is_given_or_that_of_the_one_it_replaces() -> None:

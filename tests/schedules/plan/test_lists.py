@@ -98,7 +98,7 @@ async def test_one_that_cannot_be_had_is_told_tried_again_after_an_hour_and_the_
     assert len(publisher.targets()) == 2
     publisher.answer = sites.response(503)
     (said,) = await publisher.refresh(FRESH_S)
-    assert said.endswith("the copy from before serves")
+    assert said.endswith("using the previous copy")
     assert len(publisher.targets()) == 2
 
 

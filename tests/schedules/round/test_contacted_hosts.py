@@ -36,7 +36,7 @@ def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.Mo
         (found,) = notification_hosts(config)
     finally:
         apprise_client._apprise.cache_clear()
-    assert found == Contact("family", None, "told: which host is not known; see `reachprobe doctor`")
+    assert found == Contact("family", None, "notifications: unknown host; see `reachprobe doctor`")
 
 
 def test_the_text_that_is_agreed_to_speaks_of_it() -> None:
