@@ -93,7 +93,10 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
 @click.command("key")
 @click.argument("file", type=click.Path(path_type=Path))
 def key(file: Path) -> None:
-    """Create a key pair for signing exports: FILE (keep it secret) and FILE.pub. Prints the public key."""
+    """Create a key pair for signing exports.
+
+    Writes FILE (keep it secret) and FILE.pub, and prints the public key.
+    """
     from results.export import signing
 
     made = signing.new_key()
@@ -157,7 +160,9 @@ def _written(path: Path, key: SecretKey | None, comment: str) -> Iterator[Binary
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per measurement instead of a summary.")
 @click.pass_obj
 def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str | None, as_json: bool) -> None:
-    """Import measurements from FILE… and judge them by the current rules.
+    """Import measurements from files.
+
+    They are judged by the current rules.
 
     A FILE holds JSON lines, a JSON array, or is a tar archive; gzip and zstd are supported. Unreadable records are
     skipped and reported. The exit code is 2 if nothing in a file could be read.
@@ -193,10 +198,11 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON line.")
 @click.pass_obj
 def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
-    """Merge databases into A.db, or into the database given with --db.
+    """Merge databases.
 
-    The source databases are not changed. Order does not matter, and merging twice changes nothing. If two different
-    measurements have the same id, both are kept and reported.
+    Merges into A.db, or into the database given with --db. The source databases are not changed. Order does not
+    matter, and merging twice changes nothing. If two different measurements have the same id, both are kept and
+    reported.
     """
     from results.compare.merge import merge as merged
     from results.db.store import Store

@@ -51,7 +51,10 @@ def hub(
 @click.argument("name")
 @click.pass_obj
 def invite(app: App, name: str) -> None:
-    """Print an invitation for vantage point NAME, valid once, for seven days, with `reachprobe init --hub`."""
+    """Print an invitation for the vantage point NAME.
+
+    It is valid once, for seven days, with `reachprobe init --hub`.
+    """
     from datetime import UTC, datetime
 
     from results.hub import credentials
@@ -83,9 +86,10 @@ def revoke(app: App, name: str) -> None:
 @hub.command()
 @click.pass_obj
 def password(app: App) -> None:
-    """Ask for a password and print its hash for [hub] reading_password or operator_password.
+    """Hash a password for the configuration.
 
-    Without a terminal, the password is the first line of standard input.
+    The hash is for [hub] reading_password or operator_password. Without a terminal, the password is the first line
+    of standard input.
     """
     import sys
 
@@ -106,7 +110,10 @@ def password(app: App) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per vantage point.")
 @click.pass_obj
 def vantages(app: App, as_json: bool) -> None:
-    """List the enrolled vantage points: since when, how many results, and the last upload."""
+    """List the enrolled vantage points.
+
+    Shows since when each is enrolled, how many results it uploaded, and the last upload.
+    """
     from results.hub.credentials import members
     from schedules.render.output import print_json
 

@@ -68,9 +68,10 @@ def list_(
 @click.option("--rules", "with_rules", is_flag=True, help="Also show rules that almost applied, and what they lacked.")
 @click.pass_obj
 def show(app: App, measurement_id: str, as_json: bool, with_rules: bool) -> None:
-    """Explain one measurement: the steps, their results, and the rules that decided.
+    """Explain one measurement.
 
-    ID is a measurement id, or at least its first four characters.
+    Shows the steps, their results, the register entry and the rules that decided. ID is a measurement id, or at
+    least its first four characters.
     """
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
@@ -98,7 +99,10 @@ def show(app: App, measurement_id: str, as_json: bool, with_rules: bool) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print the changed rows and the counts as JSON.")
 @click.pass_obj
 def reclassify(app: App, as_json: bool) -> None:
-    """Recompute every stored verdict with the current rules and registers."""
+    """Recompute every stored verdict.
+
+    Uses the current rules and registers, and prints what changed.
+    """
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
     from schedules.render.output import print_json, talk
@@ -127,10 +131,11 @@ def reclassify(app: App, as_json: bool) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free port.")
 @click.pass_obj
 def browse(app: App, port: int) -> None:
-    """Browse the database in a web browser on this machine: prepared queries, facets and SQL.
+    """Browse the database in a web browser.
 
-    Prints the address; Ctrl-C stops it. Access is read-only and limited to this machine, but other users logged in
-    here can read it while it runs. Needs an extra: pip install 'reachprobe[browse]'.
+    There are prepared queries, facets and SQL. Prints the address; Ctrl-C stops it. Access is read-only and limited
+    to this machine, but other users logged in here can read it while it runs. Needs an extra: pip install
+    'reachprobe[browse]'.
     """
     from schedules.datasette_server import NoDatasette, NoPort, serve
     from schedules.render.output import talk
@@ -149,7 +154,9 @@ def browse(app: App, port: int) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as one JSON line.")
 @click.pass_obj
 def prune(app: App, dry_run: bool, as_json: bool) -> None:
-    """Delete measurements older than [store] keep_days, including imported ones.
+    """Delete old measurements.
+
+    Deletes measurements older than [store] keep_days, including imported ones.
 
     If the database is larger than [store] max_mb, the oldest are deleted too, but never those of the last week.
     Rounds do this automatically about once a day, only for this machine's own vantage point.
@@ -215,7 +222,10 @@ def enforcement(app: App, as_json: bool) -> None:
 @click.option("--retry", is_flag=True, help="Retry uploads that the hub refused.")
 @click.pass_obj
 def outbox(app: App, as_json: bool, retry: bool) -> None:
-    """Show each hub's upload queue: waiting, sent and refused results, and why they were refused."""
+    """Show the upload queue of each hub.
+
+    Counts waiting, sent and refused results, and says why some were refused.
+    """
     from probe.text import safe
     from results.db import upload_queue as box
     from schedules.render.output import print_json

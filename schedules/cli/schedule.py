@@ -49,7 +49,7 @@ def which(command: Callable[..., Any]) -> Callable[..., Any]:
 @which
 @click.pass_obj
 def show(app: App, kind: Kind, agent: bool) -> None:
-    """Print the files that `install` would write, each with its path. Changes nothing."""
+    """Print the files that `install` would write."""
     for place, file in enumerate(_rendered(app, kind, agent)):
         click.echo(("\n" if place else "") + f"# {file.path}\n{file.text}", nl=False)
 
@@ -59,7 +59,10 @@ def show(app: App, kind: Kind, agent: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask (for scripts).")
 @click.pass_obj
 def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
-    """Show the files, ask for confirmation, write them and start the schedule."""
+    """Install and start a schedule.
+
+    Shows the files and asks before writing them.
+    """
     from schedules.install import install as installing
     from schedules.install.install import refuse_hidden
     from schedules.round import consent
@@ -96,7 +99,10 @@ def remove(app: App) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line.")
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
-    """Show the installed schedule, its last start, the last round and what is due."""
+    """Show the state of the schedule.
+
+    Prints what is installed, its last start, the last round and what is due.
+    """
     import time
 
     import msgspec

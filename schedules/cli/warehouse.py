@@ -99,7 +99,9 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
 @click.option("--csv", "form", flag_value="csv", help="Print one CSV line per row.")
 @click.pass_obj
 def query(app: App, name: str, url: str, since: datetime | None, until: datetime | None, form: str | None) -> None:
-    """Run one of the built-in queries: matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
+    """Run a built-in query.
+
+    The queries are matrix, agreement_over_time, enforcement_delay, unlisted_blocks,
     collateral, methods_by_network or changes.
 
     Every engine returns the same rows in the same order (docs/scale.md).
