@@ -31,7 +31,7 @@ async def measure(
 ) -> Measurement:
     """Measure one target to its end, follow-ups included. Failures are in the record, never raised.
 
-    An exception is a bug of ours, or input that nobody thought of: it is logged, and named in the record's
+    An exception is a bug or unexpected input: it is logged, and named in the record's
     `internal_error`. `log` is a new one, for a caller who wants to look at it meanwhile.
     """
     log = log or Log(session.network.token(), session.network)

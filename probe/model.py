@@ -1,4 +1,4 @@
-"""The records that measuring makes. Frozen, judged by nobody here; `None` means that it did not happen."""
+"""The records that measuring makes. They are frozen and hold no verdict; `None` means that it did not happen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ main: the ordinary course of the target. again: the failed attempt once more on 
 measurement, an attempt at the address at which the vantage point failed.
 trusted: asked of, or at the addresses given by, a trusted resolver. innocent: the same address under an innocent name.
 elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an address set aside for it.
-other_page: another path of the same name at the same address. made_up: a name that nobody has, at the same address,
+other_page: another path of the same name at the same address. made_up: a name that does not exist, at the same address,
 which shows whether the server answers any name. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
 small_segments: the failed attempt in small TCP segments, which pass where the path loses full-size packets.
@@ -100,7 +100,7 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Svcb(msgspec.Struct, frozen=True, kw_only=True):
-    """What a name's HTTPS record offers (RFC 9460), asked of one resolver; all None where there is no record."""
+    """What a name's HTTPS record offers (RFC 9460), asked of one resolver; all None without a record."""
 
     resolver: str
     rcode: int | None = None
@@ -112,7 +112,7 @@ class Svcb(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tcp(msgspec.Struct, frozen=True, kw_only=True):
-    """One connect. `family` is None where a proxy resolved the name, so that nobody here saw an address."""
+    """One connect. `family` is None where a proxy resolved the name, so that the address is unknown."""
 
     family: Literal["ipv4", "ipv6"] | None = None
     max_segment: int | None = None
@@ -158,7 +158,7 @@ class Http(msgspec.Struct, frozen=True, kw_only=True):
     body_sha256: str | None = None
     length: int | None = None
     truncated: bool | None = None
-    """True where the size cap ended the reading, which is no failure."""
+    """True where reading stopped at the size cap, which is not a failure."""
     title: str | None = None
     received: int | None = None
     """Bytes of the answer as they came over the stream, head included and before decoding."""

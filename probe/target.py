@@ -41,7 +41,7 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     if parts.username is not None or parts.password is not None:
         raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
     if "[" in parts.netloc and literal(parts.hostname or "") is None:
-        raise BadTarget(f"{text!r}: what stands in brackets is no IPv6 address")
+        raise BadTarget(f"{text!r}: not an IPv6 address in brackets")
     host = host_of(parts.hostname or "", text)
     if literal(host) and not allow_private and not is_public(host):
         raise BadTarget(f"{text!r}: {host} is not a public address; [network] allow_private = true lets it be measured")

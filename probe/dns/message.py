@@ -50,7 +50,7 @@ class DnsAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read(data: bytes, question: bytes) -> DnsAnswer:
-    """Parse `data`; `question` is the section sent, in lower case. Malformed if it is no message."""
+    """Parse `data`; `question` is the section sent, in lower case. Malformed if it is not a message."""
     return plain(data, question) or by_dnspython(data)
 
 

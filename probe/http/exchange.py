@@ -210,8 +210,7 @@ def _server_refusals() -> tuple[type[Exception], ...]:
 
 @cache
 def _not_http(http2: bool) -> tuple[type[Exception], ...]:
-    """What the other end can make whoever reads HTTP raise; of h2's own errors httpcore lets some through, as of a
-    malformed number."""
+    """The errors that a malformed response can raise, including those of h2 that httpcore does not map."""
     if not http2:
         return h11.ProtocolError, ValueError
     import h2.exceptions
@@ -321,7 +320,7 @@ class _GatedBackend:
 
 
 class _RedirectPolicy:
-    """Refuses hops of a download to something that is no host, or from https to http."""
+    """Refuses hops of a download to an invalid host, or from https to http."""
 
     def __init__(self) -> None:
         self._secured_by = ""
@@ -331,7 +330,7 @@ class _RedirectPolicy:
             raise FetchFailed(f"{request.url.host!r} is no host")
         if self._secured_by and request.url.scheme != "https":
             raise FetchFailed(
-                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anybody on the way"
+                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anyone on the way"
                 " could change what comes; not followed"
             )
         if request.url.scheme == "https":

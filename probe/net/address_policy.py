@@ -95,7 +95,7 @@ def _is_global(value: int, blocks: tuple[AddressBlock, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_public_host(host: str) -> bool:
-    """Whether a host may be handed to whoever resolves it: a public address, or an ordinary name.
+    """Whether a host may be passed on for resolving: a public address, or an ordinary name.
 
     False for an address in any spelling that a resolver reads as one (`127.1`, `0x7f000001`, octal), for a name of one
     label, and for special-use names such as `localhost`, `router.lan` and reverse zones.

@@ -18,7 +18,7 @@ ENCODED = rb"%(?:25)*+(?:2[de]|3a|5f)|&#46;|\\u00(?:2[de]|3a)|\[\.\]"
 SEPARATOR = rb"(?:[.:_-]|" + ENCODED + rb")"
 """What stands between the parts of an address: also encoded for a URL, HTML or JSON, or made harmless."""
 ESCAPE = re.compile(rb"(?:%(?:25)*+[0-9a-f]{2}|\\u[0-9a-f]{4})\Z")
-"""An encoded character, a digit of which is no part of the address behind it."""
+"""An encoded character, whose digits are not part of the address after it."""
 LONGEST_ESCAPE, MAX_ZEROS = 8, 3
 DECIMAL, HEXADECIMAL = frozenset(b"0123456789"), frozenset(b"0123456789abcdef")
 ENCODED_SIGNS = (b"%2", b"%3a", b"%5f", b"\\u00", b"&#46;")
@@ -27,7 +27,7 @@ NOT_DIGITS = bytes(set(range(256)) - set(b"123456789"))
 NOT_HEX = bytes(set(range(256)) - set(b"123456789abcdef"))
 """Zeros are left out of clues, so that padding makes no difference."""
 MIN_DIGITS, MIN_HEX = 5, 6
-"""A clue of so many digits rarely occurs by chance."""
+"""A clue of this many digits rarely occurs by chance."""
 UNIQUE_LOCAL, GLOBAL_UNICAST = IPv6Network("fc00::/7"), IPv6Network("2000::/3")
 GOES_ON = rb"(?!(?::|%(?:25)*+3a)[0-9a-f:])"
 """What ends an IPv6 address: one that goes on is another."""
@@ -47,7 +47,7 @@ class Spelling(NamedTuple):
 
 
 class OwnAddresses:
-    """Addresses to find. Loopback and unspecified ones are nobody's, and are left out."""
+    """Addresses to find. Loopback and unspecified ones identify no one and are left out."""
 
     def __init__(self, own: Iterable[str]) -> None:
         alone = {one.removesuffix(ALONE) for one in own if one.endswith(ALONE)}
@@ -167,7 +167,7 @@ def _spellings_of_v6(address: IPv6Address, known: int) -> Iterator[Spelling]:
 
 
 def _with_separators(groups: list[int]) -> Iterator[bytes]:
-    """Patterns of an address or, of four groups, of all that begin with them, with and without their zeros."""
+    """Patterns of an address or, for four groups, of every address that begins with them, with and without zeros."""
     known = len(groups)
     written = [b"%x" % groups[0], *(b"0{0,3}%x" % group for group in groups[1:])]
     part, twice = rb"[0-9a-f]{1,4}", SEPARATOR + SEPARATOR
@@ -191,7 +191,7 @@ def _has_own_prefix(address: IPv6Address) -> bool:
 
 
 def _base64(text: str) -> Iterator[bytes]:
-    """What stands in base64 for `text`, wherever it begins; in lower case, as all that is searched."""
+    """`text` in base64 at every alignment, in lower case like the searched text."""
     for offset in range(3):
         encoded = base64.b64encode(bytes(offset) + text.encode())
         whole = len(text) + offset

@@ -27,7 +27,7 @@ FULL_BYTES = 65536
 SPARE_BYTES = 16 * 1024 * 1024
 """What must be free on the disk besides the copy, before a migration."""
 UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.DecodeError, zlib.error)
-"""What reading a damaged file raises; UnicodeDecodeError by SQLite's own message about a schema that is no UTF-8."""
+"""What reading a damaged file raises; UnicodeDecodeError by SQLite's own message about a schema that is not UTF-8."""
 READ_ERRORS = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
 """What code that reads its rows may raise besides."""
 BACKUP, UNFINISHED = ".backup", ".part"

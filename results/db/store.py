@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 SHORTEST_PREFIX = 4
 UNSTORABLE = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-"""What a value that the database cannot hold raises: a bug, or input that nobody thought of."""
+"""The errors for a value that the database cannot hold: a bug or unexpected input."""
 LOOKED_BACK, REMEMBERED = 1000, 12
 EARLIER = f"""
 FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id

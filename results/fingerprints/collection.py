@@ -163,7 +163,7 @@ def _content(name: str, path: Path) -> tuple[str, str]:
     except OSError as error:
         raise FingerprintError(f"{name}: {error.strerror}") from error
     if len(data) > MAX_SOURCE_BYTES:
-        raise FingerprintError(f"{name}: more than {MAX_SOURCE_BYTES} bytes; that is no list of fingerprints")
+        raise FingerprintError(f"{name}: more than {MAX_SOURCE_BYTES} bytes; not a list of fingerprints")
     try:
         return data.decode("utf-8-sig"), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError as error:
@@ -184,7 +184,7 @@ def _take(
     for row in format_.read(name, text):
         rows += 1
         if rows > MAX_ROWS:
-            raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; that is no list of fingerprints")
+            raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; not a list of fingerprints")
         try:
             if row.problem is not None:
                 raise BadPattern(row.problem)

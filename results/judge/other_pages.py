@@ -34,7 +34,7 @@ def other_path(path: str | None, measurement_id: str, answer: Observation) -> st
 
 
 def made_up(measurement_id: str) -> str:
-    """A word that nobody else asks for."""
+    """A random word that no one else requests."""
     return hashlib.sha256(measurement_id.encode()).hexdigest()[:8]
 
 

@@ -36,6 +36,6 @@ def passes_small(failed: Observation, small: Observation | None) -> bool:
 
 
 def shows_full_size(answered: Observation | None) -> bool:
-    """Whether a handshake brought so many certificates that packets of full size must have passed."""
+    """Whether a handshake carried enough certificates to need packets of full size."""
     chain = getattr(answered.detail, "chain", ()) if answered is not None else ()
     return sum(map(len, chain)) >= FULL_SIZE_CHAIN

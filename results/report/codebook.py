@@ -23,7 +23,7 @@ HEAD = f"""# The codebook
 What every column and every word in the data means. Rows are of schema version {SCHEMA_VERSION}, and each says so in
 `schema_version`: it grows when a column changes its meaning, not when one is added. Verdicts are by rules of version
 {rules_version()}, and each row says so in `rules_version`; `reachprobe results reclassify` makes verdicts anew by the
-rules in force. A data licence is chosen at export (`results export --licence`), and stands in each row's `licence`.
+rules in force. A data licence is chosen at export (`results export --licence`), and is in each row's `licence`.
 
 This page is made by `python -m results.report.codebook`.
 """
@@ -68,7 +68,7 @@ def _export() -> Iterator[str]:
     yield "`results export --format csv` and `--format parquet` give one row a measurement with these columns.\n"
     yield from (f"- `{name}` {kind.lower()}: {description(name)}" for name, kind in COLUMNS.items())
     yield (
-        "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which stands in the file's first\n"
+        "\nIn JSON (`--json`, `--format jsonl`) a row has the same but `licence`, which is in the file's first\n"
         "line; `vantage` and `expectation` are records of their own, and there is more:\n"
     )
     yield from (f"- `{name}`: {text}" for name, text in codebook_text().only_json.items())
@@ -96,7 +96,7 @@ def _words() -> Iterator[str]:
 
 def _rules() -> Iterator[str]:
     yield f"\n## Rules, version {rules_version()}\n"
-    yield "The first that applies decides. What each needs stands in [rules.md](rules.md).\n"
+    yield "The first that applies decides. [rules.md](rules.md) lists what each needs.\n"
     for rule in rules():
         concludes = " ".join(
             filter(None, (rule.outcome, rule.method, rule.trigger and f"by {rule.trigger}", rule.confidence))
