@@ -26,6 +26,7 @@ MANY_ROWS = 60
 MAX_DELAY_ROWS = 40
 NARROW_COLUMNS = 100
 MAX_REGISTER_COLUMNS = 32
+MAX_AGREEMENT_COLUMNS = 19
 MAX_NAMED_TARGETS = 8
 MIN_NAME_WIDTH = 16
 NAME_PART = re.compile(r"\w+://|[^\w]?[\w-]+|[^\w]")
@@ -100,12 +101,13 @@ def results_table(rows: Sequence[Row], width: int) -> Table:
     grid.add_column("outcome", no_wrap=True, min_width=_widest("outcome", (row["outcome"] for row in rows)))
     grid.add_column("how", overflow="fold")
     grid.add_column("register", no_wrap=True, min_width=min(_widest("register", listings), MAX_REGISTER_COLUMNS))
-    grid.add_column("agreement", min_width=len("agreement"))
-    for row, listed in zip(rows, listings, strict=True):
+    agreements = [agreement_text(row["agreement"]) for row in rows]
+    grid.add_column("agreement", min_width=min(_widest("agreement", agreements), MAX_AGREEMENT_COLUMNS))
+    for row, listed, agreement in zip(rows, listings, agreements, strict=True):
         name = what(row["target"])
         name = name if row["kind"] == "target" else safe(f"{row['service']} ({name})")
         sign, outcome = _styled(row, SIGNS[row["outcome"]]), _styled(row, row["outcome"])
-        grid.add_row(sign, Folded(name), outcome, how(row), listed, agreement_text(row["agreement"]))
+        grid.add_row(sign, Folded(name), outcome, how(row), listed, agreement)
     return grid
 
 

@@ -178,7 +178,7 @@ def test_a_round_a_month_later_lets_go_of_the_copy_and_one_before_keeps_it(tmp_p
     try:
         assert prune(Config(), store, made + 30 * 86400 - 1) is None
         assert backups(path) == [copy]
-        assert prune(Config(), store, made + 30 * 86400 + 1) == f"{copy} was deleted, a month after the upgrade"
+        assert prune(Config(), store, made + 30 * 86400 + 1) == f"deleted {copy}, a month after the upgrade"
         assert backups(path) == []
     finally:
         store.close()

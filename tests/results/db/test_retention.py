@@ -158,7 +158,7 @@ def test_a_full_database_is_told_so_loses_nothing_and_pruning_makes_room(store: 
 def test_a_round_does_not_begin_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ensure_room(tmp_path / "not" / "yet" / "x.db")
     monkeypatch.setattr(pruning, "NEEDED_BYTES", 2**62)
-    with pytest.raises(StoreError, match="so nothing is measured; make room"):
+    with pytest.raises(StoreError, match="so nothing is measured; free some space"):
         ensure_room(tmp_path / "x.db")
 
 

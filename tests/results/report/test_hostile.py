@@ -140,6 +140,6 @@ def test_lines_that_cannot_be_read_are_passed_over_and_counted(tmp_path: Path) -
 
 def test_nothing_is_said_of_nothing(tmp_path: Path) -> None:
     found = summary_of(write(tmp_path / "rows.jsonl", []))
-    assert "There are no measurements to tell of." in Read(html.render(found, EN)).text
-    assert "There are no measurements to tell of." in markdown.render(found, EN)
+    assert "No measurements." in Read(html.render(found, EN)).text
+    assert "No measurements." in markdown.render(found, EN)
     assert facts.render(found, EN).startswith("section,row,place,what,value\n")

@@ -30,14 +30,14 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator
     ("letters", "said"),
     [
         ("oooooooooooo", "Never blocked on AS12389."),
-        ("xxxxxxxxxxxx", "Blocked all the time that was measured on AS12389."),
+        ("xxxxxxxxxxxx", "Blocked during the whole period on AS12389."),
         ("o" * 30 + "x" * 30, "Blocked since 2 December 2026 on AS12389 (between 1 December 2026 18:00 and "
          "2 December 2026 00:00 UTC)."),
-        ("x" * 31 + "o" * 30, "Blocked at first, open since 2 December 2026, on AS12389 "
+        ("x" * 31 + "o" * 30, "Blocked at first, reachable since 2 December 2026, on AS12389 "
          "(between 00:00 and 06:00 UTC)."),
-        ("o" * 31 + "x" * 30 + "o" * 30, "Blocked for a time on AS12389 (2 December 2026, between 00:00 and 06:00 UTC, "
+        ("o" * 31 + "x" * 30 + "o" * 30, "Temporarily blocked on AS12389 (2 December 2026, between 00:00 and 06:00 UTC, "
          "9 December 2026, between 12:00 and 18:00 UTC)."),
-        ("oxoxxoxoxooxxoxoxoxo", "Now blocked, now open, without a beginning that could be told, on AS12389."),
+        ("oxoxxoxoxooxxoxoxoxo", "Alternately blocked and reachable, with no clear start, on AS12389."),
     ],
 )  # fmt: skip
 def test_one_network(tmp_path: Path, letters: str, said: str) -> None:
@@ -48,15 +48,15 @@ def test_one_network(tmp_path: Path, letters: str, said: str) -> None:
 def test_two_vantages_of_one_network_are_told_apart(tmp_path: Path) -> None:
     home, office = {"name": "home"}, {"name": "office"}
     assert story(tmp_path, ("oooooooo", home), ("xxxxxxxx", office)) == [
-        "Blocked all the time that was measured on AS12389 (office).",
+        "Blocked during the whole period on AS12389 (office).",
         "Never blocked on AS12389 (home).",
     ]
 
 
 def test_a_path_that_is_blocked_too(tmp_path: Path) -> None:
     assert story(tmp_path, ("xxxxxxxx", {}), ("xxxxxxxx", {"path": "vpn", "asn": 1136, "country": "NL"})) == [
-        "Blocked all the time that was measured on AS12389.",
-        "It is blocked via vpn too (AS1136).",
+        "Blocked during the whole period on AS12389.",
+        "Also blocked via vpn (AS1136).",
     ]
 
 
@@ -69,7 +69,7 @@ def test_in_russian(tmp_path: Path) -> None:
 def test_one_that_nobody_could_measure(tmp_path: Path) -> None:
     found = summary_of(write(tmp_path / "rows.jsonl", [row("inconclusive", hours=n) for n in (0, 6)]))
     assert narrative.of_row(found, found.rows[0], EN) == [
-        "Whether a register lists it is not known.",
-        "No finding that counts on AS12389.",
+        "No register was checked.",
+        "Not enough data on AS12389.",
     ]
-    assert narrative.in_short(found, EN)[1] == "Nothing is blocked."
+    assert narrative.in_short(found, EN)[1] == "No blocks found."

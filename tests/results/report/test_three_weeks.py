@@ -18,12 +18,12 @@ from tests.results.report.reports import Read, pictures, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
 STORY = [
-    "In the register since 5 May 2017, 07:30 UTC.",
+    "Listed since 5 May 2017, 07:30 UTC.",
     "Blocked since 6 May 2017 on AS8402 Corbina (between 12:07 and 18:07 UTC) "
     "and AS12389 Rostelecom (between 06:07 and 12:07 UTC).",
     "Blocked since 9 May 2017 on AS3216 Sovam (between 06:07 and 12:07 UTC).",
     "Never blocked on AS25513 MGTS.",
-    "It stays open via vpn (AS1136).",
+    "Always reachable via vpn (AS1136).",
 ]
 STORY_IN_RUSSIAN = [
     "В реестре: 5 мая 2017, 07:30 UTC.",
@@ -54,30 +54,30 @@ def test_the_same_story_in_russian(russian_page: str) -> None:
 
 def test_the_other_services(summary: Summary) -> None:
     everywhere = "AS3216 Sovam, AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS"
-    vpn = "It stays open via vpn (AS1136)."
+    vpn = "Always reachable via vpn (AS1136)."
     assert of(summary, "linkedin") == [
-        "In the register since 17 November 2016, 07:00 UTC.",
-        f"Blocked all the time that was measured on {everywhere}.",
+        "Listed since 17 November 2016, 07:00 UTC.",
+        f"Blocked during the whole period on {everywhere}.",
         vpn,
     ]
     assert of(summary, "line") == [
-        "In no register that was asked.",
-        "Blocked all the time that was measured on AS3216 Sovam.",
+        "Not on any register checked.",
+        "Blocked during the whole period on AS3216 Sovam.",
         "Never blocked on AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS.",
         vpn,
     ]
-    assert of(summary, "signal") == ["In no register that was asked.", f"Never blocked on {everywhere}.", vpn]
-    assert of(summary, "bbm") == ["It is down for everybody, which is no block."]
+    assert of(summary, "signal") == ["Not on any register checked.", f"Never blocked on {everywhere}.", vpn]
+    assert of(summary, "bbm") == ["Down everywhere we measured, so not a block."]
 
 
 def test_what_it_comes_to(summary: Summary) -> None:
     assert narrative.in_short(summary, EN) == [
-        "2520 measurements from 5 vantages, from 1 May 2017 to 21 May 2017.",
+        "2520 measurements from 5 vantage points, from 1 May 2017 to 21 May 2017.",
         "Blocked on at least one network: LINE, LinkedIn and WeChat.",
-        "Blocked though no register lists it: LINE.",
-        "Listed, and yet open on at least one network: WeChat.",
-        "Down for everybody, which is no block: BlackBerry Messenger.",
-        "What is blocked is open via vpn: LINE, LinkedIn and WeChat.",
+        "Blocked but not listed: LINE.",
+        "Listed, but reachable on at least one network: WeChat.",
+        "Down everywhere we measured, so not a block: BlackBerry Messenger.",
+        "Blocked directly, but reachable via vpn: LINE, LinkedIn and WeChat.",
     ]
 
 
@@ -88,10 +88,10 @@ def test_the_matrix(summary: Summary) -> None:
     )  # fmt: skip
     (wechat,) = (row for row in matrix.rows if row[0].text == "WeChat")
     assert [(cell.sign, cell.text, *cell.more[:2]) for cell in wechat[1:]] == [
-        ("✗", "blocked", "DNS: no such name", "■ listed, blocked"),
+        ("✗", "blocked", "DNS: NXDOMAIN", "■ listed, blocked"),
         ("✗", "blocked", "TLS: reset", "■ listed, blocked"),
         ("✗", "blocked", "TLS: reset", "■ listed, blocked"),
-        ("✓", "reachable", "□ listed, open"),
+        ("✓", "reachable", "□ listed, not blocked"),
         ("✓", "reachable"),
     ]
 
@@ -114,10 +114,10 @@ def test_hours_from_listing_to_blocking_hold_the_truth(summary: Summary) -> None
         assert low <= truth <= high <= low + 6
     assert hours["https://www.wechat.com/", f"AS{VILLAGE.asn}"][1] is None
     assert list(narrative.delays(summary, EN)) == [
-        "AS12389 Rostelecom blocks 3 of 3 listed targets; the median from listing to block is 22.6 to 28.6 h.",
-        "AS25513 MGTS blocks 1 of 3 listed targets, so there is no median yet.",
-        "AS3216 Sovam blocks 3 of 3 listed targets; the median from listing to block is 3.94 to 4.19 days.",
-        "AS8402 Corbina blocks 3 of 3 listed targets; the median from listing to block is 28.6 to 34.6 h.",
+        "AS12389 Rostelecom blocks 3 of 3 listed targets; median delay from listing to blocking: 22.6 to 28.6 h.",
+        "AS25513 MGTS blocks 1 of 3 listed targets; no median yet.",
+        "AS3216 Sovam blocks 3 of 3 listed targets; median delay from listing to blocking: 3.94 to 4.19 days.",
+        "AS8402 Corbina blocks 3 of 3 listed targets; median delay from listing to blocking: 28.6 to 34.6 h.",
     ]
 
 
@@ -145,7 +145,7 @@ def test_each_block_has_its_evidence(summary: Summary, page: str) -> None:
 def test_markdown_says_it_too(summary: Summary) -> None:
     said = markdown.render(summary, EN).replace("\\", "")
     assert " ".join(STORY) in said
-    assert "| WeChat | ✗ blocked, DNS: no such name, ■ listed, blocked" in said
+    assert "| WeChat | ✗ blocked, DNS: NXDOMAIN, ■ listed, blocked" in said
 
 
 def test_csv_says_it_too(summary: Summary) -> None:

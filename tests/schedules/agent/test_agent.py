@@ -225,7 +225,7 @@ async def test_a_full_disk_is_said_and_tried_again_after_a_pause_and_not_each_mi
     await world.start()
     await world.live(timedelta(hours=1))
     assert 3 <= len(world.said) <= 4
-    assert world.said[0] == f"x.db: the disk is full; the next try is in {PAUSE_S // 60} minutes"
+    assert world.said[0] == f"x.db: the disk is full; retrying in {PAUSE_S // 60} minutes"
     world.trouble = None
     await world.live(timedelta(minutes=PAUSE_S // 60 + 2))
     assert len(world.measured) == 4
@@ -245,7 +245,7 @@ async def test_a_path_that_is_not_there_keeps_the_others_from_nothing(world: Wor
     await world.start()
     await world.live(timedelta(minutes=2))
     assert {path for _, path in world.measured} == {"direct"}
-    assert world.said[0] == f"{gone}; what is due by it waits"
+    assert world.said[0] == f"{gone}; its targets wait"
     world.scheduler.shutdown()
 
 
@@ -254,7 +254,7 @@ async def test_while_another_round_holds_the_lock_the_agent_waits_and_says_who_h
     with lock.held(world.database):
         await world.live(timedelta(minutes=2))
         assert not world.measured
-        assert "another round is under way" in world.said[0]
+        assert "another round is running" in world.said[0]
     await world.live(timedelta(minutes=2))
     assert len(world.measured) == 4
     world.scheduler.shutdown()

@@ -121,7 +121,7 @@ async def test_a_second_agent_leaves_and_says_who_is_there(lab: Lab) -> None:
     await line(first)
     second = await lab.start("agent")
     assert await second.wait() == 75
-    assert f"another agent is under way (process {first.pid})" in await line(second)
+    assert f"another agent is running (process {first.pid})" in await line(second)
     run = await lab.start("run", "--json")
     assert (await run.communicate())[1].decode().startswith("nothing is due before 20")
     first.send_signal(signal.SIGTERM)
@@ -136,7 +136,7 @@ async def test_a_round_by_hand_while_the_agent_measures_leaves_with_75(lab: Lab)
     await until((lab.folder / "x.db.lock").exists)
     run = await lab.start("run")
     assert await run.wait() == 75
-    assert f"another round is under way (process {agent.pid})" in await line(run)
+    assert f"another round is running (process {agent.pid})" in await line(run)
     agent.send_signal(signal.SIGTERM)
     assert await agent.wait() == 0
 

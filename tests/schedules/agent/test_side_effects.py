@@ -99,7 +99,7 @@ async def test_who_agreed_before_anybody_could_be_told_measures_and_tells_nobody
     await rounds(lab, 0)
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 1
-    assert "nobody is told: what was agreed to did not speak of [[notify]] yet; `reachprobe init`" in said.err
+    assert "notifications are off: recorded consent predates [[notify]]; `reachprobe init`" in said.err
 
 
 async def test_without_the_libraries_the_round_is_measured_and_the_way_out_is_said(

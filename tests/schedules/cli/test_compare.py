@@ -115,9 +115,9 @@ def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
     ("arguments", "why"),
     [
         ((), "Missing argument"),
-        (("nothing.db",), "there is no such file"),
-        (("--within", "soon", "."), "give a number and s, m, h or d"),
-        (("--within", "0h", "."), "give a number and s, m, h or d"),
+        (("nothing.db",), "no such file"),
+        (("--within", "soon", "."), "use a number and s, m, h or d"),
+        (("--within", "0h", "."), "use a number and s, m, h or d"),
         (("--since", "tomorrow", "."), "give a UTC date or time"),
     ],
 )

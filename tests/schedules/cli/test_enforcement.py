@@ -87,9 +87,9 @@ def test_where_nothing_measured_is_listed_that_is_said(tmp_path: Path, capsys: p
         (True, (-9.0, -7.0), "7 to 9 h before the listing"),
         (True, (None, -7.0), "7 h or more before the listing"),
         (True, (3.0, None), "blocked; listing date unknown"),
-        (False, (240.0, None), "open for 10 days so far"),
+        (False, (240.0, None), "reachable, 10 days so far"),
         (False, (84000.0, None), "open for 3,500 days so far"),
-        (False, (0.0, None), "not seen since"),
+        (False, (0.0, None), "not measured since"),
     ],
 )
 def test_the_hours_in_words(blocked: bool, hours: tuple[float | None, float | None], words: str) -> None:

@@ -84,7 +84,7 @@ def test_the_licence_goes_with_the_data_and_the_data_come_back(
     assert b'"licence":"CC-BY-4.0"' in file.read_bytes()
     code, out, err = call("theirs", "results", "import", "--json", "--format", format_, file)
     assert (code, len(out.splitlines())) == (0, 2)
-    assert "2 measurements added, 0 there already, 0 lines skipped" in err
+    assert "2 measurements added, 0 already present, 0 lines skipped" in err
     code, out, _ = call(None, "compare", "--json", "--rows", "target", file)
     assert (code, [json.loads(line)["cells"][0]["measurements"] for line in out.splitlines()]) == (0, [2])
 
@@ -109,7 +109,7 @@ def test_what_is_signed_is_taken_and_what_was_changed_is_refused_whole(call: Cal
     take = ("results", "import", "--json", "--format", "jsonl", "--verify")
     code, out, err = call("theirs", *take, public.strip(), file)
     assert (code, len(out.splitlines())) == (0, 2)
-    assert "as it was signed: 2 measurements of reachprobe; format jsonl; licence CC0-1.0" in err
+    assert "valid signature: 2 measurements from reachprobe; format jsonl; licence CC0-1.0" in err
     file.write_bytes(file.read_bytes().replace(b"reachable", b"blockable", 1))
     code, out, err = call("new", *take, tmp_path / "my.key.pub", file)
     assert (code, out) == (2, "")
@@ -139,9 +139,9 @@ def test_databases_are_merged_into_the_first_or_into_that_of_the_command_line(
     code, out, err = call("all", "results", "merge", "--json", *both)
     counts = {"added": 3, "known": 1, "conflicts": 0, "skipped": 0}
     assert (code, json.loads(out)) == (0, {"into": str(tmp_path / "all.db"), **counts})
-    assert err == "3 measurements added, 1 there already, 0 lines skipped\n"
+    assert err == "3 measurements added, 1 already present, 0 lines skipped\n"
     code, _, err = call(None, "results", "merge", *both)
-    assert (code, err) == (0, "1 measurement added, 1 there already, 0 lines skipped\n")
+    assert (code, err) == (0, "1 measurement added, 1 already present, 0 lines skipped\n")
     ids = [
         sorted(json.loads(line)["measurement_id"] for line in call(name, "results", "list", "--json")[1].splitlines())
         for name in ("ours", "all")
@@ -153,5 +153,5 @@ def test_merging_with_nothing_or_with_what_is_not_there_is_a_mistake(call: Call,
     assert call(None, "results", "merge", tmp_path / "ours.db")[0] == 2
     code, _, err = call(None, "results", "merge", tmp_path / "ours.db", tmp_path / "nothing.db")
     assert code == 2
-    assert "nothing.db: there is no such database" in err
+    assert "nothing.db: no such database" in err
     assert not (tmp_path / "nothing.db").exists()

@@ -100,7 +100,7 @@ def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path) -> None:
 
 
 def test_without_a_collection_stats_say_how_to_get_one(run: Run) -> None:
-    assert "`reachprobe fingerprints update SOURCE` adds" in run("stats").stdout
+    assert "`reachprobe fingerprints update --published` adds" in run("stats").stdout
 
 
 def test_a_url_is_downloaded(run: Run, server: str) -> None:
@@ -179,7 +179,7 @@ def test_init_offers_the_published_lists_and_downloads_them_only_on_request(
     assert "`reachprobe fingerprints update --published`" in offered.stdout
     taken = init(tmp_path, capsys, "--fingerprints")
     assert taken.exit_code == 0
-    assert "Read 2 fingerprints of block pages" in taken.stdout
+    assert "Imported 2 block-page fingerprints" in taken.stdout
     assert "--published" not in init(tmp_path, capsys).stdout
 
 
@@ -191,4 +191,4 @@ def test_lists_that_cannot_be_downloaded_leave_the_consent_and_the_configuration
     assert result.exit_code == 2
     assert "404" in result.stderr
     assert (tmp_path / "new.toml").exists()
-    assert "stays as it is" in init(tmp_path, capsys).stdout
+    assert "already exists; not changed" in init(tmp_path, capsys).stdout

@@ -43,7 +43,7 @@ def test_every_method_and_every_outcome_has_its_words_and_sign() -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (line(method="tls.reset", trigger="name"), "TLS reset, by name"),
+        (line(method="tls.reset", trigger="name"), "TLS reset, triggered by the name"),
         (line(method="tcp.timeout", confidence="possible"), "TCP timeout, possibly"),
         (line(method="http.blockpage", evidence=("The page is known (ru.rostelecom)",)), "block page (ru.rostelecom)"),
         (line(outcome="reachable"), ""),
@@ -78,7 +78,7 @@ def test_the_table_fits_80_columns_and_cuts_no_outcome_or_agreement(hosts: list[
     Console(file=file, width=80, markup=False, highlight=False).print(tables.results_table(rows, 80))
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
-    assert file.getvalue().count("unlisted-block") == len(rows)
+    assert file.getvalue().count("blocked, not listed") == len(rows)
 
 
 def test_in_a_pipe_no_line_ends_in_blanks_and_those_between_words_stay(capsys: pytest.CaptureFixture[str]) -> None:

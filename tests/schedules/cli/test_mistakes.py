@@ -125,7 +125,7 @@ def test_a_second_round_leaves_with_75_and_says_who_holds_the_lock(
     Store.open(home / "state" / "reachprobe.db").close()
     with held(home / "state" / "reachprobe.db"):
         said = refused(capsys, "run", code=75)
-    assert f"another round is under way (process {os.getpid()}); wait until it has ended" in said
+    assert f"another round is running (process {os.getpid()}); wait until it finishes" in said
 
 
 def test_a_lock_whose_holder_died_is_free(home: Path) -> None:
@@ -167,7 +167,7 @@ def test_packages_of_another_distribution_are_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "_folder_of", lambda name: tmp_path / name)
-    assert "probe, results is another distribution's" in refused(capsys, "run")
+    assert "probe, results comes from another package" in refused(capsys, "run")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_values_that_are_nested_without_end_are_refused(
     home: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     (home / "c.toml").write_text(text)
-    assert "too deep to be read" in refused(capsys, "--config", str(home / "c.toml"), "run")
+    assert "nested too deeply" in refused(capsys, "--config", str(home / "c.toml"), "run")
 
 
 def test_a_lock_that_is_a_link_is_not_followed(home: Path) -> None:

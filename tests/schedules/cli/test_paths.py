@@ -79,7 +79,7 @@ async def test_several_paths_stand_side_by_side_and_a_sentence_says_which_opens_
     assert table[bare[0]].split()[1:] == ["✓", "reachable", "✓", "reachable"]
     assert "✗ TLS reset, by name" in table[bare[1]]
     assert f"opens by vpn: {bare[1]}" in lines
-    assert f"opens by none of them: {bare[2]}" in lines
+    assert f"not reachable via any path: {bare[2]}" in lines
     assert any(line.startswith("3 targets by 2 paths in") for line in lines)
 
 

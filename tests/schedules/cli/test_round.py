@@ -89,7 +89,7 @@ async def test_without_a_working_network_every_target_is_offline_and_the_exit_is
     captured = capsys.readouterr()
     assert [(row["outcome"], row["network"]) for row in rows(captured.out)] == [("offline", "offline")] * 2
     assert captured.err.count("\n") == 1
-    assert "no canary answers" in captured.err
+    assert "none of the reference sites responded" in captured.err
 
 
 async def test_a_dry_run_lists_the_hosts_and_contacts_none(
@@ -138,7 +138,7 @@ async def test_what_was_printed_survives_an_interruption(lab: Lab, how: signal.S
     assert [row["measurement_id"] for row in rows(listed.decode())] == [first["measurement_id"]]
     assert rest == b""
     word = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}.get(how)
-    assert said.decode() == (f"reachprobe: {word}; what was finished is kept\n" if word else "")
+    assert said.decode() == (f"reachprobe: {word}; finished measurements are saved\n" if word else "")
 
 
 async def test_a_reader_that_goes_away_is_no_error(lab: Lab) -> None:

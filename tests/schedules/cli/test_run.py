@@ -94,7 +94,7 @@ async def test_a_deadline_that_is_no_time_is_refused(
     deadline: str, lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await lab.run("--deadline", deadline) == 2
-    assert "give a number and s, m, h or d, as 30m" in capsys.readouterr().err
+    assert "use a number and s, m, h or d, such as 30m" in capsys.readouterr().err
 
 
 async def test_a_path_that_is_not_there_waits_and_the_others_do_not(
@@ -107,7 +107,7 @@ async def test_a_path_that_is_not_there_waits_and_the_others_do_not(
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 3
     assert "wg77" in said.err
-    assert "what is due by it waits" in said.err
+    assert "its targets wait" in said.err
     assert await lab.run() == 69
 
 

@@ -195,7 +195,7 @@ def test_the_agent_takes_the_timers_place(home: Path) -> None:
 
 def test_an_agent_is_nothing_for_cron(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["schedule", "show", "--cron", "--agent"]) == 2
-    assert "take --systemd or --system" in capsys.readouterr().err
+    assert "use --systemd or --system" in capsys.readouterr().err
 
 
 def test_cron_lines_stand_once_beside_what_was_there_and_go_again(home: Path) -> None:
@@ -213,7 +213,7 @@ def test_cron_lines_stand_once_beside_what_was_there_and_go_again(home: Path) ->
 def test_status_says_what_is_installed_and_when_it_ran(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     agree(home)
     cli.call(["schedule", "status"])
-    assert "nothing is installed" in capsys.readouterr().out
+    assert "no schedule is installed" in capsys.readouterr().out
     cli.call(["schedule", "install", "--systemd", "--yes"])
     cli.call(["schedule", "install", "--cron", "--yes"])
     capsys.readouterr()
@@ -238,7 +238,7 @@ def test_a_machine_without_systemd_is_told_so(
     agree(home)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert cli.call(["schedule", "install", "--systemd", "--yes"]) == 2
-    assert "systemctl: there is no such program here" in capsys.readouterr().err
+    assert "systemctl: program not found" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kinds", [("--systemd", "--cron"), ("--system", "--systemd"), ("--cron", "--system")])

@@ -39,7 +39,7 @@ def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[st
     said = capsys.readouterr().out
     for name in ("check", "doctor", "init", "register", "results", "run"):
         assert f"\n  {name} " in said
-    assert "Measure these URLs, hosts or services now" in said
+    assert "Measure URLs, hosts or services now" in said
 
 
 def test_help_imports_none_of_the_heavy_libraries() -> None:
@@ -80,7 +80,7 @@ def test_init_leaves_a_configuration_that_is_there(home: Path, capsys: pytest.Ca
     path.write_text('[vantage]\nname = "mine"\n')
     assert cli.call(["--config", str(path), "init", "--yes", "--name", "other"]) == 0
     assert path.read_text() == '[vantage]\nname = "mine"\n'
-    assert "stays as it is" in capsys.readouterr().out
+    assert "already exists; not changed" in capsys.readouterr().out
 
 
 def on_a_terminal(home: Path, arguments: list[str], typed: str, **environ: str) -> tuple[int, str]:
@@ -122,7 +122,7 @@ def test_on_a_terminal_consent_is_explained_and_asked_for_once(home: Path) -> No
 def test_a_no_is_a_no_and_nothing_is_recorded(home: Path) -> None:
     code, shown = on_a_terminal(home, ["check", "wechat"], "no\n")
     assert code == 2
-    assert "not agreed, so nothing was contacted" in shown
+    assert "no consent given, nothing was contacted" in shown
     store = Store.open(home / "state" / "reachprobe.db")
     assert store.consent() is None
     store.close()
@@ -181,7 +181,7 @@ def test_doctor_names_registers_that_are_missing_or_too_old_and_the_command_for_
         ("register old", "worth knowing"),
         ("register unnamed", "worth knowing"),
     ]
-    assert found[0]["says"] == "rkn is configured, not imported; `reachprobe register update rkn`"
+    assert found[0]["says"] == "rkn is configured but not imported; use `reachprobe register update rkn`"
     assert found[1]["says"].endswith("`reachprobe register import FILE --as 'own list' --country RU`")
     assert found[2]["says"].endswith(", 1 entry; too old to use, `reachprobe register update old`")
     assert found[3]["says"].endswith("too old to use, `reachprobe register import FILE --as unnamed`")

@@ -46,7 +46,7 @@ def test_a_time_is_read_as_utc_and_a_day_as_its_start_or_its_end(text: str, mome
 def test_anything_else_is_an_error_that_names_the_value_and_the_accepted_forms(text: str) -> None:
     with pytest.raises(click.BadParameter) as caught:
         read(text)
-    assert caught.value.message.startswith(f"{text!r} is no time: give a UTC date or time, as 2017-05-04")
+    assert caught.value.message.startswith(f"{text!r} is not a time; use a UTC date or time such as 2017-05-04")
     assert "yesterday" in caught.value.message
     assert "7d" in caught.value.message
 
@@ -64,7 +64,7 @@ def test_results_list_refuses_what_is_no_time(option: str, tmp_path: Path, capsy
     assert cli.call(["--db", str(tmp_path / "x.db"), "results", "list", "--json", option, "last week"]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert f"'{option}': 'last week' is no time" in captured.err
+    assert f"'{option}': 'last week' is not a time" in captured.err
 
 
 def commands(group: click.Group) -> list[click.Command]:

@@ -78,7 +78,7 @@ def test_everything_goes_and_it_says_what(home: Path, used: Path, capsys: pytest
     assert not used.exists()
     assert f"removed {used / 'reachprobe.db'}\n" in said.out
     assert f"removed {home / 'settings/reachprobe/config.toml'}\n" in said.out
-    assert "deleted, not shredded" in said.err
+    assert "deleted, not overwritten" in said.err
     assert cli.call(["wipe", "--yes"]) == 0
     assert "Nothing to delete." in capsys.readouterr().out
     assert not used.exists()
@@ -157,7 +157,7 @@ def test_while_a_round_is_under_way_nothing_goes(home: Path, used: Path, capsys:
     with lock.held(used / "reachprobe.db", "agent"):
         assert cli.call(["wipe", "--yes"]) == 75
     assert (used / "reachprobe.db").exists()
-    assert "another agent is under way" in capsys.readouterr().err
+    assert "another agent is running" in capsys.readouterr().err
 
 
 def with_a_timer(home: Path, systemctl: str) -> Path:
@@ -188,7 +188,7 @@ def test_a_schedule_that_cannot_be_removed_is_said_and_the_rest_goes(
 ) -> None:
     with_a_timer(home, 'case "$*" in *show*) exit 0;; esac; echo "Access denied" >&2; exit 1')
     assert cli.call(["wipe", "--yes"]) == 2
-    assert "the schedule is not removed: `systemctl --user disable" in capsys.readouterr().err
+    assert "the schedule could not be removed: `systemctl --user disable" in capsys.readouterr().err
     assert not used.exists()
 
 
@@ -197,7 +197,7 @@ def test_a_configuration_that_was_named_by_hand_stays(
 ) -> None:
     (home / "own.toml").write_text("[vantage]\nname = 'x'\n")
     assert cli.call(["--config", str(home / "own.toml"), "wipe", "--yes"]) == 0
-    assert "own.toml was named by hand and stays" in capsys.readouterr().err
+    assert "own.toml was given explicitly and is kept" in capsys.readouterr().err
     assert (home / "own.toml").exists()
 
 

@@ -62,7 +62,7 @@ async def test_in_a_fine_place_everything_is_looked_at_and_has_one_line(
     assert says(found, "disk").startswith("fine: ")
     assert says(found, "control") == "fine: control is online"
     assert says(found, "consent") == "fine: given by REACHPROBE_CONSENT, not recorded"
-    assert says(found, "schedule").endswith("so nothing is measured by itself; `reachprobe schedule install`")
+    assert says(found, "schedule").endswith("so nothing is measured automatically; use `reachprobe schedule install`")
     assert says(found, "A/B server").startswith("fine: ")
     assert all("\n" not in row["says"] for several in found.values() for row in several)
 
@@ -79,11 +79,11 @@ async def test_an_address_set_aside_that_answers_some_names_only_is_no_use(
 def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     units = (Path("/home/me/.config/systemd/user/reachprobe.timer"),)
     dead = checks._installed_schedule(Installed("user", units, "inactive"))
-    assert dead.says.endswith("is inactive; `systemctl --user enable --now reachprobe.timer`")
+    assert dead.says.endswith("is inactive; use `systemctl --user enable --now reachprobe.timer`")
     monkeypatch.setattr(checks, "_lingers", lambda: False)
     ends = checks._installed_schedule(Installed("user", units, "active", "Thu 2026-11-26 12:15:00 UTC"))
     assert (ends.state, "fired last Thu 2026-11-26 12:15:00 UTC" in ends.says) == ("worth knowing", True)
-    assert ends.says.endswith("only while you are logged in: `loginctl enable-linger`")
+    assert ends.says.endswith("only while you are logged in; use `loginctl enable-linger`")
     monkeypatch.setattr(checks, "_lingers", lambda: True)
     assert checks._installed_schedule(Installed("user", units, "active")).state == "fine"
     assert checks._installed_schedule(Installed("system", units, "active")).state == "fine"
@@ -146,8 +146,8 @@ class Usage(NamedTuple):
     ("free", "state", "said"),
     [
         (5_000_000_000, "fine", "5.0 GB free"),
-        (100_000_000, "worth knowing", "100 MB free; make room, or let less be kept"),
-        (1_000_000, "wrong", "1 MB free, so nothing is measured; make room"),
+        (100_000_000, "worth knowing", "100 MB free; free some space, or lower"),
+        (1_000_000, "wrong", "1 MB free, so nothing is measured; free some space"),
     ],
 )
 def test_a_disk_that_fills_up_is_told_before_it_is_full(
@@ -191,7 +191,8 @@ async def test_agreement_to_an_older_text_is_told_with_its_day(
     store.close()
     found = await examined(lab, capsys)
     assert says(found, "consent") == (
-        f"fine: given on 2026-01-02 to text 1; text {consent.TEXT_VERSION} speaks of more, `reachprobe init` asks again"
+        f"fine: given on 2026-01-02 (version 1); "
+        f"version {consent.TEXT_VERSION} covers more, `reachprobe init` asks again"
     )
 
 
@@ -206,9 +207,9 @@ async def test_of_each_receiver_whether_it_can_be_told(lab: Lab, capsys: pytest.
     store.close()
     found = await examined(lab, capsys, 2)
     said = says(found, "notify")
-    assert "worth knowing: me: failed 1 time in a row, 0 wait; `reachprobe notify --test me` says why" in said
-    assert "wrong: me 2: apprise knows no such service" in said
-    assert f"others may read {lab.folder / 'c.toml'}, and the passwords in it; `chmod 600" in said
+    assert "worth knowing: me: failed 1 time in a row, 0 queued; see `reachprobe notify --test me`" in said
+    assert "wrong: me 2: unknown service or malformed URL" in said
+    assert f"other users can read {lab.folder / 'c.toml'} and the passwords in it; use `chmod 600" in said
     assert "hunter2" not in said
 
 

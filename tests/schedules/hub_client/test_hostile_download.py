@@ -75,7 +75,7 @@ async def test_a_hub_that_stays_away_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answers", "why"),
     [
-        ([PAGE % (1, NEXT), PAGE % (1, NEXT)], "come to an end"),
+        ([PAGE % (1, NEXT), PAGE % (1, NEXT)], "too many pages"),
         ([PAGE.replace(b"%d", b"x").replace(b"%b", b"")], "no hub's"),
         ([PAGE.replace(b"%d", b"9" * 40).replace(b"%b", b"")], "no hub's"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"], "no hub's"),

@@ -84,7 +84,7 @@ def test_a_program_that_systemd_would_not_start_is_refused(name: str, tmp_path: 
 
 
 def test_a_missing_program_is_what_systemd_would_complain_of(start: Start) -> None:
-    with pytest.raises(BadSchedule, match="there is no program"):
+    with pytest.raises(BadSchedule, match="program not found"):
         program(start.program.parent)
 
 
@@ -111,7 +111,7 @@ def test_the_agents_unit_needs_no_timer_and_tells_systemd_that_it_lives(start: S
 @pytest.mark.parametrize("folder", ["/home/u", "/root", "/run/user/1000"])
 def test_a_system_unit_whose_program_or_configuration_it_could_not_see_is_refused_with_the_way_out(folder: str) -> None:
     for one in (Start(Path(folder, "bin/reachprobe")), Start(Path("/opt/reachprobe"), Path(folder, "config.toml"))):
-        with pytest.raises(BadSchedule, match="take the user unit"):
+        with pytest.raises(BadSchedule, match="use the user unit"):
             render("system", one, home=Path("/home/u"), seed="a")
     refuse_hidden([Path("/opt/reachprobe"), Path("/homes/x")])
 
@@ -124,7 +124,7 @@ def test_a_link_to_a_program_below_home_is_seen_through(tmp_path: Path, monkeypa
     hidden.touch()
     link.symlink_to(hidden)
     monkeypatch.setattr(install, "HIDDEN", (tmp_path / "home",))
-    with pytest.raises(BadSchedule, match="take the user unit"):
+    with pytest.raises(BadSchedule, match="use the user unit"):
         render("system", Start(link), home=tmp_path, seed="a")
 
 

@@ -136,7 +136,7 @@ async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_ev
     assert await lab.call("check", "--json", *sites) == 0
     said = capsys.readouterr()
     assert {row["target"] for row in rows(said.out)} == set(sites)
-    assert "the network changed; 3 are measured here now" in said.err
+    assert "the network changed; 3 targets remain, continuing" in said.err
     store = Store.open(lab.db)
     assert len(set(keys(store))) == 2
     store.close()

@@ -11,7 +11,7 @@ from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl, hosts, masked, problem_of, send
 from tests.schedules.webhook import Webhook
 
-HELLO = Message("reachprobe at home: 1 thing to tell", "- www.wechat.com is blocked")
+HELLO = Message("reachprobe at home: 1 change", "- www.wechat.com is blocked")
 SECRETS = ("hunter2secret", "tok3n")
 
 

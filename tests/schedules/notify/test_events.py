@@ -54,7 +54,7 @@ def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Sto
     measured(store, "blocked", until=NOW + timedelta(minutes=15))
     (notice,) = told(store)
     assert notice.said == (
-        "www.wechat.com (wechat) is blocked since 2026-06-20 11:00 UTC, reachable before: TLS reset, by name, confirmed"
+        "www.wechat.com (wechat) is now blocked since 2026-06-20 11:00 UTC (before: reachable): TLS reset, triggered by the name, confirmed"
     )
     assert (notice.what, notice.at) == ("changes", "2026-06-20T11:15:00Z")
     measured(store, "blocked", until=NOW + timedelta(hours=3))
@@ -64,7 +64,7 @@ def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Sto
 def test_it_is_told_when_it_is_reachable_again(store: Store) -> None:
     measured(store, "blocked", "blocked", "reachable", "reachable")
     (notice,) = told(store)
-    assert notice.said == "www.wechat.com (wechat) is reachable again since 2026-06-20 10:00 UTC, blocked before"
+    assert notice.said == "www.wechat.com (wechat) is reachable again since 2026-06-20 10:00 UTC (before: blocked)"
 
 
 def test_what_changed_by_another_path_says_so(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_a_register_that_newly_lists_a_target_of_ours_is_told_as_of_its_import(s
     publish(store, tmp_path, 5, "old.test", WECHAT.host, imported=2)
     other = target("https://free.test/")
     (notice,) = told(store, WECHAT, other, target("https://old.test/"))
-    assert notice.said == "register list newly lists www.wechat.com (wechat), since 2026-06-20"
+    assert notice.said == "register list now lists www.wechat.com (wechat), since 2026-06-20"
     assert (notice.what, notice.at) == ("listed", "2026-06-20T10:00:00Z")
 
 

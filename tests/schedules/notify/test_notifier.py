@@ -85,7 +85,7 @@ def test_a_change_is_told_once_however_often_it_comes_up(world: World) -> None:
         world.step(config)
         world.passes(hours=1)
     assert world.lines == ["- a is blocked"]
-    assert world.taken[0][1].title == "reachprobe at home (AS12389): 1 thing to tell"
+    assert world.taken[0][1].title == "reachprobe at home (AS12389): 1 change"
 
 
 def test_what_a_round_finds_together_is_one_message(world: World) -> None:
@@ -94,9 +94,9 @@ def test_what_a_round_finds_together_is_one_message(world: World) -> None:
     world.happens(config, *(f"{number:03}" for number in range(40)))
     world.step(config)
     ((_, told),) = world.taken
-    assert told.title.endswith("40 things to tell")
+    assert told.title.endswith("40 changes")
     assert len(told.body.splitlines()) == MAX_LINES + 1
-    assert told.body.splitlines()[-2:] == ["- 039 is blocked", "and 28 more before; reachprobe results list has them"]
+    assert told.body.splitlines()[-2:] == ["- 039 is blocked", "and 28 more before; see `reachprobe results list`"]
 
 
 def test_what_came_about_before_somebody_was_to_be_told_is_not_told(world: World) -> None:
@@ -123,7 +123,7 @@ def test_a_failure_is_said_and_tried_again_later_and_later(world: World) -> None
     world.step(config)
     world.happens(config, "a")
     world.trouble = "error=503"
-    assert world.step(config) == ["me could not be told and is tried again later: error=503"]
+    assert world.step(config) == ["me: notification failed, will retry: error=503"]
     tries = 0
     for _ in range(24 * 60):
         world.passes(minutes=1)
@@ -192,7 +192,7 @@ def test_a_digest_tells_at_most_once_in_its_time(world: World) -> None:
         world.step(config)
         world.passes(hours=1)
     assert [len(told.body.splitlines()) for _, told in world.taken] == [1, MAX_LINES + 1, MAX_LINES + 1]
-    assert [told.title.split(": ")[1] for _, told in world.taken] == ["1 thing to tell"] + ["24 things to tell"] * 2
+    assert [told.title.split(": ")[1] for _, told in world.taken] == ["1 change"] + ["24 changes"] * 2
 
 
 def test_a_receiver_that_is_no_longer_configured_keeps_nothing_waiting(world: World) -> None:
@@ -344,4 +344,4 @@ def test_whatever_happens_everything_is_told_once_and_in_order(steps: list[str],
 def test_a_message_names_the_vantage_in_harmless_letters() -> None:
     config = Config(vantage=VantageTable(name="<b>@all"))
     told = message([Notice(key="a", what="changes", at="2026", said="x")], config)
-    assert told.title == "reachprobe at ·b··all: 1 thing to tell"
+    assert told.title == "reachprobe at ·b··all: 1 change"

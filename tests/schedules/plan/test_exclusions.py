@@ -163,7 +163,7 @@ def test_a_service_of_ones_own_has_the_category_it_is_given_or_that_of_the_one_i
 
 def test_what_is_left_out_is_said_in_numbers() -> None:
     config = Config(care=CareTable(leave_out=("PORN", "GMB")))
-    assert exclusion_sentences(config, ["PORN", "GMB", "PORN"]) == ["left out, as [care] says: GMB 1, PORN 2"]
+    assert exclusion_sentences(config, ["PORN", "GMB", "PORN"]) == ["excluded by [care]: GMB 1, PORN 2"]
     assert exclusion_sentences(config, []) == []
 
 
@@ -180,14 +180,14 @@ async def test_check_refuses_what_is_left_out_unless_told_to_do_it_anyway(
     more = f'\n[[campaign]]\nname = "l"\nlist = "{lab.folder}/list.csv"\n[care]\nleave_out = ["PORN", "ANON"]\n'
     lab.configure(more)
     assert await lab.call("check", lab.good.url) == 2
-    assert "[care] leave_out has PORN, which this is; --anyway" in capsys.readouterr().err
+    assert "excluded by [care] leave_out (PORN); --anyway" in capsys.readouterr().err
     assert not lab.db.exists()
     assert await lab.call("check", "--json", "--anyway", lab.good.url) == 0
     assert [row["outcome"] for row in rows(capsys.readouterr().out)] == ["reachable"]
     assert await lab.call("check", "--dry-run", "ipvanish") == 2
     assert await lab.call("run", "--json") == 0
     assert (said := capsys.readouterr()).out == ""
-    assert "left out, as [care] says: PORN 1" in said.err
+    assert "excluded by [care]: PORN 1" in said.err
 
 
 def test_whoever_names_a_vpn_service_where_using_one_may_be_an_offence_is_told_so(
@@ -197,7 +197,7 @@ def test_whoever_names_a_vpn_service_where_using_one_may_be_an_offence_is_told_s
     (tmp_path / "c.toml").write_text('[vantage]\ncountry = "RU"\n')
     for words, told in ((["ipvanish"], True), (["https://www.expressvpn.com/x"], True), (["wechat"], False)):
         assert cli.call(["--config", str(tmp_path / "c.toml"), "check", "--dry-run", *words]) == 0
-        assert ("using a VPN may be an offence in RU" in capsys.readouterr().err) is told
+        assert ("using a VPN may be illegal in RU" in capsys.readouterr().err) is told
     assert not (tmp_path / "state").exists()
 
 

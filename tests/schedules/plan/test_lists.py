@@ -145,5 +145,5 @@ async def test_run_fetches_it_and_a_dry_run_only_says_who_would_be_asked(
 
 def test_a_list_without_tls_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[[campaign]]\nname = "a"\nlist = "http://lists.example/ru.csv"\n')
-    with pytest.raises(ConfigError, match="https:// only"):
+    with pytest.raises(ConfigError, match="needs an https:// URL"):
         load(tmp_path / "c.toml", {}, {})

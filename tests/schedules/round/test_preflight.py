@@ -39,7 +39,7 @@ def why_not(store: Store, config: Config | None = None, after: timedelta = timed
 def test_a_pause_ends_by_itself_or_when_it_is_told_to(store: Store) -> None:
     assert why_not(store) is None
     pauses.pause(store, "2026-11-27T12:00:00.000Z")
-    assert "measuring pauses until 2026-11-27T12:00:00.000Z; `reachprobe resume`" in str(why_not(store))
+    assert "measuring is paused until 2026-11-27T12:00:00.000Z; `reachprobe resume`" in str(why_not(store))
     assert why_not(store, after=timedelta(days=3)) is None
     pauses.pause(store, None)
     assert "until further notice" in str(why_not(store, after=timedelta(days=4000)))
@@ -55,7 +55,7 @@ async def test_while_it_pauses_run_measures_nothing_and_check_does_as_it_is_told
     assert "Measuring pauses until 20" in capsys.readouterr().out
     assert await lab.call("run", "--all", "--json") == 0
     said = capsys.readouterr()
-    assert (said.out, "`reachprobe resume` ends that" in said.err) == ("", True)
+    assert (said.out, "`reachprobe resume` continues" in said.err) == ("", True)
     assert await lab.call("check", "--json", lab.good.url) == 0
     assert len(rows(capsys.readouterr().out)) == 1
     assert await lab.call("resume") == 0
@@ -91,7 +91,7 @@ async def test_the_agent_says_once_that_it_pauses_and_goes_on_by_itself(world: W
     await world.start()
     await world.live(timedelta(hours=23))
     assert not world.measured
-    assert [said.split(";")[0] for said in world.said] == ["measuring pauses until 2026-02-02T00:00:00.000Z"]
+    assert [said.split(";")[0] for said in world.said] == ["measuring is paused until 2026-02-02T00:00:00.000Z"]
     await world.live(timedelta(hours=2))
     assert len(world.measured) == 4
     world.scheduler.shutdown()
@@ -104,7 +104,7 @@ async def test_an_mmdb_file_that_goes_while_the_agent_runs_is_said_and_tried_aga
     world.agent._source = world.agent._source._replace(locate=locate)
     await world.start()
     await world.live(timedelta(minutes=20))
-    assert world.said[0] == "[asn] gone.mmdb: cannot be read as an MMDB file; the next try is in 15 minutes"
+    assert world.said[0] == "[asn] gone.mmdb: cannot be read as an MMDB file; retrying in 15 minutes"
     world.agent._source = world.agent._source._replace(locate=lambda config: config)
     await world.live(timedelta(minutes=20))
     assert len(world.measured) == 4
@@ -121,7 +121,7 @@ async def test_a_round_stops_where_the_months_data_are_used_up_and_the_next_mont
         store.db.execute("INSERT INTO traffic VALUES (?, 999000)", [month])
     assert await lab.call("run", "--json") == 0
     said = capsys.readouterr()
-    assert f"the data cap of {month} is reached: 1.0 of 1 MB ([care] data_cap_mb); measuring goes on from" in said.err
+    assert f"data cap for {month} is reached: 1.0 of 1 MB ([care] data_cap_mb); measuring resumes on" in said.err
     assert len(rows(said.out)) <= 1
     spent = spent_in(store.db, month)
     assert await lab.call("run", "--json") == 0
@@ -244,9 +244,9 @@ async def test_doctor_tells_of_a_pause_the_months_data_and_what_is_left_out(
     capsys.readouterr()
     await lab.call("doctor", "--json")
     said = {(row["about"], row["says"]) for row in rows(capsys.readouterr().out)}
-    assert ("rounds", "measuring pauses until further notice; `reachprobe resume` ends that") in said
+    assert ("rounds", "measuring is paused until further notice; `reachprobe resume` continues") in said
     assert ("data cap", f"0.0 of 7 MB in {month_of(datetime.now(UTC))}") in said
-    assert ("campaigns", "left out, as [care] says: PORN 1") in said
+    assert ("campaigns", "excluded by [care]: PORN 1") in said
     assert ("asn", "AS64496, declared in [vantage]") in said
 
 

@@ -71,7 +71,7 @@ def visit(browser: Any, site: str) -> Iterator[Any]:
 
 def test_from_the_matrix_to_a_measurement(visit: Any) -> None:
     one = visit("/")
-    assert one.page.locator("h1").inner_text() == "What is blocked where"
+    assert one.page.locator("h1").inner_text() == "Blocked services by network"
     one.page.get_by_role("link", name="WeChat").first.click()
     assert one.page.locator("h1").inner_text() == "WeChat"
     row = one.page.get_by_role("row").filter(has_text="AS12389").filter(has_text="blocked").first
@@ -96,7 +96,7 @@ def test_the_filter_is_a_form_that_shows_what_was_chosen(visit: Any) -> None:
     assert one.page.get_by_label("Страна").input_value() == "NL"
     assert one.page.locator("html").get_attribute("lang") == "ru"
     one.page.get_by_role("link", name="In English").click()
-    assert one.page.locator("h1").inner_text() == "What is blocked where"
+    assert one.page.locator("h1").inner_text() == "Blocked services by network"
     assert one.page.get_by_label("Country").input_value() == "NL"
     assert one.complaints == []
 
@@ -146,7 +146,7 @@ def test_axe_reports_an_inaccessible_page(visit: Any) -> None:
 def test_by_keyboard_the_first_stop_leads_past_the_menu(visit: Any) -> None:
     one = visit("/")
     one.page.keyboard.press("Tab")
-    assert one.page.evaluate("document.activeElement.textContent") == "To the content"
+    assert one.page.evaluate("document.activeElement.textContent") == "Skip to content"
     one.page.keyboard.press("Enter")
     one.page.keyboard.press("Tab")
     assert one.page.evaluate("document.activeElement.closest('main') !== null")

@@ -48,14 +48,12 @@ def rows(got: Got) -> list[dict[str, str]]:
 
 async def test_the_matrix_shows_blocks_methods_and_the_register(ask: Ask) -> None:
     said = text(await ask("/"))
-    assert (
-        "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: no such name, by name ■ listed, blocked" in said
-    )
+    assert "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: NXDOMAIN, by name ■ listed, blocked" in said
     assert "✓ reachable □ listed, open" in said
-    assert "LINE rkn: not listed ✗ blocked DNS: no such name, by name ▲ unlisted, blocked ✓ reachable" in said
+    assert "LINE rkn: not listed ✗ blocked DNS: NXDOMAIN, by name ▲ unlisted, blocked ✓ reachable" in said
     assert "BlackBerry Messenger rkn: not listed ~ down ~ down ~ down ~ down" in said
     assert "AS1136 via vpn (NL)" in said
-    assert "Newest finding: 21 May 2017, 18:07 UTC" in said
+    assert "Latest result: 21 May 2017, 18:07 UTC" in said
 
 
 async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
@@ -75,7 +73,7 @@ async def test_the_matrix_of_other_days_and_of_one_country_and_of_some_names(ask
     some = text(await ask("/?find=LINKED"))
     assert "LinkedIn" in some
     assert "WeChat" not in some
-    assert "There is nothing to show" in text(await ask("/?since=2018-01-01"))
+    assert "No results for this period" in text(await ask("/?since=2018-01-01"))
 
 
 async def test_a_services_page_marks_the_listing_and_leads_to_measurements(ask: Ask) -> None:
@@ -144,7 +142,7 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
     ):
         assert part in said, part
     seen = await ask(f"/v1/measurements/{BEGAN}/seen")
-    assert f"SHA-256 of what was seen: {hashlib.sha256(seen.body).hexdigest()}" in said
+    assert f"SHA-256 of the observations: {hashlib.sha256(seen.body).hexdigest()}" in said
     assert Read(got.body.decode()).all("a").count({"href": "/rules#tls.sni_ab"}) == 1
     assert {"id": "tls.sni_ab"} in Read((await ask("/rules")).body.decode()).all("div")
 
@@ -167,7 +165,7 @@ async def test_a_control_is_shown_with_its_measurement(ask: Ask, weeks: Path) ->
 
 
 async def test_silent_vantages_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
-    assert "There is nothing to show" in text(await ask("/silent"))
+    assert "No results for this period" in text(await ask("/silent"))
     assert "home RU 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
     shutil.copy(weeks, tmp_path / "hub.db")
     with Inside(tmp_path, pages=pages(lambda: NOW + timedelta(days=9))) as later:
@@ -263,7 +261,7 @@ async def test_a_recomputed_verdict_is_shown_with_the_earlier_one(weeks: Path, t
     assert (row["was_outcome"], row["was_method"], row["outcome"], row["rules_version"]) == (
         "blocked", "tls.reset", "inconclusive", "next",
     )  # fmt: skip
-    assert "before that it was: blocked, by rules of version" in page
+    assert "before: blocked, by rules of version" in page
     assert "Marked by the hub" in page
     assert "Received 6 May 2017, 12:08 UTC" in page
 
@@ -289,7 +287,7 @@ async def test_a_badge_says_on_how_many_networks_and_is_a_picture_that_loads_not
         ("/badge/wechat.svg", "blocked on 3 of 4 networks"),
         ("/badge/wechat.svg?lang=ru", "блокируется в 3 из 4 сетей"),
         ("/badge/signal.svg", "open on 4 networks"),
-        ("/badge/signal.svg?since=2018-01-01", "no finding this week"),
+        ("/badge/signal.svg?since=2018-01-01", "no results this week"),
     ):
         got = await ask(path)
         assert got.headers["content-type"] == "image/svg+xml"
@@ -306,7 +304,7 @@ async def test_a_badge_says_on_how_many_networks_and_is_a_picture_that_loads_not
 async def test_an_unknown_page_is_404(path: str, ask: Ask) -> None:
     got = await ask(path)
     assert got.status == 404
-    assert "There is no such page here" in Read(got.body.decode()).text
+    assert "Page not found" in Read(got.body.decode()).text
 
 
 @pytest.mark.parametrize(
