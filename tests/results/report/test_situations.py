@@ -35,7 +35,8 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator
          "2 December 2026 00:00 UTC)."),
         ("x" * 31 + "o" * 30, "Blocked at first, reachable since 2 December 2026, on AS12389 "
          "(between 00:00 and 06:00 UTC)."),
-        ("o" * 31 + "x" * 30 + "o" * 30, "Temporarily blocked on AS12389 (2 December 2026, between 00:00 and 06:00 UTC, "
+        ("o" * 31 + "x" * 30 + "o" * 30, "Temporarily blocked on AS12389 "
+            "(2 December 2026, between 00:00 and 06:00 UTC, "
          "9 December 2026, between 12:00 and 18:00 UTC)."),
         ("oxoxxoxoxooxxoxoxoxo", "Alternately blocked and reachable, with no clear start, on AS12389."),
     ],

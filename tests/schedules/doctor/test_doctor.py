@@ -58,7 +58,7 @@ async def test_in_a_fine_place_everything_is_looked_at_and_has_one_line(
 ) -> None:
     await lab.call("run", "--json")
     found = await examined(lab, capsys)
-    assert says(found, "rounds").startswith("fine: the last one fresh, ")
+    assert says(found, "rounds").startswith("fine: last one fresh, ")
     assert says(found, "disk").startswith("fine: ")
     assert says(found, "control") == "fine: control is online"
     assert says(found, "consent") == "fine: given by REACHPROBE_CONSENT, not recorded"
@@ -82,7 +82,7 @@ def test_a_schedule_that_is_not_active_or_ends_with_the_login_is_told(monkeypatc
     assert dead.says.endswith("is inactive; use `systemctl --user enable --now reachprobe.timer`")
     monkeypatch.setattr(checks, "_lingers", lambda: False)
     ends = checks._installed_schedule(Installed("user", units, "active", "Thu 2026-11-26 12:15:00 UTC"))
-    assert (ends.state, "fired last Thu 2026-11-26 12:15:00 UTC" in ends.says) == ("worth knowing", True)
+    assert (ends.state, "last started Thu 2026-11-26 12:15:00 UTC" in ends.says) == ("worth knowing", True)
     assert ends.says.endswith("only while you are logged in; use `loginctl enable-linger`")
     monkeypatch.setattr(checks, "_lingers", lambda: True)
     assert checks._installed_schedule(Installed("user", units, "active")).state == "fine"
@@ -95,7 +95,7 @@ def test_a_schedule_after_which_nothing_is_measured_is_late(store: Store) -> Non
     store.save_round(RoundRecord(id="r", started_at=began.isoformat().replace("+00:00", "Z"), network="online"))
     late = checks._rounds(Config(), store, now, scheduled=True)
     assert late.state == "worth knowing"
-    assert late.says.startswith("the last one 30 hours old, ")
+    assert late.says.startswith("last one 30 hours old, ")
     assert "the schedule is late" in late.says
     assert checks._rounds(Config(), store, now, scheduled=False).state == "fine"
 
@@ -147,7 +147,7 @@ class Usage(NamedTuple):
     [
         (5_000_000_000, "fine", "5.0 GB free"),
         (100_000_000, "worth knowing", "100 MB free; free some space, or lower"),
-        (1_000_000, "wrong", "1 MB free, so nothing is measured; free some space"),
+        (1_000_000, "wrong", "1 MB free: too little, so nothing is measured; free some space"),
     ],
 )
 def test_a_disk_that_fills_up_is_told_before_it_is_full(
@@ -164,7 +164,10 @@ def test_a_database_that_has_outgrown_its_limit_is_told(store: Store) -> None:
     store.db.execute("INSERT INTO ballast VALUES (zeroblob(1500000))")
     store.db.conn.commit()
     _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "1"}, {}))
-    assert (size.state, " of 1 MB allowed by [store] max_mb; what is left" in size.says) == ("worth knowing", True)
+    assert (size.state, " of 1 MB allowed by [store] max_mb; only the last week" in size.says) == (
+        "worth knowing",
+        True,
+    )
     _, size = checks.disk(store, load(None, {"REACHPROBE_STORE_MAX_MB": "100"}, {}))
     assert size.state == "fine"
 
@@ -223,7 +226,7 @@ def test_an_extra_that_is_configured_and_not_there_is_wrong(store: Store, monkey
 def test_a_textfile_in_a_folder_that_is_not_there_is_wrong(store: Store, tmp_path: Path) -> None:
     gone = load(None, {"REACHPROBE_METRICS_TEXTFILE": "/nowhere/r.prom"}, {})
     found = checks.metrics_output(gone)
-    assert (found.state, "/nowhere is not there or cannot be written" in found.says) == ("wrong", True)
+    assert (found.state, "/nowhere does not exist or is not writable" in found.says) == ("wrong", True)
     there = load(None, {"REACHPROBE_METRICS_TEXTFILE": str(tmp_path / "r.prom")}, {})
     found = checks.metrics_output(there)
     assert found.state == "fine"
@@ -237,9 +240,9 @@ async def test_notify_tries_a_message_and_says_what_waits(lab: Lab, capsys: pyte
         assert hook.told[0]["title"] == "reachprobe: test message"
         hook.status = 500
         assert await lab.call("notify", "--test", "me") == 69
-        assert capsys.readouterr().out.startswith("me: not taken: ")
+        assert capsys.readouterr().out.startswith("me: not accepted: ")
     assert await lab.call("notify") == 0
-    assert capsys.readouterr().out == "me: 0 things to tell, told last never\n"
+    assert capsys.readouterr().out == "me: 0 notifications queued, last sent: never\n"
     assert await lab.call("notify", "you") == 2
     assert "there is no [[notify]] 'you'; known: me" in capsys.readouterr().err
 

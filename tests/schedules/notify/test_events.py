@@ -54,7 +54,8 @@ def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Sto
     measured(store, "blocked", until=NOW + timedelta(minutes=15))
     (notice,) = told(store)
     assert notice.said == (
-        "www.wechat.com (wechat) is now blocked since 2026-06-20 11:00 UTC (before: reachable): TLS reset, triggered by the name, confirmed"
+        "www.wechat.com (wechat) is now blocked since 2026-06-20 11:00 UTC (before: reachable): "
+        "TLS reset, triggered by the name, confirmed"
     )
     assert (notice.what, notice.at) == ("changes", "2026-06-20T11:15:00Z")
     measured(store, "blocked", until=NOW + timedelta(hours=3))
@@ -71,7 +72,7 @@ def test_what_changed_by_another_path_says_so(store: Store) -> None:
     measured(store, "reachable", "reachable", "blocked", "blocked", path="vpn")
     assert told(store) == []
     (notice,) = told(store, path="vpn")
-    assert "is blocked by vpn since" in notice.said
+    assert "is now blocked via vpn since" in notice.said
 
 
 def test_another_network_is_no_change(store: Store) -> None:
@@ -111,7 +112,7 @@ def test_what_is_listed_and_still_open_a_day_later_is_told(store: Store, tmp_pat
     assert [one.what for one in told(store)] == ["listed"]
     measured(store, "reachable", until=NOW + timedelta(hours=2))
     found = {one.what: one for one in told(store, now=NOW + timedelta(hours=2))}
-    assert found["open"].said == "www.wechat.com (wechat) is listed in list and still open 26 hours later"
+    assert found["open"].said == "www.wechat.com (wechat) is still reachable 26 hours after its listing in list"
     measured(store, "blocked", until=NOW + timedelta(hours=3))
     assert [one.what for one in told(store, now=NOW + timedelta(hours=3))] == ["listed"]
 

@@ -96,7 +96,7 @@ def test_what_a_round_finds_together_is_one_message(world: World) -> None:
     ((_, told),) = world.taken
     assert told.title.endswith("40 changes")
     assert len(told.body.splitlines()) == MAX_LINES + 1
-    assert told.body.splitlines()[-2:] == ["- 039 is blocked", "and 28 more before; see `reachprobe results list`"]
+    assert told.body.splitlines()[-2:] == ["- 039 is blocked", "and 28 older ones; see `reachprobe results list`"]
 
 
 def test_what_came_about_before_somebody_was_to_be_told_is_not_told(world: World) -> None:
@@ -261,7 +261,7 @@ def test_a_webhook_that_is_down_is_told_when_it_is_up_again(world: World, capfd:
     world.step(config)
     world.happens(config, "www.wechat.com (wechat)")
     (said,) = world.step(config)
-    assert said.startswith("me could not be told and is tried again later")
+    assert said.startswith("me: notification failed, will retry")
     assert "hunter2secret" not in said
     with Webhook(port) as hook:
         world.passes(minutes=5)

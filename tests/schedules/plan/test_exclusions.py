@@ -149,7 +149,7 @@ def test_to_be_opted_in_at_home_does_not_hold_in_another_country() -> None:
 def test_a_list_of_vpns_and_a_plain_target_are_left_out_there_as_services_are(tmp_path: Path) -> None:
     config = config_of(tmp_path, country="RU", targets=("https://www.ipvanish.com/pricing",))
     assert hosts(config) == {"news.example", "adult.example", "bets.example", "plain.example"}
-    assert unmeasured(config)[0].startswith("2 VPN targets left out")
+    assert unmeasured(config)[0].startswith("skipped 2 VPN targets")
 
 
 def test_a_service_of_ones_own_has_the_category_it_is_given_or_that_of_the_one_it_replaces() -> None:
@@ -169,7 +169,7 @@ def test_what_is_left_out_is_said_in_numbers() -> None:
 
 def test_a_code_that_is_none_is_refused_with_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text('[care]\nleave_out = ["PORNO"]\n')
-    with pytest.raises(ConfigError, match=r"c\.toml:2: care\.leave_out: 'PORNO' is no category code; known: ALDR, "):
+    with pytest.raises(ConfigError, match=r"c\.toml:2: care\.leave_out: 'PORNO' is not a category code; known: ALDR, "):
         load(tmp_path / "c.toml", {}, {})
 
 

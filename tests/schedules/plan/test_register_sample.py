@@ -89,7 +89,7 @@ def test_a_campaign_whose_register_is_not_stored_waits_and_says_so(store: Store)
     (choice,) = from_campaigns(config, store)
     assert [target.text for target in choice.targets] == ["https://a.com/"]
     (said,) = waiting(config, store)
-    assert said.startswith("campaign sample waits: no version of register rkn is stored; `reachprobe register update`")
+    assert said.startswith("campaign sample waits: register rkn is not imported; use `reachprobe register update`")
 
 
 def test_a_test_list_keeps_its_pages(store: Store, tmp_path: Path) -> None:
