@@ -168,7 +168,7 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
     if shutil.disk_usage(path.parent).free < needed:
         raise StoreError(
             f"{path}: is of an older version; a copy of it before it is brought up to date needs {needed / 1e6:.0f} MB "
-            "free on its disk; make room, nothing was changed"
+            "free on its disk; free some space, nothing was changed"
         )
     try:
         _for_its_owner_alone(unfinished)
@@ -257,6 +257,6 @@ _WAYS_OUT = {
     sqlite3.SQLITE_NOTADB: "is not a reachprobe database; choose another with --db",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup, or move it away and start anew",
     sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has ended",
-    sqlite3.SQLITE_FULL: "the disk is full; make room, nothing stored was lost",
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, nothing stored was lost",
     sqlite3.SQLITE_IOERR: "the disk fails to read or write",
 }

@@ -47,7 +47,7 @@ def ensure_room(database: Path) -> None:
     if free < NEEDED_BYTES:
         raise StoreError(
             f"{database.parent}: the disk is full ({free / 1e6:.1f} MB are free), so nothing is measured; "
-            "make room, nothing stored was lost"
+            "free some space, nothing stored was lost"
         )
 
 

@@ -88,7 +88,7 @@ def test_where_nothing_measured_is_listed_that_is_said(tmp_path: Path, capsys: p
         (True, (None, -7.0), "7 h or more before the listing"),
         (True, (3.0, None), "blocked; listing date unknown"),
         (False, (240.0, None), "reachable, 10 days so far"),
-        (False, (84000.0, None), "open for 3,500 days so far"),
+        (False, (84000.0, None), "reachable, 3,500 days so far"),
         (False, (0.0, None), "not measured since"),
     ],
 )

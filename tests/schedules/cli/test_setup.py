@@ -183,8 +183,8 @@ def test_doctor_names_registers_that_are_missing_or_too_old_and_the_command_for_
     ]
     assert found[0]["says"] == "rkn is configured but not imported; use `reachprobe register update rkn`"
     assert found[1]["says"].endswith("`reachprobe register import FILE --as 'own list' --country RU`")
-    assert found[2]["says"].endswith(", 1 entry; too old to use, `reachprobe register update old`")
-    assert found[3]["says"].endswith("too old to use, `reachprobe register import FILE --as unnamed`")
+    assert found[2]["says"].endswith(", 1 entry; too old to use, run `reachprobe register update old`")
+    assert found[3]["says"].endswith("too old to use, run `reachprobe register import FILE --as unnamed`")
 
 
 def test_the_first_line_names_registers_that_are_missing_or_too_old(home: Path) -> None:
