@@ -88,7 +88,7 @@ async def test_a_disk_that_fills_in_the_middle_of_a_round_ends_it_and_what_was_s
         filling = fill(disk)
         rest, said = await process.communicate()
         assert process.returncode == 2
-        assert said.decode() == f"reachprobe: {lab.db}: the disk is full; make room, nothing stored was lost\n"
+        assert said.decode() == f"reachprobe: {lab.db}: the disk is full; free some space, nothing stored was lost\n"
         told = {json.loads(line)["measurement_id"] for line in (first + rest).splitlines()}
         assert 0 < len(told) < len(urls)
         filling.unlink()

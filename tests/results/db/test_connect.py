@@ -214,7 +214,7 @@ def test_a_full_disk_is_called_full_and_what_was_stored_is_there_when_it_has_roo
             filling.write_bytes(b"x" * 4_000_000)
         except OSError:
             pass
-        with pytest.raises(StoreError, match="the disk is full; make room, nothing stored was lost"):
+        with pytest.raises(StoreError, match="the disk is full; free some space, nothing stored was lost"):
             Store.open(disk / "x.db").save([finished("3second000000000")])
         filling.unlink()
         store = Store.open(disk / "x.db")

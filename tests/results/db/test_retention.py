@@ -145,7 +145,7 @@ def test_a_full_database_is_told_so_loses_nothing_and_pruning_makes_room(store: 
         for number in range(1000):
             keep(store, f"n{number}", 1)
 
-    with pytest.raises(StoreError, match="the disk is full; make room, nothing stored was lost"):
+    with pytest.raises(StoreError, match="the disk is full; free some space, nothing stored was lost"):
         fill()
     stored = {row["measurement_id"] for row in store.rows()}
     assert "old0000000000000" in stored
