@@ -50,7 +50,7 @@ async def test_a_block_is_told_once_after_it_was_confirmed_and_so_is_its_end(
     for hour in (2.5, 3.6, 4.7):
         await rounds(lab, hour)
     (told,) = hook.told
-    assert told["title"] == "reachprobe at demo (AS64496): 1 thing to tell"
+    assert told["title"] == "reachprobe at demo (AS64496): 1 change"
     assert told["message"].startswith(f"- good.x.test:{lab.good.port} is blocked since ")
     assert "reachable before: TLS reset" in told["message"]
     del lab.net.censored["good.x.test"]
@@ -133,7 +133,7 @@ def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(tmp
     for _ in range(3):
         side_effects.send(config, store, 0.0)
     store.close()
-    assert said == ["telling failed and measuring goes on: RuntimeError: a bug"]
+    assert said == ["telling failed, measuring continues: RuntimeError: a bug"]
 
 
 async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_stops_when_it_no_longer_does(

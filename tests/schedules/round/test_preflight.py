@@ -52,7 +52,7 @@ async def test_while_it_pauses_run_measures_nothing_and_check_does_as_it_is_told
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await lab.call("pause", "--for", "3d") == 0
-    assert "Measuring pauses until 20" in capsys.readouterr().out
+    assert "Measuring is paused until 20" in capsys.readouterr().out
     assert await lab.call("run", "--all", "--json") == 0
     said = capsys.readouterr()
     assert (said.out, "`reachprobe resume` continues" in said.err) == ("", True)
@@ -121,7 +121,7 @@ async def test_a_round_stops_where_the_months_data_are_used_up_and_the_next_mont
         store.db.execute("INSERT INTO traffic VALUES (?, 999000)", [month])
     assert await lab.call("run", "--json") == 0
     said = capsys.readouterr()
-    assert f"data cap for {month} is reached: 1.0 of 1 MB ([care] data_cap_mb); measuring resumes on" in said.err
+    assert f"data cap for {month} reached: 1.0 of 1 MB ([care] data_cap_mb); measuring resumes on" in said.err
     assert len(rows(said.out)) <= 1
     spent = spent_in(store.db, month)
     assert await lab.call("run", "--json") == 0
@@ -198,7 +198,7 @@ def test_without_a_cap_nothing_is_used_up(store: Store) -> None:
 def test_a_metered_network_is_left_alone_unless_that_is_allowed(store: Store) -> None:
     said = reason_to_skip(Config(), store, NOW.timestamp(), metered=lambda _: "wwan0")
     assert said is not None
-    assert "paid for by the byte (wwan0)" in said
+    assert "wwan0 is a metered connection" in said
     allowed = Config(network=NetworkTable(metered="measure"))
     assert reason_to_skip(allowed, store, NOW.timestamp(), metered=lambda _: "wwan0") is None
 
@@ -245,7 +245,7 @@ async def test_doctor_tells_of_a_pause_the_months_data_and_what_is_left_out(
     await lab.call("doctor", "--json")
     said = {(row["about"], row["says"]) for row in rows(capsys.readouterr().out)}
     assert ("rounds", "measuring is paused until further notice; `reachprobe resume` continues") in said
-    assert ("data cap", f"0.0 of 7 MB in {month_of(datetime.now(UTC))}") in said
+    assert ("data cap", f"0.0 of 7 MB used in {month_of(datetime.now(UTC))}") in said
     assert ("campaigns", "excluded by [care]: PORN 1") in said
     assert ("asn", "AS64496, declared in [vantage]") in said
 

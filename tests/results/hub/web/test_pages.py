@@ -48,9 +48,9 @@ def rows(got: Got) -> list[dict[str, str]]:
 
 async def test_the_matrix_shows_blocks_methods_and_the_register(ask: Ask) -> None:
     said = text(await ask("/"))
-    assert "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: NXDOMAIN, by name ■ listed, blocked" in said
-    assert "✓ reachable □ listed, open" in said
-    assert "LINE rkn: not listed ✗ blocked DNS: NXDOMAIN, by name ▲ unlisted, blocked ✓ reachable" in said
+    assert "WeChat rkn: listed since 5 May 2017, 07:30 UTC ✗ blocked DNS: NXDOMAIN, triggered by the name ■ listed, blocked" in said
+    assert "✓ reachable □ listed, not blocked" in said
+    assert "LINE rkn: not listed ✗ blocked DNS: NXDOMAIN, triggered by the name ▲ unlisted, blocked ✓ reachable" in said
     assert "BlackBerry Messenger rkn: not listed ~ down ~ down ~ down ~ down" in said
     assert "AS1136 via vpn (NL)" in said
     assert "Latest result: 21 May 2017, 18:07 UTC" in said
@@ -66,7 +66,7 @@ async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
 
 async def test_the_matrix_of_other_days_and_of_one_country_and_of_some_names(ask: Ask) -> None:
     before = text(await ask("/?since=2017-05-01&until=2017-05-04"))
-    assert "WeChat rkn: not listed ✓ reachable ○ unlisted, open" in before
+    assert "WeChat rkn: not listed ✓ reachable ○ not listed, not blocked" in before
     dutch = text(await ask("/?country=NL"))
     assert "AS1136" in dutch
     assert "AS12389" not in dutch
@@ -131,7 +131,7 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
     got = await ask(f"/m/{BEGAN}")
     said = text(got)
     for part in (
-        "WeChat: blocked TLS: reset, by name, confirmed ■ listed, blocked",
+        "WeChat: blocked TLS: reset, triggered by the name, confirmed ■ listed, blocked",
         "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
         "rkn: listed since 5 May 2017, 07:30 UTC",
         "decision 3-1 of 2017-05-05, by Роскомнадзор",
@@ -160,7 +160,7 @@ async def test_a_control_is_shown_with_its_measurement(ask: Ask, weeks: Path) ->
         name, control = db.execute(query).fetchone()
     said = text(await ask(f"/m/{name}"))
     assert "BlackBerry Messenger: down" in said
-    assert "The control: control, control, SE, AS1257" in said
+    assert "Control measurement: control, control, SE, AS1257" in said
     assert (await ask(f"/m/{control}")).status == 404
 
 
