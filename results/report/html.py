@@ -27,7 +27,7 @@ def render(summary: Summary, words: Translator) -> str:
         say=words.say,
         coded=_coded,
         style=Markup((files("results.report") / "page.css").read_text("utf-8")),  # noqa: S704 a file of our own
-        made=words.say("made", when=words.moment(summary.generated_at), version=summary.version),
+        made=words.say("general.made", when=words.moment(summary.generated_at), version=summary.version),
         in_short=narrative.in_short(summary, words),
         rows=[{"title": row.title, "sentences": narrative.of_row(summary, row, words)} for row in summary.rows],
         with_pictures=pictures is not None,

@@ -22,7 +22,7 @@ def render(summary: Summary, words: Translator) -> str:
 def _lines(summary: Summary, words: Translator) -> Iterator[str]:
     yield f"# {_escaped(words.say('title'))}"
     yield ""
-    yield _escaped(words.say("made", when=words.moment(summary.generated_at), version=summary.version))
+    yield _escaped(words.say("general.made", when=words.moment(summary.generated_at), version=summary.version))
     yield from _section("summary", words, lead=False)
     yield from _paragraphs(narrative.in_short(summary, words))
     for row in summary.rows:

@@ -19,7 +19,7 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
     """The summary of the whole."""
     if not summary.rows or summary.first_day is None or summary.last_day is None:
         return [words.say("total.nothing")]
-    period = words.say("period", first=words.day(summary.first_day), last=words.day(summary.last_day))
+    period = words.say("general.period", first=words.day(summary.first_day), last=words.day(summary.last_day))
     sentences = [
         words.say("total.measured", measurements=summary.measurements, vantages=summary.vantages, period=period)
     ]
@@ -96,7 +96,7 @@ def _where(summary: Summary, history: RowHistory, words: Translator) -> str:
     if history.path != DIRECT:
         name = history.place.removesuffix(f" by {history.path}")
     if history.vantage is not None:
-        name = words.say("at_vantage", place=name, vantage=history.vantage)
+        name = words.say("general.at_vantage", place=name, vantage=history.vantage)
     changes = history.changes if history.state in ("since", "until", "between") else ()
     if not changes:
         return name

@@ -138,7 +138,7 @@ def _state(history: RowHistory, words: Translator) -> ReportCell:
 def _place(history: RowHistory, summary: Summary, words: Translator) -> str:
     place = summary.place(history.place)
     name = place.title(words) if place is not None else history.place
-    return words.say("at_vantage", place=name, vantage=history.vantage) if history.vantage else name
+    return words.say("general.at_vantage", place=name, vantage=history.vantage) if history.vantage else name
 
 
 def hours(summary: Summary, words: Translator) -> ReportTable:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import re
 import sys
+from copy import copy
+from gettext import gettext as _
 from importlib import import_module
 from pathlib import Path
 
 import click
 
-from schedules.cli._app import App
+from results.i18n.language import activate, languages
+from schedules.cli._app import App, preferred_language
 
 FOLDER = Path(__file__).parent
 OK, DIFFERENT, USAGE, NO_NETWORK, LOCKED, INTERRUPTED = 0, 1, 2, 69, 75, 130
@@ -52,9 +56,17 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
+        return translated(self.load(cmd_name))
+
+    def load(self, cmd_name: str) -> click.Command:
+        """The command as written, in English."""
         name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"{__name__}.{name}"), name)
         return command
+
+    def summary(self, cmd_name: str) -> str:
+        """The first line of the command's module, in English."""
+        return _first_line(cmd_name)
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command; the errors of a damaged database become one line."""
@@ -73,24 +85,46 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _first_line(name)) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, _(_first_line(name))) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--db", type=click.Path(path_type=Path), help="Database file (default: in the state folder).")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration file (TOML).")
 @click.option("--vantage", metavar="NAME", help="Name of this vantage point in the records.")
+@click.option("--language", type=click.Choice(languages()), help="Language of messages (default: the locale's).")
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Print more messages.")
 @click.version_option(package_name="reachprobe", message="reachprobe %(version)s")
 @click.pass_context
 def group(
-    ctx: click.Context, db: Path | None, config_file: Path | None, vantage: str | None, quiet: bool, verbose: bool
+    ctx: click.Context,
+    db: Path | None,
+    config_file: Path | None,
+    vantage: str | None,
+    language: str | None,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Measure which sites and services are blocked here, and compare with the official block list."""
+    if language is not None:
+        activate(language)
     ctx.obj = App(
         environ=dict(os.environ), db=db, config_file=config_file, vantage=vantage, quiet=quiet, verbose=verbose
     )
+
+
+def translated(command: click.Command) -> click.Command:
+    """A copy of a command, its options and its sub-commands with their help in the active language."""
+    command = copy(command)
+    command.params = [copy(parameter) for parameter in command.params]
+    for piece in (command, *command.params):
+        for field in ("help", "short_help", "epilog"):
+            if text := getattr(piece, field, None):
+                setattr(piece, field, _(inspect.cleandoc(text)))
+    if isinstance(command, click.Group):
+        command.commands = {name: translated(sub) for name, sub in command.commands.items()}
+    return command
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -100,6 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def call(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    activate(preferred_language(arguments, os.environ))
     strangers = foreign_packages()
     if strangers:
         return _fail(
@@ -107,7 +143,7 @@ def call(arguments: list[str] | None = None) -> int:
             USAGE,
         )
     try:
-        code = group.main(args=arguments, prog_name="reachprobe", standalone_mode=False)
+        code = translated(group).main(args=arguments, prog_name="reachprobe", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):

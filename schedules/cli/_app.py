@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from results.i18n.language import chosen
 from schedules.runtime import paths
 
 if TYPE_CHECKING:
@@ -69,6 +71,33 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         import shlex
 
         return f"reachprobe --db {shlex.quote(str(self.db))}"
+
+
+def preferred_language(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
+    """The language of a command line before click reads it: `--language`, else [ui] language, else the locale's."""
+    given = _value(arguments, "--config")
+    wanted = _value(arguments, "--language")
+    return chosen(environ, wanted or _configured(paths.config_file(environ, Path(given) if given else None)))
+
+
+def _value(arguments: Sequence[str], option: str) -> str | None:
+    """What the last use of an option among the arguments gives."""
+    values = [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{option}=")]
+    values += [value for name, value in pairwise(arguments) if name == option]
+    return values[-1] if values else None
+
+
+def _configured(path: Path | None) -> str | None:
+    """[ui] language; a configuration that cannot be read is reported where it is used."""
+    if path is None:
+        return None
+    import tomllib
+
+    try:
+        language = tomllib.loads(path.read_text("utf-8"))["ui"]["language"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return language if isinstance(language, str) else None
 
 
 @contextmanager

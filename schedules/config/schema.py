@@ -313,6 +313,11 @@ class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
         return (f"packets leave via {self.tunnel}, so results are recorded without country and network",)
 
 
+class UiTable(ConfigTable, frozen=True, kw_only=True):
+    language: Annotated[str, Meta(pattern="^[a-z]{2,3}$")] | None = None
+    """Of messages, notifications and reports; None for the locale's."""
+
+
 class Config(ConfigTable, frozen=True, kw_only=True):
     vantage: VantageTable = VantageTable()
     network: NetworkTable = NetworkTable()
@@ -328,6 +333,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
     notify: tuple[NotifyTable, ...] = ()
     metrics: MetricsTable = MetricsTable()
     hub: HubTable = HubTable()
+    ui: UiTable = UiTable()
 
     def settings(self) -> Settings:
         """The settings for measuring."""

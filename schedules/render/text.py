@@ -59,9 +59,10 @@ def listing(row: dict[str, Any]) -> str:
 
 def agreement_text(agreement: str) -> str:
     """An agreement in the words of the report and the hub."""
-    from results.i18n.translator import DEFAULT_LANGUAGE, Translator
+    from results.i18n.language import active
+    from results.i18n.translator import Translator
 
-    return Translator(DEFAULT_LANGUAGE).term("agreement", agreement)
+    return Translator(active()).term("agreement", agreement)
 
 
 def seconds(duration: float) -> str:

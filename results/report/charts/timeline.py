@@ -80,7 +80,7 @@ def _listing(listed: str, begin: str, end: str, scale: alt.Scale, words: Transla
 
 def _history_name(history: RowHistory, summary: Summary, words: Translator) -> str:
     name = tables.network(history.place, summary, words)
-    return words.say("at_vantage", place=name, vantage=history.vantage) if history.vantage else name
+    return words.say("general.at_vantage", place=name, vantage=history.vantage) if history.vantage else name
 
 
 def _marks(history: RowHistory, name: str, first: date, step: int) -> Iterable[dict[str, Any]]:

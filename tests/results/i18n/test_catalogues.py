@@ -3,48 +3,46 @@
 from __future__ import annotations
 
 import string
-from typing import Any, get_args
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from results.compare.record import AGREEMENTS, OUTCOMES
+from results.i18n.language import languages
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS
-from results.i18n.translator import Translator, catalogue, languages
+from results.i18n.translator import Translator
 from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts import AGREEMENTS as AGREEMENT_COLOURS
 from results.report.charts import OUTCOMES as OUTCOME_COLOURS
 from results.report.summary import HistoryState
+from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues
 
 
-def sentences(table: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= sentences(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
-    return found
-
-
-def blanks(sentence: Any) -> set[str]:
-    texts = sentence if isinstance(sentence, list) else [sentence]
-    return {name for text in texts for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+def blanks(texts: str | tuple[str, ...]) -> set[str]:
+    """The names in braces of a message or of its plural forms."""
+    forms = [texts] if isinstance(texts, str) else texts
+    return {name for text in forms for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 def test_english_and_russian() -> None:
     assert languages() == ("en", "ru")
 
 
-@pytest.mark.parametrize("language", ["ru"])
-def test_each_language_has_the_same_sentences_with_the_same_blanks(language: str) -> None:
-    english, other = sentences(catalogue("en")), sentences(catalogue(language))
-    assert list(english) == list(other)
-    for key, sentence in english.items():
-        assert blanks(sentence) == blanks(other[key]), key
-        assert sentence != other[key] or key in SAME, key
-    assert len(other["months"]) == 12
+@pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.parents[1].name)
+def test_a_catalogue_has_the_messages_of_the_program_and_is_compiled(path: Path) -> None:
+    catalog = brought_up_to_date(path)
+    assert path.read_bytes() == as_po(catalog), "run python -m tests.catalogues"
+    assert path.with_suffix(".mo").read_bytes() == as_mo(catalog), "run python -m tests.catalogues"
 
 
-SAME = ("day", "instant", "at_vantage", "delay.up_to", "delay.some", "role.main", "page.count_of", "m.title")
-"""What has no word in it."""
+@pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.parents[1].name)
+def test_a_translation_has_the_blanks_of_the_message(path: Path) -> None:
+    for message in brought_up_to_date(path):
+        forms = [message.string] if isinstance(message.string, str) else message.string
+        if message.id and all(forms):
+            assert blanks(message.string) == blanks(message.id), message.id
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
