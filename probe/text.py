@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from gettext import gettext as _
 
 REPLACEMENT = "\ufffd"
 MAX_LINE = 300
@@ -30,3 +31,9 @@ def safe(text: str, limit: int = MAX_SHOWN) -> str:
     """One line for a terminal or a page: no control, format or bidirectional characters, `…` where it was cut."""
     shown = "".join(c if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029" else REPLACEMENT for c in text)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def system_reason(error: OSError) -> str:
+    """Why the operating system refused, in the language of this process."""
+    reason = error.strerror or str(error)
+    return _(reason) if reason else type(error).__name__

@@ -1,15 +1,18 @@
 """The translators' catalogues: `python -m tests.catalogues` brings every .po up to date and compiles it.
 
 `--missing [FOLDER]` lists the messages without a translation, of one folder if named. Messages come from gettext calls,
-the English texts of pages and evidence, the help of every command, and click's own messages.
+the English texts of pages and evidence, the help of every command, and messages of click and the operating system.
 """
 
 from __future__ import annotations
 
+import errno
 import inspect
+import os
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +31,12 @@ PACKAGES = ("probe", "results", "schedules")
 ENGLISH_TEXTS = "results/i18n/english"
 CLICK = ("core", "decorators", "exceptions", "formatting", "parser", "shell_completion", "termui", "types")
 """Modules of click with messages that our users see."""
+SYSTEM_ERRORS = (
+    errno.EACCES, errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.ECONNREFUSED, errno.EEXIST, errno.EIO, errno.EISDIR,
+    errno.ELOOP, errno.EMFILE, errno.ENAMETOOLONG, errno.ENODEV, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR, errno.EPERM,
+    errno.EROFS,
+)  # fmt: skip
+"""Reasons of the operating system that `probe.text.system_reason` shows."""
 
 
 class Message(NamedTuple):
@@ -40,8 +49,8 @@ class Message(NamedTuple):
 
 def template() -> Catalog:
     """Every message of the program, without translations."""
-    catalog = Catalog(charset="utf-8", project="reachprobe")
-    for message in (*_from_code(), *_from_english_texts(), *_from_commands(), *_from_click()):
+    catalog = Catalog(charset="utf-8", project="reachprobe", creation_date=datetime(2026, 1, 1, tzinfo=UTC))
+    for message in (*_from_code(), *_from_english_texts(), *_from_commands(), *_from_click(), *_from_system()):
         catalog.add(message.text, context=message.context, locations=[(message.file, 0)])
     return catalog
 
@@ -129,6 +138,11 @@ def _from_click() -> Iterator[Message]:
     for name in CLICK:
         for _, text, _, context in extract_from_file("python", folder / f"{name}.py", DEFAULT_KEYWORDS):
             yield Message(text, f"click/{name}.py", context)  # type: ignore[arg-type]
+
+
+def _from_system() -> Iterator[Message]:
+    for code in SYSTEM_ERRORS:
+        yield Message(os.strerror(code), "system/errno")
 
 
 def main(arguments: list[str]) -> None:
