@@ -217,6 +217,12 @@ def m011_internal_errors(db: Database) -> None:
     db.execute("ALTER TABLE measurements ADD COLUMN internal_error TEXT")
 
 
+@migrations()
+def m012_consent_language(db: Database) -> None:
+    """The language in which the text was shown."""
+    db.execute("ALTER TABLE consents ADD COLUMN language TEXT")
+
+
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` has not, for fields that a step's record has: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}

@@ -294,9 +294,11 @@ class Store:
                 raise
             self.db.conn.commit()
 
-    def record_consent(self, text_version: int, given_at: str) -> None:
+    def record_consent(self, text_version: int, given_at: str, language: str | None = None) -> None:
+        """`language` is that of the text that was shown."""
+        row = [given_at, text_version, language]
         with self.writing():
-            self.db.execute("INSERT INTO consents (given_at, text_version) VALUES (?, ?)", [given_at, text_version])
+            self.db.execute("INSERT INTO consents (given_at, text_version, language) VALUES (?, ?, ?)", row)
 
 
 class Pause(msgspec.Struct, frozen=True):

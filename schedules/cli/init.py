@@ -60,6 +60,7 @@ def init(
 
     An existing configuration is not changed.
     """
+    from results.i18n.language import active
     from schedules.round import consent
     from schedules.runtime.paths import config_file, usual_config_file
 
@@ -70,8 +71,8 @@ def init(
     config = app.config() if target.exists() else None
     with app.store() as store:
         if yes:
-            click.echo(consent.TEXT, err=True)
-            consent.record(store)
+            consent.show()
+            consent.record(store, shown_in=active())
         elif sys.stdin.isatty() and sys.stderr.isatty():
             consent.ask(store)
             if config is None:

@@ -27,7 +27,7 @@ def blanks(texts: str | tuple[str, ...]) -> set[str]:
 
 
 def test_english_and_russian() -> None:
-    assert languages() == ("en", "ru")
+    assert {"en", "ru"} <= set(languages())
 
 
 @pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.parents[1].name)

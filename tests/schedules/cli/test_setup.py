@@ -72,7 +72,7 @@ def test_init_for_a_script_records_consent_and_writes_a_configuration(
     store = Store.open(home / "state" / "reachprobe.db")
     assert store.consent() == consent.TEXT_VERSION
     store.close()
-    assert "Before you measure: the risks" in capsys.readouterr().err
+    assert "Risk: this computer will contact" in capsys.readouterr().err
 
 
 def test_init_leaves_a_configuration_that_is_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,6 +117,14 @@ def test_on_a_terminal_consent_is_explained_and_asked_for_once(home: Path) -> No
     store = Store.open(home / "state" / "reachprobe.db")
     assert store.consent() == consent.TEXT_VERSION
     store.close()
+
+
+def test_with_a_russian_locale_the_question_and_the_answer_are_russian(home: Path) -> None:
+    code, shown = on_a_terminal(home, ["init"], "да\nschool\nRU\n", LC_ALL="ru_RU.UTF-8", LANGUAGE="")
+    assert code == 0, shown
+    assert "Вы согласны?" in shown
+    with Store.open(home / "state" / "reachprobe.db") as store:
+        assert store.db.execute("SELECT language FROM consents").fetchall() == [("ru",)]
 
 
 def test_a_no_is_a_no_and_nothing_is_recorded(home: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who is told is listed among the hosts that would be contacted, by host and without a password."""
+"""Recipients of notifications are listed among the hosts that would be contacted, without passwords."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import pytest
 
 from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
-from schedules.round import consent
 from schedules.round.contacted_hosts import Contact, notification_hosts
 from tests.schedules.lab import Lab, rows
 
 TABLE = '[[notify]]\nname = "family"\nurls = ["jsons://me:hunter2secret@hook.example/tok3n", "tgram://123456789:abcdefghijklmnopqrstuvw/1/"]\n'
 
 
-async def test_a_dry_run_lists_who_is_told(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_dry_run_lists_who_gets_notifications(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     lab.configure(TABLE)
     assert await lab.call("run", "--dry-run", "--json") == 0
     shown = capsys.readouterr().out
-    found = [row for row in rows(shown) if row["why"].startswith("told")]
+    found = [row for row in rows(shown) if row["why"].startswith("notifications")]
     assert found == [
-        {"host": "hook.example", "port": None, "why": "told: family"},
-        {"host": "api.telegram.org", "port": 443, "why": "told: family 2"},
+        {"host": "hook.example", "port": None, "why": "notifications: family"},
+        {"host": "api.telegram.org", "port": 443, "why": "notifications: family 2"},
     ]
     assert "hunter2" not in shown
     assert "abcdefgh" not in shown
@@ -37,8 +36,3 @@ def test_without_apprise_the_receiver_stands_for_the_host(monkeypatch: pytest.Mo
     finally:
         apprise_client._apprise.cache_clear()
     assert found == Contact("family", None, "notifications: unknown host; see `reachprobe doctor`")
-
-
-def test_the_text_that_is_agreed_to_speaks_of_it() -> None:
-    assert "[[notify]]" in consent.TEXT
-    assert all(len(line) <= 80 for line in consent.TEXT.splitlines())
