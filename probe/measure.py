@@ -11,9 +11,8 @@ import msgspec
 
 import probe.dns.client  # noqa: F401 steps import it as they run, which no step's duration is to include
 from probe import target as targets
-from probe.endpoint import attempt_all
+from probe.endpoint import addresses, attempt_all, look_up
 from probe.failure import internal_error
-from probe.lookup import addresses, look_up
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Target
 from probe.net.address_policy import family_of
 from probe.recorder import Log

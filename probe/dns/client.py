@@ -16,7 +16,7 @@ from probe.net.deadline import Deadline
 from probe.net.network import Network
 from probe.net.resolver import DnsResolver
 from probe.net.streams import ByteStream, TlsStream, client_context, receive_exactly
-from probe.settings import Settings
+from probe.session import Settings
 
 MAX_SENDINGS = 3
 EDNS_BYTES = 1232

@@ -12,8 +12,7 @@ import msgspec
 from probe.failure import PrivateAddress, failure_of
 from probe.http.exchange import HttpRequest, exchange
 from probe.http.wire import HttpResponse
-from probe.net.address_policy import literal
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate, literal
 from probe.net.network import Network
 from probe.net.streams import ByteStream, TlsStream, client_context
 from probe.target import authority

@@ -18,8 +18,8 @@ from probe.failure import Malformed, PrivateAddress
 from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
 from probe.http.http1 import Headers, Http1Connection
 from probe.http.wire import GoawayFilter, HttpResponse, StreamCarrier
+from probe.net.address_policy import Gate
 from probe.net.deadline import Deadline
-from probe.net.gate import Gate
 from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream
 

@@ -1,19 +1,181 @@
-"""Which network this machine is on, and whether its packets leave by a tunnel, as the kernel says."""
+"""Which network this machine is on, and whether its packets leave by a tunnel.
+
+The kernel is asked by rtnetlink(7), policy rules included; nothing is sent.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import socket
+import struct
 import time
 from collections.abc import Iterable
 from pathlib import Path as File
+from typing import NamedTuple
 
 import msgspec
 
-from probe.net import routing
 from probe.net.address_policy import is_public, literal
 from probe.net.path import Path, proxy_of
+
+GETROUTE, NEWROUTE, GETNEIGH, NEWNEIGH, GETLINK, NEWLINK = 26, 24, 30, 28, 18, 16
+REQUEST = 1
+DST, SRC, OIF, GATEWAY, PREFSRC, VIA = 1, 2, 4, 5, 7, 18
+NEIGHBOUR, LINK_ADDRESS = 1, 2
+NAME, INFO, KIND = 3, 18, 1
+UNICAST = 1
+HEADER, ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("=HH")
+ROUTE, NEIGH, LINK = struct.Struct("=8BI"), struct.Struct("=BBHiHBB"), struct.Struct("=BBHiII")
+TIMEOUT_S = 1.0
+GROUPS = sum(1 << (group - 1) for group in (1, 3, 5, 7, 8, 9, 11, 19, 32))
+"""RTNLGRP_* of linux/rtnetlink.h: links, neighbours, and each family's addresses, routes and rules, next hops."""
+Attributes = dict[int, bytes]
+
+
+class Route(NamedTuple):
+    """The index of the interface, the next router's address, and our source address."""
+
+    interface: int
+    gateway: str | None
+    source: str | None
+
+
+class Link(NamedTuple):
+    """An interface, its hardware type (ARPHRD_* of linux/if_arp.h) and the kernel's kind."""
+
+    name: str
+    type: int
+    kind: str | None
+
+
+def route_to(address: str, *, out: int | None = None, source: str | None = None) -> Route | None:
+    """How a packet to `address` would leave, given an interface `out` or a `source`; None if it could not."""
+    parsed = literal(address)
+    assert parsed is not None
+    family, bits = (socket.AF_INET, 32) if parsed.version == 4 else (socket.AF_INET6, 128)
+    own = literal(source) if source is not None else None
+    if own is not None and own.version != parsed.version:
+        return None
+    wanted = [(DST, parsed.packed)]
+    wanted += [(SRC, own.packed)] if own is not None else []
+    wanted += [(OIF, struct.pack("=I", out))] if out is not None else []
+    head = ROUTE.pack(family, bits, bits if own is not None else 0, 0, 0, 0, 0, 0, 0)
+    answer = _ask(GETROUTE, NEWROUTE, head + _written(wanted))
+    if answer is None or ROUTE.unpack_from(answer)[7] != UNICAST:
+        return None
+    found = _read(answer[ROUTE.size :])
+    if OIF not in found:
+        return None
+    via = found[VIA][2:] if VIA in found else None
+    return Route(
+        interface=struct.unpack("=I", found[OIF])[0],
+        gateway=_spelled(found.get(GATEWAY, via)),
+        source=_spelled(found.get(PREFSRC)) or source,
+    )
+
+
+def link(index: int) -> Link | None:
+    """The interface of that number."""
+    answer = _ask(GETLINK, NEWLINK, LINK.pack(socket.AF_UNSPEC, 0, 0, index, 0, 0))
+    if answer is None or len(answer) < LINK.size:
+        return None
+    found = _read(answer[LINK.size :])
+    kind = _read(found.get(INFO, b"")).get(KIND)
+    return Link(_word(found.get(NAME, b"")), LINK.unpack_from(answer)[2], None if kind is None else _word(kind))
+
+
+def link_address(index: int, address: str) -> bytes | None:
+    """The hardware address of a neighbour on an interface, as far as the kernel knows it now."""
+    parsed = literal(address)
+    assert parsed is not None
+    family = socket.AF_INET if parsed.version == 4 else socket.AF_INET6
+    head = NEIGH.pack(family, 0, 0, index, 0, 0, 0)
+    answer = _ask(GETNEIGH, NEWNEIGH, head + _written([(NEIGHBOUR, parsed.packed)]))
+    return _read(answer[NEIGH.size :]).get(LINK_ADDRESS) if answer is not None else None
+
+
+class RouteChanges:
+    """Notifications of changed links, addresses, routes, rules and neighbours (rtnetlink)."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        family = getattr(socket, "AF_NETLINK", None)
+        if family is None:
+            return
+        try:
+            self._socket = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, 0)
+            self._socket.bind((0, GROUPS))
+        except OSError:
+            self.close()
+
+    def any(self) -> bool:
+        """Whether anything changed since the last call; True if unknown."""
+        if self._socket is None:
+            return True
+        changed = False
+        try:
+            while self._socket.recv(65536):
+                changed = True
+        except BlockingIOError:
+            return changed
+        except OSError:  # ENOBUFS: so much that some was lost
+            pass
+        return True
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _ask(kind: int, answered_by: int, body: bytes) -> bytes | None:
+    """The body of the answer; None for an error or without netlink."""
+    family = getattr(socket, "AF_NETLINK", None)
+    if family is None:
+        return None
+    try:
+        with socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as sock:
+            sock.settimeout(TIMEOUT_S)
+            sock.bind((0, 0))
+            sock.sendto(HEADER.pack(HEADER.size + len(body), kind, REQUEST, 1, os.getpid()) + body, (0, 0))
+            answer = sock.recv(65536)
+    except OSError:
+        return None
+    if len(answer) < HEADER.size + NEIGH.size:
+        return None
+    length, type_, *_ = HEADER.unpack_from(answer)
+    return answer[HEADER.size : length] if type_ == answered_by else None
+
+
+def _written(attributes: Iterable[tuple[int, bytes]]) -> bytes:
+    return b"".join(ATTRIBUTE.pack(4 + len(value), kind) + value + bytes(-len(value) % 4) for kind, value in attributes)
+
+
+def _read(data: bytes) -> Attributes:
+    found: Attributes = {}
+    while len(data) >= 4:
+        length, kind = ATTRIBUTE.unpack_from(data)
+        if not 4 <= length <= len(data):
+            break
+        found[kind] = data[4:length]
+        data = data[(length + 3) & ~3 :]
+    return found
+
+
+def _word(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("ascii", "replace")
+
+
+def _spelled(packed: bytes | None) -> str | None:
+    if packed is None or len(packed) not in (4, 16):
+        return None
+    return socket.inet_ntop(socket.AF_INET if len(packed) == 4 else socket.AF_INET6, packed)
+
 
 FAR_AWAY = ("198.41.0.4", "2001:503:ba3e::2:30")
 """Root servers, for which no network has a special route; nothing is sent to them."""
@@ -92,7 +254,7 @@ def find_whereabouts(path: Path) -> Whereabouts:
                 out = socket.if_nametoindex(path.bind)
             except OSError:
                 return Whereabouts(slept_s=slept_s())
-    ways = (_way(routing.route_to(address, out=out, source=source)) for address in FAR_AWAY)
+    ways = (_way(route_to(address, out=out, source=source)) for address in FAR_AWAY)
     return Whereabouts(ways=tuple(way for way in ways if way is not None), slept_s=slept_s())
 
 
@@ -100,7 +262,7 @@ class WhereaboutsCache:
     """`find_whereabouts`, cached until the kernel reports a change."""
 
     def __init__(self) -> None:
-        self._changes = routing.RouteChanges()
+        self._changes = RouteChanges()
         self._seen: dict[Path, Whereabouts] = {}
 
     def __call__(self, path: Path) -> Whereabouts:
@@ -116,7 +278,7 @@ def slept_s() -> float:
     return 0.0 if CLOCK_BOOTTIME is None else time.clock_gettime(CLOCK_BOOTTIME) - time.monotonic()
 
 
-def tunnel_kind(link: routing.Link, net: File = NET) -> str | None:
+def tunnel_kind(link: Link, net: File = NET) -> str | None:
     """What kind of tunnel an interface is; None for one that leads to the network itself, as a modem's does."""
     if link.type == PPP:
         return "a VPN over PPP" if _has_other_gateway(link.name, net) else None
@@ -129,17 +291,17 @@ def _has_other_gateway(interface: str, net: File) -> bool:
     return any(len(row) > 2 and row[0] != interface and row[2] != "00000000" for row in rows)
 
 
-def _way(route: routing.Route | None) -> RouteOut | None:
-    link = routing.link(route.interface) if route is not None else None
-    if route is None or link is None:
+def _way(route: Route | None) -> RouteOut | None:
+    interface = link(route.interface) if route is not None else None
+    if route is None or interface is None:
         return None
     return RouteOut(
-        interface=link.name,
+        interface=interface.name,
         gateway=route.gateway,
-        link_address=routing.link_address(route.interface, route.gateway) if route.gateway is not None else None,
+        link_address=link_address(route.interface, route.gateway) if route.gateway is not None else None,
         own=route.source,
-        ethernet=link.type == ETHERNET,
-        tunnel=tunnel_kind(link),
+        ethernet=interface.type == ETHERNET,
+        tunnel=tunnel_kind(interface),
     )
 
 

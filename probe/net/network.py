@@ -16,9 +16,8 @@ from pathlib import Path as FilePath
 from typing import Protocol
 
 from probe.failure import PrivateAddress, ProxyRefused, ProxyUnusable
-from probe.net.address_policy import literal
+from probe.net.address_policy import Gate, literal
 from probe.net.deadline import Deadline
-from probe.net.gate import Gate
 from probe.net.path import Path, Proxy, bind, proxy_of
 from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream, SocketStream

@@ -15,7 +15,7 @@ from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
 from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import CONNECTION_BYTES
 from probe.steps.tls import HANDSHAKE_BYTES

@@ -11,7 +11,7 @@ from probe.failure import alert_of
 from probe.model import Attempt, Http, Observation
 from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec
 from probe.steps.tcp import PACKET_BYTES
 from probe.target import authority

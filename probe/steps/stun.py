@@ -19,7 +19,7 @@ from probe.model import Attempt, Observation
 from probe.net.address_policy import family_of
 from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Observation, Svcb
 from probe.net.address_policy import literal
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import StepSpec
 from probe.steps.dns import QUESTION_BYTES
 

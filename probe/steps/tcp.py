@@ -8,7 +8,7 @@ from probe.failure import PrivateAddress
 from probe.model import Observation, Tcp
 from probe.net.address_policy import family_of, literal
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from probe.model import Observation, Tls
 from probe.net.address_policy import literal
 from probe.net.deadline import Deadline
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import msgspec
 from msgspec import Meta
 
 from probe.model import Vantage
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate
 from probe.net.path import Path as NetworkPath
-from probe.settings import Settings
+from probe.session import Settings
 from schedules.config.toml import ConfigError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 import uvicorn
 
-from probe.lookup import look_up
+from probe.endpoint import look_up
 from probe.measure import measure
 from probe.model import Attempt, FollowUp, Measurement, Target
 from probe.net.network import ConnectPolicy, RestrictedNetwork, public_only

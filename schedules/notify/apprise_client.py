@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate
 from probe.text import safe
 from schedules.notify.connection_guard import guarded
 

@@ -14,8 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from probe.failure import PrivateAddress
-from probe.net.address_policy import is_public_host, literal
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate, is_public_host, literal
 
 SENDS = frozenset(("socket.connect", "socket.sendto", "socket.sendmsg"))
 

@@ -13,8 +13,7 @@ import msgspec
 
 from probe import reference_sites
 from probe.model import Measurement, Target
-from probe.net.concurrency import FLOOR, Pace
-from probe.net.limits import open_target_limit
+from probe.net.concurrency import FLOOR, Pace, open_target_limit
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.timestamps import rfc3339

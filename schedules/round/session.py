@@ -9,7 +9,7 @@ import msgspec
 
 from probe.measure import ControlSource, by_path
 from probe.model import Measurement, Vantage
-from probe.net.limits import AddressLimits
+from probe.net.concurrency import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
 from probe.session import Session
@@ -19,7 +19,7 @@ from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pau
 from schedules.location.location import usable
 
 if TYPE_CHECKING:
-    from probe.settings import Settings
+    from probe.session import Settings
     from results.db.store import Store
     from schedules.config.schema import Config
 

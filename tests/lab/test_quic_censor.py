@@ -17,7 +17,7 @@ from probe.model import Attempt, Observation
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from probe.recorder import Log, StepContext
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import quic
 from schedules.demo.authority import Authority
 from schedules.demo.listener import LOCALHOST, Listeners

@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from probe.failure import UNKNOWN
 from probe.model import FollowUp, Measurement, Observation, Vantage
-from probe.net.limits import AddressLimits
+from probe.net.concurrency import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import Path
 from probe.recorder import Log, StepContext
-from probe.session import Session, no_follow_up
-from probe.settings import Settings
+from probe.session import Session, Settings, no_follow_up
 from schedules.demo.listener import Address, Listeners, ServerStream, tcp_socket
 from tests.lab.network import LabNetwork
 

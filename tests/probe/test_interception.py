@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from probe.interception import NetworkFacts, facts
 from probe.net.network import RealNetwork
 from probe.net.path import Path
-from probe.reference_sites import check
+from probe.reference_sites import NetworkFacts, check, facts
 from schedules.demo import resolver
 from schedules.demo.listener import Address, tcp_socket
 from tests.lab.network import LabNetwork

@@ -150,9 +150,10 @@ async def test_an_empty_location_is_the_page_itself(net: LabNetwork) -> None:
 
 def as_if_public(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take this one site's loopback address for a public one."""
-    for where in ("probe.net.gate.is_public", "probe.lookup.is_public", "probe.steps.dns.is_public"):
-        monkeypatch.setattr(where, lambda a: a == site.address or address_policy.is_public(a))
-    monkeypatch.setattr("probe.net.gate.is_own", lambda a: False)
+    is_public = address_policy.is_public
+    for where in ("probe.net.address_policy.is_public", "probe.endpoint.is_public", "probe.steps.dns.is_public"):
+        monkeypatch.setattr(where, lambda a: a == site.address or is_public(a))
+    monkeypatch.setattr("probe.net.address_policy.is_own", lambda a: False)
 
 
 async def test_a_redirect_to_a_private_address_is_not_followed(

@@ -16,7 +16,7 @@ from probe.dns.client import query_for
 from probe.dns.message import MAX_ANSWERS, MAX_EXTENDED_ERRORS, MAX_EXTENDED_TEXT, by_dnspython, plain, read
 from probe.failure import Malformed
 from probe.model import Dns, Svcb
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import dns as dns_step
 from probe.steps import svcb
 from tests.fuzz.targets import can_be_stored

@@ -13,8 +13,7 @@ import httpcore
 
 from probe.failure import Malformed
 from probe.http.exchange import WIRE_FACTOR, WIRE_SLACK_BYTES, HttpRequest, exchange
-from probe.http.http1 import READ_BYTES
-from probe.http.lenient import MAX_HEAD_BYTES, head_in
+from probe.http.http1 import MAX_HEAD_BYTES, READ_BYTES, head_in
 from probe.http.wire import HttpResponse
 from probe.model import Http
 from probe.steps import http as http_step

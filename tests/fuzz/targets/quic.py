@@ -16,7 +16,7 @@ from probe.failure import failure_of
 from probe.http import http3
 from probe.http.exchange import HttpRequest
 from probe.http.wire import HttpResponse
-from probe.settings import Settings
+from probe.session import Settings
 from probe.steps import http, quic
 from tests.fuzz.targets import can_be_stored
 

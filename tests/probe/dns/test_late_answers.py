@@ -10,11 +10,10 @@ import pytest
 
 from probe.measure import measure
 from probe.model import Attempt, Lookup, Measurement, Observation, Vantage
-from probe.net.limits import AddressLimits
+from probe.net.concurrency import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import Path
-from probe.session import Session, no_follow_up
-from probe.settings import Settings
+from probe.session import Session, Settings, no_follow_up
 from probe.target import parse
 from schedules.demo.resolver import Behaviour, addresses, nxdomain
 from tests.lab.dns_behaviours import injected

@@ -9,7 +9,7 @@ import pytest
 
 from probe.http.download import PartialDownload, strong_validator
 from probe.http.exchange import FetchFailed, FetchPolicy, fetch
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate
 from probe.net.resolver import SystemResolver
 from schedules.demo import sites
 from schedules.demo.authority import Authority

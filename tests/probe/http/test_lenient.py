@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.failure import Malformed
-from probe.http.http1 import MAX_KEPT_BYTES, Http1Connection
-from probe.http.lenient import MAX_HEAD_BYTES, head_in, may_be_http
+from probe.http.http1 import MAX_HEAD_BYTES, MAX_KEPT_BYTES, Http1Connection, head_in, may_be_http
 from tests.probe.http.test_http1 import GET, Said
 
 PAGE = b"<html>a page</html>"

@@ -7,9 +7,8 @@ import socket
 import pytest
 
 from probe.failure import PrivateAddress
-from probe.net import gate as gates
-from probe.net.address_policy import is_public, is_public_host, special_purpose
-from probe.net.gate import Gate
+from probe.net import address_policy
+from probe.net.address_policy import Gate, is_public, is_public_host, special_purpose
 from probe.net.network import public_only
 
 SPECIAL = [
@@ -74,7 +73,7 @@ def test_what_the_system_reads_as_an_address_is_no_ordinary_name(spelled: str) -
 
 
 def test_this_machines_own_public_addresses_are_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gates, "is_own", lambda address: address == "93.184.216.34")
+    monkeypatch.setattr(address_policy, "is_own", lambda address: address == "93.184.216.34")
     assert not Gate().permits("93.184.216.34")
     assert not public_only({443})("93.184.216.34", 443)
     assert Gate().permits("93.184.216.35")

@@ -14,10 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.net import identity, routing
-from probe.net.identity import RouteOut, Whereabouts, tunnel_kind
+from probe.net import identity
+from probe.net.identity import Link, RouteOut, Whereabouts, tunnel_kind
 from probe.net.path import Path as AnyPath
-from probe.net.routing import Link
 
 ROOT = Path(__file__).parents[3]
 ROUTER, OTHER = "02:00:00:00:00:01", "02:00:00:00:00:02"
@@ -120,7 +119,7 @@ def test_a_bound_path_whose_interface_is_gone_leads_nowhere() -> None:
 
 def test_a_system_without_netlink_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("socket.AF_NETLINK", raising=False)
-    assert routing.route_to("198.41.0.4") is None
+    assert identity.route_to("198.41.0.4") is None
 
 
 @pytest.mark.parametrize(
@@ -167,7 +166,7 @@ def test_a_key_tells_routers_apart_and_neither_family_nor_own_address_matters(
 
 @given(st.binary(max_size=200))
 def test_whatever_the_kernel_answers_is_read_without_a_crash(answer: bytes) -> None:
-    routing._read(answer)
+    identity._read(answer)
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_NETLINK"), reason="the kernel is asked by netlink, on Linux alone")
@@ -175,7 +174,7 @@ def test_the_kernel_is_asked_again_when_it_tells_of_a_change_and_not_before(monk
     looks = []
     monkeypatch.setattr(identity, "find_whereabouts", lambda path: looks.append(path) or Whereabouts())
     told = iter([True, False, False, True])
-    monkeypatch.setattr(routing.RouteChanges, "any", lambda _: next(told))
+    monkeypatch.setattr(identity.RouteChanges, "any", lambda _: next(told))
     lookout = identity.WhereaboutsCache()
     for _ in range(4):
         lookout(AnyPath())
@@ -227,6 +226,6 @@ def test_whatever_changes_the_way_out_is_seen_at_the_next_look() -> None:
 
 def test_where_the_kernel_tells_nothing_it_is_asked_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "AF_NETLINK", raising=False)
-    changes = routing.RouteChanges()
+    changes = identity.RouteChanges()
     assert changes.any()
     assert changes.any()

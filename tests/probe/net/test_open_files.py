@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from probe.net.limits import FILES_PER_TARGET, RESERVED_FILES, open_target_limit
+from probe.net.concurrency import FILES_PER_TARGET, RESERVED_FILES, open_target_limit
 
 resource = pytest.importorskip("resource")
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from probe.net.limits import AddressLimits
+from probe.net.concurrency import AddressLimits
 
 
 async def test_no_more_than_the_limit_hold_an_address_and_it_is_forgotten_after() -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from probe.net.gate import is_own
+from probe.net.address_policy import is_own
 from probe.net.network import RealNetwork, RestrictedNetwork, public_only
 from probe.net.path import Path
 from results.hub.control import ControlRequest, Controls

@@ -245,6 +245,6 @@ def test_every_temporary_file_beside_the_database_has_a_name_of_the_shared_list(
                     found[str(file)] = made[0]
     assert {file for file in found if "temporary_files" not in file} <= {
         "schedules/runtime/lock.py",
-        "probe/net/routing.py",
+        "probe/net/identity.py",
         "results/hub/distribution.py",
     }

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probe.settings import Settings
+from probe.session import Settings
 from schedules.config.load import load, variables
 from schedules.config.schema import Config, ConfigTable
 from schedules.config.toml import ConfigError, line_of

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from probe import target as targets
 from probe.http.api_client import ApiRoute, NotAnswered, public_key, server_of
 from probe.model import Measurement
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate
 from probe.net.network import RealNetwork
 from probe.net.path import Path as NetworkPath
 from probe.net.streams import ByteStream

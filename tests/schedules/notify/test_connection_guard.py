@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from probe.failure import PrivateAddress
-from probe.net.gate import Gate
+from probe.net.address_policy import Gate
 from schedules.notify.apprise_client import PRIVATE, Message, NotifyUrl, send
 from schedules.notify.connection_guard import guarded
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from probe.interception import NetworkFacts
 from probe.measure import ControlSource
 from probe.model import Dns, Http, Measurement, Tcp, Tls, Vantage
-from probe.reference_sites import NetworkReport
+from probe.reference_sites import NetworkFacts, NetworkReport
 from probe.target import parse
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
