@@ -1,39 +1,34 @@
-"""HTTP over a stream we already hold, and fetch(), the bounded download. The only importer of httpx and httpcore."""
+"""HTTP over a stream we already hold: HTTP/1.1, HTTP/2 and HTTP/3."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zlib
 from collections.abc import Callable
-from contextlib import aclosing, suppress
 from functools import cache, partial
-from pathlib import Path as FilePath
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Protocol
 
 import h11
 import msgspec
 
-from probe.failure import Malformed, PrivateAddress
-from probe.http.download import NOT_MODIFIED, BadPart, PartialDownload
+from probe.failure import Malformed
 from probe.http.http1 import Headers, Http1Connection
 from probe.http.wire import GoawayFilter, HttpResponse, StreamCarrier
-from probe.net.address_policy import Gate
 from probe.net.deadline import Deadline
-from probe.net.resolver import SystemResolver
 from probe.net.streams import ByteStream
 
+if TYPE_CHECKING:
+    from aioquic.h3.events import H3Event
+    from aioquic.quic.connection import QuicConnection
+    from aioquic.quic.events import QuicEvent
+
+
 MAX_REASON_CHARACTERS = 200
-Validators = tuple[str | None, str | None]
-"""The ETag and Last-Modified of a stored version."""
-FETCH_TIMEOUT_S = 60
 GZIP_MAGIC = 0x1F
-HOST = re.compile(rb"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
 END_OF_PAGE = re.compile(rb"</html>\s*\Z", re.IGNORECASE)
 """A page without a length that ends so is complete, though a reset or silence follows."""
 REDIRECTS = (301, 302, 303, 307, 308)
-MAX_FETCH_ADDRESSES, CONNECT_TIMEOUT_S = 4, 10.0
-MAX_FETCH_BYTES = 512 * 1024 * 1024
 WIRE_SLACK_BYTES = 256 * 1024
 WIRE_FACTOR = 8
 """Limits of the bytes on the wire, against tiny chunks, compression bombs and frames without a body."""
@@ -220,138 +215,80 @@ def _not_http(http2: bool) -> tuple[type[Exception], ...]:
     return *theirs, h2.exceptions.H2Error, ValueError
 
 
-class Download(msgspec.Struct, frozen=True, kw_only=True):
-    """A finished download; `status` 304 means that the server has no newer version."""
-
-    status: int
-    etag: str | None
-    modified: str | None
-    length: int
+UNDECODED_OVER_QUIC = ("accept-encoding",)
+"""Fields that are not sent: their effect on the answer is not undone here."""
 
 
-class FetchFailed(OSError):
-    """A download failed; the message is one line that names the URL."""
+class QuicTransport(Protocol):
+    """A QUIC connection that has completed its handshake."""
+
+    connection: QuicConnection
+
+    async def run_until(self, done: Callable[[QuicEvent], bool]) -> None: ...
 
 
-class FetchPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Which certificates a download trusts beside the usual ones, and where it and its redirects may lead."""
+async def exchange_over_quic(
+    over: QuicTransport, request: HttpRequest, into: HttpResponse, *, idle_timeout_s: float, max_body_bytes: int
+) -> None:
+    """Send `request` and read the answer into `into` as it comes; raises where it ends early or stays silent."""
+    reading = _Http3Reading(over, request, into, max_body_bytes)
+    async with Deadline(idle_timeout_s) as idle:
+        loop = asyncio.get_running_loop()
 
-    ca_file: str | None = None
-    gate: Gate = Gate()
+        def on_event(event: QuicEvent) -> bool:
+            done = reading.on_event(event)
+            idle.reschedule(loop.time() + idle_timeout_s)
+            return done
 
-
-async def fetch(
-    url: str,
-    into: FilePath,
-    *,
-    validators: Validators = (None, None),
-    max_bytes: int = MAX_FETCH_BYTES,
-    policy: FetchPolicy | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
-) -> Download:
-    """Download `url` into the file `into`, unless `validators` match the server's version (RFC 9110 section 13).
-
-    The file appears when it is complete; an interrupted download is resumed by the next call if the server allows it.
-    `progress` gets the bytes so far and in total, None if unknown. FetchFailed on any error, also for more than
-    `max_bytes`, for a redirect from https to http, and where `policy.gate` stops it.
-    """
-    import httpx
-
-    etag, modified = validators
-    headers = {"If-None-Match": etag} if etag else {}
-    headers |= {"If-Modified-Since": modified} if modified else {}
-    try:
-        with PartialDownload(url, into) as part:
-            headers |= part.resume_headers()
-            async with (
-                httpx.AsyncClient(
-                    transport=_gated_transport(policy or FetchPolicy(), url),
-                    trust_env=False,
-                    follow_redirects=True,
-                    timeout=FETCH_TIMEOUT_S,
-                    event_hooks={"request": [_RedirectPolicy()]},
-                ) as client,
-                client.stream("GET", url, headers=headers) as response,
-            ):
-                return await _take(response, part, max_bytes, progress)
-    except (FetchFailed, BadPart, PrivateAddress) as error:
-        raise FetchFailed(f"{url}: {error}") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise FetchFailed(f"{url}: {type(error).__name__}: {error}") from error
+        await over.run_until(on_event)
 
 
-def _gated_transport(policy: FetchPolicy, url: str) -> Any:
-    """httpx's transport, each connection of which goes to an address that the gate let through."""
-    import httpcore
-    import httpx
+class _Http3Reading:
+    """One request on its stream, and the answer as far as it has come."""
 
-    from probe.net.streams import client_context
+    def __init__(self, over: QuicTransport, request: HttpRequest, into: HttpResponse, max_body_bytes: int) -> None:
+        from aioquic.h3.connection import H3Connection
 
-    context = client_context(policy.ca_file, verify=True, alpn=("http/1.1",))
-    backend: Any = _GatedBackend(policy.gate.opened_for(urlsplit(url).hostname or ""))
-    transport = httpx.AsyncHTTPTransport(verify=context, trust_env=False)
-    transport._pool = httpcore.AsyncConnectionPool(ssl_context=context, network_backend=backend)
-    return transport
+        self._http = H3Connection(over.connection)
+        self._stream = over.connection.get_next_available_stream_id()
+        self._into, self._max_body_bytes = into, max_body_bytes
+        fields = [(name.lower(), value) for name, value in request.headers if name.lower() not in UNDECODED_OVER_QUIC]
+        pseudo = [(":method", request.method), (":scheme", request.scheme), (":authority", request.authority)]
+        head = [*pseudo, (":path", request.path), *fields]
+        self._http.send_headers(
+            self._stream, [(name.encode(), value.encode()) for name, value in head], end_stream=True
+        )
 
+    def on_event(self, event: QuicEvent) -> bool:
+        """Whether the answer is complete with this event, or as long as is ever read."""
+        from aioquic.quic.events import ConnectionTerminated, StreamReset
 
-class _GatedBackend:
-    """httpcore's network backend: it looks names up itself, and connects to the very address that was checked."""
+        if isinstance(event, ConnectionTerminated):
+            raise EOFError(f"the connection was closed with {event.error_code:#x}")
+        if isinstance(event, StreamReset) and event.stream_id == self._stream:
+            raise EOFError(f"the stream was reset with {event.error_code:#x}")
+        ended = [self._on_h3_event(part) for part in self._http.handle_event(event)]
+        return any(ended)
 
-    def __init__(self, gate: Gate) -> None:
-        import httpcore
+    def _on_h3_event(self, event: H3Event) -> bool:
+        from aioquic.h3.events import DataReceived, HeadersReceived
 
-        self._gate, self._inner = gate, httpcore.AnyIOBackend()
+        into = self._into
+        if not isinstance(event, HeadersReceived | DataReceived) or event.stream_id != self._stream:
+            return False
+        if isinstance(event, DataReceived):
+            into.received += len(event.data)
+            into.body = (into.body + event.data)[: self._max_body_bytes]
+            into.truncated = into.received > self._max_body_bytes
+        elif into.status is None:
+            self._head({name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers})
+        return event.stream_ended or bool(into.truncated)
 
-    async def connect_tcp(self, host: str, port: int, timeout: float | None = None, **more: Any) -> Any:
-        import httpcore
-
-        try:
-            found = await SystemResolver().addresses(host)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"{host} has no address") from error
-        *others, last = self._gate.passed(host, found)[:MAX_FETCH_ADDRESSES]
-        for address in others:
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return await self._inner.connect_tcp(address, port, CONNECT_TIMEOUT_S, **more)
-        return await self._inner.connect_tcp(last, port, timeout, **more)
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-
-class _RedirectPolicy:
-    """Refuses hops of a download to an invalid host, or from https to http."""
-
-    def __init__(self) -> None:
-        self._secured_by = ""
-
-    async def __call__(self, request: Any) -> None:
-        if not HOST.fullmatch(request.url.raw_host):  # httpx would ask the resolver for `%5B` too
-            raise FetchFailed(f"{request.url.host!r} is no host")
-        if self._secured_by and request.url.scheme != "https":
-            raise FetchFailed(
-                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anyone on the way"
-                " could change what comes; not followed"
-            )
-        if request.url.scheme == "https":
-            self._secured_by = request.url.host
-
-
-async def _take(
-    response: Any, part: PartialDownload, max_bytes: int, progress: Callable[[int, int | None], None] | None
-) -> Download:
-    status = response.status_code
-    part.begin(status, response.headers, max_bytes)
-    if status != NOT_MODIFIED:
-        async with aclosing(response.aiter_raw()) as chunks:
-            async for chunk in chunks:
-                part.add(chunk)
-                if progress:
-                    progress(part.length, part.total)
-        part.finish()
-    return Download(
-        status=NOT_MODIFIED if status == NOT_MODIFIED else 200,
-        etag=response.headers.get("etag"),
-        modified=response.headers.get("last-modified"),
-        length=0 if status == NOT_MODIFIED else part.length,
-    )
+    def _head(self, fields: dict[str, str]) -> None:
+        status = fields.pop(":status", "")
+        if not (len(status) == 3 and status.isascii() and status.isdigit()):
+            raise Malformed("http_request_failed", "an answer without a status")
+        if status[0] == "1":
+            return  # an interim answer (RFC 9114 section 4.1)
+        self._into.status, self._into.version, self._into.truncated = int(status), "HTTP/3", False
+        self._into.headers = tuple(fields.items())

@@ -89,7 +89,7 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
 
 async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, settings: Settings) -> None:
     """Record one exchange over the connection as an `http` step; its body is cut at the size cap."""
-    from probe.http import http3
+    from probe.http.exchange import exchange_over_quic
     from probe.http.wire import HttpResponse
 
     url, request = http.request_for(wanted, settings)
@@ -98,7 +98,7 @@ async def _fetch(log: Log, about: StepContext, wanted: Attempt, client: Client, 
     error: BaseException | None = None
     try:
         async with Deadline(settings.exchange_timeout_s):
-            await http3.exchange(
+            await exchange_over_quic(
                 client, request, got, idle_timeout_s=settings.timeout_s, max_body_bytes=settings.max_body_bytes
             )
     except (OSError, TimeoutError, EOFError, ValueError) as caught:

@@ -56,7 +56,7 @@ class DownloadResult(Protocol):
 
 
 Fetch = Callable[..., Awaitable[DownloadResult]]
-"""`probe.http.exchange.fetch`: url, file, validators=, max_bytes=; raises OSError."""
+"""`probe.http.download.fetch`: url, file, validators=, max_bytes=; raises OSError."""
 
 
 def import_register(db: Database, paths: Sequence[Path | str], options: ImportOptions | None = None) -> ImportReport:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from probe.http.api_client import ApiResponse, NotAnswered
-from probe.http.exchange import Download, FetchFailed, FetchPolicy, Validators, fetch
+from probe.http.download import Download, FetchFailed, FetchPolicy, Validators, fetch
 from probe.net.path import BadPath
 from probe.timestamps import rfc3339_of_epoch
 from results.compare.databases import MARGIN_S
@@ -105,7 +105,7 @@ def hub_for_reading(config: Config, database: Path, url: str, secret: str | None
 
 
 def fetcher(config: Config, database: Path, **options: Any) -> Callable[..., Any]:
-    """`probe.http.exchange.fetch`, but files of the configured hub are fetched with its token, path and pins."""
+    """`probe.http.download.fetch`, but files of the configured hub are fetched with its token, path and pins."""
     fetch_public: Callable[..., Any] = partial(fetch, policy=_policy(config), **options)
     hub_url = (config.hub.url or "").rstrip("/")
 

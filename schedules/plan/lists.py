@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.failure import internal_error
-from probe.http.exchange import FetchFailed
+from probe.http.download import FetchFailed
 from probe.target import BadTarget, parse
 from results.registers.records import RegisterError
 from results.registers.sampling import SampleRequest, stored_sample
@@ -43,7 +43,7 @@ def copy_of(url: str, database: Path) -> Path:
 async def refresh(config: Config, database: Path, now: float, fetch: Callable[..., Awaitable[object]]) -> list[str]:
     """Fetch each published list of the campaigns whose copy is a day old; a sentence for each that failed.
 
-    `fetch` downloads as `probe.http.exchange.fetch` does.
+    `fetch` downloads as `probe.http.download.fetch` does.
     """
     failures = []
     for url in dict.fromkeys(campaign.list for campaign in config.campaign if campaign.list is not None):

@@ -13,14 +13,13 @@ from aioquic.quic.events import QuicEvent, StreamDataReceived, StreamReset
 from aioquic.quic.packet import QuicPacketType, encode_long_header_first_byte
 
 from probe.failure import failure_of
-from probe.http import http3
-from probe.http.exchange import HttpRequest
+from probe.http.exchange import HttpRequest, exchange_over_quic
 from probe.http.wire import HttpResponse
 from probe.session import Settings
 from probe.steps import http, quic
 from tests.fuzz.targets import can_be_stored
 
-INSTRUMENT = ("probe.steps.quic", "probe.http.http3", "aioquic")
+INSTRUMENT = ("probe.steps.quic", "probe.http.exchange", "aioquic")
 NAME, PEER = "www.site.example", ("192.0.2.1", 443)
 RAW, INITIAL, HTTP3, KINDS = 0, 1, 2, 3
 VERSION_1 = 1
@@ -111,7 +110,7 @@ class Over:
 def _answer(data: bytes) -> None:
     got = HttpResponse()
     request = HttpRequest(scheme="https", authority=NAME, path="/")
-    work = http3.exchange(Over(list(_pieces(data))), request, got, idle_timeout_s=30, max_body_bytes=MAX_BODY)
+    work = exchange_over_quic(Over(list(_pieces(data))), request, got, idle_timeout_s=30, max_body_bytes=MAX_BODY)
     try:
         LOOP.run_until_complete(work)
     except STEP_ERRORS as error:

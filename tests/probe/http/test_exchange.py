@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.http.download import PartialDownload, strong_validator
-from probe.http.exchange import FetchFailed, FetchPolicy, fetch
+from probe.http.download import FetchFailed, FetchPolicy, PartialDownload, fetch, strong_validator
 from probe.net.address_policy import Gate
 from probe.net.resolver import SystemResolver
 from schedules.demo import sites

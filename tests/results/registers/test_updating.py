@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from probe.http.exchange import fetch
+from probe.http.download import fetch
 from results.registers.importing import ImportOptions, update_register
 from results.registers.records import ImportReport, RegisterError
 
