@@ -9,64 +9,25 @@ import socket
 import ssl
 from pathlib import Path
 from traceback import extract_tb
+from types import ModuleType
 
 import msgspec
 
+from probe import data_files
 from probe.text import replace_unprintable
 
-ERRNO_FAILURES = {
-    errno.ECONNREFUSED: "connection_refused",
-    errno.ECONNRESET: "connection_reset",
-    errno.EPIPE: "connection_reset",
-    errno.ECONNABORTED: "connection_aborted",
-    errno.EHOSTUNREACH: "host_unreachable",
-    errno.EHOSTDOWN: "host_unreachable",
-    errno.ENOPROTOOPT: "host_unreachable",
-    getattr(errno, "ENONET", errno.EHOSTDOWN): "host_unreachable",
-    errno.ENETUNREACH: "network_unreachable",
-    errno.EADDRNOTAVAIL: "network_unreachable",
-    errno.EAFNOSUPPORT: "network_unreachable",
-    errno.EACCES: "network_unreachable",
-    errno.EPERM: "network_unreachable",
-    errno.ENETDOWN: "network_down",
-    errno.ENETRESET: "network_reset",
-    errno.ETIMEDOUT: "generic_timeout_error",
-    errno.ENOTCONN: "connection_already_closed",
-    errno.EBADF: "connection_already_closed",
-}
 
-VERIFY_FAILURES = {
-    9: "ssl_invalid_certificate",
-    10: "ssl_invalid_certificate",
-    18: "ssl_unknown_authority",
-    19: "ssl_unknown_authority",
-    20: "ssl_unknown_authority",
-    21: "ssl_unknown_authority",
-    62: "ssl_invalid_hostname",
-    64: "ssl_invalid_hostname",
-}
+def _words(table: str, numbers: ModuleType | None = None) -> dict[int, str]:
+    """Number -> failure string, by a table of failures.toml, whose numbers `numbers` may name."""
+    found = data_files("probe")["failures"][table]
+    pairs = ((getattr(numbers, str(given), given), word) for word, listed in found.items() for given in listed)
+    return {number: word for number, word in pairs if isinstance(number, int)}
 
-RCODE_FAILURES = {
-    1: "dns_server_misbehaving",
-    2: "dns_servfail_error",
-    3: "dns_nxdomain_error",
-    5: "dns_refused_error",
-}
 
-SOCKS_FAILURES = {
-    3: "network_unreachable",
-    4: "host_unreachable",
-    5: "connection_refused",
-    6: "generic_timeout_error",
-}
-
-GETADDRINFO_FAILURES = {
-    socket.EAI_NONAME: "dns_nxdomain_error",
-    socket.EAI_AGAIN: "dns_temporary_failure",
-    socket.EAI_FAIL: "dns_non_recoverable_failure",
-    getattr(socket, "EAI_NODATA", socket.EAI_NONAME): "dns_no_answer",
-}
-
+ERRNO_FAILURES, GETADDRINFO_FAILURES = _words("errno", errno), _words("getaddrinfo", socket)
+VERIFY_FAILURES, RCODE_FAILURES, SOCKS_FAILURES = _words("verify"), _words("rcode"), _words("socks")
+WEAK_CERTIFICATES = _words("weak_certificate")
+NO_TLS = frozenset(data_files("probe")["failures"]["openssl"]["not_tls"])
 LOGGER = logging.getLogger("reachprobe")
 OWN_CODE = str(Path(__file__).parent.parent)
 ALERTS = {
@@ -77,38 +38,6 @@ ALERTS = {
 }
 ALERT_REASON = re.compile(r"(?:SSLV3|TLSV1|TLSV13)_(?:ALERT_)?([A-Z_]+)")
 """What OpenSSL calls an alert that it received."""
-WEAK_CERTIFICATES = {66: "ee_key_too_small", 67: "ca_key_too_small", 68: "ca_md_too_weak"}
-"""Verify codes of a chain that is valid, but weaker than our own security level allows."""
-NO_TLS = frozenset(
-    (
-        "WRONG_VERSION_NUMBER",
-        "WRONG_SSL_VERSION",
-        "UNKNOWN_PROTOCOL",
-        "HTTP_REQUEST",
-        "HTTPS_PROXY_REQUEST",
-        "UNEXPECTED_MESSAGE",
-        "UNEXPECTED_RECORD",
-        "BAD_RECORD_TYPE",
-        "RECORD_LAYER_FAILURE",
-        "RECORD_TOO_SMALL",
-        "PACKET_LENGTH_TOO_LONG",
-        "ENCRYPTED_LENGTH_TOO_LONG",
-        "DATA_LENGTH_TOO_LONG",
-        "EXCESSIVE_MESSAGE_SIZE",
-        "LENGTH_MISMATCH",
-        "LENGTH_TOO_SHORT",
-        "LENGTH_TOO_LONG",
-        "DECODE_ERROR",
-        "BAD_LENGTH",
-        "BAD_PACKET",
-        "BAD_SIGNATURE",
-        "BAD_EXTENSION",
-        "DIGEST_CHECK_FAILED",
-        "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
-        "NOT_ON_RECORD_BOUNDARY",
-    )
-)
-"""Why OpenSSL ends a handshake in which the other end's bytes are not TLS, or were changed on the way."""
 CERTIFICATE_FAILURES = ("ssl_invalid_certificate", "ssl_unknown_authority", "ssl_invalid_hostname")
 UNKNOWN = "unknown_failure"
 MAX_ERROR_TEXT = 200

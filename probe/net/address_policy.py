@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import re
 import socket
-import tomllib
 from collections.abc import Iterable
 from functools import cache, lru_cache
-from importlib.resources import files
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Literal, NamedTuple
 
 import msgspec
 
+from probe import data_files
 from probe.failure import PrivateAddress
 
 NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
@@ -43,7 +42,7 @@ class SpecialPurpose(NamedTuple):
 @cache
 def special_purpose() -> SpecialPurpose:
     """The data of special_purpose.toml."""
-    data = tomllib.loads(files("probe.net").joinpath("special_purpose.toml").read_text("utf-8"))
+    data = data_files("probe.net")["special_purpose"]
     found = [(ip_network(text), kind == "global") for kind in ("blocks", "global") for text in data[kind]]
     found.sort(key=lambda one: -one[0].prefixlen)
     ipv4, ipv6 = (

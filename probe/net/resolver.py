@@ -8,12 +8,14 @@ import socket
 import threading
 from contextlib import suppress
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
 
 import msgspec
 
+from probe import data_files
 from probe.net.address_policy import literal
 
 PORTS = {"udp": 53, "tcp": 53, "tls": 853, "https": 443}
@@ -98,6 +100,22 @@ def _system(_: tuple[int, ...]) -> tuple[DnsResolver, ...]:
         return (GETADDRINFO,)
     usable = [str(server) for server in nameservers if literal(str(server).split("%")[0])][:MAX_SYSTEM_NAMESERVERS]
     return tuple(DnsResolver(text="system", transport="udp", address=a, port=53) for a in usable) or (GETADDRINFO,)
+
+
+@lru_cache(maxsize=256)
+def filter_at(address: str | None, server_name: str | None) -> str | None:
+    """The public filter that a resolver is known for (filtering_resolvers.toml), by address or name; else None."""
+    name, found = server_name or "", literal(address or "")
+    for filtering, known in data_files("probe.net")["filtering_resolvers"].items():
+        if any(name == own or name.endswith(f".{own}") for own in known.get("names", ())):
+            return str(filtering)
+        if found is None or address in known.get("unfiltered", ()):
+            continue
+        if any(found == literal(own) for own in known.get("addresses", ())):
+            return str(filtering)
+        if any(found in ip_network(own) for own in known.get("networks", ())):
+            return str(filtering)
+    return None
 
 
 MAX_LOOKUPS = 64

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
-from importlib.resources import files
 from itertools import islice
 from typing import Any, AnyStr, Generic, NamedTuple
 
 import msgspec
 
+from probe import data_files
 from probe.model import Dns, Http, Measurement, Observation
 from probe.net.address_policy import is_public, literal
 from probe.redact.own_address import Span, utf16_spans, zeroed
@@ -72,7 +71,7 @@ class VisitorLabels(NamedTuple):
 @cache
 def visitor_labels() -> VisitorLabels:
     """The data of visitor_labels.toml."""
-    data = tomllib.loads(files("probe.redact").joinpath("visitor_labels.toml").read_text("utf-8"))
+    data = data_files("probe.redact")["visitor_labels"]
     words = "|".join(re.escape(word[::-1]) for word in data["words"])
     stems = "|".join(re.escape(stem[::-1]) for stem in data["stems"])
     signs = r"(?:[\s\"'\]\[>)(:=—–,،：|-]|si|a3%|d3%|22%|02%|;touq&|;psbn&|>[^<>]{0,40}<){1,12}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.resources import files
 
 import msgspec
 
+from probe import data_files
 from probe.model import Service, Target
 from probe.target import parse
 
@@ -28,28 +27,21 @@ class UnknownService(ValueError):
     """An unknown service; the message lists the known ones."""
 
 
-def built_in() -> dict[str, Service]:
-    """The services that come with the program, by name."""
-    return dict(_built_in())
-
-
 @cache
-def _built_in() -> tuple[tuple[str, Service], ...]:
-    """Read once."""
-    return tuple((name, read(name, text)) for name, text in sorted(_texts()))
-
-
-def read(name: str, text: str) -> Service:
-    """One service from its TOML. Raises BadTarget, or msgspec.ValidationError for a wrong key."""
-    group = msgspec.convert(tomllib.loads(text), Group)
-    return Service(
-        name=name,
-        title=group.title,
-        targets=targets(name, group.required, group.optional),
-        ended=group.ended,
-        note=group.note,
-        category=group.category,
-    )
+def built_in() -> Mapping[str, Service]:
+    """The services that come with the program, by name."""
+    groups = {name: msgspec.convert(data, Group) for name, data in data_files(__name__).items()}
+    return {
+        name: Service(
+            name=name,
+            title=group.title,
+            targets=targets(name, group.required, group.optional),
+            ended=group.ended,
+            note=group.note,
+            category=group.category,
+        )
+        for name, group in groups.items()
+    }
 
 
 def targets(
@@ -63,16 +55,10 @@ def targets(
     )
 
 
-def named(name: str, known: dict[str, Service]) -> Service:
+def named(name: str, known: Mapping[str, Service]) -> Service:
     """The service of that name. UnknownService for a name that is not among `known`."""
     if name.lower() not in known:
         raise UnknownService(
             f"there is no service {name!r}; known: {', '.join(known)}. A target needs a dot or a scheme"
         )
     return known[name.lower()]
-
-
-def _texts() -> Iterable[tuple[str, str]]:
-    for file in files(__package__).iterdir():
-        if file.name.endswith(".toml"):
-            yield file.name.removesuffix(".toml"), file.read_text("utf-8")

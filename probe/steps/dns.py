@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from probe.dns.filtering_resolvers import filter_at
 from probe.failure import RCODE_FAILURES, Malformed
 from probe.model import Answer, Dns, Observation
 from probe.net.address_policy import is_public
 from probe.net.deadline import Deadline
+from probe.net.resolver import filter_at
 from probe.recorder import Log, StepContext
 from probe.session import Settings
 from probe.steps import MethodSpec, StepSpec

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
-from importlib import resources
 from typing import Literal
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
+from probe import data_files
 from probe.model import Http
 
 Kind = Literal["blockpage", "block_host", "challenge", "geoblock", "false_positive"]
@@ -136,10 +136,7 @@ def _placed(file: FingerprintFile) -> FingerprintFile:
 @lru_cache(maxsize=1)
 def builtin_set() -> CompiledSet:
     """Our own set, from this folder."""
-    import tomllib
-
-    files = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return compile_set(msgspec.convert(tomllib.loads(f.read_text("utf-8")), FingerprintFile) for f in files)
+    return compile_set(msgspec.convert(data, FingerprintFile) for data in data_files(__name__).values())
 
 
 def is_block_host(host: str | None) -> bool:

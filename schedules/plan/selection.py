@@ -46,7 +46,7 @@ class Exclusions(msgspec.Struct, frozen=True):
 
 def services(config: Config) -> dict[str, Service]:
     """The built-in services and the configuration's own, which replace them, by name."""
-    known = built_in()
+    known = dict(built_in())
     for table in config.service:
         before = known.get(table.name)
         known[table.name] = Service(

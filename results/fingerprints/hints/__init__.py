@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from importlib import resources
 
 import msgspec
 
+from probe import data_files
 from probe.model import Http
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import host_of
@@ -79,10 +79,7 @@ class Hint(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=1)
 def hint_words() -> HintFile:
     """Every language and mark of this folder's files."""
-    import tomllib
-
-    found = sorted((f for f in resources.files(__name__).iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    files = [msgspec.convert(tomllib.loads(f.read_text("utf-8")), HintFile) for f in found]
+    files = [msgspec.convert(data, HintFile) for data in data_files(__name__).values()]
     return HintFile(
         language=tuple(language for file in files for language in file.language),
         marks=tuple(mark for file in files for mark in file.marks),

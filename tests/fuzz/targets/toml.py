@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from probe.services import _texts
 from results.judge import rules
 from schedules.config.load import load
 from schedules.config.schema import Config
@@ -66,6 +65,6 @@ SEEDS = (
     _RULES,
     _CONFIG.encode(),
     b" [a.b.c.d]\ne.f.g = 1\n[[h]]\ni = { j = [1, 2.5, 'k', 1979-05-27T07:32:00Z] }",
-    *(f" {text}".encode() for _, text in sorted(_texts())),
+    *(b" " + file.read_bytes() for file in sorted((Path(__file__).parents[3] / "probe/services").glob("*.toml"))),
 )
 assert tomllib
