@@ -13,30 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from probe.timestamps import epoch
-from results.aggregate.counting import COUNTED
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+SQL = statements(__file__)
+
 DAY_S, FIRST_ZONE_S, LAST_ZONE_S = 24 * 3600, 14 * 3600, 12 * 3600
 """A day begins 14 hours before the UTC day where it begins first, and ends 12 hours after it where it ends last."""
 SURE = ("confirmed", "probable")
-ROWS = f"""
-SELECT m.id, t.text, w.name, w.country, w.asn, w.network_name, w.path, m.started_at, v.outcome, v.confidence,
-    json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
-    json_extract(v.expectation, '$.as_of'), json_extract(v.expectation, '$.entries')
-FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-JOIN verdicts v ON v.measurement = m.number
-WHERE {COUNTED} AND t.text = ?
-"""  # noqa: S608 constants only
-LISTED = """
-SELECT DISTINCT t.text
-FROM verdicts v JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id
-WHERE instr(v.expectation, '"listed":true') > 0 AND json_extract(v.expectation, '$.listed') = 1 ORDER BY 1
-"""
-"""The first condition is that of an index."""
-DIRECT = "SELECT name, asn, network_name FROM vantages WHERE path = 'direct'"
-VERSIONS = "SELECT r.name, v.at FROM registers r JOIN register_versions v ON v.register_id = r.id ORDER BY v.at"
 
 
 class ListingEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,8 +114,8 @@ Networks = Set[tuple[str, int | None, str | None]]
 
 def of_database(db: Database) -> list[Enforcement]:
     """`enforcement` of a whole database, with one target's measurements in memory at a time."""
-    known, own = versions(db), frozenset(db.execute(DIRECT).fetchall())
-    listed = [text for (text,) in db.execute(LISTED)]
+    known, own = versions(db), frozenset(db.execute(SQL["DIRECT"]).fetchall())
+    listed = [text for (text,) in db.execute(SQL["LISTED"])]
     found = [row for text in listed for row in enforcement(inputs_of_target(db, text), known, own)]
     return sorted(found, key=_sort_key)
 
@@ -137,7 +123,7 @@ def of_database(db: Database) -> list[Enforcement]:
 def inputs_of_target(db: Database, target: str) -> Iterator[EnforcementInput]:
     """The counted measurements of a target."""
     entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
-    for row in db.execute(ROWS, [target]):
+    for row in db.execute(SQL["ROWS"], [target]):
         values = dict(zip(EnforcementInput.__struct_fields__, row, strict=True))
         listed = None if values["listed"] is None else bool(values["listed"])
         yield EnforcementInput(**{**values, "listed": listed, "entries": entries(values["entries"] or "[]")})
@@ -146,7 +132,7 @@ def inputs_of_target(db: Database, target: str) -> Iterator[EnforcementInput]:
 def versions(db: Database) -> Versions:
     """The stored versions of each register."""
     found: dict[str, list[float]] = defaultdict(list)
-    for register, at in db.execute(VERSIONS):
+    for register, at in db.execute(SQL["VERSIONS"]):
         found[register].append(at)
     return found
 

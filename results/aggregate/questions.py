@@ -1,6 +1,6 @@
 """The questions about many vantages' results and the rows of their answers, the same from SQLite and the warehouses.
 
-- A finding is a counted measurement (results/aggregate/counting.py) with its verdict. A repeat replaces the measurement
+- A finding is a counted measurement (`COUNTED` in results/sql.py) with its verdict. A repeat replaces the measurement
   that it repeats also where it lies outside the period.
 - A finding is in the period by its `started_at`. Times are compared as text; of equal times the greater `id` is later.
 - Rows are grouped by service, target text, country, ASN and network name, None equal to None, and by path where a row

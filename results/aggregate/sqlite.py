@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from results.aggregate import questions
-from results.aggregate.counting import COUNTED
 from results.aggregate.enforcement import SURE, Block
 from results.aggregate.questions import (
     AgreementRow,
@@ -25,6 +24,7 @@ from results.aggregate.questions import (
     Period,
     ordered,
 )
+from results.sql import COUNTED
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 OPEN_END = "\uffff"

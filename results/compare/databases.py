@@ -15,7 +15,6 @@ import msgspec
 from probe.model import Vantage
 from probe.text import bounded, printable
 from probe.timestamps import epoch, rfc3339_of_epoch
-from results.aggregate.counting import NOT_REPEATED
 from results.compare.record import (
     MAX_EPOCH_S,
     MAX_TARGET_LENGTH,
@@ -27,6 +26,7 @@ from results.compare.record import (
     is_valid,
 )
 from results.export.exchange import SkippedLine
+from results.sql import NOT_REPEATED
 
 MAX_VALUE_BYTES = 16 * 1024 * 1024
 STEPS_PER_CHECK = 1_000_000

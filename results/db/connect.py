@@ -40,8 +40,7 @@ class StoreError(ValueError):
 
 def connect(path: Path) -> Database:
     """The database at `path`, made or brought up to date. StoreError for one that is newer, or cannot be."""
-    from results.db.migrations import migrations, missing_columns
-    from results.db.sqlite_utils_shim import Database
+    from results.db.migrations import Database, migrations, missing_columns
 
     _for_its_owner_alone(path)
     connection = opened(path)
@@ -77,8 +76,7 @@ def opened(path: Path) -> sqlite3.Connection:
 
 def empty_at(path: Path, applied: Sequence[str], named: Path) -> sqlite3.Connection:
     """A new database at `path` with the schema of those migrations. StoreError about `named` for ones not of ours."""
-    from results.db.migrations import add_columns, migrations
-    from results.db.sqlite_utils_shim import Database
+    from results.db.migrations import Database, add_columns, migrations
 
     _for_its_owner_alone(path)
     connection = opened(path)
@@ -217,8 +215,7 @@ def _arose_while_reading(error: Exception) -> bool:
 
 def _has_our_columns(connection: sqlite3.Connection) -> bool:
     """Whether every table has at least the columns of today's schema."""
-    from results.db.migrations import add_columns, migrations
-    from results.db.sqlite_utils_shim import Database
+    from results.db.migrations import Database, add_columns, migrations
 
     with closing(Database(memory=True)) as fresh:
         migrations.apply(fresh)

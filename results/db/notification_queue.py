@@ -7,33 +7,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from results.aggregate.counting import COUNTED
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.db.store import Store
 
-RECENT_VERDICTS = f"""
-WITH here AS (
-    SELECT w.id, (SELECT max(started_at) FROM measurements
-        WHERE target_id = t.id AND vantage_id = w.id AND control_of IS NULL AND started_at <= :until) AS at
-    FROM targets t CROSS JOIN vantages w WHERE t.text = :target AND w.name = :name AND w.path = :path
-)
-SELECT m.id, m.started_at, v.outcome, v.method, v."trigger", v.confidence,
-    json_extract(v.expectation, '$.register'), json_extract(v.expectation, '$.listed'),
-    json_extract(v.expectation, '$.as_of')
-FROM targets t
-JOIN measurements m ON m.target_id = t.id
-    AND m.vantage_id = (SELECT id FROM here WHERE at IS NOT NULL ORDER BY at DESC LIMIT 1)
-JOIN verdicts v ON v.measurement = m.number
-WHERE t.text = :target AND {COUNTED} AND m.started_at <= :until
-ORDER BY m.started_at DESC LIMIT :limit
-"""  # noqa: S608 constants only
-WAITING = """
-SELECT n.number, n.key, n.what, n.at, n.said FROM untold u JOIN notices n ON n.number = u.notice
-WHERE u.receiver = ? ORDER BY n.at, n.number
-"""
+SQL = statements(__file__)
 
 
 class PastVerdict(msgspec.Struct, frozen=True):
@@ -79,7 +60,7 @@ def recent_verdicts(db: Database, target: str, vantage: str, path: str, until: s
     """The verdicts on a target by one path of a vantage until `until`, newest first, on the network it was on last;
     a measurement and its immediate repeat count once."""
     values = {"target": target, "name": vantage, "path": path, "until": until, "limit": limit}
-    return [PastVerdict(*row) for row in db.execute(RECENT_VERDICTS, values)]
+    return [PastVerdict(*row) for row in db.execute(SQL["RECENT_VERDICTS"], values)]
 
 
 def enrol(store: Store, names: Collection[str], now: str) -> None:
@@ -120,7 +101,7 @@ def known(db: Database, key: str) -> bool:
 
 def waiting(db: Database, receiver: str) -> list[Notice]:
     """The notices not yet delivered to a recipient, oldest first."""
-    rows = db.execute(WAITING, [receiver])
+    rows = db.execute(SQL["WAITING"], [receiver])
     return [Notice(number=number, key=key, what=what, at=at, said=text) for number, key, what, at, text in rows]
 
 

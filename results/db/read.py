@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
-from results.aggregate.counting import NOT_REPEATED
 from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
+from results.sql import NOT_REPEATED
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -16,9 +16,12 @@ import msgspec
 from probe.timestamps import rfc3339
 from results.db.columns import columns_of_kind
 from results.db.store import Store, StoreError, explained
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+SQL = statements(__file__)
 
 BATCH = 500
 NEEDED_BYTES = 16 * 1024 * 1024
@@ -26,11 +29,6 @@ NEEDED_BYTES = 16 * 1024 * 1024
 ALWAYS_KEPT_DAYS = 7
 EMPTY_SHARE = 0.25
 """From which share of empty pages on the file is written anew."""
-OLDEST = """
-SELECT m.number FROM measurements m JOIN vantages w ON w.id = m.vantage_id
-WHERE m.control_of IS NULL AND m.started_at < ? AND (? IS NULL OR w.name = ?)
-ORDER BY m.started_at LIMIT ?
-"""
 
 
 class PruneResult(msgspec.Struct, frozen=True):
@@ -61,7 +59,7 @@ def cutoff(keep_days: int, now: datetime) -> str:
 
 def count_old(db: Database, before: str, vantage: str | None = None) -> int:
     """How many measurements are older, without their controls; of every vantage, or of one."""
-    return len(db.execute(OLDEST, [before, vantage, vantage, -1]).fetchall())
+    return len(db.execute(SQL["OLDEST"], [before, vantage, vantage, -1]).fetchall())
 
 
 def used_bytes(db: Database) -> int:
@@ -95,7 +93,7 @@ def prune(
 
 def tidy(store: Store, *, keep_days: int, max_bytes: int | None, now: datetime, vantage: str) -> PruneResult | None:
     """Prune this machine's own measurements, never imported ones, about once a day; None if nothing was due."""
-    overdue = store.db.execute(OLDEST, [cutoff(keep_days + 1, now), vantage, vantage, 1]).fetchone()
+    overdue = store.db.execute(SQL["OLDEST"], [cutoff(keep_days + 1, now), vantage, vantage, 1]).fetchone()
     if overdue is None and (max_bytes is None or used_bytes(store.db) <= max_bytes):
         return None
     return prune(store, keep_days=keep_days, max_bytes=max_bytes, now=now, vantage=vantage)
@@ -105,7 +103,7 @@ def _delete(store: Store, before: str, vantage: str | None, batch: int) -> Itera
     """Delete older measurements, oldest first, in batches; yields the size of each batch."""
     while True:
         with store.writing():
-            numbers = store.db.execute(OLDEST, [before, vantage, vantage, batch]).fetchall()
+            numbers = store.db.execute(SQL["OLDEST"], [before, vantage, vantage, batch]).fetchall()
             # Controls, observations and verdicts go with their measurement.
             store.db.conn.executemany("DELETE FROM measurements WHERE number = ?", numbers)
         if not numbers:

@@ -73,8 +73,7 @@ def _alternatives(names: Iterable[str]) -> str:
 
 def tables() -> list[TableDoc]:
     """Every table and view of a new database, views first. LookupError names one that has no words."""
-    from results.db.migrations import add_columns, migrations
-    from results.db.sqlite_utils_shim import Database
+    from results.db.migrations import Database, add_columns, migrations
 
     with Database(memory=True) as db:
         migrations.apply(db)

@@ -14,42 +14,22 @@ import msgspec
 
 from probe.model import Measurement, Target, Vantage
 from probe.timestamps import rfc3339
-from results.aggregate.counting import COUNTED
 from results.db import read, write
 from results.db.connect import StoreError as StoreError
 from results.db.connect import connect
 from results.db.connect import explained as explained
 from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
 from results.judge.verdict import Context, Earlier, Rate
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
+SQL = statements(__file__)
 SHORTEST_PREFIX = 4
 UNSTORABLE = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 """The errors for a value that the database cannot hold: a bug or unexpected input."""
 LOOKED_BACK, REMEMBERED = 1000, 12
-EARLIER = f"""
-FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
-JOIN verdicts v ON v.measurement = m.number
-LEFT JOIN rounds r ON r.id = m.round_id
-WHERE r.network_key IS ? AND w.name = ? AND w.country IS ? AND w.asn IS ? AND w.network_name IS ? AND w.path = ?
-    AND t.text = ? AND {COUNTED} AND m.started_at < ? AND m.id IS NOT ?
-ORDER BY m.started_at DESC LIMIT ?
-"""
-HISTORY = "SELECT m.started_at, v.outcome, v.failed_by" + EARLIER
-RATES = "SELECT m.context" + EARLIER.replace("ORDER BY", "AND v.outcome <> 'offline' ORDER BY")
-
-OF_A_SERIES = """
-FROM targets t CROSS JOIN vantages w CROSS JOIN measurements m ON m.target_id = t.id AND m.vantage_id = w.id
-JOIN verdicts v ON v.measurement = m.number
-WHERE t.text = ? AND w.name = ? AND w.path = ? AND m.control_of IS NULL
-    AND json_extract(m.context, '$.recording') IS NOT NULL
-"""
-"""Other programs' records of a target on one network, however its name is written."""
-RECORDED = f"SELECT m.started_at, v.outcome, v.failed_by {OF_A_SERIES} AND m.started_at < ? ORDER BY 1 DESC LIMIT ?"
-RECORDED_BLOCKS = f"""SELECT m.id, m.started_at, m.context {OF_A_SERIES}
-AND m.started_at > ? AND v.outcome = 'blocked' ORDER BY 2"""
 ENDS_A_SERIES = ("reachable", "denied", "down")
 
 Judge = Callable[[JudgedMeasurement], JudgedMeasurement]
@@ -180,7 +160,7 @@ class Store:
     ) -> str | None:
         """The last outcome of `target` on this network and path, before a UTC time."""
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, None, 1]
-        row = self.db.execute(HISTORY, values).fetchone()
+        row = self.db.execute(SQL["HISTORY"], values).fetchone()
         return row[1] if row else None
 
     def history(
@@ -198,7 +178,7 @@ class Store:
         that was repeated immediately is left out.
         """
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, LOOKED_BACK]
-        rows = self.db.execute(HISTORY, values)
+        rows = self.db.execute(SQL["HISTORY"], values)
         since = takewhile(lambda row: row[1] != "reachable", rows)
         return _remembered([Earlier(at=at, method=failed_by) for at, _, failed_by in since if failed_by is not None])
 
@@ -207,7 +187,7 @@ class Store:
 
         A record in which it was reachable, or failed for the control too, begins the series anew.
         """
-        rows = self.db.execute(RECORDED, [target, vantage.name, vantage.path, before, LOOKED_BACK])
+        rows = self.db.execute(SQL["RECORDED"], [target, vantage.name, vantage.path, before, LOOKED_BACK])
         since = takewhile(lambda row: row[1] not in ENDS_A_SERIES, rows)
         return _remembered([Earlier(at=at, method=method) for at, outcome, method in since if outcome == "blocked"])
 
@@ -215,7 +195,7 @@ class Store:
         """Judge the recorded blocks after a UTC time again where what was recorded before them has changed."""
         values = [target, vantage.name, vantage.path, after]
         changed: list[str] = []
-        for measurement_id, at, context in self.db.execute(RECORDED_BLOCKS, values).fetchall():
+        for measurement_id, at, context in self.db.execute(SQL["RECORDED_BLOCKS"], values).fetchall():
             known = msgspec.json.decode(context, type=Context).earlier
             if known != self.recorded_failures(target, vantage, at):
                 changed.append(measurement_id)
@@ -240,7 +220,7 @@ class Store:
     ) -> tuple[Rate, ...]:
         """The run of slow answers that ends with the last measurement of `target`, at most the REMEMBERED newest."""
         values = [network, *msgspec.structs.astuple(vantage), target.text, before, apart_from, 1]
-        row = self.db.execute(RATES, values).fetchone()
+        row = self.db.execute(SQL["RATES"], values).fetchone()
         return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[JudgedMeasurement, JudgedMeasurement]]:

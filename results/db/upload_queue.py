@@ -10,21 +10,15 @@ import msgspec
 from probe.net.address_policy import is_public, literal
 from results.db import read
 from results.db.json_codec import to_plain
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.db.store import Store
 
-NEW = """
-SELECT m.number, t.host FROM measurements m JOIN vantages w ON w.id = m.vantage_id JOIN targets t ON t.id = m.target_id
-JOIN verdicts v ON v.measurement = m.number
-WHERE m.number > ? AND m.control_of IS NULL AND w.name = ? ORDER BY m.number
-"""
-WAITING = """
-SELECT o.measurement, m.id FROM outbox o JOIN measurements m ON m.number = o.measurement
-WHERE o.hub = ? AND o.refused IS NULL ORDER BY o.measurement LIMIT ?
-"""
+SQL = statements(__file__)
+
 MAX_SAID = 300
 
 
@@ -86,7 +80,7 @@ def queue(store: Store, url: str, vantage: str) -> int:
     if hub is None:
         return 0
     with store.writing():
-        rows = store.db.execute(NEW, [hub.queued, vantage]).fetchall()
+        rows = store.db.execute(SQL["NEW"], [hub.queued, vantage]).fetchall()
         numbers = [number for number, host in rows if not _is_local(host)]
         store.db.conn.executemany("INSERT OR IGNORE INTO outbox (hub, measurement) VALUES (?, ?)", _of(url, numbers))
         store.db.execute(
@@ -98,7 +92,7 @@ def queue(store: Store, url: str, vantage: str) -> int:
 
 def waiting(db: Database, url: str, most: int) -> dict[int, str]:
     """Number and id of what waits for a hub, the oldest first."""
-    return dict(db.execute(WAITING, [url, most]).fetchall())
+    return dict(db.execute(SQL["WAITING"], [url, most]).fetchall())
 
 
 def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:

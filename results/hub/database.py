@@ -19,16 +19,19 @@ import msgspec
 from probe.timestamps import rfc3339
 from results.db import read, write
 from results.db.jsonl import BadRecord
-from results.db.sqlite_utils_shim import Database
+from results.db.migrations import Database
 from results.db.store import Store, StoreError
 from results.export.exchange import same
 from results.hub.credentials import Member
 from results.hub.limits import CLIENT, FairSlots, Overloaded, Places, RateLimits, TooManyRequests
 from results.hub.request_body import ReceivedRecord
 from results.judge.judged import JudgedMeasurement, RoundRecord
+from results.sql import statements
 
 if TYPE_CHECKING:
     from results.db.store import Judge
+
+SQL = statements(__file__)
 
 T = TypeVar("T")
 MAX_WAITING_RECORDS, MAX_WAITING_BYTES, MAX_ROOM_WAIT_S = 1000, 32 * 1024 * 1024, 30.0
@@ -42,15 +45,6 @@ MAX_VALUE_BYTES = 32 * 1024 * 1024
 BUSY_TIMEOUT_S = 10
 INSTRUCTIONS_PER_CHECK = 20_000
 """Of SQLite's virtual machine, between two looks at the clock: about a millisecond."""
-FIND_REPEATED = """
-SELECT 1 FROM measurements m JOIN received r ON r.measurement = m.number JOIN targets t ON t.id = m.target_id
-WHERE m.id = ? AND r.member = ? AND t.text = ? AND m.id <> ?
-"""
-FIND_OWNER = """
-SELECT ifnull(r.member, 0) FROM measurements m LEFT JOIN received r ON r.measurement = m.number
-WHERE m.id = ? AND m.control_of IS NULL
-"""
-"""The id of the member who sent it, 0 for none."""
 
 
 class RecordResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +195,7 @@ class Filing:
     def _store(self, member: Member, judged: JudgedMeasurement, round_: RoundRecord | None) -> bool:
         """False where it is stored already."""
         db, name = self._db, judged.measurement.id
-        if (owner := db.execute(FIND_OWNER, [name]).fetchone()) is not None:
+        if (owner := db.execute(SQL["FIND_OWNER"], [name]).fetchone()) is not None:
             if owner[0] != member.id or not same(read.finished(db, name), judged):
                 raise BadRecord("another measurement has this id already")
             return False
@@ -230,7 +224,7 @@ class Filing:
         if measurement.repeats is None:
             return judged
         values = [measurement.repeats, member.id, measurement.target.text, measurement.id]
-        if self._db.execute(FIND_REPEATED, values).fetchone():
+        if self._db.execute(SQL["FIND_REPEATED"], values).fetchone():
             return judged
         return msgspec.structs.replace(judged, measurement=msgspec.structs.replace(measurement, repeats=None))
 

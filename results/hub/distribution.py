@@ -22,7 +22,7 @@ import msgspec
 from starlette.responses import FileResponse, Response
 
 from probe.timestamps import http_date
-from results.db.sqlite_utils_shim import Database
+from results.db.migrations import Database
 from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import FingerprintError
 from results.fingerprints.formats import reachprobe as fingerprints

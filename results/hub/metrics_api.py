@@ -12,6 +12,7 @@ from starlette.responses import Response
 from probe.timestamps import epoch
 from results.db.retention import used_bytes
 from results.hub.request_body import BadRequest
+from results.sql import statements
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
     from results.hub.credentials import Member
     from results.hub.routes import HubApp
 
+SQL = statements(__file__)
+
 TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 MISSING = "prometheus-client is not installed here: pip install 'reachprobe[metrics]'"
-MEMBERS = """
-SELECT m.name, m.revoked_at, (SELECT at FROM received r WHERE r.member = m.id ORDER BY measurement DESC LIMIT 1)
-FROM members m ORDER BY m.name
-"""
-COUNTS = "SELECT (SELECT count(*) FROM received), (SELECT count(*) FROM received WHERE flag IS NOT NULL)"
 
 
 async def metrics(hub: HubApp, request: Request, member: Member | None) -> Response:
@@ -42,7 +40,7 @@ async def metrics(hub: HubApp, request: Request, member: Member | None) -> Respo
             return _families(hub, *found)
 
     def find(db: Database) -> tuple[Any, ...]:
-        return db.execute(COUNTS).fetchone(), db.execute(MEMBERS).fetchall(), used_bytes(db)
+        return db.execute(SQL["COUNTS"]).fetchone(), db.execute(SQL["MEMBERS"]).fetchall(), used_bytes(db)
 
     found = await hub.read_pool.run(find)
     text = await asyncio.to_thread(prometheus_client.generate_latest, HubCollector())

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.timestamps import parse_time, rfc3339
+from results.sql import statements
 
 if TYPE_CHECKING:
     from results.db.store import Store
+
+SQL = statements(__file__)
 
 DELAY = timedelta(hours=6)
 """From receiving a finding to comparing it: by then others have measured again."""
@@ -33,22 +36,6 @@ LAST_FINDINGS = 40
 """Of a vantage point: the comparable ones that count."""
 MIN_OUTLIERS, MIN_OUTLIER_SHARE = 5, 0.5
 """Among these, from which they are flagged."""
-UNCHECKED = """
-SELECT x.measurement, x.member, m.target_id, m.started_at, v.outcome, w.name, w.country, w.asn, w.path
-FROM received x CROSS JOIN measurements m ON m.number = x.measurement CROSS JOIN verdicts v ON v.measurement = m.number
-CROSS JOIN vantages w ON w.id = m.vantage_id
-WHERE x.measurement > ? AND x.at <= ? ORDER BY x.measurement LIMIT ?
-"""
-OTHERS = """
-SELECT id, name, asn FROM vantages WHERE country = ? AND path = 'direct' AND name <> ?
-ORDER BY asn IS NOT ?, id DESC LIMIT ?
-"""
-AGREES = """
-SELECT max(v.outcome = ?) FROM targets t CROSS JOIN measurements m ON m.target_id = t.id CROSS JOIN verdicts v
-    ON v.measurement = m.number
-WHERE t.text = (SELECT text FROM targets WHERE id = ?) AND m.vantage_id = ? AND m.control_of IS NULL
-    AND m.started_at >= ? AND m.started_at < ? AND v.outcome IN ('blocked', 'reachable')
-"""
 
 
 class ComparableFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +95,9 @@ class OutlierDetector:
         """Compare what was received before `now` - DELAY; how many findings that were, at most MAX_PER_STEP."""
         db = store.db
         row = db.execute("SELECT measurement FROM examined").fetchone()
-        rows = db.execute(UNCHECKED, [row[0] if row else 0, rfc3339(now - DELAY, "seconds"), MAX_PER_STEP]).fetchall()
+        rows = db.execute(
+            SQL["UNCHECKED"], [row[0] if row else 0, rfc3339(now - DELAY, "seconds"), MAX_PER_STEP]
+        ).fetchall()
         if not rows:
             return 0
         new: dict[int, list[Comparison]] = defaultdict(list)
@@ -137,8 +126,8 @@ def _comparable(store: Store, number: int, values: Sequence[Any]) -> ComparableF
     bounds = rfc3339(moment - WINDOW), rfc3339(moment + WINDOW)
     opposite = "reachable" if outcome == "blocked" else "blocked"
     found: dict[str, tuple[bool, str]] = {}
-    for vantage, other, network in store.db.execute(OTHERS, [country, name, asn, MAX_OTHERS]).fetchall():
-        (agrees,) = store.db.execute(AGREES, [outcome, target, vantage, *bounds]).fetchone()
+    for vantage, other, network in store.db.execute(SQL["OTHERS"], [country, name, asn, MAX_OTHERS]).fetchall():
+        (agrees,) = store.db.execute(SQL["AGREES"], [outcome, target, vantage, *bounds]).fetchone()
         if agrees is not None and other not in found:
             found[other] = asn is not None and network == asn, outcome if agrees else opposite
     return ComparableFinding(

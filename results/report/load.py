@@ -14,13 +14,13 @@ from probe.model import Measurement, Vantage
 from probe.text import bounded, printable
 from probe.timestamps import epoch
 from results import ooni
-from results.aggregate.counting import NOT_REPEATED
 from results.aggregate.enforcement import ListingEntry
 from results.compare import databases, sources
 from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
+from results.sql import NOT_REPEATED
 
 MAX_SENTENCES, MAX_SENTENCE_LENGTH = 20, 400
 MAX_RULES, MAX_ENTRIES, MAX_STEPS = 10, 50, 200

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
-from results.aggregate.counting import COUNTED
 from results.aggregate.questions import Aggregates, MatrixRow, Period
 from results.aggregate.sqlite import IN_PERIOD, NETWORK, NEWEST, PAIRS, SqliteAggregates, period_parameters
+from results.sql import COUNTED
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

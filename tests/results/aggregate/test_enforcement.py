@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from results.aggregate.enforcement import (
-    ROWS,
+    SQL,
     Enforcement,
     EnforcementInput,
     ListingEntry,
@@ -252,5 +252,5 @@ def test_the_database_tells_it_and_what_was_measured_again_at_once_counts_once(s
 
 
 def test_no_measurement_of_another_target_is_read_for_one(store: Store) -> None:
-    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {ROWS}", ["x"])]
+    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {SQL['ROWS']}", ["x"])]
     assert [step for step in steps if step.startswith("SCAN")] == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from results.db.history import LAST_RUNS, LastMeasurement, last_runs, made_at
+from results.db.history import SQL, LastMeasurement, last_runs, made_at
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 
@@ -41,7 +41,7 @@ def test_one_target_of_two_services_is_measured_for_each(store: Store) -> None:
 
 def test_nothing_is_scanned_to_find_them(store: Store) -> None:
     steps = store.db.execute(
-        f"EXPLAIN QUERY PLAN {LAST_RUNS}", ["[]", "home", None, None, None, "direct", NOW]
+        f"EXPLAIN QUERY PLAN {SQL['LAST_RUNS']}", ["[]", "home", None, None, None, "direct", NOW]
     ).fetchall()
     scanned = [step[3] for step in steps if step[3].startswith("SCAN")]
     assert scanned == ["SCAN wanted VIRTUAL TABLE INDEX 1:"], steps

@@ -78,28 +78,28 @@ def test_a_named_target_or_service_is_found_without_reading_others_whatever_else
 
 def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_about(opened: Store) -> None:
     for query in (
-        store.HISTORY,
-        store.RATES,
-        history.LAST_RUNS,
-        history.RECENT_OUTCOMES,
-        history.NEWEST_QUERY,
-        history.STEPS,
-        enforcement.ROWS,
+        store.SQL["HISTORY"],
+        store.SQL["RATES"],
+        history.SQL["LAST_RUNS"],
+        history.SQL["RECENT_OUTCOMES"],
+        history.SQL["NEWEST"],
+        history.SQL["STEPS"],
+        enforcement.SQL["ROWS"],
     ):
         assert scans(plan(opened, query)) == [], query
-    for query in (store.HISTORY, history.RECENT_OUTCOMES, history.LAST_RUNS):
+    for query in (store.SQL["HISTORY"], history.SQL["RECENT_OUTCOMES"], history.SQL["LAST_RUNS"]):
         assert any("measurements_by_target (target_id=? AND vantage_id=?" in step for step in plan(opened, query)), (
             query
         )
     values = dict.fromkeys(("text", "since", "until", "name", "path", "country")) | {"vantages": "[]"}
-    assert scans(plan(opened, history.RECORDED_ELSEWHERE, values)) == []
-    (oldest, *_) = plan(opened, retention.OLDEST)
+    assert scans(plan(opened, history.SQL["RECORDED_ELSEWHERE"], values)) == []
+    (oldest, *_) = plan(opened, retention.SQL["OLDEST"])
     assert "measurements_by_time (started_at<?)" in oldest
     assert plan(opened, "SELECT max(started_at) FROM rounds") == ["SEARCH rounds USING COVERING INDEX rounds_by_time"]
 
 
 def test_targets_that_a_register_ever_listed_are_found_without_reading_every_verdict(opened: Store) -> None:
-    assert plan(opened, enforcement.LISTED)[0] == "SCAN v USING INDEX verdicts_listed"
+    assert plan(opened, enforcement.SQL["LISTED"])[0] == "SCAN v USING INDEX verdicts_listed"
 
 
 def test_a_database_is_readable_where_its_schema_is_not_trusted(opened: Store) -> None:

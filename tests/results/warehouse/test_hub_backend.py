@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from results.aggregate.questions import Period, ordered
-from results.db.sqlite_utils_shim import Database
+from results.db.migrations import Database
 from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import OwnAnswers
 from results.warehouse.engine import Engine, open_engine

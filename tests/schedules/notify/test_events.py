@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
-from results.db.notification_queue import RECENT_VERDICTS, Notice
+from results.db.notification_queue import SQL, Notice
 from results.db.store import Store
 from results.registers.expectation import Expectation
 from results.registers.importing import ImportOptions, import_register
@@ -87,7 +87,7 @@ def test_another_network_is_no_change(store: Store) -> None:
 
 def test_no_table_is_scanned_for_what_was_said_lately(store: Store) -> None:
     values = {"target": "x", "name": "home", "path": "direct", "until": "2026", "limit": 40}
-    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {RECENT_VERDICTS}", values)]
+    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {SQL['RECENT_VERDICTS']}", values)]
     assert [step for step in steps if step.startswith("SCAN")] == []
 
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.db.history import RECENT_OUTCOMES
+from results.db.history import SQL
 from results.db.store import Store
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
@@ -102,5 +102,5 @@ def test_a_changed_verdict_and_a_new_listing_hasten_the_campaign(store: Store, t
 
 def test_no_table_is_scanned_for_the_last_verdicts(store: Store) -> None:
     values = ["home", None, None, None, "direct", "x", None, "2026", 12]
-    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {RECENT_OUTCOMES}", values)]
+    steps = [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {SQL['RECENT_OUTCOMES']}", values)]
     assert not [step for step in steps if step.startswith("SCAN")], steps
