@@ -11,17 +11,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
 from probe.timestamps import epoch
-from results.aggregate.enforcement import Block, blocking_delay, day_window
+from results.aggregate.enforcement import SURE, Block, blocking_delay, day_window
+from results.sql import statements
 
 UNDETERMINED = ("offline", "inconclusive")
 """Outcomes that do not tell the state of a target."""
+OPEN_END = "\uffff"
+"""After every time."""
+Row = TypeVar("Row", bound=msgspec.Struct)
 
+
+def _listed(words: Iterable[str]) -> str:
+    """Our own words as an SQL list."""
+    return "({})".format(", ".join(f"'{word}'" for word in words))
+
+
+SQL = statements(__file__, UNDETERMINED=_listed(UNDETERMINED), SURE=_listed(SURE))
 
 Network = tuple[str | None, int | None, str | None]
 """Country, ASN, name."""
@@ -133,27 +146,6 @@ class ChangeRow(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-class Aggregates(Protocol):
-    """A store of results that answers the questions, with rows in the order of their fields, None first."""
-
-    def matrix(self, period: Period) -> list[MatrixRow]: ...
-
-    def agreement_over_time(self, period: Period) -> list[AgreementRow]: ...
-
-    def enforcement_delay(self, period: Period) -> list[DelayRow]: ...
-
-    def unlisted_blocks(self, period: Period) -> list[BlockRow]: ...
-
-    def collateral(self, period: Period) -> list[BlockRow]: ...
-
-    def methods_by_network(self, period: Period) -> list[MethodRow]: ...
-
-    def changes(self, period: Period) -> list[ChangeRow]: ...
-
-
-Row = TypeVar("Row", bound=msgspec.Struct)
-
-
 def ordered(rows: Iterable[Row]) -> list[Row]:
     """Rows in the order of their fields, None first."""
     return sorted(rows, key=_by_fields)
@@ -179,3 +171,65 @@ def delay(target: str, network: Network, listed_at: str, blocks: Sequence[Block]
         at_least_h=found.at_least_h,
         at_most_h=found.at_most_h,
     )
+
+
+class Aggregates:
+    """A store of results that answers the questions, with rows in the order of their fields, None first.
+
+    `_rows` is the store's part: the rows of a question by column, where `enforcement_delay` has the Blocks of each
+    target and network with `block`, their order.
+    """
+
+    def matrix(self, period: Period) -> list[MatrixRow]:
+        return self._ask(MatrixRow, "matrix", period)
+
+    def agreement_over_time(self, period: Period) -> list[AgreementRow]:
+        return self._ask(AgreementRow, "agreement_over_time", period)
+
+    def enforcement_delay(self, period: Period) -> list[DelayRow]:
+        blocks: dict[tuple[str, Network, str], list[Block]] = defaultdict(list)
+        for row in sorted(self._rows("enforcement_delay", period), key=lambda row: row["block"]):
+            network = row["country"], row["asn"], row["network_name"]
+            block = Block(row["opened_at"], row["first_at"], row["last_at"])
+            blocks[row["target"], network, row["listed_at"]].append(block)
+        return ordered(delay(*key, found) for key, found in blocks.items())
+
+    def unlisted_blocks(self, period: Period) -> list[BlockRow]:
+        return self._ask(BlockRow, "unlisted_blocks", period)
+
+    def collateral(self, period: Period) -> list[BlockRow]:
+        return self._ask(BlockRow, "collateral", period)
+
+    def methods_by_network(self, period: Period) -> list[MethodRow]:
+        return self._ask(MethodRow, "methods_by_network", period)
+
+    def changes(self, period: Period) -> list[ChangeRow]:
+        return self._ask(ChangeRow, "changes", period)
+
+    def _ask(self, kind: type[Row], question: str, period: Period) -> list[Row]:
+        return ordered(kind(**row) for row in self._rows(question, period))
+
+    def _rows(self, question: str, period: Period) -> Iterable[dict[str, Any]]:
+        raise NotImplementedError
+
+
+class SqliteAggregates(Aggregates):
+    """Answers from one database. The connection may be read only and stays open."""
+
+    sql = SQL
+    """A query for each question."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _rows(self, question: str, period: Period) -> Iterator[dict[str, Any]]:
+        found = self._connection.execute(self.sql[question.upper()], period_parameters(period))
+        names = [column[0] for column in found.description]
+        once: dict[Any, Any] = {}  # the same text is kept once, however many rows have it: a tenth of the memory
+        for row in found:
+            yield {name: once.setdefault(value, value) for name, value in zip(names, row, strict=True)}
+
+
+def period_parameters(period: Period) -> dict[str, Any]:
+    """The parameters `since` and `until` of a query."""
+    return {"since": period.since or "", "until": period.until or OPEN_END}

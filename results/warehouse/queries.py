@@ -6,35 +6,21 @@ results/aggregate/questions.py defines the questions and the grouping; expressio
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import ibis
-import msgspec
 import sqlglot
 from ibis import _
 from sqlglot import exp
 
 from probe.timestamps import parse_time, rfc3339
-from results.aggregate import questions
-from results.aggregate.enforcement import SURE, Block
-from results.aggregate.questions import (
-    UNDETERMINED,
-    AgreementRow,
-    BlockRow,
-    ChangeRow,
-    DelayRow,
-    MatrixRow,
-    MethodRow,
-    Network,
-    Period,
-    ordered,
-)
+from results.aggregate.enforcement import SURE
+from results.aggregate.questions import UNDETERMINED, Aggregates, Period
 from results.hub.database import QueryTimeout, WarehouseUnavailable
-from results.hub.web.queries import CellRow
+from results.hub.web.queries import PageAnswers
 from results.hub.web.site import QUERY_TIMEOUT_S
 from results.warehouse.errors import WarehouseError, WarehouseTimeout
 from results.warehouse.schema import VERDICTS, ColumnKind, WarehouseTable
@@ -43,7 +29,6 @@ if TYPE_CHECKING:
     from results.warehouse.clickhouse_engine import ClickhouseEngine
     from results.warehouse.engine import Engine
 
-AnswerRow = TypeVar("AnswerRow", bound=msgspec.Struct)
 IbisTable = Any
 """An Ibis expression; Ibis ships no type stubs."""
 IBIS_TYPES: dict[ColumnKind, str] = {
@@ -123,7 +108,7 @@ def required(versions: int, period: Period) -> IbisTable:
     return rows.select("service", "target").distinct()
 
 
-def countries(versions: int, period: None) -> IbisTable:
+def countries(versions: int, period: Period) -> IbisTable:
     """Countries of all vantage points, for all time."""
     return table_expression(VERDICTS).filter(_.country.notnull()).select("country").distinct()
 
@@ -208,47 +193,22 @@ def changes(versions: int, period: Period) -> IbisTable:
     )  # fmt: skip
 
 
-class WarehouseAnswers:
+QUERIES: dict[str, Callable[[int, Period], IbisTable]] = {
+    query.__name__: query
+    for query in (matrix, agreement_over_time, enforcement_delay, unlisted_blocks, collateral, methods_by_network,
+                  changes, cells, required, countries)
+}  # fmt: skip
+
+
+class WarehouseAnswers(Aggregates):
     """Answers the aggregate questions from one open warehouse."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def matrix(self, period: Period) -> list[MatrixRow]:
-        return self._ask(MatrixRow, matrix, period)
-
-    def agreement_over_time(self, period: Period) -> list[AgreementRow]:
-        return self._ask(AgreementRow, agreement_over_time, period)
-
-    def enforcement_delay(self, period: Period) -> list[DelayRow]:
-        blocks: dict[tuple[str, Network, str], list[tuple[int, Block]]] = defaultdict(list)
-        for row in self._rows(enforcement_delay, period):
-            network = (row["country"], row["asn"], row["network_name"])
-            block = Block(row["opened_at"], row["first_at"], row["last_at"])
-            blocks[row["target"], network, row["listed_at"]].append((row["block"], block))
-        return ordered(
-            questions.delay(*key, [block for _, block in sorted(numbered_blocks, key=lambda numbered: numbered[0])])
-            for key, numbered_blocks in blocks.items()
-        )
-
-    def unlisted_blocks(self, period: Period) -> list[BlockRow]:
-        return self._ask(BlockRow, unlisted_blocks, period)
-
-    def collateral(self, period: Period) -> list[BlockRow]:
-        return self._ask(BlockRow, collateral, period)
-
-    def methods_by_network(self, period: Period) -> list[MethodRow]:
-        return self._ask(MethodRow, methods_by_network, period)
-
-    def changes(self, period: Period) -> list[ChangeRow]:
-        return self._ask(ChangeRow, changes, period)
-
-    def _ask(self, kind: type[AnswerRow], query: Any, period: Period) -> list[AnswerRow]:
-        return ordered(kind(**row) for row in self._rows(query, period))
-
-    def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
+    def _rows(self, question: str, period: Period) -> list[dict[str, Any]]:
         newest = self._engine.query(NEWEST_VERSION).to_pylist()[0]["newest"] or 0
-        rows = self._engine.query(to_sql(query(newest, period), self._engine.dialect)).to_pylist()
+        rows = self._engine.query(to_sql(QUERIES[question](newest, period), self._engine.dialect)).to_pylist()
         return [{name: _json_value(value) for name, value in row.items()} for row in rows]
 
 
@@ -278,27 +238,18 @@ def pages_engine(url: str) -> ClickhouseEngine:
     return ClickhouseEngine(url, timeout_s=int(QUERY_TIMEOUT_S), connect_timeout_s=PAGES_CONNECT_TIMEOUT_S)
 
 
-class WarehousePageAnswers(WarehouseAnswers):
+class WarehousePageAnswers(WarehouseAnswers, PageAnswers):
     """Answers for hub pages; raises QueryTimeout, and WarehouseUnavailable while the warehouse is unreachable."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(engine)
         self._clock, self._away_until = clock, 0.0
 
-    def cells(self, period: Period) -> list[CellRow]:
-        return self._ask(CellRow, cells, period)
-
-    def required(self, period: Period) -> set[tuple[str | None, str]]:
-        return {(row["service"], row["target"]) for row in self._rows(required, period)}
-
-    def countries(self) -> list[str]:
-        return sorted(row["country"] for row in self._rows(countries, None))
-
-    def _rows(self, query: Any, period: Period | None) -> list[dict[str, Any]]:
+    def _rows(self, question: str, period: Period) -> list[dict[str, Any]]:
         if self._clock() < self._away_until:
             raise WarehouseUnavailable
         try:
-            return super()._rows(query, period)
+            return super()._rows(question, period)
         except WarehouseTimeout as error:
             raise QueryTimeout from error
         except WarehouseError as error:

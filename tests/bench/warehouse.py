@@ -90,7 +90,7 @@ def _schema(table: Any) -> Any:
 
 
 def _sqlite(store: str, folder: Path) -> dict[str, Any]:
-    from results.aggregate.sqlite import SqliteAggregates
+    from results.aggregate.questions import SqliteAggregates
     from tests.bench.warehouse_others import Sqlite
 
     path = folder / "sqlite.db"

@@ -154,7 +154,7 @@ class View:
 
     async def ask(self, key: Any, question: Callable[[PageAnswers], T]) -> T:
         """The result of a question about several vantages, maybe cached under `key`."""
-        return await self.run(key, lambda db: question(self.site.store or OwnAnswers(db)))
+        return await self.run(key, lambda db: question(self.site.store or OwnAnswers(db.conn)))
 
     async def countries(self, query: PageQuery) -> list[str]:
         """All countries of vantage points, for the filter."""

@@ -11,9 +11,7 @@ import msgspec
 import pytest
 
 from probe.model import Vantage
-from results.aggregate import sqlite
-from results.aggregate.questions import Period
-from results.aggregate.sqlite import SqliteAggregates
+from results.aggregate.questions import SQL, Period, SqliteAggregates, period_parameters
 from results.compare.databases import open_read_only
 from results.db.store import Store
 from results.registers.expectation import Expectation
@@ -226,16 +224,17 @@ def test_a_listing_of_a_day_may_have_begun_anywhere_on_earth(opened: Store) -> N
 
 def test_nothing_large_is_read_from_end_to_end(opened: Store) -> None:
     scanned = re.compile(r"^SCAN [mvo]\b(?!.*USING (COVERING )?INDEX)")
-    for query in (
-        sqlite.MATRIX,
-        sqlite.BLOCKS,
-        sqlite.METHODS,
-        sqlite.LISTED_BLOCKS,
-        sqlite.CHANGES,
-        sqlite.AGREEMENTS,
+    for question in (
+        "MATRIX",
+        "UNLISTED_BLOCKS",
+        "COLLATERAL",
+        "METHODS_BY_NETWORK",
+        "ENFORCEMENT_DELAY",
+        "CHANGES",
+        "AGREEMENT_OVER_TIME",
     ):
-        given = sqlite.period_parameters(Period(since="2026-11-01")) | {"agreement": "collateral"}
-        steps = [row[3] for row in opened.db.conn.execute(f"EXPLAIN QUERY PLAN {query}", given)]
+        given = period_parameters(Period(since="2026-11-01"))
+        steps = [row[3] for row in opened.db.conn.execute(f"EXPLAIN QUERY PLAN {SQL[question]}", given)]
         assert not [step for step in steps if scanned.match(step)], steps
 
 

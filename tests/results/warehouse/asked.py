@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 
-from results.aggregate.questions import Aggregates, Period
-from results.aggregate.sqlite import SqliteAggregates
+from results.aggregate.questions import Aggregates, Period, SqliteAggregates
 from results.warehouse.engine import open_engine
 from results.warehouse.load import find_sources, load_source, make_judge
 from results.warehouse.queries import WarehouseAnswers

@@ -13,7 +13,6 @@ from typing import Any, cast
 import pytest
 
 from results.aggregate.questions import Period, ordered
-from results.db.migrations import Database
 from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import OwnAnswers
 from results.warehouse.engine import Engine, open_engine
@@ -47,7 +46,7 @@ def test_the_store_tells_the_pages_what_the_database_itself_would(
         url = clickhouse.url(name)
         fill(url, filled)
         with closing(pages_engine(url)) as engine, closing(sqlite3.connect(filled)) as connection:
-            store, own = WarehousePageAnswers(engine), OwnAnswers(Database(connection))
+            store, own = WarehousePageAnswers(engine), OwnAnswers(connection)
 
             for period in asked:
                 assert ordered(store.cells(period)) == ordered(own.cells(period))
