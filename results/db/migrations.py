@@ -36,12 +36,6 @@ SET = "reachprobe"
 migrations = Migrations(SET)
 
 
-@migrations()
-def m012_consent_language(db: Database) -> None:
-    """The language in which the text was shown."""
-    db.execute("ALTER TABLE consents ADD COLUMN language TEXT")
-
-
 def missing_columns(db: Database) -> dict[str, str]:
     """The columns that `observations` lacks for fields of a step's record: name and SQL type."""
     there = {row[1] for row in db.execute("PRAGMA table_info(observations)")}
@@ -73,6 +67,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "m009_looked_up": (SQL["TIMES_OF_VERDICTS"],),
     "m010_corrections": (SQL["CORRECTIONS"],),
     "m011_internal_errors": (SQL["INTERNAL_ERRORS"],),
+    "m012_consent_language": (SQL["CONSENT_LANGUAGE"],),
 }
 """The migrations by the names that databases store, in order: scripts and functions."""
 

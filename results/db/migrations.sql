@@ -194,3 +194,6 @@ CREATE INDEX received_flagged ON received (measurement) WHERE flag IS NOT NULL;
 
 -- INTERNAL_ERRORS
 ALTER TABLE measurements ADD COLUMN internal_error TEXT;
+
+-- CONSENT_LANGUAGE
+ALTER TABLE consents ADD COLUMN language TEXT;
