@@ -26,7 +26,7 @@ MAX_DIAGRAM_COLUMNS = 100
 PATH = re.compile(
     r"(?<![\w./-])(?:probe|results|schedules|tests|docs|\.ci)/[\w./*-]*[\w/*]|(?<![\w./-])[\w.-]+\.(?:py|toml|yaml|lock|md)\b"
 )
-EXAMPLES = re.compile(r"(?<![a-z])(?:ntp|acme|version_info|version-info|my\.toml)(?![a-z])")
+EXAMPLES = re.compile(r"(?<![a-z])(?:ntp|acme|uk|version_info|version-info|my\.toml)(?![a-z])")
 """What a reader of a recipe is about to make."""
 LAYERED = {"probe": "layers of probe", "results": "layers of results", "schedules": "layers of schedules"}
 
@@ -147,7 +147,7 @@ def test_every_page_is_linked_from_the_readme_or_another_page() -> None:
 
 def test_the_index_names_every_page_and_each_anchor_exists() -> None:
     index = (DOCS / "README.md").read_text("utf-8")
-    named = set(re.findall(r"\]\(([\w-]+\.md)\)", index))
+    named = set(re.findall(r"\]\(([\w.-]+\.md)\)", index))
     assert named == {page.name for page in DOCS.glob("*.md")} - {"README.md"}
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         for link, anchor in re.findall(r"\]\((?!http)([^)#]*)#([^)]+)\)", page.read_text("utf-8")):

@@ -1,0 +1,73 @@
+"""A translated page has the headings, commands, pictures and links of the English page it names, and follows it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+from results.i18n.language import languages
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(page for language in languages() for page in (ROOT / "docs").glob(f"*.{language}.md"))
+VOLUNTEERS = {"README.ru.md", "tutorial.ru.md", "faq.ru.md"}
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)\"]+)")
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def english(page: Path) -> Path:
+    """The page that the first line names."""
+    return page.parent / page.read_text("utf-8").split()[2]
+
+
+def headings(page: Path) -> list[int]:
+    text = BLOCK.sub("", page.read_text("utf-8"))
+    return [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+
+
+def blocks(page: Path) -> list[tuple[str, object]]:
+    """Commands and configuration without their comments; of an output its number of lines."""
+    return [
+        (kind, text.count("\n") if kind == "text" else re.sub(r" +#.*", "", text))
+        for kind, text in BLOCK.findall(page.read_text("utf-8"))
+    ]
+
+
+def links(page: Path) -> set[Path]:
+    """Files it links to, each translated page and picture as the English one."""
+    found = {(page.parent / link.split("#")[0]).resolve() for link in LINK.findall(page.read_text("utf-8"))}
+    found = {path.with_name(re.sub(r"[.-]ru(?=[.-])", "", path.name)) for path in found}
+    return {ROOT / "docs" / "README.md" if path == ROOT / "README.md" else path for path in found}
+
+
+def test_what_a_volunteer_reads_is_there_in_russian() -> None:
+    assert {page.name for page in PAGES} >= VOLUNTEERS
+
+
+@by_page
+def test_it_follows_the_english_page(page: Path) -> None:
+    source = english(page)
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()[:12]
+    (named,) = re.findall(r"^<!-- Follows \S+ (\w+) -->\n", page.read_text("utf-8"))
+    assert named == digest, f"{source.name} has changed: bring {page.name} up to date, then name {digest} in it"
+
+
+@by_page
+def test_it_has_the_headings_and_commands_of_the_english_page(page: Path) -> None:
+    assert headings(page) == headings(english(page))
+    assert blocks(page) == blocks(english(page))
+
+
+@by_page
+def test_it_has_the_links_of_the_english_page(page: Path) -> None:
+    here, there = page.with_name(page.name.replace(".ru", "")).resolve(), english(page).resolve()
+    assert links(page) - {here, there} == links(english(page)) - {here, there}
+
+
+@by_page
+def test_every_file_it_links_to_exists(page: Path) -> None:
+    assert all((page.parent / link.split("#")[0]).is_file() for link in LINK.findall(page.read_text("utf-8")))
