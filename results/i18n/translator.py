@@ -14,9 +14,10 @@ from results.i18n.language import ENGLISH, languages, translations
 DIRECT = "direct"
 MIN_HOURS_SHOWN_AS_DAYS = 100.0
 MAX_NAMES = 12
-DECIMAL_COMMA = ("ru",)
-FRACTION = 5
-"""The number whose plural a number that is not whole takes."""
+LOCALES = {ENGLISH: "en_GB"}
+"""Of languages whose dates and lists are not those of Babel's locale of the same name."""
+MIN_GROUPED = 10_000
+"""Smaller counts have no separators, as ISO 80000 and many languages have it."""
 
 
 @cache
@@ -30,32 +31,38 @@ def english() -> dict[str, str | list[str]]:
 
 
 class Translator:
-    """Sentences of one of `languages()`."""
+    """Sentences of one of `languages()`. Babel is imported where it is needed: commands must start quickly."""
 
     def __init__(self, language: str) -> None:
         self.language = language
+        self.locale = LOCALES.get(language, language)
         self._translations = translations(language)
 
     def say(self, key: str, **values: object) -> str:
         """The sentence with its placeholders filled in; a plural goes by `count`. KeyError for an unknown key."""
         sentence = english()[key]
         if isinstance(sentence, list):
-            count, (one, many) = values["count"], sentence
-            text = self._translations.npgettext(key, one, many, count if isinstance(count, int) else FRACTION)
+            (one, many), count = sentence, values["count"]
+            assert isinstance(count, int), key
+            text = self._translations.npgettext(key, one, many, count)
         else:
             text = self._translations.pgettext(key, sentence)
-        return text.format(**values) if values else text
+        large = {name: self.number(n) for name, n in values.items() if isinstance(n, int) and abs(n) >= MIN_GROUPED}
+        return text.format(**values | large) if values else text
 
     def term(self, table: str, name: str) -> str:
         """A word of `table`; a name that has none as it is."""
         key = f"{table}.{name}"
         return self.say(key) if key in english() else bounded(name, 40)
 
+    def verdict(self, method: str | None, trigger: str | None, confidence: str | None) -> str:
+        """`TLS: reset, triggered by the name, confirmed`."""
+        parts = (("method", method), ("trigger", trigger), ("confidence", confidence))
+        return ", ".join(self.term(table, name) for table, name in parts if name)
+
     def day(self, text: str) -> str:
         """`6 May 2017` of a date, or of the first ten characters of a time."""
-        from babel.dates import format_date
-
-        return str(format_date(date.fromisoformat(text[:10]), self.say("general.day"), locale=self.language))
+        return self._day(date.fromisoformat(text[:10]), self.say("general.day"))
 
     def when(self, text: str) -> str:
         """`5 May 2017, 07:30 UTC`; of a date the day; a text that is neither as it is."""
@@ -72,32 +79,42 @@ class Translator:
         """As `when`, of seconds since 1970."""
         return self.when(datetime.fromtimestamp(at, UTC).isoformat())
 
-    def span(self, earliest: float, latest: float) -> str:
-        """`6 May 2017, between 06:07 and 12:07 UTC`; of two days both ends in full. Seconds since 1970."""
-        first, last = (datetime.fromtimestamp(at, UTC) for at in (earliest, latest))
-        if first.date() == last.date():
-            clock = self.say("general.span_of_day", first=f"{first:%H:%M}", last=f"{last:%H:%M}")
-            return f"{self.day(first.date().isoformat())}, {clock}"
-        ends = (f"{self.day(at.date().isoformat())} {at:%H:%M}" for at in (first, last))
-        return self.say("general.span_of_day", first=next(ends), last=next(ends))
+    def period(self, first: str, last: str) -> str:
+        """`1 to 21 May 2017` of two days: what they share is said once."""
+        if first == last:
+            return self.day(last)
+        pattern = "d" if first[:7] == last[:7] else "d MMMM" if first[:4] == last[:4] else self.say("general.day")
+        return self.say("general.period", first=self._day(date.fromisoformat(first), pattern), last=self.day(last))
+
+    def span(self, earliest: float, latest: float, *, dated: bool = True) -> str:
+        """`6 May 2017, between 06:07 and 12:07 UTC`; not `dated` without the day, unless there are two."""
+        ends = [datetime.fromtimestamp(at, UTC) for at in (earliest, latest)]
+        days, times = [self.day(at.date().isoformat()) for at in ends], [f"{at:%H:%M}" for at in ends]
+        if days[0] == days[1]:
+            between = self.say("general.between", first=times[0], last=times[1])
+            return f"{days[0]}, {between}" if dated else between
+        first, last = (self.say("general.moment", day=day, time=time) for day, time in zip(days, times, strict=True))
+        return self.say("general.between", first=first, last=last)
 
     def enumeration(self, names: Iterable[str]) -> str:
         """`a, b and c`; of more than MAX_NAMES the first ones and how many more."""
+        from babel.lists import format_list
+
         shown = list(dict.fromkeys(names))
-        if len(shown) > MAX_NAMES:
-            return ", ".join(shown[:MAX_NAMES]) + " " + self.say("general.more", count=len(shown) - MAX_NAMES)
-        if len(shown) < 2:
-            return "".join(shown)
-        return self.say("general.and", many=", ".join(shown[:-1]), last=shown[-1])
+        if left_out := max(0, len(shown) - MAX_NAMES):
+            shown[MAX_NAMES:] = [self.say("general.more_names", count=left_out)]
+        return format_list(shown, locale=self.locale)
 
     def network(self, name: str, path: str) -> str:
         """`AS12389 Rostelecom`, `AS1136 via vpn`."""
         return name if path == DIRECT else self.say("general.by_path", network=name, path=path)
 
     def duration(self, hours: float) -> str:
-        """`18 h`, `3.5 days`."""
-        unit = "hours" if abs(hours) < MIN_HOURS_SHOWN_AS_DAYS else "days"
-        return self.say(f"delay.{unit}", count=self.duration_number(hours, hours))
+        """`18 hours`, `3.5 days`."""
+        from babel.units import format_unit
+
+        unit, number = ("hour", hours) if abs(hours) < MIN_HOURS_SHOWN_AS_DAYS else ("day", hours / 24)
+        return format_unit(number, unit, format=_pattern(number), locale=self.locale).replace(" ", "\u00a0")
 
     def duration_number(self, hours: float, unit_of: float) -> str:
         """The number alone, in the unit in which a duration of `unit_of` hours is shown."""
@@ -105,19 +122,31 @@ class Translator:
 
     def number(self, number: float) -> str:
         """Three significant digits, or all of a larger whole number."""
-        text = f"{number:.0f}" if abs(number) >= 100 else f"{number:.3g}"
-        return text.replace(".", ",") if self.language in DECIMAL_COMMA else text
+        from babel.numbers import format_decimal
+
+        return format_decimal(number, _pattern(number), locale=self.locale)
 
     def percent(self, share: float) -> str:
         """`74%` of 0.74."""
-        return f"{share:.0%}"
+        from babel.numbers import format_percent
+
+        return format_percent(share, locale=self.locale)
+
+    def _day(self, day: date, pattern: str) -> str:
+        from babel.dates import format_date
+
+        return format_date(day, pattern, locale=self.locale)
 
 
-def best_language(chosen: str | None, accepted: str) -> str:
-    """The chosen language, else the best of Accept-Language (RFC 9110, 12.5.4), else ENGLISH."""
+def _pattern(number: float) -> str:
+    return "#,##0" if abs(number) >= MIN_GROUPED else "0" if number == 0 or abs(number) >= 100 else "@##"
+
+
+def best_language(chosen: str | None, accepted: str, default: str = ENGLISH) -> str:
+    """The chosen language, else the best of Accept-Language (RFC 9110, 12.5.4), else the default."""
     if chosen in languages():
         return str(chosen)
-    return max(_accepted(accepted), default=(0.0, ENGLISH))[1]
+    return max(_accepted(accepted), default=(0.0, default))[1]
 
 
 def _accepted(header: str) -> Iterable[tuple[float, str]]:

@@ -41,16 +41,16 @@ def _sections(summary: Summary, words: Translator, pictures: Pictures) -> Iterat
     register = tables.register(summary, words)
     if register.rows:
         yield _section("register", [_part(register, pictures.register)], legend=_agreements(summary, words))
-    courses = [
+    histories = [
         _part(
             tables.timeline(row, summary, words),
             pictures.timelines.get(row.name),
             title=row.title,
-            sentences=[sentence] if (sentence := narrative.listing(row, words)) else [],
+            sentences=[sentence] if (sentence := narrative.listing(summary, row, words)) else [],
         )
         for row in summary.rows
     ]
-    yield _section("timeline", courses, legend=_outcomes(summary, words))
+    yield _section("timeline", histories, legend=_outcomes(summary, words))
     if summary.enforcements:
         part = _part(tables.hours(summary, words), pictures.hours)
         yield _section("hours", [part], sentences=list(narrative.delays(summary, words)))
@@ -79,30 +79,30 @@ def _part(table: tables.ReportTable | None, picture: Any = None, **more: Any) ->
 
 
 def _outcomes(summary: Summary, words: Translator) -> list[dict[str, Any]]:
-    there = {cell.outcome for row in summary.rows for cell in row.cells}
-    there |= {day.outcome for row in summary.rows for history in row.histories for day in history.days.values()}
+    present = {cell.outcome for row in summary.rows for cell in row.cells}
+    present |= {day.outcome for row in summary.rows for history in row.histories for day in history.days.values()}
     return [
         {"sign": sign, "kind": outcome or "gap", "text": words.say(f"outcome.{outcome or 'gap'}"), "swatch": False}
         for outcome, sign in OUTCOME_SIGNS.items()
-        if outcome in there
+        if outcome in present
     ]
 
 
 def _agreements(summary: Summary, words: Translator) -> list[dict[str, Any]]:
-    there = {agreement for _, agreement in summary.agreements}
+    present = {agreement for _, agreement in summary.agreements}
     return [
         {"sign": sign, "kind": agreement, "text": words.say(f"agreement.{agreement}"), "swatch": True}
         for agreement, sign in AGREEMENT_SIGNS.items()
-        if agreement in there
+        if agreement in present
     ]
 
 
 def _proofs(summary: Summary, words: Translator) -> Iterator[dict[str, Any]]:
     for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
-        told = [
+        shown = [
             {
                 "network": tables.network(one.place, summary, words),
-                "how": tables.how(one, words),
+                "how": words.verdict(one.method, one.trigger, one.confidence),
                 "sentences": one.sentences,
                 "when": words.moment(one.at),
                 "listing": one.listing,
@@ -111,4 +111,4 @@ def _proofs(summary: Summary, words: Translator) -> Iterator[dict[str, Any]]:
             }
             for one in proofs
         ]
-        yield _part(None, title=tables.short_target(target), proofs=told)
+        yield _part(None, title=tables.short_target(target), proofs=shown)

@@ -20,7 +20,7 @@ def render(summary: Summary, words: Translator) -> str:
 
 
 def _lines(summary: Summary, words: Translator) -> Iterator[str]:
-    yield f"# {_escaped(words.say('title'))}"
+    yield f"# {_escaped(words.say('general.title'))}"
     yield ""
     yield _escaped(words.say("general.made", when=words.moment(summary.generated_at), version=summary.version))
     yield from _section("summary", words, lead=False)
@@ -41,7 +41,7 @@ def _tables(summary: Summary, words: Translator) -> Iterator[str]:
     yield from _section("timeline", words, lead=False)
     for row in summary.rows:
         yield f"\n### {_escaped(row.title)}\n"
-        yield _escaped(narrative.listing(row, words))
+        yield _escaped(narrative.listing(summary, row, words))
         yield from _table(tables.timeline(row, summary, words), words)
     for name in ("hours", "methods", "times"):
         table = getattr(tables, name)(summary, words)
@@ -59,14 +59,16 @@ def _evidence(summary: Summary, words: Translator) -> Iterator[str]:
     for target, proofs in groupby(summary.evidence, key=lambda one: one.target):
         yield f"\n### {_escaped(tables.short_target(target))}\n"
         for one in proofs:
-            head = f"{tables.network(one.place, summary, words)}: {tables.how(one, words)}"
+            head = (
+                f"{tables.network(one.place, summary, words)}: {words.verdict(one.method, one.trigger, one.confidence)}"
+            )
             yield f"- **{_escaped(head)}** ({_escaped(words.moment(one.at))})"
             yield from (f"  - {_escaped(sentence)}" for sentence in one.sentences)
             rules = ", ".join(one.rules)
             last = f"{words.say('column.rules')}: {rules}; {words.say('column.id')}: {one.measurement_id}"
             yield f"  - {_escaped(last)}"
     if summary.evidence_left_out:
-        yield f"\n{_escaped(words.say('more', count=summary.evidence_left_out))}"
+        yield f"\n{_escaped(words.say('general.more_evidence', count=summary.evidence_left_out))}"
 
 
 def _section(name: str, words: Translator, *, lead: bool = True) -> Iterator[str]:
@@ -89,7 +91,7 @@ def _table(table: tables.ReportTable, words: Translator) -> Iterator[str]:
     for row in table.rows:
         yield f"| {' | '.join(_escaped(_cell(cell)) for cell in row)} |"
     if table.left_out:
-        yield f"\n{_escaped(words.say('more', count=table.left_out))}"
+        yield f"\n{_escaped(words.say('general.more_rows', count=table.left_out))}"
 
 
 def _cell(cell: tables.ReportCell) -> str:

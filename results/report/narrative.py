@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from results.aggregate.changes import StateChange
 from results.aggregate.enforcement import Enforcement, NetworkDelay
 from results.compare.record import DIRECT, day_of
 from results.i18n.translator import Translator
@@ -19,9 +18,13 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
     """The summary of the whole."""
     if not summary.rows or summary.first_day is None or summary.last_day is None:
         return [words.say("total.nothing")]
-    period = words.say("general.period", first=words.day(summary.first_day), last=words.day(summary.last_day))
     sentences = [
-        words.say("total.measured", measurements=summary.measurements, vantages=summary.vantages, period=period)
+        words.say(
+            "total.measured",
+            measurements=words.say("total.measurements", count=summary.measurements),
+            vantages=words.say("total.vantages", count=summary.vantages),
+            period=words.period(summary.first_day, summary.last_day),
+        )
     ]
     blocked = [row for row in summary.rows if _has(summary, row, "outcome", "blocked")]
     if not blocked:
@@ -59,7 +62,7 @@ def _opened(summary: Summary, blocked: list[ReportRow]) -> dict[str, list[str]]:
 
 def of_row(summary: Summary, row: ReportRow, words: Translator) -> list[str]:
     """Since when a row is listed, and its history at each place."""
-    sentences = list(filter(None, [listing(row, words)]))
+    sentences = list(filter(None, [listing(summary, row, words)]))
     if row.is_down:
         return [*sentences, words.say("row.down")]
     groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
@@ -76,12 +79,14 @@ def of_row(summary: Summary, row: ReportRow, words: Translator) -> list[str]:
     return sentences
 
 
-def listing(row: ReportRow, words: Translator) -> str:
+def listing(summary: Summary, row: ReportRow, words: Translator) -> str:
     """Since when it is listed; empty for what is down and in no register."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
-    if {cell.agreement for cell in row.cells} & set(DECIDED):
-        return words.say("row.not_listed")
+    if {cell.agreement for cell in row.cells} & set(DECIDED) and summary.last_day is not None:
+        registers = words.enumeration(summary.registers)
+        day = words.day(summary.last_day)
+        return words.say("row.not_listed", count=len(summary.registers), registers=registers, day=day)
     return "" if row.is_down else words.say("row.unknown")
 
 
@@ -102,15 +107,7 @@ def _where(summary: Summary, history: RowHistory, words: Translator) -> str:
         return name
     shown = changes[-1:] if history.state in ("since", "until") else changes
     dated = history.state == "between"
-    return f"{name} ({', '.join(change_text(change, words, dated=dated) for change in shown)})"
-
-
-def change_text(change: StateChange, words: Translator, *, dated: bool = True) -> str:
-    """Between which two measurements a block began or ended; within one day and not `dated`, their times alone."""
-    span = words.span(change.earliest, change.latest)
-    if not dated and day_of(change.earliest) == day_of(change.latest):
-        return span.split(", ", 1)[1]
-    return span
+    return f"{name} ({'; '.join(words.span(change.earliest, change.latest, dated=dated) for change in shown)})"
 
 
 def delays(summary: Summary, words: Translator) -> Iterator[str]:
@@ -123,21 +120,23 @@ def _delay(summary: Summary, delay: NetworkDelay, words: Translator) -> str:
     place = summary.place(delay.network or "")
     name = place.title(words) if place is not None else delay.network or "?"
     if not delay.blocked:
-        return words.say("delay.none", place=name, targets=delay.targets)
+        return words.say("delay.none", place=name, count=delay.targets)
     if delay.at_most is None:
-        return words.say("delay.some", place=name, blocked=delay.blocked, targets=delay.targets)
+        return words.say("delay.some", place=name, blocked=delay.blocked, count=delay.targets)
     span = between(delay.at_least, delay.at_most, words)
-    return words.say("delay.blocked", place=name, blocked=delay.blocked, targets=delay.targets, span=span)
+    return words.say("delay.blocked", place=name, blocked=delay.blocked, count=delay.targets, span=span)
 
 
 def between(at_least: float | None, at_most: float | None, words: Translator) -> str:
-    """`24.6 to 30.6 h`."""
+    """`24.6–30.6 hours`."""
     if at_most is None:
-        return words.say("delay.more_than", low=words.duration(at_least)) if at_least else words.say("delay.not_known")
+        return words.say("delay.at_least", low=words.duration(at_least)) if at_least else words.say("delay.not_known")
     if at_most < 0:
-        return words.say("delay.before", hours=words.duration(-at_most))
+        if at_least is None:
+            return words.say("delay.or_more_before", hours=words.duration(-at_most))
+        return words.say("delay.before", hours=between(-at_most, -at_least, words))
     if not at_least:
-        return words.say("delay.up_to", high=words.duration(at_most))
+        return words.say("delay.at_most", high=words.duration(at_most))
     return words.say("delay.between", low=words.duration_number(at_least, at_most), high=words.duration(at_most))
 
 
@@ -146,11 +145,13 @@ def hours(one: Enforcement, words: Translator) -> str:
     at_least, at_most = one.hours
     if one.first_blocked is None:
         return words.say("delay.open_for", hours=words.duration(at_least)) if at_least else words.say("delay.unseen")
-    if at_most is None or at_most < 0:
+    if at_most is None:
+        return words.say("delay.undated")
+    if at_most < 0:
         return between(at_least, at_most, words)
     if not at_least:
-        return words.say("delay.blocked_within", high=words.duration(at_most))
-    return words.say("delay.blocked_after", low=words.duration_number(at_least, at_most), high=words.duration(at_most))
+        return words.say("delay.within", hours=words.duration(at_most))
+    return words.say("delay.after", hours=between(at_least, at_most, words))
 
 
 def about(summary: Summary, words: Translator) -> list[str]:

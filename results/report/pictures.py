@@ -54,8 +54,11 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
         return None
     from results.report.charts import bars, timeline
 
+    period = words.period(summary.first_day, summary.last_day) if summary.first_day and summary.last_day else "–"
+    locale = _vega_locale(words)
+
     def picture(name: str, chart: Chart, *values: Any) -> Picture | None:
-        placeholders = {"title": values[0].title, **_period(summary, words)} if values else {}
+        placeholders = {"title": values[0].title, "period": period} if values else {}
         title, desc = (
             words.say(f"heading.{name.split('-')[0]}"),
             words.say(f"picture.{name.split('-')[0]}", **placeholders),
@@ -63,6 +66,8 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
         wide, narrow = (chart(*values, summary, words, width) for width in (WIDE, NARROW))
         if wide is None or narrow is None:
             return None
+        for specification in (wide, narrow):
+            specification["config"]["locale"] = locale
         try:
             return Picture(
                 embedded(_svg(wide), f"{name}-wide", "wide", title, desc),
@@ -84,9 +89,23 @@ def draw(summary: Summary, words: Translator) -> Pictures | None:
     )
 
 
-def _period(summary: Summary, words: Translator) -> dict[str, str]:
-    ends = {"first": summary.first_day, "last": summary.last_day}
-    return {name: words.day(day) if day is not None else "–" for name, day in ends.items()}
+def _vega_locale(words: Translator) -> dict[str, Any]:
+    """Names of months and the decimal separator of axes, as d3 wants them."""
+    from babel import Locale
+
+    locale = Locale.parse(words.locale)
+    symbols, months, days = locale.number_symbols["latn"], locale.months["format"], locale.days["format"]
+    names = {
+        "months": months["wide"],
+        "shortMonths": months["abbreviated"],
+        "days": days["wide"],
+        "shortDays": days["abbreviated"],
+    }
+    return {
+        "number": {"decimal": symbols["decimal"], "thousands": symbols["group"], "grouping": [3], "currency": ["", ""]},
+        "time": {kind: list(of_kind.values()) for kind, of_kind in names.items()}
+        | {"dateTime": "", "date": "", "time": "", "periods": ["", ""]},
+    }
 
 
 def _svg(specification: dict[str, Any]) -> str:

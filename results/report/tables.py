@@ -12,7 +12,7 @@ from results.compare.timeline import BlockedShare
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
 from results.i18n.translator import Translator
 from results.report import narrative
-from results.report.summary import BlockEvidence, ReportColumn, ReportRow, RowHistory, Summary
+from results.report.summary import ReportColumn, ReportRow, RowHistory, Summary
 
 MAX_HOURS_ROWS = 80
 MAX_COLUMNS = 5
@@ -89,7 +89,7 @@ def _matrix_cell(cell: MatrixCell, words: Translator) -> ReportCell:
 
 
 def share_text(share: BlockedShare, words: Translator) -> str:
-    """`74% of 21 days (52% to 88%)`."""
+    """`74% of 21 days (52%–88%)`."""
     text = words.say("word.of_days", share=words.percent(share.share), count=share.of)
     interval = words.say("word.interval", low=words.percent(share.low), high=words.percent(share.high))
     return f"{text} ({interval}{', ' + words.say('word.few') if share.is_small else ''})"
@@ -120,7 +120,7 @@ def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable
         [
             _place(history, summary, words),
             _state(history, words),
-            "; ".join(narrative.change_text(change, words) for change in history.changes) or "–",
+            "; ".join(words.span(change.earliest, change.latest) for change in history.changes) or "–",
         ]
         for history in row.histories
     )
@@ -184,9 +184,7 @@ def methods(summary: Summary, words: Translator) -> ReportTable:
 
 def times(summary: Summary, words: Translator) -> ReportTable:
     """Step by step, network by network, in milliseconds."""
-    unit = words.say("picture.milliseconds")
-    heads = [words.say(f"column.{name}") for name in ("step", "network", "count")]
-    heads += [f"{words.say(f'column.{name}')}, {unit}" for name in ("low", "middle", "high")]
+    heads = [words.say(f"column.{name}") for name in ("step", "network", "count", "low", "middle", "high")]
     order = {step: number for number, step in enumerate(STEPS)}
     rows = (
         [
@@ -198,11 +196,3 @@ def times(summary: Summary, words: Translator) -> ReportTable:
         for one in sorted(summary.times, key=lambda one: (order.get(one.step, len(order)), one.step, one.place))
     )
     return _table("times", heads, rows)
-
-
-def how(one: BlockEvidence, words: Translator) -> str:
-    """`TLS: reset, by name, confirmed`."""
-    said = [words.say(f"method.{one.method}")] if one.method else []
-    said += [words.say(f"trigger.{one.trigger}")] if one.trigger else []
-    said += [words.say(f"confidence.{one.confidence}")] if one.confidence else []
-    return ", ".join(said)

@@ -1,4 +1,4 @@
-"""Write a report as HTML, Markdown or CSV, in English or Russian."""
+"""Write a report as HTML, Markdown or CSV."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from results.i18n.language import active, languages
 from schedules.cli._app import App
 from schedules.cli._sources import SourceOptions, at_hand, gathered_from, source_options, tell_what_was_read
 
@@ -21,7 +22,7 @@ RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 @click.option(
     "--format", "format_", type=click.Choice(list(RENDERERS)), default="html", help="Output format (default: html)."
 )
-@click.option("--language", type=click.Choice(["en", "ru"]), default="en", help="Language: English or Russian.")
+@click.option("--language", type=click.Choice(languages()), help="Language of the report (default: that of messages).")
 @source_options
 @click.pass_obj
 def report(
@@ -29,7 +30,7 @@ def report(
     sources: tuple[str, ...],
     output: Path | None,
     format_: str,
-    language: str,
+    language: str | None,
     options: SourceOptions,
 ) -> int:
     """Write a report with text, tables and charts.
@@ -55,7 +56,7 @@ def report(
             summary = summarise(gathered, more, now=now, within_s=options.within_s)
             tell_what_was_read(app, gathered)
     renderer = import_module(f"results.report.{RENDERERS[format_]}")
-    written = renderer.render(summary, Translator(language))
+    written = renderer.render(summary, Translator(language or active()))
     if output is None:
         sys.stdout.buffer.write(written.encode())
         sys.stdout.buffer.flush()

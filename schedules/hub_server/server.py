@@ -34,6 +34,7 @@ from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
 from results.hub.routes import AddressLookup, HubApp, HubOptions, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
+from results.i18n.language import ENGLISH
 from results.judge.failure_point import ENDPOINT_STEPS
 from schedules.hub_server.protocol import HubProtocol
 from schedules.hub_server.warehouse_sync import sync_warehouse
@@ -180,7 +181,7 @@ def _hub(config: Config, database: Path, options: ServerOptions) -> Iterator[Hub
             *Distribution(database, Path(table.targets) if table.targets else None, read_targets).routes(),
             HubRoute("GET", "/metrics", metrics_api.metrics, "operator"),
             whoami_route(_address_lookup(config)),
-            *page_routes(pages(store=warehouse)),
+            *page_routes(pages(store=warehouse, language=config.ui.language or ENGLISH)),
         )
         hub_options = HubOptions(
             mb_per_day=table.member_mb_per_day,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from results.hub.web import views
 from results.hub.web.lists import LISTS
 from results.hub.web.site import HubSite
+from results.i18n.language import ENGLISH
 
 if TYPE_CHECKING:
     from results.hub.routes import PageHandler
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 
 def pages(
-    now: Callable[[], datetime] | None = None, store: PageAnswers | None = None
+    now: Callable[[], datetime] | None = None, store: PageAnswers | None = None, language: str = ENGLISH
 ) -> tuple[tuple[str, PageHandler], ...]:
     """Paths and their handlers, in the order in which they are matched.
 
-    `store` answers what is counted over many vantages, where that is not the hub's own database.
+    `store` answers what is counted over many vantages, where that is not the hub's own database. `language` is for
+    readers whose browser wants none of ours.
     """
-    site = HubSite(now, store)
+    site = HubSite(now, store, language)
     lists = [(f"/{spec.name}{ending}", spec.show) for spec in LISTS for ending in ("", ".csv")]
     every = (
         ("/", views.matrix),

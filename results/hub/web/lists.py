@@ -60,7 +60,7 @@ def order_of_change(row: ChangeRow) -> tuple[str, str]:
 
 
 def lasting(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
-    """Without single findings that the next one reversed: neither the change to one nor the change back."""
+    """Without single results that the next one did not confirm: neither the change to one nor the change back."""
     series: dict[tuple[Any, ...], list[ChangeRow]] = defaultdict(list)
     for row in sorted(rows, key=order_of_change):
         changes = series[msgspec.structs.astuple(row)[:7]]
@@ -73,7 +73,7 @@ def lasting(rows: Sequence[ChangeRow]) -> list[ChangeRow]:
 
 
 def newly_listed(rows: Iterable[CellRow], query: PageQuery) -> list[ListedTarget]:
-    """Targets listed within the period, newest first; `rows` are the latest findings of each network."""
+    """Targets listed within the period, newest first; `rows` are the latest results of each network."""
     since, until = query.period.since or "", query.period.until or "~"
     by_target: dict[tuple[str | None, str | None, str], list[CellRow]] = defaultdict(list)
     for row in rows:
@@ -166,7 +166,7 @@ class CellBuilder:
         )
 
     def listed(self, row: ListedTarget) -> tuple[ListCell, ...]:
-        blocked = self._words.say("badge.blocked", blocked=row.blocked, networks=row.networks)
+        blocked = self._words.say("badge.blocked", blocked=row.blocked, count=row.networks)
         return (
             ListCell(when=row.listed_at),
             self._target(row),
@@ -245,18 +245,18 @@ class ListPage(msgspec.Struct, frozen=True):
             "list",
             lambda: {
                 "name": self.name,
-                "lead": query.words.say(f"intro.{self.name}", hours=SILENT_HOURS),
+                "lead": query.words.say(f"intro.{self.name}", count=SILENT_HOURS),
                 "heads": self.heads,
                 "rows": [self.cells(builder, row) for row in shown[:MAX_ROWS]],
                 "left_out": max(0, len(shown) - MAX_ROWS),
                 "countries": countries,
-                "taken_back": len(rows) - len(shown),
+                "unconfirmed": len(rows) - len(shown),
             },
         )
 
 
 CHANGE = ("page.what", "column.network", "page.change", "page.when")
-BLOCK = ("page.what", "column.network", "page.how", "page.findings", "page.first", "page.last")
+BLOCK = ("page.what", "column.network", "page.how", "page.results", "page.first", "page.last")
 VANTAGE = ("page.vantage", "page.country")
 LISTS = (
     ListPage("changes", ChangeRow, _changes, (*CHANGE, "page.measurement"), CellBuilder.change),

@@ -91,11 +91,8 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
 
 
 def how(outcome: str, method: str | None, trigger: str | None, confidence: str | None, words: Translator) -> str:
-    """`TLS: reset, by name, confirmed`."""
-    parts = [words.say(f"method.{method}")] if method else []
-    parts += [words.say(f"trigger.{trigger}")] if trigger else []
-    parts += [words.say(f"confidence.{confidence}")] if confidence and outcome == "blocked" else []
-    return ", ".join(parts)
+    """`TLS: reset, triggered by the name, confirmed`; only a block is more or less certain."""
+    return words.verdict(method, trigger, confidence if outcome == "blocked" else None)
 
 
 def _steps(measurement: Measurement, words: Translator) -> dict[str, Any]:
@@ -105,9 +102,9 @@ def _steps(measurement: Measurement, words: Translator) -> dict[str, Any]:
             "offset_ms": one.offset_s * 1000,
             "took_ms": one.duration_s * 1000,
             "step": bounded(one.step, 20).upper(),
-            "role": words.term("role", one.role),
+            "role": "" if one.role == "main" else words.term("role", one.role),
             "about": request_text(one),
-            "told": result_text(one),
+            "result": result_text(one),
             "failed": one.failure is not None,
         }
         for one in shown

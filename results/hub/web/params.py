@@ -56,8 +56,8 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
             given["lang"] = self.language
         return f"{quote(path)}?{urlencode(given)}" if given else quote(path)
 
-    def again(self, path: str | None = None, **changed: str | None) -> str:
-        """This address, or another path, with the same values but for what is changed."""
+    def filtered(self, path: str | None = None, **changed: str | None) -> str:
+        """This address, or another path, with the same filters except those changed."""
         values = {
             "is": self.target if path is None else None,
             "since": self.since or "",
@@ -80,11 +80,11 @@ class PageQuery(msgspec.Struct, frozen=True, kw_only=True):
         return not self.find or any(self.find in name.casefold() for name in names if name)
 
 
-def page_query(request: Request, now: datetime, days: int = DEFAULT_DAYS, is_own: bool = False) -> PageQuery:
+def page_query(request: Request, now: datetime, days: int, is_own: bool, default_language: str) -> PageQuery:
     """What a request asks for; the last `days` where it names no period."""
     query = request.query_params
     chosen = query.get("lang")
-    language = best_language(chosen, request.headers.get("accept-language", ""))
+    language = best_language(chosen, request.headers.get("accept-language", ""), default_language)
     country = query.get("country", "").upper()
     return PageQuery(
         language=language,

@@ -25,6 +25,7 @@ from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web import queries
 from results.hub.web.params import DEFAULT_DAYS, PageQuery, page_query
 from results.hub.web.queries import OwnAnswers
+from results.i18n.language import ENGLISH
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
 from results.report.csv import harmless
 
@@ -105,9 +106,11 @@ class QueryCache:
 class HubSite:
     """What the pages share; `store` answers for several vantages in place of the hub's own database."""
 
-    def __init__(self, now: Callable[[], datetime] | None = None, store: PageAnswers | None = None) -> None:
+    def __init__(
+        self, now: Callable[[], datetime] | None = None, store: PageAnswers | None = None, language: str = ENGLISH
+    ) -> None:
         self.now = now or (lambda: datetime.now(UTC))
-        self.store, self.cache = store, QueryCache()
+        self.store, self.language, self.cache = store, language, QueryCache()
         self._rendering = asyncio.Lock()
         self._rendered: dict[PageQuery, tuple[tuple[object, ...], Response]] = {}
 
@@ -121,7 +124,7 @@ class HubSite:
             except QueryTimeout:
                 return page(view.query(), "unavailable", 503, why="slow")
             except WarehouseUnavailable:  # the loader reports the reason each minute
-                return page(view.query(), "unavailable", 503, why="away")
+                return page(view.query(), "unavailable", 503, why="no_store")
 
         return handle
 
@@ -146,7 +149,8 @@ class View:
 
     def query(self, days: int = DEFAULT_DAYS, *, own: bool = False) -> PageQuery:
         """`own`: the page shows this hub's database even where others show a store of several hubs."""
-        return page_query(self.request, self.site.now(), days, own and self.site.store is not None)
+        is_own = own and self.site.store is not None
+        return page_query(self.request, self.site.now(), days, is_own, self.site.language)
 
     async def run(self, key: Any, query: Callable[[Database], T]) -> T:
         """The result of a query of this hub's database, maybe cached under `key`."""
@@ -224,9 +228,10 @@ def page(query: PageQuery, template: str, status: int = 200, **values: Any) -> R
     return Response(content, status, headers, "text/html; charset=utf-8")
 
 
-def xml(template: str, media_type: str, **values: Any) -> Response:
+def xml(query: PageQuery, template: str, media_type: str, **values: Any) -> Response:
     """A feed, a badge, the icon."""
-    return Response(_environment().get_template(template).render(**values), 200, None, media_type)
+    headers = {"Content-Language": query.language, "Vary": "Accept-Language"}
+    return Response(_environment().get_template(template).render(query=query, **values), 200, headers, media_type)
 
 
 def table(rows: Iterable[msgspec.Struct], row_type: type[msgspec.Struct], name: str) -> Response:

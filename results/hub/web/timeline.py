@@ -44,6 +44,8 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     width: int
     height: int
     cell: int
+    first: str
+    last: str
     rows: tuple[TimelineRow, ...]
     ticks: tuple[tuple[int, str], ...]
     """Position and day."""
@@ -95,6 +97,8 @@ def draw(days: OutcomesByDay, max_marks: int, listed: str | None) -> Timeline | 
         width=max_marks * MARK_WIDTH + 8,
         height=TOP + ROW_HEIGHT * len(shown) + BOTTOM,
         cell=cell,
+        first=every[0],
+        last=every[-1],
         rows=tuple(rows),
         ticks=tuple(_ticks(first, -(-count // step), step, cell)),
         listed_x=_x_of(listed, first, last, cell / step),

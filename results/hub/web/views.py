@@ -1,4 +1,4 @@
-"""Handlers of the pages that are no lists, of the feed, badges and static files."""
+"""Handlers of all pages but the lists, and of the feed, badges and static files."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def _series(view: View, *, service: str | None = None, target: str | None 
         days = queries.days(db, query.period, service=service, target=target)
         return latest, days, queries.required(db), queries.countries(db), queries.is_known(db, service, target)
 
-    key = ("course", service, target, query.period)
+    key = ("service", service, target, query.period)
     latest, days, required, countries, is_known = await view.run(key, find)
     if not is_known:
         return not_found(query)
@@ -161,7 +161,7 @@ async def style(view: View) -> Response:
 
 
 async def icon(view: View) -> Response:
-    return site.xml("icon.svg", "image/svg+xml")
+    return site.xml(view.query(), "icon.svg", "image/svg+xml")
 
 
 async def feed(view: View) -> Response:
@@ -171,9 +171,9 @@ async def feed(view: View) -> Response:
     hub = await view.run(("oldest",), queries.oldest_id)
     shown = sorted(lasting(rows), key=order_of_change, reverse=True)[:MAX_ENTRIES]
     return site.xml(
+        query,
         "feed.atom",
         "application/atom+xml; charset=utf-8",
-        language=query.language,
         hub=hub or "none",
         title=query.words.say("feed.title"),
         updated=shown[0].first_now_at if shown else EMPTY_UPDATED,
@@ -195,14 +195,12 @@ async def badge(view: View) -> Response:
         networks[network(row.country, row.asn, row.network_name)].append(row)
     outcomes = [state_of(of_network, required).outcome for of_network in networks.values()]
     outcome = next((known for known in ("blocked", "reachable") if known in outcomes), None)
-    count = {"blocked": outcomes.count("blocked"), "networks": len(outcomes)}
-    if outcome == "reachable":
-        count["networks"] = outcomes.count("reachable")
-    text = query.words.say(f"badge.{outcome or 'nothing'}", **count)
+    count = outcomes.count("reachable") if outcome == "reachable" else len(outcomes)
+    text = query.words.say(f"badge.{outcome or 'nothing'}", count=count, blocked=outcomes.count("blocked"))
     label = title(name)[:40]
     left, right = (int(len(part) * LETTER_PX) + 14 for part in (label, text))
     return site.xml(
-        "badge.svg", "image/svg+xml", title=label, text=text, left=left, right=right, colour=COLOURS[outcome]
+        query, "badge.svg", "image/svg+xml", title=label, text=text, left=left, right=right, colour=COLOURS[outcome]
     )
 
 
@@ -237,10 +235,10 @@ def _listings(rows: Iterable[LatestRow], query: PageQuery) -> list[str]:
     for country, of_country in sorted(by_country.items()):
         listing = register_listing(of_country)
         if listing is not None and not listing.listed:
-            sentences.append(f"{country}: {words.say('page.not_listed_here')}")
+            sentences.append(words.say("page.not_listed_here", country=country))
         elif listing is not None and listing.since:
-            when = words.when(listing.since)
-            sentences.append(f"{country}: {words.say('page.listed_here', register=listing.register or '?', when=when)}")
+            when, register = words.when(listing.since), listing.register or "?"
+            sentences.append(words.say("page.listed_here", country=country, register=register, when=when))
     return sentences
 
 

@@ -137,8 +137,8 @@ def hours(summary: Summary, words: Translator, width: int) -> dict[str, Any] | N
         color=alt.Color("color:N", scale=None),
     )
     name = base.mark_text(align="left", baseline="middle", dy=-8, fontWeight="bold", color=INK)
-    said = base.mark_text(align="left", baseline="middle", dx=6, dy=9, color=INK)
-    layers = span + name.encode(x=alt.value(0), text="place:N") + said.encode(x="to:Q", text="text:N")
+    labels = base.mark_text(align="left", baseline="middle", dx=6, dy=9, color=INK)
+    layers = span + name.encode(x=alt.value(0), text="place:N") + labels.encode(x="to:Q", text="text:N")
     return specification(layers, width, 46 + 40 * len(rows))
 
 
@@ -169,8 +169,8 @@ def times(summary: Summary, words: Translator, width: int) -> dict[str, Any] | N
     x = alt.X("low:Q", scale=scale, axis=axis)
     span = chart.mark_rule(color=SOFT, strokeWidth=4, opacity=0.55).encode(x=x, x2="high:Q")
     middle = chart.mark_point(filled=True, size=80, color="#0072b2", opacity=1, stroke=INK, strokeWidth=0.5)
-    said = chart.mark_text(dy=-11, fontSize=SIZE - 1, color=INK)
-    layers = span + middle.encode(x="middle:Q") + said.encode(x="middle:Q", text="text:N")
+    labels = chart.mark_text(dy=-11, fontSize=SIZE - 1, color=INK)
+    layers = span + middle.encode(x="middle:Q") + labels.encode(x="middle:Q", text="text:N")
     heads, wide = [step.upper() for step in steps], inner(width, left, across)
     return specification(panels(layers, rows, heads, across, wide, 34 * len(places)), width)
 

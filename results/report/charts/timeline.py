@@ -44,8 +44,9 @@ def timeline(row: ReportRow, summary: Summary, words: Translator, width: int) ->
         return None
     begin, end = utc(first), utc(last + timedelta(days=1))
     noons = _labelled_days(first, last, (width - left) // 58)
-    axis = alt.Axis(title=None, values=noons, format="%-d %b" if words.language == "en" else "%d.%m", grid=False,
-                    ticks=False, labelOverlap=True, labelPadding=6)  # fmt: skip
+    axis = alt.Axis(
+        title=None, values=noons, format="%-d %b", grid=False, ticks=False, labelOverlap=True, labelPadding=6
+    )
     scale = alt.Scale(type="utc", domain=[begin, end], nice=False)
     x, y = alt.X("from:T", scale=scale, axis=axis), y_axis(names, left)
     marks = alt.Chart(values(rows)).mark_rect(stroke=PAPER, strokeWidth=1).encode(

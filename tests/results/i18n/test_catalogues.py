@@ -73,14 +73,42 @@ def test_each_outcome_and_agreement_has_a_sign_and_a_colour_of_its_own() -> None
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("en", ["5 May 2017, 07:30 UTC", "5 May 2017", "18 h", "4.19 days"]),
-     ("ru", ["5 мая 2017, 07:30 UTC", "5 мая 2017", "18 ч", "4,19 сут"])],
+    [("en", ["5 May 2017, 07:30 UTC", "5 May 2017", "1 hour", "2 hours", "18 hours", "4.19 days", "74%", "1,234,567"]),
+     ("ru", ["5 мая 2017 года, 07:30 UTC", "5 мая 2017 года", "1 час", "2 часа", "18 часов", "4,19 дня", "74 %",
+             "1 234 567"])],
 )  # fmt: skip
-def test_times_are_told_as_the_language_has_them(language: str, said: list[str]) -> None:
+def test_times_and_numbers_follow_the_language(language: str, said: list[str]) -> None:
     words = Translator(language)
-    assert [
-        words.when("2017-05-05T10:30:00+03:00"), words.when("2017-05-05"), words.duration(18.0), words.duration(100.6)
-    ] == said  # fmt: skip
+    shown = [words.when("2017-05-05T10:30:00+03:00"), words.when("2017-05-05"), *map(words.duration, (1, 2, 18, 100.6)),
+             words.percent(0.743), words.number(1234567)]  # fmt: skip
+    assert [text.replace("\u00a0", " ") for text in shown] == said
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "english", "russian"),
+    [("2017-05-01", "2017-05-21", "1 to 21 May 2017", "с 1 по 21 мая 2017 года"),
+     ("2017-04-28", "2017-05-03", "28 April to 3 May 2017", "с 28 апреля по 3 мая 2017 года"),
+     ("2016-12-30", "2017-01-02", "30 December 2016 to 2 January 2017", "с 30 декабря 2016 года по 2 января 2017 года"),
+     ("2017-05-01", "2017-05-01", "1 May 2017", "1 мая 2017 года")],
+)  # fmt: skip
+def test_a_period_says_once_what_both_days_share(first: str, last: str, english: str, russian: str) -> None:
+    shown = [Translator(language).period(first, last).replace("\u00a0", " ") for language in ("en", "ru")]
+    assert shown == [english, russian]
+
+
+def test_counted_things_have_the_plural_of_the_language() -> None:
+    words = Translator("ru")
+    assert [words.say("badge.reachable", count=count) for count in (1, 3, 5, 21)] == [
+        "доступно в 1 сети", "доступно в 3 сетях", "доступно в 5 сетях", "доступно в 21 сети",
+    ]  # fmt: skip
+    assert [words.say("page.vantages_count", count=count) for count in (1, 2, 5)] == [
+        "1 точка измерения", "2 точки измерения", "5 точек измерения",
+    ]  # fmt: skip
+
+
+def test_a_list_has_the_conjunction_of_the_language_and_an_end() -> None:
+    assert [Translator(language).enumeration("abc") for language in ("en", "ru")] == ["a, b and c", "a, b и c"]
+    assert Translator("en").enumeration(map(str, range(30))).endswith("10, 11 and 18 others")
 
 
 @pytest.mark.parametrize("text", ["soon", "", "2017-13-40", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])
@@ -89,4 +117,5 @@ def test_a_time_that_is_none_is_shown_as_it_is(text: str) -> None:
 
 
 def test_a_span_over_midnight_names_both_days() -> None:
-    assert Translator("en").span(1494014820.0, 1494036420.0) == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"
+    span = Translator("en").span(1494014820.0, 1494036420.0).replace("\u00a0", " ")
+    assert span == "between 5 May 2017 20:07 and 6 May 2017 02:07 UTC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 def summary_of(*sources: Path, **period: Any) -> Summary:
     with gather(sources, **period) as gathered, gather_details(sources, **period) as more:
         return summarise(gathered, more, now=NOW)
+
+
+def spaced(texts: Iterable[str]) -> list[str]:
+    """Texts with ordinary spaces where a line must not break."""
+    return [text.replace("\u00a0", " ") for text in texts]
 
 
 class Read(HTMLParser):

@@ -124,7 +124,7 @@ def test_many_services_and_networks_are_told_in_bounds(tmp_path: Path, monkeypat
     assert len(found.evidence) == 120
     assert found.evidence_left_out == 90 * 30 * 2 // 3 - 120
     page = html.render(found, EN)
-    assert "30 more rows" in page
+    assert "30 more services without differences are not shown" in page
     assert len(page) < 8_000_000
 
 

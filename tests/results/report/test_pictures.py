@@ -124,7 +124,7 @@ def test_without_the_extra_the_tables_stand_open_and_a_word_says_why(
     assert read.all("svg") == []
     assert read.all("details") == []
     assert "they need the extra report" in read.text
-    assert "22.6 to 28.6 h after" in read.text
+    assert "22.6–28.6 hours after the listing" in read.text
 
 
 def test_with_the_extra_nothing_is_said_of_it(page: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from results.i18n.translator import Translator
 from results.report import narrative
 from tests.results.compare.rows import row, write
-from tests.results.report.reports import summary_of
+from tests.results.report.reports import spaced, summary_of
 
 EN, RU = Translator("en"), Translator("ru")
 
@@ -23,7 +23,7 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator
         for n, letter in enumerate(letters)
     ]
     found = summary_of(write(tmp_path / "rows.jsonl", rows))
-    return narrative.of_row(found, found.rows[0], words)[1:]
+    return spaced(narrative.of_row(found, found.rows[0], words)[1:])
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator
         ("x" * 31 + "o" * 30, "Blocked at first, reachable since 2 December 2026, on AS12389 "
          "(between 00:00 and 06:00 UTC)."),
         ("o" * 31 + "x" * 30 + "o" * 30, "Temporarily blocked on AS12389 "
-            "(2 December 2026, between 00:00 and 06:00 UTC, "
+            "(2 December 2026, between 00:00 and 06:00 UTC; "
          "9 December 2026, between 12:00 and 18:00 UTC)."),
         ("oxoxxoxoxooxxoxoxoxo", "Alternately blocked and reachable, with no clear start, on AS12389."),
     ],
@@ -63,7 +63,7 @@ def test_a_path_that_is_blocked_too(tmp_path: Path) -> None:
 
 def test_in_russian(tmp_path: Path) -> None:
     assert story(tmp_path, ("x" * 31 + "o" * 30, {}), words=RU) == [
-        "Сначала заблокировано, открыто с 2 декабря 2026: AS12389 (между 00:00 и 06:00 UTC)."
+        "Сначала заблокировано, с 2 декабря 2026 года доступно: AS12389 (между 00:00 и 06:00 UTC)."
     ]
 
 

@@ -14,7 +14,7 @@ from results.i18n.translator import Translator
 from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
 from results.report.charts import OUTCOMES
-from tests.results.report.reports import Read, pictures, summary_of
+from tests.results.report.reports import Read, pictures, spaced, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
 STORY = [
@@ -26,18 +26,19 @@ STORY = [
     "Always reachable via vpn (AS1136).",
 ]
 STORY_IN_RUSSIAN = [
-    "В реестре: 5 мая 2017, 07:30 UTC.",
-    "Блокировка началась 6 мая 2017: AS8402 Corbina (между 12:07 и 18:07 UTC) "
+    "В реестре с 5 мая 2017 года, 07:30 UTC.",
+    "Заблокировано с 6 мая 2017 года: AS8402 Corbina (между 12:07 и 18:07 UTC) "
     "и AS12389 Rostelecom (между 06:07 и 12:07 UTC).",
-    "Блокировка началась 9 мая 2017: AS3216 Sovam (между 06:07 и 12:07 UTC).",
-    "Ни разу не заблокировано: AS25513 MGTS.",
-    "Через vpn остаётся открыто (AS1136).",
+    "Заблокировано с 9 мая 2017 года: AS3216 Sovam (между 06:07 и 12:07 UTC).",
+    "Блокировок не было: AS25513 MGTS.",
+    "Через vpn всё время доступно (AS1136).",
 ]
+NOT_LISTED = "Not on the register checked (rkn, 21 May 2017)."
 EN = Translator("en")
 
 
 def of(summary: Summary, name: str) -> list[str]:
-    return narrative.of_row(summary, next(row for row in summary.rows if row.name == name), EN)
+    return spaced(narrative.of_row(summary, next(row for row in summary.rows if row.name == name), EN))
 
 
 def test_the_story_of_wechat(summary: Summary, page: str) -> None:
@@ -61,18 +62,18 @@ def test_the_other_services(summary: Summary) -> None:
         vpn,
     ]
     assert of(summary, "line") == [
-        "Not on any register checked.",
+        NOT_LISTED,
         "Blocked during the whole period on AS3216 Sovam.",
         "Never blocked on AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS.",
         vpn,
     ]
-    assert of(summary, "signal") == ["Not on any register checked.", f"Never blocked on {everywhere}.", vpn]
+    assert of(summary, "signal") == [NOT_LISTED, f"Never blocked on {everywhere}.", vpn]
     assert of(summary, "bbm") == ["Down everywhere we measured, so not a block."]
 
 
 def test_what_it_comes_to(summary: Summary) -> None:
-    assert narrative.in_short(summary, EN) == [
-        "2520 measurements from 5 vantage points, from 1 May 2017 to 21 May 2017.",
+    assert spaced(narrative.in_short(summary, EN)) == [
+        "2520 measurements from 5 vantage points, 1 to 21 May 2017.",
         "Blocked on at least one network: LINE, LinkedIn and WeChat.",
         "Blocked but not listed: LINE.",
         "Listed, but reachable on at least one network: WeChat.",
@@ -113,11 +114,11 @@ def test_hours_from_listing_to_blocking_hold_the_truth(summary: Summary) -> None
         assert high is not None
         assert low <= truth <= high <= low + 6
     assert hours["https://www.wechat.com/", f"AS{VILLAGE.asn}"][1] is None
-    assert list(narrative.delays(summary, EN)) == [
-        "AS12389 Rostelecom blocks 3 of 3 listed targets; median delay from listing to blocking: 22.6 to 28.6 h.",
-        "AS25513 MGTS blocks 1 of 3 listed targets; no median yet.",
-        "AS3216 Sovam blocks 3 of 3 listed targets; median delay from listing to blocking: 3.94 to 4.19 days.",
-        "AS8402 Corbina blocks 3 of 3 listed targets; median delay from listing to blocking: 28.6 to 34.6 h.",
+    assert spaced(narrative.delays(summary, EN)) == [
+        "AS12389 Rostelecom blocks 3 of 3 listed targets; median delay from listing to blocking: 22.6–28.6 hours.",
+        "AS25513 MGTS blocks 1 of 3 listed targets; too few for a median.",
+        "AS3216 Sovam blocks 3 of 3 listed targets; median delay from listing to blocking: 3.94–4.19 days.",
+        "AS8402 Corbina blocks 3 of 3 listed targets; median delay from listing to blocking: 28.6–34.6 hours.",
     ]
 
 

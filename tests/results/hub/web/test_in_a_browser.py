@@ -75,9 +75,9 @@ def test_from_the_matrix_to_a_measurement(visit: Any) -> None:
     one.page.get_by_role("link", name="WeChat").first.click()
     assert one.page.locator("h1").inner_text() == "WeChat"
     row = one.page.get_by_role("row").filter(has_text="AS12389").filter(has_text="blocked").first
-    row.get_by_role("link", name="Open: ").click()
+    row.get_by_role("link", name="Details: ").click()
     assert one.page.locator("h1").inner_text().endswith("WeChat: blocked")
-    assert "Step by step" in one.page.locator("main").inner_text()
+    assert "Every step in order" in one.page.locator("main").inner_text()
     one.page.get_by_role("link", name="tls.sni_ab").click()
     assert one.page.url.endswith("/rules#tls.sni_ab")
     assert one.complaints == []
@@ -87,7 +87,7 @@ def test_the_filter_is_a_form_that_shows_what_was_chosen(visit: Any) -> None:
     one = visit("/?lang=ru")
     one.page.get_by_label("Страна").select_option("NL")
     one.page.get_by_label("С", exact=True).fill("2017-05-01")
-    one.page.get_by_label("В названии есть").fill("wechat")
+    one.page.get_by_label("Поиск по названию").fill("wechat")
     one.page.get_by_role("button", name="Показать").click()
     text = one.page.locator("main").inner_text()
     assert "AS1136" in text
