@@ -79,7 +79,7 @@ def at_real_servers() -> Iterator[Told]:
 
 
 SOURCES: dict[str, Callable[[], Iterator[Told]]] = {
-    "told in files": in_files,
+    "described in files": in_files,
     "measured on loopback": on_the_wire,
     "in rounds on loopback": in_rounds,
     "in network namespaces": in_namespaces,
