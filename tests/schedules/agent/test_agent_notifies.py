@@ -66,10 +66,10 @@ async def test_each_change_of_each_target_by_each_path_is_told_once(world: World
     await world.live(timedelta(hours=4))
     told = sorted(line.split(" since ")[0] for line in hearing.lines)
     assert told == [
-        "- a.example is blocked",
-        "- a.example is blocked by vpn",
-        "- b.example is blocked",
-        "- c.example is blocked",
+        "- a.example is now blocked",
+        "- a.example is now blocked via vpn",
+        "- b.example is now blocked",
+        "- c.example is now blocked",
     ]
     world.outcome = "reachable"
     await world.live(timedelta(hours=4))

@@ -51,8 +51,8 @@ async def test_a_block_is_told_once_after_it_was_confirmed_and_so_is_its_end(
         await rounds(lab, hour)
     (told,) = hook.told
     assert told["title"] == "reachprobe at demo (AS64496): 1 change"
-    assert told["message"].startswith(f"- good.x.test:{lab.good.port} is blocked since ")
-    assert "reachable before: TLS reset" in told["message"]
+    assert told["message"].startswith(f"- good.x.test:{lab.good.port} is now blocked since ")
+    assert "(before: reachable): TLS reset" in told["message"]
     del lab.net.censored["good.x.test"]
     for hour in (6, 7, 8):
         await rounds(lab, hour)
