@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from results.i18n.language import languages
+from results.i18n.translator import Translator
+from results.judge.judged import Agreement
+from results.judge.verdict import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(page for language in languages() for page in (ROOT / "docs").glob(f"*.{language}.md"))
@@ -71,3 +75,11 @@ def test_it_has_the_links_of_the_english_page(page: Path) -> None:
 @by_page
 def test_every_file_it_links_to_exists(page: Path) -> None:
     assert all((page.parent / link.split("#")[0]).is_file() for link in LINK.findall(page.read_text("utf-8")))
+
+
+@pytest.mark.parametrize("name", [*get_args(Outcome), *get_args(Agreement)])
+def test_glossary_and_readme_have_the_words_of_the_program(name: str) -> None:
+    table = "outcome" if name in get_args(Outcome) else "agreement"
+    words = {language: Translator(language).term(table, name) for language in ("en", "ru")}
+    assert f"| {words['en']} | {words['ru']} |" in (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    assert f"`{name}` ({words['ru']}" in " ".join((ROOT / "docs" / "README.ru.md").read_text("utf-8").split())
