@@ -125,7 +125,7 @@ class Group:
             command = _inside(kernel.INTERNET, *self._as(self.folder, hub), "hub", *listening)
             self.hub = subprocess.Popen(command, stderr=out, cwd=ROOT)
         until = time.monotonic() + 60
-        while b"the hub listens" not in log.read_bytes():
+        while b"listening at" not in log.read_bytes():
             assert self.hub.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)

@@ -50,7 +50,7 @@ class RunningHub:
         words = self.command("--listen", f"127.0.0.1:{self.port}", *more)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(words, stderr=log, cwd=ROOT, env=os.environ)
-        while b"the hub listens" not in self.log.read_bytes():
+        while b"listening at" not in self.log.read_bytes():
             assert self.process.poll() is None, self.log.read_text()
             time.sleep(0.02)
 
