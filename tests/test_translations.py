@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from results.i18n.language import languages
+from results.i18n.signs import OUTCOME_SIGNS
 from results.i18n.translator import Translator
 from results.judge.judged import Agreement
 from results.judge.verdict import Outcome
@@ -83,3 +84,13 @@ def test_glossary_and_readme_have_the_words_of_the_program(name: str) -> None:
     words = {language: Translator(language).term(table, name) for language in ("en", "ru")}
     assert f"| {words['en']} | {words['ru']} |" in (ROOT / "docs" / "glossary.md").read_text("utf-8")
     assert f"`{name}` ({words['ru']}" in " ".join((ROOT / "docs" / "README.ru.md").read_text("utf-8").split())
+
+
+@pytest.mark.parametrize(("page", "language"), [("README.md", "en"), ("docs/README.ru.md", "ru")])
+def test_the_demo_is_shown_with_the_words_of_the_program(page: str, language: str) -> None:
+    words = Translator(language)
+    (shown,) = (text for kind, text in BLOCK.findall((ROOT / page).read_text("utf-8")) if kind == "text")
+    rows = [line for line in shown.splitlines() if line[:1] in set(OUTCOME_SIGNS.values())]
+    assert len(rows) == 13
+    agreements = tuple(words.term("agreement", name) for name in get_args(Agreement))
+    assert [row for row in rows if not row.endswith(agreements)] == []
