@@ -23,7 +23,7 @@ from results.hub.database import QueryTimeout, WarehouseUnavailable
 from results.hub.web.queries import PageAnswers
 from results.hub.web.site import QUERY_TIMEOUT_S
 from results.warehouse.errors import WarehouseError, WarehouseTimeout
-from results.warehouse.schema import VERDICTS, ColumnKind, WarehouseTable
+from results.warehouse.schema import KINDS, VERDICTS, WarehouseTable
 
 if TYPE_CHECKING:
     from results.warehouse.clickhouse_engine import ClickhouseEngine
@@ -31,15 +31,6 @@ if TYPE_CHECKING:
 
 IbisTable = Any
 """An Ibis expression; Ibis ships no type stubs."""
-IBIS_TYPES: dict[ColumnKind, str] = {
-    "text": "string",
-    "word": "string",
-    "int": "int64",
-    "float": "float64",
-    "time": "timestamp(3)",
-    "day": "date",
-    "bytes": "binary",
-}
 NETWORK = ("country", "asn", "network_name")
 SERIES = ("service", "target", "vantage_key")
 NEWEST_VERSION = 'SELECT max("version") AS newest FROM "verdicts"'
@@ -52,7 +43,7 @@ RETRY_AFTER_S = 15.0
 def table_expression(table: WarehouseTable) -> IbisTable:
     """A schema table as an Ibis table, not bound to an engine."""
     return ibis.table(
-        {c.name: ("" if c.nullable else "!") + IBIS_TYPES[c.kind] for c in table.columns}, name=table.name
+        {c.name: ("" if c.nullable else "!") + KINDS[c.kind]["ibis"] for c in table.columns}, name=table.name
     )
 
 

@@ -1,15 +1,15 @@
-"""The warehouse's tables as data, with their DDL for each engine and their Arrow schemas.
+"""The warehouse's tables by schema.toml, with their DDL for each engine and their Arrow schemas.
 
-`verdicts` has a row for each measurement and version of its verdict (version 0 came with the measurement), and for
-each control, without an outcome. `observations` has a row for each step, `blobs` certificates and pages, once a month.
 Rows are never updated; duplicates are read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,9 +18,10 @@ from results.db.columns import all_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ColumnKind = Literal["text", "word", "int", "float", "time", "day", "bytes"]
-"""`word` is text with few distinct values."""
-KINDS_BY_SQLITE_TYPE: dict[str, ColumnKind] = {"INTEGER": "int", "REAL": "float", "TEXT": "text"}
+TOML: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+KINDS: dict[str, dict[str, str]] = TOML["kind"]
+"""Kind of column -> its types in Arrow, Ibis, DuckDB and ClickHouse, and ClickHouse's codec."""
+KINDS_BY_SQLITE_TYPE = {"INTEGER": "int", "REAL": "float", "TEXT": "text"}
 DISTINCT_TEXTS = frozenset({"id", "error", "dns_answers", "http_url", "http_headers", "http_body_sha256", "http_curve"})
 """Text columns of steps with mostly distinct values."""
 
@@ -29,7 +30,7 @@ class WarehouseColumn(msgspec.Struct, frozen=True):
     """One column; NULL means that it did not happen."""
 
     name: str
-    kind: ColumnKind
+    kind: str
     nullable: bool = True
 
 
@@ -39,103 +40,48 @@ class WarehouseTable(msgspec.Struct, frozen=True):
     name: str
     columns: tuple[WarehouseColumn, ...]
     key: tuple[str, ...]
-    day: str | None = "day"
-    """The column whose month partitions the table."""
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
+    @property
+    def day(self) -> str | None:
+        """The column whose month partitions the table."""
+        return "day" if "day" in self.names else None
 
-def _required(name: str, kind: ColumnKind) -> WarehouseColumn:
-    return WarehouseColumn(name, kind, False)
+
+def _table(name: str) -> WarehouseTable:
+    table = TOML["table"][name]
+    return WarehouseTable(name, tuple(_columns(table["columns"])), tuple(table["key"]))
 
 
-ORIGIN = (
-    _required("target", "word"),
-    WarehouseColumn("service", "word"),
-    _required("vantage", "word"),
-    WarehouseColumn("country", "word"),
-    WarehouseColumn("asn", "int"),
-    WarehouseColumn("network_name", "word"),
-    _required("path", "word"),
-    _required("vantage_key", "int"),
-)
-"""Target and vantage point. `vantage_key` is a hash of the five columns of the vantage point."""
-VERDICTS = WarehouseTable(
-    "verdicts",
-    (
-        _required("id", "text"),
-        _required("version", "int"),
-        _required("day", "day"),
-        _required("started_at", "time"),
-        *ORIGIN,
-        WarehouseColumn("control_of", "text"),
-        WarehouseColumn("repeats", "text"),
-        WarehouseColumn("round_id", "text"),
-        WarehouseColumn("network", "word"),
-        _required("scheme", "word"),
-        _required("host", "word"),
-        _required("port", "int"),
-        WarehouseColumn("request_path", "word"),
-        _required("required", "int"),
-        _required("runtime_s", "float"),
-        WarehouseColumn("context", "text"),
-        WarehouseColumn("outcome", "word"),
-        WarehouseColumn("method", "word"),
-        WarehouseColumn("trigger", "word"),
-        WarehouseColumn("confidence", "word"),
-        WarehouseColumn("rules", "word"),
-        WarehouseColumn("evidence", "text"),
-        WarehouseColumn("control", "word"),
-        WarehouseColumn("rules_version", "word"),
-        WarehouseColumn("register", "word"),
-        WarehouseColumn("listed", "int"),
-        WarehouseColumn("listed_since", "word"),
-        WarehouseColumn("as_of", "word"),
-        WarehouseColumn("expectation", "text"),
-        WarehouseColumn("agreement", "word"),
-    ),
-    ("target", "vantage_key", "started_at", "id", "version"),
-)
-"""`day`: of the measurement, also for its controls; `listed_since`: time of the earliest entry, else its day."""
-BLOBS = WarehouseTable(
-    "blobs", (_required("sha256", "text"), _required("day", "day"), _required("content", "bytes")), ("sha256", "day")
-)
-"""`day` is the first of the month."""
-LOADS = WarehouseTable(
-    "loads",
-    (
-        _required("source", "text"),
-        _required("number", "int"),
-        _required("position", "int"),
-        _required("mark", "text"),
-        _required("measurements", "int"),
-        _required("at", "time"),
-    ),
-    ("source", "number"),
-    None,
-)
-"""How far each source was read, in the row with its highest number; `mark` detects a replaced source."""
+def _columns(texts: Sequence[str]) -> Iterator[WarehouseColumn]:
+    for text in texts:
+        if text == "{origin}":
+            yield from _columns(TOML["part"]["origin"])
+        elif text == "{steps}":
+            yield from (_step_column(name, sql) for name, sql in all_columns().items())
+        else:
+            name, kind = text.split()
+            yield WarehouseColumn(name, kind.removesuffix("?"), kind.endswith("?"))
+
+
+def _step_column(name: str, sql: str) -> WarehouseColumn:
+    if name == "started_at":
+        return WarehouseColumn(name, "time", False)
+    kind = KINDS_BY_SQLITE_TYPE[sql]
+    word = "word" if kind == "text" and name not in DISTINCT_TEXTS else kind
+    return WarehouseColumn(name, word, name not in ("id", "step", "role", "hop"))
+
+
+VERDICTS, BLOBS, LOADS = _table("verdicts"), _table("blobs"), _table("loads")
 
 
 @cache
 def observations() -> WarehouseTable:
     """The table of steps: the columns of the origin, then those of the database."""
-    own = tuple(_step_column(name, sql) for name, sql in all_columns().items())
-    return WarehouseTable(
-        "observations",
-        (_required("measurement", "text"), _required("place", "int"), _required("day", "day"), *ORIGIN, *own),
-        ("target", "vantage_key", "measurement", "place"),
-    )
-
-
-def _step_column(name: str, sql: str) -> WarehouseColumn:
-    if name == "started_at":
-        return _required(name, "time")
-    kind = KINDS_BY_SQLITE_TYPE[sql]
-    word: ColumnKind = "word" if kind == "text" and name not in DISTINCT_TEXTS else kind
-    return WarehouseColumn(name, word, name not in ("id", "step", "role", "hop"))
+    return _table("observations")
 
 
 def all_tables() -> tuple[WarehouseTable, ...]:
@@ -147,15 +93,7 @@ def arrow_schema(table: WarehouseTable) -> pa.Schema:
     """The Arrow schema of a table's batches."""
     import pyarrow as pa
 
-    kinds = {
-        "text": pa.string(),
-        "word": pa.string(),
-        "int": pa.int64(),
-        "float": pa.float64(),
-        "time": pa.timestamp("ms"),
-        "day": pa.date32(),
-        "bytes": pa.binary(),
-    }
+    kinds = {kind: pa.type_for_alias(types["arrow"]) for kind, types in KINDS.items()}
     return pa.schema([pa.field(c.name, kinds[c.kind], nullable=c.nullable) for c in table.columns])
 
 
@@ -173,37 +111,12 @@ READ_SETTINGS = {
 """Read each row once before parts are merged (duplicates share a month); NULL where a join finds nothing."""
 WRITE_SETTINGS = {"max_partitions_per_insert_block": 0}
 """A batch may span over a hundred months, since clocks can be wrong."""
-DUCKDB_TYPES = {
-    "text": "VARCHAR",
-    "word": "VARCHAR",
-    "int": "BIGINT",
-    "float": "DOUBLE",
-    "time": "TIMESTAMP_MS",
-    "day": "DATE",
-    "bytes": "BLOB",
-}
-CLICKHOUSE_TYPES = {
-    "text": "String",
-    "word": "String",
-    "int": "Int64",
-    "float": "Float64",
-    "time": "DateTime64(3, 'UTC')",
-    "day": "Date32",
-    "bytes": "String",
-}
-CLICKHOUSE_CODECS = {
-    "text": "ZSTD(3)",
-    "int": "T64, ZSTD(1)",
-    "float": "ZSTD(1)",
-    "time": "DoubleDelta, ZSTD(1)",
-    "bytes": "ZSTD(6)",
-}
 
 
 def duckdb_ddl(table: WarehouseTable) -> str:
     """DuckDB's DDL, without a primary key, whose index would have to fit into memory."""
     columns = ", ".join(
-        f"{quoted_name(c.name)} {DUCKDB_TYPES[c.kind]}{'' if c.nullable else ' NOT NULL'}" for c in table.columns
+        f"{quoted_name(c.name)} {KINDS[c.kind]['duckdb']}{'' if c.nullable else ' NOT NULL'}" for c in table.columns
     )
     return f"CREATE TABLE IF NOT EXISTS {quoted_name(table.name)} ({columns})"
 
@@ -222,20 +135,21 @@ def add_columns_ddl(table: WarehouseTable, existing: Collection[str], dialect: s
     statement = f"ALTER TABLE {quoted_name(table.name)} ADD COLUMN IF NOT EXISTS"
     return [
         f"{statement} {quoted_name(column.name)} "
-        + (DUCKDB_TYPES[column.kind] if dialect == "duckdb" else _clickhouse_type(column) + _codec(column))
+        + (KINDS[column.kind]["duckdb"] if dialect == "duckdb" else _clickhouse_type(column) + _codec(column))
         for column in table.columns
         if column.name not in existing
     ]
 
 
 def _clickhouse_type(column: WarehouseColumn) -> str:
-    kind = CLICKHOUSE_TYPES[column.kind]
+    kind = KINDS[column.kind]["clickhouse"]
     kind = f"Nullable({kind})" if column.nullable else kind
     return f"LowCardinality({kind})" if column.kind == "word" else kind
 
 
 def _codec(column: WarehouseColumn) -> str:
-    return f" CODEC({CLICKHOUSE_CODECS[column.kind]})" if column.kind in CLICKHOUSE_CODECS else ""
+    codec = KINDS[column.kind].get("codec")
+    return f" CODEC({codec})" if codec else ""
 
 
 def quoted_name(name: str) -> str:
