@@ -25,7 +25,7 @@ from results.db import write as saving
 from results.db.json_codec import from_plain, to_plain
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
-from results.ooni.vocabulary import identifier
+from results.ooni.format import identifier
 
 if TYPE_CHECKING:
     from sqlite_utils import Database

@@ -1,14 +1,37 @@
-"""OONI's data format as it is read: only the keys used, lists and numbers bounded, older spellings allowed.
+"""OONI's data format as it is read: only the keys used, lists and numbers bounded, and its words as ours.
 
 Sources: ooni/spec, df-001-httpt, df-002-dnst, df-005-tcpconnect, df-006-tlshandshake and ts-017-web-connectivity.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
+import tomllib
+from base64 import b64decode
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+from probe.net.address_policy import literal
+from probe.net.network import ALPHABET, ID_CHARACTERS
+from probe.text import printable
+from probe.timestamps import parse_time, rfc3339
+from results.db.jsonl import BadRecord
+
+WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text("utf-8"))
+FAILURES: frozenset[str] = frozenset(WORDS["failures"])
+OLDER: dict[str, str] = WORDS["older"]
+TIME = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)Z?")
+COUNTRY = re.compile(r"[A-Z]{2}")
+ASN = re.compile(r"AS(\d{1,10})")
+NOWHERE = "ZZ"
+"""OONI's country where it could not tell."""
+MAX_ASN = 2**32 - 1
+MAX_UNKNOWN_CHARACTERS = 200
 
 Seconds = Annotated[float, Meta(ge=-1e6, le=1e6)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -173,3 +196,95 @@ class OoniHeader(msgspec.Struct):
 
     test_name: str
     test_keys: HeadKeys | None = None
+
+
+def failure_of(word: str | bool | None) -> str | None:
+    """A failure as one of our words; a word that OONI's vocabulary has not is an unknown failure that keeps it."""
+    if word is None or word is False or word == "":
+        return None
+    if word is True:
+        return "unknown_failure: not told"
+    word = OLDER.get(word, word)
+    if word in FAILURES:
+        return word
+    return f"unknown_failure: {printable(word.removeprefix('unknown_failure:').strip(), MAX_UNKNOWN_CHARACTERS)}"
+
+
+def bytes_of(text: Text) -> bytes | None:
+    """Text that may be binary; None where its base64 is broken, BadRecord for a format that is not base64."""
+    if text is None:
+        return b""
+    if isinstance(text, str):
+        return text.encode()
+    if text.format != "base64":
+        raise BadRecord(f"bytes in the format {printable(text.format, 40)!r}; only base64 is known")
+    try:
+        return b64decode(text.data, validate=True)
+    except ValueError:
+        return None
+
+
+def text_of(text: Text) -> str:
+    """Text that may be binary, read as UTF-8; what is none is replaced."""
+    return text if isinstance(text, str) else (bytes_of(text) or b"").decode(errors="replace")
+
+
+def address_of(text: str) -> str:
+    """An address in its usual spelling; BadRecord for anything else."""
+    found = literal(text)
+    if found is None or "%" in text:
+        raise BadRecord(f"{printable(text, 60)!r} is no address")
+    return str(found)
+
+
+def endpoint_of(text: str) -> tuple[str, int]:
+    """The address and port of `192.0.2.1:443` and `[2001:db8::1]:443`; BadRecord for anything else."""
+    address, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
+        raise BadRecord(f"{printable(text, 60)!r} is no address and port")
+    return address_of(address.removeprefix("[").removesuffix("]")), int(port)
+
+
+def time_of(text: str) -> datetime:
+    """The UTC instant of `2026-11-24 15:37:00`; BadRecord for anything else."""
+    found = TIME.fullmatch(text)
+    try:
+        if found:
+            return parse_time(f"{found[1]}T{found[2]}")
+    except ValueError:
+        pass
+    raise BadRecord(f"{printable(text, 60)!r} is no time")
+
+
+def instant(began: datetime, offset_s: float = 0.0) -> str:
+    """RFC 3339 with milliseconds. BadRecord where no calendar goes so far."""
+    try:
+        moment = began.astimezone(UTC) + timedelta(seconds=offset_s)
+    except OverflowError as error:
+        raise BadRecord("a time beyond the calendar") from error
+    return rfc3339(moment)
+
+
+def country_of(text: str | None) -> str | None:
+    """ISO 3166 alpha-2; None where OONI does not know. BadRecord for anything else."""
+    if text in (None, "", NOWHERE):
+        return None
+    if not COUNTRY.fullmatch(text or ""):
+        raise BadRecord(f"probe_cc {printable(text or '', 20)!r} is no country")
+    return text
+
+
+def asn_of(text: str | None) -> int | None:
+    """The network's number; None where OONI does not know (AS0). BadRecord for anything else."""
+    if text in (None, ""):
+        return None
+    found = ASN.fullmatch(text or "")
+    if not found or int(found[1]) > MAX_ASN:
+        raise BadRecord(f"probe_asn {printable(text or '', 20)!r} is no AS number")
+    return int(found[1]) or None
+
+
+def identifier(*parts: str) -> str:
+    """An id like our own, always the same for the same parts."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in digest[:ID_CHARACTERS])

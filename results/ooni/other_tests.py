@@ -15,17 +15,10 @@ from msgspec import Meta
 
 from probe.net.address_policy import literal
 from results.db.jsonl import BadRecord, decode
+from results.ooni.format import WORDS
 
-GROUPED = frozenset({"telegram", "whatsapp", "signal", "facebook_messenger", "dnscheck", "tor", "openvpn"})
-AS_IT_IS = frozenset({"web_connectivity", "urlgetter"})
-COUNTED = frozenset({
-    "bridge_reachability", "captive_portal", "dash", "dns_consistency", "echcheck", "http_header_field_manipulation",
-    "http_host", "http_invalid_request_line", "http_requests", "meek_fronted_requests_test",
-    "multi_protocol_traceroute", "ndt",
-    "psiphon", "riseupvpn", "simplequicping", "sniblocking", "stunreachability", "tcp_connect", "tcpping",
-    "tlsmiddlebox", "tlsping", "torsf", "vanilla_tor", "portfiltering", "dnsping", "quicping", "browser_web",
-})  # fmt: skip
-"""OONI's other tests (ooni/spec, nettests)."""
+AS_IT_IS, GROUPED, COUNTED = (frozenset(WORDS["tests"][kind]) for kind in ("whole", "grouped", "counted"))
+"""Names of OONI's tests."""
 MAX_TARGETS, MAX_ENTRIES = 200, 500
 LISTS = ("queries", "tcp_connect", "tls_handshakes", "requests")
 INNER = ("lookups", "targets")

@@ -28,24 +28,36 @@ from results.judge.failure_point import STEPS
 from results.judge.input import share_network
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
-from results.ooni import control as controls
-from results.ooni.format import Connect, Handshake, OoniExchange, OoniQuery, OoniRecord, TestKeys
+from results.ooni.format import (
+    Connect,
+    Handshake,
+    OoniExchange,
+    OoniQuery,
+    OoniRecord,
+    TestKeys,
+    asn_of,
+    country_of,
+    identifier,
+    instant,
+    time_of,
+)
 from results.ooni.other_tests import GROUPED
 from results.ooni.steps import (
     Reads,
     Step,
     connected,
+    control_measurement,
     ended_at,
     fetched,
     implied,
     is_classic,
     likely_step,
     location_of,
+    look_up,
     looked_up,
     reads_of,
     shaken,
 )
-from results.ooni.vocabulary import asn_of, country_of, identifier, instant, time_of
 
 ENDPOINTS = ("tcp", "tls")
 """Schemes of the targets that are no URLs."""
@@ -66,7 +78,7 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
         raise BadRecord(f"input: {printable(target.text, 100)!r} is no target of {record.test_name} that is judged")
     began = time_of(record.measurement_start_time)
     measurement = _measurement(record, target, began)
-    seen = controls.measurement(record.test_keys.control, measurement, began)
+    seen = control_measurement(record.test_keys.control, measurement, began)
     context = Context(network="online", country=measurement.vantage.country, recording="OONI")
     verdict = classify(measurement, seen, context)
     report = _report(record, began)
@@ -173,7 +185,7 @@ def _end(placed: list[Placed], at_least: float) -> float:
 
 def _trusted_names(keys: TestKeys, hop: Hop) -> list[Placed]:
     """The test helper was asked for the name over HTTPS: a trusted resolver."""
-    step = controls.look_up(keys.control, hop.goal.host)
+    step = look_up(keys.control, hop.goal.host)
     return [("trusted", step)] if step is not None else []
 
 

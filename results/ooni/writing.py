@@ -35,7 +35,7 @@ from results.judge.failure_point import ending
 from results.judge.input import answers_for, failure_of
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Verdict
-from results.ooni.vocabulary import NOWHERE
+from results.ooni.format import NOWHERE
 
 TEST_VERSION = "0.5.28"
 """The version of Web Connectivity whose shape this is."""

@@ -13,7 +13,7 @@ from probe.target import parse
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Earlier
-from results.ooni.vocabulary import FAILURES
+from results.ooni.format import FAILURES
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 maybe_words = st.none() | words
