@@ -19,7 +19,18 @@ import pytest
 
 from results.db.store import Store
 from results.hub import credentials, database
-from results.hub.limits import FairSlots, Overloaded, Places, TooManyRequests
+from results.hub.limits import (
+    DAY_S,
+    MAX_CPU_S,
+    MAX_RECORDS,
+    MIB,
+    RECORDS_PER_S,
+    FairSlots,
+    Overloaded,
+    Places,
+    TooManyRequests,
+    UploadBudget,
+)
 from results.hub.request_body import (
     MAX_PLAIN_BYTES,
     MAX_RECORDS_PER_BATCH,
@@ -29,7 +40,6 @@ from results.hub.request_body import (
     read_records,
     unpack,
 )
-from results.hub.upload_budget import DAY_S, MAX_CPU_S, MAX_RECORDS, MIB, RECORDS_PER_S, UploadBudget
 from schedules.hub_client.client import zstd
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.hub_process import RunningHub, hang_up, record, statuses
@@ -228,8 +238,8 @@ async def test_what_is_refused_or_known_counts_for_the_daily_limit(tmp_path: Pat
 async def test_each_record_of_an_upload_counts_and_too_many_are_429(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("results.hub.upload_budget.MAX_RECORDS", 5)
-    monkeypatch.setattr("results.hub.upload_budget.RECORDS_PER_S", 1e-6)
+    monkeypatch.setattr("results.hub.limits.MAX_RECORDS", 5)
+    monkeypatch.setattr("results.hub.limits.RECORDS_PER_S", 1e-6)
     group = Group(tmp_path)
     with group.inside as app:
         token = group.token(NAME)

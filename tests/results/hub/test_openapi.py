@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -24,12 +25,14 @@ from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import Fingerprint
 from results.hub.credentials import hash_password
 from results.hub.distribution import Distribution
-from results.hub.openapi import description
+from results.hub.query import CorrectionsQuery, ExportQuery, MeasurementsQuery
+from results.hub.routes import OPENAPI
 from schedules.hub_server.server import read_targets
 from tests.results.hub.asgi_client import OPERATOR, Inside
 from tests.results.hub.hub_process import RunningHub, record
 from tests.results.hub.test_distribution import with_register
 
+DESCRIPTION: dict[str, Any] = json.loads(OPENAPI)
 EXAMPLES = 20
 """For each operation: what a member may ask in a short time has a limit, and beyond it nothing but 429 is learned."""
 CHECKS: list[Any] = [
@@ -79,7 +82,7 @@ def lines(_: Any, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogatepass")
 
 
-OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(description()).get_all_operations()]
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DESCRIPTION).get_all_operations()]
 KINDS = ("as it is described", "against the description")
 
 
@@ -121,11 +124,31 @@ def test_exactly_the_routes_are_described(tmp_path: Path) -> None:
     ]
     with Inside(tmp_path, more=more) as app:
         there = {(route.path, method) for route in app.routes for method in route.methods - {"HEAD"}}
-    said = {(path, method.upper()) for path, methods in description()["paths"].items() for method in methods}
+    said = {(path, method.upper()) for path, methods in DESCRIPTION["paths"].items() for method in methods}
     assert said == there
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("measurements", MeasurementsQuery), ("export", ExportQuery), ("corrections", CorrectionsQuery)],
+)
+def test_the_described_parameters_are_those_that_are_read(path: str, kind: type[msgspec.Struct]) -> None:
+    schema = msgspec.json.schema(kind)["$defs"][kind.__name__]
+    read = {name: (name in schema.get("required", ()), bare(field)) for name, field in schema["properties"].items()}
+    known = DESCRIPTION["components"]["parameters"]
+    given = DESCRIPTION["paths"][f"/v1/{path}"]["get"]["parameters"]
+    said = [known[one["$ref"].rpartition("/")[2]] if "$ref" in one else one for one in given]
+    assert {one["name"]: (one["required"], bare(one["schema"])) for one in said} == read
+
+
+def bare(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without null, for a query parameter is absent, never null, and without the default."""
+    kinds = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    found = {key: value for key, value in (kinds[0] if kinds else schema).items() if key != "default"}
+    return found | ({"enum": [one for one in found["enum"] if one is not None]} if "enum" in found else {})
 
 
 async def test_the_description_is_public(hub: RunningHub) -> None:
     status, _, text = await hub.get("/openapi.json")
     assert status == 200
-    assert json.loads(text) == description()
+    assert json.loads(text) == DESCRIPTION
