@@ -19,8 +19,8 @@ from probe.timestamps import parse_date, rfc3339_of_epoch
 from results.aggregate.changes import StateHistory, state_history
 from results.compare.differences import ComparedVantage, Difference, difference
 from results.compare.index import MeasurementIndex, RowKind
-from results.compare.record import DIRECT, FINDINGS, NOT_KNOWN, network_of
-from results.compare.timeline import BlockedShare, DayState, RowState, VantageTrack, share_of_days, tracks
+from results.compare.record import DIRECT, FINDINGS, NOT_KNOWN, RowState, network_of
+from results.compare.timeline import BlockedShare, DayState, VantageTrack, share_of_days, tracks
 
 By = Literal["vantage", "network", "country", "path", "day"]
 Names = Mapping[Vantage, str]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -25,14 +24,10 @@ from results.compare.record import (
     failing_family,
     is_valid,
 )
+from results.db.connect import BadDatabase, open_read_only, plain_columns
 from results.export.exchange import SkippedLine
 from results.sql import NOT_REPEATED
 
-MAX_VALUE_BYTES = 16 * 1024 * 1024
-STEPS_PER_CHECK = 1_000_000
-MIN_STEPS, STEPS_PER_BYTE = 2_000_000_000, 500
-"""How many steps SQLite may take with a stranger's database: some minutes, and more for a large one."""
-BUSY_TIMEOUT_S = 60
 TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
 RESULTS_QUERY = """
 SELECT m.id, m.started_at, t.text, t.service, t.required, w.name, w.country, w.asn, w.network_name, w.path,
@@ -47,10 +42,6 @@ OUTSIDE_QUERY = "SELECT count(*) FROM measurements m WHERE m.control_of IS NULL 
 BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
 MARGIN_S = 86400.0
 """Around a period, as times are compared as text and may name another time zone."""
-
-
-class BadDatabase(ValueError):
-    """A database that cannot be read; the message names it."""
 
 
 class OutsidePeriod(msgspec.Struct, frozen=True):
@@ -95,43 +86,6 @@ def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) 
     later = f"AND {NOT_REPEATED}" if NOT_REPEATED in query else ""
     counts = [OUTSIDE_QUERY.format(later=later, when=when) for when in (BEFORE, AFTER)]
     return sum(connection.execute(count, [end]).fetchone()[0] for count, end in zip(counts, ends, strict=True))
-
-
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """A read-only connection; immutable where the folder cannot be written and no WAL is left."""
-    address = f"file:{quote(str(path.resolve()))}?mode=ro"
-    connection = _connect(address, path.stat().st_size)
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError:
-        connection.close()
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        connection = _connect(f"{address}&immutable=1", path.stat().st_size)
-    return connection
-
-
-def _connect(address: str, size: int) -> sqlite3.Connection:
-    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
-    connection.execute("PRAGMA trusted_schema = OFF")
-    connection.execute("PRAGMA cell_size_check = ON")
-    left = iter(range(max(MIN_STEPS, STEPS_PER_BYTE * size) // STEPS_PER_CHECK))
-    connection.set_progress_handler(lambda: next(left, None) is None, STEPS_PER_CHECK)
-    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-    return connection
-
-
-def plain_columns(connection: sqlite3.Connection, path: Path, table: str) -> tuple[str, ...]:
-    """The columns of a table of ours. Raises BadDatabase for a view, a virtual table or columns that are computed:
-    those of a stranger's database would be a program of the stranger's."""
-    found = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
-    if found is None or found[0] != "table" or not str(found[1]).upper().startswith("CREATE TABLE"):
-        raise BadDatabase(f"{path}: is not a reachprobe database: no table {table}")
-    columns = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
-    if any(hidden for *_, hidden in columns):
-        raise BadDatabase(f"{path}: is not a reachprobe database: {table} has columns that are computed")
-    return tuple(str(column[1]) for column in columns)
 
 
 def results_query(connection: sqlite3.Connection, path: Path) -> str:

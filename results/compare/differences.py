@@ -10,8 +10,8 @@ import msgspec
 
 from probe.model import Vantage
 from results.aggregate.changes import StateHistory
-from results.compare.record import DIRECT, day_of, network_of
-from results.compare.timeline import FEW_DAYS, RowState, VantageTrack
+from results.compare.record import DIRECT, RowState, day_of, network_of
+from results.compare.timeline import FEW_DAYS, VantageTrack
 
 Difference = Literal["none", "machine", "network", "country", "everywhere", "path", "family", "time", "unknown"]
 FIRST_KIND: dict[str, Difference] = {

@@ -14,10 +14,11 @@ import msgspec
 
 from probe.model import Vantage
 from results.compare.databases import OutsidePeriod
-from results.compare.record import VANTAGE_FIELDS, ResultRecord, day_of
+from results.compare.record import VANTAGE_FIELDS, ResultRecord, RowMeasurement, day_of
 from results.compare.sources import read
 from results.export.exchange import SkippedLine
 from results.judge.rules import is_in_force
+from results.sql import statements
 
 RowKind = Literal["service", "target"]
 CACHE_KIB = 24 * 1024
@@ -37,38 +38,8 @@ INSERT = f"""
 INSERT INTO seen VALUES ({", ".join("?" * (len(FIELDS) + 1))})
 ON CONFLICT (id) DO UPDATE SET {", ".join(f"{field} = excluded.{field}" for field in FIELDS)} WHERE {IS_BETTER}
 """  # noqa: S608 constants only
-VANTAGE_COLUMNS = ", ".join(VANTAGE_FIELDS)
+SQL = statements(__file__, VANTAGE=", ".join(VANTAGE_FIELDS))
 _vantage_values = attrgetter(*VANTAGE_FIELDS)
-SERVICES = """
-CREATE TEMP TABLE services AS
-SELECT target, min(service) AS service, max(required) AS required FROM seen WHERE service IS NOT NULL GROUP BY target
-"""
-BY_SERVICE = f"""
-SELECT coalesce(s.service, o.service, s.target) AS "row", coalesce(s.service, o.service) IS NOT NULL,
-    {VANTAGE_COLUMNS}, s.target, CASE WHEN s.service IS NULL THEN ifnull(o.required, 1) ELSE s.required END,
-    at, outcome, method, agreement, confidence, failing, restricted, since
-FROM seen s LEFT JOIN services o ON o.target = s.target
-ORDER BY 2 DESC, 1, {VANTAGE_COLUMNS}, at, s.target, id
-"""  # noqa: S608 constants only
-BY_TARGET = f"""
-SELECT target, 0, {VANTAGE_COLUMNS}, target, 1, at, outcome, method, agreement, confidence, failing, restricted, since
-FROM seen ORDER BY 1, {VANTAGE_COLUMNS}, at, id
-"""  # noqa: S608 constants only
-
-
-class RowMeasurement(msgspec.Struct, frozen=True):
-    """One measurement within a row and a vantage."""
-
-    target: str
-    required: bool
-    at: float
-    outcome: str
-    method: str | None
-    agreement: str
-    confidence: str | None
-    failing: str | None
-    restricted: bool
-    since: str | None
 
 
 class VantageSeries(msgspec.Struct, frozen=True):
@@ -109,7 +80,7 @@ class MeasurementIndex:
 
     def vantages(self) -> list[Vantage]:
         """Every vantage with a measurement, in a fixed order."""
-        rows = self._connection.execute(f"SELECT DISTINCT {VANTAGE_COLUMNS} FROM seen ORDER BY {VANTAGE_COLUMNS}")  # noqa: S608
+        rows = self._connection.execute(SQL["VANTAGES"])
         return [_vantage(row) for row in rows]
 
     def days(self) -> list[str]:
@@ -119,7 +90,7 @@ class MeasurementIndex:
 
     def rows(self, of: RowKind = "service") -> Iterator[IndexRow]:
         """The rows in order. A target that any source assigns to a service belongs to that service."""
-        found = self._connection.execute(BY_SERVICE if of == "service" else BY_TARGET)
+        found = self._connection.execute(SQL["BY_SERVICE"] if of == "service" else SQL["BY_TARGET"])
         for (name, is_service), rows in groupby(found, key=lambda row: row[:2]):
             yield IndexRow(name, bool(is_service), _series(rows))
 
@@ -158,7 +129,7 @@ def gather(
             connection.executemany(INSERT, map(_values, records))
         indexed = connection.execute("SELECT count(*) FROM seen").fetchone()[0]
         counts.duplicates = counts.read - indexed
-        connection.execute(SERVICES)
+        connection.execute(SQL["SERVICES"])
         connection.execute("CREATE INDEX temp.services_once ON services (target)")
         yield MeasurementIndex(connection, counts)
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from probe.temporary_files import MERGING
 from probe.text import printable
-from results.compare.databases import BadDatabase, open_read_only, plain_columns
-from results.db.connect import empty_at
+from results.db.connect import BadDatabase, empty_at, open_read_only, plain_columns
 from results.db.jsonl import BadRecord
 from results.db.store import Judge, Store, StoreError, explained
 from results.export import exchange

@@ -43,27 +43,36 @@ class ResultListing(msgspec.Struct):
     since: str | None = None
 
 
-class ResultRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One measurement with its verdict."""
+class RowState(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a row at a moment, in seconds since 1970 (UTC)."""
 
-    id: str
     at: float
-    """Seconds since 1970, UTC."""
-    target: str
-    service: str | None = None
-    required: bool = True
-    vantage: Vantage
-    """The network's name is None where the ASN is known, so that all sources agree."""
     outcome: str
     method: str | None = None
     agreement: str = "undecided"
     confidence: str | None = None
     failing: str | None = None
     """The address family that fails where the other works."""
+
+
+class RowMeasurement(RowState, frozen=True, kw_only=True):
+    """One measurement within a row and a vantage."""
+
+    target: str
+    required: bool = True
     restricted: bool = False
     """The network was cut off from abroad."""
     since: str | None = None
     """The date since which the register lists it."""
+
+
+class ResultRecord(RowMeasurement, frozen=True, kw_only=True):
+    """One measurement with its verdict."""
+
+    id: str
+    service: str | None = None
+    vantage: Vantage
+    """The network's name is None where the ASN is known, so that all sources agree."""
     rules_version: str = ""
 
 

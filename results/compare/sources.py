@@ -24,6 +24,7 @@ from results.compare.record import (
     is_valid,
     record_of,
 )
+from results.db.connect import BadDatabase
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export.exchange import SkippedLine
 from results.judge.verdict import Repeat
@@ -53,7 +54,7 @@ def read(
                     yield from databases.read(file, since=since, until=until)
                 else:
                     yield from read_records(file)
-            except (BadFile, databases.BadDatabase) as error:
+            except (BadFile, BadDatabase) as error:
                 if file == source:
                     raise SourceError(str(error)) from error
                 yield SkippedLine(file, 0, str(error))

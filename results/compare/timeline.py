@@ -13,24 +13,13 @@ from math import sqrt
 import msgspec
 
 from probe.model import Vantage
-from results.compare.index import IndexRow, RowMeasurement, VantageSeries
-from results.compare.record import FINDINGS, day_of
+from results.compare.index import IndexRow, VantageSeries
+from results.compare.record import FINDINGS, RowMeasurement, RowState, day_of
 from results.judge.verdict import deciding
 
 BURST_PAUSE_S = 3600.0
 """A burst ends after this long without a measurement, or when a target is measured again."""
 BLOCKED, OPEN = 1, 0
-
-
-class RowState(msgspec.Struct, frozen=True):
-    """The state of a row at a moment, seconds since 1970."""
-
-    at: float
-    outcome: str
-    method: str | None = None
-    agreement: str = "undecided"
-    confidence: str | None = None
-    failing: str | None = None
 
 
 class DayState(msgspec.Struct):
@@ -110,7 +99,7 @@ def tracks(row: IndexRow, within_s: float) -> list[VantageTrack]:
 def _track(series: VantageSeries, is_service: bool, within_s: float) -> VantageTrack:
     track = VantageTrack(series.vantage)
     measurements = _counted(series.measurements, track)
-    for state in _service_states(measurements, within_s) if is_service else map(_state, measurements):
+    for state in _service_states(measurements, within_s) if is_service else measurements:
         track.add(state)
     return track
 
@@ -120,17 +109,6 @@ def _counted(measurements: Iterable[RowMeasurement], track: VantageTrack) -> Ite
         track.count(measurement)
         if measurement.outcome != "offline":
             yield measurement
-
-
-def _state(measurement: RowMeasurement) -> RowState:
-    return RowState(
-        measurement.at,
-        measurement.outcome,
-        measurement.method,
-        measurement.agreement,
-        measurement.confidence,
-        measurement.failing,
-    )
 
 
 def _service_states(measurements: Iterable[RowMeasurement], within_s: float) -> Iterator[RowState]:
@@ -152,8 +130,7 @@ def _service_state(latest: dict[str, RowMeasurement], at: float) -> Iterator[Row
     chosen = deciding((entry, entry.required, entry.outcome) for entry in latest.values())
     if chosen is not None:
         failing = {entry.failing for entry in latest.values()} - {None}
-        state = msgspec.structs.replace(_state(chosen), at=at)
-        yield msgspec.structs.replace(state, failing=failing.pop() if len(failing) == 1 else None)
+        yield msgspec.structs.replace(chosen, at=at, failing=failing.pop() if len(failing) == 1 else None)
 
 
 Z95 = 1.959963984540054

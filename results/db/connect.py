@@ -10,9 +10,11 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -30,12 +32,20 @@ UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, msgspec.DecodeError, zl
 """What reading a damaged file raises; UnicodeDecodeError by SQLite's own message about a schema that is not UTF-8."""
 READ_ERRORS = (*UNREADABLE, ValueError, TypeError, LookupError, ArithmeticError)
 """What code that reads its rows may raise besides."""
+MAX_VALUE_BYTES = 16 * 1024 * 1024
+STEPS_PER_CHECK = 1_000_000
+MIN_STEPS, STEPS_PER_BYTE = 2_000_000_000, 500
+"""How many steps SQLite may take with a stranger's database: some minutes, and more for a large one."""
 BACKUP, UNFINISHED = ".backup", ".part"
 BACKUP_KEPT_DAYS = 30
 
 
 class StoreError(ValueError):
     """A database that cannot be used, or does not hold what was asked for; the message says what would do."""
+
+
+class BadDatabase(ValueError):
+    """Another's database that cannot be read; the message names it."""
 
 
 def connect(path: Path) -> Database:
@@ -72,6 +82,43 @@ def connect(path: Path) -> Database:
 def opened(path: Path) -> sqlite3.Connection:
     """A connection to exactly that file: SQLite reads only names that begin with `file:` or `:` in another way."""
     return sqlite3.connect(path.absolute(), timeout=BUSY_TIMEOUT_S)
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A read-only connection; immutable where the folder cannot be written and no WAL is left."""
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    connection = _read_only(address, path.stat().st_size)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        connection = _read_only(f"{address}&immutable=1", path.stat().st_size)
+    return connection
+
+
+def _read_only(address: str, size: int) -> sqlite3.Connection:
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    left = iter(range(max(MIN_STEPS, STEPS_PER_BYTE * size) // STEPS_PER_CHECK))
+    connection.set_progress_handler(lambda: next(left, None) is None, STEPS_PER_CHECK)
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    return connection
+
+
+def plain_columns(connection: sqlite3.Connection, path: Path, table: str) -> tuple[str, ...]:
+    """The columns of a table of ours. Raises BadDatabase for a view, a virtual table or columns that are computed:
+    those of a stranger's database would be a program of the stranger's."""
+    found = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
+    if found is None or found[0] != "table" or not str(found[1]).upper().startswith("CREATE TABLE"):
+        raise BadDatabase(f"{path}: is not a reachprobe database: no table {table}")
+    columns = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
+    if any(hidden for *_, hidden in columns):
+        raise BadDatabase(f"{path}: is not a reachprobe database: {table} has columns that are computed")
+    return tuple(str(column[1]) for column in columns)
 
 
 def empty_at(path: Path, applied: Sequence[str], named: Path) -> sqlite3.Connection:

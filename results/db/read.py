@@ -14,35 +14,15 @@ from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context, Verdict
-from results.sql import NOT_REPEATED
+from results.sql import NOT_REPEATED, statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
     from results.registers.expectation import Expectation
 
+SQL = statements(__file__)
 MAX_BODY_BYTES = 16 * 1024 * 1024
-MEASUREMENT = """
-SELECT m.id, m.started_at, m.runtime_s, (SELECT f.id FROM measurements f WHERE f.number = m.repeats),
-    t.text, t.scheme, t.host, t.port, t.request_path, t.service, t.required,
-    w.name, w.country, w.asn, w.network_name, w.path"""
-WHOLE = f"""{MEASUREMENT}, m.number, (SELECT c.id FROM measurements c WHERE c.number = m.control_of), m.internal_error
-FROM measurements m JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-"""  # noqa: S608 constants only
-VERDICT = (
-    'v.outcome, v.method, v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version, v.expectation, '
-    "v.agreement"
-)
-COLUMNS = f"{MEASUREMENT}, {VERDICT}, r.network, (SELECT l.id FROM measurements l WHERE l.repeats = m.number)\n"  # noqa: S608
-FROM = "JOIN vantages w ON w.id = m.vantage_id LEFT JOIN rounds r ON r.id = m.round_id WHERE m.control_of IS NULL"
-BY_TIME = f"FROM measurements m JOIN verdicts v ON v.measurement = m.number JOIN targets t ON t.id = m.target_id {FROM}"
-BY_VERDICT = (
-    f"FROM verdicts v CROSS JOIN measurements m ON m.number = v.measurement JOIN targets t ON t.id = m.target_id {FROM}"
-)
-BY_TARGET = (
-    f"FROM targets t CROSS JOIN measurements m ON m.target_id = t.id "
-    f"CROSS JOIN verdicts v ON v.measurement = m.number {FROM}"
-)
 FILTERS = {
     "target": "t.text = ?",
     "service": "t.service = ?",
@@ -59,18 +39,17 @@ DECIDED = " AND v.agreement <> 'undecided'"
 
 def measurement(db: Database, measurement_id: str) -> Measurement:
     """The measurement of exactly that id, which must be there."""
-    return _measurement(db, db.execute(WHOLE + " WHERE m.id = ?", [measurement_id]).fetchone())
+    return _measurement(db, db.execute(SQL["WHOLE"] + " WHERE m.id = ?", [measurement_id]).fetchone())
 
 
 def controls_of(db: Database, measurement_id: str) -> tuple[Measurement, ...]:
     """The control measurements made for it, in order."""
-    which = " WHERE m.control_of = (SELECT number FROM measurements WHERE id = ?) ORDER BY m.number"
-    return tuple(_measurement(db, row) for row in db.execute(WHOLE + which, [measurement_id]).fetchall())
+    return tuple(_measurement(db, row) for row in db.execute(SQL["CONTROLS"], [measurement_id]).fetchall())
 
 
 def _recorded(db: Database, ids: Iterable[str]) -> tuple[Measurement, ...]:
     """The measurements of other vantages that served as controls, as far as they are still there."""
-    rows = (db.execute(WHOLE + " WHERE m.id = ?", [measurement_id]).fetchone() for measurement_id in ids)
+    rows = (db.execute(SQL["WHOLE"] + " WHERE m.id = ?", [measurement_id]).fetchone() for measurement_id in ids)
     return tuple(_measurement(db, row) for row in rows if row is not None)
 
 
@@ -82,10 +61,7 @@ def context_of(db: Database, measurement_id: str) -> Context:
 
 def finished(db: Database, measurement_id: str) -> JudgedMeasurement:
     """The measurement with its controls, context and current verdict, expectation and agreement."""
-    row = db.execute(
-        f"SELECT {VERDICT}, m.round_id FROM measurements m JOIN verdicts v ON v.measurement = m.number WHERE m.id = ?",  # noqa: S608
-        [measurement_id],
-    ).fetchone()
+    row = db.execute(SQL["JUDGED"], [measurement_id]).fetchone()
     if row is None:
         raise LookupError(f"{measurement_id} has no verdict: it is a control")
     context = context_of(db, measurement_id)
@@ -159,17 +135,17 @@ def line_of(row: Sequence[Any]) -> dict[str, Any]:
 def rows_query(given: Mapping[str, str], *, repeated: bool, oldest_first: bool) -> str:
     """The query for these filters. It starts from the named targets, else the verdicts of one kind, else the newest, so
     that few rows are read."""
-    at, begin = "m", BY_TIME
+    at, begin = "m", "BY_TIME"
     decided = given.get("agreement", "undecided") != "undecided"
     if "target" in given or "service" in given:
-        begin = BY_TARGET
+        begin = "BY_TARGET"
     elif "outcome" in given or decided:
-        at, begin = "v", BY_VERDICT
+        at, begin = "v", "BY_VERDICT"
     conditions = "".join(f" AND {FILTERS[name].format(at=at)}" for name in given)
     conditions += (DECIDED if decided else "") + (f" AND {NOT_REPEATED}" if not repeated else "")
     number = "v.measurement" if at == "v" else "m.number"
     order = f"{at}.started_at, m.id" if oldest_first else f"{at}.started_at DESC, {number} DESC"
-    return f"{COLUMNS}{begin}{conditions} ORDER BY {order}"
+    return f"{SQL['COLUMNS']} {SQL[begin]}{conditions} ORDER BY {order}"
 
 
 def _measurement(db: Database, row: tuple[Any, ...]) -> Measurement:

@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from probe.text import printable
 from probe.timestamps import parse_time, rfc3339
-from results.db.read import COLUMNS, line_of
+from results.db import read
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -24,27 +25,13 @@ SCAN_WINDOW = 20_000
 MAX_SCAN_S = 2.0
 """After it a page is returned even if it is not full."""
 MAX_PAGE_SIZE, DEFAULT_PAGE_SIZE = 5000, 1000
-QUERY = f"""
-{COLUMNS}, m.number, x.at, x.flag
-FROM measurements m CROSS JOIN targets t ON t.id = m.target_id CROSS JOIN vantages w ON w.id = m.vantage_id
-CROSS JOIN verdicts v ON v.measurement = m.number
-LEFT JOIN rounds r ON r.id = m.round_id LEFT JOIN received x ON x.measurement = m.number
-WHERE m.number > ? AND m.number <= ? AND m.control_of IS NULL
-"""
+SQL = statements(__file__, COLUMNS=read.SQL["COLUMNS"])
 NUMBER, RECEIVED, FLAG, REQUIRED, NETWORK_NAME = 28, 29, 30, 10, 14
-"""Columns of QUERY."""
-CONDITIONS = {
-    "since": "m.started_at >= ?",
-    "until": "m.started_at < ?",
-    "target": "t.text = ?",
-    "service": "t.service = ?",
-    "vantage": "w.name = ?",
+"""Columns of a row."""
+CONDITIONS = {name: condition.format(at="m") for name, condition in read.FILTERS.items()} | {
     "country": "w.country = ?",
     "asn": "w.asn = ?",
-    "path": "w.path = ?",
-    "outcome": "v.outcome = ?",
     "method": "v.method = ?",
-    "agreement": "v.agreement = ?",
     "flagged": "(x.flag IS NOT NULL) = ?",
 }
 
@@ -99,7 +86,7 @@ class CorrectionsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class RowPage(msgspec.Struct, frozen=True):
-    """Rows of QUERY; `after` is where the next page begins, `more` whether there is one already."""
+    """Rows of measurements; `after` is where the next page begins, `more` whether there is one already."""
 
     rows: list[tuple[Any, ...]]
     after: int
@@ -137,7 +124,7 @@ def page(
 ) -> RowPage:
     """The next measurements after `filters.after`, at most `size`; fewer where finding them takes long."""
     conditions, values = _conditions(filters)
-    query = f"{QUERY}{conditions} ORDER BY m.number LIMIT ?"
+    query = f"{SQL['MEASUREMENTS']}{conditions} ORDER BY m.number LIMIT ?"
     (newest,) = db.execute("SELECT ifnull(max(number), 0) FROM measurements").fetchone()
     rows: list[tuple[Any, ...]] = []
     after, deadline = filters.after, clock() + max_scan_s
@@ -156,7 +143,7 @@ def page(
 
 def measurement_line(row: tuple[Any, ...]) -> dict[str, Any]:
     """The documented line with what a hub adds to it."""
-    line = line_of(row)
+    line = read.line_of(row)
     line["vantage"] = {**line["vantage"], "network_name": row[NETWORK_NAME]}
     return {**line, "required": bool(row[REQUIRED]), "received_at": row[RECEIVED], "flag": row[FLAG]}
 
@@ -166,7 +153,7 @@ def find_row(db: Database, measurement_id: str) -> tuple[Any, ...] | None:
     found = db.execute("SELECT number FROM measurements WHERE id = ?", [measurement_id]).fetchone()
     if found is None:
         return None
-    row: tuple[Any, ...] | None = db.execute(QUERY, [found[0] - 1, found[0]]).fetchone()
+    row: tuple[Any, ...] | None = db.execute(SQL["MEASUREMENTS"], [found[0] - 1, found[0]]).fetchone()
     return row
 
 

@@ -46,12 +46,6 @@ MEDIA_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": NDJSON, "ooni": NDJSON
 EXTENSIONS = {"csv": "csv", "jsonl": "jsonl", "ooni": "ooni.jsonl"}
 
 VERDICT = ("outcome", "method", "confidence", "agreement", "rules_version")
-CORRECTIONS = f"""
-SELECT c.number, m.id, t.text, w.name, c.at, {", ".join(f"c.was_{name}" for name in VERDICT)},
-    {", ".join(f"c.{name}" for name in VERDICT)}
-FROM corrections c JOIN measurements m ON m.number = c.measurement JOIN targets t ON t.id = m.target_id
-JOIN vantages w ON w.id = m.vantage_id WHERE c.number > ? ORDER BY c.number LIMIT ?
-"""  # noqa: S608 constants only
 
 
 class ReadApi:
@@ -93,7 +87,9 @@ class ReadApi:
     async def corrections(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         """Verdicts that changed when they were recomputed, one a line, oldest first."""
         asked: CorrectionsQuery = _query_of(request, CorrectionsQuery)
-        rows = await hub.read_pool.run(lambda db: db.execute(CORRECTIONS, [asked.after, asked.limit]).fetchall())
+        rows = await hub.read_pool.run(
+            lambda db: db.execute(query.SQL["CORRECTIONS"], [asked.after, asked.limit]).fetchall()
+        )
         after = rows[-1][0] if rows else asked.after
         data = b"".join(map(_correction, rows))
         return await compressed(request, data, NDJSON, _cursor(request, after, len(rows) == asked.limit))

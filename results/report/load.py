@@ -17,6 +17,7 @@ from results import ooni
 from results.aggregate.enforcement import ListingEntry
 from results.compare import databases, sources
 from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
+from results.db.connect import BadDatabase, open_read_only
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
@@ -74,7 +75,7 @@ class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
 def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[MeasurementDetail]:
     """Every counted measurement of a source; of databases only those near the period."""
     for file in sources.files_of(source):
-        with suppress(BadFile, databases.BadDatabase, sqlite3.Error):
+        with suppress(BadFile, BadDatabase, sqlite3.Error):
             yield from _database(file, since, until) if sources.is_database(file) else _lines(file)
 
 
@@ -82,14 +83,14 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
     """The register versions of a source: name and seconds since 1970."""
     for file in sources.files_of(source):
         if sources.is_database(file):
-            with suppress(databases.BadDatabase, sqlite3.Error), closing(databases.open_read_only(file)) as connection:
+            with suppress(BadDatabase, sqlite3.Error), closing(open_read_only(file)) as connection:
                 for name, at in connection.execute(VERSIONS, [MAX_VERSIONS]):
                     if isinstance(name, str) and isinstance(at, (int, float)):
                         yield bounded(name), float(at)
 
 
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[MeasurementDetail]:
-    with closing(databases.open_read_only(file)) as connection:
+    with closing(open_read_only(file)) as connection:
         later = f"AND {NOT_REPEATED}" if NOT_REPEATED in databases.results_query(connection, file) else ""
         ends = databases.period_bounds(since, until)
         query = DETAILS.format(later=later) + (databases.IN_PERIOD if ends else "")

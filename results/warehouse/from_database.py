@@ -14,8 +14,10 @@ import msgspec
 
 from probe.model import Vantage
 from probe.text import printable
-from results.compare.databases import BadDatabase, open_read_only, plain_columns, results_query
+from results.compare.databases import results_query
 from results.db.columns import all_columns, chain_columns
+from results.db.connect import BadDatabase, open_read_only, plain_columns
+from results.sql import statements
 from results.warehouse.errors import WarehouseError
 from results.warehouse.rows import (
     Batch,
@@ -36,29 +38,7 @@ if TYPE_CHECKING:
 
 MEASUREMENTS_PER_BATCH = 4000
 MAX_BODY_BYTES = 16 * 1024 * 1024
-JOINED = """
-JOIN targets t ON t.id = m.target_id JOIN vantages w ON w.id = m.vantage_id
-LEFT JOIN measurements c ON c.number = m.control_of
-WHERE m.number > ? AND m.number <= ?
-"""
-EXPECTED = "iif(json_valid(v.expectation), v.expectation, NULL)"
-VERDICT = f"""
-SELECT m.id, 0, ifnull(c.started_at, m.started_at), m.started_at, t.text, t.service, w.name, w.country, w.asn,
-    w.network_name, w.path, w.id, c.id, (SELECT f.id FROM measurements f WHERE f.number = {{m.repeats}}), m.round_id,
-    r.network, t.scheme, t.host, t.port, t.request_path, t.required, m.runtime_s, m.context, v.outcome, v.method,
-    v."trigger", v.confidence, v.rules, v.evidence, v.control, v.rules_version,
-    json_extract({EXPECTED}, '$.register'), json_extract({EXPECTED}, '$.listed'),
-    ifnull(json_extract({EXPECTED}, '$.listed_at'), json_extract({EXPECTED}, '$.since')),
-    json_extract({EXPECTED}, '$.as_of'), {EXPECTED}, v.agreement
-FROM measurements m LEFT JOIN verdicts v ON v.measurement = m.number LEFT JOIN rounds r ON r.id = m.round_id
-{JOINED} ORDER BY m.number
-"""  # noqa: S608 constants only
-OBSERVATION = f"""
-SELECT m.id, o.place, ifnull(c.started_at, m.started_at), t.text, t.service, w.name, w.country, w.asn, w.network_name,
-    w.path, w.id, {{columns}}
-FROM observations o JOIN measurements m ON m.number = o.measurement
-{JOINED} ORDER BY o.measurement, o.place
-"""  # noqa: S608 constants only
+SQL = statements(__file__)
 OWN_ID = "CASE WHEN o.id LIKE '.%' THEN m.id || o.id ELSE o.id END"
 
 
@@ -100,9 +80,9 @@ class _Reader:
         self._connection = connection
         existing = {row[1] for row in connection.execute("PRAGMA table_info(observations)")}
         columns = ", ".join(_column_sql(name) if name in existing else "NULL" for name in all_columns())
-        self._steps_query = OBSERVATION.replace("{columns}", columns)
+        self._steps_query = SQL["OBSERVATIONS"].replace("{columns}", columns)
         existing = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
-        self._verdicts_query = VERDICT.replace("{m.repeats}", "m.repeats" if "repeats" in existing else "NULL")
+        self._verdicts_query = SQL["VERDICTS"].replace("{m.repeats}", "m.repeats" if "repeats" in existing else "NULL")
         self._vantage = cache(self._vantage_key)
         self._chain = cache(self._chain_hashes)
         self._sent_blobs: set[tuple[str, str]] = set()
@@ -114,8 +94,7 @@ class _Reader:
 
     def last_of(self, position: int) -> int | None:
         """The number of the last measurement in the batch after a position."""
-        query = "SELECT max(number) FROM (SELECT number FROM measurements WHERE number > ? ORDER BY number LIMIT ?)"
-        last: int | None = self._connection.execute(query, [position, MEASUREMENTS_PER_BATCH]).fetchone()[0]
+        last: int | None = self._connection.execute(SQL["LAST"], [position, MEASUREMENTS_PER_BATCH]).fetchone()[0]
         return last
 
     def batch(self, position: int, last: int) -> Batch:

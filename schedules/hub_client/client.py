@@ -19,7 +19,7 @@ from probe.net import path as paths
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
 from probe.text import printable
-from results.compare.databases import open_read_only
+from results.db.connect import open_read_only
 from results.db.json_codec import measurement_from_plain
 from results.db.jsonl import BadRecord, decode
 from results.judge.control_steps import public_addresses

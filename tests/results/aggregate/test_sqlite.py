@@ -12,7 +12,7 @@ import pytest
 
 from probe.model import Vantage
 from results.aggregate.questions import SQL, Period, SqliteAggregates, period_parameters
-from results.compare.databases import open_read_only
+from results.db.connect import open_read_only
 from results.db.store import Store
 from results.registers.expectation import Expectation
 from tests.results.records import HOME, finished, measurement, target, verdict

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from results.compare import databases, index
+from results.db.connect import open_read_only
 from results.db.store import Store
 from results.report import load
 from tests.results.records import finished, measurement
@@ -48,7 +49,7 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
 
 
 def test_the_period_is_found_by_the_index_of_time(database: Path) -> None:
-    with closing(databases.open_read_only(database)) as connection:
+    with closing(open_read_only(database)) as connection:
         asked = (
             databases.results_query(connection, database) + databases.IN_PERIOD,
             load.DETAILS.format(later=databases.IN_PERIOD),

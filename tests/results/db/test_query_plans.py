@@ -13,8 +13,8 @@ import pytest
 
 from probe.model import Vantage
 from results.aggregate import enforcement
-from results.compare.databases import open_read_only
 from results.db import history, retention, store
+from results.db.connect import open_read_only
 from results.db.read import FILTERS, rows_query
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target, verdict
