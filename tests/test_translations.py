@@ -17,9 +17,9 @@ from results.judge.verdict import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(page for language in languages() for page in (ROOT / "docs").glob(f"*.{language}.md"))
-VOLUNTEERS = {"README.ru.md", "tutorial.ru.md", "faq.ru.md"}
+VOLUNTEERS = {"README.ru.md", "tutorial.ru.md", "faq.ru.md", "security.ru.md", "vpn.ru.md"}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")(?!http)([^)\"]+)")
+LINK = re.compile(r"(?:\]\(|src=\"|srcset=\")(?!http|#)([^)\"]+)")
 
 by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 

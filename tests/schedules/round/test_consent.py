@@ -17,7 +17,10 @@ from schedules.round import consent
 
 ROOT = Path(__file__).parents[3]
 MAX_LINES, MAX_COLUMNS = 20, 78
-PAGES = {"en": ("README.md", "docs/faq.md", "docs/security.md"), "ru": ("docs/README.ru.md", "docs/faq.ru.md")}
+PAGES = {
+    "en": ("README.md", "docs/faq.md", "docs/security.md"),
+    "ru": ("docs/README.ru.md", "docs/faq.ru.md", "docs/security.ru.md"),
+}
 
 
 @pytest.fixture(params=languages())
