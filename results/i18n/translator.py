@@ -60,20 +60,20 @@ class Translator:
         parts = (("method", method), ("trigger", trigger), ("confidence", confidence))
         return ", ".join(self.term(table, name) for table, name in parts if name)
 
-    def day(self, text: str) -> str:
-        """`6 May 2017` of a date, or of the first ten characters of a time."""
-        return self._day(date.fromisoformat(text[:10]), self.say("general.day"))
+    def day(self, text: str, *, short: bool = False) -> str:
+        """`17 November 2016` of a date, or of the first ten characters of a time; short for tables: `17 Nov 2016`."""
+        return self._day(date.fromisoformat(text[:10]), "d\u00a0MMM\u00a0y" if short else self.say("general.day"))
 
-    def when(self, text: str) -> str:
+    def when(self, text: str, *, short: bool = False) -> str:
         """`5 May 2017, 07:30 UTC`; of a date the day; a text that is neither as it is."""
         try:
             if len(text) <= 10:
-                return self.day(text)
+                return self.day(text, short=short)
             at = datetime.fromisoformat(text)
             at = at.astimezone(UTC) if at.tzinfo else at
         except (ValueError, OverflowError):
             return bounded(text, 40)
-        return self.say("general.instant", date=self.day(at.date().isoformat()), time=f"{at:%H:%M}")
+        return self.say("general.instant", date=self.day(at.date().isoformat(), short=short), time=f"{at:%H:%M}")
 
     def moment(self, at: float) -> str:
         """As `when`, of seconds since 1970."""
@@ -86,10 +86,10 @@ class Translator:
         pattern = "d" if first[:7] == last[:7] else "d MMMM" if first[:4] == last[:4] else self.say("general.day")
         return self.say("general.period", first=self._day(date.fromisoformat(first), pattern), last=self.day(last))
 
-    def span(self, earliest: float, latest: float, *, dated: bool = True) -> str:
+    def span(self, earliest: float, latest: float, *, dated: bool = True, short: bool = False) -> str:
         """`6 May 2017, between 06:07 and 12:07 UTC`; not `dated` without the day, unless there are two."""
         ends = [datetime.fromtimestamp(at, UTC) for at in (earliest, latest)]
-        days, times = [self.day(at.date().isoformat()) for at in ends], [f"{at:%H:%M}" for at in ends]
+        days, times = [self.day(at.date().isoformat(), short=short) for at in ends], [f"{at:%H:%M}" for at in ends]
         if days[0] == days[1]:
             between = self.say("general.between", first=times[0], last=times[1])
             return f"{days[0]}, {between}" if dated else between

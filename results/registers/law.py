@@ -8,30 +8,20 @@ from __future__ import annotations
 
 import re
 
+from results.i18n.language import active
+from results.i18n.translator import Translator, english
+
 _ARTICLES = {"2": "15.2", "3": "15.3", "4": "15.4", "6": "15.5", "7": "15.8", "8": "15.9"}
 _EXECUTIVE = frozenset({"ФСКН", "МВД", "ФНС", "Роспотребнадзор", "Росалкогольрегулирование", "Росмолодежь"})
 _PERSONAL_DATA_LAW = "2015-09-01"  # 242-FZ brought article 15.5
 _MINISTRY = ("Минцифр", "Минкомсвяз")
 
 
-MEANING = {
-    "15.1": "the single register: information whose distribution is prohibited, by decision of an authority or a court",
-    "15.1(1)(m)": "the single register, by the supervisor's own decision",
-    "15.1-1": "information that shows disrespect for society and the state",
-    "15.2": "copyright: a preliminary order of the Moscow City Court",
-    "15.3": "calls for unrest, extremism or unsanctioned gatherings, at the Prosecutor General's demand",
-    "15.4": "a messenger or other organiser of information distribution that has not met its duties",
-    "15.5": "personal data of Russians processed against the law",
-    "15.6": "repeated copyright violation: blocked for good",
-    "15.6-1": "a copy of a site that is blocked for good",
-    "15.8": "VPNs and anonymisers that give access to what is blocked",
-    "15.9": "a foreign agent that has not met its duties",
-}
-
-
-def meaning(basis: str | None) -> str | None:
-    """What an article is about, in a few words; None where the basis is none of 149-FZ's."""
-    return MEANING.get(basis.removeprefix("149-FZ ")) if basis and basis.startswith("149-FZ ") else None
+def meaning(basis: str | None, language: str | None = None) -> str | None:
+    """What an article of 149-FZ is about, in a few words, in the active language by default; None for other laws."""
+    law, _, article = (basis or "").partition(" ")
+    key = f"law.{article}"
+    return Translator(language or active()).say(key) if law == "149-FZ" and key in english() else None
 
 
 def by_entry_type(entry_type: str | None, authority: str | None, number: str | None) -> str | None:

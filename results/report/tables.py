@@ -89,10 +89,11 @@ def _matrix_cell(cell: MatrixCell, words: Translator) -> ReportCell:
 
 
 def share_text(share: BlockedShare, words: Translator) -> str:
-    """`74% of 21 days (52%–88%)`."""
-    text = words.say("word.of_days", share=words.percent(share.share), count=share.of)
-    interval = words.say("word.interval", low=words.percent(share.low), high=words.percent(share.high))
-    return f"{text} ({interval}{', ' + words.say('word.few') if share.is_small else ''})"
+    """`74% of 21 days (52–88%)`."""
+    interval = words.say("word.interval", low=words.number(round(100 * share.low)), high=words.percent(share.high))
+    if share.is_small:
+        interval += f", {words.say('word.few')}"
+    return words.say("word.of_days", share=words.percent(share.share), count=share.of, interval=interval)
 
 
 def decided(summary: Summary) -> list[ReportColumn]:
@@ -120,7 +121,7 @@ def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable
         [
             _place(history, summary, words),
             _state(history, words),
-            "; ".join(words.span(change.earliest, change.latest) for change in history.changes) or "–",
+            "; ".join(words.span(change.earliest, change.latest, short=True) for change in history.changes) or "–",
         ]
         for history in row.histories
     )
@@ -150,9 +151,9 @@ def hours(summary: Summary, words: Translator) -> ReportTable:
         [
             short_target(one.target),
             network(one.network, summary, words),
-            words.when(one.listed_at),
-            words.when(one.last_open) if one.last_open else "–",
-            words.when(one.first_blocked) if one.first_blocked else "–",
+            words.when(one.listed_at, short=True),
+            words.when(one.last_open, short=True) if one.last_open else "–",
+            words.when(one.first_blocked, short=True) if one.first_blocked else "–",
             narrative.hours(one, words),
         ]
         for one in sorted(summary.enforcements, key=lambda one: (one.target, one.network or ""))

@@ -151,7 +151,7 @@ class CellBuilder:
             self._target(row),
             ListCell(text=self._network(row), more=(bounded(row.vantage, 60),)),
             ListCell(before=row.was, outcome=row.now, more=self._how(row.now, row.method, None)),
-            ListCell(text=self._words.span(epoch(row.last_was_at), epoch(row.first_now_at))),
+            ListCell(text=self._words.span(epoch(row.last_was_at), epoch(row.first_now_at), short=True)),
             self._measurement(row),
         )
 

@@ -77,7 +77,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
         "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
         "evidence": verdict.evidence[:MAX_SENTENCES],
-        "meaning": law.meaning(expectation.basis or "") if expectation else None,
+        "meaning": law.meaning(expectation.basis, words.language) if expectation else None,
         "entries": (*expectation.entries, *expectation.address_blocks)[:MAX_ENTRIES] if expectation else (),
         "listing": _listing(expectation),
         "steps_shown": _steps(measurement, words),

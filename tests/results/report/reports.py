@@ -14,6 +14,14 @@ from results.report import Summary, gather_details, summarise
 
 NOW = 1_495_600_000.0
 """24 May 2017."""
+READ_OUT = ("aria-label", "data-label", "alt", "title")
+NAMES = frozenset(
+    """
+    DNS TCP TLS HTTP QUIC NXDOMAIN UTC VPN IP CSV JSONL JSON OONI SHA Atom reachprobe alert WeChat LINE LinkedIn
+    BlackBerry Messenger signal Sovam Corbina Rostelecom MGTS vpn rkn RU NL SE home mobile office village control domain
+    """.split()  # noqa: SIM905
+)
+"""Of protocols, formats, products and the records of the three weeks."""
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -55,6 +63,41 @@ class Read(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+class _LatinWords(HTMLParser):
+    """Words in Latin letters that a person reads or hears on a page, outside code and texts marked as English."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self._inside: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if self._inside or tag in ("code", "style") or given.get("lang") == "en":
+            self._inside += [tag] if tag not in ("meta", "link", "input", "img", "br") else []
+        for name in READ_OUT:
+            self._add(given.get(name) or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._inside and self._inside[-1] == tag:
+            self._inside.pop()
+
+    def handle_data(self, data: str) -> None:
+        if not self._inside:
+            self._add(data)
+
+    def _add(self, text: str) -> None:
+        tokens = (token.strip(".,:;()«»–…") for token in text.split())
+        self.found |= {token for token in tokens if re.fullmatch(r"[A-Za-z][A-Za-z'-]+", token)}
+
+
+def english_on(page: str, *data: str) -> set[str]:
+    """Latin words on a Russian page that are neither names nor `data`."""
+    return _LatinWords(page).found - NAMES - set(data)
 
 
 def pictures(page: str) -> dict[str, ElementTree.Element]:

@@ -14,7 +14,7 @@ from results.i18n.translator import Translator
 from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
 from results.report.charts import OUTCOMES
-from tests.results.report.reports import Read, pictures, spaced, summary_of
+from tests.results.report.reports import Read, english_on, pictures, spaced, summary_of
 from tests.three_weeks import BLOCKED_SINCE, HOME, LISTED, MOBILE, OFFICE, VILLAGE, VPN
 
 STORY = [
@@ -51,6 +51,10 @@ def test_the_same_story_in_russian(russian_page: str) -> None:
     read = Read(russian_page)
     assert read.all("html") == [{"lang": "ru"}]
     assert all(sentence in read.text for sentence in STORY_IN_RUSSIAN)
+
+
+def test_a_russian_report_has_no_english(russian_page: str) -> None:
+    assert english_on(russian_page) == set()
 
 
 def test_the_other_services(summary: Summary) -> None:

@@ -27,7 +27,7 @@ from results.judge.judged import JudgedMeasurement
 from tests.results.hub.asgi_client import Inside
 from tests.results.hub.in_thread import Got, asked
 from tests.results.hub.web.conftest import NOW, Ask
-from tests.results.report.reports import Read
+from tests.results.report.reports import Read, english_on
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 BEGAN = "12389direct06120701x"
@@ -65,6 +65,17 @@ async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
         assert "заблокировано DNS: NXDOMAIN, срабатывает на имя ■ в реестре, заблокировано" in text(got)
     assert (await ask("/?lang=xx", accept_language="xx;q=z,,;q=")).headers["content-language"] == "en"
     assert 'href="/changes?lang=ru"' in (await ask("/?lang=ru")).body.decode()
+
+
+async def test_no_english_is_on_a_russian_page(ask: Ask) -> None:
+    paths = ("/", "/?since=2018-01-01", "/service/wechat", "/service/nothing", "/vantage/home", f"/m/{BEGAN}", "/rules",
+             "/target?is=https%3A%2F%2Fweb.wechat.com%2F", *(f"/{name}?since=2017-05-01" for name in LISTS))  # fmt: skip
+    for path in paths:
+        got = await ask(path, accept_language="ru")
+        assert english_on(got.body.decode()) == set(), path
+    for path in ("/feed.atom", "/badge/wechat.svg", "/badge/signal.svg?since=2018-01-01"):
+        root = ElementTree.fromstring((await ask(path, accept_language="ru")).body)
+        assert english_on(" ".join(root.itertext())) == set(), path
 
 
 async def test_the_matrix_of_other_days_and_of_one_country_and_of_some_names(ask: Ask) -> None:
@@ -168,7 +179,7 @@ async def test_a_control_is_shown_with_its_measurement(ask: Ask, weeks: Path) ->
 
 
 async def test_silent_vantages_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
-    assert "No results for this period" in text(await ask("/silent"))
+    assert "None at present" in text(await ask("/silent"))
     assert "home RU 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
     shutil.copy(weeks, tmp_path / "hub.db")
     with Inside(tmp_path, pages=pages(lambda: NOW + timedelta(days=9))) as later:
