@@ -17,7 +17,10 @@ from results.judge.verdict import METHODS, Confidence, Trigger
 from results.report.charts import AGREEMENTS as AGREEMENT_COLOURS
 from results.report.charts import OUTCOMES as OUTCOME_COLOURS
 from results.report.summary import HistoryState
-from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues
+from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues, untranslated
+
+TRANSLATED = ("results/i18n/english/pages.toml",)
+"""Files, or folders, whose messages are translated whole."""
 
 
 def blanks(texts: str | tuple[str, ...]) -> set[str]:
@@ -43,6 +46,12 @@ def test_a_translation_has_the_blanks_of_the_message(path: Path) -> None:
         forms = [message.string] if isinstance(message.string, str) else message.string
         if message.id and all(forms):
             assert blanks(message.string) == blanks(message.id), message.id
+
+
+@pytest.mark.parametrize("folder", TRANSLATED)
+@pytest.mark.parametrize("path", catalogues(), ids=lambda path: path.parents[1].name)
+def test_nothing_lacks_a_translation(path: Path, folder: str) -> None:
+    assert list(untranslated(brought_up_to_date(path), folder)) == []
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
