@@ -55,6 +55,13 @@ def three_weeks(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(autouse=True)
+def _english(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The language of messages, whatever this machine's locale is and an earlier test chose."""
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("LANGUAGE", "en")
+
+
+@pytest.fixture(autouse=True)
 def _no_packet_leaves_this_machine() -> Iterator[None]:
     """Fails a test that tried, also where the program took the refusal for a failure of the network."""
     guard.refused.clear()

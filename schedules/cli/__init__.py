@@ -42,11 +42,6 @@ USER_ERRORS = frozenset(
 """Exceptions reported in one line. By name, so that none of their modules is imported at start."""
 
 
-TOO_FEW_FILES = (
-    "too many open files; raise the limit with `ulimit -n 1024` in this shell, or LimitNOFILE=1024 in a systemd unit"
-)
-
-
 class Commands(click.Group):
     """Finds a sub-command by the file of its name, and imports that one alone."""
 
@@ -77,7 +72,11 @@ class Commands(click.Group):
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            raise click.ClickException(TOO_FEW_FILES) from error
+            message = _(
+                "too many open files; raise the limit with `ulimit -n 1024` in this shell,"
+                " or LimitNOFILE=1024 in a systemd unit"
+            )
+            raise click.ClickException(message) from error
         except Exception as error:
             if _is_users(error) or not isinstance(ctx.obj, App) or (problem := _damage(ctx.obj, error)) is None:
                 raise
@@ -138,16 +137,14 @@ def call(arguments: list[str] | None = None) -> int:
     activate(preferred_language(arguments, os.environ))
     strangers = foreign_packages()
     if strangers:
-        return _fail(
-            f"{', '.join(strangers)} comes from another package; install reachprobe separately, as pipx does",
-            USAGE,
-        )
+        sentence = _("{packages} comes from another package; install reachprobe separately, as pipx does")
+        return _fail(sentence.format(packages=", ".join(strangers)), USAGE)
     try:
         code = translated(group).main(args=arguments, prog_name="reachprobe", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _fail("interrupted; finished measurements are saved", INTERRUPTED)
+        return _fail(_("interrupted; finished measurements are saved"), INTERRUPTED)
     except click.ClickException as error:
         return _fail(_usage(error), USAGE)
     except BrokenPipeError:
@@ -183,8 +180,10 @@ def _damage(app: App, error: Exception) -> str | None:
 
 def _usage(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
-    hint = f"; see `{context.command_path} --help`" if context is not None else ""
-    return " ".join(error.format_message().split()).rstrip(".") + hint
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if context is None:
+        return message
+    return _("{error}; see `{command} --help`").format(error=message, command=context.command_path)
 
 
 def _fail(message: str, code: int) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from gettext import gettext as _
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -91,11 +92,11 @@ def _configured(path: Path | None) -> str | None:
     """[ui] language; a configuration that cannot be read is reported where it is used."""
     if path is None:
         return None
-    import tomllib
+    from schedules.config.toml import ConfigError, decode, read
 
     try:
-        language = tomllib.loads(path.read_text("utf-8"))["ui"]["language"]
-    except (OSError, ValueError, LookupError, TypeError):
+        language = decode(read(path), path, dict[str, Any])["ui"]["language"]
+    except (ConfigError, LookupError, TypeError):
         return None
     return language if isinstance(language, str) else None
 
@@ -110,8 +111,8 @@ def reported(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def confirmed(question: str) -> bool:
-    """Ask on a terminal; False without one, and for anything but yes."""
+    """Ask on a terminal; False without one, and for anything but yes, in English or the reader's language."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     click.echo(question, err=True, nl=False)
-    return sys.stdin.readline().strip().lower() in ("yes", "y")
+    return sys.stdin.readline().strip().lower() in ("yes", "y", _("yes"))

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -17,7 +19,7 @@ from probe import temporary_files
 from probe.text import safe
 from schedules.cli._app import App, reported
 from schedules.render.output import print_json, talk
-from schedules.render.text import how_many
+from schedules.render.text import how_many, method_text, outcome_text
 
 if TYPE_CHECKING:
     from minisign import SecretKey
@@ -68,7 +70,8 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
     from results.export.signing import SignatureError
 
     if path is None and (key_file is not None or format_ == "parquet"):
-        raise click.UsageError(f"{'--sign' if key_file else '--format parquet'} needs a file: give -o FILE")
+        option = "--sign" if key_file else "--format parquet"
+        raise click.UsageError(_("{option} needs a file: give -o FILE").format(option=option))
     with reported(SignatureError):
         key = signing.read_secret(key_file) if key_file is not None else None
     with app.store(must_exist=True) as store:
@@ -78,16 +81,15 @@ def export(app: App, format_: str, path: Path | None, licence: str | None, key_f
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
             return
-        comment = (
-            f"{how_many(count, 'measurement')} from reachprobe; format {format_}; licence {licence or 'not stated'}"
-        )
+        comment = f"reachprobe, {count} measurements; format {format_}; licence {licence or 'not stated'}"
         with reported(exchange.NoParquet), _written(path, key, comment) as out:
             if format_ == "parquet":
                 exchange.write_parquet(read.rows(store.db, oldest_first=True), Path(out.name), licence)
             else:
                 out.writelines(_lines(store, format_, licence, count))
     if not app.quiet:
-        click.echo(f"{how_many(count, 'measurement')} written to {path}", err=True)
+        written = _("{measurements} written to {path}").format(measurements=how_many(count, "measurement"), path=path)
+        click.echo(written, err=True)
 
 
 @click.command("key")
@@ -176,12 +178,13 @@ def import_(app: App, /, files: tuple[Path, ...], format_: str, public_key: str 
     config = app.config()
     for path in files:
         if not path.exists() or path.is_dir():
-            raise click.ClickException(f"{path}: no such file")
+            raise click.ClickException(_("{path}: no such file").format(path=path))
     if public_key is not None:  # verify all before reading any
         with reported(signing.SignatureError, OSError):
             key = signing.read_public(public_key)
             for path in files:
-                talk(safe(f"{path}: valid signature: {signing.verify(path, key)}"), quiet=app.quiet)
+                sentence = _("{path}: valid signature: {comment}")
+                talk(safe(sentence.format(path=path, comment=signing.verify(path, key))), quiet=app.quiet)
     read: Read = {"jsonl": exchange.read_line, "ooni": ooni.read_line}[format_]
     split = other_tests.split if format_ == "ooni" else None
     with app.store() as store, lock.held(app.database), ImportLog(app.quiet, each=as_json) as log:
@@ -213,10 +216,10 @@ def merge(app: App, databases: tuple[Path, ...], as_json: bool) -> None:
     target = app.db if app.db is not None else databases[0]
     others = databases if app.db is not None else databases[1:]
     if not others:
-        raise click.UsageError("nothing to merge: give at least one source database")
+        raise click.UsageError(_("nothing to merge: give at least one source database"))
     for path in others:
         if not path.is_file():
-            raise click.ClickException(f"{path}: no such database")
+            raise click.ClickException(_("{path}: no such database").format(path=path))
     with (
         Store.open(target, must_exist=app.db is None) as store,
         lock.held(target),
@@ -254,9 +257,10 @@ class ImportLog:
             self._counts["new" if result.new else "known"] += 1
             if result.new and result.conflict is not None:
                 self._counts["conflict"] += 1
-                which = f"the new one as {result.finished.measurement.id}" if result.moved is None else ""
-                which = which or f"the stored one as {result.moved}"
-                self._say(f"{result.conflict}: two different measurements have this id; kept both, {which}")
+                sentence = _("{id}: two different measurements have this id; kept both, the stored one as {other}")
+                if result.moved is None:
+                    sentence = _("{id}: two different measurements have this id; kept both, the new one as {other}")
+                self._say(sentence.format(id=result.conflict, other=result.moved or result.finished.measurement.id))
             self._read.add(result.path)
             verdict = result.finished.verdict
             self._outcomes[verdict.outcome, verdict.method or ""] += 1
@@ -272,7 +276,8 @@ class ImportLog:
             return
         self._counts["skipped"] += 1
         if self._counts["skipped"] <= MAX_SKIPPED_SHOWN:
-            self._say(f"{result.path.name}:{result.line}: {result.why} (skipped)")
+            where = f"{result.path.name}:{result.line}"
+            self._say(_("{where}: {why} (skipped)").format(where=where, why=result.why))
 
     def _print(self, row: dict[str, Any]) -> None:
         """Print one row; a reader that has gone away, as `head` does, does not stop an import."""
@@ -284,14 +289,15 @@ class ImportLog:
 
     def print_outcomes(self) -> None:
         """One line for each outcome on stdout, with the methods of blocks."""
-        for outcome, count in Counter(outcome for outcome, _ in self._outcomes.elements()).most_common():
+        for outcome, count in Counter(outcome for outcome, _method in self._outcomes.elements()).most_common():
             methods = Counter({method: n for (of, method), n in self._outcomes.items() if of == outcome and method})
-            shown = ", ".join(f"{method} {n}" for method, n in methods.most_common())
-            click.echo(f"{outcome}: {count}" + (f" ({shown})" if shown else ""))
+            shown = "; ".join(f"{method_text(method)} {n}" for method, n in methods.most_common())
+            click.echo(f"{outcome_text(outcome)}: {count}" + (f" ({shown})" if shown else ""))
 
     def unread(self, files: Iterable[Path]) -> list[str]:
         """A message for each file that is damaged, or in which nothing could be read."""
-        found = [self._broken.get(path) or f"{path}: no readable measurement" for path in files]
+        nothing = _("{path}: no readable measurement")
+        found = [self._broken.get(path) or nothing.format(path=path) for path in files]
         return [why for path, why in zip(files, found, strict=True) if path in self._broken or path not in self._read]
 
     def __enter__(self) -> Self:
@@ -300,10 +306,13 @@ class ImportLog:
     def __exit__(self, *error: object) -> None:
         new, known, skipped = (self._counts[name] for name in ("new", "known", "skipped"))
         if skipped > MAX_SKIPPED_SHOWN:
-            self._say(f"{skipped - MAX_SKIPPED_SHOWN} more lines skipped")
+            more = skipped - MAX_SKIPPED_SHOWN
+            self._say(ngettext("{count} more line skipped", "{count} more lines skipped", more).format(count=more))
         for test, count in self._tests.most_common():
-            self._say(f"{how_many(count, 'record')} of OONI's test {test} counted, but not judged")
-        self._say(f"{how_many(new, 'measurement')} added, {known} already present, {how_many(skipped, 'line')} skipped")
+            sentence = _("OONI's test {test}: {records} counted, but not judged")
+            self._say(sentence.format(test=test, records=how_many(count, "record")))
+        sentence = _("measurements added: {new}, already present: {known}; lines skipped: {skipped}")
+        self._say(sentence.format(new=new, known=known, skipped=skipped))
 
     def _say(self, message: str) -> None:
         talk(safe(message), quiet=self._quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from gettext import gettext as _
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -57,9 +58,10 @@ def _refuse_open(url: str) -> None:
         parts = urlsplit(url)
         address = literal(parts.hostname or "")
     except ValueError as error:
-        raise FingerprintError(f"{url} is not a URL: {error}") from error
+        raise FingerprintError(_("{url} is not a URL: {error}").format(url=url, error=error)) from error
     if parts.scheme != "https" and not (address and address.is_loopback):
-        raise FingerprintError(f"{url}: must use https; a list sent in the clear could be rewritten on the way")
+        sentence = _("{url}: must use https; a list sent in the clear could be rewritten on the way")
+        raise FingerprintError(sentence.format(url=url))
 
 
 async def _download(url: str, into: Path, fetch: Fetch) -> None:
@@ -69,4 +71,4 @@ async def _download(url: str, into: Path, fetch: Fetch) -> None:
     try:
         await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
     except OSError as error:
-        raise FingerprintError(f"{error}; keeping the old lists") from error
+        raise FingerprintError(_("{error}; keeping the old lists").format(error=error)) from error

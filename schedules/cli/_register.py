@@ -6,13 +6,14 @@ import shutil
 import sys
 import textwrap
 from collections import Counter
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from probe.text import safe
 from schedules.render.output import print_json, talk
-from schedules.render.text import age, how_many
+from schedules.render.text import age, how_many, words
 
 if TYPE_CHECKING:
     from results.registers.differences import Difference
@@ -26,39 +27,41 @@ SHOWN_PROBLEMS = 20
 COUNTS = ("rows", "kept", "skipped", "entries", "updated")
 MAX_LINE = 4096
 MAX_SHARING = 10
-FIELDS = {"resolved": "addresses", "names": "name", "listed_on": "inclusion date", "until": "term"}
 SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 
 def imported(report: ImportReport, as_json: bool) -> None:
     """The counts of an import on stdout, the first problems on stderr."""
     for problem in report.problems[:SHOWN_PROBLEMS]:
-        what = "skipped" if problem.skipped else "kept"
-        click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} ({what})"), err=True)
+        sentence = _("{where}: {why} (skipped)") if problem.skipped else _("{where}: {why} (kept)")
+        click.echo(safe(sentence.format(where=f"{problem.source}:{problem.line}", why=problem.why)), err=True)
     if more := sum(report.reasons.values()) - min(len(report.problems), SHOWN_PROBLEMS):
-        click.echo(f"... and {more} more", err=True)
+        click.echo(_("… and {count} more").format(count=more), err=True)
     before = report.entries + report.removed - report.added
     if report.removed * 5 > before:
-        gone = how_many(before, "entry is", "entries are")
-        click.echo(
-            f"{report.removed} of {gone} missing in this version; import all parts of a version together", err=True
-        )
+        sentence = _("entries missing in this version: {count} of {all}; import all parts of a version together")
+        click.echo(sentence.format(count=report.removed, all=before), err=True)
     if as_json:
         for why, count in report.reasons.items():
             print_json({"why": why, "problems": count})
         print_json({key: getattr(report, key) for key in COUNTS})
         return
-    click.echo(f"{safe(report.register)} ({report.country}), {report.format}, version {report.version}")
-    click.echo(f"{how_many(report.rows, 'row')}: {report.kept} imported, {report.skipped} skipped")
+    sentence = _("{register} ({country}), {format}, version {version}")
+    about = {"country": report.country, "format": report.format, "version": report.version}
+    click.echo(sentence.format(register=safe(report.register), **about))
+    click.echo(_counts(report.rows, report.kept, report.skipped))
     for why, count in report.reasons.items():
         click.echo(f"  {count} × {safe(why)}")
-    since = f"{report.added} added, {report.removed} removed since the previous version" if before else "first version"
-    click.echo(f"{entries(report.entries)}: {since}")
+    sentence = _("{entries}, first version")
+    if before:
+        sentence = _("{entries}; since the previous version added {added}, removed {removed}")
+    number = how_many(report.entries, "entry")
+    click.echo(sentence.format(entries=number, added=report.added, removed=report.removed))
 
 
-def entries(number: int) -> str:
-    """`1 entry`, `12 entries`."""
-    return how_many(number, "entry", "entries")
+def _counts(rows: int, kept: int, skipped: int) -> str:
+    sentence = _("{rows}: imported {kept}, skipped {skipped}")
+    return sentence.format(rows=how_many(rows, "row"), kept=kept, skipped=skipped)
 
 
 def tell(text: str, indent: str = "  ") -> None:
@@ -76,30 +79,36 @@ def looked_up(found: Expectation, name: str | None = None) -> None:
     """Print one sentence; `name` is the name given by the user if it is not the target itself."""
     asked = f"{name}: {found.target}" if name else found.target
     if found.listed is None:
-        tell(f"{asked}: unknown: {found.reason}")
+        tell(_("{target}: unknown: {reason}").format(target=asked, reason=found.reason))
         return
-    basis = f" {found.basis}" if found.basis else ""
-    said = f"listed since {found.since}{basis}" if found.listed else "not listed"
-    old = f" (version {found.as_of}" + (", too old to use)" if found.stale else ")")
-    tell(f"{asked}: {said}: {found.reason}{old}")
+    said = _("not listed")
+    if found.listed:
+        since = words().when(found.since) if found.since else "?"
+        said = " ".join(filter(None, (_("listed since {date}").format(date=since), found.basis)))
+    version = _("version {version}, too old to use") if found.stale else _("version {version}")
+    tell(f"{asked}: {said}: {found.reason} ({version.format(version=found.as_of)})")
 
 
 def neighbour(register: str, as_of: str, one: Neighbour) -> None:
     """One address and the listed names at it."""
-    blocked = "; blocked by address" if one.blocked_as_such else ""
-    others = f": {', '.join(one.names)}" if one.names else ", no other names" if one.entries else ""
-    more = ", ..." if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
-    tell(f"{register} {one.address}: {entries(one.entries)}{blocked}{others}{more} (version {as_of})")
+    blocked = "; " + _("blocked by address") if one.blocked_as_such else ""
+    others = f": {', '.join(one.names)}" if one.names else ", " + _("no other names") if one.entries else ""
+    more = ", …" if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
+    version, count = _("version {version}").format(version=as_of), how_many(one.entries, "entry")
+    tell(f"{register} {one.address}: {count}{blocked}{others}{more} ({version})")
 
 
 def statistics(row: Statistics) -> None:
     """One register in a few lines."""
-    old = age(row.age_days) + (", too old to use" if row.stale else "")
-    tell(f"{row.register} ({row.country}), {row.format}: version {row.as_of}, {old}")
-    versions = how_many(row.versions, "version")
-    tell(f"  {versions} since {row.first_version}; {entries(row.entries)}, {how_many(row.names, 'name')}", "    ")
-    tell(f"  last import: {how_many(row.rows, 'row')}, {row.kept} imported, {row.skipped} skipped", "    ")
-    for title, counts in (("blocked by", row.block_types), ("authority", row.authorities), ("basis", row.bases)):
+    old = ", " + _("too old to use") if row.stale else ""
+    version = _("{register} ({country}), {format}, version {version}")
+    about = {"country": row.country, "format": row.format, "version": row.as_of}
+    tell(f"{version.format(register=row.register, **about)}, {age(row.age_days)}{old}")
+    versions = _("{versions} since {date}").format(versions=how_many(row.versions, "version"), date=row.first_version)
+    tell(f"  {versions}; {how_many(row.entries, 'entry')}, {how_many(row.names, 'name')}", "    ")
+    tell("  " + _("last import: {counts}").format(counts=_counts(row.rows, row.kept, row.skipped)), "    ")
+    titles = (_("blocked by"), row.block_types), (_("authority"), row.authorities), (_("basis"), row.bases)
+    for title, counts in titles:
         tell(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()), "    ")
 
 
@@ -108,19 +117,25 @@ def changes(found: Difference) -> None:
     for change in found.changes:
         what = change.urls or change.names or change.subnets or ""
         decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
-        fields = ", ".join(FIELDS.get(field, field.replace("_", " ")) for field in change.was or ())
-        changed = f" (changed: {fields})" if fields else ""
+        fields = ", ".join(words().term("register_field", field) for field in change.was or ())
+        changed = f" ({_('changed: {fields}').format(fields=fields)})" if fields else ""
         tell(f"{SIGNS[change.change]} {what} [{decided}]{changed}".replace("\n", " "))
     kinds = Counter(change.change for change in found.changes)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in ("added", "removed", "changed"))
-    click.echo(safe(f"{found.register}, {found.before} to {found.after}: {counts}"), err=True)
+    counts = {"added": kinds["added"], "removed": kinds["removed"], "changed": kinds["changed"]}
+    sentence = _("{register}, {before} to {after}: added {added}, removed {removed}, changed {changed}")
+    about = {"register": found.register, "before": found.before, "after": found.after}
+    click.echo(safe(sentence.format(**about, **counts)), err=True)
 
 
 def sampled(drawn: Sample, *, quiet: bool) -> None:
     """Print one target per line, and on stderr how many hosts each group had."""
     for target in drawn.targets:
         click.echo(safe(target))
-    talk(f"{drawn.register}, version {drawn.as_of}, seed {drawn.seed}, {drawn.left_out} hosts excluded", quiet=quiet)
+    sentence = _("{register}, version {version}, seed {seed}, hosts excluded: {count}")
+    about = {"register": drawn.register, "version": drawn.as_of, "seed": drawn.seed, "count": drawn.left_out}
+    talk(sentence.format(**about), quiet=quiet)
     for stratum, (there, taken) in drawn.strata.items():
         if taken:
-            talk(safe(f"  {taken} of {how_many(there, 'host')}: {stratum}"), quiet=quiet)
+            sentence = _("{count} of {hosts}: {group}")
+            said = sentence.format(count=taken, hosts=how_many(there, "host"), group=stratum)
+            talk(safe(f"  {said}"), quiet=quiet)

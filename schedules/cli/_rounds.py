@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from results.i18n.language import ENGLISH
+from results.i18n.translator import Translator
 from results.judge.verdict import deciding
 from schedules.render.output import out, print_json, talk
+from schedules.render.text import words
 from schedules.round import consent
 from schedules.round.data_cap import Budget
 from schedules.runtime import lock, process
@@ -73,7 +77,7 @@ def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, v
             except BadPath as error:
                 if len(choices) == 1:
                     raise
-                talk(f"reachprobe: {error}; measuring the other paths")
+                talk(_("reachprobe: {error}; measuring the other paths").format(error=error))
     finally:
         paths.compare(_hint(app, store))
     for note in notes(choices, services(config)):
@@ -102,12 +106,12 @@ class _Rounds:
             remaining = interrupted.remaining
             at_once = self._view.as_json or not self._view.side_by_side
             continues = at_once and interrupted.can_continue and bool(remaining) and number < MAX_ROUNDS
-            also = (
-                f"; {len(remaining)} targets {'remain, continuing' if continues else 'not measured'}"
-                if remaining
-                else ""
-            )
-            talk(f"{interrupted.reason}{also}", quiet=self._app.quiet)
+            sentence = "{reason}"
+            if remaining and continues:
+                sentence = _("{reason}; continuing with the remaining targets: {count}")
+            elif remaining:
+                sentence = _("{reason}; targets not measured: {count}")
+            talk(sentence.format(reason=interrupted.reason, count=len(remaining)), quiet=self._app.quiet)
             if not continues:
                 break
             choice = msgspec.structs.replace(choice, targets=remaining)
@@ -121,12 +125,12 @@ class _Rounds:
         services_shown = ServiceRows()
         display = self._display_of(choice)
         for sentence in config.place(choice.path).sentences:
-            talk(f"note: {sentence}", quiet=self._app.quiet)
+            talk(_("note: {text}").format(text=sentence), quiet=self._app.quiet)
         try:
             round_ = Round(choice, config, self._store, locator)
             return process.run_async(self._show(round_, choice, config, display, services_shown))
         except KeyboardInterrupt as error:
-            raise StoppedBySignal("interrupted; finished measurements are saved") from error
+            raise StoppedBySignal(_("interrupted; finished measurements are saved")) from error
         finally:
             rows = services_shown.rows(services(config)) if self._view.by_service else []
             display.finished(rows, _hint(self._app, self._store))
@@ -180,10 +184,10 @@ class ServiceRows:
 
     def rows(self, known: dict[str, Service]) -> list[dict[str, Any]]:
         """A row of kind `service` for each service: that of the target which decides."""
-        rows = []
+        rows, english = [], Translator(ENGLISH)
         for name, lines in sorted(self._lines.items()):
             chosen = deciding(lines) or {}
-            more = [note] if (note := ended(known.get(name))) else []
+            more = [note] if (note := ended(known.get(name), english)) else []
             rows.append(chosen | {"kind": "service", "evidence": [*chosen.get("evidence", []), *more]})
         return rows
 
@@ -191,13 +195,15 @@ class ServiceRows:
 def notes(choices: Sequence[Choice], known: dict[str, Service]) -> list[str]:
     """A sentence for each measured service that no longer exists."""
     names = dict.fromkeys(target.service for choice in choices for target in choice.targets if target.service)
-    return [note for name in names if (note := ended(known.get(name)))]
+    return [note for name in names if (note := ended(known.get(name), words()))]
 
 
-def ended(service: Service | None) -> str | None:
+def ended(service: Service | None, language: Translator) -> str | None:
+    """When a service was shut down."""
     if service is None or service.ended is None:
         return None
-    return f"{service.title} was shut down on {service.ended}. {service.note or ''}".strip()
+    sentence = language.say("service.ended", service=service.title, date=language.when(service.ended))
+    return f"{sentence} {service.note or ''}".strip()
 
 
 def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Sequence[Contact] = ()) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial, wraps
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,13 +88,14 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
         hub = hub_for_reading(app.config(), app.database, source, secret)
         process.run_async(MeasurementDownload(hub, say).write(request, into))
     except NotEnrolled as error:
-        raise click.ClickException(
-            f"{source.rstrip('/')}: reading this hub needs its password or a token: give --token-file, or enrol"
+        sentence = _(
+            "{url}: reading this hub needs its password or a token: give --token-file, or enrol"
             " with `reachprobe init --hub`"
-        ) from error
+        )
+        raise click.ClickException(sentence.format(url=source.rstrip("/"))) from error
     except (NotAnswered, HubRefused, BadPath, ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    say(f"{source}: {into.stat().st_size / 1e3:.0f} kB downloaded")
+    say(_("{url}: downloaded {size} kB").format(url=source, size=round(into.stat().st_size / 1e3)))
     return into
 
 
@@ -120,10 +122,12 @@ def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
     counts = gathered.counts
     for one in counts.skipped_examples:
         where = f"{one.path.name}:{one.line}" if one.line else str(one.path)
-        talk(safe(f"{where}: {one.why} (skipped)"), quiet=app.quiet)
+        talk(safe(_("{where}: {why} (skipped)").format(where=where, why=one.why)), quiet=app.quiet)
+    notes = (
+        (_("duplicates counted once: {count}"), counts.duplicates),
+        (_("outside the period: {count}"), counts.outside),
+        (_("dated in the future, ignored: {count}"), counts.future),
+        (_("skipped: {count}"), counts.skipped),
+    )
     said = [how_many(counts.read - counts.duplicates, "measurement")]
-    said += [f"{counts.duplicates} duplicates counted once"] if counts.duplicates else []
-    said += [f"{counts.outside} outside the period"] if counts.outside else []
-    said += [f"{counts.future} dated in the future, ignored"] if counts.future else []
-    said += [f"{counts.skipped} skipped"] if counts.skipped else []
-    talk(", ".join(said), quiet=app.quiet)
+    talk("; ".join([*said, *(note.format(count=count) for note, count in notes if count)]), quiet=app.quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from gettext import gettext as _
 from typing import Any, TypeVar
 
 import click
@@ -23,7 +24,8 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if not LENGTH.fullmatch(str(value)):
-            self.fail(f"{value!r} is not a duration; use a number and s, m, h or d, such as 30m", param, ctx)
+            sentence = _("{value!r} is not a duration; use a number and s, m, h or d, such as 30m")
+            self.fail(sentence.format(value=value), param, ctx)
         return _seconds(str(value))
 
 
@@ -44,12 +46,11 @@ class Moment(click.ParamType[datetime]):
         try:
             return self._read(str(value))
         except (ValueError, OverflowError):
-            self.fail(
-                f"{str(value)[:80]!r} is not a time; use a UTC date or time such as 2017-05-04 or 2017-05-04T12:00:00Z,"
-                " today, yesterday, or 7d for seven days ago",
-                param,
-                ctx,
+            sentence = _(
+                "{value!r} is not a time; use a UTC date or time such as 2017-05-04 or 2017-05-04T12:00:00Z,"
+                " today, yesterday, or 7d for seven days ago"
             )
+            self.fail(sentence.format(value=str(value)[:80]), param, ctx)
 
     def _read(self, text: str) -> datetime:
         now = datetime.now(UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import aclosing
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -63,7 +64,7 @@ def agent(app: App) -> int:
             notifier, interval_s = systemd_notifier(app.environ), watchdog_s(app.environ)
             process.run_async(run_agent(runner, AsyncIOScheduler(timezone=UTC), notifier, interval_s))
         except (KeyboardInterrupt, StoppedBySignal):
-            say("stopped; finished measurements are saved")
+            say(_("stopped; finished measurements are saved"))
     return 0
 
 
@@ -76,19 +77,22 @@ def _measure(say: Say, locator: Locator) -> Measure:
 
         outcomes: Counter[str] = Counter()
         for sentence in config.place(choice.path).sentences:
-            say(f"note: {sentence}")
+            say(_("note: {text}").format(text=sentence))
         try:
             async with aclosing(Round(choice, config, store, locator).events()) as events:
                 async for event in events:
                     match event:
                         case Started(network) if network.facts.clock is not None:
-                            say(f"note: {network.facts.clock}")
+                            say(_("note: {text}").format(text=network.facts.clock))
                         case Measured(record):
                             outcomes[record.verdict.outcome] += 1
                         case Interrupted(reason, remaining):
-                            say(f"{reason}; {len(remaining)} targets not measured")
+                            sentence = _("{reason}; targets not measured: {count}")
+                            say(sentence.format(reason=reason, count=len(remaining)))
         finally:
-            say(f"{outcomes.total()} of {len(choice.targets)} targets via {choice.path}: {counted(outcomes) or 'none'}")
+            sentence = _("targets measured via {path}: {count} of {all} ({outcomes})")
+            done = {"count": outcomes.total(), "all": len(choice.targets), "outcomes": counted(outcomes) or _("none")}
+            say(sentence.format(path=choice.path, **done))
 
     return measure
 

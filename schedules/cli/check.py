@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
+
 import click
 
 from schedules.cli._app import App
@@ -37,7 +39,7 @@ def check(
     from schedules.render.output import talk
 
     if path is not None and via is not None:
-        raise click.UsageError("give either --path or --via")
+        raise click.UsageError(_("give either --path or --via"))
     config = app.config()
     names = _via(via) if via is not None else [path or "direct"]
     chosen = from_words(targets, config)
@@ -59,5 +61,5 @@ def _via(text: str) -> list[str]:
     """Direct first, then the named paths, each once."""
     named = [name for name in text.split(",") if name]
     if not named:
-        raise click.UsageError("--via names no path")
+        raise click.UsageError(_("--via names no path"))
     return list(dict.fromkeys(("direct", *named)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from gettext import gettext as _
 
 import click
 
@@ -38,5 +39,5 @@ def demo(app: App, as_json: bool) -> int:
             options = ImportOptions(name="demo", country="RU", updated=datetime.now(UTC))
             import_register(store.db, [sample_path()], options)
             code = _rounds.measure(app, config, from_campaigns(config), store, _rounds.OutputOptions(as_json))
-    talk(f"Database: {app.database}", quiet=app.quiet)
+    talk(_("Database: {path}").format(path=app.database), quiet=app.quiet)
     return code

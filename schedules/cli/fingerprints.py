@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 SHOWN_PROBLEMS = 20
 
 
-@click.group(short_help="Published lists of block pages, kept beside our own.")
+@click.group(short_help="Manage lists of known block pages.")
 def fingerprints() -> None:
     """Manage lists of known block pages (fingerprints), such as OONI's and Censored Planet's."""
 
@@ -42,7 +43,10 @@ def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -
         if as_json:
             print_json(counts)
             continue
-        click.echo(safe(f"{counts.source}, {counts.format}: {counts.rows} rows, {counts.kept} imported"))
+        sentence = _("{source}, {format}: rows {rows}, imported {kept}")
+        click.echo(
+            safe(sentence.format(source=counts.source, format=counts.format, rows=counts.rows, kept=counts.kept))
+        )
         for why, count in counts.reasons.items():
             click.echo(f"  {count} × {safe(why)}")
     _summary(gathered.collection, as_json=as_json)
@@ -60,26 +64,31 @@ def stats(app: App, as_json: bool) -> None:
         if as_json:
             print_json({"sources": 0, "prints": 0, "digest": None, "updated": None, "scopes": {}, "own": _own()})
         else:
-            click.echo(
-                f"built-in fingerprints only: {_own()}; `reachprobe fingerprints update --published` adds OONI's and "
-                "Censored Planet's lists"
+            sentence = _(
+                "built-in fingerprints only: {count}; `reachprobe fingerprints update --published` adds OONI's and"
+                " Censored Planet's lists"
             )
+            click.echo(sentence.format(count=_own()))
         return
     for counts in collection.sources:
         if as_json:
             print_json(counts)
         else:
-            wrong = f", {counts.false_positives} of them marked as not block pages" if counts.false_positives else ""
-            click.echo(safe(f"{counts.source}, {counts.format}: {counts.kept} of {counts.rows} rows{wrong}"))
+            sentence = _("{source}, {format}: {kept} of {rows} rows")
+            if counts.false_positives:
+                sentence = _("{source}, {format}: {kept} of {rows} rows, of these not block pages: {wrong}")
+            said = {"source": counts.source, "format": counts.format, "kept": counts.kept, "rows": counts.rows}
+            click.echo(safe(sentence.format(**said, wrong=counts.false_positives)))
     _summary(collection, as_json=as_json)
 
 
 def _problems(gathered: CollectionReport) -> None:
     for problem in gathered.problems[:SHOWN_PROBLEMS]:
-        click.echo(safe(f"{problem.source}:{problem.line}: {problem.why} (skipped)"), err=True)
+        where = f"{problem.source}:{problem.line}"
+        click.echo(safe(_("{where}: {why} (skipped)").format(where=where, why=problem.why)), err=True)
     skipped = sum(counts.skipped for counts in gathered.collection.sources)
     if (more := skipped - min(len(gathered.problems), SHOWN_PROBLEMS)) > 0:
-        click.echo(f"... and {more} more", err=True)
+        click.echo(_("… and {count} more").format(count=more), err=True)
 
 
 def _summary(collection: Collection, *, as_json: bool) -> None:
@@ -92,9 +101,9 @@ def _summary(collection: Collection, *, as_json: bool) -> None:
         print_json(row | {"updated": collection.updated, "scopes": dict(scopes.most_common()), "own": _own()})
         return
     told = ", ".join(f"{scope} {count}" for scope, count in scopes.most_common())
-    click.echo(
-        f"{len(collection.prints)} fingerprints ({told}), {name}, imported {collection.updated}; built in: {_own()}"
-    )
+    sentence = _("fingerprints: {count} ({scopes}), {digest}, imported {when}; built in: {own}")
+    total = len(collection.prints)
+    click.echo(sentence.format(count=total, scopes=told, digest=name, when=collection.updated, own=_own()))
 
 
 def _own() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from pathlib import Path
 
 import click
@@ -10,10 +11,8 @@ import msgspec
 from schedules.cli._app import App
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-READERS = {"public": "everybody", "password": "anyone with the password", "members": "members"}
 MIN_PASSWORD_LENGTH = 12
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "[::1]")
-MISSING = "the hub needs an extra: pip install 'reachprobe[hub]'"
 
 
 @click.group(invoke_without_command=True)
@@ -62,10 +61,8 @@ def invite(app: App, name: str) -> None:
 
     with app.store() as store:
         click.echo(credentials.invite(store, name, datetime.now(UTC)))
-    talk(
-        f"for {name}: valid once, for {credentials.INVITATION_DAYS} days; send it over a private channel",
-        quiet=app.quiet,
-    )
+    sentence = _("for {name}: valid once, for {days} days; send it over a private channel")
+    talk(sentence.format(name=name, days=credentials.INVITATION_DAYS), quiet=app.quiet)
 
 
 @hub.command()
@@ -79,8 +76,9 @@ def revoke(app: App, name: str) -> None:
 
     with app.store(must_exist=True) as store:
         if not credentials.revoke(store, name, datetime.now(UTC)):
-            raise click.ClickException(f"no vantage point {name!r}; `reachprobe hub vantages` lists them")
-    click.echo(f"{name} is revoked")
+            sentence = _("no vantage point {name!r}; `reachprobe hub vantages` lists them")
+            raise click.ClickException(sentence.format(name=name))
+    click.echo(_("{name} is revoked").format(name=name))
 
 
 @hub.command()
@@ -97,12 +95,13 @@ def password(app: App) -> None:
 
     is_asked = sys.stdin.isatty()
     text = (
-        click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+        click.prompt(_("Password"), hide_input=True, confirmation_prompt=True, err=True)
         if is_asked
         else sys.stdin.readline().rstrip("\r\n")
     )
     if len(text) < MIN_PASSWORD_LENGTH:
-        raise click.ClickException(f"too short: use at least {MIN_PASSWORD_LENGTH} characters")
+        sentence = _("too short: use at least {count} characters")
+        raise click.ClickException(sentence.format(count=MIN_PASSWORD_LENGTH))
     click.echo(hash_password(text))
 
 
@@ -122,21 +121,25 @@ def vantages(app: App, as_json: bool) -> None:
             if as_json:
                 print_json(row)
                 continue
-            last = f", last {row['received_at']}" if row["received_at"] else ""
-            revoked = f", revoked {row['revoked_at']}" if row["revoked_at"] else ""
-            flagged = f", {row['flagged']} of them contradict all others" if row["flagged"] else ""
-            click.echo(f"{row['name']}  since {row['since']}, {row['received']} received{last}{flagged}{revoked}")
+            facts = (
+                (_("since {value}"), row["since"]),
+                (_("received {value}"), row["received"]),
+                (_("last {value}"), row["received_at"]),
+                (_("of these contradicting all others {value}"), row["flagged"]),
+                (_("revoked {value}"), row["revoked_at"]),
+            )
+            click.echo(f"{row['name']}  " + ", ".join(fact.format(value=value) for fact, value in facts if value))
 
 
 def _address(where: str) -> tuple[str, int, bool]:
     """Host, port, and whether that is this machine's own loopback."""
     from probe.net.address_policy import literal
 
-    host, _, port = where.rpartition(":")
+    host, _colon, port = where.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
     address = literal(host)
     if address is None or not (port.isascii() and port.isdigit() and int(port) < 65536):
-        raise click.UsageError(f"--listen {where!r}: expected ADDRESS:PORT")
+        raise click.UsageError(_("--listen {value!r}: expected ADDRESS:PORT").format(value=where))
     return host, int(port), address.is_loopback
 
 
@@ -167,24 +170,26 @@ def _serve(
 
     host, port, is_loopback = _address(where)
     if (certificate is None) != (key is None):
-        raise click.UsageError("give both --cert and --key")
+        raise click.UsageError(_("give both --cert and --key"))
     if not is_loopback and certificate is None and not behind_proxy:
-        raise click.UsageError(
-            f"{host} is reachable from outside, and tokens would be sent unencrypted: give --cert and --key, or"
+        sentence = _(
+            "{host} is reachable from outside, and tokens would be sent unencrypted: give --cert and --key, or"
             " --behind-proxy if a reverse proxy terminates TLS; or listen on 127.0.0.1"
         )
+        raise click.UsageError(sentence.format(host=host))
     try:
         from schedules.hub_server.server import ServerOptions, listen, serve
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn", "h11"):
             raise
-        raise click.ClickException(MISSING) from error
+        raise click.ClickException(_("the hub needs an extra: pip install 'reachprobe[hub]'")) from error
     config, is_private = app.config(), is_loopback and not behind_proxy
     if config.network.allow_private and not is_private:
-        raise click.ClickException(
-            f"[network] allow_private would expose private addresses to users of {host}; set it to false, or listen on"
+        sentence = _(
+            "[network] allow_private would expose private addresses to users of {host}; set it to false, or listen on"
             " 127.0.0.1"
         )
+        raise click.ClickException(sentence.format(host=host))
     reads = config.hub.reading or ("public" if is_private else "members")
     app.store().close()
     warehouse = _warehouse(store or config.hub.store, is_shown=config.hub.pages == "store")
@@ -192,20 +197,23 @@ def _serve(
         try:
             sock = listen(host, port)
         except OSError as error:
-            raise click.ClickException(
-                f"{host}:{port}: {error.strerror}; choose another address with --listen"
-            ) from error
+            sentence = _("{address}: {error}; choose another address with --listen")
+            message = sentence.format(address=f"{host}:{port}", error=error.strerror)
+            raise click.ClickException(message) from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
         scheme = "https" if certificate else "http"
         hosts = (*LOOPBACK_HOSTS, name) if is_private else ("*",)
 
         def ready() -> None:
-            talk(f"listening at {scheme}://{name}:{bound[1]}, database {app.database}; readable by {READERS[reads]}")
+            sentence = _("listening at {url}, database {path}; readable by {readers}")
+            readers = {"public": _("everybody"), "password": _("anyone with the password"), "members": _("members")}
+            url = f"{scheme}://{name}:{bound[1]}"
+            talk(sentence.format(url=url, path=app.database, readers=readers[reads]))
 
         try:
             options = ServerOptions(ready, reads, certificate, key, behind_proxy, hosts, warehouse)
             process.run_async(serve(config, app.database, sock, options))
         except (KeyboardInterrupt, StoppedBySignal):
-            talk("stopped; acknowledged results are saved", quiet=app.quiet)
+            talk(_("stopped; acknowledged results are saved"), quiet=app.quiet)
     return 0

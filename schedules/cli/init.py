@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,24 +77,25 @@ def init(
         elif sys.stdin.isatty() and sys.stderr.isatty():
             consent.ask(store)
             if config is None:
-                name = name or _asked("Name of this vantage point", "home")
-                country = country or _asked("Country (two letters such as RU; Enter to skip)", "")
+                name = name or _asked(_("Name of this vantage point"), "home")
+                country = country or _asked(_("Country (two letters such as RU; Enter to skip)"), "")
         else:
             raise consent.NoConsent(
-                "no terminal to ask for consent; `reachprobe init --yes` prints the text and agrees"
+                _("no terminal to ask for consent; `reachprobe init --yes` prints the text and agrees")
             )
-        click.echo(f"Consent saved (version {consent.TEXT_VERSION}).")
+        click.echo(_("Consent saved (version {version}).").format(version=consent.TEXT_VERSION))
         if asked is not None:
             called = _enrol(asked, config, store)
             name = name or called
-            click.echo(f"Enrolled with {asked.url} as {called}; new results are uploaded there.")
+            sentence = _("Enrolled with {url} as {name}; new results are uploaded there.")
+            click.echo(sentence.format(url=asked.url, name=called))
         if config is not None:
-            click.echo(f"{target} already exists; not changed.")
+            click.echo(_("{path} already exists; not changed.").format(path=target))
             if asked is not None and config.hub.url != asked.url:
-                click.echo(f"To start uploading, add to it:\n\n{asked.toml()}")
+                click.echo(_("To start uploading, add to it:") + f"\n\n{asked.toml()}")
         else:
             _write(target, name, country, asn, asked)
-            click.echo(f"Wrote {target} (all keys: docs/configuration.md).")
+            click.echo(_("Wrote {path} (all keys: docs/configuration.md).").format(path=target))
     _offer_lists(app, lists)
 
 
@@ -104,11 +106,13 @@ def _offer_lists(app: App, wanted: bool) -> None:
 
     if wanted:
         gathered = take_in(collection.PUBLISHED, app.config(), app.database)
-        click.echo(f"Imported {len(gathered.collection.prints)} block-page fingerprints.")
+        click.echo(_("Imported block-page fingerprints: {count}.").format(count=len(gathered.collection.prints)))
     elif not collection.place(app.database).exists():
         click.echo(
-            "To recognise more block pages, download OONI's and Censored Planet's lists: "
-            "`reachprobe fingerprints update --published`"
+            _(
+                "To recognise more block pages, download OONI's and Censored Planet's lists:"
+                " `reachprobe fingerprints update --published`"
+            )
         )
 
 
@@ -123,15 +127,16 @@ def _write(path: Path, name: str | None, country: str | None, asn: int | None, a
 
     lines = ["[vantage]", f"name = {json.dumps(name or 'home')}"]
     code = json.dumps(country.upper()) if country else None
-    lines.append(f"country = {code}" if code else '# country = "RU"     # which registers apply')
-    lines.append(f"asn = {asn}" if asn else "# asn = 12389        # the network's AS number")
+    lines.append(f"country = {code}" if code else f'# country = "RU"     # {_("which registers apply")}')
+    lines.append(f"asn = {asn}" if asn else f"# asn = 12389        # {_('AS number of this network.').rstrip('.')}")
     text = "\n".join(lines) + "\n" + (f"\n{asked.toml()}" if asked else "")
     decode(text, path, Config)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}; name another with --config") from error
+        sentence = _("{path}: cannot be written: {error}; name another with --config")
+        raise ConfigError(sentence.format(path=path, error=error.strerror)) from error
 
 
 def _enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enrolment | None:
@@ -141,9 +146,9 @@ def _enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enro
     if url is None and invitation is None and pin is None:
         return None
     if url is None or invitation is None:
-        raise click.UsageError("--hub and --invitation go together")
+        raise click.UsageError(_("--hub and --invitation go together"))
     if pin is not None and not re.fullmatch("[0-9a-f]{64}", pin):
-        raise click.UsageError("--pin must be the SHA-256 of a public key: 64 hexadecimal digits")
+        raise click.UsageError(_("--pin must be the SHA-256 of a public key: 64 hexadecimal digits"))
     try:
         server_of(url)
     except ValueError as error:
@@ -168,11 +173,11 @@ def _enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     try:
         given = process.run_async(HubClient(asked.url, way).enrol(asked.invitation))
     except NotAnswered as error:
-        raise HubRefused(f"{error}; nothing was changed, try again when the hub is reachable") from error
+        sentence = _("{error}; nothing was changed, try again when the hub is reachable")
+        raise HubRefused(sentence.format(error=error)) from error
     except NotEnrolled as error:
-        raise HubRefused(
-            f"{asked.url}: the invitation is invalid, used or expired; ask the group for a new one"
-        ) from error
+        sentence = _("{url}: the invitation is invalid, used or expired; ask the group for a new one")
+        raise HubRefused(sentence.format(url=asked.url)) from error
     store.path.chmod(0o600)
     now = rfc3339(datetime.now(UTC), "seconds")
     upload_queue.enrol(store, asked.url, given.name, given.token, now)

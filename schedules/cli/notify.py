@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 import click
@@ -26,10 +28,11 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
 
     known = notify_urls(app.config())
     if missing := [name for name in names if name not in known]:
-        raise click.UsageError(f"there is no [[notify]] {missing[0]!r}; known: {', '.join(known) or 'none'}")
+        sentence = _("there is no [[notify]] {name!r}; known: {names}")
+        raise click.UsageError(sentence.format(name=missing[0], names=", ".join(known) or _("none")))
     chosen = {name: known[name] for name in names or known}
     if not chosen:
-        talk("no recipients: add a [[notify]] table to the configuration", quiet=app.quiet)
+        talk(_("no recipients: add a [[notify]] table to the configuration"), quiet=app.quiet)
         return 0
     return _test(app, chosen, as_json=as_json) if test else _status(app, chosen, as_json=as_json)
 
@@ -38,7 +41,7 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from probe.text import safe
     from results.db.notification_queue import receivers, waiting_counts
     from schedules.render.output import print_json
-    from schedules.render.text import how_many
+    from schedules.render.text import how_many, words
 
     with app.store(must_exist=True) as store:
         waiting = waiting_counts(store.db)
@@ -50,8 +53,16 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
             row = {"receiver": name, "waiting": waiting.get(name, 0), "told_at": told_at}
             print_json({**row, "failures": failures, "not_before": not_before})
             continue
-        said = f"{safe(name)}: {how_many(waiting.get(name, 0), 'notification')} queued, last sent: {told_at or 'never'}"
-        click.echo(said + (f", failed {how_many(failures, 'time')}, next try after {not_before}" if failures else ""))
+        sentence = _("{name}: {count} queued, last sent: {when}")
+        if failures:
+            sentence = ngettext(
+                "{name}: {count} queued, last sent: {when}, failed {failures} time, next try after {next}",
+                "{name}: {count} queued, last sent: {when}, failed {failures} times, next try after {next}",
+                failures,
+            )
+        when, again = (words().when(at) if at else _("never") for at in (told_at, not_before))
+        count = how_many(waiting.get(name, 0), "notification")
+        click.echo(sentence.format(name=safe(name), count=count, when=when, failures=failures, next=again))
     return 0
 
 
@@ -63,13 +74,15 @@ def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
 
     with app.store() as store:
         if not consent.agreed(app.environ, store, consent.NOTIFYING):
-            raise consent.NoConsent("no consent to send notifications; `reachprobe init` explains and asks")
+            raise consent.NoConsent(_("no consent to send notifications; `reachprobe init` explains and asks"))
     code = 0
+    message = Message(_("reachprobe: test message"), _("- This is a test notification. Nothing has changed."))
     for name, address in chosen.items():
-        why = send(address, Message("reachprobe: test message", "- This is a test notification. Nothing has changed."))
+        why = send(address, message)
         code = code if why is None else NOT_TAKEN
         if as_json:
             print_json({"receiver": name, "taken": why is None, "why": why})
         else:
-            click.echo(f"{safe(name)}: " + ("taken" if why is None else f"not accepted: {why}"))
+            sentence = _("{name}: accepted") if why is None else _("{name}: not accepted: {why}")
+            click.echo(sentence.format(name=safe(name), why=why))
     return code

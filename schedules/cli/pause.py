@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
+
 import click
 
 from schedules.cli._app import App
@@ -22,14 +24,18 @@ def pause(app: App, length: float | None) -> None:
 
     from probe.timestamps import rfc3339
     from results.db import store as pauses
+    from schedules.render.text import words
 
     until = None
     if length is not None:
         try:
             until = rfc3339((datetime.now(UTC) + timedelta(seconds=length)).replace(microsecond=0))
         except OverflowError as error:
-            raise click.BadParameter("too long; omit --for to pause indefinitely", param_hint="--for") from error
+            raise click.BadParameter(_("too long; omit --for to pause indefinitely"), param_hint="--for") from error
     with app.store() as store:
         pauses.pause(store, until)
-    click.echo(f"Measuring is paused {f'until {until}' if until else 'until `reachprobe resume`'}.")
-    click.echo("A round in progress will finish.", err=True)
+    if until:
+        click.echo(_("Measurements are paused until {when}.").format(when=words().when(until)))
+    else:
+        click.echo(_("Measurements are paused until `reachprobe resume`."))
+    click.echo(_("A round in progress will finish."), err=True)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def import_(
     """
     from results.registers.importing import ImportOptions, import_register
 
-    with _database(app) as db, progress_bars(app.quiet, "reading", in_bytes=True) as (reading,):
+    with _database(app) as db, progress_bars(app.quiet, _("reading"), in_bytes=True) as (reading,):
         options = ImportOptions(name=name, country=country, format=format_, progress=reading)
         report = import_register(db, files, options)
     say.imported(report, as_json)
@@ -88,10 +89,11 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
     config = app.config()
     known = {table.name: table for table in config.register if table.all_sources}
     if missing := [name for name in names if name not in known]:
-        raise RegisterError(f"no register {missing[0]!r} with a source in the configuration; add it as a [[register]]")
+        sentence = _("no register {name!r} with a source in the configuration; add it as a [[register]]")
+        raise RegisterError(sentence.format(name=missing[0]))
     if not known:
         raise RegisterError(
-            "no register with a source in the configuration: add a [[register]] with name, country and source"
+            _("no register with a source in the configuration: add a [[register]] with name, country and source")
         )
     failed = []
     for name in names or known:
@@ -104,7 +106,7 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
             failed.append(f"{name}: {internal_error(bug, name)}")
             continue
         if report is None:
-            talk(f"{name}: already up to date", quiet=app.quiet)
+            talk(_("{name}: already up to date").format(name=name), quiet=app.quiet)
         else:
             say.imported(report, as_json)
     if failed:
@@ -117,7 +119,8 @@ def _update(app: App, table: RegisterTable, config: Config, force: bool) -> Impo
     from results.registers.importing import ImportOptions, update_register
     from schedules.hub_client.download import fetcher
 
-    with _database(app) as db, progress_bars(app.quiet, "fetching", "reading", in_bytes=True) as (fetching, reading):
+    bars = progress_bars(app.quiet, _("downloading"), _("reading"), in_bytes=True)
+    with _database(app) as db, bars as (fetching, reading):
         options = ImportOptions(
             name=table.name, country=table.country, format=table.format, now=datetime.now(UTC), progress=reading
         )
@@ -161,7 +164,7 @@ def stats(app: App, as_json: bool) -> None:
     for row in rows:
         print_json(row) if as_json else say.statistics(row)
     if not rows:
-        talk("no registers imported yet; use `reachprobe register import FILE`", quiet=app.quiet)
+        talk(_("no registers imported yet; use `reachprobe register import FILE`"), quiet=app.quiet)
 
 
 @register.command(short_help="Show changes between two versions.")

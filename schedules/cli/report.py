@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from gettext import gettext as _
 from pathlib import Path
 
 import click
@@ -65,5 +66,5 @@ def report(
         paths.write_atomically(output, written.encode())
     except OSError as error:
         raise click.ClickException(f"{output}: {error.strerror or error}") from error
-    talk(f"written to {output}", quiet=app.quiet)
+    talk(_("written to {path}").format(path=output), quiet=app.quiet)
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import Any
 
 import click
@@ -113,7 +114,8 @@ def reclassify(app: App, as_json: bool) -> None:
     with app.store(must_exist=True) as store, lock.held(app.database):
         judged = store.db.execute("SELECT count(*) FROM verdicts").fetchone()[0]
         if others := store.judged_with_others(library_of(store.path).digest):
-            talk(f"{others} verdicts used other fingerprints than the current ones", quiet=app.quiet)
+            sentence = _("verdicts made with other fingerprints than the current ones: {count}")
+            talk(sentence.format(count=others), quiet=app.quiet)
         changed = 0
         for before, after in store.reclassify(judge_again(store, config)):
             changed += 1
@@ -124,7 +126,7 @@ def reclassify(app: App, as_json: bool) -> None:
     if as_json:
         print_json({"judged": judged, "changed": changed})
     else:
-        click.echo(f"{judged} reclassified, {changed} changed")
+        click.echo(_("verdicts recomputed: {count}, changed: {changed}").format(count=judged, changed=changed))
 
 
 @results.command()
@@ -142,7 +144,7 @@ def browse(app: App, port: int) -> None:
 
     def tell(address: str) -> None:
         click.echo(address)
-        talk("open this address in a browser; Ctrl-C stops the server", quiet=app.quiet)
+        talk(_("open this address in a browser; Ctrl-C stops the server"), quiet=app.quiet)
 
     app.store(must_exist=True).close()
     with reported(NoDatasette, NoPort):
@@ -179,11 +181,20 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json({"before": before, "old": old, "above_limit": above, "bytes": size, "too_large": too_large})
         return
-    verb = "would be deleted" if dry_run else "deleted"
-    click.echo(
-        f"{old} older than {before[:10]} {verb}" + (f", {above} more because of the size limit" if above else "")
-    )
-    click.echo(f"{app.database}: {size / 1e6:.1f} MB in use{_of_limit(kept.max_mb, too_large, dry_run)}")
+    sentence = _("measurements before {date} deleted: {count}")
+    if dry_run:
+        sentence = _("measurements before {date} to delete: {count}")
+    elif above:
+        sentence = _("measurements before {date} deleted: {count}; more because of the size limit: {above}")
+    click.echo(sentence.format(date=before[:10], count=old, above=above))
+    sentence = _("{path}: {size} MB in use")
+    if kept.max_mb is not None:
+        sentence = _("{path}: {size} MB in use, the limit is {limit} MB")
+    if too_large:
+        sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: only the last week and registers remain")
+        if dry_run:
+            sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: the oldest would be deleted")
+    click.echo(sentence.format(path=app.database, size=f"{size / 1e6:.1f}", limit=kept.max_mb))
 
 
 @results.command()
@@ -206,7 +217,7 @@ def enforcement(app: App, as_json: bool) -> None:
             print_json(one)
         return
     if not found:
-        talk("no measured target is listed in a register; import one with `reachprobe register import FILE`")
+        talk(_("no measured target is listed in a register; import one with `reachprobe register import FILE`"))
         return
     console = out()
     console.print(network_delays_table(by_network(found)))
@@ -214,7 +225,7 @@ def enforcement(app: App, as_json: bool) -> None:
     shown, left = target_delays_table(found)
     console.print(shown)
     if left:
-        console.print(f"… and {left} more; --json has all")
+        console.print(_("… and {count} more; --json has all").format(count=left))
 
 
 @results.command()
@@ -229,11 +240,12 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
     from probe.text import safe
     from results.db import upload_queue as box
     from schedules.render.output import print_json
+    from schedules.render.text import words
 
     with app.store(must_exist=True) as store:
         found = box.hubs(store.db)
         if not found and not as_json:
-            click.echo("not enrolled with a hub; use `reachprobe init --hub URL --invitation TOKEN`")
+            click.echo(_("not enrolled with a hub; use `reachprobe init --hub URL --invitation TOKEN`"))
         for hub in found:
             box.queue(store, hub.url, app.config().vantage.name)
             again = box.retry(store, hub.url) if retry else 0
@@ -255,33 +267,32 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
                     }
                 )
                 continue
-            click.echo(f"{safe(hub.url)}, as {safe(hub.name)} since {hub.since}")
-            last = f", last at {hub.sent_at}" if hub.sent_at else ""
-            click.echo(f"  {waits} waiting, {hub.sent} sent{last}, {refused} refused")
+            since = words().when(hub.since)
+            click.echo(_("{url}, as {name} since {date}").format(url=safe(hub.url), name=safe(hub.name), date=since))
+            sentence = _("waiting {waiting}, sent {sent}, refused {refused}")
+            if hub.sent_at:
+                sentence = _("waiting {waiting}, sent {sent} (last at {when}), refused {refused}")
+            last = words().when(hub.sent_at) if hub.sent_at else ""
+            click.echo("  " + sentence.format(waiting=waits, sent=hub.sent, refused=refused, when=last))
             if again:
-                click.echo(f"  {again} refused results queued again")
+                click.echo("  " + _("refused results queued again: {count}").format(count=again))
             if hub.failures and hub.said:
-                click.echo(
-                    f"  not accepted ({hub.failures} times in a row): {safe(hub.said)}; next try after {hub.not_before}"
-                )
+                sentence = _("not accepted, failures in a row: {count}: {why}; next try after {next}")
+                again_at = words().when(hub.not_before) if hub.not_before else ""
+                click.echo("  " + sentence.format(count=hub.failures, why=safe(hub.said), next=again_at))
             for measurement_id, target, why in refusals:
-                click.echo(f"  refused {store.short(measurement_id)}  {safe(target)}: {safe(why)}")
-
-
-def _of_limit(max_mb: int | None, too_large: bool, dry_run: bool) -> str:
-    if max_mb is None:
-        return ""
-    if not too_large:
-        return f", the limit is {max_mb} MB"
-    why = "the oldest would be deleted" if dry_run else "only the last week and the registers are left"
-    return f", above the limit of {max_mb} MB: {why}"
+                about = {"id": store.short(measurement_id), "target": safe(target), "why": safe(why)}
+                click.echo("  " + _("refused {id}  {target}: {why}").format(**about))
 
 
 def _change(short: str, before: Any, after: Any) -> str:
     from probe.text import safe
+    from schedules.render.text import words
 
     def verdict_text(finished: Any) -> str:
         verdict = finished.verdict
-        return " ".join(filter(None, (verdict.outcome, verdict.method, verdict.confidence, finished.agreement)))
+        parts = {"outcome": verdict.outcome, "method": verdict.method, "confidence": verdict.confidence}
+        parts["agreement"] = finished.agreement
+        return "; ".join(words().term(table, name) for table, name in parts.items() if name)
 
     return f"{short}  {safe(after.measurement.target.text)}  {verdict_text(before)}  →  {verdict_text(after)}"

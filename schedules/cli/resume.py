@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
+
 import click
 
 from schedules.cli._app import App
@@ -18,4 +20,4 @@ def resume(app: App) -> None:
 
     with app.store(must_exist=True) as store:
         was = pauses.resume(store, rfc3339(datetime.now(UTC)))
-    click.echo("Measuring is resumed." if was else "Measuring was not paused.")
+    click.echo(_("Measurements are resumed.") if was else _("Measurements were not paused."))

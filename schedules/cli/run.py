@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
@@ -103,13 +104,16 @@ def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], in
     """The choices that are due and the exit code if there are none; prints what cannot be measured, and why."""
     from schedules.plan.due import due_now
     from schedules.render.output import talk
+    from schedules.render.text import words
 
     due = due_now(config, store, time.time())
     for sentence in due.missing:
-        talk(f"{sentence}; its targets wait", quiet=app.quiet)
+        talk(_("{reason}; its targets wait").format(reason=sentence), quiet=app.quiet)
     if not due.choices and not due.missing:
-        when = f" before {due.next_due}" if due.next_due else ""
-        talk(f"nothing is due{when}; `run --all` measures everything", quiet=app.quiet)
+        sentence = _("nothing is due; `run --all` measures everything")
+        if due.next_due:
+            sentence = _("nothing is due before {when}; `run --all` measures everything")
+        talk(sentence.format(when=words().when(due.next_due or "")), quiet=app.quiet)
     return due.choices, NO_NETWORK if due.missing else 0
 
 
@@ -118,4 +122,4 @@ def _report_remaining(app: App, config: Config, store: Store, until: float) -> N
     from schedules.render.output import talk
 
     if time.monotonic() >= until and (left := due_now(config, store, time.time()).count):
-        talk(f"deadline reached: {left} still due, left to the next run", quiet=app.quiet)
+        talk(_("deadline reached; targets left to the next run: {count}").format(count=left), quiet=app.quiet)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +30,12 @@ def which(command: Callable[..., Any]) -> Callable[..., Any]:
         given = {"user": systemd, "system": system, "cron": cron}
         kinds = [kind for kind, wanted in given.items() if wanted]
         if len(kinds) > 1:
-            raise click.UsageError("use only one of --systemd, --system and --cron")
+            raise click.UsageError(_("use only one of --systemd, --system and --cron"))
         from schedules.install.install import likely
 
         kind = kinds[0] if kinds else likely()
         if agent and kind == "cron":
-            raise click.UsageError("cron cannot keep an agent running; use --systemd or --system")
+            raise click.UsageError(_("cron cannot keep an agent running; use --systemd or --system"))
         return command(*arguments, kind=kind, agent=agent, **others)
 
     chosen = click.option("--agent", is_flag=True, help="Keep `reachprobe agent` running instead of using a timer.")(
@@ -77,12 +78,13 @@ def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
             consent.record(store)
     for file in files:
         click.echo(f"# {file.path}\n{file.text}", err=True)
-    if not yes and not confirmed("Write these files and start? Type yes: "):
-        raise click.ClickException("not confirmed, nothing was changed; `schedule install --yes` skips the question")
+    if not yes and not confirmed(_("Write these files and start? Type yes: ")):
+        sentence = _("not confirmed, nothing was changed; `schedule install --yes` skips the question")
+        raise click.ClickException(sentence)
     installing.install(kind, files)
-    click.echo(f"installed: {', '.join(str(file.path) for file in files)}")
+    click.echo(_("installed: {files}").format(files=", ".join(str(file.path) for file in files)))
     if kind == "user":
-        click.echo("it runs only while you are logged in; use `loginctl enable-linger` to change that")
+        click.echo(_("it runs only while you are logged in; use `loginctl enable-linger` to change that"))
 
 
 @schedule.command()
@@ -92,7 +94,8 @@ def remove(app: App) -> None:
     from schedules.install import install as installing
 
     gone = installing.remove(app.home)
-    click.echo(f"removed: {', '.join(gone)}" if gone else "no schedule was installed")
+    removed = _("removed: {files}").format(files=", ".join(gone))
+    click.echo(removed if gone else _("no schedule was installed"))
 
 
 @schedule.command()
@@ -111,6 +114,7 @@ def status(app: App, as_json: bool) -> None:
     from schedules.install import install as installing
     from schedules.plan.due import due_now
     from schedules.render.output import print_json
+    from schedules.render.text import words
 
     found = installing.installed(app.home)
     with app.store(must_exist=True) as store:
@@ -121,13 +125,17 @@ def status(app: App, as_json: bool) -> None:
         print_json({**told, "due": waiting.count, "next_due": waiting.next_due})
         return
     for one in found:
-        when = ", ".join(f"{what} {at}" for what, at in (("last", one.last), ("next", one.next)) if at)
-        click.echo(
-            f"{one.kind}: {', '.join(map(str, one.paths))}" + f" ({one.active or 'unknown'}; {when})" * bool(when)
+        paths = ", ".join(map(str, one.paths))
+        sentence = (
+            _("{kind}: {paths} ({state}; last {last}, next {next})") if one.last or one.next else "{kind}: {paths}"
         )
+        times = {"last": one.last or "–", "next": one.next or "–", "state": one.active or _("unknown")}
+        click.echo(sentence.format(kind=one.kind, paths=paths, **times))
     if not found:
-        click.echo("no schedule is installed; use `reachprobe schedule install`")
-    click.echo(f"last round: {ran or 'none'}; due now: {waiting.count}; next: {waiting.next_due or 'now'}")
+        click.echo(_("no schedule is installed; use `reachprobe schedule install`"))
+    sentence = _("last round: {last}; due now: {count}; next: {next}")
+    last, next_due = (words().when(at) if at else None for at in (ran, waiting.next_due))
+    click.echo(sentence.format(last=last or _("none"), count=waiting.count, next=next_due or _("now")))
 
 
 def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
@@ -139,7 +147,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     config = paths.config_file(app.environ, app.config_file)
     start = Start(program(), config.absolute() if config else None, app.database.absolute())
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
-        click.echo("a system unit uses the database in /var/lib/reachprobe; ignoring --db", err=True)
+        click.echo(_("a system unit uses the database in /var/lib/reachprobe; ignoring --db"), err=True)
     return render(kind, start, home=app.home, seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +18,7 @@ from probe.timestamps import rfc3339
 from schedules.cli._app import App
 from schedules.cli._times import Moment, period_options, text_of
 from schedules.render.output import out, print_json, progress_bars, talk
-from schedules.render.text import how_many
+from schedules.render.text import how_many, method_text, outcome_text, words
 
 if TYPE_CHECKING:
     from results.warehouse.engine import Engine
@@ -31,7 +32,6 @@ NAMES = (
     "changes",
     "collateral",
 )
-MISSING = "the warehouse needs an extra ({} is missing): pip install 'reachprobe[warehouse]'"
 WHICH = "Warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
 TIME_COLUMNS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
 MAX_SOURCES_SHOWN = 20
@@ -81,14 +81,19 @@ def load(app: App, places: tuple[str, ...], url: str, as_json: bool) -> None:
                         progress(step.position, step.total)
                         own, left_out = own + step.measurements, left_out + step.skipped
                         if step.why is not None:
-                            said = f"{source.name}: {step.why} (skipped, {how_many(step.skipped, 'record')})"
+                            sentence = _("{source}: {why} (skipped: {records})")
+                            about = {"source": source.name, "why": step.why}
+                            said = sentence.format(**about, records=how_many(step.skipped, "record"))
                             talk(safe(said), quiet=app.quiet)
                 read, measurements, skipped = read + 1, measurements + own, skipped + left_out
                 if as_json:
                     print_json({"source": source.name, "measurements": own, "skipped": left_out})
         finally:
-            told = f"{how_many(measurements, 'measurement')} loaded from {how_many(read, 'source')}"
-            talk(told + (f", {how_many(skipped, 'record')} skipped" if skipped else ""), quiet=app.quiet)
+            sentence = _("{measurements} loaded; sources: {sources}")
+            if skipped:
+                sentence = _("{measurements} loaded; sources: {sources}, records skipped: {skipped}")
+            loaded = how_many(measurements, "measurement")
+            talk(sentence.format(measurements=loaded, sources=read, skipped=skipped), quiet=app.quiet)
 
 
 @warehouse.command()
@@ -128,7 +133,7 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
     elif rows:
         _print_table(rows)
     else:
-        talk(f"{name}: no matching rows", quiet=app.quiet)
+        talk(_("{query}: no matching rows").format(query=name), quiet=app.quiet)
 
 
 @warehouse.command()
@@ -147,17 +152,20 @@ def status(app: App, url: str, as_json: bool) -> None:
         print_json(held)
         return
     total = sum(held["bytes"].values())
+    size = _("{size} MB, {bytes} bytes per observation")
+    period = words().say("general.period", first=held["first_at"], last=held["last_at"])
     lines = [
-        f"{how_many(held['measurements'], 'measurement')}, {how_many(held['observations'], 'observation')}; "
-        f"{how_many(held['targets'], 'target')}, {how_many(held['vantages'], 'vantage')}",
-        f"from {held['first_at']} to {held['last_at']}" if held["measurements"] else "nothing loaded yet",
-        f"{total / 1e6:.1f} MB, {total / max(held['observations'], 1):.0f} bytes per observation",
+        ", ".join(how_many(held[f"{thing}s"], thing) for thing in ("measurement", "observation", "target", "vantage")),
+        period if held["measurements"] else _("nothing loaded yet"),
+        size.format(size=f"{total / 1e6:.1f}", bytes=round(total / max(held["observations"], 1))),
     ]
-    lines += [f"reclassified {how_many(held['version'], 'time')}"] if held["version"] else []
+    lines += [_("recomputed: {times}").format(times=how_many(held["version"], "time"))] if held["version"] else []
     for one in read[:MAX_SOURCES_SHOWN]:
-        lines.append(safe(f"  {one['source']}: {how_many(one['loaded'], 'measurement')}, last {one['last_at']}"))
+        sentence = _("{source}: {measurements}, last {when}")
+        about = {"source": one["source"], "measurements": how_many(one["loaded"], "measurement")}
+        lines.append(safe("  " + sentence.format(**about, when=one["last_at"])))
     if len(read) > MAX_SOURCES_SHOWN:
-        lines.append(f"  … and {how_many(len(read) - MAX_SOURCES_SHOWN, 'more source')}; --json has all")
+        lines.append("  " + _("… and {count} more; --json has all").format(count=len(read) - MAX_SOURCES_SHOWN))
     console = out()
     for line in lines:
         console.print(line)
@@ -182,11 +190,13 @@ def archive(app: App, url: str, to: str, since: datetime | None, until: datetime
 
         there, measurements = parquet.open_path(to), 0
         found = parquet.list_partitions(engine, since and since.date(), until and until.date())
-        with progress_bars(app.quiet, "archive") as (progress,):
+        with progress_bars(app.quiet, _("writing")) as (progress,):
             for number, (country, day) in enumerate(found, 1):
                 measurements += parquet.write_partition(engine, there, country, day)
                 progress(number, len(found))
-    talk(f"{how_many(measurements, 'measurement')} in {how_many(len(found), 'partition')}, {to}", quiet=app.quiet)
+    sentence = _("{path}: {measurements}, {partitions}")
+    written = {"measurements": how_many(measurements, "measurement"), "partitions": how_many(len(found), "partition")}
+    talk(sentence.format(path=to, **written), quiet=app.quiet)
 
 
 @warehouse.command()
@@ -206,21 +216,26 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
 
         end: judging.ReclassifyProgress | None = None
         many = workers or os.cpu_count() or 1
-        with progress_bars(app.quiet, "judging") as (progress,):
+        with progress_bars(app.quiet, _("recomputing")) as (progress,):
             for end in judging.reclassify(engine, lambda: datetime.now(UTC), workers=many, fingerprints=app.database):
                 progress(end.measurements, end.total)
     if end is None:
-        talk("the warehouse is empty; use `reachprobe warehouse load SOURCE… --to URL`", quiet=app.quiet)
+        talk(_("the warehouse is empty; use `reachprobe warehouse load SOURCE… --to URL`"), quiet=app.quiet)
         return
     for (was, how, now, method, rule), number in sorted(end.changes.items(), key=lambda one: (-one[1], str(one[0]))):
         if as_json:
             change = {"was": was, "was_method": how, "now": now, "method": method, "rule": rule, "count": number}
             print_json(change | {"version": end.version})
             continue
-        before, after = f"{was} {how or ''}".strip(), f"{now} {method or ''}".strip()
-        out().print(safe(f"{number:>9}  {before} -> {after} (rule {rule})"))
-    judged, changed = how_many(end.measurements, "measurement"), how_many(end.changes.total(), "verdict")
-    talk(f"{judged} reclassified, {changed} changed: version {end.version}", quiet=app.quiet)
+        before, after = (
+            ", ".join(filter(None, (outcome_text(outcome), by and method_text(by))))
+            for outcome, by in ((was, how), (now, method))
+        )
+        sentence = _("{before} → {after} (rule {rule})").format(before=before, after=after, rule=rule)
+        out().print(safe(f"{number:>9}  {sentence}"))
+    sentence = _("verdicts recomputed: {count}, changed: {changed}; version {version}")
+    counts = {"count": end.measurements, "changed": end.changes.total(), "version": end.version}
+    talk(sentence.format(**counts), quiet=app.quiet)
 
 
 @contextmanager
@@ -230,7 +245,7 @@ def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
         from results.warehouse.engine import open_engine
         from results.warehouse.errors import WarehouseError
     except ModuleNotFoundError as error:
-        raise click.ClickException(MISSING.format(error.name)) from error
+        raise click.ClickException(_missing(error)) from error
     try:
         with closing(open_engine(url, must_exist=must_exist)) as engine:
             yield engine
@@ -239,7 +254,12 @@ def open_warehouse(url: str, *, must_exist: bool = False) -> Iterator[Engine]:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("ibis", "sqlglot", "pyarrow", "fsspec", "duckdb"):
             raise
-        raise click.ClickException(MISSING.format(error.name)) from error
+        raise click.ClickException(_missing(error)) from error
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    sentence = _("the warehouse needs an extra ({module} is missing): pip install 'reachprobe[warehouse]'")
+    return sentence.format(module=error.name)
 
 
 def _print_table(rows: Sequence[msgspec.Struct]) -> None:

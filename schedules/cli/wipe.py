@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,6 @@ SYSTEMS = Path("/var/lib/reachprobe/reachprobe.db")
 TABLES = r"""
 SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE '\_%' ESCAPE '\'
 """
-NOT_REMOVED = """\
-Files are deleted, not overwritten: the disk may keep their contents for a while.
-Not removed: the program itself, entries in the system journal or cron mail,
-your shell history, and what others saw on the network."""
 
 
 @click.command()
@@ -61,26 +58,31 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
     ]
     things += [config, *leftover_files(config)] if config is not None and "configuration" not in keep else []
     installed = [] if "schedule" in keep else install.installed(app.home)
-    schedules = [f"schedule: {', '.join(map(str, one.paths))}" for one in installed]
+    schedules = [_("schedule: {files}").format(files=", ".join(map(str, one.paths))) for one in installed]
     if not things and not schedules:
-        click.echo("Nothing to delete.")
+        click.echo(_("Nothing to delete."))
         return 0
-    click.echo("This permanently deletes:", err=True)
+    click.echo(_("This permanently deletes:"), err=True)
     for thing in (*schedules, *things):
         click.echo(f"  {safe(str(thing))}", err=True)
     if keep:
-        click.echo(f"Kept: {', '.join(keep)}.", err=True)
+        click.echo(_("Kept: {parts}.").format(parts=", ".join(keep)), err=True)
     if SYSTEMS.exists() and app.database != SYSTEMS:
-        click.echo(f"The system unit has its own database: run `reachprobe --db {SYSTEMS} wipe` as root.", err=True)
-    if not yes and not confirmed("Delete? Type yes: "):
-        raise click.UsageError("not confirmed, nothing was deleted; --yes skips the question")
+        sentence = _("The system unit has its own database: run `reachprobe --db {path} wipe` as root.")
+        click.echo(sentence.format(path=SYSTEMS), err=True)
+    if not yes and not confirmed(_("Delete? Type yes: ")):
+        raise click.UsageError(_("not confirmed, nothing was deleted; --yes skips the question"))
     left = 0 if "schedule" in keep else _remove_schedules(app)
     if app.database.parent.is_dir():
         with lock.held(app.database, "agent"), lock.held(app.database):
             _remove(app, things, keep)
     else:
         _remove(app, things, keep)
-    click.echo(NOT_REMOVED, err=True)
+    sentence = _("""\
+Files are deleted, not overwritten: the disk may keep their contents for a while.
+Not removed: the program itself, entries in the system journal or cron mail,
+your shell history, and what others saw on the network.""")
+    click.echo(sentence, err=True)
     return left
 
 
@@ -89,11 +91,11 @@ def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
     if stays and app.database.exists():
         with app.store(must_exist=True) as store:
             empty(store, stays)
-        click.echo(f"emptied {app.database}; {' and '.join(stays)} kept")
+        click.echo(_("emptied {path}; kept: {parts}").format(path=app.database, parts=", ".join(stays)))
         things = [thing for thing in things if thing != app.database]
     locks = [file for file in files(app.database) if file.name.endswith(".lock")]
     for gone in remove(dict.fromkeys([*things, *locks])):
-        click.echo(f"removed {gone}")
+        click.echo(_("removed {path}").format(path=gone))
 
 
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
@@ -107,7 +109,7 @@ def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     except ConfigError:
         textfile = None  # a broken configuration must not prevent this
     if there is not None and there != usual:
-        click.echo(f"{there} was given explicitly and is kept.", err=True)
+        click.echo(_("{path} was given explicitly and is kept.").format(path=there), err=True)
     numbers = [Path(textfile)] if textfile is not None and Path(textfile).is_file() else []
     return (usual if there == usual else None), numbers
 
@@ -119,9 +121,10 @@ def _remove_schedules(app: App) -> int:
 
     try:
         for gone in install.remove(app.home):
-            click.echo(f"removed {gone}")
+            click.echo(_("removed {path}").format(path=gone))
     except BadSchedule as error:
-        click.echo(f"reachprobe: the schedule could not be removed: {error}", err=True)
+        sentence = _("reachprobe: the schedule could not be removed: {error}")
+        click.echo(sentence.format(error=error), err=True)
         return 2
     return 0
 
@@ -157,7 +160,9 @@ def remove(things: Iterable[Path]) -> Iterator[Path]:
             else:
                 thing.unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(f"{thing}: cannot be removed: {error.strerror}") from error
+            raise StoreError(
+                _("{path}: cannot be removed: {error}").format(path=thing, error=error.strerror)
+            ) from error
         folders[thing.parent] = None
         yield thing
     for folder in sorted(folders, key=lambda one: len(one.parts), reverse=True):

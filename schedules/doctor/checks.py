@@ -227,7 +227,7 @@ def registers(config: Config, store: Store) -> Iterator[CheckResult]:
     ways_out = {table.name: table.import_command for table in config.register}
     for one in found:
         way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
-        says = f"{age(one.age_days)}, {how_many(one.entries, 'entry', 'entries')}"
+        says = f"{age(one.age_days)}, {how_many(one.entries, 'entry')}"
         says += f"; too old to use, run `{way_out}`" if one.stale else ""
         yield CheckResult(f"register {one.register}", "worth knowing" if one.stale else "fine", says)
 

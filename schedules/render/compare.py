@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 from probe.text import safe
@@ -12,7 +14,7 @@ from results.i18n.signs import GAP, SPLIT
 from results.report.csv import without_formula
 from schedules.render.output import out, paragraph, print_json
 from schedules.render.tables import new_table
-from schedules.render.text import SIGNS, STYLES, method_text, what
+from schedules.render.text import SIGNS, STYLES, method_text, outcome_text, what
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,7 +26,6 @@ WIDE = 13
 """Characters of a cell in words, with its space."""
 MAX_NAME_WIDTH = 16
 MAX_TEXT = 2000
-PERCENTAGES = "Percentages: days blocked of the days measured (d), with 95% confidence interval"
 MAX_ROWS = 60
 SAME = ("none", "unknown")
 CELL_FIELDS = ("by", "outcome", "method", "agreement", "measurements", "vantage_days", "blocked_share")
@@ -77,7 +78,7 @@ def as_markdown(rows: CountedRows) -> None:
     head: list[str] | None = None
     for row in rows:
         if head is None:
-            head = ["", *(_escaped(cell.by) for cell in row.cells), "difference"]
+            head = ["", *(_escaped(cell.by) for cell in row.cells), _("difference")]
             print(f"| {' | '.join(head)} |")
             print("|" + "---|" * len(head))
         cells = (" ".join(_lines(cell)) for cell in row.cells)
@@ -102,7 +103,7 @@ def for_a_person(rows: CountedRows) -> None:
             del kept[same]
     console = out()
     if not kept:
-        console.print("nothing to compare")
+        console.print(_("nothing to compare"))
         return
     width = min(console.width, 200)
     named = min(MAX_NAME_WIDTH, max(len(what(row.row)) for row in kept))
@@ -112,7 +113,12 @@ def for_a_person(rows: CountedRows) -> None:
         _in_signs(kept, console, width)
     _print_sentences(kept, console, width)
     if left := rows.count - len(kept):
-        console.print(f"… and {left} more rows; --json, --csv and --markdown print all")
+        sentence = ngettext(
+            "… and {count} more row; --json, --csv and --markdown print all",
+            "… and {count} more rows; --json, --csv and --markdown print all",
+            left,
+        )
+        console.print(sentence.format(count=left))
 
 
 def _in_words(rows: list[ComparedRow]) -> Table:
@@ -146,35 +152,34 @@ def _in_signs(rows: list[ComparedRow], console: Console, width: int) -> None:
             line.append(_sign(cell), style=STYLES[cell.outcome or "offline"])
         console.print(line, soft_wrap=False)
     names = [safe(cell.by) for cell in rows[0].cells]
-    columns = f"columns: {', '.join(names)}" if len(names) <= 40 else f"{len(names)} columns, {names[0]} to {names[-1]}"
+    columns = _("columns: {names}") if len(names) <= 40 else _("{count} columns, {first} to {last}")
     if all(len(name) == 10 and name[4::3] == "--" for name in names):
-        columns = f"one column per day, {names[0]} to {names[-1]}"
-    _paragraph(
-        f"({columns}; {', '.join(f'{sign} {word}' for word, sign in SIGNS.items())}, {SPLIT} not everywhere, "
-        f"{GAP} no data)",
-        console,
-        width,
-    )
+        columns = _("one column per day, {first} to {last}")
+    columns = columns.format(names=", ".join(names), count=len(names), first=names[0], last=names[-1])
+    signs = SIGNS | {"split": SPLIT, "gap": GAP}
+    legend = ", ".join(f"{sign} {outcome_text(outcome)}" for outcome, sign in signs.items())
+    _paragraph(f"({columns}; {legend})", console, width)
 
 
 def _lines(cell: MatrixCell) -> Iterator[str]:
     """The lines of a cell."""
     if cell.outcome is None:
-        yield f"{GAP} no data"
+        yield f"{GAP} {outcome_text('gap')}"
         if cell.last is not None:
-            yield f"last {cell.plain()['last'][:10]}"
+            yield _("last {date}").format(date=cell.plain()["last"][:10])
         return
-    yield f"{_sign(cell)} {cell.outcome}"
+    yield f"{_sign(cell)} {outcome_text(cell.outcome)}"
     if cell.split:
-        yield "(not everywhere)"
+        yield f"({outcome_text('split')})"
     if cell.method is not None:
         yield method_text(cell.method)
     share = cell.share
     if share is not None and share.share > 0:  # such as `74% of 21 d`, `52–88%`
-        yield f"{share.share:.0%} of {share.of} d"
-        yield f"{share.low:.0%}–{share.high:.0%}{', few' if share.is_small else ''}"
+        yield _("{share} of {days} d").format(share=f"{share.share:.0%}", days=share.of)
+        interval = f"{share.low:.0%}–{share.high:.0%}"
+        yield _("{interval}, few").format(interval=interval) if share.is_small else interval
     elif share is not None:
-        yield f"0 of {share.of} d"
+        yield _("{share} of {days} d").format(share=0, days=share.of)
 
 
 def _sign(cell: MatrixCell) -> str:
@@ -191,16 +196,18 @@ def _print_sentences(rows: list[ComparedRow], console: Console, width: int) -> N
             _paragraph(f"{what(row.row)}: {safe(row.says, 1000)}", console, width)
     same = [what(row.row) for row in rows if row.difference == "none"]
     if same:
-        _paragraph(f"no difference: {', '.join(same)}", console, width)
+        _paragraph(_("no difference: {rows}").format(rows=", ".join(same)), console, width)
     noted: dict[str, list[str]] = {}
     for row in rows:
         if row.note:
             noted.setdefault(row.note, []).append(what(row.row))
     for note, names in noted.items():
-        about = "every row" if len(names) == len(rows) else ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
-        _paragraph(f"note on {about}: {safe(note, 1000)}", console, width)
+        shown = ", ".join(names[:4]) + (" …" if len(names) > 4 else "")
+        sentence = _("note on every row: {note}") if len(names) == len(rows) else _("note on {rows}: {note}")
+        _paragraph(sentence.format(rows=shown, note=safe(note, 1000)), console, width)
     if any(cell.share and cell.share.of for row in rows for cell in row.cells):
-        _paragraph(PERCENTAGES, console, width)
+        legend = _("Percentages: days blocked of the days measured (d), with 95% confidence interval")
+        _paragraph(legend, console, width)
 
 
 def _paragraph(text: str, console: Console, width: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 from probe.model import Measurement
@@ -11,27 +12,22 @@ from results.judge.classify import nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
 from results.judge.step_text import request_text, result_text
-from schedules.render.text import SIGNS, STYLES, agreement_text, listing, method_text, seconds
+from schedules.render.text import (
+    SIGNS,
+    STYLES,
+    agreement_text,
+    listing,
+    method_text,
+    outcome_text,
+    seconds,
+    words,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from results.fingerprints.library import Library
 
-ROLES = {
-    "main": "",
-    "again": "retry",
-    "trusted": "trusted resolver",
-    "innocent": "innocuous name",
-    "elsewhere": "other server",
-    "elsewhere_innocent": "other server, innocuous name",
-    "other_page": "another page",
-    "made_up": "made-up name",
-    "system": "system resolver",
-    "offered": "QUIC offered",
-    "small_segments": "small segments",
-}
-"""What an additional step varies."""
 MAX_NEAR_RULES = 5
 ROLE_WIDTH = 16
 
@@ -40,20 +36,22 @@ def print_explanation(finished: JudgedMeasurement, console: Console) -> None:
     """Print one measurement with its steps, control measurements, register entry and the rules that decided."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [method_text(verdict.method)] if verdict.method else []
-    how += [f"triggered by the {verdict.trigger}"] if verdict.trigger else []
-    how += [verdict.confidence] if verdict.confidence else []
-    sign = f"{SIGNS[verdict.outcome]} {verdict.outcome}"
+    how += [words().term("trigger", verdict.trigger)] if verdict.trigger else []
+    how += [words().term("confidence", verdict.confidence)] if verdict.confidence else []
+    sign = f"{SIGNS[verdict.outcome]} {outcome_text(verdict.outcome)}"
     console.print(f"{sign}: {', '.join(how)}" if how else sign, style=STYLES[verdict.outcome])
     console.print(f"  {safe(measurement.target.text)}")
-    console.print(f"  {where(measurement)}, network {finished.context.network}")
+    network = _("network {state}").format(state=words().term("network", finished.context.network))
+    console.print(f"  {where(measurement)}, {network}")
     if measurement.repeats is not None:
-        console.print(f"  re-test of {safe(measurement.repeats)}, which looked abnormal")
+        sentence = _("re-test of {id}, which looked abnormal").format(id=safe(measurement.repeats))
+        console.print(f"  {sentence}")
     for sentence in verdict.evidence:
         console.print(f"  {safe(sentence)}")
     _register(finished, console)
-    _steps("Steps", measurement, console)
+    _steps(_("Steps"), measurement, console)
     for control in finished.controls:
-        _steps(f"Control measurement {_of(control)}", control, console)
+        _steps(_("Control measurement {source}").format(source=_of(control)), control, console)
     _rules(finished, console)
 
 
@@ -61,18 +59,22 @@ def where(measurement: Measurement) -> str:
     """The time, vantage and path of a measurement, and how long it took."""
     vantage = measurement.vantage
     place = [safe(vantage.name), vantage.country, f"AS{vantage.asn}" if vantage.asn else None, safe(vantage.path)]
-    return (
-        f"{safe(measurement.started_at)} from {', '.join(filter(None, place))}; took {seconds(measurement.runtime_s)}"
+    return _("{when} from {place}; took {duration}").format(
+        when=words().when(measurement.started_at),
+        place=", ".join(filter(None, place)),
+        duration=seconds(measurement.runtime_s),
     )
 
 
 def _of(control: Measurement) -> str:
     """The path or vantage point of a control measurement, its country and network, and its time."""
     vantage = control.vantage
-    name = f"via {safe(vantage.path)}" if vantage.path != "direct" else f"at {safe(vantage.name)}"
+    name = _("at {name}").format(name=safe(vantage.name))
+    if vantage.path != "direct":
+        name = _("via {path}").format(path=safe(vantage.path))
     network = f"AS{vantage.asn}" if vantage.asn else vantage.network_name and safe(vantage.network_name)
-    place = ", ".join(filter(None, (vantage.country, network))) or "country unknown"
-    return f"{name} ({place}), {safe(control.started_at)}"
+    place = ", ".join(filter(None, (vantage.country, network))) or _("country unknown")
+    return f"{name} ({place}), {words().when(control.started_at)}"
 
 
 def _register(finished: JudgedMeasurement, console: Console) -> None:
@@ -80,7 +82,8 @@ def _register(finished: JudgedMeasurement, console: Console) -> None:
     said = listing(row(finished))
     if expectation is not None and expectation.listed is not None:
         said = f"{safe(expectation.register or '')}: {safe(expectation.reason) or said}"
-    console.print(f"\nRegister: {said}; so {agreement_text(finished.agreement)}")
+    sentence = _("Register: {entry}; so {agreement}")
+    console.print("\n" + sentence.format(entry=said, agreement=agreement_text(finished.agreement)))
 
 
 def _steps(title: str, measurement: Measurement, console: Console) -> None:
@@ -88,24 +91,22 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
 
     console.print(f"\n{title}", style="bold")
     if not measurement.observations:
-        console.print("  not measured")
+        console.print(f"  {_('not measured')}")
         return
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    grid.add_column("  start s", no_wrap=True)
-    grid.add_column("took s", no_wrap=True)
-    grid.add_column("step", no_wrap=True)
-    if any(observation.role != "main" for observation in measurement.observations):
-        grid.add_column("variant", max_width=ROLE_WIDTH)
-    else:
-        grid.add_column("")
-    grid.add_column("request", overflow="fold", ratio=3)
-    grid.add_column("result", overflow="fold", ratio=2)
+    grid.add_column(f"  {_('start (s)')}", no_wrap=True)
+    grid.add_column(_("duration (s)"), no_wrap=True)
+    grid.add_column(_("step"), no_wrap=True)
+    varies = any(observation.role != "main" for observation in measurement.observations)
+    grid.add_column(_("variant") if varies else "", max_width=ROLE_WIDTH)
+    grid.add_column(_("request"), overflow="fold", ratio=3)
+    grid.add_column(_("result"), overflow="fold", ratio=2)
     for observation in measurement.observations:
         grid.add_row(
             f"  {observation.offset_s:.3f}",
             f"+{observation.duration_s:.3f}",
             observation.step,
-            ROLES.get(observation.role, observation.role),
+            words().term("role", observation.role) if observation.role != "main" else "",
             request_text(observation),
             result_text(observation),
             style="red" if observation.failure else None,
@@ -115,10 +116,11 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
 
 def _rules(finished: JudgedMeasurement, console: Console) -> None:
     known = {rule.id: rule for rule in rules()}
-    console.print(f"\nRules (version {finished.verdict.rules_version})", style="bold")
+    title = _("Rules (version {version})").format(version=finished.verdict.rules_version)
+    console.print(f"\n{title}", style="bold")
     for name in finished.verdict.rules:
-        says = known[name].says if name in known else "a rule of another version"
-        console.print(f"  {name} decided: {safe(says)}")
+        says = known[name].says if name in known else words().say("m.rule_unknown")
+        console.print("  " + _("{rule} decided: {explanation}").format(rule=name, explanation=safe(says)))
 
 
 def print_near_rules(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
@@ -128,4 +130,6 @@ def print_near_rules(finished: JudgedMeasurement, console: Console, library: Lib
         (rule, lacked) for rule, lacked in close if len(rule.needs) > 1 and rule.id not in finished.verdict.rules
     ]
     for rule, lacked in near_misses[:MAX_NEAR_RULES]:
-        console.print(f"  {rule.id} ({rule.outcome}) did not apply: no signal {lacked}", style="dim")
+        sentence = _("{rule} ({outcome}) did not apply: no signal {signal}")
+        said = sentence.format(rule=rule.id, outcome=outcome_text(rule.outcome), signal=lacked)
+        console.print(f"  {said}", style="dim")

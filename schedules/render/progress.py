@@ -6,6 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
@@ -21,17 +23,15 @@ from schedules.render.tables import (
     side_by_side,
     summary,
 )
+from schedules.render.text import words
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from probe.reference_sites import NetworkReport
 
-NO_NETWORK = {
-    "offline": "no internet connection: none of the reference sites responded; nothing was measured",
-    "portal": "something else answers for the reference sites, as a captive portal does; nothing was measured",
-    "restricted": "only reference sites inside the country respond; the network is cut off from abroad",
-}
+ABNORMAL = ("offline", "portal", "restricted")
+"""The states of a network to warn of."""
 
 
 class JsonDisplay:
@@ -80,7 +80,7 @@ class TableDisplay:
     def retesting(self, count: int, report: NetworkReport | None) -> None:
         _print_change(report, quiet=self._quiet)
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, also=f"· {count} re-tests ·")
+            self._progress.update(self._task, also=f"· {_('re-tests: {count}').format(count=count)} ·")
 
     def measured(self, line: dict[str, Any]) -> None:
         self._rows.append(line)
@@ -99,7 +99,9 @@ class TableDisplay:
         console.print()
         console.print(results_table(shown, console.width))
         if len(shown) < len(rows) and not service_rows:
-            console.print(f"… and {len(rows) - len(shown)} reachable as expected")
+            left = len(rows) - len(shown)
+            sentence = ngettext("… and {count} target as expected", "… and {count} targets as expected", left)
+            console.print(sentence.format(count=left))
         self._print_summary(rows, hint)
 
     def rows(self) -> list[dict[str, Any]]:
@@ -112,7 +114,7 @@ class TableDisplay:
         example = most_relevant(rows)
         text = summary(rows, time.monotonic() - self._started_s, paths)
         if example is not None:
-            why = f"Why: {hint(example['measurement_id'])}"
+            why = _("Why: {command}").format(command=hint(example["measurement_id"]))
             text += ("\n" if len(text) + len(why) >= console.width else " ") + why
         console.print(text, soft_wrap=True)
 
@@ -145,7 +147,7 @@ class PathsDisplay(TableDisplay):
         console.print()
         console.print(paths_table(shown, paths))
         if len(shown) < len(lines):
-            console.print(f"… and {len(lines) - len(shown)} reachable via every path")
+            console.print(_("… and reachable via every path: {count}").format(count=len(lines) - len(shown)))
         console.print()
         for sentence in path_sentences(lines, paths):
             console.print(sentence, soft_wrap=True)
@@ -157,17 +159,18 @@ Display = JsonDisplay | TableDisplay
 
 def _print_warnings(report: NetworkReport, *, quiet: bool) -> None:
     """Warn of an abnormal network at the beginning of a round."""
-    if report.state in NO_NETWORK:
-        talk(f"network {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
+    if report.state in ABNORMAL:
+        talk(words().say(f"abnormal_network.{report.state}"), quiet=quiet)
     for sentence in (*report.facts.interception, report.facts.clock):
         if sentence is not None:
-            talk(safe(f"note: {sentence}"), quiet=quiet)
+            talk(safe(_("note: {text}").format(text=sentence)), quiet=quiet)
 
 
 def _print_change(report: NetworkReport | None, *, quiet: bool) -> None:
     """Warn of a network that broke since the round began."""
-    if report is not None and report.state in NO_NETWORK:
-        talk(f"network now {report.state}: {NO_NETWORK[report.state]}", quiet=quiet)
+    if report is not None and report.state in ABNORMAL:
+        sentence = words().say(f"abnormal_network.{report.state}")
+        talk(_("network changed: {text}").format(text=sentence), quiet=quiet)
 
 
 def _progress(total: int) -> tuple[Progress, TaskID]:
@@ -181,7 +184,7 @@ def _progress(total: int) -> tuple[Progress, TaskID]:
         TextColumn("{task.fields[counts]}"),
         TextColumn("{task.fields[also]}"),
         TimeRemainingColumn(),
-        TextColumn("left"),
+        TextColumn(_("left")),
         console=Console(stderr=True),
         transient=True,
     )

@@ -6,11 +6,24 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from results.registers.statistics import newest_versions
-from schedules.render.text import SIGNS, STYLES, age, agreement_text, how, listing, seconds, what
+from schedules.render.text import (
+    SIGNS,
+    STYLES,
+    age,
+    agreement_text,
+    how,
+    how_many,
+    listing,
+    outcome_text,
+    seconds,
+    what,
+    words,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -70,43 +83,49 @@ def header(config: Config, store: Store, path: str, network: str) -> str:
     parts = [safe(vantage.name)]
     if vantage.asn is not None:
         parts.append(f"AS{vantage.asn}")
-    parts += [vantage.country or "country not set", safe(path), f"network {network}"]
+    parts += [vantage.country or _("country not set"), safe(path)]
+    parts.append(_("network {state}").format(state=words().term("network", network)))
     controls = [safe(control) for control in config.control.all_paths if control != path]
-    controls += ["hub"] if config.control.all_hubs else []
-    parts.append(f"control: {', '.join(controls)}" if controls else "no control")
+    controls += [_("hub")] if config.control.all_hubs else []
+    parts.append(_("control: {names}").format(names=", ".join(controls)) if controls else _("no control"))
     return " · ".join([*parts, *registers(config, store, vantage.country)])
 
 
 def registers(config: Config, store: Store, country: str | None) -> list[str]:
     """A country's registers with the age of the newest version, and those configured but not imported."""
     if country is None:
-        return ["no register"]
+        return [_("no register")]
     now = datetime.now(UTC).timestamp()
     found = []
     for name, at in newest_versions(store.db, country).items():
         days = max(0.0, now - at) / 86400
-        too_old = "" if days <= config.max_age_days(name) else ", too old to use"
-        found.append(f"register {safe(name)}, {age(days)}{too_old}")
+        sentence = _("register {name}, {age}")
+        if days > config.max_age_days(name):
+            sentence = _("register {name}, {age}, too old to use")
+        found.append(sentence.format(name=safe(name), age=age(days)))
     for table in config.not_imported(newest_versions(store.db), country):
-        found.append(f"register {safe(table.name)} configured, not imported: {safe(table.import_command)}")
-    return found or ["no register"]
+        sentence = _("register {name} configured, not imported: {command}")
+        found.append(sentence.format(name=safe(table.name), command=safe(table.import_command)))
+    return found or [_("no register")]
 
 
 def results_table(rows: Sequence[Row], width: int) -> Table:
     """Target, outcome, how, register, agreement, for a terminal of `width` columns."""
     grid = new_table()
-    listings = [listing(row) if width > NARROW_COLUMNS else listing(row).removeprefix("since ") for row in rows]
-    grid.add_column("", no_wrap=True, min_width=1)
-    grid.add_column("target", overflow="fold")
-    grid.add_column("outcome", no_wrap=True, min_width=_widest("outcome", (row["outcome"] for row in rows)))
-    grid.add_column("how", overflow="fold")
-    grid.add_column("register", no_wrap=True, min_width=min(_widest("register", listings), MAX_REGISTER_COLUMNS))
+    prefix = "" if width > NARROW_COLUMNS else _("since {date}").format(date="")
+    listings = [listing(row).removeprefix(prefix) for row in rows]
+    outcomes = [outcome_text(row["outcome"]) for row in rows]
     agreements = [agreement_text(row["agreement"]) for row in rows]
-    grid.add_column("agreement", min_width=min(_widest("agreement", agreements), MAX_AGREEMENT_COLUMNS))
+    grid.add_column("", no_wrap=True, min_width=1)
+    grid.add_column(_("target"), overflow="fold")
+    grid.add_column(_("outcome"), no_wrap=True, min_width=_widest(_("outcome"), outcomes))
+    grid.add_column(_("how"), overflow="fold")
+    grid.add_column(_("register"), no_wrap=True, min_width=min(_widest(_("register"), listings), MAX_REGISTER_COLUMNS))
+    grid.add_column(_("agreement"), min_width=min(_widest(_("agreement"), agreements), MAX_AGREEMENT_COLUMNS))
     for row, listed, agreement in zip(rows, listings, agreements, strict=True):
         name = what(row["target"])
         name = name if row["kind"] == "target" else safe(f"{row['service']} ({name})")
-        sign, outcome = _styled(row, SIGNS[row["outcome"]]), _styled(row, row["outcome"])
+        sign, outcome = _styled(row, SIGNS[row["outcome"]]), _styled(row, outcome_text(row["outcome"]))
         grid.add_row(sign, Folded(name), outcome, how(row), listed, agreement)
     return grid
 
@@ -114,16 +133,16 @@ def results_table(rows: Sequence[Row], width: int) -> Table:
 def recent_table(rows: Iterable[Row], short: Callable[[str], str]) -> Table:
     """Id, time, target, outcome, how, agreement, as `results list` prints them."""
     grid = new_table()
-    for name in ("id", "when (UTC)", "target", "outcome", "how", "agreement"):
-        folded = name in ("target", "how", "agreement")
-        grid.add_column(name, no_wrap=not folded, overflow="fold" if folded else "ellipsis")
+    folded = _("target"), _("how"), _("agreement")
+    for head in (_("id"), _("when (UTC)"), _("target"), _("outcome"), _("how"), _("agreement")):
+        grid.add_column(head, no_wrap=head not in folded, overflow="fold" if head in folded else "ellipsis")
     for row in rows:
         path = row["vantage"]["path"]
         grid.add_row(
             safe(short(row["measurement_id"])),
             safe(row["started_at"])[:16].replace("T", " "),
-            Folded(what(row["target"]) + (f" via {safe(path)}" if path != "direct" else "")),
-            _styled(row, f"{SIGNS[row['outcome']]} {row['outcome']}"),
+            Folded(_via(what(row["target"]), path)),
+            _outcome_cell(row),
             how(row),
             agreement_text(row["agreement"]),
         )
@@ -135,6 +154,14 @@ def new_table(padding: int = 1) -> Table:
     from rich.table import Table
 
     return Table(box=None, pad_edge=False, padding=(0, padding, 0, 0), show_edge=False, header_style="bold")
+
+
+def _via(target: str, path: str) -> str:
+    return target if path == "direct" else _("{target} via {path}").format(target=target, path=safe(path))
+
+
+def _outcome_cell(row: Row) -> Text:
+    return _styled(row, f"{SIGNS[row['outcome']]} {outcome_text(row['outcome'])}")
 
 
 def _styled(row: Row, text: str) -> Text:
@@ -157,14 +184,15 @@ def rows_worth_showing(rows: Sequence[Row]) -> Sequence[Row]:
 
 def counted(outcomes: Counter[str]) -> str:
     """`2 blocked, 1 reachable`, the most frequent first."""
-    return ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    return ", ".join(f"{count} {outcome_text(outcome)}" for outcome, count in outcomes.most_common())
 
 
 def summary(rows: Sequence[Row], elapsed_s: float, paths: int = 1) -> str:
     """The number of targets, the time taken, and the outcomes."""
     count = len(rows) if paths == 1 else len({(row["target"], row["service"]) for row in rows})
-    text = f"{count} target{'s' if count != 1 else ''}" + (f" via {paths} paths" if paths > 1 else "")
-    text += f" in {seconds(elapsed_s)}"
+    sentence = _("{targets} via {paths} in {duration}") if paths > 1 else _("{targets} in {duration}")
+    numbers = {"targets": how_many(count, "target"), "paths": how_many(paths, "path")}
+    text = sentence.format(**numbers, duration=seconds(elapsed_s))
     return f"{text}: {counted(Counter(row['outcome'] for row in rows))}." if rows else text
 
 
@@ -183,9 +211,9 @@ def side_by_side(by_path: dict[str, Sequence[Row]]) -> list[RowByPath]:
 def paths_table(lines: Sequence[RowByPath], paths: Sequence[str]) -> Table:
     """A column for each path, a row for each target."""
     grid = new_table(padding=2)
-    grid.add_column("target", overflow="fold")
+    grid.add_column(_("target"), overflow="fold")
     for path in paths:
-        grid.add_column(safe(path), overflow="fold", min_width=max(len(f"{SIGNS[o]} {o}") for o in SIGNS))
+        grid.add_column(safe(path), overflow="fold", min_width=2 + max(len(outcome_text(one)) for one in SIGNS))
     for line in lines:
         grid.add_row(Folded(_named(line)), *(_path_cell(line.get(path)) for path in paths))
     return grid
@@ -205,14 +233,15 @@ def path_sentences(lines: Sequence[RowByPath], paths: Sequence[str]) -> Iterator
     closed = [line for line in lines if not _opens(line, first)]
     for path in others:
         if opened := [line for line in closed if _opens(line, path)]:
-            yield f"reachable only via {safe(path)}: {_list_of(opened)}"
+            yield _("reachable only via {path}: {targets}").format(path=safe(path), targets=_list_of(opened))
     if nowhere := [line for line in closed if not any(_opens(line, path) for path in others)]:
-        yield f"not reachable via any path: {_list_of(nowhere)}"
+        yield _("not reachable via any path: {targets}").format(targets=_list_of(nowhere))
     for path in others:
         if lost := [line for line in lines if _opens(line, first) and not _opens(line, path)]:
-            yield f"reachable via {safe(first)} but not via {safe(path)}: {_list_of(lost)}"
+            sentence = _("reachable via {first} but not via {path}: {targets}")
+            yield sentence.format(first=safe(first), path=safe(path), targets=_list_of(lost))
     if lines and not closed:
-        yield f"everything is reachable via {safe(first)}"
+        yield _("everything is reachable via {path}").format(path=safe(first))
 
 
 def _opens(line: RowByPath, path: str) -> bool:
@@ -226,79 +255,50 @@ def _named(line: RowByPath) -> str:
 
 def _list_of(lines: Sequence[RowByPath]) -> str:
     names = list(dict.fromkeys(map(_named, lines)))
-    more = f" and {len(names) - MAX_NAMED_TARGETS} more" if len(names) > MAX_NAMED_TARGETS else ""
-    return ", ".join(names[:MAX_NAMED_TARGETS]) + more
+    shown = ", ".join(names[:MAX_NAMED_TARGETS])
+    left = len(names) - MAX_NAMED_TARGETS
+    return _("{names} and {count} more").format(names=shown, count=left) if left > 0 else shown
 
 
 def _path_cell(row: Row | None) -> Text:
     from rich.text import Text
 
     if row is None:
-        return Text("not measured", style="dim")
-    outcome = row["outcome"]
-    return _styled(row, f"{SIGNS[outcome]} {how(row) if outcome == 'blocked' else outcome}")
+        return Text(_("not measured"), style="dim")
+    return _styled(row, f"{SIGNS['blocked']} {how(row)}") if row["outcome"] == "blocked" else _outcome_cell(row)
 
 
 def network_delays_table(delays: Sequence[NetworkDelay]) -> Table:
     """Network, register, targets, how many of them are blocked, the median delay."""
-    grid = _delays_table("network", "register", "listed", "blocked", "median from listing to block")
+    from results.report.narrative import between
+
+    grid = _delays_table(_("network"), _("register"), _("listed"), _("blocked"), _("median from listing to block"))
     for one in delays:
-        median = span_text(one.at_least, one.at_most) if one.blocked else "none blocked"
+        median = between(one.at_least, one.at_most, words()) if one.blocked else _("none blocked")
         grid.add_row(_network_name(one.network), safe(one.register), str(one.targets), str(one.blocked), median)
     return grid
 
 
 def target_delays_table(found: Sequence[Enforcement]) -> tuple[Table, int]:
     """Target, network, since when it is listed, the hours; and how many were left out."""
-    grid = _delays_table("target", "network", "listed (UTC)", "blocked after")
+    from results.report.narrative import hours
+
+    grid = new_table()
+    grid.add_column(_("target"), overflow="fold")
+    for head in (_("network"), _("listed (UTC)"), _("blocked")):
+        grid.add_column(head, no_wrap=True)
     for one in found[:MAX_DELAY_ROWS]:
         listed = safe(one.listed_at)[:16].replace("T", " ")
-        grid.add_row(Folded(what(one.target)), _network_name(one.network), listed, delay_text(one))
+        grid.add_row(Folded(what(one.target)), _network_name(one.network), listed, hours(one, words()))
     return grid, max(0, len(found) - MAX_DELAY_ROWS)
 
 
-def delay_text(one: Enforcement) -> str:
-    """The delay of one target."""
-    at_least, at_most = one.hours
-    if one.first_blocked is None:
-        return f"reachable, {_hours_text(at_least)} so far" if at_least else "not measured since"
-    if at_most is None:
-        return "blocked; listing date unknown"
-    return span_text(at_least, at_most)
-
-
-def span_text(at_least: float | None, at_most: float | None) -> str:
-    """`3 to 4 h`, `2.5 to 3 days`, `more than 2 days`, `30 h before the listing`."""
-    if at_most is None:
-        return f"more than {_hours_text(at_least)}" if at_least else "unknown"
-    if at_most < 0:
-        earlier = f"{_hours_text(-at_most)} or more" if at_least is None else _between(-at_most, -at_least)
-        return f"{earlier} before the listing"
-    if not at_least:
-        return f"up to {_hours_text(at_most)}"
-    return _between(at_least, at_most)
-
-
-def _between(lower: float, upper: float) -> str:
-    low, high = _hours_text(lower), _hours_text(upper)
-    if low == high:
-        return low
-    return f"{low.split()[0]} to {high}" if low.split()[1] == high.split()[1] else f"{low} to {high}"
-
-
-def _hours_text(hours: float | None) -> str:
-    if hours is None:
-        return "0 h"
-    number, unit = (hours, "h") if abs(hours) < 100 else (hours / 24, "days")
-    return f"{number:.3g} {unit}" if number < 1000 else f"{number:,.0f} {unit}"
-
-
 def _network_name(name: str | None) -> str:
-    return safe(name) if name is not None else "unknown"
+    return safe(name) if name is not None else _("unknown")
 
 
 def _delays_table(*headers: str) -> Table:
     table = new_table()
     for header in headers:
-        table.add_column(header, overflow="fold", no_wrap=header != "target")
+        table.add_column(header, no_wrap=True)
     return table

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from gettext import gettext as _
 from typing import Any
 
 from probe.text import safe
+from results.i18n.language import active
 from results.i18n.signs import OUTCOME_SIGNS
-from results.judge.step_text import method_text as method_text
+from results.i18n.translator import Translator
 
 SIGNS = {outcome: sign for outcome, sign in OUTCOME_SIGNS.items() if outcome is not None}
 STYLES = {
@@ -23,18 +25,30 @@ RESOLVER = re.compile(r"^the resolver \S+ ")
 IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
 
 
+class TerminalTranslator(Translator):
+    """Sentences with ordinary spaces, which people can search for."""
+
+    def say(self, key: str, **values: object) -> str:
+        return super().say(key, **values).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def words() -> Translator:
+    """Sentences and terms in the language of this process."""
+    return TerminalTranslator(active())
+
+
 def how(row: dict[str, Any]) -> str:
     """The method in a few words; for other abnormal outcomes the most relevant evidence."""
     if row["method"] is not None and row["outcome"] == "blocked":
-        words = [method_text(row["method"])]
+        found = [method_text(row["method"])]
         evidence = row["evidence"] if row["method"] == "http.blockpage" else ()
         if pages := list(filter(None, map(IN_BRACKETS.search, evidence))):
-            words = [f"block page ({safe(pages[0][1])})"]
+            found = [_("block page ({name})").format(name=safe(pages[0][1]))]
         if row["trigger"] is not None:
-            words.append(f"triggered by the {row['trigger']}")
+            found.append(words().term("trigger", row["trigger"]))
         if row["confidence"] == "possible":
-            words.append("possibly")
-        return ", ".join(words)
+            found.append(words().term("confidence", "possible"))
+        return ", ".join(found)
     if row["outcome"] == "reachable" or not row["evidence"]:
         return ""
     relevant = row["evidence"][-1 if row["outcome"] == "denied" else 0]
@@ -50,41 +64,49 @@ def listing(row: dict[str, Any]) -> str:
     """The register entry, in short."""
     expectation = row["expectation"]
     if expectation is None or expectation["listed"] is None:
-        return "no register"
+        return _("no register")
     if not expectation["listed"]:
-        return "not listed"
+        return _("not listed")
     article = (expectation["basis"] or "").split()[-1:]
-    return " ".join(["since", safe(expectation["since"] or "?"), *map(safe, article)])
+    return " ".join([_("since {date}").format(date=safe(expectation["since"] or "?")), *map(safe, article)])
+
+
+def outcome_text(outcome: str) -> str:
+    """An outcome in the words of the report and the hub."""
+    return words().term("outcome", outcome)
 
 
 def agreement_text(agreement: str) -> str:
     """An agreement in the words of the report and the hub."""
-    from results.i18n.language import active
-    from results.i18n.translator import Translator
+    return words().term("agreement", agreement)
 
-    return Translator(active()).term("agreement", agreement)
+
+def method_text(method: str) -> str:
+    """A method in the words of the report and the hub."""
+    return words().term("method", method)
 
 
 def seconds(duration: float) -> str:
     """`0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`."""
-    if duration < 10:
-        return f"{duration:.1f} s"
+    say = words()
     if duration < 60:
-        return f"{duration:.0f} s"
+        return say.say("time.seconds", seconds=say.number(round(duration, 1) if duration < 10 else round(duration)))
     minutes, rest = divmod(round(duration), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 60:
+        return say.say("time.minutes", minutes=minutes, seconds=rest)
+    return say.say("time.hours", hours=minutes // 60, minutes=minutes % 60)
 
 
-def how_many(number: int, one: str, several: str | None = None) -> str:
-    """`1 entry`, `12 entries`; without `several` an s is put at the end."""
-    return f"{number} {one if number == 1 else several or f'{one}s'}"
+def how_many(number: int, thing: str) -> str:
+    """`1 entry`, `12 entries` of a thing that the catalogue counts."""
+    return words().say(f"count.{thing}", count=number)
 
 
 def age(days: float) -> str:
     """`3 hours old`, `2 days old`."""
     hours = days * 24
     if hours < 1:
-        return "fresh"
+        return words().say("time.fresh")
     if hours < 48:
-        return f"{hours:.0f} hours old" if hours >= 1.5 else "1 hour old"
-    return f"{days:.0f} days old"
+        return words().say("time.hours_old", count=round(hours))
+    return words().say("time.days_old", count=round(days))

@@ -118,7 +118,7 @@ def test_a_difference_may_be_an_exit_code(call: Call, file: Path) -> None:
         (("nothing.db",), "no such file"),
         (("--within", "soon", "."), "use a number and s, m, h or d"),
         (("--within", "0h", "."), "use a number and s, m, h or d"),
-        (("--since", "tomorrow", "."), "give a UTC date or time"),
+        (("--since", "tomorrow", "."), "use a UTC date or time"),
     ],
 )
 def test_mistakes_name_the_thing_and_the_way_out(call: Call, arguments: tuple[str, ...], why: str) -> None:
@@ -134,4 +134,4 @@ def test_what_was_left_out_is_said(call: Call, tmp_path: Path) -> None:
         out.write("rubbish\n")
     _, _, err = call(file, file, "--json")
     assert "a.jsonl:3:" in err
-    assert "1 measurement, 1 held twice, counted once, 2 from the future, left out, 2 skipped" in err
+    assert "1 measurement; duplicates counted once: 1; dated in the future, ignored: 2; skipped: 2" in err

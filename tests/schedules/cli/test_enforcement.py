@@ -15,8 +15,9 @@ from results.aggregate.enforcement import Enforcement
 from results.db.store import Store
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
+from results.report.narrative import hours as delay_text
 from schedules import cli
-from schedules.render.tables import delay_text
+from schedules.render.text import words as terminal_words
 from tests.results.records import finished, measurement, verdict
 
 ROOT = Path(__file__).parents[3]
@@ -57,8 +58,14 @@ def test_a_script_reads_one_line_for_each_target_register_and_network(
 def test_a_person_reads_the_networks_answer_first(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["--db", str(database), "results", "enforcement"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[1] == ["AS12389", "rkn", "1", "1", "3", "to", "5", "h"]
-    assert lines[-1] == ["www.example.com", "AS12389", "2026-06-10", "12:00", "3", "to", "5", "h"]
+    assert lines[1] == ["AS12389", "rkn", "1", "1", "3–5", "hours"]
+    assert lines[-1] == [
+        "www.example.com",
+        "AS12389",
+        "2026-06-10",
+        "12:00",
+        *["3–5", "hours", "after", "the", "listing"],
+    ]
 
 
 def test_a_reader_that_goes_away_is_no_failure(database: Path) -> None:
@@ -81,14 +88,14 @@ def test_where_nothing_measured_is_listed_that_is_said(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("blocked", "hours", "words"),
     [
-        (True, (3.0, 5.0), "3 to 5 h"),
-        (True, (0.0, 5.0), "up to 5 h"),
-        (True, (90.0, 130.0), "90 h to 5.42 days"),
-        (True, (-9.0, -7.0), "7 to 9 h before the listing"),
-        (True, (None, -7.0), "7 h or more before the listing"),
+        (True, (3.0, 5.0), "3–5 hours after the listing"),
+        (True, (0.0, 5.0), "at most 5 hours after the listing"),
+        (True, (90.0, 130.0), "3.75–5.42 days after the listing"),
+        (True, (-9.0, -7.0), "7–9 hours before the listing"),
+        (True, (None, -7.0), "at least 7 hours before the listing"),
         (True, (3.0, None), "blocked; listing date unknown"),
         (False, (240.0, None), "reachable, 10 days so far"),
-        (False, (84000.0, None), "reachable, 3,500 days so far"),
+        (False, (84000.0, None), "reachable, 3500 days so far"),
         (False, (0.0, None), "not measured since"),
     ],
 )
@@ -102,4 +109,4 @@ def test_the_hours_in_words(blocked: bool, hours: tuple[float | None, float | No
         last_open=None,
         hours=hours,
     )
-    assert delay_text(one) == words
+    assert delay_text(one, terminal_words()) == words

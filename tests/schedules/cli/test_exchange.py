@@ -84,7 +84,7 @@ def test_the_licence_goes_with_the_data_and_the_data_come_back(
     assert b'"licence":"CC-BY-4.0"' in file.read_bytes()
     code, out, err = call("theirs", "results", "import", "--json", "--format", format_, file)
     assert (code, len(out.splitlines())) == (0, 2)
-    assert "2 measurements added, 0 already present, 0 lines skipped" in err
+    assert "measurements added: 2, already present: 0; lines skipped: 0" in err
     code, out, _ = call(None, "compare", "--json", "--rows", "target", file)
     assert (code, [json.loads(line)["cells"][0]["measurements"] for line in out.splitlines()]) == (0, [2])
 
@@ -109,7 +109,7 @@ def test_what_is_signed_is_taken_and_what_was_changed_is_refused_whole(call: Cal
     take = ("results", "import", "--json", "--format", "jsonl", "--verify")
     code, out, err = call("theirs", *take, public.strip(), file)
     assert (code, len(out.splitlines())) == (0, 2)
-    assert "valid signature: 2 measurements from reachprobe; format jsonl; licence CC0-1.0" in err
+    assert "valid signature: reachprobe, 2 measurements; format jsonl; licence CC0-1.0" in err
     file.write_bytes(file.read_bytes().replace(b"reachable", b"blockable", 1))
     code, out, err = call("new", *take, tmp_path / "my.key.pub", file)
     assert (code, out) == (2, "")
@@ -139,9 +139,9 @@ def test_databases_are_merged_into_the_first_or_into_that_of_the_command_line(
     code, out, err = call("all", "results", "merge", "--json", *both)
     counts = {"added": 3, "known": 1, "conflicts": 0, "skipped": 0}
     assert (code, json.loads(out)) == (0, {"into": str(tmp_path / "all.db"), **counts})
-    assert err == "3 measurements added, 1 already present, 0 lines skipped\n"
+    assert err == "measurements added: 3, already present: 1; lines skipped: 0\n"
     code, _, err = call(None, "results", "merge", *both)
-    assert (code, err) == (0, "1 measurement added, 1 already present, 0 lines skipped\n")
+    assert (code, err) == (0, "measurements added: 1, already present: 1; lines skipped: 0\n")
     ids = [
         sorted(json.loads(line)["measurement_id"] for line in call(name, "results", "list", "--json")[1].splitlines())
         for name in ("ours", "all")

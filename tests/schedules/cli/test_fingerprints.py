@@ -96,7 +96,7 @@ def test_stats_tell_what_the_last_update_brought(run: Run, csv: Path) -> None:
     updated = run("update", csv, "--json").lines
     assert [line["prints"] for line in before] == [0]
     assert run("stats", "--json").lines == updated
-    assert "2 fingerprints (isp 1, fp 1)" in run("stats").stdout
+    assert "fingerprints: 2 (isp 1, fp 1)" in run("stats").stdout
 
 
 def test_without_a_collection_stats_say_how_to_get_one(run: Run) -> None:
@@ -179,7 +179,7 @@ def test_init_offers_the_published_lists_and_downloads_them_only_on_request(
     assert "`reachprobe fingerprints update --published`" in offered.stdout
     taken = init(tmp_path, capsys, "--fingerprints")
     assert taken.exit_code == 0
-    assert "Imported 2 block-page fingerprints" in taken.stdout
+    assert "Imported block-page fingerprints: 2." in taken.stdout
     assert "--published" not in init(tmp_path, capsys).stdout
 
 

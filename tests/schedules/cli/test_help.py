@@ -43,8 +43,8 @@ def test_every_method_and_every_outcome_has_its_words_and_sign() -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (line(method="tls.reset", trigger="name"), "TLS reset, triggered by the name"),
-        (line(method="tcp.timeout", confidence="possible"), "TCP timeout, possibly"),
+        (line(method="tls.reset", trigger="name"), "TLS: reset, triggered by the name"),
+        (line(method="tcp.timeout", confidence="possible"), "TCP: timeout, possible"),
         (line(method="http.blockpage", evidence=("The page is known (ru.rostelecom)",)), "block page (ru.rostelecom)"),
         (line(outcome="reachable"), ""),
         (line(outcome="down", evidence=("a.x at 192.0.2.1:443: it is refused after 0.01 s",)), "it is refused"),

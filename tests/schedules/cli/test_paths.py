@@ -77,10 +77,10 @@ async def test_several_paths_stand_side_by_side_and_a_sentence_says_which_opens_
     table = {line.split()[0]: line for line in lines if ":" in line.split(" ")[0]}
     bare = [site.url.removeprefix("https://").removesuffix("/") for site in (lab.good, lab.reset, dead)]
     assert table[bare[0]].split()[1:] == ["✓", "reachable", "✓", "reachable"]
-    assert "✗ TLS reset, by name" in table[bare[1]]
-    assert f"opens by vpn: {bare[1]}" in lines
+    assert "✗ TLS: reset, triggered by the name" in table[bare[1]]
+    assert f"reachable only via vpn: {bare[1]}" in lines
     assert f"not reachable via any path: {bare[2]}" in lines
-    assert any(line.startswith("3 targets by 2 paths in") for line in lines)
+    assert any(line.startswith("3 targets via 2 paths in") for line in lines)
 
 
 async def test_a_path_that_is_not_there_is_one_line_and_nothing_is_measured(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def test_prune_deletes_what_is_older_than_the_configuration_says(
     database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.call(["--db", str(database), "results", "prune"]) == 0
-    assert capsys.readouterr().out.startswith("2 older than ")
+    assert re.match("measurements before [0-9-]{10} deleted: 2\n", capsys.readouterr().out)
     assert left(database) == {"new"}
 
 
@@ -62,7 +63,7 @@ def test_the_limit_is_told_where_it_cannot_be_kept(
     monkeypatch.setenv("REACHPROBE_STORE_MAX_MB", "1")
     monkeypatch.setattr(retention, "used_bytes", lambda _: 2_000_000)
     assert cli.call(["--db", str(database), "results", "prune"]) == 0
-    assert "above the limit of 1 MB: only the last week and the registers are left" in capsys.readouterr().out
+    assert "above the limit of 1 MB: only the last week and registers remain" in capsys.readouterr().out
     assert left(database) == {"new"}
 
 

@@ -63,7 +63,7 @@ def test_an_import_ends_with_one_line_of_counts(run: Run, dump: Path):
 def test_an_import_for_people_says_what_was_read_and_why_not_all(run: Run, dump: Path):
     result = run("import", dump)
     assert "rkn (RU), zapret-csv, version 2017-05-08T09:00:00Z" in result.stdout
-    assert "2 rows: 1 imported, 1 skipped" in result.stdout
+    assert "2 rows: imported 1, skipped 1" in result.stdout
     assert "1 × 1 columns instead of 6" in result.stdout
 
 
@@ -123,7 +123,7 @@ def test_the_name_of_a_service_stands_for_all_its_targets(run: Run, dump: Path):
     assert len(built_in) > 5
     assert {row["listed"] for row in built_in if ".wechat.com" in row["target"]} == {True}
     told = run("lookup", "mine", "--at", "2017-05-09", config=config).stdout.splitlines()
-    assert told[0].startswith("mine: https://a.com/: listed since 2017-05-04")
+    assert told[0].startswith("mine: https://a.com/: listed since 4 May 2017")
     assert run("explain", "mine", "--at", "2017-05-09", config=config).stdout.count("is listed in rkn") == 1
     assert "mine" in run("lookup", "other", config=config).stderr
 
@@ -191,7 +191,7 @@ def test_a_look_up_for_people_is_one_sentence_a_target(run: Run, dump: Path):
     run("import", dump)
     result = run("lookup", "a.com", "b.com", "--at", "2017-05-09")
     assert result.stdout.splitlines()[0].startswith(
-        "a.com: listed since 2017-05-04 149-FZ 15.4: the register lists this name"
+        "a.com: listed since 4 May 2017 149-FZ 15.4: the register lists this name"
     )
     assert result.stdout.splitlines()[1].startswith("b.com: not listed:")
     assert "too old to use" in run("lookup", "a.com").stdout
@@ -226,7 +226,7 @@ def test_a_difference_is_one_line_a_change(run: Run, dump: Path):
     ]
     plain = run("diff", "2017-05-08", "2017-05-09")
     assert plain.stdout.splitlines()[1] == "+ b.com [x 1 2017-05-04]"
-    assert plain.stderr.endswith(": 1 added, 0 removed, 1 changed\n")
+    assert plain.stderr.endswith(": added 1, removed 0, changed 1\n")
     assert run("diff", "2017-05-01", "2017-05-09").exit_code == 2
 
 
@@ -262,7 +262,7 @@ def test_a_sample_is_drawn_and_shown_and_none_of_it_is_measured(run: Run, dump: 
     drawn = result.stdout.splitlines()
     assert len(drawn) == 3
     assert all(target.startswith("tls://n") for target in drawn)
-    assert "seed 1, 9 hosts excluded" in result.stderr
+    assert "seed 1, hosts excluded: 9" in result.stderr
     assert "3 of 9 hosts: ФНС / 149-FZ 15.1" in result.stderr
     assert run("sample", "3", "--seed", "2").stdout != result.stdout
     assert lines(run("sample", "3", "--json"))[0]["targets"] == drawn
@@ -284,8 +284,8 @@ def test_one_of_a_thing_is_named_as_one(run: Run, tmp_path: Path):
     path = tmp_path / "one.csv"
     path.write_bytes(b"Updated: 2017-05-08 09:00:00 +0000\n1.2.3.4;a.com;;x;1;2017-05-04\n")
     said = run("import", path).stdout + run("stats").stdout + run("neighbours", "1.2.3.4").stdout
-    assert "1 row: 1 imported" in said
-    assert "1 entry: first version" in said
+    assert "1 row: imported 1" in said
+    assert "1 entry, first version" in said
     assert "1 version since 2017-05-08T09:00:00Z; 1 entry, 1 name\n" in said
     assert "rkn 1.2.3.4: 1 entry: a.com" in said
 

@@ -56,8 +56,8 @@ def test_without_a_source_it_is_of_this_machine(three_weeks: list[Path], tmp_pat
     ("arguments", "said"),
     [
         ((), "there is no database yet"),
-        (("nothing.db",), "nothing.db: no such file or folder"),
-        (("--since", "tomorrow"), "'--since': 'tomorrow' is no time: give a UTC date or time"),
+        (("nothing.db",), "nothing.db: there is no such file or folder"),
+        (("--since", "tomorrow"), "'--since': 'tomorrow' is not a time; use a UTC date or time"),
         (("--language", "fr"), "'fr' is not one of 'en', 'ru'"),
         (("ROWS", "-o", "nowhere/report.html"), "nowhere/report.html: No such file or directory"),
     ],

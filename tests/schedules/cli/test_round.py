@@ -60,8 +60,8 @@ async def test_piped_output_is_plain_text_with_the_table_and_the_way_to_ask_why(
     shown = captured.out.split("results show ")[1].split()[0]
     assert await lab.call("results", "show", shown) == 0
     explained = capsys.readouterr().out
-    assert explained.startswith("✗ blocked: TLS reset, by name, confirmed")
-    assert "tls.sni_ab made the verdict" in explained
+    assert explained.startswith("✗ blocked: TLS: reset, triggered by the name, confirmed")
+    assert "tls.sni_ab decided" in explained
 
 
 async def test_run_measures_the_campaigns_and_says_it_of_each_service_when_asked(
@@ -99,7 +99,7 @@ async def test_a_dry_run_lists_the_hosts_and_contacts_none(
     assert await lab.call("check", lab.good.url, "--dry-run", "--json") == 0
     listed = {(row["host"], row["why"]) for row in rows(capsys.readouterr().out)}
     assert ("good.x.test", "target") in listed
-    assert ("canary.x.test", "canary") in listed
+    assert ("canary.x.test", "reference site") in listed
     assert {why for _, why in listed} >= {
         "resolver",
         "trusted resolver",
@@ -157,6 +157,6 @@ async def test_a_network_that_makes_up_answers_is_told_and_is_no_block(
     assert await lab.call("check", lab.good.url, "--json") == 0
     captured = capsys.readouterr()
     assert [row["outcome"] for row in rows(captured.out)] == ["reachable"]
-    assert captured.err.startswith("worth knowing: nowhere.invalid cannot exist, and this network's resolver gives it")
+    assert captured.err.startswith("note: nowhere.invalid cannot exist, and this network's resolver gives it")
     assert await lab.call("doctor") == 0
     assert "! DNS: nowhere.invalid cannot exist" in capsys.readouterr().out

@@ -42,8 +42,10 @@ def test_help_lists_every_command_with_its_line(capsys: pytest.CaptureFixture[st
     assert "Measure URLs, hosts or services now" in said
 
 
-def test_help_imports_none_of_the_heavy_libraries() -> None:
-    heavy = ("httpx", "httpcore", "dns", "sqlite_utils", "rich", "cryptography", "aioquic", "asyncio", "platformdirs")
+@pytest.mark.parametrize("locale", ["C.UTF-8", "ru_RU.UTF-8"])
+def test_help_imports_none_of_the_heavy_libraries(locale: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy = ("httpx", "httpcore", "dns", "sqlite_utils", "rich", "cryptography", "aioquic", "asyncio", "babel")
+    monkeypatch.setenv("LC_ALL", locale)
     code = (
         "import sys\nfrom schedules.cli import call\ncall(['--help'])\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"

@@ -62,9 +62,9 @@ def test_what_is_exported_is_imported_and_each_measurement_is_one_line(
     code, lines, err = call(ours, "results", "export", "--format", format_, "-o", file)
     assert (code, lines, err) == (0, [], f"2 measurements written to {file}\n")
     code, first, err = call("theirs", "results", "import", "--json", "--format", format_, file)
-    assert (code, err) == (0, "2 measurements added, 0 already present, 0 lines skipped\n")
+    assert (code, err) == (0, "measurements added: 2, already present: 0; lines skipped: 0\n")
     code, again, err = call("theirs", "results", "import", "--json", "--format", format_, file)
-    assert (code, err) == (0, "0 measurements added, 2 already present, 0 lines skipped\n")
+    assert (code, err) == (0, "measurements added: 0, already present: 2; lines skipped: 0\n")
     assert first == again
     assert sorted(rows(first)) == [("2kq7mmmmmmmmmmmm", "reachable"), ("aaaa000000000000", "reachable")]
     code, listed, _ = call("theirs", "results", "list", "--json")
@@ -96,7 +96,7 @@ def test_the_whole_demo_goes_out_and_comes_back(call: Call, tmp_path: Path) -> N
         file = tmp_path / format_
         assert call("demo", "results", "export", "--format", format_, "-o", file)[0] == 0
         code, taken, err = call(format_, "results", "import", "--json", "--format", format_, file)
-        assert (code, err) == (0, f"{len(before)} measurements added, 0 already present, 0 lines skipped\n")
+        assert (code, err) == (0, f"measurements added: {len(before)}, already present: 0; lines skipped: 0\n")
         assert {one["measurement_id"] for one in taken} == {one["measurement_id"] for one in before}
         assert sorted(call(format_, "results", "list", "--json")[1], key=str) == sorted(before, key=str)
         again = call(format_, "results", "export", "--format", format_)[1]
@@ -113,7 +113,7 @@ def test_records_of_ooni_s_are_judged_and_listed_under_their_own_network(call: C
         gzip.compress(line(reachable()) + b"\n" + line(denied, "0.4.3", measurement_uid="another") + b"\n")
     )
     code, found, err = call("new", "results", "import", "--json", file, "--format", "ooni")
-    assert (code, err) == (0, "2 measurements added, 0 already present, 0 lines skipped\n")
+    assert (code, err) == (0, "measurements added: 2, already present: 0; lines skipped: 0\n")
     assert [(one["outcome"], one["method"], one["confidence"]) for one in found] == [
         ("reachable", None, "confirmed"),
         ("blocked", "dns.nxdomain", "probable"),
@@ -142,7 +142,7 @@ def test_what_cannot_be_read_is_told_with_its_line_and_the_rest_is_kept(call: Ca
     assert [one.split(": ")[0] for one in told[:-1]] == [f"mixed.jsonl:{number}" for number in (1, 3, 4, 5)]
     assert "a record of the test telegram without any step" in told[1]
     assert "nested too deep" in told[3]
-    assert told[-1] == "1 measurement added, 0 already present, 4 lines skipped"
+    assert told[-1] == "measurements added: 1, already present: 0; lines skipped: 4"
     assert all(one.isprintable() for one in told)
 
 
@@ -151,7 +151,7 @@ def test_of_many_bad_lines_the_first_are_told_and_the_others_counted(call: Call,
     file.write_bytes(b"{}\n" * 50)
     told = call("new", "results", "import", "--json", file, "--format", "jsonl")[2].splitlines()
     assert len(told) == 23
-    assert told[-3:-1] == ["30 more lines skipped", "0 measurements added, 0 already present, 50 lines skipped"]
+    assert told[-3:-1] == ["30 more lines skipped", "measurements added: 0, already present: 0; lines skipped: 50"]
     assert told[-1].endswith("bad.jsonl: no readable measurement")
 
 
@@ -212,8 +212,8 @@ def test_without_json_there_is_a_summary(call: Call, tmp_path: Path, capfdbinary
     file.write_bytes(line(reachable()) + b"\n" + line(reset, measurement_uid="another") + b"\n")
     assert cli.call(["--db", str(tmp_path / "new.db"), "results", "import", str(file), "--format", "ooni"]) == 0
     out, err = capfdbinary.readouterr()
-    assert out.decode().splitlines() == ["reachable: 1", "blocked: 1 (tls.reset 1)"]
-    assert err.decode() == "2 measurements added, 0 already present, 0 lines skipped\n"
+    assert out.decode().splitlines() == ["reachable: 1", "blocked: 1 (TLS: reset 1)"]
+    assert err.decode() == "measurements added: 2, already present: 0; lines skipped: 0\n"
 
 
 @pytest.mark.parametrize(
@@ -256,6 +256,6 @@ def test_a_closed_stdout_does_not_stop_an_import(closed: str, tmp_path: Path) ->
     shell = ["bash", "-o", "pipefail", "-c", f"{command} {closed}"]
     root = Path(__file__).parents[3]
     done = subprocess.run(shell, capture_output=True, text=True, timeout=120, cwd=root, check=False)
-    assert (done.returncode, done.stderr) == (0, "60 measurements added, 0 already present, 0 lines skipped\n")
+    assert (done.returncode, done.stderr) == (0, "measurements added: 60, already present: 0; lines skipped: 0\n")
     with Store.open(tmp_path / "x.db") as store:
         assert len(list(store.rows())) == 60

@@ -21,7 +21,7 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def url(three_weeks: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
     made = f"duckdb://{tmp_path}/w.duckdb"
     assert cli.call(["warehouse", "load", str(three_weeks[0]), "--to", made]) == 0
-    assert capsys.readouterr() == ("", "588 measurements loaded from 1 source\n")
+    assert capsys.readouterr() == ("", "588 measurements loaded; sources: 1\n")
     return made
 
 
@@ -70,14 +70,14 @@ def test_an_archive_is_written_and_loaded(url: str, tmp_path: Path, capsys: pyte
     assert cli.call(["warehouse", "load", f"{tmp_path}/archive", "--to", f"duckdb://{tmp_path}/b.duckdb"]) == 0
 
     said = capsys.readouterr().err.splitlines()
-    assert said[0].startswith("56 measurements in 4 partitions")
+    assert said[0] == f"{tmp_path}/archive: 56 measurements, 4 partitions"
     assert said[1].startswith("56 measurements loaded")
 
 
 def test_judging_again_says_what_changed(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["warehouse", "reclassify", "--from", url, "--workers", "1", "--json"]) == 0
 
-    assert capsys.readouterr() == ("", "504 measurements judged, 0 verdicts changed: version 1\n")
+    assert capsys.readouterr() == ("", "verdicts recomputed: 504, changed: 0; version 1\n")
 
 
 @pytest.mark.parametrize("missing", ["ibis", "duckdb", "pyarrow", "fsspec"])
@@ -104,7 +104,7 @@ def test_a_mistake_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert said.count("\n") == 1
     assert "duckdb:///" in said
     assert cli.call(["warehouse", "query", "matrix", "--from", f"duckdb://{tmp_path}/w", "--since", "soon"]) == 2
-    assert "'--since': 'soon' is no time" in capsys.readouterr().err
+    assert "'--since': 'soon' is not a time" in capsys.readouterr().err
 
 
 def test_a_hub_that_cannot_store_where_it_should_does_not_start(

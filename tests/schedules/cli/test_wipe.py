@@ -107,7 +107,7 @@ def test_registers_and_consent_may_stay_and_nothing_else_can_be_read_any_more(
 ) -> None:
     assert cli.call(["wipe", "--yes", "--keep", "registers", "--keep", "consent", "--keep", "configuration"]) == 0
     assert left(home) == {"dump.csv", "reachprobe/reachprobe.db", "settings/reachprobe/config.toml"}
-    assert "registers and consent kept" in capsys.readouterr().out
+    assert "kept: registers, consent" in capsys.readouterr().out
     store = Store.open(used / "reachprobe.db")
     assert store.consent() == consent.TEXT_VERSION
     assert store.db.execute("SELECT count(*) FROM register_names").fetchone()[0] == 1
