@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from results.db.columns import all_columns
-from results.registers import schema as register_schema
+from results.registers import create_tables
 from results.sql import statements
 
 UNUSED = ("numpy", "pandas")

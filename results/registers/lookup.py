@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
-from results.registers import names, schema
+from results import sql
+from results.registers import names
+from results.registers.records import EXACT, MASK, URL_LISTS_HOST
 from results.registers.staging import hash64
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
@@ -19,7 +21,9 @@ MAX_ADDRESSES = 256
 MANY = 1000
 HOW = ("url", "name", "mask", "url-host", "address", "subnet")  # strongest first
 _URL, _NAME, _MASK, _URL_HOST, _ADDRESS, _SUBNET = range(len(HOW))
-_OF_NAME = {schema.EXACT: _NAME, schema.MASK: _MASK, schema.URL_LISTS_HOST: _URL_HOST}
+_OF_NAME = {EXACT: _NAME, MASK: _MASK, URL_LISTS_HOST: _URL_HOST}
+_AT_ONCE = (1, 8, 64)
+SQL = sql(__package__, "lookup")
 
 
 class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,27 +80,9 @@ class VersionInForce(NamedTuple):
     day: str
     subnets: list[tuple[int, int]]  # sizes that occur: address length in bytes, prefix
 
-
-_IN_FORCE = "s.register_id = :r AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)"
-_FROM_INDEX = f"""JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
-    JOIN register_entries e ON e.id = i.entry_id"""
-# Everything of many entries at once: a query for each costs more than what it finds. ?3 is the register's first
-# version: what stood there then needs no search for when it was first seen.
-_ENTRIES = f"""SELECT e.id, e.urls, e.ref, e.key, e.block_type, e.basis, d.authority, d.number, d.date, e.listed_on,
-    e.listed_at, e.until, s.gone, CASE WHEN s.first = ?3 THEN s.first ELSE (
-        SELECT min(o.first) FROM register_entries k JOIN register_spans o ON o.entry_id = k.id
-        WHERE k.key = e.key AND k.register_id = e.register_id) END
-    FROM register_entries e JOIN register_decisions d ON d.id = e.decision_id
-    JOIN register_spans s ON s.entry_id = e.id AND {_IN_FORCE.replace(":r", "?1").replace(":v", "?2")}
-    WHERE e.id IN ({{marks}})"""  # noqa: S608
-_AT_ONCE = (1, 8, 64)
-_SHARING = f"SELECT e.names FROM register_addresses i {_FROM_INDEX} WHERE i.address = :a LIMIT :limit"  # noqa: S608
-_OWN_ADDRESSES = f"""SELECT e.resolved FROM register_names i {_FROM_INDEX}
-    WHERE i.name = :n LIMIT 1000"""  # noqa: S608
-_LAST_GONE = "SELECT max(gone) FROM register_spans WHERE entry_id = :e AND gone <= :v"
-_URLS_ON_HOST = f"""SELECT count(*) FROM (SELECT 1 FROM register_names i
-    JOIN register_spans s ON s.entry_id = i.entry_id AND {_IN_FORCE}
-    WHERE i.name = :n AND i.how = {schema.URL_ONLY} LIMIT {MANY})"""  # noqa: S608
+    def known(self, **values: object) -> dict[str, object]:
+        """The values of a query of this version."""
+        return {"r": self.register_id, "v": self.as_of, **values}
 
 
 def versions_at(
@@ -104,9 +90,8 @@ def versions_at(
 ) -> tuple[list[VersionInForce], list[str]]:
     """The registers of a country, or the one of that name, as in force at `at`, newest first; and the names of those
     that have no version so old."""
-    query = "SELECT id, name, country FROM registers WHERE (:n IS NULL OR name = :n) AND (:c IS NULL OR country = :c)"
     found, silent = [], []
-    for number, name, of in conn.execute(query, {"n": register, "c": country}).fetchall():
+    for number, name, of in conn.execute(SQL["registers"], {"n": register, "c": country}).fetchall():
         rows = conn.execute("SELECT at FROM register_versions WHERE register_id = ? ORDER BY at", (number,))
         versions = [row[0] for row in rows]
         if before := bisect_right(versions, at):
@@ -118,14 +103,12 @@ def versions_at(
 
 
 def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:
-    """The subnet sizes that occur, longest prefix first, found by hopping along the index."""
-    query = """SELECT family, prefix FROM register_subnets WHERE (family, prefix) > (?, ?)
-               ORDER BY family, prefix LIMIT 1"""
+    """The subnet sizes that occur, longest prefix first."""
     found: list[tuple[int, int]] = []
-    row = conn.execute(query, (0, -1)).fetchone()
+    row = conn.execute(SQL["next_subnet_size"], (0, -1)).fetchone()
     while row:
         found.append(row)
-        row = conn.execute(query, row).fetchone()
+        row = conn.execute(SQL["next_subnet_size"], row).fetchone()
     return found[::-1]
 
 
@@ -133,16 +116,11 @@ def by_name(conn: sqlite3.Connection, place: names.LookupKey) -> tuple[list[Inde
     """Hits on the host and on masks over it; and hits on parents that are listed by name alone, which do not
     cover it."""
     above = names.suffixes(place.host)[1:-1] if place.address is None else []  # no register lists a top-level name
-    rows = conn.execute(
-        f"SELECT how, name, entry_id FROM register_names WHERE name = ? AND how <= {schema.URL_LISTS_HOST}"  # noqa: S608
-        " UNION ALL SELECT how, name, entry_id FROM register_names"
-        f" WHERE name IN ({','.join('?' * len(above))}) AND how <= {schema.MASK}",
-        (place.host, *above),
-    )
+    rows = conn.execute(SQL["by_name"].format(marks=",".join("?" * len(above))), (place.host, *above))
     hits: list[IndexHit] = []
     parents: list[IndexHit] = []
     for how, name, entry in rows:
-        covers = how == schema.MASK or name == place.host
+        covers = how == MASK or name == place.host
         (hits if covers else parents).append(IndexHit(_OF_NAME[how], entry))
     return hits, parents
 
@@ -182,7 +160,7 @@ def references(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable
 def _stored(conn: sqlite3.Connection, version: VersionInForce, entries: list[int]) -> dict[int, tuple[Any, ...]]:
     """The rows of those entries that are in force, at most the last of _AT_ONCE of them."""
     size = next(size for size in _AT_ONCE if size >= len(entries))
-    query = _ENTRIES.format(marks=",".join("?" * size))
+    query = SQL["entries"].format(marks=",".join("?" * size))
     known = (version.register_id, version.as_of, version.versions[0], *entries, *[None] * (size - len(entries)))
     return {row[0]: row[1:] for row in conn.execute(query, known)}
 
@@ -220,7 +198,7 @@ def earlier(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable[In
     for hit in sorted(set(hits))[:MAX_ENTRIES]:
         if _in_force(conn, version, hit):
             continue
-        gone = conn.execute(_LAST_GONE, {"e": hit.entry, "v": version.as_of}).fetchone()[0]
+        gone = conn.execute(SQL["last_gone"], {"e": hit.entry, "v": version.as_of}).fetchone()[0]
         before = version.as_of if gone is None else version.versions[bisect_right(version.versions, gone - 1) - 1]
         if ref := _in_force(conn, version._replace(as_of=before, day=""), hit):  # no day: a term that has run out
             found.append(ref)
@@ -231,18 +209,16 @@ def neighbours(conn: sqlite3.Connection, version: VersionInForce, place: names.L
     """Who stands at the target's addresses, as the register's own rows give them; at most MAX_ADDRESSES of these."""
     packed = [place.address] if place.address else []
     if not packed:
-        known = {"n": place.host, "r": version.register_id, "v": version.as_of}
-        texts = [text for (listed,) in conn.execute(_OWN_ADDRESSES, known) for text in (listed or "").split()]
+        rows = conn.execute(SQL["own_addresses"], version.known(n=place.host))
+        texts = [text for (listed,) in rows for text in (listed or "").split()]
         packed = [found for text in dict.fromkeys(texts) if (found := names.address(text))][:MAX_ADDRESSES]
     return [_neighbour(conn, version, address, place.host) for address in packed]
 
 
 def _neighbour(conn: sqlite3.Connection, version: VersionInForce, packed: bytes, host: str) -> Neighbour:
-    known = {"a": packed, "r": version.register_id, "v": version.as_of}
-    count = conn.execute(f"SELECT count(*) FROM ({_SHARING})", known | {"limit": -1}).fetchone()[0]  # noqa: S608
     return Neighbour(
         address=names.address_text(packed),
-        entries=count,
+        entries=len(conn.execute(SQL["sharing"], version.known(a=packed, limit=-1)).fetchall()),
         names=sharing(conn, version, [packed], host),
         blocked_as_such=tuple(references(conn, version, by_address(conn, version, packed))),
     )
@@ -259,13 +235,11 @@ def sharing(
     """Listed names, other than the host, whose entries give one of these addresses as what the name resolved to."""
     shared: dict[str, None] = {}
     for packed in addresses:
-        known = {"a": packed, "r": version.register_id, "v": version.as_of, "limit": 50}
-        for (listed,) in conn.execute(_SHARING, known):
+        for (listed,) in conn.execute(SQL["sharing"], version.known(a=packed, limit=50)):
             shared.update(dict.fromkeys(text for text in (listed or "").split() if text != host))
     return tuple(shared)[:MAX_SHARING]
 
 
 def urls_on_host(conn: sqlite3.Connection, version: VersionInForce, host: str) -> int:
     """How many entries in force list single http URLs on a host; MANY stands for that many or more."""
-    known = {"n": host, "r": version.register_id, "v": version.as_of}
-    return int(conn.execute(_URLS_ON_HOST, known).fetchone()[0])
+    return int(conn.execute(SQL["urls_on_host"], version.known(n=host, limit=MANY)).fetchone()[0])

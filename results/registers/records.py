@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import msgspec
 
+EXACT, MASK, URL_LISTS_HOST, URL_ONLY = 1, 2, 3, 4
+"""How a name stands in an entry, strongest first."""
+
 
 class RegisterError(Exception):
     """A register that cannot be read; the message is one line that names the thing and the way out."""

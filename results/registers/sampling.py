@@ -20,7 +20,7 @@ import msgspec
 
 from probe.timestamps import parse_date, rfc3339_of_epoch
 from results.registers import names
-from results.registers.lookup import versions_at
+from results.registers.lookup import SQL, versions_at
 from results.registers.records import RegisterError
 
 if TYPE_CHECKING:
@@ -107,15 +107,7 @@ class _Listed(NamedTuple):
 
 def _hosts(conn: sqlite3.Connection, register_id: int, as_of: int) -> Iterator[tuple[str, list[_Listed]]]:
     """Every listed host once, with all entries in force that name it; the index gives them in the order of names."""
-    rows = conn.execute(
-        """SELECT i.name, d.authority, coalesce(e.basis, ''), coalesce(e.entry_type, ''),
-           coalesce(e.listed_on, nullif(d.date, ''), '') FROM register_names i
-           CROSS JOIN register_spans s ON s.entry_id = i.entry_id AND s.register_id = :r
-             AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)
-           JOIN register_entries e ON e.id = i.entry_id
-           JOIN register_decisions d ON d.id = e.decision_id ORDER BY i.name""",
-        {"r": register_id, "v": as_of},
-    )
+    rows = conn.execute(SQL["hosts"], {"r": register_id, "v": as_of})
     for host, group in groupby(rows, key=lambda row: str(row[0])):
         if names.address(host) is None:
             yield host, [_Listed(*row[1:]) for row in group]
@@ -153,18 +145,13 @@ def _shares(population: Counter[Stratum], size: int) -> dict[Stratum, int]:
     return shares
 
 
-_STORED = """SELECT as_of, left_out, strata, targets FROM register_samples
-    WHERE register = ? AND size = ? AND seed = ? AND include = ? AND drawn_at / 86400 = ?
-    ORDER BY drawn_at DESC LIMIT 1"""
-
-
 def stored_sample(db: Database, register: str, request: SampleRequest, now: datetime) -> Sample:
     """The sample of this UTC day, drawn once and stored, so that all its rounds measure the same hosts. Raises
     RegisterError."""
     drawn_at = int(now.timestamp())
     choices = "\n".join([*sorted(request.include), *(f"not {name}" for name in sorted(request.leave_out))])
     key = (register, request.size, request.seed, choices)
-    found = db.conn.execute(_STORED, (*key, drawn_at // 86400)).fetchone()
+    found = db.conn.execute(SQL["stored_sample"], (*key, drawn_at // 86400)).fetchone()
     if found is not None:
         as_of, left_out, strata, targets = found
         return Sample(

@@ -6,16 +6,31 @@ import hashlib
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from probe.text import bounded
 from probe.timestamps import rfc3339_of_epoch
-from results.registers import history, names, schema
+from results import sql, statements
+from results.registers import names
 from results.registers.formats import RegisterItem
-from results.registers.records import BadRow, ImportReport, RawRow, RegisterEntry, RegisterError, RowProblem
+from results.registers.records import (
+    EXACT,
+    MASK,
+    URL_LISTS_HOST,
+    URL_ONLY,
+    BadRow,
+    ImportReport,
+    RawRow,
+    RegisterEntry,
+    RegisterError,
+    RowProblem,
+)
+
+SQL = sql(__package__, "staging")
+
 
 BATCH = 8_000
 MAX_AHEAD = timedelta(days=1)
@@ -25,19 +40,6 @@ MAX_REASONS, OTHER_REASONS = 200, "other problems"
 """Kinds of problems that are counted apart."""
 SEEN_BITS = 24
 CACHE_KIB = {"main": 24576, "temp": 16384}
-STAGES = {
-    "register_seen": "entry_id INTEGER PRIMARY KEY",
-    "staged_decisions": """id INTEGER PRIMARY KEY, authority TEXT, number TEXT, date TEXT, stored INTEGER,
-        UNIQUE (authority, number, date)""",
-    "staged_entries": """id INTEGER PRIMARY KEY, content BLOB UNIQUE, key INTEGER, ref TEXT, decision INTEGER,
-        block_type TEXT, entry_type TEXT, basis TEXT, urgency TEXT, listed_on TEXT, listed_at INTEGER, until TEXT,
-        names TEXT, urls TEXT, subnets TEXT, resolved TEXT""",
-    "staged_names": "name TEXT, how INTEGER, entry INTEGER",
-    "staged_urls": "hash INTEGER, entry INTEGER",
-    "staged_subnets": "family INTEGER, prefix INTEGER, network BLOB, entry INTEGER",
-    "staged_addresses": "address BLOB, entry INTEGER",
-}
-"""On the disk, and gone with the connection: a process that dies leaves nothing behind."""
 
 
 def hash64(text: str) -> int:
@@ -62,13 +64,11 @@ class StagedVersion:
         self._caches = {name: conn.execute(f"PRAGMA {name}.cache_size").fetchone()[0] for name in CACHE_KIB}
         for name, size in CACHE_KIB.items():
             conn.execute(f"PRAGMA {name}.cache_size = -{size}")
-        for name, columns in STAGES.items():
-            conn.execute(f"CREATE TEMP TABLE {name} ({columns})")
+        _run(conn, "stages")
 
     def close(self) -> None:
         """Give disk and caches back."""
-        for name in STAGES:
-            self.conn.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        _run(self.conn, "drop")
         for name, size in self._caches.items():
             self.conn.execute(f"PRAGMA {name}.cache_size = {size}")
 
@@ -207,12 +207,12 @@ def newest_entry(conn: sqlite3.Connection) -> int:
 def _name_rows(entries: list[tuple[int, RegisterEntry]]) -> list[tuple[str, int, int]]:
     found: list[tuple[str, int, int]] = []
     for number, entry in entries:
-        how = schema.URL_ONLY if entry.urls else schema.EXACT
-        hosts = {url.host: schema.URL_ONLY for url in entry.urls if url.scheme == "http"}
-        hosts |= {url.host: schema.URL_LISTS_HOST for url in entry.urls if url.scheme != "http"}
+        how = URL_ONLY if entry.urls else EXACT
+        hosts = {url.host: URL_ONLY for url in entry.urls if url.scheme == "http"}
+        hosts |= {url.host: URL_LISTS_HOST for url in entry.urls if url.scheme != "http"}
         found.extend((host, how, number) for host in entry.names if host not in hosts)
         found.extend((host, kind, number) for host, kind in hosts.items())
-        found.extend((mask, schema.MASK, number) for mask in entry.masks)
+        found.extend((mask, MASK, number) for mask in entry.masks)
     return found
 
 
@@ -228,53 +228,30 @@ class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
     max_shrink: float | None
 
 
-_ENTER = (
-    """INSERT OR IGNORE INTO register_decisions (authority, number, date)
-       SELECT authority, number, date FROM staged_decisions ORDER BY id""",
-    """UPDATE staged_decisions AS s SET stored = (SELECT d.id FROM register_decisions d
-       WHERE d.authority = s.authority AND d.number = s.number AND d.date = s.date)""",
-    """INSERT INTO register_entries SELECT s.id + :base, :r, s.content, s.key, s.ref, d.stored, s.block_type,
-       s.entry_type, s.basis, s.urgency, s.listed_on, s.listed_at, s.until, s.names, s.urls, s.subnets, s.resolved
-       FROM staged_entries s CROSS JOIN staged_decisions d ON d.id = s.decision ORDER BY s.id""",
-    "INSERT OR IGNORE INTO register_names SELECT name, how, entry + :base FROM staged_names ORDER BY 1, 2, 3",
-    "INSERT OR IGNORE INTO register_urls SELECT hash, entry + :base FROM staged_urls ORDER BY 1, 2",
-    """INSERT OR IGNORE INTO register_subnets
-       SELECT family, prefix, network, entry + :base FROM staged_subnets ORDER BY 1, 2, 3, 4""",
-    "INSERT OR IGNORE INTO register_addresses SELECT address, entry + :base FROM staged_addresses ORDER BY 1, 2",
-)
-
-# Rows that somebody else has stored while they were staged here.
-_MEANWHILE = (
-    """INSERT OR IGNORE INTO register_seen SELECT e.id FROM staged_entries s
-       CROSS JOIN register_entries e ON e.register_id = :r AND e.content = s.content""",
-    """DELETE FROM staged_entries WHERE EXISTS (SELECT 1 FROM register_entries e
-       WHERE e.register_id = :r AND e.content = staged_entries.content)""",
-    *(
-        f"DELETE FROM {table} WHERE entry NOT IN (SELECT id FROM staged_entries)"  # noqa: S608 (constants)
-        for table in ("staged_names", "staged_urls", "staged_subnets", "staged_addresses")
-    ),
-)
+def _run(conn: sqlite3.Connection, section: str, values: Mapping[str, int | None] | None = None) -> None:
+    for statement in statements(SQL[section]):
+        conn.execute(statement, values or {})
 
 
 def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVersion, info: VersionInfo) -> ImportReport:
     """Store the staged rows as a version of the register. Raises RegisterError if they are none or too few."""
     base = newest_entry(conn)
     if base != staged.newest:
-        for statement in _MEANWHILE:
-            conn.execute(statement, {"r": register_id})
+        _run(conn, "meanwhile", {"r": register_id})
     conn.execute("INSERT OR IGNORE INTO register_seen SELECT id + ? FROM staged_entries", (base,))
     entries = conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
     stated = info.updated or staged.stated(info.now)
     at = int((stated or info.now).timestamp())
-    around = history.neighbours(conn, register_id, at)
-    added, removed = history.count_changes(conn, register_id, around.before)
+    before, after = conn.execute(SQL["around"], {"r": register_id, "t": at}).fetchone()
+    earlier = {"v": -1 if before is None else before, "r": register_id}
+    added, removed = conn.execute(SQL["changes"], earlier).fetchone()
     _refuse(entries, entries + removed - added, staged, info)
-    for statement in _ENTER:
-        conn.execute(statement, {"r": register_id, "base": base})
+    _run(conn, "enter", {"r": register_id, "base": base})
+    spans = {"r": register_id, "t": at, "p": before, "s": after}
     version = (register_id, at)
     if conn.execute("SELECT 1 FROM register_versions WHERE register_id = ? AND at = ?", version).fetchone():
-        history.forget(conn, register_id, at, around)
-    history.record(conn, register_id, at, around)
+        _run(conn, "forget", spans)
+    _run(conn, "append" if after is None else "insert", spans)
     kept = staged.rows - staged.skipped
     stated_at = int(stated.timestamp()) if stated else None
     counts = (staged.rows, kept, staged.skipped, entries)

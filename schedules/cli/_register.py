@@ -16,12 +16,11 @@ from schedules.render.output import print_json, talk
 from schedules.render.text import age, how_many, words
 
 if TYPE_CHECKING:
-    from results.registers.differences import Difference
     from results.registers.expectation import Expectation
     from results.registers.lookup import Neighbour
     from results.registers.records import ImportReport
     from results.registers.sampling import Sample
-    from results.registers.statistics import Statistics
+    from results.registers.statistics import Difference, Statistics
 
 SHOWN_PROBLEMS = 20
 COUNTS = ("rows", "kept", "skipped", "entries", "updated")

@@ -175,7 +175,7 @@ def stats(app: App, as_json: bool) -> None:
 @click.pass_obj
 def diff(app: App, before: datetime, after: datetime, name: str | None, as_json: bool) -> None:
     """Show changes between the versions in force at A and B: UTC dates (end of day) or times."""
-    from results.registers.differences import difference
+    from results.registers.statistics import difference
 
     with _database(app) as db:
         found = difference(db, before, after, name)

@@ -56,12 +56,12 @@ def import_dump(folder: Path, which: str) -> object:
     """Import one version into the database."""
     import sqlite_utils
 
-    from results.registers import schema
+    from results.registers import create_tables
     from results.registers.importing import ImportOptions, import_register
 
     db = sqlite_utils.Database(folder / "registers.db")
     db.enable_wal()
-    schema.create(db)
+    create_tables(db)
     report = import_register(db, [folder / f"dump{which}.csv"], ImportOptions(name="rkn", country="RU"))
     db.close()
     return f"{report.rows} rows, +{report.added} -{report.removed}"

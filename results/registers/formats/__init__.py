@@ -1,16 +1,68 @@
-"""Register formats: one module each, with a `FORMAT`."""
+"""Register formats: one module each, with a `FORMAT`; and what several of them read in the same way."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import msgspec
 
+from probe.timestamps import http_date, parse_date, parse_time
 from results.registers.records import RawRow, RowProblem, VersionTime
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
+
+FIRST_YEAR, LAST_YEAR = 1990, 2100
+FIRST_UNIX_SERIAL, FIRST_DATE_SERIAL = 1_000_000_000, 1_990_010_100
+"""Ten digits are seconds since 1970 from 2001 to 2033, and `YYYYMMDDnn` from 1990 on."""
+_LABEL = re.compile(
+    r"\W*(?:last[ -]?(?:modified|updated?|changed?)|updated|modified|generated|date|published)(?:\s+(?:on|at))?\b"
+    r"\s*:?\s*",
+    re.IGNORECASE,
+)
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(Z|[+-]\d\d:?\d\d)?)?(?![\d-])")
+_WRITTEN = re.compile(r"(\d{1,2})[ -]([A-Z][a-z]{2})[a-z]*[ -](\d{4})(?: (\d\d:\d\d(?::\d\d)?))?", re.ASCII)
+
+
+def time_of_day(text: str | None) -> datetime | None:
+    """The midnight (UTC) at which a day `YYYY-MM-DD` begins, or None."""
+    try:
+        day = parse_date(text) if text else None
+    except ValueError:
+        return None
+    return _sane(datetime(day.year, day.month, day.day, tzinfo=UTC)) if day else None
+
+
+def time_of_serial(text: str) -> datetime | None:
+    """The moment in a zone's serial: `YYYYMMDDnn`, or seconds since 1970; None for a mere counter."""
+    if not re.fullmatch(r"[0-9]{10}", text):
+        return None
+    if int(text) >= FIRST_DATE_SERIAL:
+        return time_of_day(f"{text[:4]}-{text[4:6]}-{text[6:8]}")
+    return datetime.fromtimestamp(int(text), UTC) if int(text) >= FIRST_UNIX_SERIAL else None
+
+
+def time_of_comment(text: str) -> datetime | None:
+    """The moment that a comment such as `# Last updated: 2019-03-02` names; UTC where it names no zone."""
+    label = _LABEL.match(text[:200])
+    rest = text[label.end() : label.end() + 60] if label else ""
+    if match := _ISO.match(rest):
+        day, time, zone = match.groups(default="")
+        with suppress(ValueError):
+            return _sane(parse_time(f"{day}T{time or '00:00'}{zone}"))
+    if match := _WRITTEN.match(rest):
+        rest = " ".join(match.groups(default="00:00"))
+    moment = http_date(rest)
+    return _sane(moment) if moment else None
+
+
+def _sane(moment: datetime) -> datetime | None:
+    return moment.astimezone(UTC) if FIRST_YEAR <= moment.year < LAST_YEAR else None
+
 
 RegisterItem = RawRow | RowProblem | VersionTime
 

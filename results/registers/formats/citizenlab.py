@@ -10,8 +10,8 @@ import csv
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from results.registers import list_dates, names
-from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers import names
+from results.registers.formats import RegisterFormat, RegisterItem, time_of_day, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
@@ -39,7 +39,7 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
             if not ended and content.count(b",") < _WIDTH - 1:
                 raise TruncatedRegister(f"{file.name} is cut short: line {number}, its last; fetch it again")
             if content.strip():
-                if (moment := list_dates.of_day(_published(content))) is not None:
+                if (moment := time_of_day(_published(content))) is not None:
                     yield VersionTime(moment)
                 yield RawRow(number, file.name, content, partial(parse, content))
 

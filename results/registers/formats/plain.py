@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from results.registers import list_dates, names
-from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers import names
+from results.registers.formats import RegisterFormat, RegisterItem, time_of_comment, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, VersionTime
 from results.registers.source import HEAD_BYTES, RegisterFile
 
@@ -52,7 +52,7 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
                 if not ended:
                     yield RowProblem(file.name, number, "no line feed at the end: this name may be cut short", False)
                 yield RawRow(number, file.name, text.encode("utf-8", "replace"), partial(parse, text))
-            elif at_head and (moment := list_dates.of_comment(content.decode("utf-8", "replace"))) is not None:
+            elif at_head and (moment := time_of_comment(content.decode("utf-8", "replace"))) is not None:
                 yield VersionTime(moment)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from results import sql
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 BEGINNING = b'{"reachprobe_register":'
-NEWEST = """
-SELECT r.name, r.country, r.id, v.at, v.updated, v.entries FROM registers r JOIN register_versions v
-ON v.register_id = r.id WHERE r.name = ? ORDER BY v.at DESC LIMIT 1
-"""
-ENTRIES = """
-SELECT e.key, e.block_type, e.names, e.urls, e.subnets, e.resolved, e.ref, d.authority, d.number, d.date, e.entry_type,
-    e.urgency, e.listed_on, e.listed_at, e.until, e.basis
-FROM register_spans s JOIN register_entries e ON e.id = s.entry_id JOIN register_decisions d ON d.id = e.decision_id
-WHERE s.register_id = ? AND s.gone IS NULL ORDER BY e.id
-"""
+SQL = sql("results.registers", "lookup")
 LISTS = {"names": " ", "urls": "\n", "subnets": " ", "resolved": " "}
 
 Text = Annotated[str, Meta(max_length=4096)]
@@ -89,7 +81,7 @@ class ExportedVersion(msgspec.Struct, frozen=True):
 
 
 def newest(db: Database, name: str) -> ExportedVersion | None:
-    row = db.execute(NEWEST, [name]).fetchone()
+    row = db.execute(SQL["exported_version"], [name]).fetchone()
     return ExportedVersion(*row) if row is not None else None
 
 
@@ -99,7 +91,7 @@ def write(db: Database, version: ExportedVersion) -> Iterator[bytes]:
     head = RegisterHeader(reachprobe_register=VERSION, name=version.name, country=version.country, updated=updated)
     yield msgspec.json.encode(head) + b"\n"
     encode, count = msgspec.json.Encoder().encode, 0
-    for row in db.execute(ENTRIES, [version.register_id]):
+    for row in db.execute(SQL["exported_entries"], [version.register_id]):
         yield encode(_line(row)) + b"\n"
         count += 1
     yield msgspec.json.encode(RegisterFooter(count)) + b"\n"

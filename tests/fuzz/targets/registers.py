@@ -10,9 +10,9 @@ from pathlib import Path
 
 import sqlite_utils
 
-from results.registers import names, schema
+from results.registers import create_tables, names
 from results.registers.expectation import RegisterLookup
-from results.registers.formats import citizenlab, formats, plain, rkn_xml, rpz, uablacklist, zapret_csv, zone_file
+from results.registers.formats import citizenlab, formats, plain, rkn_xml, rpz, uablacklist, zapret_csv
 from results.registers.formats import reachprobe as ours
 from results.registers.importing import ImportOptions, import_register
 from results.registers.records import RegisterError
@@ -27,7 +27,7 @@ LOOKED_UP = 20
 NOW = datetime(2040, 1, 1, tzinfo=UTC)
 CONTENT = "SELECT names, urls, subnets, resolved FROM register_entries ORDER BY 1, 2, 3, 4"
 FOLDER = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
-EVERY = (citizenlab, plain, rkn_xml, rpz, uablacklist, zapret_csv, zone_file)
+EVERY = (citizenlab, plain, rkn_xml, rpz, uablacklist, zapret_csv)
 
 
 def check(data: bytes) -> None:
@@ -45,7 +45,7 @@ def check(data: bytes) -> None:
 
 
 def _imported(db: sqlite_utils.Database, content: bytes, wanted: str | None) -> bool:
-    schema.create(db)
+    create_tables(db)
     with tempfile.NamedTemporaryFile(dir=FOLDER) as file:
         file.write(content)
         file.flush()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlite_utils
 
-from results.registers import schema
+from results.registers import create_tables
 from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport
 
@@ -15,7 +15,7 @@ from results.registers.records import ImportReport
 @pytest.fixture
 def db() -> Iterator[sqlite_utils.Database]:
     database = sqlite_utils.Database(memory=True)
-    schema.create(database)
+    create_tables(database)
     yield database
     database.close()
 

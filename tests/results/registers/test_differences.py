@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers.differences import difference
 from results.registers.expectation import RegisterLookup, explain
 from results.registers.records import ImportReport, RegisterError
+from results.registers.statistics import difference
 
 Write = Callable[..., Path]
 Import = Callable[..., ImportReport]

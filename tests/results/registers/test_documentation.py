@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from results.registers import importing, sampling, schema
+from results import sql
+from results.registers import importing, sampling
 from results.registers.formats import formats
 from results.registers.records import RegisterEntry
 from schedules.cli.register import register
@@ -54,4 +55,4 @@ def test_its_numbers_are_those_of_the_code():
     assert importing.MAX_SHRINK == 1 / 5
     assert RegisterTable(name="x").max_age_days == MAX_AGE_DAYS
     assert {"ФНС", "Росалкогольрегулирование"} == sampling._HARMLESS, "the tax service and the alcohol regulator"
-    assert any("register_samples" in statement for statement in schema._STATEMENTS)
+    assert "register_samples" in sql("results.registers", "schema")["tables"]

@@ -12,7 +12,7 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.registers import sample_path, schema
+from results.registers import create_tables, sample_path
 from results.registers.expectation import (
     Expectation,
     RegisterLookup,
@@ -28,7 +28,7 @@ DECISION = "суд;1;2016-01-01"
 @pytest.fixture
 def db() -> Iterator[sqlite_utils.Database]:
     database = sqlite_utils.Database(memory=True)
-    schema.create(database)
+    create_tables(database)
     yield database
     database.close()
 
@@ -217,7 +217,7 @@ def test_a_mask_covers_a_name_exactly_when_it_is_its_base_or_under_it(
 ):
     mask, under, far = ".".join(base), ".".join([*below, *base]), ".".join(other)
     db = sqlite_utils.Database(memory=True)
-    schema.create(db)
+    create_tables(db)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "dump.csv"
         path.write_bytes(f"1.2.3.4;*.{mask};;{DECISION}\n".encode("cp1251"))

@@ -10,7 +10,7 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.registers import schema
+from results.registers import create_tables
 from results.registers.importing import ImportOptions, import_register
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
@@ -65,7 +65,7 @@ def test_versions_in_any_order_and_some_of_them_twice_give_the_same_history(
     again = data.draw(st.lists(st.sampled_from(range(len(history))), max_size=3))
     with TemporaryDirectory() as folder:
         db = sqlite_utils.Database(memory=True)
-        schema.create(db)
+        create_tables(db)
         for day in [*order, *again]:
             bring_in(db, Path(folder), day, history[day])
         assert spans(db) == expected(history)
@@ -82,7 +82,7 @@ def test_a_version_read_again_with_other_content_takes_the_place_of_the_first(
     order = data.draw(st.permutations(range(len(history))))
     with TemporaryDirectory() as folder:
         db = sqlite_utils.Database(memory=True)
-        schema.create(db)
+        create_tables(db)
         bring_in(db, Path(folder), day, wrong)
         for number in order:
             bring_in(db, Path(folder), number, history[number])

@@ -12,7 +12,7 @@ import sqlite_utils
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from results.registers import schema
+from results.registers import create_tables
 from results.registers.expectation import RegisterLookup
 from results.registers.formats import formats
 from results.registers.importing import ImportOptions, import_register
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_read_or_refused_and_every_stored_name_can_be_looked_u
         start = at % (len(content) + 1)
         content[start : start + length] = piece
     db = sqlite_utils.Database(memory=True)
-    schema.create(db)
+    create_tables(db)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "register"
         path.write_bytes(content)
@@ -85,7 +85,7 @@ def test_the_files_are_whole_to_begin_with(tmp_path: Path):
     assert SAMPLES.keys() == formats().keys()
     for name, content in SAMPLES.items():
         db = sqlite_utils.Database(memory=True)
-        schema.create(db)
+        create_tables(db)
         (tmp_path / "register").write_bytes(content)
         assert import_register(db, [tmp_path / "register"], ImportOptions(name="x", country="RU")).format == name
         db.close()

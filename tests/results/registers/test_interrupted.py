@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import importing, schema
+from results.registers import create_tables, importing
 from results.registers.expectation import RegisterLookup
 from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport, RegisterError
@@ -49,7 +49,7 @@ def db(path: Path) -> Iterator[sqlite_utils.Database]:
     """A database on the disk, as rounds write into it."""
     database = sqlite_utils.Database(path)
     database.enable_wal()
-    schema.create(database)
+    create_tables(database)
     yield database
     database.close()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from results.registers import schema
+from results.registers import create_tables
 from results.registers.importing import ImportOptions, import_register
 from tests.bench.large_register import write_dump
 
@@ -82,7 +82,7 @@ def test_a_full_register_is_the_old_one_or_the_new_one_whenever_its_import_is_ki
     write_dump(new_dump, "2024-03-01 11:00:00", range(ENTRIES // 2, ENTRIES + ENTRIES // 2))
     db = sqlite_utils.Database(database)
     db.enable_wal()
-    schema.create(db)
+    create_tables(db)
     import_register(db, [old_dump], ImportOptions(name="rkn", country="RU", now=datetime(2024, 3, 2, tzinfo=UTC)))
     db.close()
     kept, old = database.read_bytes(), contents(database)

@@ -13,7 +13,7 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.registers import schema
+from results.registers import create_tables
 from results.registers.formats import reachprobe
 from results.registers.importing import ImportOptions, import_register
 from results.registers.records import ImportReport, RegisterError, TruncatedRegister
@@ -41,7 +41,7 @@ ROWS = [
 
 def empty() -> sqlite_utils.Database:
     made = sqlite_utils.Database(memory=True)
-    schema.create(made)
+    create_tables(made)
     return made
 
 

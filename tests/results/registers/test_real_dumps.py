@@ -16,8 +16,8 @@ import msgspec
 import pytest
 import sqlite_utils
 
-from results.registers.differences import RegisterChange, difference
 from results.registers.records import ImportReport
+from results.registers.statistics import RegisterChange, difference
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "registers"
 EARLY, LATE, XML = (
