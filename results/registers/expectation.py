@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
-from results.registers import law, names
+from results.i18n.language import ENGLISH, active
+from results.i18n.translator import Translator, english
 from results.registers import lookup as finding
+from results.registers import names
 from results.registers.lookup import EntryRef, IndexHit, VersionInForce
 
 if TYPE_CHECKING:
@@ -82,6 +84,8 @@ class RegisterLookup:
         self._country = country.upper() if country else None
         self._versions, self._silent = finding.versions_at(db.conn, self._at, self._country, register)
         self._wanted = register
+        self.words = Translator(ENGLISH)
+        """The language of reasons; those that are stored and exported are in English."""
 
     def expect(self, target: str, addresses: Sequence[str] = ()) -> Expectation:
         """The expectation of one target; `addresses` are those it was found at. Raises BadName."""
@@ -100,7 +104,7 @@ class RegisterLookup:
             *(OtherRegister(register=name) for name in self._silent),
         )
         return msgspec.structs.replace(
-            first, others=others, reason="; ".join([first.reason, *map(_answer_text, others)])
+            first, others=others, reason="; ".join([first.reason, *map(self._other, others)])
         )
 
     def past_entries(self, target: str, register: str) -> tuple[EntryRef, ...]:
@@ -112,9 +116,13 @@ class RegisterLookup:
 
     def _why_silent(self) -> str:
         if self._silent:
-            return f"register {self._silent[0]} has no version as old as {rfc3339_of_epoch(self._at)}"
-        wanted = f"register {self._wanted}" if self._wanted else f"register of {self._country or 'any country'}"
-        return f"no {wanted} is stored"
+            return self._say("too_new", register=self._silent[0], at=rfc3339_of_epoch(self._at))
+        if self._wanted:
+            return self._say("no_register", register=self._wanted)
+        return self._say("no_country", country=self._country) if self._country else self._say("none")
+
+    def _say(self, name: str, **values: object) -> str:
+        return self.words.say(f"listing.{name}", **values)
 
     def _hits(self, version: VersionInForce, key: names.LookupKey) -> tuple[list[IndexHit], list[IndexHit]]:
         """Hits on the target; and hits on listed parents, which do not cover it."""
@@ -151,51 +159,36 @@ class RegisterLookup:
             entries=tuple(entries),
             address_blocks=tuple(blocks),
             shares_address_with=shared,
-            reason=_why_listed(head) if head else self._why_not(version, key, parents, shared),
+            reason=self._why_listed(head) if head else self._why_not(version, key, parents, shared),
         )
 
     def _why_not(
         self, version: VersionInForce, key: names.LookupKey, parents: list[IndexHit], shared: tuple[str, ...]
     ) -> str:
-        why = [f"register {version.name} does not list it"]
+        why = [self._say("not", register=version.name)]
         if urls := finding.urls_on_host(self._conn, version, key.host):
-            many = f"{urls} or more" if urls == finding.MANY else str(urls)
-            why.append(f"it lists single http URLs on {key.host} ({many}), and with them no other page")
+            count = self._say("or_more", count=urls) if urls == finding.MANY else str(urls)
+            why.append(self._say("pages", host=key.host, count=count))
         if parents and finding.references(self._conn, version, parents):
-            why.append("it lists a name above it, by that name alone and without what is below")
+            why.append(self._say("parent"))
         if shared:
-            why.append(f"listed names have stood at the same address ({', '.join(shared[:3])}), which lists nothing")
+            why.append(self._say("shared", names=", ".join(shared[:3])))
         return "; ".join(why)
 
+    def _why_listed(self, ref: EntryRef) -> str:
+        since, source = ref.since()
+        return f"{self._say(ref.how)}, {self._say(source, since=since)}"
 
-_WHY = {
-    "url": "the register lists this very URL",
-    "name": "the register lists this name",
-    "mask": "the register lists a mask that covers this name",
-    "url-host": "the register lists an https URL on this host; a path cannot be seen in TLS, so it lists the host",
-    "address": "the register lists this address as such",
-    "subnet": "the register lists a subnet that holds this address",
-}
-_WHEN = {"inclusion": "since", "decision": "by a decision of", "first_seen": "first seen on"}
-
-
-def _why_listed(ref: EntryRef) -> str:
-    since, source = ref.since()
-    return f"{_WHY[ref.how]}, {_WHEN[source]} {since}"
+    def _other(self, other: OtherRegister) -> str:
+        if other.as_of is None:
+            return self._say("other_new", register=other.register)
+        since = self._say(other.since_source or "first_seen", since=other.since)
+        name = ("other_old" if other.stale else "other") + ("" if other.listed else "_not")
+        return self._say(name, register=other.register, since=since, day=other.as_of[:10])
 
 
 def _other(answer: Expectation) -> OtherRegister:
     return OtherRegister(**{name: getattr(answer, name) for name in OtherRegister.__struct_fields__})
-
-
-def _answer_text(other: OtherRegister) -> str:
-    if other.as_of is None:
-        return f"register {other.register} has no version so old"
-    listed = f"lists it, {_WHEN[other.since_source or 'first_seen']} {other.since}" if other.listed else "does not"
-    if not other.stale:
-        return f"register {other.register} {listed}"
-    old = f"register {other.register} of {other.as_of[:10]}"
-    return f"{old} {listed}, but is too old to decide" if other.listed else f"{old} is too old to decide"
 
 
 def lookup_row(expectation: Expectation) -> dict[str, Any]:
@@ -207,65 +200,69 @@ def lookup_row(expectation: Expectation) -> dict[str, Any]:
 
 MAX_ENTRIES = 20
 MAX_IDS = 3
-_BLOCKS = {
-    "url": "single URLs",
-    "domain": "the name itself, not what is below it",
-    "domain-mask": "the name and all names below it",
-    "ip": "addresses as such",
-}
 
 
 def explain(lookup: RegisterLookup, target: str) -> Iterator[str]:
-    """Sentences, one a line: the answer, the entries in force with authority, decision and article, and entries of
-    earlier versions. Raises BadName."""
+    """Sentences in the reader's language, one a line: the answer, the entries in force with authority, decision and
+    article, and entries of earlier versions. Raises BadName."""
+    words = lookup.words = Translator(active())
     found = lookup.expect(target)
+    why = f"{found.reason[:1].upper()}{found.reason[1:]}."
     if found.listed is None:
-        yield f"{target}: nothing is known. {_sentence(found.reason)}"
+        yield words.say("explain.unknown", target=target, why=why)
         return
-    listed = "listed" if found.listed else "not listed"
-    yield f"{target} is {listed} in {found.register} ({found.country}), version {found.as_of}."
+    about = {"target": target, "register": found.register, "country": found.country, "version": found.as_of}
+    yield words.say("explain.listed" if found.listed else "explain.not_listed", **about)
     if found.stale:
-        yield f"That version was {found.age_days:.0f} days old at the moment asked about: too old to decide anything."
-    yield _sentence(found.reason)
-    yield from _entries(found.entries, "in force")
-    yield from _entries(found.address_blocks if not found.entries else (), "on its address")
-    yield from _entries(lookup.past_entries(target, found.register or ""), "no longer in force")
+        yield words.say("explain.stale", count=round(found.age_days or 0))
+    yield why
+    yield from _entries(found.entries, "in_force", words)
+    yield from _entries(found.address_blocks if not found.entries else (), "on_address", words)
+    yield from _entries(lookup.past_entries(target, found.register or ""), "past", words)
     if found.shares_address_with:
-        yield f"Names that stood at the same address: {', '.join(found.shares_address_with)}. That lists nothing."
+        yield words.say("explain.shared", names=", ".join(found.shares_address_with))
 
 
-def _entries(entries: tuple[EntryRef, ...], which: str) -> Iterator[str]:
-    """Each entry, those of one decision that say the same together."""
-    alike: dict[tuple[str, ...], list[EntryRef]] = {}
+def law_meaning(basis: str | None, words: Translator) -> str | None:
+    """What an article of law is about, in a few words; None for one that has no such sentence."""
+    return words.say(f"law.{basis}") if f"law.{basis}" in english() else None
+
+
+def _entries(entries: tuple[EntryRef, ...], which: str, words: Translator) -> Iterator[str]:
+    """Each entry, those of one decision with the same content together."""
+    alike: dict[tuple[str | None, ...], list[EntryRef]] = {}
     for ref in entries:
-        alike.setdefault((_decided(ref), ref.basis or "", ref.block_type, _dates(ref)), []).append(ref)
-    for (decided, basis, block_type, dates), refs in list(alike.items())[:MAX_ENTRIES]:
-        yield f"  {_ids(refs)} ({which}): {decided}"
-        if about := law.meaning(basis):
-            yield f"    {basis}: {about}"
-        yield f"    blocks {_BLOCKS.get(block_type, block_type)}; {dates}"
+        decision = (ref.decision_number, ref.decision_date, ref.authority)
+        dates = (ref.listed_on, ref.listed_at, ref.first_seen, ref.last_seen)
+        alike.setdefault((*decision, ref.basis, ref.block_type, *dates), []).append(ref)
+    for refs in list(alike.values())[:MAX_ENTRIES]:
+        yield f"  {_decided(refs, which, words)}"
+        if about := law_meaning(refs[0].basis, words):
+            yield f"    {refs[0].basis}: {about}"
+        yield f"    {_blocked(refs[0], words)}"
     if more := sum(map(len, list(alike.values())[MAX_ENTRIES:])):
-        yield f"  ... and {more} more"
+        yield f"  {words.say('explain.more', count=more)}"
 
 
-def _ids(refs: list[EntryRef]) -> str:
-    ids = [ref.id for ref in refs]
-    if len(ids) == 1:
-        return f"entry {ids[0]}"
-    return f"{len(ids)} entries {', '.join(ids[:MAX_IDS])}{', ...' if len(ids) > MAX_IDS else ''}"
+def _decided(refs: list[EntryRef], which: str, words: Translator) -> str:
+    ref, ids = refs[0], ", ".join(ref.id for ref in refs[:MAX_IDS]) + (", …" if len(refs) > MAX_IDS else "")
+    entries = words.say("explain.entries", count=len(refs), ids=ids) if len(refs) > 1 else None
+    return words.say(
+        "explain.decided",
+        entries=entries or words.say("explain.entry", id=ids),
+        which=words.say(f"explain.{which}"),
+        number=ref.decision_number or words.say("explain.no_number"),
+        day=ref.decision_date or words.say("explain.no_day"),
+        authority=ref.authority or words.say("explain.no_authority"),
+    )
 
 
-def _decided(ref: EntryRef) -> str:
-    number = f"decision {ref.decision_number}" if ref.decision_number else "a decision without a number"
-    day = f" of {ref.decision_date}" if ref.decision_date else ""
-    return f"{number}{day} by {ref.authority or 'an authority that is not named'}"
-
-
-def _dates(ref: EntryRef) -> str:
-    included = f"included {ref.listed_at or ref.listed_on}, " if ref.listed_on else "inclusion date not given, "
-    last = f", last seen {ref.last_seen}" if ref.last_seen else ", still there in the newest version"
-    return f"{included}first seen {ref.first_seen}{last}"
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def _blocked(ref: EntryRef, words: Translator) -> str:
+    included = words.say("explain.included", day=ref.listed_at or ref.listed_on) if ref.listed_on else ""
+    return words.say(
+        "explain.blocks",
+        what=words.term("explain", ref.block_type),
+        included=included or words.say("explain.not_included"),
+        first=ref.first_seen,
+        last=words.say("explain.last", day=ref.last_seen) if ref.last_seen else words.say("explain.still"),
+    )

@@ -305,6 +305,12 @@ class ListedItems(NamedTuple):
     subnets: tuple[Subnet, ...]
     remarks: tuple[str, ...]
 
+    @property
+    def block_type(self) -> str:
+        """What a row of these items blocks, as `RegisterEntry.block_type` names it."""
+        kinds = {"domain-mask": self.masks, "url": self.urls, "domain": self.names}
+        return next((kind for kind, found in kinds.items() if found), "ip")
+
 
 def listed_items(domains: Iterable[str], urls: Iterable[str]) -> ListedItems:
     """Parse the names and URLs of one row; an address in a name's place is an address."""

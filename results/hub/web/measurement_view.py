@@ -20,8 +20,7 @@ from results.hub.web.queries import CorrectionRow
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.rules import rules
 from results.judge.step_text import request_text, result_text
-from results.registers import law
-from results.registers.expectation import Expectation
+from results.registers.expectation import Expectation, law_meaning
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -77,7 +76,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
         "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
         "evidence": verdict.evidence[:MAX_SENTENCES],
-        "meaning": law.meaning(expectation.basis, words.language) if expectation else None,
+        "meaning": law_meaning(expectation.basis, words) if expectation else None,
         "entries": (*expectation.entries, *expectation.address_blocks)[:MAX_ENTRIES] if expectation else (),
         "listing": _listing(expectation),
         "steps_shown": _steps(measurement, words),

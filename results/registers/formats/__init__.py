@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import functools
 import importlib
 import pkgutil
@@ -9,11 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
+from probe import data_files
 from probe.timestamps import http_date, parse_date, parse_time
-from results.registers.records import RawRow, RowProblem, VersionTime
+from results.registers.names import ListedItems
+from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, VersionTime
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
@@ -94,3 +98,31 @@ def formats() -> dict[str, RegisterFormat]:
 def too_long(file: RegisterFile, line: int) -> RowProblem:
     """The problem of a line that `RegisterFile.lines` did not keep."""
     return RowProblem(file.name, line, f"a line of more than {MAX_LINE_BYTES >> 20} MiB")
+
+
+def entry_of(key: str, what: ListedItems, **more: Any) -> RegisterEntry:
+    """An entry that blocks these items. BadRow where one of them could not be read."""
+    if what.remarks:
+        raise BadRow("; ".join(what.remarks))
+    exact, masks, urls, subnets, _ = what
+    return RegisterEntry(
+        key=key, block_type=what.block_type, names=exact, masks=masks, urls=urls, subnets=subnets, **more
+    )
+
+
+def cells_of(row: str, separator: str) -> list[str]:
+    """The cells of a CSV row. BadRow where its quotes do not match."""
+    csv.field_size_limit(MAX_LINE_BYTES)
+    try:
+        return next(csv.reader([row], delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        raise BadRow(f"quotes do not match: {error}") from error
+
+
+@functools.lru_cache(maxsize=4096)
+def article(table: str, **fields: str | None) -> str | None:
+    """The article of Russia's law that an entry is based on, as `149-FZ 15.4`, by a table of law.toml."""
+    for rule in data_files("results.registers")["law"][table]:
+        if all(re.fullmatch(rule.get(name, ".*"), value or "") for name, value in fields.items()):
+            return str(rule["basis"])
+    return None

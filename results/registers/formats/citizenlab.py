@@ -6,14 +6,13 @@ Its other lists (six columns) are targets, not registers. Most rows are bare hos
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from functools import partial
 
 from results.registers import names
-from results.registers.formats import RegisterFormat, RegisterItem, time_of_day, too_long
+from results.registers.formats import RegisterFormat, RegisterItem, cells_of, time_of_day, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
-from results.registers.source import MAX_LINE_BYTES, RegisterFile
+from results.registers.source import RegisterFile
 
 COLUMNS = "url,name,category_code,date_added,date_published,data_format_version,source,authority,notes"
 TEST_LIST = "url,category_code,category_description,date_added,source,notes"
@@ -62,10 +61,9 @@ def _published(line: bytes) -> str | None:
 
 
 def _cells(line: bytes) -> list[str]:
-    csv.field_size_limit(MAX_LINE_BYTES)
     try:
-        cells = next(csv.reader([line.decode("utf-8")], strict=True))
-    except (UnicodeDecodeError, csv.Error, StopIteration) as error:
+        cells = cells_of(line.decode("utf-8"), ",")
+    except UnicodeDecodeError as error:
         raise BadRow(f"not readable: {error}") from error
     if len(cells) != _WIDTH:
         raise BadRow(f"{len(cells)} columns instead of {_WIDTH}")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from results.registers import names
-from results.registers.formats import RegisterFormat, RegisterItem, time_of_comment, too_long
+from results.registers.formats import RegisterFormat, RegisterItem, entry_of, time_of_comment, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, VersionTime
 from results.registers.source import HEAD_BYTES, RegisterFile
 
@@ -69,33 +69,20 @@ def parse(text: str) -> RegisterEntry:
     """One line as an entry. Raises BadRow."""
     cells = text.split()
     if len(cells) > 1 and cells[0] not in _NOWHERE and names.subnets(text):
-        return _entry(text, names.listed_items([text], ()))
+        return entry_of(text, names.listed_items([text], ()))
     if len(cells) > 1 and cells[0] in _NOWHERE:
-        return _entry(text, names.listed_items([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
+        return entry_of(text, names.listed_items([cell for cell in cells[1:] if not _OWN.match(cell)], ()))
     if len(cells) != 1:
         raise BadRow("more than one thing in the line")
     if rule := _DNSMASQ.match(text) or _ADBLOCK.match(text):
-        return _entry(text, names.listed_items([f"*.{rule[1]}"], ()))
+        return entry_of(text, names.listed_items([f"*.{rule[1]}"], ()))
     if "://" in text:
-        return _entry(text, names.listed_items((), [text]))
+        return entry_of(text, names.listed_items((), [text]))
     if text.startswith("."):
-        return _entry(text, names.listed_items([f"*{text}"], ()))
+        return entry_of(text, names.listed_items([f"*{text}"], ()))
     if "," in text or ";" in text or ("/" in text and not names.subnets(text)):
         raise BadRow("neither a name nor an address")
-    return _entry(text, names.listed_items([text], ()))
-
-
-def _entry(text: str, what: names.ListedItems) -> RegisterEntry:
-    if what.remarks:
-        raise BadRow("; ".join(what.remarks))
-    return RegisterEntry(
-        key=text,
-        block_type="url" if what.urls else "domain-mask" if what.masks else "domain" if what.names else "ip",
-        names=what.names,
-        masks=what.masks,
-        urls=what.urls,
-        subnets=what.subnets,
-    )
+    return entry_of(text, names.listed_items([text], ()))
 
 
 FORMAT = RegisterFormat("plain", recognises, read)

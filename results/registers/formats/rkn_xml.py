@@ -15,8 +15,8 @@ from xml.parsers import expat  # the handlers below refuse document types and en
 import msgspec
 
 from probe.timestamps import parse_time
-from results.registers import law, names
-from results.registers.formats import RegisterFormat, RegisterItem
+from results.registers import names
+from results.registers.formats import RegisterFormat, RegisterItem, article
 from results.registers.records import (
     BadRow,
     RawRow,
@@ -242,7 +242,7 @@ def parse(content: Content) -> RegisterEntry:
         urgency=got.get("urgencyType"),
         listed_on=names.calendar_date(got.get("includeTime", "")[:10]) if included else None,
         listed_at=int(included.timestamp()) if included else None,
-        basis=law.by_entry_type(got.get("entryType"), authority, number),
+        basis=article("entry", type=got.get("entryType"), authority=authority, number=number),
         remarks=what.remarks + odd,
     )
 

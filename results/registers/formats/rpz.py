@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from results.registers import names
-from results.registers.formats import RegisterFormat, RegisterItem, time_of_serial
+from results.registers.formats import RegisterFormat, RegisterItem, entry_of, time_of_serial
 from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, Subnet, VersionTime
 from results.registers.source import MAX_LINE_BYTES, RegisterFile
 
@@ -178,11 +178,7 @@ def parse(owner: str) -> RegisterEntry:
         return RegisterEntry(key=owner, block_type="ip", subnets=(_subnet(owner.removesuffix(".rpz-ip")),))
     if ".rpz-" in owner:
         raise BadRow("a rule by name server or client, which lists no target")
-    what = names.listed_items([owner], ())
-    if what.remarks:
-        raise BadRow("; ".join(what.remarks))
-    kind = "domain-mask" if what.masks else "domain" if what.names else "ip"
-    return RegisterEntry(key=owner, block_type=kind, names=what.names, masks=what.masks, subnets=what.subnets)
+    return entry_of(owner, names.listed_items([owner], ()))
 
 
 def _subnet(owner: str) -> Subnet:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from results.registers import names
-from results.registers.formats import RegisterFormat, RegisterItem
+from results.registers.formats import RegisterFormat, RegisterItem, entry_of
 from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister
 from results.registers.source import RegisterFile
 
@@ -51,20 +51,10 @@ def parse(domain: str, about: bytes) -> RegisterEntry:
         what = names.listed_items([domain], ())
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRow("not an object") from error
-    if what.remarks:
-        raise BadRow("; ".join(what.remarks))
     until, odd = _until(row.get("term"))
     reason = row.get("reason")
-    return RegisterEntry(
-        key=domain,
-        block_type="ip" if what.subnets else "domain-mask" if what.masks else "domain",
-        names=what.names,
-        masks=what.masks,
-        subnets=what.subnets,
-        until=until,
-        basis=names.clean(reason)[:500] or None if isinstance(reason, str) else None,
-        remarks=odd,
-    )
+    basis = names.clean(reason)[:500] or None if isinstance(reason, str) else None
+    return entry_of(domain, what, until=until, basis=basis, remarks=odd)
 
 
 def _until(term: object) -> tuple[str | None, tuple[str, ...]]:

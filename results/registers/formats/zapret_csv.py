@@ -7,16 +7,15 @@ number and date dropped), so short rows are read too.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 
-from results.registers import law, names
-from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers import names
+from results.registers.formats import RegisterFormat, RegisterItem, article, cells_of, too_long
 from results.registers.records import BadRow, RawRow, RegisterEntry, RowProblem, TruncatedRegister, VersionTime
-from results.registers.source import MAX_LINE_BYTES, RegisterFile
+from results.registers.source import RegisterFile
 
 COLUMNS = 6
 _BOM = b"\xef\xbb\xbf"
@@ -80,11 +79,7 @@ def _cells(line: bytes) -> list[str]:
         raise BadRow("a NUL in the row")
     if '"' not in text:
         return text.split(";")
-    csv.field_size_limit(MAX_LINE_BYTES)
-    try:
-        return next(csv.reader([text], delimiter=";", strict=True))
-    except csv.Error as error:
-        raise BadRow(f"quotes do not match: {error}") from error
+    return cells_of(text, ";")
 
 
 def _decoded(line: bytes) -> str:
@@ -120,7 +115,7 @@ def parse(line: bytes) -> RegisterEntry:
         raise BadRow("; ".join(what.remarks + odd) or "neither address, domain nor URL")
     return RegisterEntry(
         key=f"{decision}|{domain}|{url}" if named else f"{decision}|{ips}",
-        block_type=_block_type(what),
+        block_type=what.block_type,
         names=what.names,
         masks=what.masks,
         urls=what.urls,
@@ -129,7 +124,7 @@ def parse(line: bytes) -> RegisterEntry:
         authority=names.clean(authority) or None,
         decision_number=names.clean(number) or None,
         decision_date=date,
-        basis=law.by_decision(names.clean(authority), names.clean(number), date),
+        basis=article("decision", authority=names.clean(authority), number=names.clean(number), date=date),
         remarks=what.remarks + odd + odd_date,
     )
 
@@ -139,14 +134,6 @@ def _listed(cell: str, separator: re.Pattern[str]) -> list[str]:
     if "|" in cell:
         return [text for text in separator.split(cell) if text]
     return [cell] if cell else []
-
-
-def _block_type(what: names.ListedItems) -> str:
-    if what.masks:
-        return "domain-mask"
-    if what.urls:
-        return "url"
-    return "domain" if what.names else "ip"
 
 
 FORMAT = RegisterFormat("zapret-csv", recognises, read, register="rkn", country="RU")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from results import sql
+from results.i18n.translator import english
 from results.registers import importing, sampling
 from results.registers.formats import formats
+from results.registers.formats.reachprobe import RegisterLine
 from results.registers.records import RegisterEntry
 from schedules.cli.register import register
 from schedules.config.schema import MAX_AGE_DAYS, CampaignTable, RegisterTable
@@ -27,9 +30,9 @@ def test_every_format_is_there_and_no_other():
 
 
 def test_every_kind_of_block_is_there():
-    from results.registers import expectation
-
-    assert sorted(first_column("What an entry means")) == sorted(expectation._BLOCKS)
+    kinds = get_args(get_type_hints(RegisterLine)["block_type"])
+    assert sorted(first_column("What an entry means")) == sorted(kinds)
+    assert all(f"explain.{kind}" in english() for kind in kinds)
     assert "block_type" in RegisterEntry.__struct_fields__
 
 

@@ -67,7 +67,7 @@ def test_a_listed_name_is_listed_in_every_spelling_and_nothing_near_it_is(regist
         assert ask(target).listed is True
     for target in ("b.a.com", "com.a", "aa.com", "https://xa.com/"):
         assert ask(target).listed is False
-    assert "a name above it" in ask("b.a.com").reason
+    assert "a parent domain" in ask("b.a.com").reason
 
 
 def test_a_mask_covers_the_base_name_and_all_below(register: Register, ask: Ask):
@@ -85,7 +85,7 @@ def test_an_https_url_lists_its_host_and_says_why(register: Register, ask: Ask):
     for target in ("https://a.com/one", "https://a.com/other", "a.com", "http://a.com/x"):
         found = ask(target)
         assert (found.listed, found.block_type, hows(found)) == (True, "url", ["url-host"])
-        assert "a path cannot be seen in TLS" in found.reason
+        assert "a path is not visible in TLS" in found.reason
     assert ask("www.a.com").listed is False
 
 
@@ -114,7 +114,7 @@ def test_an_address_is_listed_only_by_an_entry_that_blocks_it_as_such(register: 
         assert ask(outside).listed is False
     neighbour = ask("1.2.3.4")
     assert (neighbour.listed, neighbour.shares_address_with) == (False, ("a.com",))
-    assert "which lists nothing" in neighbour.reason
+    assert "which does not list this target" in neighbour.reason
 
 
 def test_a_name_at_a_listed_address_is_not_listed_but_its_address_is_named(register: Register, ask: Ask):

@@ -171,7 +171,7 @@ def test_a_register_that_has_no_version_so_old_is_named(run: Run, fresh_and_stal
     (row,) = lines(run("lookup", *asked, "--json"))
     assert (row["register"], row["listed"]) == ("before", True)
     assert [(one["register"], one["listed"], one["as_of"]) for one in row["others"]] == [("now", None, None)]
-    assert "register now has no version so old" in run("explain", *asked).stdout
+    assert "register now has no version that old" in run("explain", *asked).stdout
 
 
 def test_a_look_up_at_a_date_means_the_end_of_that_day(run: Run, dump: Path):
