@@ -51,15 +51,15 @@ def add_columns(db: Database) -> None:
 def _spans_by_register(db: Database) -> None:
     """For databases whose spans of an entry do not name its register yet."""
     if "register_id" not in {row[1] for row in db.execute("PRAGMA table_info(register_spans)")}:
-        _apply((SQL["EARLIER_SPANS"], register_schema.create, SQL["SPANS_BY_REGISTER"]), db)
+        _apply((SQL["EARLIER_SPANS"], create_tables, SQL["SPANS_BY_REGISTER"]), db)
 
 
 Step = str | Callable[[Database], None]
 STEPS: dict[str, tuple[Step, ...]] = {
     "m001_measurements": (SQL["MEASUREMENTS"], add_columns, SQL["VIEWS"]),
-    "m002_registers": (register_schema.create,),
+    "m002_registers": (create_tables,),
     "m003_repeats": (SQL["REPEATS"],),
-    "m004_register_samples": (register_schema.create,),
+    "m004_register_samples": (create_tables,),
     "m005_notices": (SQL["NOTICES"],),
     "m006_care": (SQL["NETWORKS"],),
     "m007_spans_by_register": (_spans_by_register,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from results import sql, statements
+from results.sql import statements
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -18,5 +18,5 @@ def sample_path() -> Path:
 
 def create_tables(db: Database) -> None:
     """Create the tables of registers that do not exist yet."""
-    for statement in statements(sql(__name__, "schema")["tables"]):
+    for statement in statements(str(Path(__file__).with_name("schema.py")))["TABLES"].split(";\n"):
         db.execute(statement)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
-from results import sql
 from results.registers import names
 from results.registers.records import EXACT, MASK, URL_LISTS_HOST
 from results.registers.staging import hash64
+from results.sql import statements
 
 MAX_ENTRIES = 200  # named for one target; a large host can have thousands of listed URLs
 MAX_SHARING = 10
@@ -23,7 +23,7 @@ HOW = ("url", "name", "mask", "url-host", "address", "subnet")  # strongest firs
 _URL, _NAME, _MASK, _URL_HOST, _ADDRESS, _SUBNET = range(len(HOW))
 _OF_NAME = {EXACT: _NAME, MASK: _MASK, URL_LISTS_HOST: _URL_HOST}
 _AT_ONCE = (1, 8, 64)
-SQL = sql(__package__, "lookup")
+SQL = statements(__file__)
 
 
 class EntryRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +91,7 @@ def versions_at(
     """The registers of a country, or the one of that name, as in force at `at`, newest first; and the names of those
     that have no version so old."""
     found, silent = [], []
-    for number, name, of in conn.execute(SQL["registers"], {"n": register, "c": country}).fetchall():
+    for number, name, of in conn.execute(SQL["REGISTERS"], {"n": register, "c": country}).fetchall():
         rows = conn.execute("SELECT at FROM register_versions WHERE register_id = ? ORDER BY at", (number,))
         versions = [row[0] for row in rows]
         if before := bisect_right(versions, at):
@@ -105,10 +105,10 @@ def versions_at(
 def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:
     """The subnet sizes that occur, longest prefix first."""
     found: list[tuple[int, int]] = []
-    row = conn.execute(SQL["next_subnet_size"], (0, -1)).fetchone()
+    row = conn.execute(SQL["NEXT_SUBNET_SIZE"], (0, -1)).fetchone()
     while row:
         found.append(row)
-        row = conn.execute(SQL["next_subnet_size"], row).fetchone()
+        row = conn.execute(SQL["NEXT_SUBNET_SIZE"], row).fetchone()
     return found[::-1]
 
 
@@ -116,7 +116,7 @@ def by_name(conn: sqlite3.Connection, place: names.LookupKey) -> tuple[list[Inde
     """Hits on the host and on masks over it; and hits on parents that are listed by name alone, which do not
     cover it."""
     above = names.suffixes(place.host)[1:-1] if place.address is None else []  # no register lists a top-level name
-    rows = conn.execute(SQL["by_name"].format(marks=",".join("?" * len(above))), (place.host, *above))
+    rows = conn.execute(SQL["BY_NAME"].format(marks=",".join("?" * len(above))), (place.host, *above))
     hits: list[IndexHit] = []
     parents: list[IndexHit] = []
     for how, name, entry in rows:
@@ -160,7 +160,7 @@ def references(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable
 def _stored(conn: sqlite3.Connection, version: VersionInForce, entries: list[int]) -> dict[int, tuple[Any, ...]]:
     """The rows of those entries that are in force, at most the last of _AT_ONCE of them."""
     size = next(size for size in _AT_ONCE if size >= len(entries))
-    query = SQL["entries"].format(marks=",".join("?" * size))
+    query = SQL["ENTRIES"].format(marks=",".join("?" * size))
     known = (version.register_id, version.as_of, version.versions[0], *entries, *[None] * (size - len(entries)))
     return {row[0]: row[1:] for row in conn.execute(query, known)}
 
@@ -198,7 +198,7 @@ def earlier(conn: sqlite3.Connection, version: VersionInForce, hits: Iterable[In
     for hit in sorted(set(hits))[:MAX_ENTRIES]:
         if _in_force(conn, version, hit):
             continue
-        gone = conn.execute(SQL["last_gone"], {"e": hit.entry, "v": version.as_of}).fetchone()[0]
+        gone = conn.execute(SQL["LAST_GONE"], {"e": hit.entry, "v": version.as_of}).fetchone()[0]
         before = version.as_of if gone is None else version.versions[bisect_right(version.versions, gone - 1) - 1]
         if ref := _in_force(conn, version._replace(as_of=before, day=""), hit):  # no day: a term that has run out
             found.append(ref)
@@ -209,7 +209,7 @@ def neighbours(conn: sqlite3.Connection, version: VersionInForce, place: names.L
     """Who stands at the target's addresses, as the register's own rows give them; at most MAX_ADDRESSES of these."""
     packed = [place.address] if place.address else []
     if not packed:
-        rows = conn.execute(SQL["own_addresses"], version.known(n=place.host))
+        rows = conn.execute(SQL["OWN_ADDRESSES"], version.known(n=place.host))
         texts = [text for (listed,) in rows for text in (listed or "").split()]
         packed = [found for text in dict.fromkeys(texts) if (found := names.address(text))][:MAX_ADDRESSES]
     return [_neighbour(conn, version, address, place.host) for address in packed]
@@ -218,7 +218,7 @@ def neighbours(conn: sqlite3.Connection, version: VersionInForce, place: names.L
 def _neighbour(conn: sqlite3.Connection, version: VersionInForce, packed: bytes, host: str) -> Neighbour:
     return Neighbour(
         address=names.address_text(packed),
-        entries=len(conn.execute(SQL["sharing"], version.known(a=packed, limit=-1)).fetchall()),
+        entries=len(conn.execute(SQL["SHARING"], version.known(a=packed, limit=-1)).fetchall()),
         names=sharing(conn, version, [packed], host),
         blocked_as_such=tuple(references(conn, version, by_address(conn, version, packed))),
     )
@@ -235,11 +235,11 @@ def sharing(
     """Listed names, other than the host, whose entries give one of these addresses as what the name resolved to."""
     shared: dict[str, None] = {}
     for packed in addresses:
-        for (listed,) in conn.execute(SQL["sharing"], version.known(a=packed, limit=50)):
+        for (listed,) in conn.execute(SQL["SHARING"], version.known(a=packed, limit=50)):
             shared.update(dict.fromkeys(text for text in (listed or "").split() if text != host))
     return tuple(shared)[:MAX_SHARING]
 
 
 def urls_on_host(conn: sqlite3.Connection, version: VersionInForce, host: str) -> int:
     """How many entries in force list single http URLs on a host; MANY stands for that many or more."""
-    return int(conn.execute(SQL["urls_on_host"], version.known(n=host, limit=MANY)).fetchone()[0])
+    return int(conn.execute(SQL["URLS_ON_HOST"], version.known(n=host, limit=MANY)).fetchone()[0])

@@ -107,7 +107,7 @@ class _Listed(NamedTuple):
 
 def _hosts(conn: sqlite3.Connection, register_id: int, as_of: int) -> Iterator[tuple[str, list[_Listed]]]:
     """Every listed host once, with all entries in force that name it; the index gives them in the order of names."""
-    rows = conn.execute(SQL["hosts"], {"r": register_id, "v": as_of})
+    rows = conn.execute(SQL["HOSTS"], {"r": register_id, "v": as_of})
     for host, group in groupby(rows, key=lambda row: str(row[0])):
         if names.address(host) is None:
             yield host, [_Listed(*row[1:]) for row in group]
@@ -151,7 +151,7 @@ def stored_sample(db: Database, register: str, request: SampleRequest, now: date
     drawn_at = int(now.timestamp())
     choices = "\n".join([*sorted(request.include), *(f"not {name}" for name in sorted(request.leave_out))])
     key = (register, request.size, request.seed, choices)
-    found = db.conn.execute(SQL["stored_sample"], (*key, drawn_at // 86400)).fetchone()
+    found = db.conn.execute(SQL["STORED_SAMPLE"], (*key, drawn_at // 86400)).fetchone()
     if found is not None:
         as_of, left_out, strata, targets = found
         return Sample(

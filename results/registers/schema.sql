@@ -4,7 +4,7 @@
 -- seconds since the epoch (UTC); `register_overview` and `register_listing` show them as text for people who browse.
 -- A name stands in an entry by `how`: 1 exact, 2 as a mask, 3 as the host of an https URL, 4 as that of an http URL.
 
--- [tables]
+-- TABLES
 CREATE TABLE IF NOT EXISTS registers (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, country TEXT NOT NULL) STRICT;
 
@@ -71,4 +71,4 @@ CREATE VIEW IF NOT EXISTS register_listing AS
            strftime('%Y-%m-%dT%H:%M:%SZ', s.first, 'unixepoch') AS first_seen,
            strftime('%Y-%m-%dT%H:%M:%SZ', s.gone, 'unixepoch') AS gone
     FROM register_spans s JOIN register_entries e ON e.id = s.entry_id
-    JOIN registers r ON r.id = e.register_id JOIN register_decisions d ON d.id = e.decision_id;
+    JOIN registers r ON r.id = e.register_id JOIN register_decisions d ON d.id = e.decision_id

@@ -13,7 +13,6 @@ import msgspec
 
 from probe.text import bounded
 from probe.timestamps import rfc3339_of_epoch
-from results import sql, statements
 from results.registers import names
 from results.registers.formats import RegisterItem
 from results.registers.records import (
@@ -28,8 +27,9 @@ from results.registers.records import (
     RegisterError,
     RowProblem,
 )
+from results.sql import statements
 
-SQL = sql(__package__, "staging")
+SQL = statements(__file__)
 
 
 BATCH = 8_000
@@ -64,11 +64,11 @@ class StagedVersion:
         self._caches = {name: conn.execute(f"PRAGMA {name}.cache_size").fetchone()[0] for name in CACHE_KIB}
         for name, size in CACHE_KIB.items():
             conn.execute(f"PRAGMA {name}.cache_size = -{size}")
-        _run(conn, "stages")
+        _run(conn, "STAGES")
 
     def close(self) -> None:
         """Give disk and caches back."""
-        _run(self.conn, "drop")
+        _run(self.conn, "DROP")
         for name, size in self._caches.items():
             self.conn.execute(f"PRAGMA {name}.cache_size = {size}")
 
@@ -229,7 +229,7 @@ class VersionInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _run(conn: sqlite3.Connection, section: str, values: Mapping[str, int | None] | None = None) -> None:
-    for statement in statements(SQL[section]):
+    for statement in SQL[section].split(";\n"):
         conn.execute(statement, values or {})
 
 
@@ -237,21 +237,21 @@ def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVers
     """Store the staged rows as a version of the register. Raises RegisterError if they are none or too few."""
     base = newest_entry(conn)
     if base != staged.newest:
-        _run(conn, "meanwhile", {"r": register_id})
+        _run(conn, "MEANWHILE", {"r": register_id})
     conn.execute("INSERT OR IGNORE INTO register_seen SELECT id + ? FROM staged_entries", (base,))
     entries = conn.execute("SELECT count(*) FROM register_seen").fetchone()[0]
     stated = info.updated or staged.stated(info.now)
     at = int((stated or info.now).timestamp())
-    before, after = conn.execute(SQL["around"], {"r": register_id, "t": at}).fetchone()
+    before, after = conn.execute(SQL["AROUND"], {"r": register_id, "t": at}).fetchone()
     earlier = {"v": -1 if before is None else before, "r": register_id}
-    added, removed = conn.execute(SQL["changes"], earlier).fetchone()
+    added, removed = conn.execute(SQL["CHANGES"], earlier).fetchone()
     _refuse(entries, entries + removed - added, staged, info)
-    _run(conn, "enter", {"r": register_id, "base": base})
+    _run(conn, "ENTER", {"r": register_id, "base": base})
     spans = {"r": register_id, "t": at, "p": before, "s": after}
     version = (register_id, at)
     if conn.execute("SELECT 1 FROM register_versions WHERE register_id = ? AND at = ?", version).fetchone():
-        _run(conn, "forget", spans)
-    _run(conn, "append" if after is None else "insert", spans)
+        _run(conn, "FORGET", spans)
+    _run(conn, "APPEND" if after is None else "INSERT", spans)
     kept = staged.rows - staged.skipped
     stated_at = int(stated.timestamp()) if stated else None
     counts = (staged.rows, kept, staged.skipped, entries)

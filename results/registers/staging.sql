@@ -1,4 +1,5 @@
--- [stages] On the disk, and gone with the connection: a process that dies leaves nothing behind.
+-- STAGES
+-- On the disk, and gone with the connection: a process that dies leaves nothing behind.
 CREATE TEMP TABLE register_seen (entry_id INTEGER PRIMARY KEY);
 CREATE TEMP TABLE staged_decisions (
     id INTEGER PRIMARY KEY, authority TEXT, number TEXT, date TEXT, stored INTEGER, UNIQUE (authority, number, date));
@@ -9,18 +10,19 @@ CREATE TEMP TABLE staged_entries (
 CREATE TEMP TABLE staged_names (name TEXT, how INTEGER, entry INTEGER);
 CREATE TEMP TABLE staged_urls (hash INTEGER, entry INTEGER);
 CREATE TEMP TABLE staged_subnets (family INTEGER, prefix INTEGER, network BLOB, entry INTEGER);
-CREATE TEMP TABLE staged_addresses (address BLOB, entry INTEGER);
+CREATE TEMP TABLE staged_addresses (address BLOB, entry INTEGER)
 
--- [drop]
+-- DROP
 DROP TABLE IF EXISTS temp.register_seen;
 DROP TABLE IF EXISTS temp.staged_decisions;
 DROP TABLE IF EXISTS temp.staged_entries;
 DROP TABLE IF EXISTS temp.staged_names;
 DROP TABLE IF EXISTS temp.staged_urls;
 DROP TABLE IF EXISTS temp.staged_subnets;
-DROP TABLE IF EXISTS temp.staged_addresses;
+DROP TABLE IF EXISTS temp.staged_addresses
 
--- [meanwhile] Rows that another process has stored while they were staged here.
+-- MEANWHILE
+-- Rows that another process has stored while they were staged here.
 INSERT OR IGNORE INTO register_seen SELECT e.id FROM staged_entries s
     CROSS JOIN register_entries e ON e.register_id = :r AND e.content = s.content;
 DELETE FROM staged_entries WHERE EXISTS (
@@ -28,9 +30,9 @@ DELETE FROM staged_entries WHERE EXISTS (
 DELETE FROM staged_names WHERE entry NOT IN (SELECT id FROM staged_entries);
 DELETE FROM staged_urls WHERE entry NOT IN (SELECT id FROM staged_entries);
 DELETE FROM staged_subnets WHERE entry NOT IN (SELECT id FROM staged_entries);
-DELETE FROM staged_addresses WHERE entry NOT IN (SELECT id FROM staged_entries);
+DELETE FROM staged_addresses WHERE entry NOT IN (SELECT id FROM staged_entries)
 
--- [enter]
+-- ENTER
 INSERT OR IGNORE INTO register_decisions (authority, number, date)
     SELECT authority, number, date FROM staged_decisions ORDER BY id;
 UPDATE staged_decisions AS s SET stored = (SELECT d.id FROM register_decisions d
@@ -42,31 +44,35 @@ INSERT OR IGNORE INTO register_names SELECT name, how, entry + :base FROM staged
 INSERT OR IGNORE INTO register_urls SELECT hash, entry + :base FROM staged_urls ORDER BY 1, 2;
 INSERT OR IGNORE INTO register_subnets
     SELECT family, prefix, network, entry + :base FROM staged_subnets ORDER BY 1, 2, 3, 4;
-INSERT OR IGNORE INTO register_addresses SELECT address, entry + :base FROM staged_addresses ORDER BY 1, 2;
+INSERT OR IGNORE INTO register_addresses SELECT address, entry + :base FROM staged_addresses ORDER BY 1, 2
 
--- [changes] How many entries this version adds to and drops from the version :v.
+-- CHANGES
+-- How many entries this version adds to and drops from the version :v.
 SELECT (SELECT count(*) FROM register_seen w WHERE NOT EXISTS (
             SELECT 1 FROM register_spans s WHERE s.entry_id = w.entry_id
             AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v))),
        (SELECT count(*) FROM register_spans s WHERE s.register_id = :r
             AND s.first <= :v AND (s.gone IS NULL OR s.gone > :v)
-            AND NOT EXISTS (SELECT 1 FROM register_seen w WHERE w.entry_id = s.entry_id));
+            AND NOT EXISTS (SELECT 1 FROM register_seen w WHERE w.entry_id = s.entry_id))
 
--- [around] The versions just before and just after a moment.
+-- AROUND
+-- The versions just before and just after a moment.
 SELECT (SELECT max(at) FROM register_versions WHERE register_id = :r AND at < :t),
-       (SELECT min(at) FROM register_versions WHERE register_id = :r AND at > :t);
+       (SELECT min(at) FROM register_versions WHERE register_id = :r AND at > :t)
 
 -- When each entry was in a register is stored as spans of versions, independent of the order of imports. A span
 -- `[first, gone)` goes from the first version with the entry to the first without it; `gone` is NULL while the newest
 -- version has it. Spans of one entry neither touch nor overlap. :t is the version, :p and :s those around it.
 
--- [append] The newest version: what it lacks has gone, what was not there yet begins.
+-- APPEND
+-- The newest version: what it lacks has gone, what was not there yet begins.
 UPDATE register_spans SET gone = :t WHERE gone IS NULL AND register_id = :r
     AND NOT EXISTS (SELECT 1 FROM register_seen w WHERE w.entry_id = register_spans.entry_id);
 INSERT INTO register_spans (entry_id, first, register_id) SELECT entry_id, :t, :r FROM register_seen w
-    WHERE NOT EXISTS (SELECT 1 FROM register_spans s WHERE s.entry_id = w.entry_id AND s.gone IS NULL);
+    WHERE NOT EXISTS (SELECT 1 FROM register_spans s WHERE s.entry_id = w.entry_id AND s.gone IS NULL)
 
--- [insert] A version between others (:p may be NULL, :s is not). What both neighbours have and it lacks is split; what
+-- INSERT
+-- A version between others (:p may be NULL, :s is not). What both neighbours have and it lacks is split; what
 -- only the earlier has ends here; what only the later has begins here; what neither has stands alone.
 INSERT INTO register_spans (entry_id, first, gone, register_id) SELECT entry_id, :s, gone, :r
     FROM register_spans WHERE first <= :p AND (gone IS NULL OR gone > :s) AND register_id = :r
@@ -77,9 +83,10 @@ UPDATE register_spans SET first = :t WHERE first = :s AND register_id = :r
     AND entry_id IN (SELECT entry_id FROM register_seen);
 INSERT INTO register_spans (entry_id, first, gone, register_id) SELECT entry_id, :t, :s, :r FROM register_seen w
     WHERE NOT EXISTS (SELECT 1 FROM register_spans s WHERE s.entry_id = w.entry_id
-        AND s.first <= :t AND (s.gone IS NULL OR s.gone > :t));
+        AND s.first <= :t AND (s.gone IS NULL OR s.gone > :t))
 
--- [forget] A version taken out, before it is read again with other content. What only it had goes; what only it lacked
+-- FORGET
+-- A version taken out, before it is read again with other content. What only it had goes; what only it lacked
 -- becomes one span again, for which -1 marks that the later half has no end.
 DELETE FROM register_spans WHERE first = :t AND gone IS :s AND register_id = :r;
 UPDATE register_spans SET gone = NULL WHERE gone = :t AND :s IS NULL AND register_id = :r;
@@ -90,4 +97,4 @@ UPDATE register_spans SET gone = coalesce((SELECT coalesce(later.gone, -1) FROM 
 DELETE FROM register_spans WHERE first = :s AND register_id = :r AND EXISTS (
     SELECT 1 FROM register_spans earlier WHERE earlier.entry_id = register_spans.entry_id
     AND earlier.first < :s AND (earlier.gone = -1 OR earlier.gone > :s));
-UPDATE register_spans SET gone = NULL WHERE gone = -1 AND register_id = :r;
+UPDATE register_spans SET gone = NULL WHERE gone = -1 AND register_id = :r

@@ -45,7 +45,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 
 def newest_versions(db: Database, country: str | None = None) -> dict[str, int]:
     """The time (Unix time) of the newest stored version of each register, of all countries or of one."""
-    return dict(db.conn.execute(SQL["newest_times"], (country,)).fetchall())
+    return dict(db.conn.execute(SQL["NEWEST_TIMES"], (country,)).fetchall())
 
 
 def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]) -> list[Statistics]:
@@ -53,9 +53,9 @@ def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]
     conn = db.conn
     found = []
     for number, name, country, format_, at, rows, kept, skipped, entries, versions, first in conn.execute(
-        SQL["newest"]
+        SQL["NEWEST"]
     ).fetchall():
-        kinds = conn.execute(SQL["kinds"], (number,)).fetchall()
+        kinds = conn.execute(SQL["KINDS"], (number,)).fetchall()
         age = (now.timestamp() - at) / 86400
         found.append(
             Statistics(
@@ -91,7 +91,7 @@ def _summed(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _distinct(conn: sqlite3.Connection, register_id: int, table: str, what: str) -> int:
-    query = SQL["distinct"].format(what=what, table=table)
+    query = SQL["DISTINCT"].format(what=what, table=table)
     return int(conn.execute(query, (register_id,)).fetchone()[0])
 
 
@@ -160,7 +160,7 @@ def _the_only(conn: sqlite3.Connection) -> str:
 
 def _only_in(conn: sqlite3.Connection, register_id: int, here: int, there: int) -> dict[int, list[_Row]]:
     found: dict[int, list[_Row]] = defaultdict(list)
-    for key, ref, *values in conn.execute(SQL["only_in"], {"r": register_id, "here": here, "there": there}):
+    for key, ref, *values in conn.execute(SQL["ONLY_IN"], {"r": register_id, "here": here, "there": there}):
         fields = dict(zip(FIELDS, (value or None for value in values), strict=True))
         found[key].append((ref or entry_id(key), fields))
     return found

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from results import sql
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem, too_long
+from results.registers.lookup import SQL
 from results.registers.records import BadRow, RawRow, RegisterEntry, RegisterError, TruncatedRegister, VersionTime
 from results.registers.source import RegisterFile
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 BEGINNING = b'{"reachprobe_register":'
-SQL = sql("results.registers", "lookup")
 LISTS = {"names": " ", "urls": "\n", "subnets": " ", "resolved": " "}
 
 Text = Annotated[str, Meta(max_length=4096)]
@@ -81,7 +80,7 @@ class ExportedVersion(msgspec.Struct, frozen=True):
 
 
 def newest(db: Database, name: str) -> ExportedVersion | None:
-    row = db.execute(SQL["exported_version"], [name]).fetchone()
+    row = db.execute(SQL["EXPORTED_VERSION"], [name]).fetchone()
     return ExportedVersion(*row) if row is not None else None
 
 
@@ -91,7 +90,7 @@ def write(db: Database, version: ExportedVersion) -> Iterator[bytes]:
     head = RegisterHeader(reachprobe_register=VERSION, name=version.name, country=version.country, updated=updated)
     yield msgspec.json.encode(head) + b"\n"
     encode, count = msgspec.json.Encoder().encode, 0
-    for row in db.execute(SQL["exported_entries"], [version.register_id]):
+    for row in db.execute(SQL["EXPORTED_ENTRIES"], [version.register_id]):
         yield encode(_line(row)) + b"\n"
         count += 1
     yield msgspec.json.encode(RegisterFooter(count)) + b"\n"
