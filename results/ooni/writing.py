@@ -17,10 +17,12 @@ for is in each entry's `x_reachprobe`, and in that of the test keys.
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -37,8 +39,8 @@ from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Verdict
 from results.ooni.format import NOWHERE
 
-TEST_VERSION = "0.5.28"
-"""The version of Web Connectivity whose shape this is."""
+WRITTEN: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("written.json").read_text("utf-8"))
+"""The values that are always the same; `test_version` is the Web Connectivity whose shape this is."""
 ALIKE = 0.7
 """ts-017: bodies match where the shorter has more than this share of the longer one's length."""
 KEY = "x_reachprobe"
@@ -54,24 +56,18 @@ def write(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, 
     measurement, vantage, target = finished.measurement, finished.measurement.vantage, finished.measurement.target
     started = parse_time(measurement.started_at)
     began = parse_time(round_.started_at) if round_ else started
-    return {
+    return WRITTEN["record"] | {
         "annotations": _annotations(finished),
-        "data_format_version": "0.2.0",
-        "extensions": {"dnst": 0, "httpt": 0, "netevents": 0, "tcpconnect": 0, "tlshandshake": 0},
         "input": f"{target.scheme}://{authority(target.scheme, target.host, target.port)}{target.request_path or ''}",
         "measurement_start_time": _time(started),
         "probe_asn": f"AS{vantage.asn or 0}",
         "probe_cc": vantage.country or NOWHERE,
-        "probe_ip": "127.0.0.1",
         "probe_network_name": vantage.network_name or "",
         "report_id": (round_.id if round_ else "").removeprefix("ooni:"),
-        "software_name": "reachprobe",
         "software_version": _own_version(),
         "test_keys": _test_keys(finished, round_),
-        "test_name": "web_connectivity",
         "test_runtime": measurement.runtime_s,
         "test_start_time": _time(began),
-        "test_version": TEST_VERSION,
     }
 
 
@@ -126,15 +122,9 @@ def _test_keys(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[
         for record, control in zip(plain.pop("controls"), finished.controls, strict=True)
     ]
     blocked_by = blocking(verdict)
-    return {
-        "agent": "redirect",
-        "client_resolver": None,
-        "retries": None,
-        "socksproxy": None,
-        "network_events": None,
+    return WRITTEN["test_keys"] | {
         **_lists(((n, o) for n, o in placed if o.role == "main"), verdict.method),
         "control": _control(finished.controls[0]) if finished.controls else None,
-        "control_failure": None,
         **_comparison(finished),
         "accessible": None if blocked_by is None else verdict.outcome == "reachable",
         "blocking": blocked_by,
@@ -198,15 +188,17 @@ def _query(observation: Observation) -> dict[str, Any]:
         if answer.type in named
     ]
     known = {} if dns.rcode is None else {"rcode": dns.rcode}
-    return known | {
-        "answers": answers or None,
-        "engine": engine,
-        "hostname": observation.host,
-        "query_type": dns.query_type,
-        "resolver_address": where,
-        "resolver_hostname": None,
-        "resolver_port": None,
-    }
+    return (
+        WRITTEN["query"]
+        | known
+        | {
+            "answers": answers or None,
+            "engine": engine,
+            "hostname": observation.host,
+            "query_type": dns.query_type,
+            "resolver_address": where,
+        }
+    )
 
 
 def _engine(resolver: str) -> tuple[str, str]:
@@ -243,16 +235,7 @@ def _exchange(observation: Observation, own: dict[str, Any]) -> dict[str, Any]:
     return ({} if address is None else {"address": address}) | {
         "network": "tcp",
         "alpn": "h2" if http.version == "HTTP/2" else "http/1.1",
-        "request": {
-            "body": "",
-            "body_is_truncated": False,
-            "headers": {},
-            "headers_list": [],
-            "method": "GET",
-            "tor": {"exit_ip": None, "exit_name": None, "is_tor": False},
-            "url": http.url,
-            "x_transport": "tcp",
-        },
+        "request": WRITTEN["request"] | {"url": http.url},
         "response": {
             "body": _maybe_binary(http.body or b""),
             "body_is_truncated": bool(http.truncated),
@@ -332,8 +315,7 @@ def _status(observation: Observation) -> dict[str, Any]:
 def _control_http(control: Measurement) -> dict[str, Any]:
     answer = _final_answer(control)
     if answer is None:
-        failure = _final_failure(control)
-        return {"body_length": -1, "failure": failure, "title": "", "headers": {}, "status_code": -1}
+        return WRITTEN["control_failed"] | {"failure": _final_failure(control)}
     return {
         "body_length": answer.length or 0,
         "failure": None,
@@ -367,7 +349,6 @@ def _comparison(finished: JudgedMeasurement) -> dict[str, Any]:
         "http_experiment_failure": _final_failure(measurement),
         "body_length_match": proportion > ALIKE if proportion is not None else None,
         "body_proportion": proportion or 0.0,
-        "headers_match": None,
         "status_code_match": status_match,
         "title_match": title_match,
     }
