@@ -21,6 +21,8 @@ from results.compare.differences import ComparedVantage, Difference, difference
 from results.compare.index import MeasurementIndex, RowKind
 from results.compare.record import DIRECT, FINDINGS, NOT_KNOWN, RowState, network_of
 from results.compare.timeline import BlockedShare, DayState, VantageTrack, share_of_days, tracks
+from results.i18n.language import ENGLISH
+from results.i18n.translator import Translator
 
 By = Literal["vantage", "network", "country", "path", "day"]
 Names = Mapping[Vantage, str]
@@ -97,9 +99,15 @@ class ComparedRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    index: MeasurementIndex, *, by: By = "vantage", rows: RowKind = "service", within_s: float = 86400.0
+    index: MeasurementIndex,
+    *,
+    by: By = "vantage",
+    rows: RowKind = "service",
+    within_s: float = 86400.0,
+    language: str = ENGLISH,
 ) -> Iterator[ComparedRow]:
     """Compare row by row; states more than `within_s` older than the row's newest measurement are gaps."""
+    words = Translator(language)
     vantages = index.vantages()
     every = labels(vantages, by) if by != "day" else {}
     days = _all_days(index.days()) if by == "day" else []
@@ -109,7 +117,7 @@ def compare(
         newest = max((track.last_at for track in found if track.last_at is not None), default=0.0)
         sides = _compared_vantages(found, row.is_service, newest, within_s, names)
         cells = _day_cells(found, days) if by == "day" else _label_cells(sides, every, newest, within_s)
-        result = difference(sides, by)
+        result = difference(sides, by, words)
         yield ComparedRow(
             row=row.name,
             cells=tuple(cells),
@@ -223,7 +231,7 @@ def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
             name = names[vantage]
         else:
             name = network_of(vantage) if by == "network" else vantage.country or f"country {NOT_KNOWN}"
-        found[vantage] = name if vantage.path == DIRECT else f"{name} by {vantage.path}"
+        found[vantage] = name if vantage.path == DIRECT else f"{name} via {vantage.path}"
     return found
 
 

@@ -12,6 +12,7 @@ from probe.model import Vantage
 from results.aggregate.changes import StateHistory
 from results.compare.record import DIRECT, RowState, day_of, network_of
 from results.compare.timeline import FEW_DAYS, VantageTrack
+from results.i18n.translator import Translator
 
 Difference = Literal["none", "machine", "network", "country", "everywhere", "path", "family", "time", "unknown"]
 FIRST_KIND: dict[str, Difference] = {
@@ -25,7 +26,7 @@ FIRST_KIND: dict[str, Difference] = {
 MAX_NAMES = 6
 """In one enumeration; the rest are counted."""
 FAMILIES = {"ipv4": ("IPv6", "IPv4"), "ipv6": ("IPv4", "IPv6")}
-PLURAL = {"country": "countries", "network": "networks", "machine": "machines", "vantage": "vantages"}
+PLACES = {"country": "in_country", "network": "on_network"}
 
 
 class ComparedVantage(msgspec.Struct, frozen=True):
@@ -53,54 +54,51 @@ class RowDifference(msgspec.Struct, frozen=True):
     note: str | None
 
 
-def difference(sides: Sequence[ComparedVantage], by: str) -> RowDifference:
-    """What differs between `sides`; the kind that fits the columns (`by`) comes first."""
+def difference(sides: Sequence[ComparedVantage], by: str, words: Translator) -> RowDifference:
+    """What differs between `sides`, in these `words`; the kind that fits the columns (`by`) comes first."""
     decided = [side for side in sides if side.state is not None]
     base = [side for side in decided if side.vantage.path == DIRECT] or decided
     found: list[tuple[Difference, str]] = []
     if base and _outcomes(base) == {"down"} and _outcomes(decided) == {"down"}:
-        found.append(("everywhere", "everywhere: down"))
+        found.append(("everywhere", words.say("compare.everywhere_down")))
     elif len(_outcomes(base)) > 1:
-        found.append(_place_difference(base))
-    if paths := _path_difference(base, [side for side in decided if side not in base]):
-        found.append(("path", paths))
-    if families := _families_text(base):
-        found.append(("family", families))
-    if times := _times_text([side for side in sides if side.vantage.path == DIRECT] or sides):
-        found.append(("time", times))
+        found.append(_place_difference(base, words))
+    found += _path_difference(base, [side for side in decided if side not in base], words)
+    found += _family_difference(base, words)
+    found += _time_difference([side for side in sides if side.vantage.path == DIRECT] or sides, words)
     found.sort(key=lambda one: one[0] != FIRST_KIND[by])
     if not found:
-        found.append(_no_difference(base, decided, by))
+        found.append(_no_difference(base, decided, by, words))
     elif base and len(_outcomes(base)) == 1 and "everywhere" not in dict(found):
-        found.insert(0, (found[0][0], _same_text(base)))
+        found.insert(0, (found[0][0], _same_text(base, words)))
     kinds = tuple(dict.fromkeys(kind for kind, _ in found))
-    return RowDifference(kinds, "; ".join(says for _, says in found), _note_text(sides))
+    return RowDifference(kinds, "; ".join(says for _, says in found), _note_text(sides, words))
 
 
 def _no_difference(
-    base: Sequence[ComparedVantage], decided: Sequence[ComparedVantage], by: str
+    base: Sequence[ComparedVantage], decided: Sequence[ComparedVantage], by: str, words: Translator
 ) -> tuple[Difference, str]:
     """`none`, or `unknown` where there was nothing to compare with."""
     if len(decided) > 1 or (by == "day" and base and sum(day.findings > 0 for day in base[0].track.days.values()) > 1):
-        return "none", f"no difference: {_same_text(base)}"
+        return "none", words.say("compare.none", same=_same_text(base, words))
     if decided:
-        return "unknown", f"{_same_text(base)}; nothing else to compare it with"
-    return "unknown", "nothing to compare"
+        return "unknown", words.say("compare.alone", same=_same_text(base, words))
+    return "unknown", words.say("compare.nothing")
 
 
 def _outcomes(sides: Sequence[ComparedVantage]) -> set[str]:
     return {side.state.outcome for side in sides if side.state is not None}
 
 
-def _place_difference(base: Sequence[ComparedVantage]) -> tuple[Difference, str]:
+def _place_difference(base: Sequence[ComparedVantage], words: Translator) -> tuple[Difference, str]:
     """The coarsest place whose vantages agree: a country, else a network, else a machine."""
     if _explains(base, lambda vantage: vantage.country):
-        return "country", _places_text(base, "country", lambda side: str(side.vantage.country))
+        return "country", _places_text(base, "country", lambda side: str(side.vantage.country), words)
     if _explains(base, _network):
-        return "network", _places_text(base, "network", lambda side: network_of(side.vantage))
+        return "network", _places_text(base, "network", lambda side: network_of(side.vantage), words)
     if all(_network(side.vantage) for side in base):
-        return "machine", _places_text(base, "machine", lambda side: side.label)
-    return "unknown", _places_text(base, "vantage", lambda side: side.label)
+        return "machine", _places_text(base, "machine", lambda side: side.label, words)
+    return "unknown", _places_text(base, "vantage", lambda side: side.label, words)
 
 
 def _network(vantage: Vantage) -> str | None:
@@ -119,7 +117,37 @@ def _explains(sides: Sequence[ComparedVantage], place: Callable[[Vantage], str |
     return all(len(outcomes) == 1 for outcomes in parts.values())
 
 
-def _path_difference(base: Sequence[ComparedVantage], others: Sequence[ComparedVantage]) -> str | None:
+def _listed(names: Iterable[str], words: Translator) -> str:
+    """`a, b and 3 more`."""
+    every = list(dict.fromkeys(names))
+    shown, left = ", ".join(every[:MAX_NAMES]), len(every) - MAX_NAMES
+    return words.say("compare.more", names=shown, count=left) if left > 0 else shown
+
+
+def _places_text(
+    sides: Sequence[ComparedVantage], level: str, label: Callable[[ComparedVantage], str], words: Translator
+) -> str:
+    """`this network only: blocked on AS1; reachable on AS2, AS3`."""
+    by_outcome: dict[str, set[str]] = defaultdict(set)
+    for side in sides:
+        if side.state is not None:
+            by_outcome[side.state.outcome].add(label(side))
+    odd = [names for outcome, names in by_outcome.items() if outcome != "reachable"]
+    parts = [
+        words.say(
+            f"compare.{PLACES.get(level, 'at')}",
+            outcomes=words.term("outcome", outcome),
+            names=_listed(sorted(by_outcome[outcome]), words),
+        )
+        for outcome in sorted(by_outcome, key=lambda outcome: (outcome == "reachable", outcome))
+    ]
+    which = "only" if len(odd) == 1 and len(odd[0]) == 1 else "some"
+    return words.say(f"compare.{level}_{which}", parts="; ".join(parts))
+
+
+def _path_difference(
+    base: Sequence[ComparedVantage], others: Sequence[ComparedVantage], words: Translator
+) -> list[tuple[Difference, str]]:
     """Where other paths differ from the direct path of the same machine, else from any direct path."""
     opening: set[str] = set()
     closed: set[str] = set()
@@ -128,52 +156,25 @@ def _path_difference(base: Sequence[ComparedVantage], others: Sequence[ComparedV
         if len(_outcomes(own)) != 1 or _outcomes(own) == _outcomes([side]):
             continue
         (opening if _outcomes([side]) == {"reachable"} else closed).add(side.vantage.path)
-    return _paths_text(sorted(opening), sorted(closed - opening))
+    parts = (("opens", sorted(opening)), ("closed", sorted(closed - opening)))
+    return [("path", words.say(f"compare.{key}", names=_listed(names, words))) for key, names in parts if names]
 
 
-def _listed(names: Iterable[str]) -> str:
-    """`a, b and 3 more`."""
-    every = list(dict.fromkeys(names))
-    more = f" and {len(every) - MAX_NAMES} more" if len(every) > MAX_NAMES else ""
-    return ", ".join(every[:MAX_NAMES]) + more
-
-
-def _places_text(sides: Sequence[ComparedVantage], level: str, label: Callable[[ComparedVantage], str]) -> str:
-    """`this network only: blocked on AS1; reachable on AS2, AS3`."""
-    by_outcome: dict[str, set[str]] = defaultdict(set)
-    for side in sides:
-        if side.state is not None:
-            by_outcome[side.state.outcome].add(label(side))
-    odd = {outcome: names for outcome, names in by_outcome.items() if outcome != "reachable"}
-    alone = len(odd) == 1 and len(next(iter(odd.values()))) == 1
-    head = f"this {level} only" if alone else f"some {PLURAL[level]}"
-    preposition = {"country": "in", "network": "on"}.get(level, "at")
-    order = sorted(by_outcome, key=lambda outcome: (outcome == "reachable", outcome))
-    parts = [f"{outcome} {preposition} {_listed(sorted(by_outcome[outcome]))}" for outcome in order]
-    return f"{head}: {'; '.join(parts)}"
-
-
-def _paths_text(opening: Sequence[str], closed: Sequence[str]) -> str | None:
-    """`a VPN or proxy opens it: vpn`."""
-    parts = [f"a VPN or proxy opens it: {_listed(opening)}"] if opening else []
-    parts += [f"it does not open by {_listed(closed)}"] if closed else []
-    return "; ".join(parts) or None
-
-
-def _families_text(sides: Sequence[ComparedVantage]) -> str | None:
-    """`IPv6 only: over IPv4 it does not work at home`."""
-    name: dict[str, list[str]] = defaultdict(list)
+def _family_difference(sides: Sequence[ComparedVantage], words: Translator) -> list[tuple[Difference, str]]:
+    """`IPv6 only: IPv4 does not work at home`."""
+    names: dict[str, list[str]] = defaultdict(list)
     for side in sides:
         if side.state is not None and side.state.failing is not None:
-            name[side.state.failing].append(side.label)
-    parts = [
-        f"{FAMILIES[failing][0]} only: over {FAMILIES[failing][1]} it does not work at {_listed(names)}"
-        for failing, names in sorted(name.items())
-    ]
-    return "; ".join(parts) or None
+            names[side.state.failing].append(side.label)
+    found: list[tuple[Difference, str]] = []
+    for failing, labels in sorted(names.items()):
+        works, fails = FAMILIES[failing]
+        says = words.say("compare.family_only", works=works, fails=fails, names=_listed(labels, words))
+        found.append(("family", says))
+    return found
 
 
-def _times_text(sides: Sequence[ComparedVantage]) -> str | None:
+def _time_difference(sides: Sequence[ComparedVantage], words: Translator) -> list[tuple[Difference, str]]:
     """`since 2017-05-06 at home, office (within 6 h)`; blocks that ended; what flaps."""
     dated: dict[tuple[str, str], list[tuple[str, float]]] = defaultdict(list)
     for side in sides:
@@ -181,34 +182,45 @@ def _times_text(sides: Sequence[ComparedVantage]) -> str | None:
             dated["", "flapping"].append((side.label, 0.0))
         elif side.history.changes:
             last = side.history.changes[-1]
-            word = "since" if last.blocked else "blocked until"
-            dated[day_of(last.at), word].append((side.label, last.hours))
-    parts = []
-    for (day, word), found in sorted(dated.items()):
-        within = f" (within {max(hours for _, hours in found):.0f} h)" if day else ""
-        parts.append(f"{word}{day and ' ' + day} at {_listed(label for label, _ in found)}{within}")
-    return "; ".join(parts) or None
+            dated[day_of(last.at), "since" if last.blocked else "until"].append((side.label, last.hours))
+    found: list[tuple[Difference, str]] = []
+    for (day, key), places in sorted(dated.items()):
+        hours = f"{max(hours for _, hours in places):.0f}"
+        names = _listed((label for label, _ in places), words)
+        found.append(("time", words.say(f"compare.{key}", day=day, hours=hours, names=names)))
+    return found
 
 
-def _same_text(sides: Sequence[ComparedVantage]) -> str:
-    """`reachable at all 4 vantages`."""
-    outcomes = sorted({side.state.outcome for side in sides if side.state is not None})
-    name = f"at all {len(sides)} vantages" if len(sides) > 2 else f"at {_listed(side.label for side in sides)}"
-    return f"{' and '.join(outcomes)} {name}"
+def _same_text(sides: Sequence[ComparedVantage], words: Translator) -> str:
+    """`reachable at all 4 vantage points`."""
+    outcomes = [words.term("outcome", outcome) for outcome in sorted(_outcomes(sides))]
+    shown = (
+        words.say("compare.and", first=outcomes[0], second=outcomes[1]) if len(outcomes) == 2 else ", ".join(outcomes)
+    )
+    if len(sides) > 2:
+        return words.say("compare.at_all", outcomes=shown, count=len(sides))
+    return words.say("compare.at", outcomes=shown, names=_listed((side.label for side in sides), words))
 
 
-def _note_text(sides: Sequence[ComparedVantage]) -> str | None:
+def _note_text(sides: Sequence[ComparedVantage], words: Translator) -> str | None:
     """What was left out and why, and what weakens the rest."""
-    old = [f"{u.label} (last {day_of(u.track.last_at)})" for u in sides if _is_old(u) and u.track.last_at]
-    parts = [
-        ("no finding close enough in time", old),
-        ("not everything required was measured", [u.label for u in sides if u.partial]),
-        ("nothing clear", [u.label for u in sides if u.doubtful]),
-        ("no working network", [u.label for u in sides if u.track.last_at is None and u.track.offline_at]),
-        ("cut off from abroad", [u.label for u in sides if u.track.restricted_at]),
-        (f"fewer than {FEW_DAYS} days, so the numbers are small", [u.label for u in sides if 0 < _days(u) < FEW_DAYS]),
+    old = [
+        words.say("compare.last", name=side.label, day=day_of(side.track.last_at))
+        for side in sides
+        if _is_old(side) and side.track.last_at
     ]
-    return "; ".join(f"{what}: {_listed(names)}" for what, names in parts if names) or None
+    parts = {
+        "old": old,
+        "partial": [side.label for side in sides if side.partial],
+        "doubtful": [side.label for side in sides if side.doubtful],
+        "offline": [side.label for side in sides if side.track.last_at is None and side.track.offline_at],
+        "restricted": [side.label for side in sides if side.track.restricted_at],
+        "few_days": [side.label for side in sides if 0 < _days(side) < FEW_DAYS],
+    }
+    said = (
+        words.say(f"compare.{key}", names=_listed(names, words), days=FEW_DAYS) for key, names in parts.items() if names
+    )
+    return "; ".join(said) or None
 
 
 def _is_old(side: ComparedVantage) -> bool:

@@ -99,7 +99,7 @@ def _where(summary: Summary, history: RowHistory, words: Translator) -> str:
     place = summary.place(history.place)
     name = place.title(words) if place is not None else history.place
     if history.path != DIRECT:
-        name = history.place.removesuffix(f" by {history.path}")
+        name = history.place.removesuffix(f" via {history.path}")
     if history.vantage is not None:
         name = words.say("general.at_vantage", place=name, vantage=history.vantage)
     changes = history.changes if history.state in ("since", "until", "between") else ()

@@ -38,7 +38,7 @@ class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
     """A network, or a path by which one was left."""
 
     label: str
-    """`AS12389`, `AS1136 by vpn`."""
+    """`AS12389`, `AS1136 via vpn`."""
     name: str | None = None
     """What the network is called."""
     country: str | None = None
@@ -47,7 +47,7 @@ class ReportColumn(msgspec.Struct, frozen=True, kw_only=True):
 
     def title(self, words: Translator) -> str:
         """`AS12389 Rostelecom`, `AS1136 via vpn`."""
-        label = self.label.removesuffix(f" by {self.path}")
+        label = self.label.removesuffix(f" via {self.path}")
         name = " ".join(filter(None, (label, self.name))) if self.path == DIRECT else label
         return words.network(name, self.path)
 

@@ -38,10 +38,12 @@ def compare(
     https URL of a hub. Only results close enough in time are compared; missing or older results show as a gap.
     """
     from results.compare import compare as compared
+    from results.i18n.language import ENGLISH, active
     from schedules.render import compare as show
 
     with at_hand(app, sources, options) as files, gathered_from(files, options) as gathered:
-        found = show.CountedRows(compared(gathered, by=by, rows=rows, within_s=options.within_s))
+        language = ENGLISH if form in ("json", "csv") else active()
+        found = show.CountedRows(compared(gathered, by=by, rows=rows, within_s=options.within_s, language=language))
         {"json": show.as_json, "csv": show.as_csv, "markdown": show.as_markdown, None: show.for_a_person}[form](found)
         tell_what_was_read(app, gathered)
         return DIFFERENT if fail_on_difference and found.differing else 0

@@ -36,7 +36,7 @@ def test_a_missing_and_a_too_old_state_are_gaps_and_agree_with_nothing(tmp_path:
     found = compared(write(tmp_path / "a.jsonl", rows))
     assert outcomes(found["wechat"]) == {"home-fibre": "reachable", "office": None}
     assert found["wechat"].difference == "unknown"
-    assert "no finding close enough in time: office (last 2026-11-24)" in (found["wechat"].note or "")
+    assert "no result close enough in time: office (last 2026-11-24)" in (found["wechat"].note or "")
     assert outcomes(found["line"]) == {"home-fibre": "reachable", "office": None}
     (gap,) = [cell for cell in found["line"].cells if cell.by == "office"]
     assert gap.plain() == {
@@ -67,7 +67,7 @@ def test_a_cell_is_the_latest_finding_and_no_doubt_after_it(tmp_path: Path) -> N
 def test_doubt_alone_is_shown_as_doubt_and_an_offline_machine_as_a_gap(tmp_path: Path) -> None:
     found = only(write(tmp_path / "a.jsonl", [row("inconclusive"), row("offline", **OFFICE)]))
     assert outcomes(found) == {"home-fibre": "inconclusive", "office": None}
-    assert found.note == "nothing clear: home-fibre; no working network: office"
+    assert found.note == "inconclusive: home-fibre; no internet connection: office"
 
 
 def test_a_service_is_blocked_by_any_required_target_and_open_only_by_all(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_service_is_blocked_by_any_required_target_and_open_only_by_all(tmp_pa
     assert outcomes(only(write(tmp_path / "a.jsonl", rows))) == {"home-fibre": "blocked", "office": "reachable"}
     part = only(write(tmp_path / "b.jsonl", rows[:3]))
     assert outcomes(part) == {"home-fibre": "blocked", "office": None}
-    assert "not everything required was measured: office" in (part.note or "")
+    assert "required targets were not measured: office" in (part.note or "")
 
 
 def test_days_side_by_side_show_the_day_without_measurements(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_it_is_blocked_directly_and_a_vpn_opens_it(tmp_path: Path) -> None:
     found = told(tmp_path, row("blocked"), row(path="vpn", country="NL", asn=1136))
     assert found.difference == "path"
     assert "a VPN or proxy opens it: vpn" in found.says
-    assert outcomes(found) == {"home-fibre": "blocked", "home-fibre by vpn": "reachable"}
+    assert outcomes(found) == {"home-fibre": "blocked", "home-fibre via vpn": "reachable"}
 
 
 def test_what_a_vpn_does_not_open_is_no_difference_by_path(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_what_a_vpn_does_not_open_is_no_difference_by_path(tmp_path: Path) -> No
 
 def test_a_vpn_s_network_is_not_the_network_that_the_machine_stands_in(tmp_path: Path) -> None:
     found = told(tmp_path, row("blocked"), row(path="vpn"), by="network")
-    assert outcomes(found) == {"AS12389": "blocked", "AS12389 by vpn": "reachable"}
+    assert outcomes(found) == {"AS12389": "blocked", "AS12389 via vpn": "reachable"}
     assert found.difference == "path"
 
 
@@ -68,7 +68,7 @@ def test_it_works_over_one_family_alone(tmp_path: Path) -> None:
     assert failing_family("reachable", evidence) == "ipv6"
     found = told(tmp_path, row(evidence=evidence), row(name="office", asn=8402))
     assert found.difference == "family"
-    assert found.says.endswith("IPv4 only: over IPv6 it does not work at home-fibre")
+    assert found.says.endswith("IPv4 only: IPv6 does not work at home-fibre")
 
 
 def test_a_family_that_this_home_has_not_is_no_difference() -> None:
@@ -100,11 +100,11 @@ def test_what_is_laid_side_by_side_is_told_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "says"),
     [
-        ([row("blocked")], "blocked at home-fibre; nothing else to compare it with"),
+        ([row("blocked")], "blocked at home-fibre; nothing else to compare with"),
         ([row("inconclusive"), row("offline", name="office", asn=8402)], "nothing to compare"),
         (
             [row("blocked", asn=None), row(name="office", asn=None)],
-            "this vantage only: blocked at home-fibre; reachable at office",
+            "this vantage point only: blocked at home-fibre; reachable at office",
         ),
     ],
     ids=["one vantage", "nothing clear", "networks not known"],

@@ -29,14 +29,14 @@ def test_network_by_network(three_weeks: list[Path]) -> None:
         "AS8402": "blocked",
         "AS12389": "blocked",
         "AS25513": "reachable",
-        "AS1136 by vpn": "reachable",
+        "AS1136 via vpn": "reachable",
     }
     assert {cell.by: (cell.method, cell.agreement) for cell in wechat.cells} == {
         "AS3216": ("dns.nxdomain", "enforced"),
         "AS8402": ("tls.reset", "enforced"),
         "AS12389": ("tls.reset", "enforced"),
         "AS25513": (None, "unenforced"),
-        "AS1136 by vpn": (None, "undecided"),
+        "AS1136 via vpn": (None, "undecided"),
     }
     assert wechat.says == (
         "some networks: blocked on AS12389, AS3216, AS8402; reachable on AS25513; a VPN or proxy opens it: vpn; "
@@ -49,9 +49,9 @@ def test_the_other_services(three_weeks: list[Path]) -> None:
     found = compared(*three_weeks, by="network")
     said = {name: (row.difference, row.says) for name, row in found.items() if name != "wechat"}
     assert said == {
-        "linkedin": ("path", "blocked at all 4 vantages; a VPN or proxy opens it: vpn"),
+        "linkedin": ("path", "blocked at all 4 vantage points; a VPN or proxy opens it: vpn"),
         "line": ("network", "this network only: blocked on AS3216; reachable on AS12389, AS25513, AS8402"),
-        "signal": ("none", "no difference: reachable at all 4 vantages"),
+        "signal": ("none", "no difference: reachable at all 4 vantage points"),
         "bbm": ("everywhere", "everywhere: down"),
     }
 

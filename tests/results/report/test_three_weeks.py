@@ -164,7 +164,7 @@ def test_csv_says_it_too(summary: Summary) -> None:
         after, by = (told["course", "wechat", place, f"block_began_{word}"] for word in ("after", "by"))
         assert after <= f"{BLOCKED_SINCE[vantage]:%Y-%m-%dT%H:%M:%S}" <= by
     assert told["course", "wechat", f"AS{VILLAGE.asn}", "state"] == "never"
-    assert told["course", "wechat", f"AS{VPN.asn} by vpn", "state"] == "never"
+    assert told["course", "wechat", f"AS{VPN.asn} via vpn", "state"] == "never"
 
 
 def test_the_timeline_is_drawn_day_by_day(summary: Summary, page: str) -> None:
