@@ -15,10 +15,13 @@ from tests.three_weeks import make
 
 FOLDER = Path(__file__).parents[1] / "docs" / "images"
 SERVICE = "wechat"
-ALTERNATIVE = (
-    "WeChat, 1 to 21 May 2017, one row per network. The register lists it on 5 May. Rostelecom and Corbina block it "
-    "from 6 May, Sovam from 9 May, MGTS never; through a VPN it stays reachable."
-)
+ALTERNATIVE = {
+    "en": "WeChat, 1 to 21 May 2017, one row per network. The register lists it on 5 May. Rostelecom and Corbina block "
+    "it from 6 May, Sovam from 9 May, MGTS never; through a VPN it stays reachable.",
+    "ru": "WeChat с 1 по 21 мая 2017 года, по строке на сеть. В реестре с 5 мая. Ростелеком и Корбина блокируют "
+    "с 6 мая, Совам с 9 мая, МГТС не блокирует; через VPN сервис доступен всё время.",
+}
+"""What the picture shows, by language."""
 
 
 def themes() -> dict[str, dict[str, str]]:
@@ -37,20 +40,23 @@ def standalone(picture: str, colours: dict[str, str]) -> str:
     return re.sub(r'style="[^"]*"', f'style="background:{colours["paper"]}"', picture, count=1) + "\n"
 
 
-def pictures(drawn: str) -> dict[str, str]:
-    """File name and content of each."""
-    return {f"{SERVICE}-{theme}.svg": standalone(drawn, colours) for theme, colours in themes().items()}
+def file_name(language: str, theme: str) -> str:
+    """`wechat-light.svg`, `wechat-ru-light.svg`."""
+    return "-".join((SERVICE, *([] if language == "en" else [language]), theme)) + ".svg"
 
 
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        drawn = draw(summary_of(*make(Path(folder))), Translator("en"))
-    if drawn is None:
-        print("pip install '.[report]' first", file=sys.stderr)
-        return 2
+        summary = summary_of(*make(Path(folder)))
     FOLDER.mkdir(exist_ok=True)
-    for name, content in pictures(str(drawn.timelines[SERVICE].wide)).items():
-        (FOLDER / name).write_text(content, "utf-8")
+    for language in ALTERNATIVE:
+        drawn = draw(summary, Translator(language))
+        if drawn is None:
+            print("pip install '.[report]' first", file=sys.stderr)
+            return 2
+        for theme, colours in themes().items():
+            picture = standalone(str(drawn.timelines[SERVICE].wide), colours)
+            (FOLDER / file_name(language, theme)).write_text(picture, "utf-8")
     return 0
 
 

@@ -83,10 +83,17 @@ def test_no_colour_stands_alone(page: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_readmes_picture_is_this_reports(page: str, summary: Summary, theme: str) -> None:
+@pytest.mark.parametrize(("language", "readme"), [("en", "README.md"), ("ru", "docs/README.ru.md")])
+def test_a_readmes_picture_is_this_reports(
+    page: str, russian_page: str, summary: Summary, language: str, readme: str, theme: str
+) -> None:
     number = [row.name for row in summary.rows].index(readme_pictures.SERVICE)
-    drawn = pictures(page)[f"timeline-{number}-wide"]
-    stored = ElementTree.parse(readme_pictures.FOLDER / f"{readme_pictures.SERVICE}-{theme}.svg").getroot()
+    drawn = pictures(page if language == "en" else russian_page)[f"timeline-{number}-wide"]
+    name = readme_pictures.file_name(language, theme)
+    text = (readme_pictures.FOLDER.parents[1] / readme).read_text("utf-8")
+    assert f"images/{name}" in text
+    assert readme_pictures.ALTERNATIVE[language] in text
+    stored = ElementTree.parse(readme_pictures.FOLDER / name).getroot()
     colours = readme_pictures.themes()[theme]
     fixed = ElementTree.fromstring(readme_pictures.standalone(ElementTree.tostring(drawn, encoding="unicode"), colours))
     assert marks_of(stored) == marks_of(fixed), "python -m tests.pictures"
