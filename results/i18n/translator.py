@@ -109,6 +109,12 @@ class Translator:
         """`AS12389 Rostelecom`, `AS1136 via vpn`."""
         return name if path == DIRECT else self.say("general.by_path", network=name, path=path)
 
+    def country(self, code: str) -> str:
+        """`Russia` of RU; a code of no country as it is."""
+        from babel import Locale
+
+        return Locale.parse(self.locale).territories.get(code) or bounded(code, 40)
+
     def duration(self, hours: float) -> str:
         """`18 hours`, `3.5 days`."""
         from babel.units import format_unit

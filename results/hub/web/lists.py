@@ -158,7 +158,7 @@ class CellBuilder:
     def block(self, row: BlockRow) -> tuple[ListCell, ...]:
         return (
             self._target(row),
-            ListCell(text=self._network(row), more=(row.country,) if row.country else ()),
+            ListCell(text=self._network(row), more=self._country(row)),
             ListCell(outcome="blocked", more=self._how("blocked", row.method, row.trigger)),
             ListCell(text=str(row.findings), more=(self._words.say("page.vantages_count", count=row.vantages),)),
             ListCell(when=row.first_at),
@@ -170,7 +170,7 @@ class CellBuilder:
         return (
             ListCell(when=row.listed_at),
             self._target(row),
-            ListCell(text=bounded(row.register or "?", 60), more=(row.country,) if row.country else ()),
+            ListCell(text=bounded(row.register or "?", 60), more=self._country(row)),
             ListCell(outcome="blocked" if row.blocked else "reachable", more=(blocked,)),
         )
 
@@ -195,7 +195,10 @@ class CellBuilder:
 
     def _vantage(self, row: VantageRow, *times: ListCell) -> tuple[ListCell, ...]:
         name = ListCell(text=bounded(row.vantage, 100), link=self._query.link(f"/vantage/{row.vantage}"))
-        return name, ListCell(text=row.country or "–"), *times, ListCell(text=str(row.targets))
+        return name, ListCell(text="".join(self._country(row)) or "–"), *times, ListCell(text=str(row.targets))
+
+    def _country(self, row: BlockRow | ListedTarget | VantageRow) -> tuple[str, ...]:
+        return (self._words.country(row.country),) if row.country else ()
 
     def _verdict(self, method: str | None, agreement: str) -> str:
         keys = [f"method.{method}"] if method else []

@@ -28,6 +28,7 @@ from results.hub.web.queries import OwnAnswers
 from results.i18n.language import ENGLISH
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS, SPLIT
 from results.report.csv import harmless
+from results.report.tables import short_target
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -198,7 +199,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.globals |= {"signs": OUTCOME_SIGNS, "agreement_signs": AGREEMENT_SIGNS, "split_sign": SPLIT, "direct": DIRECT}
-    made.filters |= {"bounded": bounded, "safely": safe}
+    made.filters |= {"bounded": bounded, "safely": safe, "short_target": short_target}
     return made
 
 

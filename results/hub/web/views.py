@@ -235,10 +235,10 @@ def _listings(rows: Iterable[LatestRow], query: PageQuery) -> list[str]:
     for country, of_country in sorted(by_country.items()):
         listing = register_listing(of_country)
         if listing is not None and not listing.listed:
-            sentences.append(words.say("page.not_listed_here", country=country))
+            sentences.append(words.say("page.not_listed_here", country=words.country(country)))
         elif listing is not None and listing.since:
-            when, register = words.when(listing.since), listing.register or "?"
-            sentences.append(words.say("page.listed_here", country=country, register=register, when=when))
+            given = {"register": listing.register or "?", "when": words.when(listing.since)}
+            sentences.append(words.say("page.listed_here", country=words.country(country), **given))
     return sentences
 
 

@@ -18,7 +18,7 @@ READ_OUT = ("aria-label", "data-label", "alt", "title")
 NAMES = frozenset(
     """
     DNS TCP TLS HTTP QUIC NXDOMAIN UTC VPN IP CSV JSONL JSON OONI SHA Atom reachprobe alert WeChat LINE LinkedIn
-    BlackBerry Messenger signal Sovam Corbina Rostelecom MGTS vpn rkn RU NL SE home mobile office village control domain
+    BlackBerry Messenger signal Sovam Corbina Rostelecom MGTS vpn rkn RU NL SE home mobile office village control
     """.split()  # noqa: SIM905
 )
 """Of protocols, formats, products and the records of the three weeks."""

@@ -55,8 +55,8 @@ async def test_the_matrix_shows_blocks_methods_and_the_register(ask: Ask) -> Non
         "LINE rkn: not listed ✗ blocked DNS: NXDOMAIN, triggered by the name ▲ blocked, not listed ✓ reachable" in said
     )
     assert "BlackBerry Messenger rkn: not listed ~ down ~ down ~ down ~ down" in said
-    assert "AS1136 via vpn (NL)" in said
-    assert "Latest result: 21 May 2017, 18:07 UTC" in said
+    assert "AS1136 via vpn (Netherlands)" in said
+    assert "Newest measurement: 21 May 2017, 18:07 UTC" in said
 
 
 async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
@@ -93,7 +93,7 @@ async def test_the_matrix_of_other_days_and_of_one_country_and_of_some_names(ask
 async def test_a_services_page_marks_the_listing_and_leads_to_measurements(ask: Ask) -> None:
     got = await ask("/service/wechat")
     page = got.body.decode()
-    assert "RU: listed in rkn since 5 May 2017, 07:30 UTC." in text(got)
+    assert "Russia: listed in rkn since 5 May 2017, 07:30 UTC." in text(got)
     drawn = [ElementTree.fromstring(found) for found in re.findall(r"<svg class=.*?</svg>", page, re.DOTALL)]
     assert len(drawn) == 2
     for one in drawn:
@@ -148,7 +148,7 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
         "WeChat: blocked TLS: reset, triggered by the name, confirmed ■ listed, blocked",
         "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
         "rkn: listed since 5 May 2017, 07:30 UTC",
-        "decision 3-1 of 2017-05-05, by Роскомнадзор",
+        "decision 3-1 of 5 May 2017, by Роскомнадзор",
         "149-FZ 15.4: a messenger or other organiser",
         "TLS 200 50 23.10.1.1 port 443 for web.wechat.com reset [connection_reset]",
         "tls.sni_ab The name fails wherever it is sent",
@@ -180,11 +180,11 @@ async def test_a_control_is_shown_with_its_measurement(ask: Ask, weeks: Path) ->
 
 async def test_silent_vantages_and_for_how_long(weeks: Path, tmp_path: Path, ask: Ask) -> None:
     assert "None at present" in text(await ask("/silent"))
-    assert "home RU 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
+    assert "home Russia 1 May 2017, 00:07 UTC 21 May 2017, 18:07 UTC 6" in text(await ask("/vantages"))
     shutil.copy(weeks, tmp_path / "hub.db")
     with Inside(tmp_path, pages=pages(lambda: NOW + timedelta(days=9))) as later:
         said = text(await asked(later, "/silent"))
-    assert "home RU 21 May 2017, 18:07 UTC 9.25 days 6" in said
+    assert "home Russia 21 May 2017, 18:07 UTC 9.25 days 6" in said
     assert "village" in said
 
 
