@@ -9,6 +9,7 @@ import tomllib
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from gettext import gettext as _
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,10 +18,10 @@ from typing import Any
 import msgspec
 
 from probe.temporary_files import system_prefix
+from probe.text import system_reason
 from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
-MISSING = "browsing needs an extra: pip install 'reachprobe[browse]'"
 SETTINGS = {
     "sql_time_limit_ms": 10_000,
     "facet_time_limit_ms": 2_000,
@@ -31,7 +32,6 @@ SETTINGS = {
 
 
 MAX_VALUE_BYTES, MAX_RESULT_BYTES, MAX_HEAP_BYTES = 8 * 1024 * 1024, 32 * 1024 * 1024, 64 * 1024 * 1024
-TOO_LARGE = "that needs too much memory: select fewer rows or columns"
 
 
 class NoDatasette(ValueError):
@@ -40,6 +40,10 @@ class NoDatasette(ValueError):
 
 class NoPort(ValueError):
     """The port is taken or not permitted."""
+
+
+def too_large() -> str:
+    return _("that needs too much memory: select fewer rows or columns")
 
 
 class BoundedRows:
@@ -54,7 +58,7 @@ class BoundedRows:
             self._cursor, self._bytes = weakref.ref(cursor), 0
         self._bytes += sum(len(value) for value in values if isinstance(value, (str, bytes)))
         if self._bytes > MAX_RESULT_BYTES:
-            raise sqlite3.OperationalError(TOO_LARGE)
+            raise sqlite3.OperationalError(too_large())
         return sqlite3.Row(cursor, values)
 
 
@@ -76,7 +80,7 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     try:
         import uvicorn
     except ImportError as error:
-        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+        raise NoDatasette(_("browsing needs an extra: pip install 'reachprobe[browse]'")) from error
     listening = _listen(port)
     with listening, TemporaryDirectory(prefix=system_prefix()) as folder:
         address = "{}:{}".format(*listening.getsockname())
@@ -102,7 +106,8 @@ def _listen(port: int) -> socket.socket:
         listening.bind((LOOPBACK, port))
     except OSError as error:
         listening.close()
-        raise NoPort(f"port {port}: {error.strerror or error}; choose another with --port") from error
+        says = _("port {port}: {reason}; choose another with --port")
+        raise NoPort(says.format(port=port, reason=system_reason(error))) from error
     listening.listen(16)
     return listening
 
@@ -114,7 +119,7 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
         from datasette.database import Database  # type: ignore[import-untyped]
         from datasette.plugins import pm  # type: ignore[import-untyped]
     except ImportError as error:
-        raise NoDatasette("browsing needs an extra: pip install 'reachprobe[browse]'") from error
+        raise NoDatasette(_("browsing needs an extra: pip install 'reachprobe[browse]'")) from error
     # Otherwise it prints every failed query with its context on stdout; it is imported with the plugins.
     sys.modules["datasette.handle_exception"].rich = None  # type: ignore[attr-defined]
     if not pm.has_plugin(Plugin.__name__):
@@ -128,7 +133,7 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
             try:
                 return await super().execute(*words, **{**options, "log_sql_errors": False})
             except MemoryError as error:
-                raise sqlite3.OperationalError(TOO_LARGE) from error
+                raise sqlite3.OperationalError(too_large()) from error
 
     made = Datasette(files=[], metadata=metadata, settings=settings)
     made.remove_database("_memory")

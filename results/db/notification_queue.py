@@ -35,13 +35,16 @@ class PastVerdict(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """One notification: `key` identifies it, `what` is its kind, `at` when it happened, `said` the sentence."""
+    """One notification: `key` identifies it, `what` is its kind, `at` when it happened.
+
+    `facts` has its `event`, a key of the texts' table `notice`, and what that text shows.
+    """
 
     key: str
     what: str
     at: str
     """UTC, RFC 3339, to the second."""
-    said: str
+    facts: dict[str, str]
     number: int = 0
     """The database's own."""
 
@@ -83,7 +86,7 @@ def queue(store: Store, notices: Iterable[Notice], wanted: Mapping[str, Collecti
         for notice in notices:
             cursor = store.db.execute(
                 "INSERT OR IGNORE INTO notices (key, what, at, said) VALUES (?, ?, ?, ?)",
-                [notice.key, notice.what, notice.at, notice.said],
+                [notice.key, notice.what, notice.at, msgspec.json.encode(notice.facts).decode()],
             )
             if cursor.rowcount != 1:
                 continue
@@ -102,7 +105,15 @@ def known(db: Database, key: str) -> bool:
 def waiting(db: Database, receiver: str) -> list[Notice]:
     """The notices not yet delivered to a recipient, oldest first."""
     rows = db.execute(SQL["WAITING"], [receiver])
-    return [Notice(number=number, key=key, what=what, at=at, said=text) for number, key, what, at, text in rows]
+    return [Notice(number=row[0], key=row[1], what=row[2], at=row[3], facts=_facts(row[4])) for row in rows]
+
+
+def _facts(stored: str) -> dict[str, str]:
+    """What was stored of an event; earlier versions stored an English sentence."""
+    try:
+        return msgspec.json.decode(stored, type=dict[str, str])
+    except msgspec.DecodeError:
+        return {"event": "text", "text": stored}
 
 
 def waiting_counts(db: Database) -> dict[str, int]:

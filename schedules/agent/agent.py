@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -107,7 +109,9 @@ class Agent:
             self._next_check = now
         except (StoreError, BadChoice, ConfigError) as error:
             self._database_version = None
-            self._say(f"{error}; retrying in {PAUSE_S // 60} minutes")
+            minutes = PAUSE_S // 60
+            says = ngettext("{error}; retrying in {count} minute", "{error}; retrying in {count} minutes", minutes)
+            self._say(says.format(error=error, count=minutes))
         return True
 
     async def stop(self) -> None:
@@ -134,7 +138,7 @@ class Agent:
                 with closing(Store.open(self._database)) as store:
                     self._side_effects.finish(store, self._clock(), FINISH_S)
         except StoreError as error:
-            self._say(f"notifications may be sent twice: {error}")
+            self._say(_("notifications may be sent twice: {error}").format(error=error))
         finally:
             self._side_effects.close()
 
@@ -152,7 +156,7 @@ class Agent:
                     self._say(sentence)
                 due = due_now(config, store, now)
                 for sentence in due.missing:
-                    self._say(f"{sentence}; its targets wait")
+                    self._say(_("{reason}; its targets wait").format(reason=sentence))
                 await self._rounds(due, config, store)
                 if due.choices:
                     self._side_effects.after_round(config, store, due.choices, self._clock())
@@ -178,7 +182,7 @@ class Agent:
             try:
                 await self._measure(choice.ending(until), config, store)
             except BadPath as error:
-                self._say(f"{error}; its targets wait")
+                self._say(_("{reason}; its targets wait").format(reason=error))
 
     def _reload(self) -> bool:
         """Load a changed configuration; if it cannot be read, the old one stays and the error is reported once."""
@@ -189,9 +193,9 @@ class Agent:
         try:
             self._config = self._source.load()
         except ConfigError as error:
-            self._say(f"{error}; keeping the previous configuration")
+            self._say(_("{error}; keeping the previous configuration").format(error=error))
             return False
-        self._say("configuration reloaded")
+        self._say(_("configuration reloaded"))
         return True
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,10 +57,10 @@ class SideEffects:
 
     def after_round(self, config: Config, store: Store, choices: Iterable[Choice], now: float) -> None:
         """Queue the notifications and uploads of what was measured."""
-        with self._errors_reported("telling"):
+        with self._errors_reported("notify"):
             self._served_at = 0.0
-            self._say_once("telling", self._notifier.queue(config, store, choices, now))
-        with self._errors_reported("sending"):
+            self._say_once("notify", self._notifier.queue(config, store, choices, now))
+        with self._errors_reported("upload"):
             self._uploader.queue(config, store)
 
     def export_metrics(self, config: Config, store: Store, now: float) -> None:
@@ -70,14 +71,14 @@ class SideEffects:
     def send(self, config: Config, store: Store, now: float) -> None:
         """Start sending what is queued; does not wait."""
         if config.hub.url is not None:
-            with self._errors_reported("sending"):
+            with self._errors_reported("upload"):
                 reason = self._reason_not_to_upload(store) or reason_to_skip(config, store, now)
-                self._say_once("sending", reason)
+                self._say_once("upload", reason)
                 for sentence in self._uploader.step(config, store) if reason is None else ():
                     self._say_once("hub", sentence)
         if not config.notify:
             return
-        with self._errors_reported("telling"):
+        with self._errors_reported("notify"):
             reason = self._reason_not_to_notify(store)
             if reason is not None:
                 self._say_once("consent", reason)
@@ -107,10 +108,10 @@ class SideEffects:
 
     def finish(self, store: Store, now: float, timeout_s: float = FINISH_S) -> None:
         """Wait for what is being sent."""
-        with self._errors_reported("telling"):
+        with self._errors_reported("notify"):
             for sentence in self._notifier.finish(store, now, timeout_s):
                 self._say(sentence)
-        with self._errors_reported("sending"):
+        with self._errors_reported("upload"):
             for sentence in self._uploader.finish(timeout_s):
                 self._say_once("hub", sentence)
 
@@ -127,7 +128,7 @@ class SideEffects:
         try:
             counted = metrics.registry(config, store, now)
         except ImportError:
-            return metrics.MISSING
+            return metrics.missing()
         if self._server is not None:
             self._server.show(counted)
         return metrics.write(Path(config.metrics.textfile), counted) if config.metrics.textfile is not None else None
@@ -142,4 +143,9 @@ class SideEffects:
         try:
             yield
         except Exception as error:
-            self._say_once(about, f"{about} failed, measuring continues: {type(error).__name__}: {error}")
+            says = {
+                "notify": _("notifications failed, measuring continues: {error}"),
+                "upload": _("uploads failed, measuring continues: {error}"),
+                "metrics": _("metrics failed, measuring continues: {error}"),
+            }
+            self._say_once(about, says[about].format(error=f"{type(error).__name__}: {error}"))

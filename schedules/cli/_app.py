@@ -78,6 +78,7 @@ def preferred_language(arguments: Sequence[str], environ: Mapping[str, str]) -> 
     """The language of a command line before click reads it: `--language`, else [ui] language, else the locale's."""
     given = _value(arguments, "--config")
     wanted = _value(arguments, "--language")
+    wanted = wanted or environ.get("REACHPROBE_UI_LANGUAGE")
     return chosen(environ, wanted or _configured(paths.config_file(environ, Path(given) if given else None)))
 
 

@@ -21,10 +21,13 @@ def doctor(app: App, as_json: bool) -> int:
     from rich.text import Text
 
     from probe.text import safe
+    from results.i18n.language import ENGLISH, activate
     from schedules.doctor import examine
     from schedules.render.output import out, paragraph, print_json
     from schedules.runtime.paths import config_file
 
+    if as_json:
+        activate(ENGLISH)
     code = 0
     console = None if as_json else out()
     for result in examine(app.config, config_file(app.environ, app.config_file), app.database, app.environ):
@@ -33,7 +36,7 @@ def doctor(app: App, as_json: bool) -> int:
             print_json({key: value for key, value in msgspec.to_builtins(result).items() if key != "exit_code"})
             continue
         sign, style = SIGNS[result.state]
-        said = f"{sign} {result.about}: {safe(result.says)}"
+        said = f"{sign} {result.title}: {safe(result.says)}"
         line = Text(paragraph(said, console.width) if console.is_terminal else said)
         line.stylize(style, 0, 1)
         console.print(line, soft_wrap=True)

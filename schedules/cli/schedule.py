@@ -141,11 +141,13 @@ def status(app: App, as_json: bool) -> None:
 def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     import shutil
 
+    from results.i18n.language import ENGLISH, active
     from schedules.install.install import Start, program, render
     from schedules.runtime import paths
 
     config = paths.config_file(app.environ, app.config_file)
-    start = Start(program(), config.absolute() if config else None, app.database.absolute())
+    language = None if app.config().ui.language is not None or active() == ENGLISH else active()
+    start = Start(program(), config.absolute() if config else None, app.database.absolute(), language)
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
         click.echo(_("a system unit uses the database in /var/lib/reachprobe; ignoring --db"), err=True)
     return render(kind, start, home=app.home, seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from gettext import gettext as _
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -32,7 +33,7 @@ def load(path: Path | None, environ: Mapping[str, str], flags: Mapping[str, Any]
     prefixes = tuple({f"REACHPROBE_{section}_".upper() for section, _, _ in known.values()})
     for variable in sorted(environ):
         if variable.startswith(prefixes) and variable not in known:
-            raise ConfigError(f"{variable}: no such key; docs/configuration.md lists them")
+            raise ConfigError(_("{key}: no such key; docs/configuration.md lists them").format(key=variable))
     for dotted_key, value in flags.items():
         section, key, kind = known[f"REACHPROBE_{dotted_key}".upper().replace(".", "_")]
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Container
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -318,6 +319,10 @@ class UiTable(ConfigTable, frozen=True, kw_only=True):
     """Of messages, notifications and reports; None for the locale's."""
 
 
+def no_path(name: str, known: tuple[str, ...]) -> str:
+    return _("there is no path {name}; known: {names}").format(name=repr(name), names=", ".join(known))
+
+
 class Config(ConfigTable, frozen=True, kw_only=True):
     vantage: VantageTable = VantageTable()
     network: NetworkTable = NetworkTable()
@@ -347,7 +352,7 @@ class Config(ConfigTable, frozen=True, kw_only=True):
                 return NetworkPath(path.name, path.bind, path.proxy, remote_names=path.dns == "remote")
         if name == "direct":
             return NetworkPath("direct")
-        raise ConfigError(f"there is no path {name!r}; known: {', '.join(self.path_names)}")
+        raise ConfigError(no_path(name, self.path_names))
 
     @property
     def ab_endpoint(self) -> tuple[str, int] | None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from probe.text import bounded
+from probe.text import bounded, system_reason
+from results.i18n.language import active
+from results.i18n.translator import Translator
 
 T = TypeVar("T")
 
@@ -22,6 +26,14 @@ MAX_WHAT = 1000
 DEEP_KEY = re.compile(rf"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){{{MAX_KEY_PARTS}}}""")
 """tomllib takes time by the square of a key's parts."""
 COMPLAINT = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<where>.*)`)?", re.DOTALL)
+EXPECTED = re.compile(
+    r"Expected `(?P<kind>[^`]*)`"
+    r"(?:, got `(?P<got>[^`]*)`| (?P<length>of length )?(?P<sign>[<>]=?) (?P<limit>[0-9.]+)| matching .*)?",
+    re.DOTALL,
+)
+MISSING = re.compile(r"Object missing required field `(?P<key>.*)`", re.DOTALL)
+BAD_VALUE = re.compile(r"Invalid enum value (?P<value>.*)", re.DOTALL)
+LIMITS = {">=": "at_least", "<=": "at_most", ">": "more_than", "<": "less_than"}
 UNKNOWN = re.compile(r"Object contains unknown field `(?P<key>.*)`", re.DOTALL)
 
 Keys = tuple[str | int, ...]
@@ -35,29 +47,33 @@ def read(path: Path) -> str:
     """The text of a file. Raises ConfigError if it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path}: too large; a configuration has at most {MAX_BYTES} bytes")
+            says = _("{path}: too large; a configuration has at most {size} bytes")
+            raise ConfigError(says.format(path=path, size=MAX_BYTES))
         return path.read_text("utf-8")
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}; name another with --config") from error
+        says = _("{path}: cannot be read: {reason}; name another with --config")
+        raise ConfigError(says.format(path=path, reason=system_reason(error))) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+        says = _("{path}: not UTF-8 text (byte {number})")
+        raise ConfigError(says.format(path=path, number=error.start)) from error
 
 
 def decode(text: str, path: Path, kind: type[T]) -> T:
     """TOML text as a struct of `kind`. Raises ConfigError for the first wrong key."""
     if (deep := DEEP_KEY.search(text)) is not None:
-        raise ConfigError(
-            f"{path}:{text.count(chr(10), 0, deep.start()) + 1}: a key of more than {MAX_KEY_PARTS} parts"
-        )
+        says = ngettext("a key of more than {count} part", "a key of more than {count} parts", MAX_KEY_PARTS)
+        line = text.count("\n", 0, deep.start()) + 1
+        raise ConfigError(f"{path}:{line}: {says.format(count=MAX_KEY_PARTS)}")
     try:
         return msgspec.convert(tomllib.loads(text), kind)
     except RecursionError as error:
-        raise ConfigError(f"{path}: values nested too deeply") from error
+        raise ConfigError(_("{path}: values nested too deeply").format(path=path)) from error
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        what = re.sub(r" \(at .*\)", "", str(error))
-        number = line.group(1) if line else str(text.count("\n") + 1)
-        raise ConfigError(f"{path}:{number}: not TOML: {bounded(what, MAX_WHAT)}") from error
+        found = re.search(r"at line (\d+)", str(error))
+        what = bounded(re.sub(r" \(at .*\)", "", str(error)), MAX_WHAT)
+        number = found.group(1) if found else text.count("\n") + 1
+        says = _("{path}:{line}: not TOML: {error}")
+        raise ConfigError(says.format(path=path, line=number, error=what)) from error
     except msgspec.ValidationError as error:
         what, keys = complaint(error)
         raise mistake(text, path, keys, what) from error
@@ -78,13 +94,35 @@ def complaint(error: msgspec.ValidationError) -> tuple[str, Keys]:
         keys.append(int(index) if index else name)
     unknown = UNKNOWN.fullmatch(match["what"])
     if unknown is not None:
-        return "no such key", (*keys, unknown["key"])
-    return match["what"].replace("`", ""), tuple(keys)
+        return _("no such key"), (*keys, unknown["key"])
+    return _plainly(match["what"]), tuple(keys)
+
+
+def _plainly(what: str) -> str:
+    """A message of msgspec in plain words."""
+    words = Translator(active())
+    if (missing := MISSING.fullmatch(what)) is not None:
+        return words.say("mistake.missing", name=missing["key"])
+    if (unknown := BAD_VALUE.fullmatch(what)) is not None:
+        return words.say("mistake.value", value=unknown["value"])
+    found = EXPECTED.fullmatch(what)
+    if found is None:
+        return what.replace("`", "")
+    if found["got"] is not None:
+        return words.say("mistake.kind", wanted=_kinds(found["kind"], words), got=_kinds(found["got"], words))
+    if found["limit"] is None:
+        return words.say("mistake.form")
+    name = f"{found['kind']}_{LIMITS[found['sign']]}" if found["length"] else LIMITS[found["sign"]]
+    return words.say(f"mistake.{name}", limit=found["limit"].removesuffix(".0"), count=int(float(found["limit"])))
+
+
+def _kinds(names: str, words: Translator) -> str:
+    return " / ".join(words.term("value_kind", name) for name in names.split(" | ") if name != "null")
 
 
 def dotted(keys: Keys) -> str:
     """A key as text, such as `service[1].name`, with lists counted from one."""
-    return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or "the file"
+    return "".join(f"[{key + 1}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or _("the file")
 
 
 def line_of(text: str, keys: Keys) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from gettext import gettext as _
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ def examine(
     config: Config | None = None
     try:
         config = load()
-        yield fine("configuration", str(config_file) if config_file else "no configuration file; using defaults")
+        yield fine("configuration", str(config_file) if config_file else _("no configuration file; using defaults"))
     except ConfigError as error:
         yield wrong("configuration", str(error))
     yield checks.state_folder(database.parent)

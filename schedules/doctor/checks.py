@@ -9,6 +9,8 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from gettext import gettext as _
+from gettext import ngettext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +25,8 @@ from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.fingerprints import collection
 from results.fingerprints.fingerprint import FingerprintError
+from results.i18n.language import active
+from results.i18n.translator import Translator
 from results.judge.signals.context import INTERNAL_ERROR
 from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import newest_versions, statistics
@@ -56,11 +60,6 @@ ERROR_DAYS = 30
 LATE_S = 3600
 """A round is late if something has been due and none ran for this long."""
 LINGER = Path("/var/lib/systemd/linger")
-ASN_SOURCES = {
-    "mmdb": "from this machine's public address and [asn]",
-    "declared": "declared in [vantage]",
-    "echoed": "as seen by the group's hub",
-}
 
 
 class CheckResult(msgspec.Struct, frozen=True):
@@ -70,6 +69,13 @@ class CheckResult(msgspec.Struct, frozen=True):
     state: State
     says: str
     exit_code: int = 0
+
+    @property
+    def title(self) -> str:
+        """`about` in the reader's language."""
+        words = Translator(active())
+        kind, _space, name = self.about.partition(" ")
+        return words.say("check.register", name=name) if kind == "register" else words.term("check", self.about)
 
 
 def fine(about: str, says: str) -> CheckResult:
@@ -87,7 +93,7 @@ def wrong(about: str, says: str) -> CheckResult:
 
 def state_folder(folder: Path) -> CheckResult:
     if folder.exists() and not os.access(folder, os.W_OK):
-        return wrong("state folder", f"{folder} is not writable; set STATE_DIRECTORY or --db")
+        return wrong("state folder", _("{folder} is not writable; set STATE_DIRECTORY or --db").format(folder=folder))
     return fine("state folder", str(folder))
 
 
@@ -95,11 +101,14 @@ def database(store: Store) -> CheckResult:
     """The integrity (quick_check) and size of the database."""
     broken = store.db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if broken != "ok":
-        return wrong("database", f"{store.path} is damaged ({broken}); restore a backup")
+        says = _("{path} is damaged ({error}); restore a backup").format(path=store.path, error=broken)
+        return wrong("database", says)
     count, newest = store.db.execute("SELECT count(*), max(started_at) FROM findings").fetchone()
-    size = store.path.stat().st_size / 1e6
-    newest = f", newest {newest}" if newest else ""
-    return fine("database", f"{store.path}, {size:.1f} MB, {count} measurements{newest}")
+    says = ngettext("{path}, {size} MB, {count} measurement", "{path}, {size} MB, {count} measurements", count).format(
+        path=store.path, size=f"{store.path.stat().st_size / 1e6:.1f}", count=count
+    )
+    last = [_("newest {time}").format(time=newest)] if newest else []
+    return fine("database", ", ".join((says, *last)))
 
 
 def internal_errors(store: Store) -> Iterator[CheckResult]:
@@ -110,28 +119,37 @@ def internal_errors(store: Store) -> Iterator[CheckResult]:
         [json.dumps([INTERNAL_ERROR]), since],
     ).fetchone()
     if count:
-        says = f"{how_many(count, 'measurement')} in {ERROR_DAYS} days, newest at {newest}"
-        yield worth_knowing("internal errors", f"{says}: {safe(json.loads(evidence)[0])}; please report it")
+        says = ngettext(
+            "{count} measurement in {days} days, newest at {time}: {error}; please report it",
+            "{count} measurements in {days} days, newest at {time}: {error}; please report it",
+            count,
+        )
+        error = safe(json.loads(evidence)[0])
+        yield worth_knowing("internal errors", says.format(count=count, days=ERROR_DAYS, time=newest, error=error))
 
 
 def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
     """The free space, and the database size against its limit."""
     free = shutil.disk_usage(store.path.parent).free
-    says = f"{free / 1e9:.1f} GB free" if free >= 1e9 else f"{free / 1e6:.0f} MB free"
+    says = (_("{size} GB free") if free >= 1e9 else _("{size} MB free")).format(
+        size=f"{free / 1e9:.1f}" if free >= 1e9 else f"{free / 1e6:.0f}"
+    )
     if free < NEEDED_BYTES:
-        says += ": too little, so nothing is measured; free some space, or set STATE_DIRECTORY or --db"
-        yield wrong("disk", says)
+        way_out = _("too little, so nothing is measured; free some space, or set STATE_DIRECTORY or --db")
+        yield wrong("disk", f"{says}: {way_out}")
     elif free < SOON_FULL_BYTES:
-        yield worth_knowing("disk", f"{says}; free some space, or lower [store] max_mb or keep_days")
+        yield worth_knowing("disk", "; ".join((says, _("free some space, or lower [store] max_mb or keep_days"))))
     else:
         yield fine("disk", says)
     if config is None or config.store.max_bytes is None:
         return
     used = used_bytes(store.db)
-    says = f"{used / 1e6:.1f} of {config.store.max_mb} MB allowed by [store] max_mb"
+    says = _("{used} of {limit} MB allowed by [store] max_mb").format(
+        used=f"{used / 1e6:.1f}", limit=config.store.max_mb
+    )
     if used > config.store.max_bytes:
-        says += "; only the last week and the registers are left: raise the limit, or measure less often"
-        yield worth_knowing("size", says)
+        way_out = _("only the last week and the registers are left: raise the limit, or measure less often")
+        yield worth_knowing("size", f"{says}; {way_out}")
     else:
         yield fine("size", says)
 
@@ -141,11 +159,12 @@ def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
     row = store.db.execute("SELECT text_version, given_at FROM consents ORDER BY text_version DESC, id DESC").fetchone()
     if row is None:
         if consent.agreed(environ, store):
-            return fine("consent", "given by REACHPROBE_CONSENT, not recorded")
-        return worth_knowing("consent", "not recorded; `reachprobe init` explains and asks")
-    says = f"given on {row[1][:10]} (version {row[0]})"
+            return fine("consent", _("given by REACHPROBE_CONSENT, not recorded"))
+        return worth_knowing("consent", _("not recorded; `reachprobe init` explains and asks"))
+    says = _("given on {date} (version {version})").format(date=row[1][:10], version=row[0])
     if row[0] < consent.TEXT_VERSION:
-        says += f"; version {consent.TEXT_VERSION} covers more, `reachprobe init` asks again"
+        more = _("version {version} covers more; `reachprobe init` asks again").format(version=consent.TEXT_VERSION)
+        says = f"{says}; {more}"
     return fine("consent", says)
 
 
@@ -162,23 +181,28 @@ def schedules(environ: Mapping[str, str], config: Config, store: Store) -> Itera
     if agent is not None:
         yield fine("schedule", agent)
     if not found and agent is None:
-        yield worth_knowing("schedule", "none, so nothing is measured automatically; use `reachprobe schedule install`")
+        yield worth_knowing(
+            "schedule", _("none, so nothing is measured automatically; use `reachprobe schedule install`")
+        )
     yield _rounds(config, store, time.time(), scheduled=bool(found) or agent is not None)
 
 
 def _installed_schedule(one: Installed) -> CheckResult:
     if one.kind == "cron":
-        return fine("schedule", "in your crontab")
+        return fine("schedule", _("in your crontab"))
     where, unit = str(one.paths[0].parent), one.paths[0].name
     user = "--user " if one.kind == "user" else ""
     if one.active != "active":
-        says = f"{unit} in {where} is {one.active or 'unknown to systemd'}; use `systemctl {user}enable --now {unit}`"
-        return worth_knowing("schedule", says)
-    fired = f", last started {one.last}" if one.last else ""
+        says = _("{unit} in {folder} is {state}; use `systemctl {user}enable --now {unit}`")
+        state = one.active or _("unknown to systemd")
+        return worth_knowing("schedule", says.format(unit=unit, folder=where, state=state, user=user))
+    says = _("{unit} in {folder}").format(unit=unit, folder=where)
+    if one.last:
+        says = _("{unit} in {folder}, last started {time}").format(unit=unit, folder=where, time=one.last)
     if one.kind == "user" and not _lingers():
-        says = f"{unit} in {where}{fired}; it runs only while you are logged in; use `loginctl enable-linger`"
-        return worth_knowing("schedule", says)
-    return fine("schedule", f"{unit} in {where}{fired}")
+        linger = _("it runs only while you are logged in; use `loginctl enable-linger`")
+        return worth_knowing("schedule", f"{says}; {linger}")
+    return fine("schedule", says)
 
 
 def _lingers() -> bool:
@@ -197,38 +221,42 @@ def _agent(database: Path) -> str | None:
         with lock.held(database, "agent"):
             return None
     except lock.Locked:
-        return "`reachprobe agent` is running"
+        return _("`reachprobe agent` is running")
 
 
 def _rounds(config: Config, store: Store, now: float, *, scheduled: bool) -> CheckResult:
     waiting, ran = due_now(config, store, now).count, last_round(store.db)
-    due = f"{how_many(waiting, 'target')} due now" if waiting else "nothing due now"
+    due = ngettext("{count} target due now", "{count} targets due now", waiting).format(count=waiting)
+    due = due if waiting else _("nothing due now")
     if ran is None:
-        return worth_knowing("rounds", f"none yet, {due}; use `reachprobe run`")
+        return worth_knowing("rounds", _("none yet, {due}; use `reachprobe run`").format(due=due))
     ago_s = now - epoch(ran)
-    says = f"last one {age(max(0.0, ago_s) / 86400)}, {due}"
+    says = _("last one {age}, {due}").format(age=age(max(0.0, ago_s) / 86400), due=due)
     if scheduled and waiting and ago_s > LATE_S:
-        says += "; the schedule is late, see `journalctl -t reachprobe` or cron's mail"
-        return worth_knowing("rounds", says)
+        late = _("the schedule is late, see `journalctl -t reachprobe` or cron's mail")
+        return worth_knowing("rounds", f"{says}; {late}")
     return fine("rounds", says)
 
 
 def registers(config: Config, store: Store) -> Iterator[CheckResult]:
     country = config.vantage.country
     if country is None:
-        yield worth_knowing("registers", "country not set, so no register applies; set [vantage] country")
+        yield worth_knowing("registers", _("country not set, so no register applies; set [vantage] country"))
         return
     waiting = config.not_imported(newest_versions(store.db), country)
     found = [one for one in statistics(store.db, datetime.now(UTC), config.max_age_days) if one.country == country]
     if not found and not waiting:
-        yield worth_knowing("registers", f"none imported for {country}; use `reachprobe register import FILE`")
+        says = _("none imported for {country}; use `reachprobe register import FILE`").format(country=country)
+        yield worth_knowing("registers", says)
     for table in waiting:
-        yield worth_knowing("registers", f"{table.name} is configured but not imported; use `{table.import_command}`")
+        says = _("{register} is configured but not imported; use `{command}`")
+        yield worth_knowing("registers", says.format(register=table.name, command=table.import_command))
     ways_out = {table.name: table.import_command for table in config.register}
     for one in found:
         way_out = ways_out.get(one.register, f"reachprobe register import FILE --as {one.register}")
         says = f"{age(one.age_days)}, {how_many(one.entries, 'entry')}"
-        says += f"; too old to use, run `{way_out}`" if one.stale else ""
+        if one.stale:
+            says = "; ".join((says, _("too old to use, run `{command}`").format(command=way_out)))
         yield CheckResult(f"register {one.register}", "worth knowing" if one.stale else "fine", says)
 
 
@@ -241,11 +269,14 @@ def block_page_lists(config: Config, store: Store) -> CheckResult:
     except FingerprintError as error:
         return wrong("fingerprints", str(error))
     if found is None:
-        return worth_knowing("fingerprints", f"no published lists of block pages; download them with {command}")
+        says = _("no published lists of block pages; download them with {command}").format(command=command)
+        return worth_knowing("fingerprints", says)
     age_days = (time.time() - epoch(found.updated)) / 86400
-    says = f"{len(found.prints)} from {how_many(len(found.sources), 'list')}, {age(max(0.0, age_days))}"
+    count = len(found.sources)
+    says = ngettext("{prints} from {count} list", "{prints} from {count} lists", count)
+    says = ", ".join((says.format(prints=len(found.prints), count=count), age(max(0.0, age_days))))
     if age_days > OLD_LISTS_DAYS:
-        return worth_knowing("fingerprints", f"{says}; update them with {command}")
+        return worth_knowing("fingerprints", "; ".join((says, _("update them with {command}").format(command=command))))
     return fine("fingerprints", says)
 
 
@@ -253,37 +284,44 @@ def notifications(
     environ: Mapping[str, str], config: Config, config_file: Path | None, store: Store
 ) -> Iterator[CheckResult]:
     if find_spec("apprise") is None:
-        yield wrong("notify", apprise_client.MISSING)
+        yield wrong("notify", apprise_client.missing())
         return
     known = {receiver.name: receiver for receiver in receivers(store.db)}
     waiting = waiting_counts(store.db)
     for name, address in apprise_client.notify_urls(config).items():
         receiver = known.get(name)
         if (why := apprise_client.problem_of(address)) is not None:
-            yield wrong("notify", f"{name}: {why}; its URL is in [[notify]]")
+            says = _("{recipient}: {reason}; its URL is in [[notify]]").format(recipient=name, reason=why)
+            yield wrong("notify", says)
         elif receiver is not None and receiver.failures:
-            often = how_many(receiver.failures, "time")
-            says = f"{name}: failed {often} in a row, {waiting[name]} queued; see `reachprobe notify --test {name}`"
+            says = ngettext(
+                "{name}: failed {count} time, {queued} queued; see `reachprobe notify --test {name}`",
+                "{name}: failed {count} times in a row, {queued} queued; see `reachprobe notify --test {name}`",
+                receiver.failures,
+            ).format(name=name, count=receiver.failures, queued=waiting[name])
             yield worth_knowing("notify", says)
+        elif receiver is not None and receiver.told_at:
+            yield fine("notify", _("{recipient}: last sent {time}").format(recipient=name, time=receiver.told_at))
         else:
-            last = f"last sent {receiver.told_at}" if receiver and receiver.told_at else "nothing sent yet"
-            yield fine("notify", f"{name}: {last}")
+            yield fine("notify", _("{recipient}: nothing sent yet").format(recipient=name))
     if (why := consent.reason_not_to_notify(environ, store)) is not None:
         yield worth_knowing("notify", why)
     if config_file is not None and config_file.stat().st_mode & GROUP_OR_OTHERS:
-        says = f"other users can read {config_file} and the passwords in it; use `chmod 600 {config_file}`"
-        yield worth_knowing("notify", says)
+        says = _("other users can read {path} and the passwords in it; use `chmod 600 {path}`")
+        yield worth_knowing("notify", says.format(path=config_file))
 
 
 def metrics_output(config: Config) -> CheckResult:
     if find_spec("prometheus_client") is None:
-        return wrong("metrics", metrics.MISSING)
+        return wrong("metrics", metrics.missing())
     folder = Path(config.metrics.textfile or "/").parent
     if config.metrics.textfile is not None and not os.access(folder, os.W_OK):
-        says = f"{config.metrics.textfile}: {folder} does not exist or is not writable; change [metrics] textfile"
-        return wrong("metrics", says)
-    places = filter(None, (config.metrics.textfile, config.metrics.listen and f"the agent's {config.metrics.listen}"))
-    return fine("metrics", " and ".join(places))
+        says = _("{path}: {folder} does not exist or is not writable; change [metrics] textfile")
+        return wrong("metrics", says.format(path=config.metrics.textfile, folder=folder))
+    places = [config.metrics.textfile] if config.metrics.textfile is not None else []
+    if config.metrics.listen is not None:
+        places.append(_("{address} of the agent").format(address=config.metrics.listen))
+    return fine("metrics", ", ".join(places))
 
 
 def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[CheckResult]:
@@ -292,14 +330,17 @@ def hubs(environ: Mapping[str, str], config: Config, store: Store) -> Iterator[C
     enrolled = {hub.url: hub for hub in upload_queue.hubs(store.db)}
     for url in named:
         if url not in enrolled:
-            says = f"{safe(url)}: not enrolled; use `reachprobe init --hub URL --invitation TOKEN`"
-            yield worth_knowing("hub", says)
+            says = _("{url}: not enrolled; use `reachprobe init --hub URL --invitation TOKEN`")
+            yield worth_knowing("hub", says.format(url=safe(url)))
             continue
         hub = enrolled[url]
         waits, refused = upload_queue.counts(store.db, url)
-        says = f"{safe(url)}, as {safe(hub.name)}: {waits} waiting, {hub.sent} sent, {refused} refused"
+        says = _("{url}, as {name}: {queued} queued, {sent} uploaded, {refused} refused").format(
+            url=safe(url), name=safe(hub.name), queued=waits, sent=hub.sent, refused=refused
+        )
         if hub.failures >= FAILURES_WORTH_KNOWING and hub.said:
-            says += f"; failed {hub.failures} times in a row: {safe(hub.said)}"
+            failed = ngettext("failed {count} time: {reason}", "failed {count} times in a row: {reason}", hub.failures)
+            says = f"{says}; {failed.format(count=hub.failures, reason=safe(hub.said))}"
         troubled = hub.failures >= FAILURES_WORTH_KNOWING or refused > 0
         yield CheckResult("hub", "worth knowing" if troubled else "fine", says)
     if named and (why := consent.reason_not_to_upload(environ, store)) is not None:
@@ -317,7 +358,9 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
         yield worth_knowing("rounds", why)
     if config.care.cap_bytes is not None:
         month = month_of(datetime.now(UTC))
-        yield fine("data cap", f"{spent_in(store.db, month) / 1e6:.1f} of {config.care.data_cap_mb} MB used in {month}")
+        says = _("{used} of {limit} MB used in {month}")
+        used = f"{spent_in(store.db, month) / 1e6:.1f}"
+        yield fine("data cap", says.format(used=used, limit=config.care.data_cap_mb, month=month))
     try:
         for sentence in unmeasured(here, store):
             yield worth_knowing("campaigns", sentence)
@@ -327,4 +370,10 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
     for sentence in place.sentences:
         yield worth_knowing("tunnel", sentence)
     if vantage.asn is not None:
-        yield fine("asn", f"AS{vantage.asn}, {ASN_SOURCES.get(place.asn_source or '', 'declared')}")
+        yield fine("asn", _asn_source(place.asn_source).format(asn=f"AS{vantage.asn}"))
+
+
+def _asn_source(source: str | None) -> str:
+    if source == "mmdb":
+        return _("{asn}, from this machine's public address and [asn]")
+    return _("{asn}, as seen by the group's hub") if source == "echoed" else _("{asn}, declared in [vantage]")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 from probe import reference_sites
@@ -12,12 +13,15 @@ from probe.model import Attempt
 from probe.net.path import BadPath, usable
 from probe.net.resolver import parse
 from probe.recorder import Log
+from results.i18n.language import active
+from results.i18n.translator import Translator
 from schedules.doctor.checks import NO_NETWORK, CheckResult, fine, worth_knowing
 from schedules.round.session import session_of
 from schedules.runtime import process
 
 if TYPE_CHECKING:
     from probe.reference_sites import NetworkReport
+    from results.judge.verdict import NetworkState
     from schedules.config.schema import Config
 
 
@@ -27,10 +31,10 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
         asked = ", ".join(resolver.address or resolver.text for resolver in parse(text))
         yield fine("resolver", f"{text}: {asked}")
     if not config.network.trusted_resolvers:
-        yield worth_knowing("trusted resolvers", "not set: DNS answers cannot be checked")
+        yield worth_knowing("trusted resolvers", _("not set: DNS answers cannot be checked"))
     yield from _paths(config)
     if not agreed:
-        yield worth_knowing("network", "not checked: without consent nothing is contacted")
+        yield worth_knowing("network", _("not checked: without consent nothing is contacted"))
         return
     report = process.run_async(reference_sites.check(session_of(config, "direct")))
     yield from _reported(config, report)
@@ -43,33 +47,35 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
 
 def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
     """The reference sites' answers, and what else they show of the network."""
-    for sentence in report.evidence:
-        judge = fine if sentence.endswith("works") else worth_knowing
-        yield judge("reference site", sentence.removeprefix("canary "))
+    for site in report.measurements:
+        answer = reference_sites.answer_of(site)
+        says = Translator(active()).say("site_answer." + answer.replace(" ", "_"), site=site.target.text)
+        yield (fine if answer == "works" else worth_knowing)("reference site", says)
     for sentence in report.facts.interception:
         yield worth_knowing("DNS", sentence)
     if not report.facts.interception and (config.network.no_such_name or config.network.no_resolver):
-        yield fine("DNS", "no sign of DNS interception")
+        yield fine("DNS", _("no sign of DNS interception"))
     if report.facts.clock_off_s is not None:
         wrong_by = report.facts.clock
-        yield fine("clock", "agrees with the reference sites") if wrong_by is None else worth_knowing("clock", wrong_by)
+        agrees = _("agrees with the reference sites")
+        yield fine("clock", agrees) if wrong_by is None else worth_knowing("clock", wrong_by)
     if report.facts.routes is not None:
         lacking = [family for family in config.network.families if family not in report.facts.routes]
         if lacking:
-            yield worth_knowing("families", f"no route for {', '.join(lacking)}")
+            yield worth_knowing("families", _("no route for {families}").format(families=", ".join(lacking)))
         else:
-            yield fine("families", f"routes for {', '.join(report.facts.routes)}")
+            yield fine("families", _("routes for {families}").format(families=", ".join(report.facts.routes)))
     if report.state == "online":
-        yield fine("network", "online")
+        yield fine("network", _network_state("online"))
     else:
         code = NO_NETWORK if report.state in ("offline", "portal") else 0
-        yield CheckResult("network", "wrong", report.state, code)
+        yield CheckResult("network", "wrong", _network_state(report.state), code)
 
 
 def _paths(config: Config) -> Iterator[CheckResult]:
     if not config.control.all_paths and not config.control.all_hubs:
         yield worth_knowing(
-            "control", 'not set: without one, "blocked" is hard to tell from "site down"; set [control] path'
+            "control", _('not set: without one, "blocked" is hard to tell from "site down"; set [control] path')
         )
     for path in config.path_names:
         about = "control" if path in config.control.all_paths else "path"
@@ -87,10 +93,14 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
     except BadPath:
         return  # already reported
     if report.state == "online":
-        yield fine(about, f"{path} is online")
+        yield fine(about, _("{path} is online").format(path=path))
     else:
-        says = f"{path} is {report.state}, so nothing can be measured via it; check its proxy or VPN"
-        yield worth_knowing(about, says)
+        says = _("{path}: {state}, so nothing can be measured via it; check its proxy or VPN")
+        yield worth_knowing(about, says.format(path=path, state=_network_state(report.state)))
+
+
+def _network_state(state: NetworkState) -> str:
+    return Translator(active()).term("network_state", state)
 
 
 async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
@@ -102,6 +112,6 @@ async def _ab_server(config: Config, address: str, port: int) -> CheckResult:
         )
         with closing(Log(session.network.token(), session.network)) as log:
             if await attempt_all([attempt], log, session) is None:
-                says = f"{address}:{port} does not answer a handshake for {name}; change [network] ab_address"
-                return worth_knowing("A/B server", says)
-    return fine("A/B server", f"{address}:{port} answers handshakes for any name")
+                says = _("{server} does not answer a handshake for {name}; change [network] ab_address")
+                return worth_knowing("A/B server", says.format(server=f"{address}:{port}", name=name))
+    return fine("A/B server", _("{server} answers handshakes for any name").format(server=f"{address}:{port}"))

@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -98,7 +99,7 @@ class HubClient:
         """Use an invitation up."""
         given: Credentials = await self.ask("/v1/enrol", {"invitation": invitation}, Credentials)
         if not given.name:
-            raise HubRefused(f"{self.url}: no name in the response")
+            raise HubRefused(_("{url}: no name in the response").format(url=self.url))
         return given
 
     async def renew(self) -> str:
@@ -112,7 +113,7 @@ class HubClient:
         headers = (("Content-Type", "application/x-ndjson"), ("Content-Encoding", "zstd"))
         response: UploadResponse = await self._post("/v1/measurements", packed, headers, UploadResponse)
         return {
-            one.line: printable(one.why or "no reason given") if one.status == "refused" else None
+            one.line: printable(one.why or _("no reason given")) if one.status == "refused" else None
             for one in response.answers
             if 1 <= one.line <= len(lines)
         }
@@ -148,15 +149,16 @@ class HubClient:
         try:
             return decode(self.checked(response).body, kind)
         except BadRecord as error:
-            raise HubRefused(f"{self.url}: unexpected response, not a reachprobe hub: {error}") from error
+            says = _("{url}: unexpected response, not a reachprobe hub: {error}")
+            raise HubRefused(says.format(url=self.url, error=error)) from error
 
 
 def _reason(response: ApiResponse) -> str:
     try:
         refusal: ErrorResponse = decode(response.body, ErrorResponse)
     except BadRecord:
-        return f"answered {response.status}"
-    return f"answered {response.status}, {printable(refusal.error, 120)}"
+        return _("answered {status}").format(status=response.status)
+    return _("answered {status}, {error}").format(status=response.status, error=printable(refusal.error, 120))
 
 
 def way_of(config: Config, timeout_s: float = TIMEOUT_S) -> ApiRoute:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
@@ -73,14 +74,14 @@ class MeasurementDownload:
                 page = await self._page({**query, "after": str(after)})
                 following = page.header("reachprobe-after") or ""
                 if not (following.isascii() and following.isdigit() and len(following) < 20):
-                    raise HubRefused(f"{url}: unexpected response, not a reachprobe hub")
+                    raise HubRefused(_("{url}: unexpected response, not a reachprobe hub").format(url=url))
                 more = 'rel="next"' in (page.header("link") or "")
                 if more and int(following) <= after:
-                    raise HubRefused(f"{url}: too many pages")
+                    raise HubRefused(_("{url}: too many pages").format(url=url))
                 after, size = int(following), size + len(page.body)
                 if size > self._max_bytes:
-                    limit = f"{self._max_bytes / 1e9:.0f} GB"
-                    raise HubRefused(f"{url}: more than {limit} of data; narrow it with --since and --until")
+                    says = _("{url}: more than {size} GB of data; narrow it with --since and --until")
+                    raise HubRefused(says.format(url=url, size=f"{self._max_bytes / 1e9:.0f}"))
                 out.write(page.body)
 
     async def _page(self, query: dict[str, str]) -> ApiResponse:
@@ -93,7 +94,7 @@ class MeasurementDownload:
                     raise
                 asked_for = error.wait_s if isinstance(error, HubBusy) else None
                 wait = min(MAX_WAIT_S, asked_for if asked_for is not None else 2.0 ** (tries - 1))
-                self._say(f"{error}; retrying in {wait:.0f} s")
+                self._say(_("{error}; retrying in {seconds} s").format(error=error, seconds=f"{wait:.0f}"))
                 await self._sleep(wait)
                 tries += 1
 

@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +61,8 @@ class Uploader:
             return messages
         hub = upload_queue.hub_at(store.db, config.hub.url)
         if hub is None:
-            return [f"{config.hub.url}: not enrolled, nothing is uploaded; use `reachprobe init --hub`"]
+            says = _("{url}: not enrolled, nothing is uploaded; use `reachprobe init --hub`")
+            return [says.format(url=config.hub.url)]
         self.queue(config, store)
         if self._is_due(hub) and upload_queue.counts(store.db, hub.url)[0]:
             prepare()
@@ -84,7 +87,8 @@ class Uploader:
             with Store.open(database) as store:
                 asyncio.run(self._upload_and_refresh(config, store))
         except Exception as error:
-            self._messages.append(f"upload failed, will retry: {type(error).__name__}: {error}")
+            says = _("upload failed, will retry: {error}")
+            self._messages.append(says.format(error=f"{type(error).__name__}: {error}"))
 
     async def _upload_and_refresh(self, config: Config, store: Store) -> None:
         await self.upload(config, store)
@@ -114,7 +118,8 @@ class Uploader:
         for number, measurement_id in waiting.items():
             line = upload_queue.line(store.db, number, measurement_id, hub.name)
             if len(line) > MAX_RECORD_BYTES:
-                refused[number] = f"larger than the {MAX_RECORD_BYTES >> 20} MiB that a hub accepts"
+                says = _("larger than the {size} MiB that a hub accepts")
+                refused[number] = says.format(size=MAX_RECORD_BYTES >> 20)
                 continue
             if lines and size + len(line) > MAX_BATCH_BYTES:
                 break
@@ -125,11 +130,16 @@ class Uploader:
         stored = [numbers[place - 1] for place, why in results.items() if why is None]
         refused |= {numbers[place - 1]: why for place, why in results.items() if why is not None}
         if not stored and not refused:
-            raise HubRefused(f"{hub.url}: no result for the uploaded records")
+            raise HubRefused(_("{url}: no result for the uploaded records").format(url=hub.url))
         upload_queue.answered(store, hub.url, stored, refused, self._in(0))
         if refused:
             why = next(iter(refused.values()))
-            self._messages.append(f"{hub.url} refused {len(refused)} records ({why}); see `reachprobe results outbox`")
+            says = ngettext(
+                "{url} refused {count} record ({reason}); see `reachprobe results outbox`",
+                "{url} refused {count} records ({reason}); see `reachprobe results outbox`",
+                len(refused),
+            )
+            self._messages.append(says.format(url=hub.url, count=len(refused), reason=why))
 
     async def _with_fresh_token(self, hub: UploadHub, store: Store, way: ApiRoute) -> UploadHub:
         if 0 <= self._clock() - epoch(hub.token_at) < TOKEN_DAYS * 86400:
@@ -145,7 +155,7 @@ class Uploader:
             wait = NOT_ENROLLED_RETRY_S
         upload_queue.failed(store, hub.url, str(error), self._in(wait) if wait is not None else None)
         if hub.failures == 0 or isinstance(error, NotEnrolled):
-            self._messages.append(f"upload delayed: {error}")
+            self._messages.append(_("upload delayed: {error}").format(error=error))
 
     def _in(self, seconds: float) -> str:
         return rfc3339_of_epoch(self._clock() + seconds, "milliseconds")

@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from contextlib import closing, suppress
+from gettext import gettext as _
 from pathlib import Path
 
 LOAD_EVERY_S = 60.0
@@ -46,10 +47,11 @@ def main(database: str) -> int:
 
     try:
         with closing(open_engine(os.environ[URL_VARIABLE])) as engine:
-            for _ in load_source(engine, from_database.database_source(Path(database)), lambda: datetime.now(UTC)):
+            for _step in load_source(engine, from_database.database_source(Path(database)), lambda: datetime.now(UTC)):
                 pass
     except WarehouseError as error:
-        print(f"reachprobe: {error}; retrying in {LOAD_EVERY_S:.0f} s", file=sys.stderr, flush=True)
+        says = _("{error}; retrying in {seconds} s").format(error=error, seconds=f"{LOAD_EVERY_S:.0f}")
+        print(f"reachprobe: {says}", file=sys.stderr, flush=True)
         return 2
     return 0
 

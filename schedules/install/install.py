@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from gettext import gettext as _
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -16,6 +17,7 @@ from typing import Literal
 
 import msgspec
 
+from probe.text import system_reason
 from schedules.plan.due import period_share
 from schedules.runtime.paths import write_atomically
 
@@ -42,15 +44,16 @@ class BadSchedule(ValueError):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """The command line of the program: its path, configuration and database."""
+    """The command line of the program: its path, configuration, database and, unless configured, language."""
 
     program: Path
     config: Path | None = None
     database: Path | None = None
+    language: str | None = None
 
     @property
     def words(self) -> list[str]:
-        options = [("--config", self.config), ("--db", self.database)]
+        options = [("--config", self.config), ("--db", self.database), ("--language", self.language)]
         return [str(self.program), *(word for flag, path in options if path for word in (flag, str(path)))]
 
 
@@ -65,13 +68,15 @@ def run_tool(command: Sequence[str], text: str = "") -> str:
     """Run a program found on PATH, for at most TOOL_TIMEOUT_S."""
     path = shutil.which(command[0])
     if path is None:
-        raise BadSchedule(f"{command[0]}: program not found; `schedule show` prints the files to install by hand")
+        says = _("{program}: program not found; `schedule show` prints the files to install by hand")
+        raise BadSchedule(says.format(program=command[0]))
     try:
         done = subprocess.run(  # noqa: S603 the words are our own
             [path, *command[1:]], input=text, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise BadSchedule(f"`{' '.join(command)}` did not finish within {TOOL_TIMEOUT_S} s") from error
+        says = _("`{command}` did not finish within {seconds} s")
+        raise BadSchedule(says.format(command=" ".join(command), seconds=TOOL_TIMEOUT_S)) from error
     if done.returncode:
         errors = done.stderr.strip().splitlines() or [f"exit {done.returncode}"]
         raise BadSchedule(f"`{' '.join(command)}`: {errors[0]}")
@@ -102,7 +107,7 @@ def remove(home: Path, tool: Tool = run_tool) -> list[str]:
     gone = [file for kind, folder in _folders(home) for file in remove_units(kind, folder, tool)]
     if shutil.which("crontab") and (ours := _crontab(tool)) != (rest := without_block(ours)):
         tool(["crontab", "-"], rest)
-        gone.append("the lines in your crontab")
+        gone.append(_("the lines in your crontab"))
     return gone
 
 
@@ -115,7 +120,8 @@ def remove_units(kind: Kind, folder: Path, tool: Tool) -> list[str]:
         try:
             path.unlink()
         except OSError as error:
-            raise BadSchedule(f"{path}: {error.strerror}; remove it as root") from error
+            says = _("{path}: {reason}; remove it as root")
+            raise BadSchedule(says.format(path=path, reason=system_reason(error))) from error
     tool(_systemctl(kind, "daemon-reload"), "")
     return [str(path) for path in present]
 
@@ -175,14 +181,16 @@ def _write(file: UnitFile) -> None:
         file.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file.path, file.text.encode())
     except OSError as error:
-        raise BadSchedule(f"{file.path}: {error.strerror}; run as root, or use the user unit") from error
+        says = _("{path}: {reason}; run as root, or use the user unit")
+        raise BadSchedule(says.format(path=file.path, reason=system_reason(error))) from error
 
 
 def program(prefix: Path | None = None) -> Path:
     """The console script of the running environment."""
     path = (prefix or Path(sys.prefix)) / "bin" / "reachprobe"
     if not path.is_file():
-        raise BadSchedule(f"{path}: program not found; install reachprobe with pip, pipx or uv tool")
+        says = _("{path}: program not found; install reachprobe with pip, pipx or uv tool")
+        raise BadSchedule(says.format(path=path))
     return path
 
 
@@ -194,12 +202,13 @@ def render(
     `home` is for user units; `seed` selects the minute of cron lines.
     """
     if any(ord(letter) < 32 or ord(letter) == 127 for word in start.words for letter in word):
-        raise BadSchedule(f"{start.words!r}: a control character in a path cannot be scheduled")
+        says = _("{command}: a control character in a path cannot be scheduled")
+        raise BadSchedule(says.format(command=repr(start.words)))
     if kind == "cron":
         return [UnitFile(CRONTAB, _cron_lines(start, seed, flock))]
     if kind == "system":
         refuse_hidden([start.program, start.program.resolve(), *([start.config] if start.config else [])])
-        start = Start(start.program, start.config)
+        start = msgspec.structs.replace(start, database=None)
     folder = SYSTEM_UNITS if kind == "system" else home / USER_UNITS
     name = "agent.service" if agent else "round.service"
     service = UnitFile(folder / "reachprobe.service", _service(name, kind, start))
@@ -208,9 +217,8 @@ def render(
 
 def _service(name: str, kind: Kind, start: Start) -> str:
     if re.search(r"""["'\\]""", str(start.program)):
-        raise BadSchedule(
-            f"{start.program}: systemd cannot start a program with a quote or backslash in its path; move it"
-        )
+        says = _("{path}: systemd cannot start a program with a quote or backslash in its path; move it")
+        raise BadSchedule(says.format(path=start.program))
     # systemd expands specifiers, but no variables, in the path of the program.
     words = [unit_word(str(start.program)).replace("$$", "$"), *map(unit_word, start.words[1:])]
     network = "Wants=network-online.target\nAfter=network-online.target\n" if kind == "system" else ""
@@ -254,10 +262,11 @@ def refuse_hidden(paths: Iterable[Path]) -> None:
     """Raise BadSchedule for a path that is hidden from a system unit."""
     for path in paths:
         if any(folder in path.parents for folder in HIDDEN):
-            raise BadSchedule(
-                f"{path}: a system unit cannot access it, because ProtectHome= hides {', '.join(map(str, HIDDEN))}; "
-                "use the user unit (`schedule install --systemd`), or install to /opt and configure in /etc/reachprobe"
+            says = _(
+                "{path}: a system unit cannot access it, because ProtectHome= hides {folders}; use the user unit "
+                "(`schedule install --systemd`), or install to /opt and configure in /etc/reachprobe"
             )
+            raise BadSchedule(says.format(path=path, folders=", ".join(map(str, HIDDEN))))
 
 
 def _read(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +51,13 @@ def opened(file: str, version: int | None) -> Reader:
     try:
         import maxminddb
     except ImportError as error:
-        raise ConfigError(f"[asn] {file}: needs an extra: pip install 'reachprobe[asn]'") from error
+        raise ConfigError(_("[asn] {path}: needs an extra: pip install 'reachprobe[asn]'").format(path=file)) from error
     try:
         # The pure Python reader: fast enough, and a damaged file cannot crash it.
         return maxminddb.open_database(file, maxminddb.MODE_MMAP)
     except (OSError, ValueError, RuntimeError, LookupError, TypeError) as error:
-        raise ConfigError(f"[asn] {file}: cannot be read as an MMDB file: {error}") from error
+        says = _("[asn] {path}: cannot be read as an MMDB file: {error}")
+        raise ConfigError(says.format(path=file, error=error)) from error
 
 
 def asn_of(record: Any) -> int | None:

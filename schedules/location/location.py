@@ -9,6 +9,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from gettext import gettext as _
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -96,11 +97,11 @@ class Locator:
 def moved(before: VantageLocation, now: VantageLocation) -> str | None:
     """Why measurements between two looks may be of different networks; else None."""
     if abs(now.slept_s - before.slept_s) >= SLEPT_S:
-        return "the machine slept"
+        return _("the machine slept")
     if now.line is not None and before.line is not None and now.line != before.line:
-        return "the network changed"
+        return _("the network changed")
     if now.network_key is not None and before.network_key is not None and now.network_key != before.network_key:
-        return "the network of this path changed"
+        return _("the network of this path changed")
     return None
 
 
@@ -131,7 +132,8 @@ def usable(config: Config, path: str) -> None:
     paths.usable(config.path_named(path))
     tunnel = config.place(path).tunnel
     if tunnel is not None and config.network.tunnel == "skip":
-        raise BadPath(f"path {path}: packets leave via {tunnel}; skipped, as set in [network] tunnel")
+        says = _("path {path}: packets leave via {tunnel}; skipped, as set in [network] tunnel")
+        raise BadPath(says.format(path=path, tunnel=tunnel))
 
 
 def _vantage(

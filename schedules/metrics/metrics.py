@@ -8,12 +8,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from gettext import gettext as _
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from probe.text import safe
+from probe.text import safe, system_reason
 from probe.timestamps import epoch
 from results.db.history import NewestMeasurement, last_round, newest_measurements
 from results.db.notification_queue import waiting_counts
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
 
-MISSING = "metrics need an extra: pip install 'reachprobe[metrics]'"
 MAX_TARGETS = 1000
 """More series than this would burden a monitoring system."""
 MAX_LABEL = 200
 REQUEST_TIMEOUT_S = 10
 LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
 LABELS = ("target", "service", "path")
+
+
+def missing() -> str:
+    """How to install the library."""
+    return _("metrics need an extra: pip install 'reachprobe[metrics]'")
 
 
 def registry(config: Config, store: Store, now: float) -> CollectorRegistry:
@@ -63,7 +68,7 @@ def write(path: Path, counted: CollectorRegistry) -> str | None:
     try:
         write_to_textfile(str(path), counted)
     except OSError as error:
-        return f"{path}: cannot write metrics: {error.strerror}"
+        return _("{path}: cannot write metrics: {reason}").format(path=path, reason=system_reason(error))
     return None
 
 

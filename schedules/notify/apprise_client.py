@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -20,9 +21,6 @@ from schedules.notify.connection_guard import guarded
 if TYPE_CHECKING:
     from schedules.config.schema import Config
 
-BAD_URL = "unknown service or malformed URL"
-MISSING = "notifications need an extra: pip install 'reachprobe[notify]'"
-PRIVATE = "it points to a private address; [network] private_hosts can allow that"
 SHORTEST_SECRET = 4
 MAX_REASON = 120
 PARTS = re.compile(r"[:/@?&=#,;+\s]+")
@@ -44,6 +42,15 @@ class Message(msgspec.Struct, frozen=True):
     body: str
 
 
+def missing() -> str:
+    """How to install the library."""
+    return _("notifications need an extra: pip install 'reachprobe[notify]'")
+
+
+def _bad_url() -> str:
+    return _("unknown service or malformed URL")
+
+
 def notify_urls(config: Config) -> dict[str, NotifyUrl]:
     """Every URL of every [[notify]] by its name; the second of a table is `name 2`."""
     found = {}
@@ -59,22 +66,22 @@ def send(address: NotifyUrl, message: Message) -> str | None:
     try:
         apprise = _apprise()
     except ImportError:
-        return MISSING
+        return missing()
     with _warnings() as warnings, guarded(address.gate, [host for host, _ in hosts(address)]) as guard:
         try:
             service = apprise.Apprise.instantiate(address.url, suppress_exceptions=False)
             if service is None:
-                return BAD_URL
+                return _bad_url()
             taken = service.notify(title=message.title, body=message.body, body_format=apprise.NotifyFormat.TEXT)
         except TypeError:
-            return BAD_URL
+            return _bad_url()
         except Exception as error:  # plugins may raise anything
             return type(error).__name__
     if taken:
         return None
     if guard.refused:
-        return PRIVATE
-    return masked(warnings[-1], address.url) if warnings else "it was not accepted"
+        return _("it points to a private address; [network] private_hosts can allow that")
+    return masked(warnings[-1], address.url) if warnings else _("it was not accepted")
 
 
 def hosts(address: NotifyUrl) -> tuple[tuple[str, int | None], ...]:
@@ -119,8 +126,8 @@ def problem_of(address: NotifyUrl) -> str | None:
     try:
         service = _apprise().Apprise.instantiate(address.url)
     except ImportError:
-        return MISSING
-    return None if service is not None else BAD_URL
+        return missing()
+    return None if service is not None else _bad_url()
 
 
 @cache

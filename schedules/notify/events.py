@@ -13,11 +13,12 @@ from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, PastVerdict
 from schedules.plan.due import NewListing, NewlyListed, is_flapping
-from schedules.render.text import method_text, what
+from schedules.render.text import what
 
 if TYPE_CHECKING:
     from probe.model import Target
     from results.db.store import Store
+    from results.i18n.translator import Translator
     from schedules.config.schema import Config
     from schedules.plan.model import Choice
 
@@ -28,7 +29,8 @@ STILL_OPEN_S = 86400
 CONFIRMING_RUN = 2
 """Equal outcomes in a row that confirm a change."""
 HARMLESS = " .,:;/()-_%?&=+~"
-MAX_WORD_CHARACTERS = 120
+MAX_WORD_CHARACTERS, MAX_SENTENCE_CHARACTERS = 120, 400
+HOW = ("method", "trigger", "confidence")
 
 
 class ConfirmedChange(msgspec.Struct, frozen=True):
@@ -65,35 +67,56 @@ def notices_of(config: Config, store: Store, measured: Iterable[Choice], now: fl
 
 def change_notice(target: Target, path: str, found: ConfirmedChange) -> Notice:
     """The notice of a confirmed change."""
-    by = f" via {plain(path)}" if path != "direct" else ""
-    again = "reachable again" if found.first.outcome == "reachable" else f"now {found.first.outcome}"
-    how = f": {_how(found.confirmed)}" if found.first.outcome == "blocked" else ""
-    said = f"{_name(target)} is {again}{by} since {_moment(found.first.at)} (before: {found.before}){how}"
-    return _notice(f"changes {found.first.id}", "changes", found.confirmed.at, said)
+    facts = {"event": found.first.outcome, **_about(target), "when": found.first.at}
+    if path != "direct":
+        facts |= {"event": f"{found.first.outcome}_via", "path": path}
+    if found.first.outcome == "blocked":
+        last = found.confirmed
+        how = {"method": last.method, "trigger": last.trigger, "confidence": last.confidence}
+        facts |= {name: word for name, word in how.items() if word is not None}
+    return _notice(f"changes {found.first.id}", "changes", found.confirmed.at, facts)
 
 
-def _notice(key: str, what: str, at: str, said: str) -> Notice:
-    return Notice(key=key, what=what, at=rfc3339(parse_time(at), "seconds"), said=said)
+def sentence(notice: Notice, words: Translator) -> str:
+    """A notice in words; foreign text in it is `plain`."""
+    limit = MAX_SENTENCE_CHARACTERS if "text" in notice.facts else MAX_WORD_CHARACTERS
+    facts = {name: plain(value, limit) for name, value in notice.facts.items() if name != "when"}
+    if "service" in facts:
+        facts["target"] += f" ({facts['service']})"
+    if (when := notice.facts.get("when")) is not None:
+        facts["when"] = plain(" ".join(words.when(when).split()))
+    terms = (words.term(table, notice.facts[table]) for table in HOW if table in notice.facts)
+    since = [words.say("notice.listed_since", when=facts["when"])] if when is not None else []
+    details = ", ".join([*since, facts["basis"]] if "basis" in facts else since)
+    how = plain(", ".join(terms) or words.term("outcome", "blocked"))
+    count = int(facts.pop("hours", "0"))
+    return words.say(f"notice.{facts.pop('event')}", **facts, details=details, how=how, count=count)
+
+
+def _about(target: Target) -> dict[str, str]:
+    name = what(target.text)
+    return {"target": name, "service": target.service} if target.service else {"target": name}
+
+
+def _notice(key: str, what: str, at: str, facts: dict[str, str]) -> Notice:
+    return Notice(key=key, what=what, at=rfc3339(parse_time(at), "seconds"), facts=facts)
 
 
 def _listed(
     store: Store, target: Target, listing: NewListing, recent: Sequence[PastVerdict], now: datetime
 ) -> Iterator[Notice]:
     at = rfc3339(listing.at, "seconds")
-    since = f", since {plain(listing.since)}" if listing.since else ""
-    basis = f" ({plain(listing.basis)})" if listing.basis else ""
+    about = {"register": listing.register, **_about(target)}
     key = f"listed {listing.register} {at} {target.text}"
-    sentence = f"register {plain(listing.register)} now lists {_name(target)}{since}{basis}"
-    yield _notice(key, "listed", _imported_at(store, listing) or at, sentence)
+    details = {name: text for name, text in (("when", listing.since), ("basis", listing.basis)) if text}
+    facts = {"event": "listed" if details else "listed_only", **about, **details}
+    yield _notice(key, "listed", _imported_at(store, listing) or at, facts)
     hours = (now - listing.at).total_seconds() / 3600
     last = next((one for one in recent if one.outcome != "offline"), None)
     if hours * 3600 < STILL_OPEN_S or last is None or last.outcome != "reachable":
         return
     if epoch(last.at) - listing.at.timestamp() >= STILL_OPEN_S:
-        sentence = (
-            f"{_name(target)} is still reachable {hours:.0f} hours after its listing in {plain(listing.register)}"
-        )
-        yield _notice(f"open {key}", "open", last.at, sentence)
+        yield _notice(f"open {key}", "open", last.at, {"event": "open", **about, "hours": f"{hours:.0f}"})
 
 
 def _removed(target: Target, recent: Sequence[PastVerdict], now: float) -> Notice | None:
@@ -105,9 +128,8 @@ def _removed(target: Target, recent: Sequence[PastVerdict], now: float) -> Notic
     off, before = found
     if off.register is None or off.register != before.register or now - epoch(off.at) >= MAX_EVENT_AGE_S:
         return None
-    sentence = f"register {plain(off.register)} no longer lists {_name(target)}, as of {_moment(off.as_of or off.at)}"
-    key = f"off {off.register} {off.as_of} {target.text}"
-    return _notice(key, "listed", off.at, sentence)
+    facts = {"event": "removed", "register": off.register, **_about(target), "when": off.as_of or off.at}
+    return _notice(f"off {off.register} {off.as_of} {target.text}", "listed", off.at, facts)
 
 
 def _imported_at(store: Store, listing: NewListing) -> str | None:
@@ -116,23 +138,6 @@ def _imported_at(store: Store, listing: NewListing) -> str | None:
         WHERE r.name = ? AND v.at = ?"""
     found = store.db.execute(query, [listing.register, int(listing.at.timestamp())]).fetchone()
     return rfc3339_of_epoch(found[0]) if found else None
-
-
-def _name(target: Target) -> str:
-    return plain(what(target.text)) + (f" ({plain(target.service)})" if target.service else "")
-
-
-def _how(said: PastVerdict) -> str:
-    words = [method_text(said.method or "blocked")]
-    if said.trigger is not None:
-        words.append(f"triggered by the {said.trigger}")
-    if said.confidence is not None:
-        words.append(said.confidence)
-    return plain(", ".join(words))
-
-
-def _moment(text: str) -> str:
-    return plain(f"{text[:16].replace('T', ' ')} UTC")
 
 
 def state_change(results: Sequence[PastVerdict]) -> ConfirmedChange | None:

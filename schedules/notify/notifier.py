@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,9 +15,11 @@ from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import notification_queue as notices
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import StoreError
+from results.i18n.language import active
+from results.i18n.translator import Translator
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl
-from schedules.notify.events import MAX_EVENT_AGE_S, notices_of, plain
+from schedules.notify.events import MAX_EVENT_AGE_S, notices_of, plain, sentence
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -69,12 +72,13 @@ def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> 
 
 def message(waiting: Sequence[Notice], config: Config) -> Message:
     """The waiting notices as one message, a sentence a line; of many the newest."""
+    words = Translator(config.ui.language or active())
     asn = f" (AS{config.vantage.asn})" if config.vantage.asn is not None else ""
-    count = "1 change" if len(waiting) == 1 else f"{len(waiting)} changes"
-    lines = [f"- {notice.said}" for notice in waiting[-MAX_LINES:]]
+    lines = [f"- {sentence(notice, words)}" for notice in waiting[-MAX_LINES:]]
     if len(waiting) > MAX_LINES:
-        lines.append(f"and {len(waiting) - MAX_LINES} older ones; see `reachprobe results list`")
-    return Message(f"reachprobe at {plain(config.vantage.name)}{asn}: {count}", "\n".join(lines))
+        lines.append(words.say("notice.older", count=len(waiting) - MAX_LINES))
+    vantage = plain(config.vantage.name) + asn
+    return Message(words.say("notice.title", vantage=vantage, count=len(waiting)), "\n".join(lines))
 
 
 class _Sending(msgspec.Struct):
@@ -107,7 +111,7 @@ class Notifier:
             kinds = {name: table.what for name, table in _tables(config).items()}
             notices.queue(store, list(notices_of(config, store, measured, now)), kinds)
         except StoreError as error:
-            return f"notifications could not be queued: {error}"
+            return _("notifications could not be queued: {error}").format(error=error)
         return None
 
     def send_due(self, config: Config, store: Store, now: float) -> list[str]:
@@ -117,7 +121,7 @@ class Notifier:
             failures = self._collect(store, now)
             known, tables = apprise_client.notify_urls(config), _tables(config)
             if notices.forget(store, rfc3339_of_epoch(now - MAX_WAIT_S)):
-                failures.append("dropped notifications that could not be delivered for two months")
+                failures.append(_("dropped notifications that could not be delivered for two months"))
             for receiver in notices.receivers(store.db):
                 name = receiver.name
                 if name in self._under_way or not is_due(receiver, tables[name], now, self._local(now)):
@@ -126,7 +130,7 @@ class Notifier:
                 if waiting and notices.claim(store, receiver, rfc3339_of_epoch(now + retry_s(receiver.failures + 1))):
                     self._under_way[name] = self._start(known[name], waiting, message(waiting, config))
         except StoreError as error:
-            return [f"notifications are delayed: {error}"]
+            return [_("notifications are delayed: {error}").format(error=error)]
         return failures
 
     def finish(self, store: Store, now: float, longest_s: float) -> list[str]:
@@ -139,7 +143,7 @@ class Notifier:
         try:
             return self._collect(store, now)
         except StoreError as error:
-            return [f"notifications may be sent twice: {error}"]
+            return [_("notifications may be sent twice: {error}").format(error=error)]
 
     def _enrol(self, config: Config, store: Store, now: float) -> None:
         notices.enrol(store, list(apprise_client.notify_urls(config)), rfc3339_of_epoch(now))
@@ -156,11 +160,12 @@ class Notifier:
             if sending.thread.is_alive():
                 continue
             del self._under_way[name]
-            why = sending.outcome[0] if sending.outcome else "no response"
+            why = sending.outcome[0] if sending.outcome else _("no response")
             if why is None:
                 notices.mark_delivered(store, name, sending.notices, rfc3339_of_epoch(now))
             else:
-                failures.append(f"{plain(name)}: notification failed, will retry: {why}")
+                says = _("{recipient}: notification failed, will retry: {reason}")
+                failures.append(says.format(recipient=plain(name), reason=why))
         return failures
 
 

@@ -9,12 +9,15 @@ import csv
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Iterator
 from datetime import UTC, datetime
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from probe.failure import internal_error
 from probe.http.download import FetchFailed
 from probe.target import BadTarget, parse
+from probe.text import system_reason
 from results.registers.records import RegisterError
 from results.registers.sampling import SampleRequest, stored_sample
 from results.registers.statistics import newest_versions
@@ -58,8 +61,8 @@ async def refresh(config: Config, database: Path, now: float, fetch: Callable[..
         except Exception as error:
             failed.touch()
             why = str(error) if isinstance(error, FetchFailed) else internal_error(error, url)
-            rest = "using the previous copy" if copy.exists() else "the campaign waits for it"
-            failures.append(f"{why}; {rest}")
+            old, none = _("{error}; using the previous copy"), _("{error}; the campaign waits for it")
+            failures.append((old if copy.exists() else none).format(error=why))
     return failures
 
 
@@ -92,7 +95,8 @@ def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False)
                 if number > MAX_LIST_LINES:
                     if lenient:
                         break
-                    raise BadChoice(f"{path}: more than {MAX_LIST_LINES} lines")
+                    says = ngettext("{path}: more than {count} line", "{path}: more than {count} lines", MAX_LIST_LINES)
+                    raise BadChoice(says.format(path=path, count=MAX_LIST_LINES))
                 if number == 1 and "url" in row:
                     url_column = row.index("url")
                     code_column = row.index("category_code") if "category_code" in row else -1
@@ -104,7 +108,8 @@ def read_list(path: Path, *, allow_private: bool = False, lenient: bool = False)
                         if not lenient:
                             raise
     except OSError as error:
-        raise BadChoice(f"{path}: cannot be read: {error.strerror}") from error
+        says = _("{path}: cannot be read: {reason}")
+        raise BadChoice(says.format(path=path, reason=system_reason(error))) from error
     except (BadTarget, csv.Error, UnicodeDecodeError) as error:
         if lenient:
             return found
@@ -136,9 +141,9 @@ def sampled(campaign: CampaignTable, store: Store, leave_out: Collection[str] = 
 def waiting(config: Config, store: Store | None) -> list[str]:
     """A sentence for each campaign whose register is not stored yet."""
     known = newest_versions(store.db) if store is not None else ()
+    says = _("campaign {name} waits: register {register} is not imported; use `reachprobe register update`")
     return [
-        f"campaign {campaign.name} waits: register {campaign.register} is not imported;"
-        " use `reachprobe register update`"
+        says.format(name=campaign.name, register=campaign.register)
         for campaign in config.campaign
         if campaign.register is not None and campaign.register not in known
     ]

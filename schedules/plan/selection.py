@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from gettext import gettext as _
+from gettext import ngettext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,8 +72,8 @@ def refuse_excluded(found: Iterable[Target], config: Config, database: Path) -> 
     for target in found:
         code = excluded.code_of(target)
         if code in codes:
-            what = target.service or target.text
-            raise BadChoice(f"{what}: excluded by [care] leave_out ({code}); --anyway measures it")
+            says = _("{target}: excluded by [care] leave_out ({category}); --anyway measures it")
+            raise BadChoice(says.format(target=target.service or target.text, category=code))
 
 
 def vpn_warning(found: Iterable[Target], config: Config) -> str | None:
@@ -80,7 +82,8 @@ def vpn_warning(found: Iterable[Target], config: Config) -> str | None:
     excluded = exclusions(config, None, with_lists=False)
     if country is None or not any(excluded.code_of(target) == VPN for target in found):
         return None
-    return f"warning: this contacts a VPN service's site; using a VPN may be illegal in {country}"
+    says = _("warning: this contacts a VPN service's site; using a VPN may be illegal in {country}")
+    return says.format(country=country)
 
 
 def from_words(words: Iterable[str], config: Config) -> tuple[Target, ...]:
@@ -140,12 +143,16 @@ def exclusion_sentences(config: Config, codes: Iterable[str]) -> list[str]:
     country = vpn_is_risky(config) if VPN not in config.care.leave_out else None
     sentences = []
     if country is not None and (number := counts.pop(VPN, 0)):
-        what = "a VPN target" if number == 1 else f"{number} VPN targets"
-        remedy = f'[care] vpn_services_in = ["{country}"] includes them'
-        sentences.append(f"skipped {what}: using a VPN may be illegal in {country}; {remedy}")
+        says = ngettext(
+            "skipped {count} VPN target: using a VPN may be illegal in {country}; {key} includes it",
+            "skipped {count} VPN targets: using a VPN may be illegal in {country}; {key} includes them",
+            number,
+        )
+        key = f'[care] vpn_services_in = ["{country}"]'
+        sentences.append(says.format(count=number, country=country, key=key))
     if counts:
         each = ", ".join(f"{code} {number}" for code, number in sorted(counts.items()))
-        sentences.append(f"excluded by [care]: {each}")
+        sentences.append(_("excluded by [care]: {categories}").format(categories=each))
     return sentences
 
 

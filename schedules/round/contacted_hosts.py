@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from gettext import gettext as _
 from urllib.parse import urlsplit
 
 import msgspec
@@ -28,39 +29,41 @@ def contacts(config: Config, choices: Sequence[Choice]) -> tuple[Contact, ...]:
     """Targets first; hosts behind redirects are not known beforehand."""
     found = [*_targets(choices), *_of_every_round(config)]
     for choice in choices:
-        found += _proxy(config, choice.path, "path")
+        found += _proxy(config, choice.path, _("proxy of path {path}"))
     for path in config.control.all_paths:
-        found += _proxy(config, path, "control")
+        found += _proxy(config, path, _("proxy of control path {path}"))
     found += _hubs(config)
     return tuple(dict.fromkeys(found))
 
 
 def _targets(choices: Iterable[Choice]) -> Iterator[Contact]:
+    alone, of_service = _("target"), _("target of {service}")
     for choice in choices:
         for target in choice.targets:
-            yield Contact(target.host, target.port, f"target of {target.service}" if target.service else "target")
+            why = of_service.format(service=target.service) if target.service else alone
+            yield Contact(target.host, target.port, why)
 
 
 def _of_every_round(config: Config) -> Iterator[Contact]:
     network = config.network
     for url in network.canaries:
-        yield _reference_site(url, "reference site", network.allow_private)
+        yield _reference_site(url, _("reference site"), network.allow_private)
     for url in network.domestic_canaries:
-        yield _reference_site(url, "domestic reference site", network.allow_private)
-    for kind, texts in (("resolver", network.resolvers), ("trusted resolver", network.trusted_resolvers)):
+        yield _reference_site(url, _("domestic reference site"), network.allow_private)
+    resolvers = ((_("resolver"), network.resolvers), (_("trusted resolver"), network.trusted_resolvers))
+    for kind, texts in resolvers:
         for text in texts:
             for resolver in parse_resolver(text):
                 yield Contact(resolver.address or resolver.text, resolver.port or None, kind)
     if network.no_resolver:
         silent = parse_resolver(f"udp://{network.no_resolver}")[0]
-        yield Contact(
-            silent.address or network.no_resolver, silent.port, "no resolver there: tests for DNS interception"
-        )
+        why = _("no resolver there: tests for DNS interception")
+        yield Contact(silent.address or network.no_resolver, silent.port, why)
     if config.ab_endpoint is not None:
         address, port = config.ab_endpoint
-        yield Contact(address, port, "A/B step, if a handshake fails")
+        yield Contact(address, port, _("A/B step, if a handshake fails"))
         if port == SECURE:
-            yield Contact(address, PLAIN, "A/B step, if a plain HTTP request fails")
+            yield Contact(address, PLAIN, _("A/B step, if a plain HTTP request fails"))
 
 
 def _reference_site(url: str, why: str, allow_private: bool) -> Contact:
@@ -71,13 +74,13 @@ def _reference_site(url: str, why: str, allow_private: bool) -> Contact:
 def _hubs(config: Config) -> Iterator[Contact]:
     from probe.http.api_client import server_of
 
-    named = [(url, "hub: control measurements") for url in config.control.all_hubs]
-    named += [(config.hub.url, "hub: uploads")] if config.hub.url is not None else []
+    named = [(url, _("hub: control measurements")) for url in config.control.all_hubs]
+    named += [(config.hub.url, _("hub: uploads"))] if config.hub.url is not None else []
     for url, why in named:
         server = server_of(url)
         yield Contact(server.host, server.port, why)
     if named:
-        yield from _proxy(config, config.hub.path, "hub")
+        yield from _proxy(config, config.hub.path, _("proxy of the path to the hub, {path}"))
 
 
 def publishers(config: Config) -> Iterator[Contact]:
@@ -85,7 +88,8 @@ def publishers(config: Config) -> Iterator[Contact]:
     for campaign in config.campaign:
         if campaign.list is not None and is_published(campaign.list):
             url = urlsplit(campaign.list)
-            yield Contact(url.hostname or "", url.port or 443, f"list of campaign {campaign.name}")
+            why = _("list of campaign {name}").format(name=campaign.name)
+            yield Contact(url.hostname or "", url.port or 443, why)
 
 
 def notification_hosts(config: Config) -> Iterator[Contact]:
@@ -95,12 +99,12 @@ def notification_hosts(config: Config) -> Iterator[Contact]:
     for address in notify_urls(config).values():
         known = hosts(address)
         for host, port in known:
-            yield Contact(host, port, f"notifications: {address.name}")
+            yield Contact(host, port, _("notifications: {name}").format(name=address.name))
         if not known:
-            yield Contact(address.name, None, "notifications: unknown host; see `reachprobe doctor`")
+            yield Contact(address.name, None, _("notifications: unknown host; see `reachprobe doctor`"))
 
 
 def _proxy(config: Config, path: str, why: str) -> Iterator[Contact]:
     proxy = proxy_of(config.path_named(path))
     if proxy is not None:
-        yield Contact(proxy.host, proxy.port, f"proxy of {why} {path}")
+        yield Contact(proxy.host, proxy.port, why.format(path=path))

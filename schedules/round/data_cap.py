@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING, TypeVar
 
 from results.judge.traffic import bytes_of, month_of, next_month, spent_in
@@ -48,10 +49,9 @@ class Budget:
     def sentence(self) -> str:
         """The message when the cap is reached."""
         spent, cap = (self._spent + self._unsaved) / 1e6, (self._cap or 0) / 1e6
-        return (
-            f"data cap for {self._month} reached: {spent:.1f} of {cap:.0f} MB ([care] data_cap_mb); "
-            f"measuring resumes on {next_month(self._now):%Y-%m-%d}"
-        )
+        return _(
+            "data cap for {month} reached: {spent} of {cap} MB ([care] data_cap_mb); measuring resumes on {date}"
+        ).format(month=self._month, spent=f"{spent:.1f}", cap=f"{cap:.0f}", date=f"{next_month(self._now):%Y-%m-%d}")
 
 
 def affordable(items: Iterable[T], budget: Budget) -> Iterator[T]:

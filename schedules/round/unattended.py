@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from gettext import gettext as _
+from gettext import ngettext
 from typing import TYPE_CHECKING
 
 from probe.net.identity import find_whereabouts
@@ -29,15 +31,16 @@ def reason_to_skip(config: Config, store: Store, now: float, *, metered: Metered
     """Why an unattended round must not begin now, and the remedy; None if it may."""
     moment = datetime.fromtimestamp(now, UTC)
     if (pause := paused(store.db, rfc3339(moment))) is not None:
-        until = f"until {pause.until}" if pause.until is not None else "until further notice"
-        return f"measuring is paused {until}; `reachprobe resume` continues"
+        if pause.until is None:
+            return _("measuring is paused until further notice; `reachprobe resume` continues")
+        return _("measuring is paused until {time}; `reachprobe resume` continues").format(time=pause.until)
     if (budget := Budget(config, store, moment)).used_up:
         return budget.sentence
     if config.network.metered == "skip":
         interface = (metered or by_network_manager)(find_whereabouts(Path()).interfaces)
         if interface is not None:
-            way_out = '[network] metered = "measure" allows it'
-            return f"{interface} is a metered connection; skipping; {way_out}"
+            says = _('{interface} is a metered connection; skipping ([network] metered = "measure" allows it)')
+            return says.format(interface=interface)
     return None
 
 
@@ -46,7 +49,8 @@ def prune(config: Config, store: Store, now: float) -> str | None:
 
     The caller holds the lock, and has just measured into the database.
     """
-    deleted = [f"deleted {copy}, a month after the upgrade" for copy in drop_old_backups(store.path, now)]
+    upgraded = _("deleted {path}, a month after the upgrade")
+    deleted = [upgraded.format(path=copy) for copy in drop_old_backups(store.path, now)]
     done = retention.tidy(
         store,
         keep_days=config.store.keep_days,
@@ -55,7 +59,12 @@ def prune(config: Config, store: Store, now: float) -> str | None:
         vantage=config.vantage.name,
     )
     if done is not None and (gone := done.old + done.above_limit):
-        deleted.append(f"deleted {gone} old measurements, as set in [store]")
+        says = ngettext(
+            "deleted {count} old measurement, as set in [store]",
+            "deleted {count} old measurements, as set in [store]",
+            gone,
+        )
+        deleted.append(says.format(count=gone))
     return "; ".join(deleted) or None
 
 

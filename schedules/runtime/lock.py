@@ -6,8 +6,10 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 
+from probe.text import system_reason
 from results.db.store import StoreError
 
 
@@ -26,13 +28,17 @@ def held(database: Path, what: str = "round") -> Iterator[None]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}; choose another location with --db") from error
+        says = _("{path}: {reason}; choose another location with --db")
+        raise StoreError(says.format(path=path, reason=system_reason(error))) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "unknown"
-            raise Locked(f"{path}: another {what} is running (process {holder}); wait until it finishes") from error
+            holder = os.read(descriptor, 20).decode("ascii", "replace").strip() or "?"
+            says = _("{path}: another agent is running (process {number}); wait until it finishes")
+            if what == "round":
+                says = _("{path}: another round is running (process {number}); wait until it finishes")
+            raise Locked(says.format(path=path, number=holder)) from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield

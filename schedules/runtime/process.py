@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Mapping
+from gettext import gettext as _
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
         return await work
     except asyncio.CancelledError as error:
         if terminated:
-            raise Terminated("terminated; finished measurements are saved") from error
+            raise Terminated(_("terminated; finished measurements are saved")) from error
         raise
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

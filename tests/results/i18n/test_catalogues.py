@@ -19,7 +19,24 @@ from results.report.charts import OUTCOMES as OUTCOME_COLOURS
 from results.report.summary import HistoryState
 from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues, untranslated
 
-TRANSLATED = ("results/i18n/english/pages.toml",)
+TRANSLATED = (
+    "results/i18n/english/notices.toml",
+    "results/i18n/english/pages.toml",
+    "schedules/agent",
+    "schedules/config",
+    "schedules/datasette_server",
+    "schedules/doctor",
+    "schedules/hub_client",
+    "schedules/hub_server",
+    "schedules/install",
+    "schedules/location",
+    "schedules/metrics",
+    "schedules/notify",
+    "schedules/plan",
+    "schedules/round",
+    "schedules/runtime",
+    "system",
+)
 """Files, or folders, whose messages are translated whole."""
 
 

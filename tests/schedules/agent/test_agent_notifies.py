@@ -66,15 +66,15 @@ async def test_each_change_of_each_target_by_each_path_is_told_once(world: World
     await world.live(timedelta(hours=4))
     told = sorted(line.split(" since ")[0] for line in hearing.lines)
     assert told == [
-        "- a.example is now blocked",
-        "- a.example is now blocked via vpn",
-        "- b.example is now blocked",
-        "- c.example is now blocked",
+        "- a.example has been blocked",
+        "- a.example has been blocked via vpn",
+        "- b.example has been blocked",
+        "- c.example has been blocked",
     ]
     world.outcome = "reachable"
     await world.live(timedelta(hours=4))
     assert len(hearing.lines) == 8
-    assert all("is reachable again" in line for line in hearing.lines[4:])
+    assert all("has been reachable again" in line for line in hearing.lines[4:])
     world.scheduler.shutdown()
 
 
@@ -136,7 +136,9 @@ def _something_waits(database: Path) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     notification_queue.enrol(store, ["me"], now)
     notification_queue.queue(
-        store, [notification_queue.Notice(key="a", what="open", at=now, said="x")], {"me": ["open"]}
+        store,
+        [notification_queue.Notice(key="a", what="open", at=now, facts={"event": "text", "text": "x"})],
+        {"me": ["open"]},
     )
     store.close()
 

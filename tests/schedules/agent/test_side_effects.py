@@ -21,6 +21,8 @@ from schedules.round import consent
 from tests.schedules.lab import Lab
 from tests.schedules.webhook import Webhook
 
+FACTS = {"event": "text", "text": "x"}
+
 
 @pytest.fixture
 async def hook(lab: Lab) -> AsyncIterator[Webhook]:
@@ -51,13 +53,13 @@ async def test_a_block_is_told_once_after_it_was_confirmed_and_so_is_its_end(
         await rounds(lab, hour)
     (told,) = hook.told
     assert told["title"] == "reachprobe at demo (AS64496): 1 change"
-    assert told["message"].startswith(f"- good.x.test:{lab.good.port} is now blocked since ")
-    assert "(before: reachable): TLS reset" in told["message"]
+    assert told["message"].startswith(f"- good.x.test:{lab.good.port} has been blocked since ")
+    assert "(TLS: reset, triggered by the name" in told["message"]
     del lab.net.censored["good.x.test"]
     for hour in (6, 7, 8):
         await rounds(lab, hour)
     assert len(hook.told) == 2
-    assert "is reachable again since" in hook.told[1]["message"]
+    assert "has been reachable again since" in hook.told[1]["message"]
     assert "hunter2secret" not in capsys.readouterr().err
 
 
@@ -66,7 +68,7 @@ async def test_while_measuring_pauses_nobody_is_told(
 ) -> None:
     await rounds(lab, 0)
     store = Store.open(lab.db)
-    waits = notification_queue.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", said="x")
+    waits = notification_queue.Notice(key="a", what="open", at="2999-01-01T00:00:00Z", facts=FACTS)
     notification_queue.queue(store, [waits], {"me": ["open"]})
     store.close()
     await lab.call("pause")
@@ -133,7 +135,7 @@ def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(tmp
     for _ in range(3):
         side_effects.send(config, store, 0.0)
     store.close()
-    assert said == ["telling failed, measuring continues: RuntimeError: a bug"]
+    assert said == ["notifications failed, measuring continues: RuntimeError: a bug"]
 
 
 async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_stops_when_it_no_longer_does(

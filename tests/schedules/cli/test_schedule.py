@@ -149,6 +149,17 @@ def test_show_changes_nothing_and_needs_no_consent(home: Path, capsys: pytest.Ca
     assert not (home / "state").exists()
 
 
+@pytest.mark.parametrize(("configured", "carried"), [("", True), ('[ui]\nlanguage = "ru"\n', False)])
+def test_a_schedule_keeps_the_language_unless_the_configuration_names_one(
+    home: Path, capsys: pytest.CaptureFixture[str], configured: str, carried: bool
+) -> None:
+    config = home / "my.toml"
+    config.write_text(configured)
+    for kind in ("--systemd", "--system", "--cron"):
+        assert cli.call(["--language", "ru", "--config", str(config), "schedule", "show", kind]) == 0
+        assert (" --language ru " in capsys.readouterr().out) is carried
+
+
 def test_install_asks_first_and_a_script_has_to_say_yes(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     agree(home)
     assert cli.call(["schedule", "install", "--systemd"]) == 2

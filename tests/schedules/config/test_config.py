@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.session import Settings
+from results.i18n.language import activate
 from schedules.config.load import load, variables
 from schedules.config.schema import Config, ConfigTable
 from schedules.config.toml import ConfigError, line_of
@@ -122,9 +123,9 @@ def test_a_variable_holds_numbers_truth_and_lists() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "said"),
     [
-        ("REACHPROBE_NETWORK_TIMEOUT_S", "soon", "Expected float"),
+        ("REACHPROBE_NETWORK_TIMEOUT_S", "soon", "expected a number, not text"),
         ("REACHPROBE_NETWORK_TIMOUT_S", "1", "no such key"),
-        ("REACHPROBE_VANTAGE_COUNTRY", "russia", "regex"),
+        ("REACHPROBE_VANTAGE_COUNTRY", "russia", "not in the expected form"),
         ("REACHPROBE_CONTROL_PATH", "vpn", "there is no path 'vpn'; known: direct"),
     ],
 )
@@ -142,20 +143,23 @@ def test_variables_of_other_programs_are_passed_over() -> None:
     ("text", "said"),
     [
         ('[vantage]\n\ncolour = "red"\n', "config.toml:3: vantage.colour: no such key"),
-        ('\n[vantage]\nasn = "x"\n', "config.toml:3: vantage.asn: Expected int"),
-        ("[vantage]\nasn = 0\n", "config.toml:2: vantage.asn: Expected int >= 1"),
-        ("[network]\ntimeout_s = -1\n", "config.toml:2: network.timeout_s: Expected float > 0"),
-        ('[network]\nfamilies = ["ipv5"]\n', "config.toml:2: network.families[1]: Invalid enum value 'ipv5'"),
+        ('\n[vantage]\nasn = "x"\n', "config.toml:3: vantage.asn: expected a whole number, not text"),
+        ("[vantage]\nasn = 0\n", "config.toml:2: vantage.asn: must be at least 1"),
+        ("[network]\ntimeout_s = -1\n", "config.toml:2: network.timeout_s: must be more than 0"),
+        ('[network]\nfamilies = ["ipv5"]\n', "config.toml:2: network.families[1]: 'ipv5' is not a known value"),
         ("[nonsense]\nx = 1\n", "config.toml:1: nonsense: no such key"),
-        ('[[path]]\nname = "a"\nbind = "wg0"\n[[path]]\nbind = 1\n', "config.toml:5: path[2].bind: Expected str"),
+        (
+            '[[path]]\nname = "a"\nbind = "wg0"\n[[path]]\nbind = 1\n',
+            "config.toml:5: path[2].bind: expected text, not a whole number",
+        ),
         (
             '[[path]]\nname = "a"\nbind = "wg0"\n\n[[path]]\n',
-            "config.toml:5: path[2]: Object missing required field name",
+            "config.toml:5: path[2]: the key name is missing",
         ),
         ('[vantage\nname = "x"\n', "config.toml:1: not TOML: "),
         ('[vantage]\nname = "x\n', "config.toml:2: not TOML: "),
-        ('vantage = "x"\n', "config.toml:1: vantage: Expected object, got str"),
-        ("vantage.asn = 0\n", "config.toml:1: vantage.asn: Expected int >= 1"),
+        ('vantage = "x"\n', "config.toml:1: vantage: expected a table, not text"),
+        ("vantage.asn = 0\n", "config.toml:1: vantage.asn: must be at least 1"),
         ('[control]\npath = "vpn"\n', "config.toml:2: control.path: there is no path 'vpn'"),
         (
             '[control]\nhub = "http://hub.example/"\n',
@@ -164,7 +168,7 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ('[hub]\npath = "vpn"\n', "config.toml:2: hub.path: there is no path 'vpn'"),
         ('[[path]]\nname = "a"\n', "config.toml:1: path[1]: use either bind or proxy, not both"),
         ('[control]\npaths = ["tor"]\n', "config.toml:2: control.paths: there is no path 'tor'"),
-        ('[control]\nrecorded_within = "long"\n', "config.toml:2: control.recorded_within: Expected str matching"),
+        ('[control]\nrecorded_within = "long"\n', "config.toml:2: control.recorded_within: not in the expected form"),
         (
             '[[path]]\nname = "a"\nbind = "x"\ndns = "local"\n',
             "config.toml:4: path[1].dns: applies only to a path with a proxy",
@@ -183,18 +187,37 @@ def test_variables_of_other_programs_are_passed_over() -> None:
         ),
         ('[network]\ncanaries = ["ftp://x.example"]\n', "config.toml:2: network.canaries: 'ftp://x.example'"),
         ('[[service]]\nname = "x"\nrequired = ["http://["]\n', "config.toml:3: service[1].required: 'http://['"),
-        ('[[service]]\nname = "Big"\n', "config.toml:2: service[1].name: Expected str matching regex"),
+        ('[[service]]\nname = "Big"\n', "config.toml:2: service[1].name: not in the expected form"),
         ('[[campaign]]\nname = "x"\npath = "vpn"\n', "config.toml:3: campaign[1].path: there is no path 'vpn'"),
         ('[[campaign]]\nname = "x"\nregister = "rkn"\n', "config.toml:3: campaign[1].register: register and sample"),
         ('[metrics]\nlisten = "0.0.0.0:9877"\n', "config.toml:2: metrics.listen: '0.0.0.0:9877' is not 127.0.0.1:PORT"),
         ('[metrics]\nlisten = "127.0.0.1:0"\n', "config.toml:2: metrics.listen: '127.0.0.1:0' is not 127.0.0.1:PORT"),
-        ('[metrics]\ntextfile = "/x.txt"\n', "config.toml:2: metrics.textfile: Expected str matching regex"),
-        ('[[notify]]\nname = "x"\nurls = []\n', "config.toml:3: notify[1].urls: Expected array of length"),
-        ('[[campaign]]\nname = "x"\nevery = "often"\n', "config.toml:3: campaign[1].every: Expected str matching"),
+        ('[metrics]\ntextfile = "/x.txt"\n', "config.toml:2: metrics.textfile: not in the expected form"),
+        ('[[notify]]\nname = "x"\nurls = []\n', "config.toml:3: notify[1].urls: must have at least 1 item"),
+        ('[[campaign]]\nname = "x"\nevery = "often"\n', "config.toml:3: campaign[1].every: not in the expected form"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_with_its_key_and_line(tmp_path: Path, text: str, said: str) -> None:
     assert refused(tmp_path, text).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[vantage]\nasn = "x"\n', "config.toml:2: vantage.asn: ожидается целое число, а указано: строка"),
+        ("[vantage]\nasn = 0\n", "config.toml:2: vantage.asn: должно быть не меньше 1"),
+        ('[vantage]\nname = ""\n', "config.toml:2: vantage.name: нужен хотя бы 1 символ"),
+        ("[network]\ncolour = 1\n", "config.toml:2: network.colour: нет такого ключа"),
+        ('[control]\npath = "vpn"\n', "config.toml:2: control.path: нет пути 'vpn'; есть: direct"),
+        ('[ui]\nlanguage = "xx"\n', "config.toml:2: ui.language: нет языка 'xx'; есть: en, ru"),
+    ],
+)
+def test_a_mistake_is_reported_in_russian(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "")
+    activate("ru")
+    assert refused(tmp_path, text) == said
 
 
 @pytest.mark.parametrize("wrong", ['quiet_hours = "22-7"', 'digest = "daily"', 'what = ["news"]', 'to = "x"'])
@@ -235,7 +258,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b"[vantage]\nname = '\xff'\n")
-    with pytest.raises(ConfigError, match="not UTF-8 text 18"):
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(byte 18\)"):
         load(tmp_path / "config.toml", {}, {})
 
 

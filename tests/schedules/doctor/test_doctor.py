@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 import time
@@ -195,7 +196,7 @@ async def test_agreement_to_an_older_text_is_told_with_its_day(
     found = await examined(lab, capsys)
     assert says(found, "consent") == (
         f"fine: given on 2026-01-02 (version 1); "
-        f"version {consent.TEXT_VERSION} covers more, `reachprobe init` asks again"
+        f"version {consent.TEXT_VERSION} covers more; `reachprobe init` asks again"
     )
 
 
@@ -210,7 +211,7 @@ async def test_of_each_receiver_whether_it_can_be_told(lab: Lab, capsys: pytest.
     store.close()
     found = await examined(lab, capsys, 2)
     said = says(found, "notify")
-    assert "worth knowing: me: failed 1 time in a row, 0 queued; see `reachprobe notify --test me`" in said
+    assert "worth knowing: me: failed 1 time, 0 queued; see `reachprobe notify --test me`" in said
     assert "wrong: me 2: unknown service or malformed URL" in said
     assert f"other users can read {lab.folder / 'c.toml'} and the passwords in it; use `chmod 600" in said
     assert "hunter2" not in said
@@ -266,3 +267,17 @@ async def test_internal_errors_of_the_last_month_are_counted_and_named(
     said = says(await examined(lab, capsys), "internal errors")
     assert said.startswith("worth knowing: 4 measurements in 30 days")
     assert "LookupError at tests/" in said
+
+
+async def test_it_speaks_russian_except_in_json(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.configure("[care]\ndata_cap_mb = 100\n")
+    await lab.call("run", "--json")
+    capsys.readouterr()
+    assert await lab.call("--language", "ru", "doctor") == 0
+    shown = capsys.readouterr().out
+    assert "! расписание: нет, сами измерения не запускаются; выполните `reachprobe schedule install`" in shown
+    assert "✓ согласие: дано переменной REACHPROBE_CONSENT, не записано" in shown
+    assert re.search(r"^✓ лимит трафика: израсходовано \d+\.\d из 100 МБ за 20", shown, re.MULTILINE)
+    assert "✓ контрольный сайт: http://canary.x.test" in shown
+    assert await lab.call("--language", "ru", "doctor", "--json") == 0
+    assert capsys.readouterr().out.isascii()

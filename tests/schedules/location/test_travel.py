@@ -184,7 +184,7 @@ async def test_behind_a_vpn_that_no_path_names_neither_country_nor_network_is_re
     vantage = seen.rows[0].measurement.vantage
     assert (vantage.name, vantage.country, vantage.asn, vantage.network_name) == (config.vantage.name, None, None, None)
     (evidence, source) = store.db.execute("SELECT evidence, asn_source FROM rounds").fetchone()
-    assert "packets leave by a WireGuard tunnel (wg0)" in evidence
+    assert "packets leave via a WireGuard tunnel (wg0)" in evidence
     assert source is None
 
 
@@ -196,7 +196,7 @@ async def test_a_round_behind_a_vpn_is_skipped_where_that_is_wanted_and_the_rest
     lab: Lab, store: Store, config: Config
 ) -> None:
     skipping = with_network(config, tunnel="skip")
-    with pytest.raises(BadPath, match=r"by a WireGuard tunnel \(wg0\), and \[network\] tunnel says to skip"):
+    with pytest.raises(BadPath, match=r"via a WireGuard tunnel \(wg0\); skipped, as set in \[network\] tunnel"):
         await round_at(at(VPN), skipping, store, lab.good)
     assert at(VPN).locate(skipping).place("direct").sentences == (), "what is not measured is not recorded either"
     found = due_now(at(VPN).locate(skipping), store, 1_800_000_000)
@@ -258,7 +258,7 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
         say=said.append,
     )
     await agent.wake()
-    assert said[0] == "the network changed; 3 targets wait"
+    assert said[0] == "the network changed; 3 targets not measured"
     await agent.wake()
     store = Store.open(lab.db)
     assert {row["target"] for row in store.rows(repeated=False)} == set(sites)

@@ -119,7 +119,9 @@ def test_of_the_agent_its_last_round_its_registers_what_is_due_and_what_waits(st
     )
     notification_queue.enrol(store, ["me"], "2026-06-20T00:00:00Z")
     notification_queue.queue(
-        store, [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", said="x")], {"me": ["open"]}
+        store,
+        [Notice(key="a", what="open", at="2026-06-20T11:00:00Z", facts={"event": "text", "text": "x"})],
+        {"me": ["open"]},
     )
     found = read(store)
     assert found["reachprobe_last_round_timestamp_seconds",] == (NOW - timedelta(hours=1)).timestamp()

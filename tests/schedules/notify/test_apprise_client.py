@@ -56,9 +56,9 @@ def test_without_apprise_that_is_said_with_the_way_out(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "apprise", None)
     apprise_client._apprise.cache_clear()
     try:
-        assert send(to("json://127.0.0.1:9"), HELLO) == apprise_client.MISSING
-        assert "pip install 'reachprobe[notify]'" in apprise_client.MISSING
-        assert problem_of(to("json://127.0.0.1:9")) == apprise_client.MISSING
+        assert send(to("json://127.0.0.1:9"), HELLO) == apprise_client.missing()
+        assert "pip install 'reachprobe[notify]'" in apprise_client.missing()
+        assert problem_of(to("json://127.0.0.1:9")) == apprise_client.missing()
         assert hosts(to("json://127.0.0.1:9")) == ()
     finally:
         apprise_client._apprise.cache_clear()

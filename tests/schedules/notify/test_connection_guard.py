@@ -13,9 +13,10 @@ import pytest
 
 from probe.failure import PrivateAddress
 from probe.net.address_policy import Gate
-from schedules.notify.apprise_client import PRIVATE, Message, NotifyUrl, send
+from schedules.notify.apprise_client import Message, NotifyUrl, send
 from schedules.notify.connection_guard import guarded
 
+REFUSED = "it points to a private address; [network] private_hosts can allow that"
 HELLO = Message("reachprobe at home", "- www.wechat.com is blocked")
 Asked = list[tuple[str, dict[str, str]]]
 
@@ -64,7 +65,7 @@ def test_a_redirect_to_another_private_host_is_not_followed(host: str, monkeypat
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda h, *a, **k: real("127.0.0.2" if h == host else h, *a, **k))
     with server("127.0.0.2") as (inside, asked), server("127.0.0.1", f"http://{host}:{inside}/admin") as (port, first):
-        assert send(to(f"json://127.0.0.1:{port}/x"), HELLO) == PRIVATE
+        assert send(to(f"json://127.0.0.1:{port}/x"), HELLO) == REFUSED
         assert (len(first), asked) == (1, [])
         assert send(to(f"json://127.0.0.1:{port}/x", Gate(allow_private=True)), HELLO) is None
         assert len(asked) == 1
@@ -75,7 +76,7 @@ def test_a_public_name_that_leads_to_a_private_address_is_not_told(monkeypatch: 
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: real("127.0.0.1", *a, **k))
     with server("127.0.0.1") as (port, asked):
         url = f"json://hooks.example.org:{port}/x"
-        assert send(to(url), HELLO) == PRIVATE
+        assert send(to(url), HELLO) == REFUSED
         assert asked == []
         assert send(to(url, Gate(hosts=frozenset({"hooks.example.org"}))), HELLO) is None
 

@@ -11,12 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model import Target
+from results.db import notification_queue
 from results.db.notification_queue import SQL, Notice
 from results.db.store import Store
+from results.i18n.translator import Translator
 from results.registers.expectation import Expectation
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
-from schedules.notify.events import notices_of, plain
+from schedules.notify.events import notices_of, plain, sentence
 from schedules.plan.model import Choice
 from tests.results.records import finished, measurement, target, verdict
 
@@ -48,14 +50,38 @@ def told(store: Store, *targets: Target, path: str = "direct", now: datetime = N
     return list(notices_of(CONFIG, store, [Choice(targets or (WECHAT,), path)], now.timestamp()))
 
 
+def text(notice: Notice, language: str = "en") -> str:
+    return sentence(notice, Translator(language))
+
+
+def test_a_queued_event_is_put_into_words_when_it_is_sent(store: Store) -> None:
+    measured(store, "reachable", "reachable", "blocked", "blocked")
+    notification_queue.enrol(store, ["me"], "2026-01-01T00:00:00Z")
+    notification_queue.queue(store, told(store), {"me": ["changes"]})
+    (queued,) = notification_queue.waiting(store.db, "me")
+    assert text(queued, "ru") == (
+        "www.wechat.com (wechat): блокируется с 20 июня 2026 года, 10:00 UTC "
+        "(TLS: сброс, срабатывает на имя, подтверждено)"
+    )
+
+
+def test_a_sentence_that_an_earlier_version_queued_is_sent_as_it_is(store: Store) -> None:
+    notification_queue.enrol(store, ["me"], "2026-01-01T00:00:00Z")
+    measured(store, "reachable", "reachable", "blocked", "blocked")
+    notification_queue.queue(store, told(store), {"me": ["changes"]})
+    store.db.execute("UPDATE notices SET said = ?", ["www.wechat.com is now blocked since 2026"])
+    (queued,) = notification_queue.waiting(store.db, "me")
+    assert text(queued, "ru") == "www.wechat.com is now blocked since 2026"
+
+
 def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Store) -> None:
     measured(store, "reachable", "reachable", "blocked")
     assert told(store) == []
     measured(store, "blocked", until=NOW + timedelta(minutes=15))
     (notice,) = told(store)
-    assert notice.said == (
-        "www.wechat.com (wechat) is now blocked since 2026-06-20 11:00 UTC (before: reachable): "
-        "TLS reset, triggered by the name, confirmed"
+    assert text(notice) == (
+        "www.wechat.com (wechat) has been blocked since 20 June 2026, 11:00 UTC "
+        "(TLS: reset, triggered by the name, confirmed)"
     )
     assert (notice.what, notice.at) == ("changes", "2026-06-20T11:15:00Z")
     measured(store, "blocked", until=NOW + timedelta(hours=3))
@@ -65,14 +91,14 @@ def test_a_block_is_told_once_it_is_confirmed_with_how_and_since_when(store: Sto
 def test_it_is_told_when_it_is_reachable_again(store: Store) -> None:
     measured(store, "blocked", "blocked", "reachable", "reachable")
     (notice,) = told(store)
-    assert notice.said == "www.wechat.com (wechat) is reachable again since 2026-06-20 10:00 UTC (before: blocked)"
+    assert text(notice) == "www.wechat.com (wechat) has been reachable again since 20 June 2026, 10:00 UTC"
 
 
 def test_what_changed_by_another_path_says_so(store: Store) -> None:
     measured(store, "reachable", "reachable", "blocked", "blocked", path="vpn")
     assert told(store) == []
     (notice,) = told(store, path="vpn")
-    assert "is now blocked via vpn since" in notice.said
+    assert "has been blocked via vpn since" in text(notice)
 
 
 def test_another_network_is_no_change(store: Store) -> None:
@@ -101,7 +127,7 @@ def test_a_register_that_newly_lists_a_target_of_ours_is_told_as_of_its_import(s
     publish(store, tmp_path, 5, "old.test", WECHAT.host, imported=2)
     other = target("https://free.test/")
     (notice,) = told(store, WECHAT, other, target("https://old.test/"))
-    assert notice.said == "register list now lists www.wechat.com (wechat), since 2026-06-20"
+    assert text(notice) == "register list now lists www.wechat.com (wechat) (since 20 June 2026)"
     assert (notice.what, notice.at) == ("listed", "2026-06-20T10:00:00Z")
 
 
@@ -112,7 +138,7 @@ def test_what_is_listed_and_still_open_a_day_later_is_told(store: Store, tmp_pat
     assert [one.what for one in told(store)] == ["listed"]
     measured(store, "reachable", until=NOW + timedelta(hours=2))
     found = {one.what: one for one in told(store, now=NOW + timedelta(hours=2))}
-    assert found["open"].said == "www.wechat.com (wechat) is still reachable 26 hours after its listing in list"
+    assert text(found["open"]) == ("www.wechat.com (wechat) is still reachable 26 hours after register list listed it")
     measured(store, "blocked", until=NOW + timedelta(hours=3))
     assert [one.what for one in told(store, now=NOW + timedelta(hours=3))] == ["listed"]
 
@@ -136,7 +162,7 @@ def asked(store: Store, *listed: bool | None, register: str = "list") -> None:
 def test_what_a_register_takes_off_is_told_once_as_of_the_version_that_did(store: Store) -> None:
     asked(store, True, True, None, False, False)
     (notice,) = told(store)
-    assert notice.said == "register list no longer lists www.wechat.com (wechat), as of 2026-06-20 10:00 UTC"
+    assert text(notice) == ("register list no longer lists www.wechat.com (wechat) (as of 20 June 2026, 10:00 UTC)")
     assert (notice.what, notice.at) == ("listed", "2026-06-20T10:00:00Z")
 
 
@@ -159,8 +185,8 @@ def test_a_hostile_target_is_told_in_harmless_letters_and_few(store: Store) -> N
     bad = msgspec.structs.replace(WECHAT, text=hostile, service="<script>")
     measured(store, "reachable", "reachable", "blocked", "blocked", of=bad)
     (notice,) = told(store, bad)
-    assert not set("<>@[]`*|\x1b\x07\u202e") & set(notice.said)
-    assert len(notice.said) < 400
+    assert not set("<>@[]`*|\x1b\x07\u202e") & set(text(notice))
+    assert len(text(notice)) < 400
 
 
 @given(st.text(max_size=300))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from results.db import notification_queue
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import Store
-from schedules.config.schema import Config, NotifyTable, VantageTable
+from schedules.config.schema import Config, NotifyTable, UiTable, VantageTable
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl
 from schedules.notify.notifier import LONGEST_RETRY_S, MAX_LINES, Notifier, is_due, is_quiet, message, retry_s
@@ -52,7 +52,7 @@ class World:
     def happens(self, config: Config, *keys: str, what: str = "changes") -> None:
         """Something to tell comes about now."""
         at = datetime.fromtimestamp(self.now, UTC).isoformat().replace("+00:00", "Z")
-        made = [Notice(key=key, what=what, at=at, said=f"{key} is blocked") for key in keys]
+        made = [Notice(key=key, what=what, at=at, facts={"event": "text", "text": f"{key} is blocked"}) for key in keys]
         notification_queue.queue(
             self.store, made, dict.fromkeys(apprise_client.notify_urls(config), config.notify[0].what)
         )
@@ -343,5 +343,15 @@ def test_whatever_happens_everything_is_told_once_and_in_order(steps: list[str],
 
 def test_a_message_names_the_vantage_in_harmless_letters() -> None:
     config = Config(vantage=VantageTable(name="<b>@all"))
-    told = message([Notice(key="a", what="changes", at="2026", said="x")], config)
+    told = message([Notice(key="a", what="changes", at="2026", facts={"event": "text", "text": "x"})], config)
     assert told.title == "reachprobe at ·b··all: 1 change"
+
+
+@pytest.mark.parametrize(("count", "changes"), [(1, "1 изменение"), (3, "3 изменения"), (40, "40 изменений")])
+def test_a_message_is_in_the_configured_language(count: int, changes: str) -> None:
+    config = Config(vantage=VantageTable(name="дом"), ui=UiTable(language="ru"))
+    facts = {"event": "open", "register": "rkn", "target": "a.test", "hours": "26"}
+    queued = [Notice(key=str(number), what="open", at="2026", facts=facts) for number in range(count)]
+    sent = message(queued, config)
+    assert sent.title == f"reachprobe, дом: {changes}"
+    assert sent.body.startswith("- a.test: всё ещё доступно, хотя внесено в реестр rkn 26 часов назад")
