@@ -187,52 +187,31 @@ ConnectPolicy = Callable[[str, int], bool]
 """Whether an address and port may be connected to."""
 
 
-class RestrictedNetwork:
-    """A network whose connections and datagrams a policy restricts; resolvers are not restricted."""
+class RestrictedNetwork(RealNetwork):
+    """The network with connections and datagrams restricted by a policy; resolvers are not restricted."""
 
-    remote_names = False
-    """A name that is resolved elsewhere could lead anywhere."""
-
-    def __init__(self, inner: Network, may: ConnectPolicy) -> None:
-        if inner.remote_names:
-            raise ValueError("what resolves names at its far end cannot be guarded")
-        self._inner, self._may = inner, may
-
-    @property
-    def lookups(self) -> Network:
-        return self._inner.lookups
-
-    def now(self) -> datetime:
-        return self._inner.now()
-
-    def monotonic(self) -> float:
-        return self._inner.monotonic()
-
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
-
-    def token(self) -> str:
-        return self._inner.token()
+    def __init__(self, path: Path, may: ConnectPolicy) -> None:
+        super().__init__(path)
+        if self.remote_names:
+            raise ValueError("a path that resolves names at its far end cannot be restricted: a name may lead anywhere")
+        self._may = may
+        unrestricted = RealNetwork(path)
+        unrestricted._own = self._own
+        self.lookups = unrestricted.lookups
 
     async def connect(
         self, host: str, port: int, timeout_s: float | None = None, *, max_segment: int | None = None
     ) -> ByteStream:
         self._check(host, port)
-        return await self._inner.connect(host, port, timeout_s, max_segment=max_segment)
+        return await super().connect(host, port, timeout_s, max_segment=max_segment)
 
     async def datagrams(self, address: str, port: int) -> socket.socket:
         self._check(address, port)
-        return await self._inner.datagrams(address, port)
-
-    def own_addresses(self) -> frozenset[str]:
-        return self._inner.own_addresses()
-
-    async def getaddrinfo(self, host: str) -> tuple[str, ...]:
-        return await self._inner.getaddrinfo(host)
+        return await super().datagrams(address, port)
 
     def _check(self, address: str, port: int) -> None:
         if literal(address) is None or not self._may(address, port):
-            raise PrivateAddress(f"{address} port {port} is not to be connected to")
+            raise PrivateAddress(f"{address} port {port} is not allowed by the policy")
 
 
 def public_only(ports: Collection[int]) -> ConnectPolicy:

@@ -210,7 +210,7 @@ def controls(config: Config, may: ConnectPolicy | None = None) -> Controls:
     permitted = public_only(CONTROL_PORTS | default_ports)
     allowed = may or ((lambda address, port: True) if config.network.allow_private else permitted)
     session = session_of(config, "direct")
-    session = msgspec.structs.replace(session, network=RestrictedNetwork(session.network, allowed))
+    session = msgspec.structs.replace(session, network=RestrictedNetwork(config.path_named("direct"), allowed))
 
     async def observe(target: Target, addresses: tuple[str, ...]) -> Measurement:
         return await measure(target, msgspec.structs.replace(session, follow_up=_also_at(target, addresses)))
