@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import islice
-from typing import Any, AnyStr, Generic, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -26,38 +26,35 @@ MAX_LEARNED = 4
 CODINGS = ("utf-8", "windows-1251", "windows-1256", "gb18030", "koi8-r")
 MAX_SHORT_BODY = 1024
 HEX_OR_COLON, TAG = "0123456789abcdefABCDEF:", re.compile(r"<[^<>]*+>")
-PERCENT = ("%", ord("%"))
-_V4 = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"
-_V6 = r"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
-_V4_HINT, _V6_HINT = r"\.\d{1,3}\.\d{1,3}\.\d", r":(?::|(?:[0-9a-fA-F]{1,4}:){5})"
-"""Contained in every address and quick to find: the patterns are tried only there."""
+_V6 = rb"(?:(?<![\w:%])|(?<=%3d)|(?<=%22)|(?<=%20))(?:[0-9a-f]{1,4}|:)(?::[0-9a-f]{0,4}){2,7}(?![\w:])"
 
 
-class AddressFamily(NamedTuple, Generic[AnyStr]):
-    """How to find addresses of one family: pattern, hint, and the characters that addresses are made of."""
+class AddressFamily(NamedTuple):
+    """How to find addresses of one family."""
 
-    pattern: re.Pattern[AnyStr]
-    hint: re.Pattern[AnyStr]
-    characters: AnyStr
-    run: re.Pattern[AnyStr]
+    pattern: re.Pattern[bytes]
+    hint: re.Pattern[bytes]
+    """Contained in every address and quick to find: the pattern is tried only there."""
+    characters: bytes
+    """What addresses are made of."""
+    run: re.Pattern[bytes]
     most_before: int
     """The longest an address can be before its hint."""
 
 
-_V4_RUN, _V6_RUN = "0123456789.", "0123456789abcdefABCDEF:"
-TEXT_KINDS = (
-    AddressFamily(re.compile(_V4), re.compile(_V4_HINT), _V4_RUN, re.compile(f"[{_V4_RUN}]*"), 3),
-    AddressFamily(re.compile(_V6, re.IGNORECASE), re.compile(_V6_HINT), _V6_RUN, re.compile(f"[{_V6_RUN}]*"), 40),
+IPV4 = AddressFamily(
+    re.compile(rb"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)"),
+    re.compile(rb"\.\d{1,3}\.\d{1,3}\.\d"),
+    b"0123456789.",
+    re.compile(rb"[0-9.]*"),
+    3,
 )
-BYTES_KINDS = tuple(
-    AddressFamily(
-        re.compile(kind.pattern.pattern.encode(), kind.pattern.flags & re.IGNORECASE),
-        re.compile(kind.hint.pattern.encode()),
-        kind.characters.encode(),
-        re.compile(kind.run.pattern.encode()),
-        kind.most_before,
-    )
-    for kind in TEXT_KINDS
+IPV6 = AddressFamily(
+    re.compile(_V6, re.IGNORECASE),
+    re.compile(rb":(?::|(?:[0-9a-fA-F]{1,4}:){5})"),
+    b"0123456789abcdefABCDEF:",
+    re.compile(rb"[0-9a-fA-F:]*"),
+    40,
 )
 
 
@@ -89,11 +86,11 @@ def identifies_visitor(header: str) -> bool:
 
 def labelled(measurement: Measurement) -> frozenset[str]:
     """A few public addresses that headers or whole bodies call the visitor's, and the measurement did not use."""
-    about = [text for step in measurement.observations for text in _about_visitor(step.detail)]
+    about = [_encoded(text) for step in measurement.observations for text in _about_visitor(step.detail)]
     if not about:
         return frozenset()
     met = _met(measurement)
-    found = (text[at:end] for text in about for at, end, _ in _candidates(TEXT_KINDS, text, met))
+    found = (data[at:end].decode("ascii") for data in about for at, end, _ in _candidates(data, met))
     return frozenset(islice(dict.fromkeys(found), MAX_LEARNED))
 
 
@@ -166,32 +163,31 @@ def _clean(step: Observation, met: Collection[str]) -> Observation:
 
 def _may_hold_address(texts: Iterable[str]) -> bool:
     """Search all texts at once; no hint contains a line break."""
-    joined = "\n".join(texts)
-    return any(kind.hint.search(joined) for kind in TEXT_KINDS)
+    return _hints_at_address(_encoded("\n".join(texts)))
+
+
+def _hints_at_address(data: bytes) -> bool:
+    return IPV4.hint.search(data) is not None or IPV6.hint.search(data) is not None
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _out_of_text(text: str, met: Collection[str]) -> str:
-    before = visitor_labels().before
-    alone = _alone(text)
-    for at, end, window in _candidates(TEXT_KINDS, text, met):
-        if alone or window is None or before.match(window[::-1]):
-            text = text[:at] + re.sub("[0-9a-fA-F]", "0", text[at:end]) + text[end:]
-    return text
-
-
-def _hints_at_address(body: bytes) -> bool:
-    four, six = BYTES_KINDS
-    return four.hint.search(body) is not None or six.hint.search(body) is not None
+    spans = _spans(_encoded(text), met, _alone(text))
+    return zeroed(_encoded(text), spans).decode("utf-8", "surrogatepass") if spans else text
 
 
 def _out_of_bytes(body: bytes, met: Collection[str]) -> bytes:
     alone = _hints_at_address(body) and _alone(_only_text(body))
+    found = _spans(body, met, alone)
+    return zeroed(body, found + (utf16_spans(body, lambda data: _spans(data, met, alone)) if b"\0" in body else []))
 
-    def spans(data: bytes) -> list[Span]:
-        found = _candidates(BYTES_KINDS, data, met)
-        return [(at, end) for at, end, window in found if alone or window is None or _is_label(window)]
 
-    return zeroed(body, spans(body) + (utf16_spans(body, spans) if b"\0" in body else []))
+def _spans(data: bytes, met: Collection[str], alone: bool) -> list[Span]:
+    found = _candidates(data, met)
+    return [(at, end) for at, end, window in found if alone or window is None or _is_label(window)]
 
 
 def _is_label(window: bytes) -> bool:
@@ -200,22 +196,19 @@ def _is_label(window: bytes) -> bool:
     return any(before.match(window.decode(coding, "ignore")[::-1]) for coding in codings)
 
 
-def _candidates(
-    kinds: tuple[AddressFamily[AnyStr], ...], data: AnyStr, met: Collection[str]
-) -> Iterator[tuple[int, int, AnyStr | None]]:
+def _candidates(data: bytes, met: Collection[str]) -> Iterator[tuple[int, int, bytes | None]]:
     """Public addresses that the measurement has not used: start, end, and the text before, None if these are many."""
     looked_at = 0
-    for one in (one for kind in kinds for one in _spelled(kind, data)):
+    for one in (one for kind in (IPV4, IPV6) for one in _spelled(kind, data)):
         at, end = one.span()
-        spelled = one[0] if isinstance(one[0], str) else one[0].decode("ascii")
-        parsed = literal(spelled)
+        parsed = literal(one[0].decode("ascii"))
         if parsed is None or str(parsed) in met or not is_public(str(parsed)):
             continue
         looked_at += 1
         yield at, end, data[max(0, at - WINDOW) : at] if looked_at <= MAX_ADDRESSES else None
 
 
-def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[AnyStr]]:
+def _spelled(kind: AddressFamily, data: bytes) -> Iterator[re.Match[bytes]]:
     """Everything spelled like an address; each run of an address's characters is looked at once."""
     done = 0
     while hint := kind.hint.search(data, done):
@@ -226,7 +219,7 @@ def _spelled(kind: AddressFamily[AnyStr], data: AnyStr) -> Iterator[re.Match[Any
         done = max(end.end() if end is not None else 0, hint.end())
         # An address begins where its run does, or behind a percent-encoded sign, whose digits look like part of it.
         found = kind.pattern.match(data, at)
-        if found is None and at and data[at - 1] in PERCENT:
+        if found is None and at and data[at - 1] == ord("%"):
             found = kind.pattern.match(data, at + 2)
         if found is not None:
             yield found

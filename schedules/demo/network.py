@@ -22,11 +22,10 @@ from typing import Literal
 from probe.temporary_files import system_prefix
 from schedules.demo import censor, sites
 from schedules.demo.authority import Authority
-from schedules.demo.censor import Action, ConnectionInfo, Policy, by_name, serve_middlebox
+from schedules.demo.censor import Action, ConnectionInfo, Policy, by_name, serve_middlebox, serve_socks
 from schedules.demo.listener import LOCALHOST, Address, Listeners, address_of, can_bind, leave_unanswered, tcp_socket
 from schedules.demo.resolver import Behaviour, DemoResolver, addresses, nxdomain
 from schedules.demo.sites import Responder, no_content, page, serve_site
-from schedules.demo.socks_server import serve_socks
 
 LYING, TRUSTED_DOH, TRUSTED_DOT, CONTROL = "127.77.0.53", "127.77.0.54", "127.77.0.55", "127.77.0.99"
 INNOCENT_NAME = "innocent.x.test"

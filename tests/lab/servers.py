@@ -16,10 +16,10 @@ from pathlib import Path
 from schedules.demo import censor, listener, sites
 from schedules.demo import resolver as names
 from schedules.demo.authority import Authority
+from schedules.demo.censor import serve_socks
 from schedules.demo.listener import Address, Listeners
 from schedules.demo.resolver import Behaviour, DemoResolver, addresses
 from schedules.demo.sites import serve_site
-from schedules.demo.socks_server import serve_socks
 from tests.lab import certificates, dns_behaviours, real, site_answers
 from tests.lab.quic_censor import names as listed
 from tests.lab.quic_censor import serve_quic_middlebox
