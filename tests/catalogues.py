@@ -24,11 +24,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from results.i18n.language import DOMAIN, FOLDER
+from results.judge.rules import TIERS, parse
 from schedules.cli import group
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("probe", "results", "schedules")
 ENGLISH_TEXTS = "results/i18n/english"
+RULES = "results/judge/rules"
 CLICK = ("core", "decorators", "exceptions", "formatting", "parser", "shell_completion", "termui", "types")
 """Modules of click with messages that our users see."""
 SYSTEM_ERRORS = (
@@ -50,7 +52,14 @@ class Message(NamedTuple):
 def template() -> Catalog:
     """Every message of the program, without translations."""
     catalog = Catalog(charset="utf-8", project="reachprobe", creation_date=datetime(2026, 1, 1, tzinfo=UTC))
-    for message in (*_from_code(), *_from_english_texts(), *_from_commands(), *_from_click(), *_from_system()):
+    for message in (
+        *_from_code(),
+        *_from_english_texts(),
+        *_from_rules(),
+        *_from_commands(),
+        *_from_click(),
+        *_from_system(),
+    ):
         catalog.add(message.text, context=message.context, locations=[(message.file, 0)])
     return catalog
 
@@ -111,6 +120,13 @@ def _from_english_texts() -> Iterator[Message]:
             for name, text in texts.items():
                 pair = (text[0], text[1]) if isinstance(text, list) else text
                 yield Message(pair, f"{ENGLISH_TEXTS}/{path.name}", f"{table}.{name}")
+
+
+def _from_rules() -> Iterator[Message]:
+    yield from (Message(text, f"{RULES}/__init__.py", f"tier.{tier}") for tier, text in TIERS.items())
+    for path in sorted((ROOT / RULES).glob("*.toml")):
+        for rule in parse(path.read_text("utf-8")):
+            yield Message(rule.says, f"{RULES}/{path.name}", f"rule.{rule.id}")
 
 
 def _from_commands() -> Iterator[Message]:

@@ -55,6 +55,10 @@ class Translator:
         key = f"{table}.{name}"
         return self.say(key) if key in english() else bounded(name, 40)
 
+    def translated(self, key: str, text: str) -> str:
+        """A text that is data in English, such as what a rule says; `key` is the translators' context."""
+        return self._translations.pgettext(key, text)
+
     def verdict(self, method: str | None, trigger: str | None, confidence: str | None) -> str:
         """`TLS: reset, triggered by the name, confirmed`."""
         parts = (("method", method), ("trigger", trigger), ("confidence", confidence))

@@ -119,7 +119,7 @@ def _rules(finished: JudgedMeasurement, console: Console) -> None:
     title = _("Rules (version {version})").format(version=finished.verdict.rules_version)
     console.print(f"\n{title}", style="bold")
     for name in finished.verdict.rules:
-        says = known[name].says if name in known else words().say("m.rule_unknown")
+        says = words().translated(f"rule.{name}", known[name].says) if name in known else words().say("m.rule_unknown")
         console.print("  " + _("{rule} decided: {explanation}").format(rule=name, explanation=safe(says)))
 
 

@@ -84,7 +84,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
             {"what": _of(control), "at": control.started_at, "steps": _steps(control, words)}
             for control in finished.controls
         ],
-        "rules": _rules(verdict.rules),
+        "rules": _rules(verdict.rules, words),
         "sha256": hashlib.sha256(exchange.observed_json(finished)).hexdigest(),
     }
 
@@ -127,6 +127,6 @@ def _listing(expectation: Expectation | None) -> RegisterListing | None:
     )
 
 
-def _rules(names: tuple[str, ...]) -> list[dict[str, str | None]]:
-    known = {rule.id: rule for rule in rules()}
-    return [{"id": safe(name, 80), "says": known[name].says if name in known else None} for name in names]
+def _rules(names: tuple[str, ...], words: Translator) -> list[dict[str, str | None]]:
+    says = {rule.id: words.translated(f"rule.{rule.id}", rule.says) for rule in rules()}
+    return [{"id": safe(name, 80), "says": says.get(name)} for name in names]

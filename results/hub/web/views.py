@@ -150,9 +150,16 @@ async def _stored(view: View) -> measurement_view.StoredMeasurement | None:
 
 async def rules(view: View) -> Response:
     """All rules by tier."""
-    ordered = sorted(all_rules(), key=lambda rule: rule.tier)
-    tiers = [(TIERS[tier], list(of_tier)) for tier, of_tier in groupby(ordered, key=lambda rule: rule.tier)]
-    return site.page(view.query(), "rules", tiers=tiers)
+    query = view.query()
+    words, ordered = query.words, sorted(all_rules(), key=lambda rule: rule.tier)
+    tiers = [
+        (
+            words.translated(f"tier.{tier}", TIERS[tier]),
+            [(rule.id, words.translated(f"rule.{rule.id}", rule.says)) for rule in of_tier],
+        )
+        for tier, of_tier in groupby(ordered, key=lambda rule: rule.tier)
+    ]
+    return site.page(query, "rules", tiers=tiers)
 
 
 async def style(view: View) -> Response:

@@ -14,14 +14,14 @@ from results.judge.signals import declared
 from results.judge.verdict import Confidence, Outcome, Trigger
 
 TIERS = {
-    1: "The vantage's own network",
+    1: "The vantage point's own network",
     2: "The service itself refuses",
     3: "The real service answered",
     4: "Interference that is itself proof",
-    5: "A control got through where the vantage failed, twice",
+    5: "A control succeeded where the vantage point failed twice",
     6: "Every qualified control failed in the same way",
-    7: "No control: what a dead site cannot give, and what it can",
-    8: "Not enough to tell",
+    7: "No control: what a dead site cannot show, and what it can",
+    8: "Not enough data to decide",
 }
 FIRST_FILE = "general.toml"
 """Its rules are tried before those of the other files in the same tier."""

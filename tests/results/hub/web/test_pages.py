@@ -151,7 +151,7 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
         "decision 3-1 of 5 May 2017, by Роскомнадзор",
         "149-FZ 15.4: a messenger or other organiser",
         "TLS 200 50 23.10.1.1 port 443 for web.wechat.com reset [connection_reset]",
-        "tls.sni_ab The name fails wherever it is sent",
+        "tls.sni_ab The name fails at every address",
         f"reachprobe measurement {BEGAN}, https://web.wechat.com/, 6 May 2017, 12:07 UTC, AS12389",
     ):
         assert part in said, part
