@@ -22,6 +22,7 @@ from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues, untra
 TRANSLATED = (
     "results/i18n/english/notices.toml",
     "results/i18n/english/pages.toml",
+    "results/judge/rules",
     "schedules/agent",
     "schedules/config",
     "schedules/datasette_server",
