@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from gettext import gettext as _
@@ -206,10 +206,13 @@ def ended(service: Service | None, language: Translator) -> str | None:
     return f"{sentence} {service.note or ''}".strip()
 
 
-def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Sequence[Contact] = ()) -> int:
+def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Iterable[Contact] = ()) -> int:
     """List every host that would be contacted, and those of `more`; contact none."""
+    from results.i18n.language import ENGLISH, activate
     from schedules.round.contacted_hosts import contacts
 
+    if as_json:
+        activate(ENGLISH)
     hosts = (*contacts(config, choices), *more)
     if as_json:
         for contact in hosts:

@@ -68,10 +68,13 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
 
 def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
     from probe.text import safe
+    from results.i18n.language import ENGLISH, activate
     from schedules.notify.apprise_client import Message, send
     from schedules.render.output import print_json
     from schedules.round import consent
 
+    if as_json:
+        activate(ENGLISH)
     with app.store() as store:
         if not consent.agreed(app.environ, store, consent.NOTIFYING):
             raise consent.NoConsent(_("no consent to send notifications; `reachprobe init` explains and asks"))

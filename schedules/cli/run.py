@@ -87,6 +87,8 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 
 def _dry_run(app: App, *, as_json: bool) -> int:
     """List the hosts of every campaign, due or not; writes nothing and creates no database."""
+    from itertools import chain
+
     from schedules.cli import _rounds
     from schedules.plan.selection import from_campaigns, unmeasured
     from schedules.render.output import talk
@@ -97,7 +99,8 @@ def _dry_run(app: App, *, as_json: bool) -> int:
         wanted = from_campaigns(config, store)
         for sentence in unmeasured(config, store):
             talk(sentence, quiet=app.quiet)
-        return _rounds.dry_run(config, wanted, as_json=as_json, more=[*publishers(config), *notification_hosts(config)])
+        more = chain(publishers(config), notification_hosts(config))
+        return _rounds.dry_run(config, wanted, as_json=as_json, more=more)
 
 
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:

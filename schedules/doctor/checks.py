@@ -25,8 +25,6 @@ from results.db.notification_queue import receivers, waiting_counts
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.fingerprints import collection
 from results.fingerprints.fingerprint import FingerprintError
-from results.i18n.language import active
-from results.i18n.translator import Translator
 from results.judge.signals.context import INTERNAL_ERROR
 from results.judge.traffic import month_of, spent_in
 from results.registers.statistics import newest_versions, statistics
@@ -39,7 +37,7 @@ from schedules.notify import apprise_client
 from schedules.plan.due import due_now
 from schedules.plan.model import BadChoice
 from schedules.plan.selection import unmeasured
-from schedules.render.text import age, how_many
+from schedules.render.text import age, how_many, words
 from schedules.round import consent
 from schedules.round.unattended import reason_to_skip
 from schedules.runtime import lock
@@ -73,9 +71,9 @@ class CheckResult(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """`about` in the reader's language."""
-        words = Translator(active())
+        say = words()
         kind, _space, name = self.about.partition(" ")
-        return words.say("check.register", name=name) if kind == "register" else words.term("check", self.about)
+        return say.say("check.register", name=name) if kind == "register" else say.term("check", self.about)
 
 
 def fine(about: str, says: str) -> CheckResult:
@@ -105,9 +103,9 @@ def database(store: Store) -> CheckResult:
         return wrong("database", says)
     count, newest = store.db.execute("SELECT count(*), max(started_at) FROM findings").fetchone()
     says = ngettext("{path}, {size} MB, {count} measurement", "{path}, {size} MB, {count} measurements", count).format(
-        path=store.path, size=f"{store.path.stat().st_size / 1e6:.1f}", count=count
+        path=store.path, size=words().number(round(store.path.stat().st_size / 1e6, 1)), count=count
     )
-    last = [_("newest {time}").format(time=newest)] if newest else []
+    last = [_("newest {time}").format(time=words().when(newest))] if newest else []
     return fine("database", ", ".join((says, *last)))
 
 
@@ -125,14 +123,16 @@ def internal_errors(store: Store) -> Iterator[CheckResult]:
             count,
         )
         error = safe(json.loads(evidence)[0])
-        yield worth_knowing("internal errors", says.format(count=count, days=ERROR_DAYS, time=newest, error=error))
+        yield worth_knowing(
+            "internal errors", says.format(count=count, days=ERROR_DAYS, time=words().when(newest), error=error)
+        )
 
 
 def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
     """The free space, and the database size against its limit."""
     free = shutil.disk_usage(store.path.parent).free
     says = (_("{size} GB free") if free >= 1e9 else _("{size} MB free")).format(
-        size=f"{free / 1e9:.1f}" if free >= 1e9 else f"{free / 1e6:.0f}"
+        size=words().number(round(free / 1e9, 1)) if free >= 1e9 else f"{free / 1e6:.0f}"
     )
     if free < NEEDED_BYTES:
         way_out = _("too little, so nothing is measured; free some space, or set STATE_DIRECTORY or --db")
@@ -145,7 +145,7 @@ def disk(store: Store, config: Config | None) -> Iterator[CheckResult]:
         return
     used = used_bytes(store.db)
     says = _("{used} of {limit} MB allowed by [store] max_mb").format(
-        used=f"{used / 1e6:.1f}", limit=config.store.max_mb
+        used=words().number(round(used / 1e6, 1)), limit=config.store.max_mb
     )
     if used > config.store.max_bytes:
         way_out = _("only the last week and the registers are left: raise the limit, or measure less often")
@@ -161,7 +161,7 @@ def recorded_consent(environ: Mapping[str, str], store: Store) -> CheckResult:
         if consent.agreed(environ, store):
             return fine("consent", _("given by REACHPROBE_CONSENT, not recorded"))
         return worth_knowing("consent", _("not recorded; `reachprobe init` explains and asks"))
-    says = _("given on {date} (version {version})").format(date=row[1][:10], version=row[0])
+    says = _("given on {date} (version {version})").format(date=words().when(row[1][:10]), version=row[0])
     if row[0] < consent.TEXT_VERSION:
         more = _("version {version} covers more; `reachprobe init` asks again").format(version=consent.TEXT_VERSION)
         says = f"{says}; {more}"
@@ -301,7 +301,8 @@ def notifications(
             ).format(name=name, count=receiver.failures, queued=waiting[name])
             yield worth_knowing("notify", says)
         elif receiver is not None and receiver.told_at:
-            yield fine("notify", _("{recipient}: last sent {time}").format(recipient=name, time=receiver.told_at))
+            says = _("{recipient}: last sent {time}").format(recipient=name, time=words().when(receiver.told_at))
+            yield fine("notify", says)
         else:
             yield fine("notify", _("{recipient}: nothing sent yet").format(recipient=name))
     if (why := consent.reason_not_to_notify(environ, store)) is not None:
@@ -359,7 +360,7 @@ def limits(config: Config, store: Store) -> Iterator[CheckResult]:
     if config.care.cap_bytes is not None:
         month = month_of(datetime.now(UTC))
         says = _("{used} of {limit} MB used in {month}")
-        used = f"{spent_in(store.db, month) / 1e6:.1f}"
+        used = words().number(round(spent_in(store.db, month) / 1e6, 1))
         yield fine("data cap", says.format(used=used, limit=config.care.data_cap_mb, month=month))
     try:
         for sentence in unmeasured(here, store):

@@ -13,9 +13,8 @@ from probe.model import Attempt
 from probe.net.path import BadPath, usable
 from probe.net.resolver import parse
 from probe.recorder import Log
-from results.i18n.language import active
-from results.i18n.translator import Translator
 from schedules.doctor.checks import NO_NETWORK, CheckResult, fine, worth_knowing
+from schedules.render.text import words
 from schedules.round.session import session_of
 from schedules.runtime import process
 
@@ -49,7 +48,7 @@ def _reported(config: Config, report: NetworkReport) -> Iterator[CheckResult]:
     """The reference sites' answers, and what else they show of the network."""
     for site in report.measurements:
         answer = reference_sites.answer_of(site)
-        says = Translator(active()).say("site_answer." + answer.replace(" ", "_"), site=site.target.text)
+        says = words().say("site_answer." + answer.replace(" ", "_"), site=site.target.text)
         yield (fine if answer == "works" else worth_knowing)("reference site", says)
     for sentence in report.facts.interception:
         yield worth_knowing("DNS", sentence)
@@ -100,7 +99,7 @@ def _path_state(config: Config, path: str) -> Iterator[CheckResult]:
 
 
 def _network_state(state: NetworkState) -> str:
-    return Translator(active()).term("network_state", state)
+    return words().term("network_state", state)
 
 
 async def _ab_server(config: Config, address: str, port: int) -> CheckResult:

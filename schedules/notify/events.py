@@ -84,11 +84,10 @@ def sentence(notice: Notice, words: Translator) -> str:
     if "service" in facts:
         facts["target"] += f" ({facts['service']})"
     if (when := notice.facts.get("when")) is not None:
-        facts["when"] = plain(" ".join(words.when(when).split()))
-    terms = (words.term(table, notice.facts[table]) for table in HOW if table in notice.facts)
+        facts["when"] = plain(words.when(when))
     since = [words.say("notice.listed_since", when=facts["when"])] if when is not None else []
     details = ", ".join([*since, facts["basis"]] if "basis" in facts else since)
-    how = plain(", ".join(terms) or words.term("outcome", "blocked"))
+    how = plain(words.verdict(*(notice.facts.get(name) for name in HOW)) or words.term("outcome", "blocked"))
     count = int(facts.pop("hours", "0"))
     return words.say(f"notice.{facts.pop('event')}", **facts, details=details, how=how, count=count)
 

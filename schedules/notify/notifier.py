@@ -16,10 +16,10 @@ from results.db import notification_queue as notices
 from results.db.notification_queue import Notice, Receiver
 from results.db.store import StoreError
 from results.i18n.language import active
-from results.i18n.translator import Translator
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl
 from schedules.notify.events import MAX_EVENT_AGE_S, notices_of, plain, sentence
+from schedules.render.text import TerminalTranslator
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -72,7 +72,7 @@ def is_due(receiver: Receiver, table: NotifyTable, now: float, at: datetime) -> 
 
 def message(waiting: Sequence[Notice], config: Config) -> Message:
     """The waiting notices as one message, a sentence a line; of many the newest."""
-    words = Translator(config.ui.language or active())
+    words = TerminalTranslator(config.ui.language or active())
     asn = f" (AS{config.vantage.asn})" if config.vantage.asn is not None else ""
     lines = [f"- {sentence(notice, words)}" for notice in waiting[-MAX_LINES:]]
     if len(waiting) > MAX_LINES:

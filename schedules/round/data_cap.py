@@ -8,6 +8,7 @@ from gettext import gettext as _
 from typing import TYPE_CHECKING, TypeVar
 
 from results.judge.traffic import bytes_of, month_of, next_month, spent_in
+from schedules.render.text import words
 
 if TYPE_CHECKING:
     from probe.model import Measurement
@@ -49,9 +50,9 @@ class Budget:
     def sentence(self) -> str:
         """The message when the cap is reached."""
         spent, cap = (self._spent + self._unsaved) / 1e6, (self._cap or 0) / 1e6
-        return _(
-            "data cap for {month} reached: {spent} of {cap} MB ([care] data_cap_mb); measuring resumes on {date}"
-        ).format(month=self._month, spent=f"{spent:.1f}", cap=f"{cap:.0f}", date=f"{next_month(self._now):%Y-%m-%d}")
+        says = _("data cap for {month} reached: {spent} of {cap} MB ([care] data_cap_mb); measuring resumes on {date}")
+        resumes = words().day(next_month(self._now).date().isoformat())
+        return says.format(month=self._month, spent=words().number(round(spent, 1)), cap=f"{cap:.0f}", date=resumes)
 
 
 def affordable(items: Iterable[T], budget: Budget) -> Iterator[T]:

@@ -16,6 +16,7 @@ from probe.timestamps import rfc3339
 from results.db import retention
 from results.db.connect import drop_old_backups
 from results.db.store import paused
+from schedules.render.text import words
 from schedules.round.data_cap import Budget
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def reason_to_skip(config: Config, store: Store, now: float, *, metered: Metered
     if (pause := paused(store.db, rfc3339(moment))) is not None:
         if pause.until is None:
             return _("measuring is paused until further notice; `reachprobe resume` continues")
-        return _("measuring is paused until {time}; `reachprobe resume` continues").format(time=pause.until)
+        until = words().when(pause.until)
+        return _("measuring is paused until {time}; `reachprobe resume` continues").format(time=until)
     if (budget := Budget(config, store, moment)).used_up:
         return budget.sentence
     if config.network.metered == "skip":

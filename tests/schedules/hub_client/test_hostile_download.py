@@ -76,9 +76,9 @@ async def test_a_hub_that_stays_away_is_given_up(tmp_path: Path) -> None:
     ("answers", "why"),
     [
         ([PAGE % (1, NEXT), PAGE % (1, NEXT)], "too many pages"),
-        ([PAGE.replace(b"%d", b"x").replace(b"%b", b"")], "no hub's"),
-        ([PAGE.replace(b"%d", b"9" * 40).replace(b"%b", b"")], "no hub's"),
-        ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"], "no hub's"),
+        ([PAGE.replace(b"%d", b"x").replace(b"%b", b"")], "not a reachprobe hub"),
+        ([PAGE.replace(b"%d", b"9" * 40).replace(b"%b", b"")], "not a reachprobe hub"),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"], "not a reachprobe hub"),
         ([b"HTTP/1.1 302 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"], "answered 302"),
         ([b"HTTP/1.1 404 x\r\nContent-Length: 17\r\n\r\n" + b'{"error": "none"}'], "404, none"),
     ],

@@ -166,7 +166,7 @@ async def test_doctor_shows_enrolment_and_queue_and_a_dry_run_names_the_hub(
     assert await lab.call("run") == 0
     capsys.readouterr()
     assert await lab.call("doctor") == 0
-    assert "0 waiting, 1 sent, 0 refused" in " ".join(capsys.readouterr().out.split())
+    assert "0 queued, 1 uploaded, 0 refused" in " ".join(capsys.readouterr().out.split())
 
 
 async def test_a_wrong_invitation_or_an_unreachable_hub_changes_nothing(

@@ -14,12 +14,12 @@ from probe.model import Target
 from results.db import notification_queue
 from results.db.notification_queue import SQL, Notice
 from results.db.store import Store
-from results.i18n.translator import Translator
 from results.registers.expectation import Expectation
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
 from schedules.notify.events import notices_of, plain, sentence
 from schedules.plan.model import Choice
+from schedules.render.text import TerminalTranslator
 from tests.results.records import finished, measurement, target, verdict
 
 NOW = datetime(2026, 6, 20, 12, tzinfo=UTC)
@@ -51,7 +51,7 @@ def told(store: Store, *targets: Target, path: str = "direct", now: datetime = N
 
 
 def text(notice: Notice, language: str = "en") -> str:
-    return sentence(notice, Translator(language))
+    return sentence(notice, TerminalTranslator(language))
 
 
 def test_a_queued_event_is_put_into_words_when_it_is_sent(store: Store) -> None:
