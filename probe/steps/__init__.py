@@ -17,13 +17,9 @@ AnswerKind = Literal["connected", "handshake", "responded", "complete"]
 
 
 class MethodSpec(msgspec.Struct, frozen=True):
-    """One way to fail, of the closed list, and its wording in English."""
+    """One way to fail, of the closed list."""
 
     name: str
-    says: str
-    """As part of a sentence of evidence."""
-    short: str
-    """As a cell of a table."""
     by_name: bool = False
     """Whether the name in an open connection can cause it; an alert, for one, is an answer."""
     is_silence: bool = False
@@ -46,12 +42,6 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     failures: Mapping[str, str] = msgspec.field(default_factory=dict)
     """OONI's failure -> method. A failure without a method is never called blocked."""
     methods: tuple[MethodSpec, ...] = ()
-    passes: str = ""
-    """Its success, as part of a sentence of evidence: `the connect succeeds`."""
-    passed: str = ""
-    """The same in the past tense, for a step that a target ends with."""
-    result: str = "done"
-    """Its success in a list of steps."""
     traffic_bytes: Callable[[Any], int]
     """About how many bytes it sends and receives, packet headers included, by its detail."""
     one_packet: bool = False

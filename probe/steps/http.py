@@ -62,14 +62,13 @@ SPEC = StepSpec(
         "http_request_failed": "http.malformed",
     },
     methods=(
-        MethodSpec("http.blockpage", "a block page is served", "block page"),
-        MethodSpec("http.timeout", "the request is not answered", "HTTP timeout", by_name=True, is_silence=True),
-        MethodSpec("http.reset", "the connection is reset on the request", "HTTP reset", by_name=True),
-        MethodSpec("http.eof", "the connection is closed before the answer's end", "HTTP cut off", by_name=True),
-        MethodSpec("http.malformed", "the answer is not HTTP", "malformed answer", by_name=True),
-        MethodSpec("http.stall", "the answer stands still before its end", "HTTP stalls", is_silence=True),
+        MethodSpec("http.blockpage"),
+        MethodSpec("http.timeout", by_name=True, is_silence=True),
+        MethodSpec("http.reset", by_name=True),
+        MethodSpec("http.eof", by_name=True),
+        MethodSpec("http.malformed", by_name=True),
+        MethodSpec("http.stall", is_silence=True),
     ),
-    passes="the answer comes",
     traffic_bytes=_traffic_bytes,
 )
 

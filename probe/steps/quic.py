@@ -245,12 +245,10 @@ SPEC = StepSpec(
         **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
     },
     methods=(
-        MethodSpec("quic.timeout", "the QUIC handshake is not answered", "QUIC timeout", by_name=True, is_silence=True),
-        MethodSpec("quic.reset", "the QUIC handshake is ended by the other side", "QUIC reset"),
-        MethodSpec("quic.refused", "QUIC is refused", "QUIC refused"),
+        MethodSpec("quic.timeout", by_name=True, is_silence=True),
+        MethodSpec("quic.reset"),
+        MethodSpec("quic.refused"),
     ),
-    passes="the handshake passes",
-    passed="the handshake completed",
     traffic_bytes=lambda _: TRAFFIC_BYTES,
     attempt=attempt,
 )

@@ -35,13 +35,10 @@ SPEC = StepSpec(
         "network_unreachable": "tcp.unreachable",
     },
     methods=(
-        MethodSpec("tcp.timeout", "the connect is not answered", "TCP timeout"),
-        MethodSpec("tcp.refused", "the connect is refused", "TCP refused"),
-        MethodSpec("tcp.unreachable", "the address cannot be reached", "TCP unreachable"),
+        MethodSpec("tcp.timeout"),
+        MethodSpec("tcp.refused"),
+        MethodSpec("tcp.unreachable"),
     ),
-    passes="the connect succeeds",
-    passed="the connect succeeded",
-    result="connected",
     traffic_bytes=lambda _: CONNECTION_BYTES,
     one_packet=True,
 )

@@ -43,14 +43,12 @@ SPEC = StepSpec(
         **dict.fromkeys(CERTIFICATE_FAILURES, "tls.mitm"),
     },
     methods=(
-        MethodSpec("tls.timeout", "the handshake is not answered", "TLS timeout", by_name=True, is_silence=True),
-        MethodSpec("tls.reset", "the handshake is reset", "TLS reset", by_name=True),
-        MethodSpec("tls.eof", "the handshake is cut off", "TLS cut off", by_name=True),
-        MethodSpec("tls.alert", "the handshake fails with an alert", "TLS alert"),
-        MethodSpec("tls.mitm", "the certificate is not valid for the name", "wrong certificate"),
+        MethodSpec("tls.timeout", by_name=True, is_silence=True),
+        MethodSpec("tls.reset", by_name=True),
+        MethodSpec("tls.eof", by_name=True),
+        MethodSpec("tls.alert"),
+        MethodSpec("tls.mitm"),
     ),
-    passes="the handshake passes",
-    passed="the handshake completed",
     traffic_bytes=lambda detail: HANDSHAKE_BYTES + sum(map(len, detail.chain)),
 )
 

@@ -26,6 +26,7 @@ from results.compare.record import (
 )
 from results.db.connect import BadDatabase, open_read_only, plain_columns
 from results.export.exchange import SkippedLine
+from results.judge.verdict import evidence_from
 from results.sql import NOT_REPEATED
 
 TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
@@ -121,7 +122,7 @@ def _record(row: tuple[Any, ...]) -> ResultRecord:
         method=row[11],
         agreement=row[12],
         confidence=row[13],
-        failing=failing_family(row[10], msgspec.json.decode(row[14], type=tuple[str, ...])),
+        failing=failing_family(row[10], evidence_from(row[14])),
         restricted=bool(row[15]),
         since=since,
         rules_version=bounded(row[17]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import get_args
@@ -13,7 +14,8 @@ from probe.text import bounded
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db.json_codec import COUNTRY
 from results.judge.judged import JudgedMeasurement
-from results.judge.verdict import METHODS, Confidence
+from results.judge.verdict import METHODS, Confidence, Evidence
+from results.judge.wording import FAMILIES
 
 OUTCOMES = ("reachable", "blocked", "denied", "down", "offline", "inconclusive")
 AGREEMENTS = ("enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided")
@@ -28,12 +30,8 @@ DAY_S = 86400.0
 CONFIDENCES = (None, *get_args(Confidence))
 MAX_EPOCH_S = 4e9
 """The year 2096."""
-FAMILY_PHRASES = {
-    "ipv4": ("over IPv4 alone it does not work", "(ipv4)"),
-    "ipv6": ("over IPv6 alone it does not work", "(ipv6)"),
-}
-"""Evidence that one address family fails where the other works: its start, or its end after ONE_FAMILY_PHRASE."""
-ONE_FAMILY_PHRASE = "in one family only:"
+OLD_FAMILY_SENTENCE = re.compile(r"over (IPv[46]) alone it does not work|in one family only: .*\((ipv[46])\)$")
+"""How versions that stored sentences said that one address family fails."""
 
 
 class ResultListing(msgspec.Struct):
@@ -115,17 +113,22 @@ def network_of(vantage: Vantage) -> str:
     return vantage.network_name or f"network {NOT_KNOWN}"
 
 
-def failing_family(outcome: str, evidence: Iterable[str]) -> str | None:
-    """The one address family that fails by the evidence of a reachable target, else None."""
+def failing_family(outcome: str, evidence: Iterable[Evidence | str]) -> str | None:
+    """The one address family that fails by the evidence of a reachable target where the other works, else None."""
     if outcome != "reachable":
         return None
-    failing = {
-        family
-        for sentence in evidence
-        for family, (alone, name) in FAMILY_PHRASES.items()
-        if sentence.startswith(alone) or (sentence.startswith(ONE_FAMILY_PHRASE) and sentence.endswith(name))
-    }
+    failing = set(filter(None, map(_failing_family, evidence)))
     return failing.pop() if len(failing) == 1 else None
+
+
+def _failing_family(found: Evidence | str) -> str | None:
+    if isinstance(found, str):
+        said = OLD_FAMILY_SENTENCE.match(found)
+        return next(filter(None, said.groups())).lower() if said else None
+    kind, _, what = found.signal.partition(".")
+    family, _, fails = what.partition("_")
+    alone = (fails, found.variant) in (("name_fails", ""), ("fails", "alone"))
+    return family if kind == "family" and family in FAMILIES and alone else None
 
 
 def is_valid(record: ResultRecord) -> bool:

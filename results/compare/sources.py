@@ -27,7 +27,7 @@ from results.compare.record import (
 from results.db.connect import BadDatabase
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export.exchange import SkippedLine
-from results.judge.verdict import Repeat
+from results.judge.verdict import Evidence, Repeat
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 ENDINGS = (".db", ".sqlite", ".sqlite3", ".jsonl", ".ndjson", ".json")
@@ -142,6 +142,7 @@ class ResultLine(msgspec.Struct, kw_only=True):
     method: str | None = None
     confidence: str | None = None
     evidence: tuple[str, ...] = ()
+    signals: tuple[Evidence, ...] = ()
     expectation: ResultListing | None = None
     agreement: str = "undecided"
     network: str | None = None
@@ -202,7 +203,7 @@ def _record(row: ResultLine) -> ResultRecord:
         method=row.method,
         agreement=row.agreement,
         confidence=row.confidence,
-        failing=failing_family(row.outcome, row.evidence),
+        failing=failing_family(row.outcome, (*row.signals, *row.evidence)),
         restricted=row.network == "restricted",
         since=bounded(listing.since, 40) if listing.listed and listing.since else None,
         rules_version=bounded(row.rules_version),

@@ -18,7 +18,8 @@ from probe.timestamps import parse_date, parse_rfc3339
 from results.db.columns import detail_types
 from results.db.jsonl import BadRecord
 from results.judge.judged import Agreement, JudgedMeasurement, RoundRecord
-from results.judge.verdict import Context, Verdict
+from results.judge.verdict import MAX_EVIDENCE, Context, Evidence, Verdict
+from results.judge.wording import sentences
 from results.registers.expectation import Expectation
 
 VERSION = 1
@@ -153,6 +154,9 @@ def _check(finished: JudgedMeasurement, round_: RoundRecord | None) -> None:
     recorded, name = finished.context.recorded, finished.measurement.id
     if any(control.control_of != name and control.id not in recorded for control in finished.controls):
         raise BadRecord("a control of another measurement")
+    found = [piece for piece in finished.verdict.evidence if isinstance(piece, Evidence)]
+    if len(finished.verdict.evidence) > MAX_EVIDENCE or not all(piece.is_bounded() for piece in found):
+        raise BadRecord("evidence with too much in it")
     measurements = (finished.measurement, *finished.controls)
     ids = [measurement.id for measurement in measurements] + ([round_.id] if round_ else [])
     if not all(map(ID.fullmatch, ids)) or len(set(ids)) < len(ids):
@@ -246,7 +250,8 @@ def row(finished: JudgedMeasurement, *, repeated_by: str | None = None) -> dict[
         "trigger": verdict.trigger,
         "confidence": verdict.confidence,
         "rules": list(verdict.rules),
-        "evidence": list(verdict.evidence),
+        "evidence": list(sentences(verdict.evidence)),
+        "signals": [msgspec.to_builtins(found) for found in verdict.evidence if not isinstance(found, str)],
         "control": verdict.control,
         "expectation": _expectation_fields(finished.expectation),
         "agreement": finished.agreement,

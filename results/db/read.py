@@ -13,7 +13,7 @@ from probe.model import Measurement, Target, Vantage
 from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import Context, Verdict
+from results.judge.verdict import Context, Verdict, evidence_from
 from results.sql import NOT_REPEATED, statements
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _verdict(row: Sequence[Any]) -> Verdict:
         trigger=trigger,
         confidence=confidence,
         rules=msgspec.json.decode(rules, type=tuple[str, ...]),
-        evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+        evidence=evidence_from(evidence),
         control=control,
         rules_version=rules_version,
     )

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from probe import data_files
 from probe.model import Http
+from results.i18n.translator import Phrase
 
 Kind = Literal["blockpage", "block_host", "challenge", "geoblock", "false_positive"]
 
@@ -32,12 +33,12 @@ FORWARDS = (b"<iframe", b"<frame", b"http-equiv", b"location")
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """A fingerprint that an answer bears. `tells` is a sentence for the evidence."""
+    """A fingerprint that an answer bears. `tells` is for the evidence."""
 
     name: str
     kind: Kind
     scope: str
-    tells: str
+    tells: Phrase
     proof: bool = True
     """False where it is only a hint: no list vouches for it in the country that the answer was seen in."""
     countries: tuple[str, ...] = ()
@@ -76,7 +77,8 @@ class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class PageFingerprint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A page: every mark that is given must be there. `status` is any of those, `header` a name and part of a value."""
+    """A page: every mark that is given must be there. `status` is any of those, `header` a name and part of a value,
+    `tells` a key of the catalogue's table `fingerprint`."""
 
     name: str
     kind: Kind
@@ -189,7 +191,7 @@ def _matches(http: Http) -> Iterator[Match]:
     for url in (http.url, leads_to(http)):
         host = host_of(url)
         if (entry := _block_host(host)) is not None:
-            yield _match(entry, "block_host", f"it leads to {host}")
+            yield _match(entry, "block_host", Phrase("fingerprint.leads_to", {"host": host or ""}))
     yield from _pages(http, refusal=False)
     yield from _pages(http, refusal=True)
     if http.body and http.length is not None and http.length <= MAX_FRAME_BYTES:
@@ -203,7 +205,7 @@ def _pages(http: Http, *, refusal: bool) -> Iterator[Match]:
     body = (http.body or b"")[: SEARCHED_BYTES_FOR_REFUSAL if refusal else SEARCHED_BYTES].lower()
     for page, phrases in pages:
         if all(any(form in body for form in forms) for forms in phrases):
-            yield _match(page, page.kind, page.tells)
+            yield _match(page, page.kind, Phrase(f"fingerprint.{page.tells}"))
 
 
 @lru_cache(maxsize=256)
@@ -231,10 +233,10 @@ def _framed(body: bytes) -> Iterator[Match]:
         return
     for host, entry in builtin_set().hosts.items():
         if b"//" + host.encode() in body:
-            yield _match(entry, "blockpage", f"a page that only leads to {host}")
+            yield _match(entry, "blockpage", Phrase("fingerprint.only_leads_to", {"host": host}))
 
 
-def _match(entry: Hosts | PageFingerprint, kind: Kind, tells: str) -> Match:
+def _match(entry: Hosts | PageFingerprint, kind: Kind, tells: Phrase) -> Match:
     return Match(name=entry.name, kind=kind, scope=entry.scope, tells=tells, countries=entry.countries)
 
 

@@ -17,18 +17,11 @@ import msgspec
 from probe.model import Http
 from results.fingerprints import FORWARDS, MAX_FRAME_BYTES, SEARCHED_BYTES, Kind, Match, builtin_set, match
 from results.fingerprints.fingerprint import Fingerprint, PageWords, PreparedFingerprint, digest, prepare
+from results.i18n.translator import Phrase, Value
 
 SEARCHED_HEADER_BYTES = 4_096
 MAX_MATCHES = 64
 """Prints that are looked for in one answer; an honest list finds one or two."""
-SCOPE_DESCRIPTIONS = {
-    "nat": "a country's block page",
-    "isp": "a provider's block page",
-    "prod": "a filtering product's page",
-    "inst": "the block page of a school or an office",
-    "vbw": "block pages, in vague words",
-    "unknown": "a block page of unknown standing",
-}
 
 
 class Library:
@@ -113,17 +106,19 @@ def _in_country(country: str | None, known: Match) -> Match:
     """The match as it counts in a country (None: unknown): a block page outside its own countries proves nothing."""
     if not known.is_page or country is None or not known.countries or country in known.countries:
         return known
-    tells = f"{known.tells}, which is known in {', '.join(known.countries)}"
+    tells = Phrase("fingerprint.known_in", {"page": known.tells, "countries": list(known.countries)})
     return msgspec.structs.replace(known, proof=False, tells=tells)
 
 
 def _match(given: Fingerprint, http: Http, country: str | None) -> Match:
     proof = given.proves(country) and _is_whole_page(given, http)
     header = given.where.removeprefix("header.")
-    seen = "its body bears a print" if given.where == "body" else f"its {header} header is"
-    tells = f"{seen} of {SCOPE_DESCRIPTIONS[given.scope]}"
+    page: dict[str, Value] = {"page": Phrase(f"fingerprint.{given.scope}")}
+    tells = Phrase("fingerprint.body", page)
+    if given.where != "body":
+        tells = Phrase("fingerprint.header", page | {"header": header})
     if not proof and given.scope in ("nat", "isp") and given.countries and country not in given.countries:
-        tells += f" elsewhere ({', '.join(given.countries[:5])})"
+        tells = Phrase("fingerprint.elsewhere", {"page": tells, "countries": list(given.countries[:5])})
     kind: Kind = "block_host" if given.where == "header.location" else "blockpage"
     return Match(name=given.name, kind=kind, scope=given.scope, tells=tells, proof=proof)
 
@@ -140,5 +135,4 @@ def _is_whole_page(given: Fingerprint, http: Http) -> bool:
 
 
 def _false_positive(given: Fingerprint) -> Match:
-    tells = "it bears what is known to be taken for a block page and is none"
-    return Match(name=given.name, kind="false_positive", scope=given.scope, tells=tells)
+    return Match(name=given.name, kind="false_positive", scope=given.scope, tells=Phrase("fingerprint.false_positive"))

@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 from functools import cache
 from importlib.resources import files
 
+import msgspec
+
 from probe.text import bounded
 from results.i18n.language import ENGLISH, languages, translations
 
@@ -18,6 +20,48 @@ LOCALES = {ENGLISH: "en_GB"}
 """Of languages whose dates and lists are not those of Babel's locale of the same name."""
 MIN_GROUPED = 10_000
 """Smaller counts have no separators, as ISO 80000 and many languages have it."""
+MAX_DEPTH, MAX_SHOWN, MAX_SENTENCE = 4, 16, 1000
+MAX_VALUES, MAX_VALUE = 64, 400
+TIME = "since"
+"""The name of values that are times, UTC, RFC 3339."""
+
+
+class Phrase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A text of the catalogue by its key, with the values of its placeholders."""
+
+    phrase: str
+    values: dict[str, Value] = {}
+
+
+Value = str | int | float | Phrase | list[str | Phrase]
+"""What fills a placeholder. Lists are joined by commas."""
+
+
+def is_bounded(values: dict[str, Value], depth: int = MAX_DEPTH) -> bool:
+    """Whether values from elsewhere are few, short and not deeply nested."""
+    items = [item for value in values.values() for item in (value if isinstance(value, list) else [value])]
+    texts = [*values, *(item for item in items if isinstance(item, str))]
+    phrases = [item for item in items if isinstance(item, Phrase)]
+    return (
+        len(items) <= MAX_VALUES
+        and all(len(text) <= MAX_VALUE for text in [*texts, *(one.phrase for one in phrases)])
+        and (not phrases or depth > 0)
+        and all(is_bounded(one.values, depth - 1) for one in phrases)
+    )
+
+
+class _LocalNumber(float):
+    """A number that is formatted with another decimal point."""
+
+    def __new__(cls, value: float, point: str) -> _LocalNumber:
+        number = super().__new__(cls, value)
+        number.point = point
+        return number
+
+    point: str
+
+    def __format__(self, form: str) -> str:
+        return super().__format__(form).replace(".", self.point)
 
 
 @cache
@@ -40,15 +84,43 @@ class Translator:
 
     def say(self, key: str, **values: object) -> str:
         """The sentence with its placeholders filled in; a plural goes by `count`. KeyError for an unknown key."""
-        sentence = english()[key]
-        if isinstance(sentence, list):
-            (one, many), count = sentence, values["count"]
-            assert isinstance(count, int), key
-            text = self._translations.npgettext(key, one, many, count)
-        else:
-            text = self._translations.pgettext(key, sentence)
+        text = self._text(key, values.get("count"))
         large = {name: self.number(n) for name, n in values.items() if isinstance(n, int) and abs(n) >= MIN_GROUPED}
         return text.format(**values | large) if values else text
+
+    def _text(self, key: str, count: object) -> str:
+        """The text of a key, in the form for `count` where there are several."""
+        sentence = english()[key]
+        if isinstance(sentence, str):
+            return self._translations.pgettext(key, sentence)
+        if not isinstance(count, int):
+            raise TypeError(f"{key}: a count of {count!r}")
+        return self._translations.npgettext(key, sentence[0], sentence[1], count)
+
+    def phrase(self, phrase: Phrase) -> str:
+        """One printable line, whatever the phrase holds: its key and values where the catalogue has no such text."""
+        return bounded(self._filled(phrase, MAX_DEPTH), MAX_SENTENCE)
+
+    def _filled(self, phrase: Phrase, depth: int) -> str:
+        shown = {name: self._shown(name, value, depth) for name, value in phrase.values.items()}
+        try:
+            return self._text(phrase.phrase, shown.get("count")).format(**shown)
+        except (KeyError, ValueError, TypeError, OverflowError):
+            values = ", ".join(f"{name}: {value}" for name, value in list(shown.items())[:MAX_SHOWN])
+            return f"{phrase.phrase} ({values})" if values else phrase.phrase
+
+    def _shown(self, name: str, value: Value, depth: int) -> str | int | float:
+        if isinstance(value, str):
+            return self.when(value) if name == TIME else value
+        if isinstance(value, float):
+            return value if self.language == ENGLISH else _LocalNumber(value, self.say("evidence.decimal_point"))
+        if isinstance(value, int):
+            return value
+        if depth == 0:
+            return "…"
+        if isinstance(value, Phrase):
+            return self._filled(value, depth - 1)
+        return ", ".join(str(self._shown("", item, depth - 1)) for item in value[:MAX_SHOWN])
 
     def term(self, table: str, name: str) -> str:
         """A word of `table`; a name that has none as it is."""

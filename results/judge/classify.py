@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from probe.failure import internal_error
 from probe.model import Measurement
 from results.fingerprints.library import Library, builtin_library
+from results.i18n.translator import Phrase
 from results.judge.input import Case, by_resolver
 from results.judge.judged import JudgedMeasurement, agreement
 from results.judge.rules import Rule, rules, rules_version
 from results.judge.signals import answer, signals_of
 from results.judge.signals import context as context_signals
-from results.judge.verdict import Confidence, Context, Trigger, Verdict
+from results.judge.verdict import Confidence, Context, Evidence, Trigger, Verdict
+from results.judge.wording import evidence, sentence_of
 
 ALWAYS_SHOWN = (
     "network.restricted",
@@ -53,9 +55,8 @@ def classify(
     what pages and addresses are known by, our own set where none is given; `context.fingerprints` names it.
     """
     case = Case(measurement, controls, context, library or builtin_library())
-    early = dict(context_signals.circumstances(case))
-    early.update(answer.signals(case))
-    early.update(context_signals.throughput(case))
+    readers = (context_signals.circumstances, answer.signals, context_signals.throughput)
+    early = {found.signal: found for read in readers for found in read(case)}
     if "over.valid_tls" in early and early.keys().isdisjoint(UNDECIDED):
         # No other signal can change what a complete answer over valid TLS means, and most targets give one.
         for rule in rules():
@@ -81,7 +82,7 @@ def error_verdict(measurement: Measurement, bug: Exception) -> Verdict:
     return Verdict(
         outcome="inconclusive",
         rules=(context_signals.INTERNAL_ERROR,),
-        evidence=(context_signals.SIGNALS(context_signals.INTERNAL_ERROR, error=error)[1],),
+        evidence=(evidence(context_signals.INTERNAL_ERROR, error=error),),
         rules_version=rules_version(),
     )
 
@@ -106,7 +107,7 @@ def nearly(
     return tuple((rule, next(iter(missing))) for rule, missing in close if len(missing) == 1)
 
 
-def _verdict(case: Case, rule: Rule, signals: Mapping[str, str]) -> Verdict:
+def _verdict(case: Case, rule: Rule, signals: Mapping[str, Evidence]) -> Verdict:
     blocked = rule.outcome == "blocked"
     return Verdict(
         outcome=rule.outcome,
@@ -131,15 +132,32 @@ def _trigger(case: Case, rule: Rule) -> Trigger | None:
     return rule.trigger or (first.trigger if first is not None else None)
 
 
-def _confidence(rule: Rule, signals: Mapping[str, str]) -> Confidence | None:
+def _confidence(rule: Rule, signals: Mapping[str, Evidence]) -> Confidence | None:
     """A block is only possible where its one control is an earlier record, was answered in the open, or elsewhere."""
     by_control = rule.outcome == "blocked" and any(need.startswith("control.") for need in rule.needs)
     return "possible" if by_control and not signals.keys().isdisjoint(WEAK_CONTROL) else rule.confidence
 
 
-def _evidence(rule: Rule, signals: Mapping[str, str]) -> tuple[str, ...]:
+def _evidence(rule: Rule, signals: Mapping[str, Evidence]) -> tuple[Evidence, ...]:
+    """The signals that are shown, the same sentence once."""
     shown = rule.needs.union(ALWAYS_SHOWN) if rule.outcome != "inconclusive" else signals.keys()
-    return tuple(dict.fromkeys(sentence for name, sentence in signals.items() if name in shown))
+    found: list[Evidence] = []
+    said: list[Phrase] = []
+    for name, piece in signals.items():
+        if name in shown and (sentence := sentence_of(piece)) not in said:
+            found.append(piece)
+            said.append(sentence)
+    return tuple(found)
+
+
+def evidence_of(finished: JudgedMeasurement, library: Library | None = None) -> tuple[Evidence | str, ...]:
+    """A verdict's evidence; sentences of an older version as signals, where the same rule still decides."""
+    old = finished.verdict
+    if not any(isinstance(piece, str) for piece in old.evidence):
+        return old.evidence
+    new = verdict_or_error(finished.measurement, finished.controls, finished.context, library)
+    same = (new.outcome, new.method, new.rules) == (old.outcome, old.method, old.rules)
+    return new.evidence if same else old.evidence
 
 
 def _control(case: Case, needs: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ import msgspec
 from probe.model import Http, Measurement, Observation
 from results.fingerprints.hints import hint_in
 from results.fingerprints.library import Library
+from results.i18n.translator import Phrase
 from results.judge.failure_point import (
     HANDSHAKES,
     OWN_NETWORK,
@@ -33,8 +34,8 @@ class AssessedControl(msgspec.Struct, frozen=True, kw_only=True):
     measurement: Measurement
     end: Ending
     country: str | None = None
-    disqualified: str | None = None
-    doubt: str | None = None
+    disqualified: Phrase | None = None
+    doubt: Phrase | None = None
     """Why its answer may be its own network's: it then confirms an answer like it, and nothing else."""
     is_dead: bool = False
     """Whether it was disqualified because it could not measure at all."""
@@ -107,51 +108,52 @@ def _assessed(control: Measurement, context: Context, library: Library) -> Asses
     dead = _death(control, end)
     fault = dead or _fault(control, country, library)
     if country is not None and country == context.country:
-        dead, fault = None, f"it leaves in the vantage's own country, {country}"
+        dead, fault = None, Phrase("standing.own_country", {"country": country})
     return AssessedControl(measurement=control, end=end, country=country, disqualified=fault, is_dead=dead is not None)
 
 
-def _death(control: Measurement, end: Ending) -> str | None:
+def _death(control: Measurement, end: Ending) -> Phrase | None:
     if control.internal_error is not None:
-        return f"reachprobe failed there by a bug of its own ({control.internal_error})"
+        return Phrase("standing.internal_error", {"error": control.internal_error})
     if end.observation is None:
-        return "it got nowhere"
+        return Phrase("standing.no_step")
     failure = end.observation.failure or ""
-    return "it could not be used itself" if failure.startswith("unknown_failure") or failure in OWN_NETWORK else None
+    unusable = failure.startswith("unknown_failure") or failure in OWN_NETWORK
+    return Phrase("standing.unusable") if unusable else None
 
 
-def _fault(control: Measurement, country: str | None, library: Library) -> str | None:
+def _fault(control: Measurement, country: str | None, library: Library) -> Phrase | None:
     given = (a for o in control.observations if o.step == "dns" for a in o.detail.addresses)
     stub = next((address for address in given if library.stub(address, country)), None)
     if stub is not None:
-        return f"it was led to {stub}, a known block page's address"
+        return Phrase("standing.stub", {"address": stub})
     for observation in (*answered(control), *malformed(control)):
         for found in library.match(observation.detail, country):
             if found.is_block:
-                return f"it was shown a known block page itself ({found.name})"
+                return Phrase("standing.block_page", {"name": found.name})
     return None
 
 
-def _doubt(control: AssessedControl, context: Context, library: Library) -> str | None:
+def _doubt(control: AssessedControl, context: Context, library: Library) -> Phrase | None:
     """Why what the control got in the open may be its own network's answer, and not the service's."""
     measurement = control.measurement
     hosts = {o.hop: o.host for o in measurement.observations if o.role == "main"}
     for hop in plain_hops(measurement.observations):
         leads_to = hosts.get(hop + 1)
         if leads_to is not None and not same_site(hosts[hop], leads_to):
-            return f"it was led in the open to another site, {leads_to}"
+            return Phrase("standing.other_site", {"host": leads_to})
     answers = [o for o in answered(measurement) if not secured(measurement.observations, o)]
     if answers and measurement.id in context.shared_control_pages:
-        return "it was given the same page for unrelated names of this round"
+        return Phrase("standing.same_page")
     for observation in answers:
         for found in library.match(observation.detail, control.country):
             if found.is_page:
-                return f"its page looks like a block page ({found.name})"
+                return Phrase("standing.like_block_page", {"name": found.name})
         hint = hint_in(observation.detail)
         if hint is not None and not hint.refuses:
-            return f"its page speaks of a ban ({hint.says})"
+            return Phrase("standing.ban", {"words": hint.says})
         if observation.detail.status in REFUSED_IN_THE_OPEN:
-            return f"it was answered {observation.detail.status} in the open"
+            return Phrase("standing.status", {"status": observation.detail.status})
     return None
 
 

@@ -94,7 +94,7 @@ class Case:
         return {}
 
 
-FILTERED = {4: "forged", 15: "blocked", 16: "censored", 17: "filtered"}
+FILTERED = (4, 15, 16, 17)
 """Extended DNS errors by which a resolver says that it answers by policy (RFC 8914 section 4)."""
 
 

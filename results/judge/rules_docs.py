@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import groupby
-
+from results.i18n.translator import english
 from results.judge.rules import TIERS, Rule, rules, rules_version
-from results.judge.signals import Signal, declared
+from results.judge.signals import declared
 
 HEAD = """# How a verdict is reached
 
 The first rule that applies decides, from the top. A rule applies where every signal it needs is there and none of those
-that forbid it. Signals conclude nothing by themselves; each comes with a sentence of evidence, and a verdict carries
-the sentences of the signals it was made from. `reachprobe results show ID` tells them, and which rules nearly applied.
+that forbid it. Signals conclude nothing by themselves. A verdict stores the signals it was made from, each with its
+values; `reachprobe results show ID` shows them as sentences in your language, and with `--rules` which rules nearly
+applied.
 
 A verdict is of one moment. Where a block of a name has just ended, resolvers may go on giving the forged answer until
 its TTL has passed. The TTL is recorded with each answer; nobody waits for it, and the next round sees what came of it.
 
 "as it failed" means: the step and failure that ended the target's own course. This page is generated from the tables in
-`results/judge/rules/` and `results/judge/signals/`. The version of the rules is a digest of both: {version}.
+`results/judge/rules/` and `results/i18n/english/evidence.toml`. The version of the rules is a digest of the former:
+{version}.
 """
 
 
@@ -28,8 +28,8 @@ def as_markdown() -> str:
     for tier, title in TIERS.items():
         lines.append(f"\n## {tier}. {title}\n")
         lines += [_rule(rule) for rule in rules() if rule.tier == tier]
-    lines.append("\n## Signals\n\nEach with its sentences; what stands in braces is filled in.\n")
-    lines += [_signal(name, variants) for name, variants in groupby(declared(), key=lambda signal: signal.id)]
+    lines.append("\n## Signals\n\nEach with its sentences; names in braces are values.\n")
+    lines += [f"- `{signal}` — {' / '.join(map(_sentence, keys))}" for signal, keys in declared().items()]
     return "\n".join(lines)
 
 
@@ -44,8 +44,10 @@ def _rule(rule: Rule) -> str:
     return f"- `{rule.id}` — {rule.says}\n  {', '.join(concludes)}. Needs {needs}{unless}."
 
 
-def _signal(name: str, variants: Iterator[Signal]) -> str:
-    return f"- `{name}` — {' / '.join(variant.sentence for variant in variants)}"
+def _sentence(key: str) -> str:
+    """A sentence in English; of a plural the form for many."""
+    text = english()[key]
+    return text if isinstance(text, str) else text[-1]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from probe.steps import specs
+from results.i18n.translator import Value, is_bounded
 
 Outcome = Literal["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 Confidence = Literal["confirmed", "probable", "possible"]
@@ -22,6 +23,7 @@ METHODS = (*(method.name for spec in specs().values() for method in spec.methods
 MAX_CHANCE = 0.01
 """From here on that connects fell silent by chance is likely enough to say nothing else."""
 MAX_CONNECTS = 8
+MAX_EVIDENCE, MAX_SIGNAL = 60, 100
 MOST_LOST = 0.5
 """A line that loses more of its connections than this has no use."""
 
@@ -137,15 +139,33 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Measurements of other vantages, by id, that served as controls besides those made for it."""
 
 
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One signal as data: its id, which of its wordings, and the values that its sentence is filled in with."""
+
+    signal: str
+    variant: str = ""
+    values: dict[str, Value] = {}
+
+    def is_bounded(self) -> bool:
+        """Whether evidence from elsewhere is small enough to keep."""
+        return max(len(self.signal), len(self.variant)) <= MAX_SIGNAL and is_bounded(self.values)
+
+
+def evidence_from(text: str | bytes) -> tuple[Evidence | str, ...]:
+    """Evidence as it is stored, JSON. Raises msgspec.ValidationError."""
+    return msgspec.json.decode(text, type=tuple[Evidence | str, ...])
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules conclude, with the rules that made it and one plain sentence for each piece of evidence."""
+    """What the rules conclude, with the rules that made it and the evidence."""
 
     outcome: Outcome
     method: str | None = None
     trigger: Trigger | None = None
     confidence: Confidence | None = None
     rules: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Evidence | str, ...]
+    """A text where a version that stored sentences made the verdict."""
     control: str | None = None
     """What served as the control: the path's or the resolver's name."""
     rules_version: str

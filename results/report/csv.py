@@ -10,6 +10,7 @@ from typing import Any
 from probe.text import replace_unprintable
 from probe.timestamps import rfc3339_of_epoch
 from results.i18n.translator import Translator
+from results.judge.wording import sentences
 from results.report import narrative
 from results.report.summary import RowHistory, Summary
 
@@ -81,7 +82,7 @@ def _rest(summary: Summary) -> Iterator[Fact]:
         yield from _fields("times", time.step, time.place, time, ("count", "low", "middle", "high"))
     for proof in summary.evidence:
         yield from _fields("evidence", proof.target, proof.place, proof, ("measurement_id", "method", "confidence"))
-        for what, values in (("rule", proof.rules), ("says", proof.sentences)):
+        for what, values in (("rule", proof.rules), ("says", sentences(proof.evidence))):
             yield from (("evidence", proof.target, proof.place, what, value) for value in values)
 
 

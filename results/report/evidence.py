@@ -18,6 +18,7 @@ from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, EnforcementInput, ListingEntry, enforcement
 from results.compare.record import VANTAGE_FIELDS, comparable_vantage
 from results.judge.rules import is_in_force
+from results.judge.verdict import Evidence, evidence_from
 from results.report.load import MeasurementDetail, read, versions
 
 CACHE_KIB = 32 * 1024
@@ -74,7 +75,7 @@ class VantageEvidence(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None
     confidence: str | None
     rules: tuple[str, ...]
-    sentences: tuple[str, ...]
+    evidence: tuple[Evidence | str, ...]
     register: str | None
     """The register that listed it then, and the legal basis."""
     basis: str | None
@@ -91,7 +92,6 @@ class DetailIndex:
         """The surest measurement of each blocked target at each vantage, of equals the newest."""
         for row in self._connection.execute(BLOCK_EVIDENCE):
             place = Vantage(**dict(zip(VANTAGE_FIELDS, row[4:9], strict=True)))
-            rules, sentences = (msgspec.json.decode(text, type=tuple[str, ...]) for text in row[12:14])
             yield VantageEvidence(
                 id=row[0],
                 at=row[1],
@@ -101,8 +101,8 @@ class DetailIndex:
                 method=row[9],
                 trigger=row[10],
                 confidence=row[11],
-                rules=rules,
-                sentences=sentences,
+                rules=msgspec.json.decode(row[12], type=tuple[str, ...]),
+                evidence=evidence_from(row[13]),
                 register=row[14],
                 basis=row[15],
             )

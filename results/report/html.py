@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from results.i18n.signs import AGREEMENT_SIGNS, OUTCOME_SIGNS
 from results.i18n.translator import Translator
+from results.judge.wording import sentences
 from results.report import narrative, tables
 from results.report.pictures import Pictures, draw
 from results.report.summary import Summary
@@ -103,7 +104,7 @@ def _proofs(summary: Summary, words: Translator) -> Iterator[dict[str, Any]]:
             {
                 "network": tables.network(one.place, summary, words),
                 "how": words.verdict(one.method, one.trigger, one.confidence),
-                "sentences": one.sentences,
+                "sentences": sentences(one.evidence, words),
                 "when": words.moment(one.at),
                 "listing": one.listing,
                 "rules": one.rules,

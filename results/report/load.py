@@ -21,6 +21,7 @@ from results.db.connect import BadDatabase, open_read_only
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
 from results.judge.judged import JudgedMeasurement
+from results.judge.verdict import Evidence, evidence_from
 from results.sql import NOT_REPEATED
 
 MAX_SENTENCES, MAX_SENTENCE_LENGTH = 20, 400
@@ -65,7 +66,7 @@ class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None
     confidence: str | None
     rules: tuple[str, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Evidence | str, ...]
     rules_version: str
     listing: DetailListing
     steps: tuple[tuple[str, float], ...]
@@ -118,7 +119,7 @@ def _of_row(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Measurement
         ),
         trigger=trigger,
         rules=msgspec.json.decode(rules, type=tuple[str, ...]),
-        evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+        evidence=evidence_from(evidence),
         listing=msgspec.json.decode(expectation, type=DetailListing) if expectation else DetailListing(),
         steps=tuple((step, seconds) for step, seconds in steps),
     )
@@ -138,6 +139,7 @@ class LineDetail(msgspec.Struct):
     trigger: str | None = None
     rules: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
+    signals: tuple[Evidence, ...] = ()
     expectation: Any = None
     record: Any = None
 
@@ -154,7 +156,7 @@ def _of_line(line: bytes, record: ResultRecord) -> MeasurementDetail:
         record,
         trigger=row.trigger,
         rules=row.rules,
-        evidence=row.evidence,
+        evidence=row.signals or row.evidence,
         listing=msgspec.convert(known | {"entries": _entries(listing)}, DetailListing),
         steps=(),
     )
@@ -192,7 +194,7 @@ def _checked(
     *,
     trigger: str | None,
     rules: tuple[str, ...],
-    evidence: tuple[str, ...],
+    evidence: tuple[Evidence | str, ...],
     listing: DetailListing,
     steps: tuple[tuple[str, float], ...],
 ) -> MeasurementDetail:
@@ -216,11 +218,19 @@ def _checked(
         trigger=trigger,
         confidence=record.confidence,
         rules=tuple(bounded(rule, 60) for rule in rules[:MAX_RULES]),
-        evidence=tuple(printable(sentence, MAX_SENTENCE_LENGTH) for sentence in evidence[:MAX_SENTENCES]),
+        evidence=tuple(map(_bounded_evidence, evidence[:MAX_SENTENCES])),
         rules_version=record.rules_version,
         listing=_bounded(listing),
         steps=tuple((bounded(step, 20), s) for step, s in steps[:MAX_STEPS] if _is_duration(s)),
     )
+
+
+def _bounded_evidence(found: Evidence | str) -> Evidence | str:
+    if isinstance(found, str):
+        return printable(found, MAX_SENTENCE_LENGTH)
+    if not found.is_bounded():
+        raise ValueError("evidence with too much in it")
+    return found
 
 
 def _bounded(listing: DetailListing) -> DetailListing:

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from probe.text import replace_unprintable
 from results.i18n.translator import Translator
+from results.judge.wording import sentences
 from results.report import narrative, tables
 from results.report.summary import Summary
 
@@ -63,7 +64,7 @@ def _evidence(summary: Summary, words: Translator) -> Iterator[str]:
                 f"{tables.network(one.place, summary, words)}: {words.verdict(one.method, one.trigger, one.confidence)}"
             )
             yield f"- **{_escaped(head)}** ({_escaped(words.moment(one.at))})"
-            yield from (f"  - {_escaped(sentence)}" for sentence in one.sentences)
+            yield from (f"  - {_escaped(sentence)}" for sentence in sentences(one.evidence, words))
             rules = ", ".join(one.rules)
             last = f"{words.say('column.rules')}: {rules}; {words.say('column.id')}: {one.measurement_id}"
             yield f"  - {_escaped(last)}"

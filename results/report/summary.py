@@ -20,6 +20,7 @@ from results.compare.record import DIRECT
 from results.compare.timeline import DayState, VantageTrack, tracks
 from results.db.json_codec import SCHEMA_VERSION
 from results.i18n.translator import Translator
+from results.judge.verdict import Evidence
 from results.report.evidence import DetailIndex, VantageEvidence, seconds_of
 
 MAX_ROWS, MAX_ENFORCEMENTS, MAX_EVIDENCE = 60, 400, 120
@@ -104,7 +105,7 @@ class BlockEvidence(msgspec.Struct, frozen=True, kw_only=True):
     trigger: str | None
     confidence: str | None
     rules: tuple[str, ...]
-    sentences: tuple[str, ...]
+    evidence: tuple[Evidence | str, ...]
     listing: str | None
     """The register that listed it then, and on what basis."""
 
@@ -361,6 +362,6 @@ def _evidence(found: VantageEvidence, names: Labels) -> BlockEvidence:
         trigger=found.trigger,
         confidence=found.confidence,
         rules=found.rules,
-        sentences=found.sentences,
+        evidence=found.evidence,
         listing=", ".join(filter(None, (found.register, found.basis))) or None,
     )

@@ -14,7 +14,7 @@ from probe.model import Measurement, Observation, Target, Vantage
 from results.db.columns import BlobReader, BlobWriter, all_columns, chain_columns, from_values, to_values
 from results.db.write import keeps_bodies, sparse, to_json
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import Context, Verdict
+from results.judge.verdict import Context, Verdict, evidence_from
 from results.registers.expectation import Expectation
 from results.warehouse.schema import WarehouseTable, arrow_schema
 
@@ -215,7 +215,7 @@ def to_finished(
             trigger=row["trigger"],
             confidence=row["confidence"],
             rules=msgspec.json.decode(row["rules"], type=tuple[str, ...]),
-            evidence=msgspec.json.decode(row["evidence"], type=tuple[str, ...]),
+            evidence=evidence_from(row["evidence"]),
             control=row["control"],
             rules_version=row["rules_version"],
         ),

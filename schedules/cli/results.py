@@ -82,9 +82,10 @@ def show(app: App, measurement_id: str, as_json: bool, with_rules: bool) -> None
     with app.store(must_exist=True) as store:
         finished = store.finished(measurement_id)
         if not as_json:
-            print_explanation(finished, out())
+            library = library_of(app.database)
+            print_explanation(finished, out(), library)
             if with_rules:
-                print_near_rules(finished, out(), library_of(app.database))
+                print_near_rules(finished, out(), library)
             return
         print_json(
             row(finished)

@@ -27,6 +27,8 @@ from results.fingerprints import collection
 from results.fingerprints.fingerprint import FingerprintError
 from results.judge.signals.context import INTERNAL_ERROR
 from results.judge.traffic import month_of, spent_in
+from results.judge.verdict import evidence_from
+from results.judge.wording import sentences
 from results.registers.statistics import newest_versions, statistics
 from schedules.config.toml import ConfigError
 from schedules.install import install
@@ -122,7 +124,7 @@ def internal_errors(store: Store) -> Iterator[CheckResult]:
             "{count} measurements in {days} days, newest at {time}: {error}; please report it",
             count,
         )
-        error = safe(json.loads(evidence)[0])
+        error = safe(sentences(evidence_from(evidence), words())[0])
         yield worth_knowing(
             "internal errors", says.format(count=count, days=ERROR_DAYS, time=words().when(newest), error=error)
         )

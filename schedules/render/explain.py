@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from probe.model import Measurement
 from probe.text import safe
 from results.db.json_codec import row
-from results.judge.classify import nearly
+from results.judge.classify import evidence_of, nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
-from results.judge.step_text import request_text, result_text
+from results.judge.wording import request_text, result_text, sentences
 from schedules.render.text import (
     SIGNS,
     STYLES,
@@ -32,7 +32,7 @@ MAX_NEAR_RULES = 5
 ROLE_WIDTH = 16
 
 
-def print_explanation(finished: JudgedMeasurement, console: Console) -> None:
+def print_explanation(finished: JudgedMeasurement, console: Console, library: Library | None = None) -> None:
     """Print one measurement with its steps, control measurements, register entry and the rules that decided."""
     measurement, verdict = finished.measurement, finished.verdict
     how = [method_text(verdict.method)] if verdict.method else []
@@ -46,7 +46,7 @@ def print_explanation(finished: JudgedMeasurement, console: Console) -> None:
     if measurement.repeats is not None:
         sentence = _("re-test of {id}, which looked abnormal").format(id=safe(measurement.repeats))
         console.print(f"  {sentence}")
-    for sentence in verdict.evidence:
+    for sentence in sentences(evidence_of(finished, library), words()):
         console.print(f"  {safe(sentence)}")
     _register(finished, console)
     _steps(_("Steps"), measurement, console)
@@ -107,8 +107,8 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
             f"+{observation.duration_s:.3f}",
             observation.step,
             words().term("role", observation.role) if observation.role != "main" else "",
-            request_text(observation),
-            result_text(observation),
+            request_text(observation, words()),
+            result_text(observation, words()),
             style="red" if observation.failure else None,
         )
     console.print(grid)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from gettext import gettext as _
 from typing import Any
+
+import msgspec
 
 from probe.text import safe
 from results.i18n.language import active
 from results.i18n.signs import OUTCOME_SIGNS
-from results.i18n.translator import Translator
+from results.i18n.translator import Phrase, Translator, english
+from results.judge.verdict import Evidence
+from results.judge.wording import sentence_of
 
 SIGNS = {outcome: sign for outcome, sign in OUTCOME_SIGNS.items() if outcome is not None}
 STYLES = {
@@ -20,9 +23,7 @@ STYLES = {
     "offline": "dim",
     "inconclusive": "magenta",
 }
-WHERE_AND_AFTER = re.compile(r"^\S+ at \S+: | after [0-9.]+ s$|^\S+: after [0-9.]+ s (?=the resolver )")
-RESOLVER = re.compile(r"^the resolver \S+ ")
-IN_BRACKETS = re.compile(r"\(([^()]{1,40})\)$")
+MAX_SHORT = 60
 
 
 class TerminalTranslator(Translator):
@@ -41,9 +42,10 @@ def how(row: dict[str, Any]) -> str:
     """The method in a few words; for other abnormal outcomes the most relevant evidence."""
     if row["method"] is not None and row["outcome"] == "blocked":
         found = [method_text(row["method"])]
-        evidence = row["evidence"] if row["method"] == "http.blockpage" else ()
-        if pages := list(filter(None, map(IN_BRACKETS.search, evidence))):
-            found = [_("block page ({name})").format(name=safe(pages[0][1]))]
+        pages = [one["values"] for one in row["signals"] if one["signal"].startswith("page.")]
+        name = next((values["name"] for values in pages if "name" in values), None)
+        if row["method"] == "http.blockpage" and name is not None:
+            found = [_("block page ({name})").format(name=safe(name, MAX_SHORT))]
         if row["trigger"] is not None:
             found.append(words().term("trigger", row["trigger"]))
         if row["confidence"] == "possible":
@@ -51,8 +53,25 @@ def how(row: dict[str, Any]) -> str:
         return ", ".join(found)
     if row["outcome"] == "reachable" or not row["evidence"]:
         return ""
-    relevant = row["evidence"][-1 if row["outcome"] == "denied" else 0]
-    return safe(RESOLVER.sub("the resolver ", WHERE_AND_AFTER.sub("", relevant)), 60)
+    which = -1 if row["outcome"] == "denied" else 0
+    relevant = msgspec.convert(row["signals"][which], Evidence) if row["signals"] else row["evidence"][which]
+    return safe(_in_short(relevant), MAX_SHORT)
+
+
+def _in_short(found: Evidence | str) -> str:
+    """The method that a piece of evidence is about, else its sentence without the place."""
+    if isinstance(found, str):
+        return found
+    failed: Any = found.values.get("failure")
+    if isinstance(failed, Phrase) and failed.phrase == "evidence.received":
+        failed = failed.values.get("failure")
+    if isinstance(failed, Phrase):
+        method = failed.phrase.removeprefix("failed.")
+        if f"method.{method}" in english():
+            return method_text(method)
+    place = (failed if isinstance(failed, Phrase) else found).values.get("place")
+    said = words().phrase(sentence_of(found))
+    return said.partition(f"{place}: ")[2] or said
 
 
 def what(target: str) -> str:

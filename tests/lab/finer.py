@@ -7,8 +7,8 @@ from tests.lab.world import REACHABLE, World, blocked, both, https, quic
 from tests.situation import Expected
 
 HEAVY_CANARY = ("https://canary-heavy.x.test/",)
-QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=("at an address set aside",))
-QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
+QUIC_NAMED = Expected("blocked", "quic.timeout", "name", "confirmed", evidence=("at an unrelated server",))
+QUIC_BESIDE = Expected("reachable", confidence="confirmed", evidence=("the host also offers QUIC, which fails",))
 OVER_QUIC = {
     quic("quic-named"): QUIC_NAMED,
     quic("quic-dropped"): blocked("quic.timeout", None, "possible", changed="One control is no proof of an address."),
@@ -23,7 +23,7 @@ BOTH_RATES = Expected(
     "blocked",
     "throttled",
     confidence="probable",
-    evidence=("and a canary of like size at", "gets the same at"),
+    evidence=("a reference site of similar size", "gets the same at"),
 )
 AFTER_A_RESET = {
     https("residual"): Expected("blocked", "tls.reset", why="the first handshake that names it is reset"),

@@ -8,7 +8,7 @@ from tests.live.rounds import Network, Plan
 from tests.situation import Expected
 
 REACHABLE = Expected("reachable", confidence="confirmed")
-BESIDE = Expected("reachable", confidence="confirmed", evidence=("QUIC to the same host, which it offers, fails",))
+BESIDE = Expected("reachable", confidence="confirmed", evidence=("the host also offers QUIC, which fails",))
 BY_NAME = Expected("blocked", "quic.timeout", "name", "confirmed")
 BY_ADDRESS = Expected("blocked", "quic.timeout", None, "possible", changed="One control is no proof of an address.")
 OF_ALL = Expected("blocked", "quic.timeout", confidence="probable", evidence=("lets any QUIC through; it fails at",))

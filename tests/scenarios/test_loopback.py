@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from results.judge.verdict import Verdict
+from results.judge.wording import sentences
 from tests.scenarios.loopback import SITUATIONS, Wire, judge_all
 
 
@@ -32,4 +33,5 @@ def verdicts() -> dict[str, Verdict]:
 def test_the_situation_on_the_wire_gets_its_verdict(wire: Wire, verdicts: dict[str, Verdict]) -> None:
     verdict = verdicts[wire.name]
     found = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence)
-    assert found == (wire.outcome, wire.method, wire.trigger, wire.confidence), (verdict.rules, *verdict.evidence)
+    told = verdict.rules + sentences(verdict.evidence)
+    assert found == (wire.outcome, wire.method, wire.trigger, wire.confidence), told

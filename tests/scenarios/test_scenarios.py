@@ -7,6 +7,7 @@ import pytest
 from results.judge.classify import classify
 from results.judge.rules import rules
 from results.judge.verdict import METHODS
+from results.judge.wording import sentences
 from tests.scenarios.builder import Scenario, scenarios
 
 ALL = scenarios()
@@ -18,8 +19,8 @@ def test_the_situation_gets_its_verdict(scenario: Scenario) -> None:
     expected = scenario.expected
     found = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, verdict.rules)
     wanted = (expected.outcome, expected.method, expected.trigger, expected.confidence, expected.rules)
-    assert found == wanted, f"{scenario.says}\n" + "\n".join(verdict.evidence)
-    told = "\n".join(verdict.evidence)
+    assert found == wanted, f"{scenario.says}\n" + "\n".join(sentences(verdict.evidence))
+    told = "\n".join(sentences(verdict.evidence))
     assert all(words in told for words in expected.evidence), told
     assert verdict.evidence or verdict.outcome == "inconclusive"
 

@@ -16,6 +16,7 @@ from probe.model import Http
 from probe.net.address_policy import is_public, literal
 from results.fingerprints import host_of
 from results.fingerprints.page_text import PageText, page_texts, stranger
+from results.i18n.translator import Phrase
 
 NEAR = 90
 """Characters between two words that belong to one statement."""
@@ -69,7 +70,7 @@ class HintFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
     """What in a page hints at a filter. `says` is for the evidence."""
 
-    says: str
+    says: Phrase
     refuses: bool = False
     """Whether it may as well be the service that turns visitors away."""
     by_whom: bool = False
@@ -99,17 +100,19 @@ def _hint(page: PageText, host: str) -> Hint | None:
     strangers = _only_leads_to(page, host)
     private = next((address for address in strangers if literal(address) and not is_public(address)), None)
     if private is not None:
-        return Hint(says=f"it only leads to {private}, not a public address", by_whom=True)
+        return Hint(says=Phrase("hint.private", {"address": private}), by_whom=True)
     mark = _mark(page, host)
     statements = [s for language in hint_words().language if (s := _statement(page, language)) is not None]
     best = max(statements, key=lambda hint: (not hint.refuses, hint.by_whom), default=None)
     if best is not None and any(phrase in page.text for phrase in _owners_phrases()):
         return msgspec.structs.replace(best, refuses=True)
     if mark is not None and (best is None or not best.by_whom):
-        words = f", and says {best.says.removeprefix('it says ')}" if best is not None else ""
-        return Hint(says=f"it points to {mark}{words}", by_whom=True)
+        says = Phrase("hint.points_to", {"mark": mark})
+        if best is not None:
+            says = Phrase("hint.points_to_and_says", says.values | best.says.values)
+        return Hint(says=says, by_whom=True)
     if best is None and strangers and not page.links:
-        return Hint(says=f"it only leads to {strangers[0]}", refuses=True)
+        return Hint(says=Phrase("hint.leads_to", {"host": strangers[0]}), refuses=True)
     return best
 
 
@@ -129,7 +132,7 @@ def _title_hint(page: PageText) -> Hint | None:
     """A page with much in it, whose title is hardly more than a notice's: a provider's portal."""
     phrases = (phrase for language in hint_words().language for phrase in (*language.phrases, *language.denied))
     found = next((p for p in phrases if p in page.title and len(page.title) <= len(p) + MORE_IN_TITLE), None)
-    return Hint(says=f"its title says {found}", refuses=True) if found else None
+    return Hint(says=Phrase("hint.title", {"words": found}), refuses=True) if found else None
 
 
 def _only_leads_to(page: PageText, host: str) -> tuple[str, ...]:
@@ -154,11 +157,11 @@ def _statement(page: PageText, language: Language) -> Hint | None:
     if words_found is None:
         phrases = (*language.denied, *language.visitor)
         denied = next((phrase for phrase in phrases if phrase in page.title or phrase in short), None)
-        return Hint(says=f"it says {denied}", refuses=True) if denied else None
+        return Hint(says=Phrase("hint.says", {"words": denied}), refuses=True) if denied else None
     away = by is None and any(phrase in text for phrase in _refusing_phrases() for text in texts)
     named = (*words_found, *((by.rstrip(WHOLE),) if by else ()))
     words = " … ".join(named[:SHOWN])
-    return Hint(says=f"it says {words}", refuses=away, by_whom=by is not None)
+    return Hint(says=Phrase("hint.says", {"words": words}), refuses=away, by_whom=by is not None)
 
 
 def _ban_words(text: str, language: Language, acts: tuple[str, ...]) -> tuple[str, ...] | None:

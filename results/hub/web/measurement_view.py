@@ -17,9 +17,10 @@ from results.hub.web import queries
 from results.hub.web.labels import network, title
 from results.hub.web.matrix import RegisterListing
 from results.hub.web.queries import CorrectionRow
+from results.judge.classify import evidence_of
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.rules import rules
-from results.judge.step_text import request_text, result_text
+from results.judge.wording import request_text, result_text, sentences
 from results.registers.expectation import Expectation, law_meaning
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from results.i18n.translator import Translator
 
-MAX_STEPS, MAX_SENTENCES, MAX_ENTRIES = 200, 60, 20
+MAX_STEPS, MAX_ENTRIES = 200, 20
 
 
 class StoredMeasurement(msgspec.Struct, frozen=True):
@@ -75,7 +76,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         "title": title(measurement.target.service, measurement.target.text),
         "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
         "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
-        "evidence": verdict.evidence[:MAX_SENTENCES],
+        "evidence": sentences(evidence_of(finished), words),
         "meaning": law_meaning(expectation.basis, words) if expectation else None,
         "entries": (*expectation.entries, *expectation.address_blocks)[:MAX_ENTRIES] if expectation else (),
         "listing": _listing(expectation),
@@ -102,8 +103,8 @@ def _steps(measurement: Measurement, words: Translator) -> dict[str, Any]:
             "took_ms": one.duration_s * 1000,
             "step": bounded(one.step, 20).upper(),
             "role": "" if one.role == "main" else words.term("role", one.role),
-            "about": request_text(one),
-            "result": result_text(one),
+            "about": request_text(one, words),
+            "result": result_text(one, words),
             "failed": one.failure is not None,
         }
         for one in shown

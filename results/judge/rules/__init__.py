@@ -10,7 +10,6 @@ from importlib.resources import files
 
 import msgspec
 
-from results.judge.signals import declared
 from results.judge.verdict import Confidence, Outcome, Trigger
 
 TIERS = {
@@ -78,8 +77,8 @@ def rules() -> tuple[Rule, ...]:
 
 @lru_cache(maxsize=1)
 def rules_version() -> str:
-    """A digest of what rules and signals declare. The letter sorts it after the dates of earlier versions."""
-    content = msgspec.json.encode((rules(), declared()), order="deterministic")
+    """A digest of the rules. The letter sorts it after the dates of earlier versions."""
+    content = msgspec.json.encode(rules(), order="deterministic")
     return "r" + hashlib.sha256(content).hexdigest()[:12]
 
 

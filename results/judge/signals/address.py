@@ -19,41 +19,14 @@ from results.judge.failure_point import (
     method_of,
 )
 from results.judge.input import Case, share_network
-from results.judge.signals import Evidence, SignalTable
-from results.judge.step_text import clean, failure_text, place
-from results.judge.verdict import SiblingContact
+from results.judge.verdict import Evidence, SiblingContact
+from results.judge.wording import evidence, failed_step, method, place
 
 SEVERAL = 2
 NOT_ALLOWED = "dns_bogon_error"
 """The failure of a connect that the address policy refuses."""
 WEB_PORTS = (80, 443)
 """Ports that every network lets through; others, such as those of mail, may be closed whatever the address."""
-
-SIGNALS = SignalTable(
-    {
-        "control.passes_there": "control {control} gets through to {place} itself",
-        "control.several": "{count} controls get through to {place}",
-        "control.alone": (
-            "no two controls got through to {place}: the service may refuse this country itself, "
-            "and the place on the path is not known"
-        ),
-        **dict.fromkeys(
-            ("control.alone:there", "control.single"),
-            "only one control got through to {place}: the service may refuse this country itself, "
-            "and the place on the path is not known",
-        ),
-        "control.fails_there": "control {control} fails at {place} too: {failure}",
-        "control.not_there": "no control tried {place} itself",
-        "control.elsewhere": "control {control} got through to {other}, and no control tried {place}",
-        "sibling.passes": "{host} got through to {place} in the same round",
-        "sibling.cut_before": (
-            "residual blocking: {place} fell silent {seconds:.0f} s after {host} was cut off there ({method})"
-        ),
-        "first.sharper": "before this re-test it was {method} at {place}, which has fallen silent since",
-        "port.unproven": "nothing shows that this network lets connections to port {port} through to any address",
-        "port.passes_elsewhere": "port {port} is open on this network: {place} answered",
-    }
-)
 
 
 def signals(case: Case) -> Iterator[Evidence]:
@@ -62,7 +35,7 @@ def signals(case: Case) -> Iterator[Evidence]:
         return
     if failed.address is None:  # a proxy looked the name up
         if len(case.qualified) < SEVERAL:
-            yield SIGNALS("control.alone", place=place(failed))
+            yield evidence("control.alone", place=place(failed))
         return
     yield from _controls(case, failed)
     yield from _siblings(case, failed)
@@ -76,13 +49,13 @@ def _controls(case: Case, failed: Observation) -> Iterator[Evidence]:
     there = [(control, [_at(control, one) for one in places]) for control in case.qualified]
     passed = [control for control, tried in there if any(o is not None and o.failure is None for o in tried)]
     for control in passed[:1]:
-        yield SIGNALS("control.passes_there", control=clean(control.name), place=place(failed))
+        yield evidence("control.passes_there", control=control.name, place=place(failed))
     if len({control.name for control in passed}) >= SEVERAL:
-        yield SIGNALS("control.several", count=len(passed), place=place(failed))
+        yield evidence("control.several", count=len(passed), place=place(failed))
         return
-    yield SIGNALS("control.alone:there" if passed else "control.alone", place=place(failed))
+    yield evidence("control.alone:there" if passed else "control.alone", place=place(failed))
     if passed:
-        yield SIGNALS("control.single", place=place(failed))
+        yield evidence("control.single", place=place(failed))
     else:
         yield from _not_passed(case, failed, [(control, o) for control, tried in there for o in tried[:1] if o])
 
@@ -91,21 +64,21 @@ def _not_passed(
     case: Case, failed: Observation, failures: list[tuple[AssessedControl, Observation]]
 ) -> Iterator[Evidence]:
     for control, at in failures[:1]:
-        yield SIGNALS(
+        yield evidence(
             "control.fails_there",
-            control=clean(control.name),
+            control=control.name,
             place=place(failed),
-            failure=failure_text(at, method_of(at)),
+            failure=failed_step(at, method_of(at)),
         )
     if failures or not case.qualified:
         return
-    yield SIGNALS("control.not_there", place=place(failed))
+    yield evidence("control.not_there", place=place(failed))
     trusted = [address for answers in case.names if answers.host == case.end.host for address in answers.trusted]
     elsewhere = [(control, o) for control in case.qualified if (o := _connected(control, case.end.host)) is not None]
     known = [o.address for _, o in elsewhere if o.address is not None]
     if known and len(known) == len(elsewhere) and not share_network([str(failed.address)], [*known, *trusted]):
         control, o = elsewhere[0]
-        yield SIGNALS("control.elsewhere", control=clean(control.name), other=place(o), place=place(failed))
+        yield evidence("control.elsewhere", control=control.name, other=place(o), place=place(failed))
 
 
 def _at(control: AssessedControl, failed: Observation) -> Observation | None:
@@ -148,15 +121,15 @@ def _siblings(case: Case, failed: Observation) -> Iterator[Evidence]:
     here = [contact for contact in case.context.contacts if contact.address == failed.address]
     passed = next((c for c in reversed(here) if c.port == failed.port and _passes(c, failed.step)), None)
     if passed is not None:
-        yield SIGNALS("sibling.passes", host=clean(passed.host), place=place(failed))
+        yield evidence("sibling.passes", host=passed.host, place=place(failed))
     if failed.step not in BEGINS:
         return
     since = {c: (parse_time(failed.started_at) - parse_time(c.at)).total_seconds() for c in here}
     cut = [c for c in here if c.method in INTERFERED and since[c] > 0]
     if cut:
         last = min(cut, key=lambda contact: since[contact])
-        yield SIGNALS(
-            "sibling.cut_before", host=clean(last.host), method=last.method, place=place(failed), seconds=since[last]
+        yield evidence(
+            "sibling.cut_before", host=last.host, method=method(last.method), place=place(failed), seconds=since[last]
         )
 
 
@@ -174,7 +147,7 @@ def _first(case: Case, failed: Observation) -> Iterator[Evidence]:
     if first is None or first.outcome != "blocked" or first.address != failed.address or failed.step not in BEGINS:
         return
     if first.method in INTERFERED and STEPS.index(first.method.partition(".")[0]) > STEPS.index(failed.step):
-        yield SIGNALS("first.sharper", method=first.method, place=place(failed))
+        yield evidence("first.sharper", method=method(first.method), place=place(failed))
 
 
 def _port(case: Case, failed: Observation) -> Iterator[Evidence]:
@@ -183,11 +156,11 @@ def _port(case: Case, failed: Observation) -> Iterator[Evidence]:
     contact = next((c for c in at_other if _passes(c, failed.step)), None)
     tried = last_attempt(case.measurement.observations, "elsewhere", case.end.hop)
     if contact is not None:
-        yield SIGNALS("port.passes_elsewhere", port=failed.port, place=f"{contact.address}:{contact.port}")
+        yield evidence("port.passes_elsewhere", port=failed.port or 0, place=f"{contact.address}:{contact.port}")
     elif tried is not None and tried.port == failed.port and _answers(tried, failed):
-        yield SIGNALS("port.passes_elsewhere", port=failed.port, place=place(tried))
+        yield evidence("port.passes_elsewhere", port=failed.port or 0, place=place(tried))
     else:
-        yield SIGNALS("port.unproven", port=failed.port)
+        yield evidence("port.unproven", port=failed.port or 0)
 
 
 def _answers(tried: Observation, failed: Observation) -> bool:

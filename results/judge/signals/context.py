@@ -8,12 +8,12 @@ from itertools import takewhile
 
 from probe.model import Http, Measurement, Observation
 from probe.timestamps import parse_time
+from results.i18n.translator import Phrase
 from results.judge.failure_point import BEGINS, OWN_NETWORK, TIMEOUT, ending, last_attempt, method_of
 from results.judge.input import Case
 from results.judge.packet_size import SMALL_SEGMENT, may_be_size, passes_small, shows_full_size, small_attempt
-from results.judge.signals import Evidence, SignalTable
-from results.judge.step_text import clean, place
-from results.judge.verdict import MAX_CHANCE, Context, Rate
+from results.judge.verdict import MAX_CHANCE, Context, Evidence, Rate
+from results.judge.wording import evidence, failure, method, place
 
 MIN_FAILURES, MIN_SPAN = 3, timedelta(hours=6)
 """How often, and over how long, a failure has to repeat."""
@@ -24,69 +24,42 @@ MAX_SLOW_BYTES_PER_S = 64 * 1024
 MIN_RATIO = 8
 """How many times faster a comparable answer has to be."""
 MIN_SLOW_ANSWERS = 3
-DAY_S = 86_400
+DAY_S, KIB = 86_400, 1024
 MIN_DURATION_S = 0.001
 SHOWN_RATES = 3
 INTERNAL_ERROR = "error.internal"
 """The signal, and the rule, of a measurement that a bug ended."""
 
-SIGNALS = SignalTable(
-    {
-        INTERNAL_ERROR: "reachprobe failed by a bug of its own ({error})",
-        "alone.unmeasured": "it was to be measured again, alone, and the round ended before that",
-        "alone.not_blocked": "measured again at the end of the round, alone, it was {outcome}",
-        "network.offline": "no canary answered: the network itself does not work",
-        "network.portal": "something else answered in the canaries' place, as a captive portal does",
-        "network.full_size_fails": "reference sites with full-size answers fell silent too, and a small one answered",
-        "network.loses_connections": (
-            "in this round {lost} of {tried} connects to addresses that work fell silent, "
-            "so {tries} in a row may by chance (one time in {odds:.0f})"
-        ),
-        "path.narrow": "in TCP segments of at most {size} bytes {place} answers: the path loses larger packets",
-        "network.restricted": "only the domestic canaries answered: the network is cut off from abroad",
-        "clock.off": "this machine's clock is {days:.0f} days {direction}: the dates of certificates prove nothing",
-        "history.repeats": "the same failure ({method}) {times} times since {since}",
-        "recording.single": "recorded by {program}, which tries each step once",
-        "recording.no_route": "the recorder's own network failed: {failure}",
-        "recording.out_of_date": "the certificate is out of date by the recorder's clock, which may be wrong",
-        "control.fast": "control {control} gets the same at {rate} KiB a second",
-        "rate.no_control": "{times} times in a row since {since}, and there is no control",
-        "rate.throttled": (
-            "{host} comes at so many KiB a second (and a canary of like size at): {rates}{other_targets}"
-        ),
-    }
-)
-
 
 def circumstances(case: Case) -> Iterator[Evidence]:
     """What the round's reference sites and its re-test showed, and what happened to the target before."""
     if case.measurement.internal_error is not None:
-        yield SIGNALS(INTERNAL_ERROR, error=clean(case.measurement.internal_error))
+        yield evidence(INTERNAL_ERROR, error=case.measurement.internal_error)
     repeat = case.context.repeat
     if repeat is not None and repeat.outcome is None:
-        yield SIGNALS("alone.unmeasured")
+        yield evidence("alone.unmeasured")
     elif repeat is not None and repeat.outcome != "blocked":
-        yield SIGNALS("alone.not_blocked", outcome=repeat.outcome)
+        yield evidence("alone.not_blocked", outcome=Phrase(f"outcome.{repeat.outcome}"))
     if case.context.network != "online":
-        yield SIGNALS(f"network.{case.context.network}")
+        yield evidence(f"network.{case.context.network}")
     if case.context.recording is not None:
         yield from _recording(case, case.context.recording)
     if case.clock_is_off and (off := case.context.clock_off_s) is not None:
-        yield SIGNALS("clock.off", days=max(1.0, abs(off) / DAY_S), direction="ahead" if off > 0 else "behind")
+        yield evidence("clock.off:ahead" if off > 0 else "clock.off:behind", count=max(1, round(abs(off) / DAY_S)))
     yield from _packet_size(case)
     yield from _losses(case)
-    if case.context.earlier and (method := case.end.method) is not None:
-        yield from _history(case, method)
+    if case.context.earlier and (how := case.end.method) is not None:
+        yield from _history(case, how)
 
 
 def _recording(case: Case, program: str) -> Iterator[Evidence]:
     """That another program made the measurement, and what then says nothing about the target."""
     failed = case.end.observation.failure if case.end.observation is not None else None
-    yield SIGNALS("recording.single", program=clean(program))
+    yield evidence("recording.single", program=program)
     if failed in OWN_NETWORK:
-        yield SIGNALS("recording.no_route", failure=failed)
+        yield evidence("recording.no_route", failure=failure(failed))
     elif failed == "ssl_invalid_certificate":
-        yield SIGNALS("recording.out_of_date")
+        yield evidence("recording.out_of_date")
 
 
 def earlier_run(case: Case) -> list[str]:
@@ -95,12 +68,12 @@ def earlier_run(case: Case) -> list[str]:
     return [earlier.at for earlier in takewhile(lambda earlier: earlier.method == case.end.method, latest_first)]
 
 
-def _history(case: Case, method: str) -> Iterator[Evidence]:
+def _history(case: Case, how: str) -> Iterator[Evidence]:
     """The same failure again and again, for hours."""
     run = earlier_run(case)
     now = case.measurement.started_at
     if len(run) + 1 >= MIN_FAILURES and parse_time(now) - parse_time(run[-1]) >= MIN_SPAN:
-        yield SIGNALS("history.repeats", method=method, times=len(run) + 1, since=run[-1])
+        yield evidence("history.repeats", method=method(how), count=len(run) + 1, since=run[-1])
 
 
 def _packet_size(case: Case) -> Iterator[Evidence]:
@@ -109,9 +82,9 @@ def _packet_size(case: Case) -> Iterator[Evidence]:
     if failed is None or case.end.complete or not may_be_size(failed):
         return
     if passes_small(failed, small_attempt(observations, case.end.hop)):
-        yield SIGNALS("path.narrow", size=SMALL_SEGMENT, place=place(failed))
+        yield evidence("path.narrow", size=SMALL_SEGMENT, place=place(failed))
     if case.context.full_size_fails and not shows_full_size(last_attempt(observations, "innocent", case.end.hop)):
-        yield SIGNALS("network.full_size_fails")
+        yield evidence("network.full_size_fails")
 
 
 def _losses(case: Case) -> Iterator[Evidence]:
@@ -123,7 +96,7 @@ def _losses(case: Case) -> Iterator[Evidence]:
     tries = len({o.role for o in own} if failed.step == "dns" else [o for o in own if o.address == failed.address])
     if (chance := losses.chance(tries)) >= MAX_CHANCE:
         tried = losses.lost + losses.passed
-        yield SIGNALS("network.loses_connections", lost=losses.lost, tried=tried, tries=tries, odds=1 / chance)
+        yield evidence("network.loses_connections", lost=losses.lost, tried=tried, tries=tries, odds=1 / chance)
 
 
 def _is_silent(o: Observation) -> bool:
@@ -145,19 +118,17 @@ def throughput(case: Case) -> Iterator[Evidence]:
         if not known or any(rate < MIN_RATIO * ours for _, rate in known):
             return
         control, rate = known[0]
-        yield SIGNALS("control.fast", control=clean(control.name), rate=_kib(rate))
+        yield evidence("control.fast", control=control.name, rate=rate / KIB)
     elif parse_time(last.at) - parse_time(first.at) >= MIN_SPAN:
-        yield SIGNALS("rate.no_control", times=len(case.context.rates), since=first.at)
+        yield evidence("rate.no_control", count=len(case.context.rates), since=first.at)
     else:
         return
     shown = case.context.rates[-SHOWN_RATES:]
-    others = f"; the other targets of this round came at {_kib(last.others)}" if last.others is not None else ""
-    yield SIGNALS(
-        "rate.throttled",
-        host=clean(case.end.host),
-        rates=", ".join(f"{_kib(rate.bytes_per_s)} ({_kib(rate.canary)})" for rate in shown),
-        other_targets=others,
-    )
+    speeds: list[str | Phrase] = [f"{rate.bytes_per_s / KIB:.0f} ({rate.canary / KIB:.0f})" for rate in shown]
+    if last.others is None:
+        yield evidence("rate.throttled", host=case.end.host, rates=speeds)
+    else:
+        yield evidence("rate.throttled:others", host=case.end.host, rates=speeds, others=last.others / KIB)
 
 
 def rate_of(measurement: Measurement) -> float | None:
@@ -181,7 +152,3 @@ def is_slow(rate: Rate) -> bool:
 def suspected(context: Context) -> bool:
     """Whether enough answers in a row were slow that a control is worth measuring."""
     return len(context.rates) >= MIN_SLOW_ANSWERS and all(map(is_slow, context.rates))
-
-
-def _kib(rate: float) -> str:
-    return f"{rate / 1024:.0f}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from probe.model import Http, Observation
-from probe.steps import specs
 from probe.timestamps import parse_time
 from results.fingerprints import match
 from results.fingerprints.hints import hint_in
+from results.i18n.translator import Phrase, Value
 from results.judge.control_standing import AssessedControl, answered, is_proven
 from results.judge.failure_point import (
     BEGINS,
@@ -22,10 +22,11 @@ from results.judge.failure_point import (
     stopped_alike,
 )
 from results.judge.input import Case
-from results.judge.likeness import alike, differs_in_kind, differs_wholly, server
-from results.judge.signals import Evidence, SignalTable
+from results.judge.likeness import alike, differs_in_kind, differs_wholly
 from results.judge.signals.answer import refusal
-from results.judge.step_text import clean, failure_text
+from results.judge.signals.open_answer import servers
+from results.judge.verdict import Evidence
+from results.judge.wording import evidence, failed_step, listed
 
 VAGUE_FAILURES = ("host_unreachable", "network_unreachable")
 MIN_WHOLE = 0.98
@@ -33,50 +34,24 @@ MIN_WHOLE = 0.98
 SAME_BEGINNING = 64
 MINUTE_S, HOUR_S = 60, 3600
 
-SIGNALS = SignalTable(
-    {
-        "control.disqualified": "control {control} is not counted: {reason}",
-        "control.doubtful": "control {control} may have been answered by its own network: {reason}",
-        "control.same_page": "control {control} was given the very same page",
-        "control.none": "there is no control for this step",
-        "control.unusable": "none of the controls that are configured could be used for it",
-        "control.in_the_open": "control {control} got its answer in the open, which proves no service, and it is alone",
-        "control.all_fail_same": "every control ({controls}) fails in the same way",
-        "control.fails_same": "control {control} fails in the same way",
-        "control.same_leaf": "control {control} was shown the very same certificate",
-        "answer.whole_before_the_reset": "all {bytes} bytes came before the reset, as many as control {control} got",
-        "control.passes": "control {control} gets through: {result}",
-        "control.fails_otherwise": "control {control} fails in another way: {failure}",
-        "control.connects_only": "control {control} connects and gets nothing, and its proxy may accept any connect",
-        "control.fails": "control {control} gets no answer: {failure}",
-        "control.agrees": "control {control} got an answer like it: status {status}, {length} bytes",
-        "control.agrees:endpoint": "control {control} gets as far",
-        "control.refuses": "{refusal}",
-        "control.differs": "control {control} got another answer: status {status}, {length} bytes",
-        "control.differs_in_kind": "neither title, fields nor structure are like those of control {control}'s answer",
-        "control.differs_wholly": "nothing of it is like control {control}'s: servers {servers}, fields and body",
-        "control.recorded_only": "control {control} was recorded {age} before, not made for this",
-    }
-)
-
 
 def signals(case: Case) -> Iterator[Evidence]:
     for control in case.controls:
         if control.disqualified:
-            yield SIGNALS("control.disqualified", control=clean(control.name), reason=control.disqualified)
+            yield evidence("control.disqualified", control=control.name, reason=control.disqualified)
             yield from _same_page(case, control)
         elif control.doubt:
-            yield SIGNALS("control.doubtful", control=clean(control.name), reason=clean(control.doubt))
+            yield evidence("control.doubtful", control=control.name, reason=control.doubt)
     if not case.qualified and not _trusted_for_dns(case):
-        yield SIGNALS("control.none")
+        yield evidence("control.none")
         if any(control.is_dead for control in case.controls) or (case.context.control_configured and not case.controls):
-            yield SIGNALS("control.unusable")
+            yield evidence("control.unusable")
     if (alone := _alone_in_the_open(case)) is not None:
-        yield SIGNALS("control.in_the_open", control=clean(alone.name))
+        yield evidence("control.in_the_open", control=alone.name)
     for control in case.qualified:
         yield from _with_answer(case, control) if case.end.complete else _with_failure(case, control)
     if case.qualified and not case.end.complete and all(_fails_same(case, control) for control in case.qualified):
-        yield SIGNALS("control.all_fail_same", controls=", ".join(clean(control.name) for control in case.qualified))
+        yield evidence("control.all_fail_same", controls=listed([control.name for control in case.qualified]))
 
 
 def recorded(case: Case) -> Iterator[Evidence]:
@@ -86,8 +61,10 @@ def recorded(case: Case) -> Iterator[Evidence]:
     newest = max(case.qualified, key=lambda control: control.measurement.started_at)
     ours, theirs = (parse_time(m.started_at) for m in (case.measurement, newest.measurement))
     age_s = abs((ours - theirs).total_seconds())
-    age = f"{age_s / HOUR_S:.1f} hours" if age_s >= HOUR_S else f"{max(1, round(age_s / MINUTE_S))} minutes"
-    yield SIGNALS("control.recorded_only", control=clean(newest.name), age=age)
+    age = Phrase("evidence.minutes", {"count": max(1, round(age_s / MINUTE_S))})
+    if age_s >= HOUR_S:
+        age = Phrase("evidence.hours", {"hours": age_s / HOUR_S})
+    yield evidence("control.recorded_only", control=newest.name, age=age)
 
 
 def _trusted_for_dns(case: Case) -> bool:
@@ -111,21 +88,21 @@ def _stays_on_site(case: Case, control: AssessedControl) -> bool:
 
 
 def _with_failure(case: Case, control: AssessedControl) -> Iterator[Evidence]:
-    name, end = clean(control.name), control.end
+    name, end = control.name, control.end
     if (length := _whole_length(case.end, control)) is not None:
-        yield SIGNALS("answer.whole_before_the_reset", control=name, bytes=length)
+        yield evidence("answer.whole_before_the_reset", control=name, count=length)
     if _fails_same(case, control):
-        yield SIGNALS("control.fails_same", control=name)
+        yield evidence("control.fails_same", control=name)
         return
     leaf = _leaf(control.measurement.observations, case.end.host)
     if case.end.method == "tls.mitm" and leaf is not None and leaf == _leaf_of(case.end.observation):
-        yield SIGNALS("control.same_leaf", control=name)
+        yield evidence("control.same_leaf", control=name)
     if _passes(case.end, control):
-        yield SIGNALS("control.passes", control=name, result=_result(control, case.end))
+        yield evidence("control.passes", control=name, result=_result(control, case.end))
     elif case.end.step == "tcp" and not _is_answered_by(control, case.end.host):
-        yield SIGNALS("control.connects_only", control=name)
+        yield evidence("control.connects_only", control=name)
     elif end.observation is not None and not end.complete:
-        yield SIGNALS("control.fails_otherwise", control=name, failure=failure_text(end.observation, end.method))
+        yield evidence("control.fails_otherwise", control=name, failure=failed_step(end.observation, end.method))
 
 
 def _whole_length(here: Ending, control: AssessedControl) -> int | None:
@@ -164,14 +141,14 @@ def _is_answered_by(control: AssessedControl, host: str) -> bool:
     return is_answered([o for o in control.measurement.observations if o.role == "main" and o.host == host])
 
 
-def _result(control: AssessedControl, here: Ending) -> str:
+def _result(control: AssessedControl, here: Ending) -> Phrase:
     passed = [o for o in control.measurement.observations if o.role == "main" and o.failure is None and o.step in STEPS]
     best = max((o for o in passed if o.host == here.host), key=lambda o: STEPS.index(o.step), default=None)
     if best is None:
-        return "in full"
+        return Phrase("evidence.in_full")
     if isinstance(best.detail, Http):
-        return f"status {best.detail.status}, {best.detail.length or 0} bytes"
-    return specs()[best.step].passes
+        return Phrase("evidence.status", {"status": best.detail.status or 0, "count": best.detail.length or 0})
+    return Phrase(f"passed.{best.step}")
 
 
 def _fails_same(case: Case, control: AssessedControl) -> bool:
@@ -216,30 +193,28 @@ def _leaf(observations: tuple[Observation, ...], host: str) -> str | None:
 
 
 def _with_answer(case: Case, control: AssessedControl) -> Iterator[Evidence]:
-    name, there = clean(control.name), control.end
+    name, there = control.name, control.end
     if not there.complete:
         if there.observation is not None:
-            yield SIGNALS("control.fails", control=name, failure=failure_text(there.observation, there.method))
+            yield evidence("control.fails", control=name, failure=failed_step(there.observation, there.method))
         return
     if FINAL[case.end.scheme] != "http":
-        yield SIGNALS("control.agrees:endpoint", control=name)
+        yield evidence("control.agrees:endpoint", control=name)
         return
     answers = answered(control.measurement)
     if not answers or case.end.observation is None:
         return
     theirs, ours = answers[-1].detail, case.end.observation.detail
-    for _, sentence in refusal(f"control {name}", theirs, match(theirs)):
-        yield SIGNALS("control.refuses", refusal=sentence)
-    shown = {"control": name, "status": theirs.status, "length": theirs.length}
+    yield from refusal("control.refuses", {"control": name}, theirs, match(theirs))
+    shown: dict[str, Value] = {"control": name, "status": theirs.status or 0, "count": theirs.length or 0}
     if there.host == case.end.host and alike(ours, theirs) and not _has_words_of_a_ban_alone(ours, theirs):
-        yield SIGNALS("control.agrees", **shown)
+        yield evidence("control.agrees", **shown)
     elif not control.doubt:
-        yield SIGNALS("control.differs", **shown)
+        yield evidence("control.differs", **shown)
         if there.host == case.end.host and differs_in_kind(ours, theirs):
-            yield SIGNALS("control.differs_in_kind", control=name)
+            yield evidence("control.differs_in_kind", control=name)
         if there.host == case.end.host and differs_wholly(ours, theirs):
-            servers = " and ".join(clean(server(answer) or "none") for answer in (ours, theirs))
-            yield SIGNALS("control.differs_wholly", control=name, servers=servers)
+            yield evidence("control.differs_wholly", control=name, **servers(ours, theirs))
 
 
 def _same_page(case: Case, control: AssessedControl) -> Iterator[Evidence]:
@@ -249,7 +224,7 @@ def _same_page(case: Case, control: AssessedControl) -> Iterator[Evidence]:
     if not answers or not isinstance(ours, Http) or control.country == case.country is not None:
         return
     if control.end.host == case.end.host and alike(ours, answers[-1].detail):
-        yield SIGNALS("control.same_page", control=clean(control.name))
+        yield evidence("control.same_page", control=control.name)
 
 
 def _has_words_of_a_ban_alone(ours: Http, theirs: Http) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator
 
 from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Dns, Http, Measurement, Observation, Role, Tls
 from probe.net.address_policy import is_public, kind_of, literal
 from probe.timestamps import parse_time
+from results.i18n.translator import Phrase, Value
 from results.judge.failure_point import (
     HANDSHAKES,
-    METHOD_SPECS,
     is_out_of_date,
     is_verified,
     last_attempt,
@@ -29,71 +29,21 @@ from results.judge.input import (
     method_at,
     share_network,
 )
-from results.judge.signals import Evidence, SignalTable
 from results.judge.signals.context import earlier_run
-from results.judge.step_text import clean, listed, place
+from results.judge.verdict import Evidence
+from results.judge.wording import evidence, listed, method, place
 
-FAULTS = {
-    1: "unsupported DNSKEY algorithm",
-    2: "unsupported DS digest",
-    5: "DNSSEC indeterminate",
-    6: "DNSSEC bogus",
-    7: "signature expired",
-    8: "signature not yet valid",
-    9: "DNSKEY missing",
-    10: "RRSIGs missing",
-    11: "no zone key bit set",
-    12: "NSEC missing",
-    22: "no reachable authority",
-    23: "network error",
-    24: "invalid data",
-    25: "signature expired before valid",
-    27: "unsupported NSEC3 iterations",
-}
+FAULTS = (1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 22, 23, 24, 25, 27)
 """Extended DNS errors of a zone that is bogus or lame, whoever asks (RFC 8914 section 4, and IANA's registry)."""
 LAME_FAILURES = ("dns.servfail", "dns.timeout")
 """What a resolver makes of name servers that others cannot use either."""
 STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
 """Failures of a trusted resolver that say something about the name. Silence and refusal do not."""
 
-SIGNALS = SignalTable(
-    {
-        "dns.confirmed:address": "the target is an address: there is no name to forge",
-        "dns.confirmed": "{host}: the trusted answer {trusted} agrees with {main}",
-        "dns.confirmed:certificate": "{host}: {place}, which this network says, has a valid certificate for it",
-        "dns.confirmed:control_there": "{host}: {place} showed control {control} a valid certificate for it",
-        "dns.ttl_passed": "{host}: the same failure for {hours:.1f} hours, which no answer's TTL ({ttl} s) outlives",
-        "dns.asked_once": "{host}: this network's resolver was asked once only",
-        "dns.confirmed:control": "{host}: control {control} was led to the same network as {main}",
-        "dns.contradicted": "{host}: this network says {main}, trusted resolvers say {trusted}",
-        "dns.stub_address": "{host} leads to {address}, known to serve a provider's block page ({name})",
-        "dns.shared_address": "{host} leads to {address}, like many unrelated names of this round",
-        "dns.bogon": "{host} leads to {address}, which is no public address",
-        "dns.injected": "{host}: to one question sent once {resolver} answered {first}, then {second}",
-        "dns.trusted_resolves": "{resolvers} (trusted) gives {host} the address {addresses}",
-        "dns.trusted_fails_same": "{resolvers} (trusted) {failure} as well: {host}",
-        "dns.trusted_all_fail_same": "every trusted resolver that answered {failure}: {host}",
-        "dns.answer_has_no_certificate": "{place} presents a certificate by {subject} for {host}",
-        "dns.trusted_has_certificate": "{place}, from a trusted resolver, has a valid certificate for {host}",
-        "dns.bogus_or_lame": "{resolver} says why it has no answer for {host}: {errors}",
-        "dns.says_blocked": "{resolver} says itself that it withholds {host}: {errors}",
-        "dns.says_forged": "{resolver} says itself that its address for {host} is not the name's own: {errors}",
-        "dns.filter_chosen": "{resolver} is {filter}, a filter that its users choose, and withholds {host}",
-        "dns.fails_for_any_name": "for {innocent} as well, {resolver} {failure}",
-        "dns.answered_late": "{resolver} did answer for {host}, after more than {seconds:.1f} s: {addresses}",
-        "again.lookup": "asked again, {resolver} {failure}",
-        "again.lookup:addresses": "asked again, this network says {addresses}",
-        "trusted.block": "{place}, from a trusted resolver, shows a known block page too",
-        "system.differs": (
-            "{host}: programs on this machine are told {system} (getaddrinfo), the resolver on the wire says {main}"
-        ),
-    }
-)
-
 
 def signals(case: Case) -> Iterator[Evidence]:
     if literal(case.measurement.target.host) and case.end.hop == 0:
-        yield SIGNALS("dns.confirmed:address")
+        yield evidence("dns.confirmed:address")
     for answers in case.names:
         yield from _addresses(case, answers)
         yield from _injection(answers)
@@ -113,21 +63,21 @@ def _system(answers: DnsAnswers) -> Iterator[Evidence]:
     given = tuple(dict.fromkeys(address for o in asked for address in o.detail.addresses))
     differs = comparable(given, answers.main) and not share_network(given, answers.main)
     if asked and (differs or bool(given) != bool(answers.main)):
-        yield SIGNALS(
+        yield evidence(
             "system.differs",
-            host=clean(answers.host),
-            system=listed(given) or "no address",
-            main=listed(answers.main) or "no address",
+            host=answers.host,
+            system=_addresses_or_none(given),
+            main=_addresses_or_none(answers.main),
         )
 
 
 def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
     """What resolvers say themselves about why a name has no address, or about the one that they give."""
-    host, failed = clean(answers.host), failure_of(answers.observations, "main")
+    host, failed = answers.host, failure_of(answers.observations, "main")
     for asked in (o for o in answers.observations if o.role in ("main", "again") and is_filtered(o)):
-        named = _errors_text(asked, FILTERED)
+        named = _errors(asked, FILTERED)
         signal = "dns.says_forged" if asked.failure is None else "dns.says_blocked"
-        yield SIGNALS(signal, resolver=clean(asked.detail.resolver), host=host, errors=named)
+        yield evidence(signal, resolver=asked.detail.resolver, host=host, errors=named)
     if failed is None:
         return
     own: tuple[Role, ...] = ("main", "again", "late")
@@ -135,8 +85,8 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
     for asked in answers.observations:
         faulty = any(error.code in FAULTS for error in asked.detail.extended_errors)
         if asked.role in asked_of and asked.failure is not None and faulty and not is_filtered(asked):
-            named = _errors_text(asked, FAULTS)
-            yield SIGNALS("dns.bogus_or_lame", resolver=clean(asked.detail.resolver), host=host, errors=named)
+            named = _errors(asked, FAULTS)
+            yield evidence("dns.bogus_or_lame", resolver=asked.detail.resolver, host=host, errors=named)
 
 
 def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
@@ -145,14 +95,14 @@ def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
     if answers.main and not answers.contradicted and any(map(is_public, answers.main)):
         return
     if asked and all(o.detail.filter is not None and o.detail.rcode is not None for o in asked):
-        resolver, chosen = clean(asked[0].detail.resolver), clean(asked[0].detail.filter)
-        yield SIGNALS("dns.filter_chosen", resolver=resolver, filter=chosen, host=clean(answers.host))
+        resolver, chosen = asked[0].detail.resolver, asked[0].detail.filter
+        yield evidence("dns.filter_chosen", resolver=resolver, filter=chosen, host=answers.host)
 
 
-def _errors_text(asked: Observation, known: Mapping[int, str]) -> str:
+def _errors(asked: Observation, known: Container[int]) -> list[str | Phrase]:
     """The errors of a kind, and what the resolver adds to them."""
-    found = (error for error in asked.detail.extended_errors if error.code in known)
-    return ", ".join(f"{known[e.code]} ({clean(e.text)})" if e.text else known[e.code] for e in found)
+    found = [(Phrase(f"dns_error.{e.code}"), e.text) for e in asked.detail.extended_errors if e.code in known]
+    return [Phrase("evidence.dns_error", {"error": name, "text": text}) if text else name for name, text in found[:8]]
 
 
 def _late(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
@@ -163,10 +113,10 @@ def _late(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
         first = next((o for o in unanswered if (o.detail.resolver, o.detail.query_type) == asked), None)
         stub = any(case.library.stub(address, case.country) for address in late.detail.addresses)
         if first is not None and not stub and not is_filtered(late):
-            yield SIGNALS(
+            yield evidence(
                 "dns.answered_late",
-                resolver=clean(asked[0]),
-                host=clean(answers.host),
+                resolver=asked[0],
+                host=answers.host,
                 seconds=first.duration_s,
                 addresses=listed(late.detail.addresses),
             )
@@ -178,27 +128,24 @@ def _any_name(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     if failed is None:
         return
     for resolver, asked in by_resolver(innocent_lookups(case.measurement.observations, failed.hop), "innocent").items():
-        method = method_at(asked)
-        if method is not None and method == method_of(failed) and resolver == failed.detail.resolver:
-            says = METHOD_SPECS[method].says
-            yield SIGNALS(
-                "dns.fails_for_any_name", resolver=clean(resolver), failure=says, innocent=clean(asked[0].host)
-            )
+        how = method_at(asked)
+        if how is not None and how == method_of(failed) and resolver == failed.detail.resolver:
+            yield evidence("dns.fails_for_any_name", resolver=resolver, failure=method(how), innocent=asked[0].host)
 
 
 def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     """The answer in itself: stubs, addresses that are not public, addresses shared by unrelated names."""
-    host = clean(answers.host)
+    host = answers.host
     given = [a for o in answers.observations if o.role == "main" for a in o.detail.addresses]
     aliases = [a.value for o in answers.observations if o.role == "main" for a in o.detail.answers if a.type == "CNAME"]
     for value in dict.fromkeys(given + aliases):
         if (known := case.library.stub(value, case.country)) is not None:
-            yield SIGNALS("dns.stub_address", host=host, address=clean(value), name=clean(known))
+            yield evidence("dns.stub_address", host=host, address=value, name=known)
     for address in dict.fromkeys(given):
         if address in case.context.shared_addresses:
-            yield SIGNALS("dns.shared_address", host=host, address=address)
+            yield evidence("dns.shared_address", host=host, address=address)
         if not is_public(address) and not (case.context.allow_private and _is_own_network(case, address, answers)):
-            yield SIGNALS("dns.bogon", host=host, address=address)
+            yield evidence("dns.bogon", host=host, address=address)
 
 
 def _injection(answers: DnsAnswers) -> Iterator[Evidence]:
@@ -208,12 +155,12 @@ def _injection(answers: DnsAnswers) -> Iterator[Evidence]:
             one, other = first.detail, late.detail
             asked_once = (one.resolver, one.query_type, one.sendings) == (other.resolver, other.query_type, 1)
             if asked_once and one.rcode is not None and not _agree(one, other):
-                yield SIGNALS(
+                yield evidence(
                     "dns.injected",
-                    host=clean(answers.host),
-                    resolver=clean(one.resolver),
-                    first=_answer_text(one),
-                    second=_answer_text(other),
+                    host=answers.host,
+                    resolver=one.resolver,
+                    first=_answer(one),
+                    second=_answer(other),
                 )
 
 
@@ -223,8 +170,12 @@ def _agree(one: Dns, other: Dns) -> bool:
     return (not one.addresses and not other.addresses) or share_network(one.addresses, other.addresses)
 
 
-def _answer_text(answer: Dns) -> str:
-    return listed(answer.addresses) if answer.addresses else f"rcode {answer.rcode} and no address"
+def _answer(answer: Dns) -> Value:
+    return listed(answer.addresses) if answer.addresses else Phrase("evidence.rcode", {"rcode": str(answer.rcode)})
+
+
+def _addresses_or_none(addresses: tuple[str, ...]) -> Value:
+    return listed(addresses) if addresses else Phrase("evidence.no_address")
 
 
 def _is_own_network(case: Case, address: str, answers: DnsAnswers) -> bool:
@@ -240,15 +191,15 @@ def _is_own_network(case: Case, address: str, answers: DnsAnswers) -> bool:
 
 def _confirmation(case: Case, answers: DnsAnswers) -> Evidence | None:
     """What shows that the network's answer is right: a certificate at its address, or a control led to its network."""
-    host, main = clean(answers.host), listed(answers.main)
+    host, main = answers.host, listed(answers.main)
     if (proved := _proving(case.measurement, answers)) is not None:
-        return SIGNALS("dns.confirmed:certificate", host=host, place=place(proved))
+        return evidence("dns.confirmed:certificate", host=host, place=place(proved))
     for control in case.qualified:
         if (proved := _proving(control.measurement, answers)) is not None:
-            return SIGNALS("dns.confirmed:control_there", host=host, place=place(proved), control=clean(control.name))
+            return evidence("dns.confirmed:control_there", host=host, place=place(proved), control=control.name)
         own = [o for o in control.measurement.observations if o.step == "dns" and o.host == answers.host]
         if share_network(answers.main, (address for o in own if o.failure is None for address in o.detail.addresses)):
-            return SIGNALS("dns.confirmed:control", host=host, control=clean(control.name), main=main)
+            return evidence("dns.confirmed:control", host=host, control=control.name, main=main)
     return None
 
 
@@ -264,50 +215,50 @@ def _proving(measurement: Measurement, answers: DnsAnswers) -> Observation | Non
 def _once(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     """Whether one question is all there is, and whether the failure has outlived what a cache may hold."""
     if not answers.asked("again"):
-        yield SIGNALS("dns.asked_once", host=clean(answers.host))
+        yield evidence("dns.asked_once", host=answers.host)
     ttls = [a.ttl for o in answers.observations if o.role in ("main", "trusted") for a in o.detail.answers if a.ttl]
     run = earlier_run(case)
     if run and ttls:
         seconds = (parse_time(case.measurement.started_at) - parse_time(run[-1])).total_seconds()
         if seconds > max(ttls):
-            yield SIGNALS("dns.ttl_passed", host=clean(answers.host), hours=seconds / 3600, ttl=max(ttls))
+            yield evidence("dns.ttl_passed", host=answers.host, hours=seconds / 3600, ttl=max(ttls))
 
 
 def _trusted(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
-    host = clean(answers.host)
+    host = answers.host
     asked_of = by_resolver(answers.observations, "trusted")
     methods = {name: method_at(asked) for name, asked in asked_of.items() if not any(map(is_filtered, asked))}
     resolves = tuple(name for name, method in methods.items() if method is None)
     failed = failure_of(answers.observations, "main")
     if resolves and (case.context.allow_private or any(map(is_public, answers.trusted))):
-        yield SIGNALS("dns.trusted_resolves", resolvers=listed(resolves), host=host, addresses=listed(answers.trusted))
-    if failed is not None and (method := method_of(failed)) in STATEMENTS:
-        same = tuple(name for name, trusted in methods.items() if trusted == method)
-        failure = METHOD_SPECS[method].says
+        yield evidence("dns.trusted_resolves", resolvers=listed(resolves), host=host, addresses=listed(answers.trusted))
+    if failed is not None and (how := method_of(failed)) in STATEMENTS:
+        same = tuple(name for name, trusted in methods.items() if trusted == how)
+        failure = method(how)
         if same:
-            yield SIGNALS("dns.trusted_fails_same", resolvers=listed(same), failure=failure, host=host)
-        if same and all(m == method or m not in STATEMENTS for m in methods.values()) and not resolves:
-            yield SIGNALS("dns.trusted_all_fail_same", failure=failure, host=host)
+            yield evidence("dns.trusted_fails_same", resolvers=listed(same), failure=failure, host=host)
+        if same and all(m == how or m not in STATEMENTS for m in methods.values()) and not resolves:
+            yield evidence("dns.trusted_all_fail_same", failure=failure, host=host)
     yield from _agreement(answers, failed, _confirmation(case, answers))
 
 
 def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: Evidence | None) -> Iterator[Evidence]:
-    host, main, trusted = clean(answers.host), listed(answers.main), listed(answers.trusted)
+    host, main, trusted = answers.host, listed(answers.main), listed(answers.trusted)
     if answers.confirmed:
-        yield SIGNALS("dns.confirmed", host=host, trusted=trusted, main=main)
+        yield evidence("dns.confirmed", host=host, trusted=trusted, main=main)
     elif confirming is not None:
         yield confirming
     elif answers.contradicted:
-        yield SIGNALS("dns.contradicted", host=host, main=main, trusted=trusted)
+        yield evidence("dns.contradicted", host=host, main=main, trusted=trusted)
     if not answers.asked("again"):
         return
     again = failure_of(answers.observations, "again")
     if failed is not None and again is not None:
-        spec = METHOD_SPECS.get(method_of(again) or "")
-        failure = spec.says if spec is not None else "fails"
-        yield SIGNALS("again.lookup", resolver=clean(again.detail.resolver), failure=failure)
+        how = method_of(again)
+        failure = method(how) if how is not None else Phrase("evidence.fails")
+        yield evidence("again.lookup", resolver=again.detail.resolver, failure=failure)
     elif answers.contradicted and answers.again and not share_network(answers.again, answers.trusted):
-        yield SIGNALS("again.lookup:addresses", addresses=listed(answers.again))
+        yield evidence("again.lookup:addresses", addresses=listed(answers.again))
 
 
 def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
@@ -319,15 +270,15 @@ def _certificates(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
         if case.clock_is_off or method_of(o) is None or is_out_of_date(o):
             continue
         if o.step in HANDSHAKES and o.role == "main" and o.host == answers.host and o.failure in CERTIFICATE_FAILURES:
-            subject = "another name" if o.failure == "ssl_invalid_hostname" else "nobody we trust"
-            yield SIGNALS("dns.answer_has_no_certificate", place=place(o), subject=subject, host=clean(o.host))
+            which = "other_name" if o.failure == "ssl_invalid_hostname" else "untrusted"
+            yield evidence(f"dns.answer_has_no_certificate:{which}", place=place(o), host=o.host)
     trusted = last_attempt(observations, "trusted", hop)
     if trusted is None:
         return
     if trusted.failure is None and _proves_name(observations, trusted):
-        yield SIGNALS("dns.trusted_has_certificate", place=place(trusted), host=clean(trusted.host))
+        yield evidence("dns.trusted_has_certificate", place=place(trusted), host=trusted.host)
     if isinstance(trusted.detail, Http) and any(found.is_block for found in case.match(trusted)):
-        yield SIGNALS("trusted.block", place=place(trusted))
+        yield evidence("trusted.block", place=place(trusted))
 
 
 def _proves_name(observations: tuple[Observation, ...], trusted: Observation) -> bool:

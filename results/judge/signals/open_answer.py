@@ -9,36 +9,16 @@ from probe.net.address_policy import is_public, literal
 from results.fingerprints import host_of, leads_to
 from results.fingerprints.hints import hint_in
 from results.fingerprints.page_text import page_texts
+from results.i18n.translator import Phrase, Value
 from results.judge.control_standing import answered
 from results.judge.failure_point import last_attempt, off_site_hop, same_site, secured, vouched
 from results.judge.input import Case
 from results.judge.likeness import other_machine, same_page, server
-from results.judge.signals import Evidence, SignalTable
-from results.judge.step_text import clean, place
+from results.judge.verdict import Evidence
+from results.judge.wording import evidence, place
 
 ERRORS, SERVER_ERROR = 400, 500
 FEW_LETTERS = 8
-
-SIGNALS = SignalTable(
-    {
-        "page.words": "{host} at {place}: {words}, as a filter's page does",
-        "page.words:private": "{host} at {place} leads to {address}, not a public address",
-        "page.refuses": "{host} at {place}: {words}, as a service that turns visitors away does",
-        "page.any_path": "another page of {host} at {place} is the very same page",
-        "page.by_path": "another page of {host} at {place} is a different one, from the same server (status {status})",
-        "page.other_server": "another page of {host} comes from another server: {servers}",
-        "page.not_for_innocent": "with an innocuous name, {place} gives another page (status {status})",
-        "page.for_innocent": "with an innocuous name, {place} gives the very same page",
-        "page.other_machine": "with an innocuous name, {place} answers as another server: {servers}",
-        "page.unproven": "the same page for any path, and {why}",
-        "page.shared": "in this round {sites} unrelated sites on different networks gave this very page",
-        "chain.leaves_site": "{host} leads in the open to {target}",
-        "chain.again": "asked again, {host} leads to {target} as well",
-        "chain.not_for_innocent": "with an innocuous name, {place} does not lead to {target}",
-        "control.stays_on_site": "control {control} is not led to {target}: {host} answers it with status {status}",
-        "trusted.no_words": "{place}, from a trusted resolver, serves {host}, and no notice of a ban",
-    }
-)
 
 
 def signals(case: Case) -> Iterator[Evidence]:
@@ -54,7 +34,7 @@ def signals(case: Case) -> Iterator[Evidence]:
     if not end.complete or answer is None or not isinstance(answer.detail, Http) or secured(observations, answer):
         return
     if case.context.page_sites:
-        yield SIGNALS("page.shared", sites=case.context.page_sites)
+        yield evidence("page.shared", count=case.context.page_sites)
     yield from _other_path(case, answer, answer.detail)
     yield from _other_name(case, answer, answer.detail)
 
@@ -66,14 +46,14 @@ def _words(case: Case, off_site: int | None) -> Iterator[Evidence]:
         behind = off_site is not None and observation.hop > off_site
         if not isinstance(answer, Http) or (secured(case.measurement.observations, observation) and not behind):
             continue
-        shown_at = {"host": clean(observation.host), "place": place(observation)}
+        shown_at: dict[str, Value] = {"host": observation.host, "place": place(observation)}
         hint = hint_in(answer)
         if hint is not None:
-            yield SIGNALS("page.refuses" if hint.refuses else "page.words", words=clean(hint.says), **shown_at)
+            yield evidence("page.refuses" if hint.refuses else "page.words", words=hint.says, **shown_at)
         target = host_of(leads_to(answer))
         leads = target and literal(target) and not is_public(target)
         if leads and not _is_private(case, observation) and not _leads_any_name(case, observation, target):
-            yield SIGNALS("page.words:private", address=target, **shown_at)
+            yield evidence("page.words:private", address=target or "", **shown_at)
 
 
 def _is_private(case: Case, observation: Observation) -> bool:
@@ -93,13 +73,13 @@ def _off_site(case: Case, hop: int) -> Iterator[Evidence]:
     if first is None:
         return
     target = _target(first)
-    shown = {"host": clean(first.host), "target": clean(target or "")}
-    yield SIGNALS("chain.leaves_site", **shown)
+    shown: dict[str, Value] = {"host": first.host, "target": target or ""}
+    yield evidence("chain.leaves_site", **shown)
     again, innocent = (last_attempt(observations, role, hop) for role in ("again", "innocent"))
     if again is not None and target is not None and _target(again) == target:
-        yield SIGNALS("chain.again", **shown)
+        yield evidence("chain.again", **shown)
     if innocent is not None and innocent.failure is None and _target(innocent) != target:
-        yield SIGNALS("chain.not_for_innocent", place=place(innocent), target=shown["target"])
+        yield evidence("chain.not_for_innocent", place=place(innocent), target=shown["target"])
     for control in case.qualified:
         end = control.end
         hosts = {o.host for o in control.measurement.observations if o.role == "main"}
@@ -111,7 +91,7 @@ def _off_site(case: Case, hop: int) -> Iterator[Evidence]:
             and target not in hosts | {_target(got[-1])}
             and same_site(end.host, first.host)
         ):
-            yield SIGNALS("control.stays_on_site", control=clean(control.name), status=got[-1].detail.status, **shown)
+            yield evidence("control.stays_on_site", control=control.name, status=got[-1].detail.status, **shown)
 
 
 def _target(answer: Observation) -> str | None:
@@ -124,18 +104,18 @@ def _other_path(case: Case, answer: Observation, page: Http) -> Iterator[Evidenc
     other = _answer(case, "other_page")
     if other is None or not isinstance(other.detail, Http):
         return
-    host = clean(answer.host)
+    host = answer.host
     if same_page(page, other.detail):
-        yield SIGNALS("page.any_path", host=host, place=place(other))
+        yield evidence("page.any_path", host=host, place=place(other))
         innocent = _answer(case, "innocent")
         if innocent is not None and _is_other_machine(page, innocent):
-            yield SIGNALS("page.unproven", why="an innocuous name is answered by another server")
+            yield evidence("page.unproven:other_server")
         elif _is_blank(page):
-            yield SIGNALS("page.unproven", why="there are no words in it")
+            yield evidence("page.unproven:blank")
     elif other_machine(page, other.detail):
-        yield SIGNALS("page.other_server", host=host, servers=_servers(page, other.detail))
+        yield evidence("page.other_server", host=host, **servers(page, other.detail))
     else:
-        yield SIGNALS("page.by_path", host=host, place=place(other), status=other.detail.status)
+        yield evidence("page.by_path", host=host, place=place(other), status=other.detail.status or 0)
 
 
 def _other_name(case: Case, answer: Observation, page: Http) -> Iterator[Evidence]:
@@ -144,11 +124,11 @@ def _other_name(case: Case, answer: Observation, page: Http) -> Iterator[Evidenc
     if innocent is None or not isinstance(innocent.detail, Http) or innocent.address != answer.address:
         return
     if same_page(page, innocent.detail):
-        yield SIGNALS("page.for_innocent", place=place(innocent))
+        yield evidence("page.for_innocent", place=place(innocent))
         return
-    yield SIGNALS("page.not_for_innocent", place=place(innocent), status=innocent.detail.status)
+    yield evidence("page.not_for_innocent", place=place(innocent), status=innocent.detail.status or 0)
     if _is_other_machine(page, innocent):
-        yield SIGNALS("page.other_machine", place=place(innocent), servers=_servers(page, innocent.detail))
+        yield evidence("page.other_machine", place=place(innocent), **servers(page, innocent.detail))
 
 
 def _answer(case: Case, role: str) -> Observation | None:
@@ -169,8 +149,9 @@ def _is_blank(page: Http) -> bool:
     return all(len(found.text) - len(found.title) < FEW_LETTERS and not found.links for found in read)
 
 
-def _servers(one: Http, other: Http) -> str:
-    return " and ".join(clean(server(answer) or "none") for answer in (one, other))
+def servers(ours: Http, theirs: Http) -> dict[str, Value]:
+    """What two answers say of their servers, as values of a sentence."""
+    return {name: server(one) or Phrase("evidence.none") for name, one in (("ours", ours), ("theirs", theirs))}
 
 
 def trusted(case: Case) -> Iterator[Evidence]:
@@ -183,4 +164,4 @@ def trusted(case: Case) -> Iterator[Evidence]:
     if not isinstance(page, Http) or answer.failure is not None or (page.status or ERRORS) >= ERRORS:
         return
     if hint_in(page) is None and not same_page(ours.detail, page):
-        yield SIGNALS("trusted.no_words", place=place(answer), host=clean(answer.host))
+        yield evidence("trusted.no_words", place=place(answer), host=answer.host)

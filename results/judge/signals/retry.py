@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from probe.model import Http, Observation
 from results.fingerprints import host_of
+from results.i18n.translator import Phrase
 from results.judge.failure_point import (
     HANDSHAKES,
     INTERFERED,
@@ -21,49 +22,13 @@ from results.judge.failure_point import (
 from results.judge.input import Case, failure_of
 from results.judge.likeness import alike
 from results.judge.packet_size import NAMED
-from results.judge.signals import Evidence, SignalTable
-from results.judge.step_text import clean, failure_text, place
+from results.judge.verdict import Evidence
+from results.judge.wording import evidence, failed_step, listed, place
 
 SILENCES = tuple(method.name for method in METHOD_SPECS.values() if method.is_silence)
 """What packet loss does too, now at one step and now at another; interference with a name stays at one step."""
 FAILS_ELSEWHERE = tuple(method for method in INTERFERED if method != "http.eof")
 """Closing without an answer is how servers turn away a Host that they do not know."""
-
-SIGNALS = SignalTable(
-    {
-        "again.same_answer": "asked again, {place} gave the same answer",
-        "again.passes": "{host} at {place}: a second try got through",
-        "again.passes:lookup": "asked again, {host} had addresses",
-        "again.fails": "a second try: {failure}",
-        "again.fails:lookup": "asked again: {failure}",
-        "again.differs:further": "a second try got further: {failure}",
-        "again.differs:stalled": "a second try stood still elsewhere: {failure}",
-        "again.differs:silent": "a second try fell silent elsewhere: {failure}",
-        "again.differs": "a second try failed in another way: {failure}",
-        "innocent.passes_here": "with the innocent name {name}, {place} {passes}",
-        "innocent.passes_later": (
-            "residual blocking: right after the name, the innocent one fails at {place} too; "
-            "{seconds:.1f} s after the name it passes"
-        ),
-        "innocent.fails_same": "the innocent name {name} fails at {place} in the same way",
-        "innocent.fails_same:repeatedly": (
-            "the innocent name {name} fails at {place} in the same way, {times} times, "
-            "the last {seconds:.1f} s after the name"
-        ),
-        "innocent.no_block_page": "with the innocent name {name}, {place} answers {status} and no block page",
-        "page.only_here": "another page of {host} at {place} answers {status} and is no block page",
-        "innocent.passes_elsewhere": "the innocent name {name} passes at {place} as well",
-        "innocent.fails_elsewhere": "the innocent name {name} fails at {place} as well, so any name does",
-        "name.passes_other_path": "another page of {host} at {place} is answered: status {status}",
-        "name.fails_alike": "{host} fails in the same way at {place}",
-        "made_up.passes": "the made-up name {name} passes at {place}: the server answers any name",
-        "made_up.fails_same": "the made-up name {name} fails at {place} in the same way: the server is strict",
-        "name.passes_elsewhere": "{host} is let through to {place}",
-        "name.fails_elsewhere": "at an address set aside for it: {failure}",
-        "quic.unproven": "nothing shows that this network lets any QUIC through",
-        "quic.unproven:elsewhere": "nothing shows that this network lets any QUIC through; it fails at {places} too",
-    }
-)
 
 
 def signals(case: Case) -> Iterator[Evidence]:
@@ -91,7 +56,7 @@ def _same_answer(case: Case, first: Observation) -> Iterator[Evidence]:
     if again is None or again.failure is not None or not isinstance(again.detail, Http):
         return
     if isinstance(first.detail, Http) and alike(again.detail, first.detail):
-        yield SIGNALS("again.same_answer", place=place(again))
+        yield evidence("again.same_answer", place=place(again))
 
 
 def _second_lookup(case: Case) -> Iterator[Evidence]:
@@ -99,9 +64,9 @@ def _second_lookup(case: Case) -> Iterator[Evidence]:
         if answers.host == case.end.host and answers.asked("again"):
             failed = failure_of(answers.observations, "again")
             if failed is None:
-                yield SIGNALS("again.passes:lookup", host=clean(answers.host))
+                yield evidence("again.passes:lookup", host=answers.host)
             else:
-                yield SIGNALS("again.fails:lookup", failure=failure_text(failed, method_of(failed)))
+                yield evidence("again.fails", failure=failed_step(failed, method_of(failed)))
 
 
 def _second_try(case: Case, failed: Observation) -> Iterator[Evidence]:
@@ -109,7 +74,7 @@ def _second_try(case: Case, failed: Observation) -> Iterator[Evidence]:
     if again is None or again.failure in OWN_NETWORK or again.address != failed.address:
         return
     if again.failure is None:
-        yield SIGNALS("again.passes", host=clean(again.host), place=place(again))
+        yield evidence("again.passes", host=again.host, place=place(again))
         return
     first, second = case.end.method, method_of(again)
     variant = "again.fails"
@@ -121,7 +86,7 @@ def _second_try(case: Case, failed: Observation) -> Iterator[Evidence]:
         variant = "again.differs:silent"
     elif second is None and first is not None:
         variant = "again.differs"
-    yield SIGNALS(variant, failure=failure_text(again, second))
+    yield evidence(variant, failure=failed_step(again, second))
 
 
 def _innocent_here(case: Case, failed: Observation) -> Iterator[Evidence]:
@@ -131,19 +96,19 @@ def _innocent_here(case: Case, failed: Observation) -> Iterator[Evidence]:
         return
     innocent, name, where = tries[-1], _sent_name(tries[-1]), place(tries[-1])
     if presented(innocent) and (failed.step in HANDSHAKES or innocent.step == failed.step):
-        passes = "answers the handshake" if failed.step in HANDSHAKES else "answers"
-        yield SIGNALS("innocent.passes_here", name=name, place=where, passes=passes)
+        handshake = ":handshake" if failed.step in HANDSHAKES else ""
+        yield evidence(f"innocent.passes_here{handshake}", name=name, place=where)
         if len(tries) > 1:
-            yield SIGNALS("innocent.passes_later", place=where, seconds=_seconds_after_name(case, innocent))
+            yield evidence("innocent.passes_later", place=where, seconds=_seconds_after_name(case, innocent))
     elif method_of(innocent) == case.end.method:
         if len(tries) == 1:
-            yield SIGNALS("innocent.fails_same", name=name, place=where)
+            yield evidence("innocent.fails_same", name=name, place=where)
         else:
-            yield SIGNALS(
+            yield evidence(
                 "innocent.fails_same:repeatedly",
                 name=name,
                 place=where,
-                times=len(tries),
+                count=len(tries),
                 seconds=_seconds_after_name(case, innocent),
             )
 
@@ -154,16 +119,16 @@ def _made_up(case: Case, failed: Observation) -> Iterator[Evidence]:
     if made_up is None or made_up.address != failed.address:
         return
     if presented(made_up) and (failed.step in HANDSHAKES or made_up.step == failed.step):
-        yield SIGNALS("made_up.passes", name=_sent_name(made_up), place=place(made_up))
+        yield evidence("made_up.passes", name=_sent_name(made_up), place=place(made_up))
     elif method_of(made_up) == case.end.method:
-        yield SIGNALS("made_up.fails_same", name=_sent_name(made_up), place=place(made_up))
+        yield evidence("made_up.fails_same", name=_sent_name(made_up), place=place(made_up))
 
 
 def _other_path(case: Case, failed: Observation) -> Iterator[Evidence]:
     """Whether another page of the same name is answered at the same address, so that the name alone is not why."""
     other = last_attempt(case.measurement.observations, "other_page", case.end.hop)
     if other is not None and other.address == failed.address and presented(other) and other.step == "http":
-        yield SIGNALS("name.passes_other_path", host=clean(other.host), place=place(other), status=other.detail.status)
+        yield evidence("name.passes_other_path", host=other.host, place=place(other), status=other.detail.status)
 
 
 def _seconds_after_name(case: Case, last: Observation) -> float:
@@ -179,14 +144,14 @@ def _innocent_page(case: Case) -> Iterator[Evidence]:
     innocent = last_attempt(case.measurement.observations, "innocent", case.end.hop)
     if innocent is not None and _is_page_without_block(case, innocent):
         status = innocent.detail.status
-        yield SIGNALS("innocent.no_block_page", name=_sent_name(innocent), place=place(innocent), status=status)
+        yield evidence("innocent.no_block_page", name=_sent_name(innocent), place=place(innocent), status=status)
 
 
 def _other_page(case: Case) -> Iterator[Evidence]:
     """Whether another page of the same name is no block page where this one is."""
     other = last_attempt(case.measurement.observations, "other_page", case.end.hop)
     if other is not None and _is_page_without_block(case, other):
-        yield SIGNALS("page.only_here", host=clean(other.host), place=place(other), status=other.detail.status)
+        yield evidence("page.only_here", host=other.host, place=place(other), status=other.detail.status)
 
 
 def _is_page_without_block(case: Case, answer: Observation) -> bool:
@@ -199,18 +164,18 @@ def _elsewhere(case: Case) -> Iterator[Evidence]:
     observations, hop = case.measurement.observations, case.end.hop
     innocent = last_attempt(observations, "elsewhere_innocent", hop)
     if innocent is not None and presented(innocent):
-        yield SIGNALS("innocent.passes_elsewhere", name=_sent_name(innocent), place=place(innocent))
+        yield evidence("innocent.passes_elsewhere", name=_sent_name(innocent), place=place(innocent))
     elif innocent is not None and innocent.step != "tcp" and method_of(innocent) == case.end.method is not None:
-        yield SIGNALS("innocent.fails_elsewhere", name=_sent_name(innocent), place=place(innocent))
+        yield evidence("innocent.fails_elsewhere", name=_sent_name(innocent), place=place(innocent))
     named = last_attempt(observations, "elsewhere", hop)
     if named is None:
         return
     if presented(named):
-        yield SIGNALS("name.passes_elsewhere", host=clean(named.host), place=place(named))
+        yield evidence("name.passes_elsewhere", host=named.host, place=place(named))
     elif method_of(named) in FAILS_ELSEWHERE and case.end.method in INTERFERED:
-        yield SIGNALS("name.fails_elsewhere", failure=failure_text(named, method_of(named)))
+        yield evidence("name.fails_elsewhere", failure=failed_step(named, method_of(named)))
         if method_of(named) == case.end.method:
-            yield SIGNALS("name.fails_alike", host=clean(named.host), place=place(named))
+            yield evidence("name.fails_alike", host=named.host, place=place(named))
 
 
 def _unproven_quic(case: Case) -> Iterator[Evidence]:
@@ -218,12 +183,12 @@ def _unproven_quic(case: Case) -> Iterator[Evidence]:
     tried = [o for o in case.measurement.observations if o.step == "quic"]
     if any(presented(o) for o in tried):
         return
-    places = {place(o) for o in tried if o.role == "elsewhere_innocent"}
-    yield SIGNALS("quic.unproven:elsewhere" if places else "quic.unproven", places=", ".join(sorted(places)))
+    places = sorted({place(o) for o in tried if o.role == "elsewhere_innocent"})
+    yield evidence("quic.unproven:elsewhere", places=listed(places)) if places else evidence("quic.unproven")
 
 
-def _sent_name(observation: Observation) -> str:
+def _sent_name(observation: Observation) -> str | Phrase:
     """The name that was sent: the SNI, or the Host of a request."""
     sent = observation.detail
     name = host_of(sent.url) if isinstance(sent, Http) else getattr(sent, "server_name", None)
-    return clean(name or "(none)")
+    return name or Phrase("evidence.none")

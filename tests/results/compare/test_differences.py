@@ -64,11 +64,13 @@ def test_a_vpn_s_network_is_not_the_network_that_the_machine_stands_in(tmp_path:
 def test_it_works_over_one_family_alone(tmp_path: Path) -> None:
     home = next(scenario for scenario in scenarios() if scenario.name == "ipv6_broken_at_home")
     context = msgspec.structs.replace(home.context, families=("ipv4", "ipv6"))
-    evidence = list(classify(home.measurement, (), context).evidence)
+    evidence = classify(home.measurement, (), context).evidence
     assert failing_family("reachable", evidence) == "ipv6"
-    found = told(tmp_path, row(evidence=evidence), row(name="office", asn=8402))
+    found = told(tmp_path, row(signals=[msgspec.to_builtins(one) for one in evidence]), row(name="office", asn=8402))
     assert found.difference == "family"
     assert found.says.endswith("IPv4 only: IPv6 does not work at home-fibre")
+    for said in ("over IPv6 alone it does not work, though", "in one family only: a.x: it fails after 1 s (ipv6)"):
+        assert failing_family("reachable", [said]) == "ipv6", "sentences of older versions"
 
 
 def test_a_family_that_this_home_has_not_is_no_difference() -> None:

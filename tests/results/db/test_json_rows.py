@@ -11,7 +11,7 @@ from tests.results.records import finished, verdict
 
 KEYS = [
     "kind", "measurement_id", "target", "service", "vantage", "started_at", "runtime_s", "outcome", "method", "trigger",
-    "confidence", "rules", "evidence", "control", "expectation", "agreement", "network", "rules_version",
+    "confidence", "rules", "evidence", "signals", "control", "expectation", "agreement", "network", "rules_version",
     "schema_version", "repeats", "repeated_by",
 ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from results.db.history import recorded_elsewhere
 from results.db.store import Store
 from results.judge.classify import classify
 from results.judge.verdict import Context
+from results.judge.wording import sentences
 from tests.results.records import finished, measurement, observation, target
 
 HOURS_S = 3600.0
@@ -91,7 +92,7 @@ def test_a_block_that_only_a_record_speaks_for_is_possible_and_says_why() -> Non
     context = Context(country="RU", allow_private=True)
     verdict = classify(here, (abroad,), context)
     assert (verdict.outcome, verdict.confidence, verdict.control) == ("blocked", "possible", "berlin")
-    assert "control berlin was recorded 2.5 hours before, not made for this" in verdict.evidence
+    assert "control berlin was recorded 2.5 hours earlier, not for this measurement" in sentences(verdict.evidence)
     made = measurement("now", vantage=BERLIN, started_at=NOON, control_of="m")
     assert classify(here, (made,), context).confidence == "probable"
     assert classify(here, (made, abroad), context).confidence == "probable"

@@ -8,6 +8,7 @@ from results.fingerprints.fingerprint import Fingerprint
 from results.fingerprints.library import Library
 from results.judge.classify import classify
 from results.judge.verdict import Context
+from results.judge.wording import sentences
 from tests.results.records import measurement, observation, target
 
 PRINT = Fingerprint(
@@ -64,4 +65,4 @@ def test_a_control_that_was_led_to_a_filter_of_its_own_country_is_not_counted() 
     )
     control = measurement("c" * 16, observations=steps, control_of="aaaabbbbccccdddd")
     verdict = classify(in_the_open(b"hello"), (control,), Context(country="DE"), Library((FILTER,)))
-    assert any("23.10.1.66" in sentence and "not counted" in sentence for sentence in verdict.evidence)
+    assert any("23.10.1.66" in sentence and "not counted" in sentence for sentence in sentences(verdict.evidence))

@@ -10,6 +10,7 @@ from probe.model import Http
 from results.fingerprints import Match, match
 from results.fingerprints.fingerprint import Fingerprint, checked
 from results.fingerprints.library import Library, builtin_library
+from results.i18n.translator import Translator
 
 PHRASE = "Access is closed by order of the Example Authority"
 
@@ -25,6 +26,10 @@ def answer(body: str | bytes = f"<html>{PHRASE}</html>", **changes: Any) -> Http
     data = body.encode() if isinstance(body, str) else body
     usual: dict[str, Any] = {"url": "http://target.example/", "status": 200, "body": data, "length": len(data)}
     return Http(**{**usual, **changes})
+
+
+def said(found: Match) -> str:
+    return Translator("en").phrase(found.tells)
 
 
 def only(found: tuple[Match, ...]) -> Match:
@@ -58,7 +63,7 @@ def test_only_a_countrys_or_providers_page_in_its_own_country_is_proof(
 
 def test_a_print_from_elsewhere_says_so() -> None:
     found = only(Library((a_print(),)).match(answer(), "DE"))
-    assert found.tells == "its body bears a print of a provider's block page elsewhere (RU)"
+    assert said(found) == "its body matches a provider's block page elsewhere (RU)"
 
 
 def test_a_short_pattern_proves_nothing() -> None:
@@ -141,7 +146,7 @@ def test_a_pattern_in_base64_is_also_looked_for_as_the_bytes_it_stands_for() -> 
 def test_a_header_is_matched_by_its_name_in_any_case() -> None:
     library = Library((a_print(where="header.server", how="prefix", pattern="Protected by Wall"),))
     page = answer("hello", headers=(("Server", "Protected by Wall/2"), ("X-Other", "Protected by Wall")))
-    assert only(library.match(page, "RU")).tells == "its server header is of a provider's block page"
+    assert said(only(library.match(page, "RU"))) == "its server header matches a provider's block page"
     assert not library.match(answer("hello", headers=(("X-Other", "Protected by Wall"),)), "RU")
 
 

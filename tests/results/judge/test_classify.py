@@ -8,6 +8,7 @@ from probe.model import Http, Measurement
 from results.judge.classify import classify, nearly
 from results.judge.rules import rules_version
 from results.judge.verdict import Context
+from results.judge.wording import sentences
 from tests.scenarios.builder import Scenario, scenarios
 
 BY_NAME = {scenario.name: scenario for scenario in scenarios()}
@@ -19,12 +20,13 @@ def judged(scenario: Scenario) -> tuple[Measurement, tuple[Measurement, ...], Co
 
 def test_a_block_by_name_is_told_leg_by_leg() -> None:
     verdict = classify(*judged(BY_NAME["sni_reset_with_all_three_legs"]))
-    assert verdict.evidence == (
-        "www.wechat.example at 23.10.1.1:443: the handshake is reset after 0.03 s",
-        "a second try: www.wechat.example at 23.10.1.1:443: the handshake is reset after 0.05 s",
-        "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
-        "the innocent name innocent.example passes at 198.41.3.3:443 as well",
-        "at an address set aside for it: www.wechat.example at 198.41.3.3:443: the handshake is reset after 0.05 s",
+    assert sentences(verdict.evidence) == (
+        "www.wechat.example at 23.10.1.1:443: connection reset during the TLS handshake after 0.03 s",
+        "retry: www.wechat.example at 23.10.1.1:443: connection reset during the TLS handshake after 0.05 s",
+        "with the innocuous name innocent.example, 23.10.1.1:443 completes the handshake",
+        "the innocuous name innocent.example passes at 198.41.3.3:443 as well",
+        "at an unrelated server: www.wechat.example at 198.41.3.3:443: "
+        "connection reset during the TLS handshake after 0.05 s",
     )
     assert verdict.rules_version == rules_version()
 
@@ -40,7 +42,7 @@ def test_what_served_as_the_control_is_named() -> None:
 def test_a_disqualified_control_is_not_named_but_told() -> None:
     verdict = classify(*judged(BY_NAME["control_leaves_in_the_vantages_own_country"]))
     assert verdict.control is None
-    assert any("is not counted" in sentence for sentence in verdict.evidence)
+    assert any("is not counted" in sentence for sentence in sentences(verdict.evidence))
 
 
 def test_rules_that_one_sign_kept_from_applying_are_told_with_it() -> None:
@@ -57,7 +59,7 @@ def test_text_from_the_network_cannot_steer_a_terminal() -> None:
         msgspec.structs.replace(o, host=hostile, failure=None) for o in scenario.measurement.observations
     )
     verdict = classify(msgspec.structs.replace(scenario.measurement, observations=observations), (), Context())
-    for sentence in verdict.evidence:
+    for sentence in sentences(verdict.evidence):
         assert sentence.isprintable()
         assert len(sentence) < 500
 
@@ -74,7 +76,7 @@ def test_a_title_or_server_from_the_network_is_bounded_too() -> None:
         msgspec.structs.replace(scenario.measurement, observations=observations), scenario.controls, scenario.context
     )
     assert verdict.rules == ("http.injected",)
-    assert all(sentence.isprintable() and len(sentence) < 500 for sentence in verdict.evidence)
+    assert all(sentence.isprintable() and len(sentence) < 500 for sentence in sentences(verdict.evidence))
 
 
 def test_steps_that_the_rules_do_not_know_change_nothing() -> None:

@@ -15,6 +15,7 @@ from results.judge.input import Case
 from results.judge.rules import rules
 from results.judge.signals import signals_of
 from results.judge.verdict import METHODS, Context, Earlier, Outcome, Rate, Repeat
+from results.judge.wording import sentences
 from tests.scenarios.builder import Builder
 
 ADDRESSES = ("23.10.1.1", "23.10.1.2", "151.20.2.2", "95.167.13.50", "10.0.0.66", "2606:2800:220:1::1")
@@ -142,7 +143,7 @@ def test_every_case_gets_a_verdict_that_is_well_formed(
     assert verdict.method is None or verdict.method in METHODS
     assert verdict.outcome != "blocked" or verdict.confidence is not None
     assert verdict.outcome != "blocked" or verdict.evidence
-    assert all(sentence.isprintable() for sentence in verdict.evidence)
+    assert all(sentence.isprintable() for sentence in sentences(verdict.evidence))
     assert classify(*case) == verdict
     nearly(*case)
     wants_control(case[0], verdict)

@@ -11,6 +11,7 @@ from probe.model import Observation
 from results import ooni
 from results.db.jsonl import BadRecord
 from results.judge.judged import JudgedMeasurement
+from results.judge.wording import sentences
 from tests.results.ooni.records import (
     FORGED,
     GOOD,
@@ -126,7 +127,7 @@ def test_a_name_that_only_the_own_resolver_denies_is_not_opened_by_what_ooni_tri
     assert said(finished)[:2] == ("blocked", "dns.nxdomain")
     assert ("trusted", "http", 0, None) in steps(finished)
     assert ("elsewhere", "dns", 0, None) in steps(finished)
-    assert any("the name does not exist" in sentence for sentence in finished.verdict.evidence)
+    assert any("the name does not exist" in sentence for sentence in sentences(finished.verdict.evidence))
 
 
 def test_a_chain_that_only_a_trusted_address_opened_is_not_the_main_course_in_any_hop() -> None:
@@ -191,13 +192,13 @@ def test_what_failed_once_at_each_address_while_the_helper_got_through_is_possib
     finished = read(keys)
     assert said(finished) == ("blocked", "tls.reset", "possible")
     assert finished.verdict.rules == ("recording.handshake_fails",)
-    assert any("tries each step once" in sentence for sentence in finished.verdict.evidence)
+    assert any("tries each step once" in sentence for sentence in sentences(finished.verdict.evidence))
     assert said(read(keys | {"control": None}))[0] == "inconclusive"
     assert {(o.role, o.address) for o in finished.measurement.observations if o.step == "tls"} == {
         ("main", GOOD),
         ("main", OTHER),
     }
-    assert any("gets through" in sentence for sentence in finished.verdict.evidence)
+    assert any("gets through" in sentence for sentence in sentences(finished.verdict.evidence))
 
 
 def test_an_address_that_answers_nobody_here_twice_and_does_answer_the_helper_is_blocked() -> None:

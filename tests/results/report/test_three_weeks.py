@@ -11,6 +11,7 @@ from pathlib import Path
 from results.db.store import Store
 from results.export import exchange
 from results.i18n.translator import Translator
+from results.judge.wording import sentences
 from results.report import Summary, markdown, narrative, tables
 from results.report import csv as facts
 from results.report.charts import OUTCOMES
@@ -143,7 +144,7 @@ def test_each_block_has_its_evidence(summary: Summary, page: str) -> None:
         assert one.rules
         assert one.measurement_id in text
         assert all(rule in text for rule in one.rules)
-        assert all(sentence in text for sentence in one.sentences)
+        assert all(sentence in text for sentence in sentences(one.evidence))
     assert {one.listing for one in summary.evidence} == {None, "rkn, 149-FZ 15.4"}
 
 

@@ -11,19 +11,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from probe.model import Dns, Tcp
 from probe.text import safe
 from results.db.json_codec import row
-from results.judge.verdict import METHODS, Outcome
+from results.judge.verdict import METHODS, Evidence, Outcome
+from results.judge.wording import evidence, failed_step
 from schedules.render import tables
 from schedules.render.output import out
 from schedules.render.tables import path_sentences, side_by_side
 from schedules.render.text import SIGNS, STYLES, how, method_text, seconds, what
-from tests.results.records import finished, measurement, target, verdict
+from tests.results.records import finished, measurement, observation, target, verdict
 
 
 def line(text: str = "https://www.wechat.com/", outcome: Any = "blocked", **changes: Any) -> dict[str, Any]:
     made = finished(measurement=measurement(target=target(text)), verdict=verdict(outcome, **changes))
     return row(made) | {"agreement": "unlisted-block"}
+
+
+ASKED = Dns(resolver="system", query_type="A")
+PAGE = evidence("page.block", name="ru.rostelecom")
+REFUSED = evidence("refusal", host="a.x", place="192.0.2.1:443", status=403, reason="No")
+
+
+def failing(step: str, detail: Any, method: str | None) -> Evidence:
+    failed = observation("m", 1, step, detail, failure="odd", duration_s=0.05)
+    return evidence("fails", failure=failed_step(failed, method))
 
 
 @given(st.text())
@@ -45,14 +57,13 @@ def test_every_method_and_every_outcome_has_its_words_and_sign() -> None:
     [
         (line(method="tls.reset", trigger="name"), "TLS: reset, triggered by the name"),
         (line(method="tcp.timeout", confidence="possible"), "TCP: timeout, possible"),
-        (line(method="http.blockpage", evidence=("The page is known (ru.rostelecom)",)), "block page (ru.rostelecom)"),
+        (line(method="http.blockpage", evidence=(PAGE,)), "block page (ru.rostelecom)"),
         (line(outcome="reachable"), ""),
-        (line(outcome="down", evidence=("a.x at 192.0.2.1:443: it is refused after 0.01 s",)), "it is refused"),
-        (
-            line(outcome="down", evidence=("a.x: after 0.01 s the resolver udp://192.0.2.53 says that it failed",)),
-            "the resolver says that it failed",
-        ),
+        (line(outcome="down", evidence=(failing("tcp", Tcp(), "tcp.refused"),)), "TCP: refused"),
+        (line(outcome="down", evidence=(failing("tcp", Tcp(), None),)), "failed after 0.05 s: odd"),
+        (line(outcome="down", evidence=(failing("dns", ASKED, "dns.servfail"),)), "DNS: server failure"),
         (line(outcome="denied", evidence=("valid", "a challenge page")), "a challenge page"),
+        (line(outcome="denied", evidence=(REFUSED,)), "status 403 No"),
     ],
 )  # fmt: skip
 def test_how_is_said_in_few_words(made: dict[str, Any], said: str) -> None:

@@ -136,7 +136,7 @@ async def test_a_control_in_the_vantages_own_country_is_not_counted_and_the_evid
     (lab.folder / "c.toml").write_text(text)
     assert await lab.call("check", lab.reset.url, "--json") == 0
     (row,) = rows(capsys.readouterr().out)
-    assert "control control is not counted: it leaves in the vantage's own country, RU" in row["evidence"]
+    assert "control control is not counted: it exits in the vantage point's own country, RU" in row["evidence"]
 
 
 async def test_what_another_vantage_recorded_serves_as_a_control(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,7 @@ from results.db.store import Store
 from results.judge import classify as judging
 from results.judge.classify import classify
 from results.judge.verdict import Context
+from results.judge.wording import sentences
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.plan.model import Choice
@@ -84,7 +85,7 @@ async def test_a_measurement_that_a_bug_ended_is_inconclusive_whatever_it_holds(
     assert classify(whole, (), Context()).outcome == "reachable"
     verdict = classify(msgspec.structs.replace(whole, internal_error="Surprise at probe/measure.py:1"), (), Context())
     assert (verdict.outcome, verdict.rules) == ("inconclusive", ("error.internal",))
-    assert "Surprise at probe/measure.py:1" in " ".join(verdict.evidence)
+    assert "Surprise at probe/measure.py:1" in " ".join(sentences(verdict.evidence))
 
 
 async def test_a_bug_in_measuring_one_target_leaves_the_others_their_verdicts(

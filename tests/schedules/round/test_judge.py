@@ -15,6 +15,7 @@ from probe.reference_sites import NetworkFacts, NetworkReport
 from probe.target import parse
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
+from results.judge.wording import sentences
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.load import load
 from schedules.config.schema import Config
@@ -199,7 +200,7 @@ async def test_a_configured_control_that_gives_nothing_is_not_the_same_as_none(s
         changed = msgspec.structs.replace(config, control=control)
         judged = await RoundJudge(store, changed, HOME, controls=(silent,), at=NOON).judge(failed)
         assert judged.context.control_configured is configured
-        assert any("none of the controls" in sentence for sentence in judged.verdict.evidence) is configured
+        assert any("none of the controls" in sentence for sentence in sentences(judged.verdict.evidence)) is configured
 
 
 def in_the_open(site: str, address: str, body: str = "page not available") -> Measurement:

@@ -84,7 +84,7 @@ async def test_what_was_our_own_load_is_reachable_and_the_first_is_never_called_
     assert seen.outcome(lab.reset) == "reachable"
     later, first = store.rows(target=lab.reset.url)
     assert (first["outcome"], first["rules"]) == ("inconclusive", ["alone.not_blocked"])
-    assert "measured again at the end of the round, alone, it was reachable" in first["evidence"]
+    assert "re-tested on its own at the end of the round: reachable" in first["evidence"]
     assert list(store.reclassify(judge_again(store, config))) == []
     assert later["outcome"] == "reachable"
 

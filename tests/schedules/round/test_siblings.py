@@ -12,6 +12,7 @@ from probe.measure import ControlSource
 from probe.model import Measurement, Vantage
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement
+from results.judge.wording import sentences
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.round.judge import RoundJudge, judge_again
@@ -92,8 +93,8 @@ async def test_an_address_that_fell_silent_after_a_blocked_name_was_tried_there_
     await judge.judge(measured("a", "https://a.example/", 1, main=RESET, again=RESET[1:]))
     after = await judge.judge(measured("b", "https://b.example/", 2, main=SILENT, again=SILENT[1:]))
     assert after.verdict.outcome == "inconclusive"
-    assert "residual blocking: 23.10.1.1:443 fell silent 60 s after a.example was cut off there (tls.reset)" in (
-        after.verdict.evidence
+    assert "residual blocking: 23.10.1.1:443 timed out 60 s after a.example was cut off there (TLS: reset)" in (
+        sentences(after.verdict.evidence)
     )
 
 
