@@ -113,7 +113,7 @@ def alternating(*actions: Action) -> Action:
     return act
 
 
-def names_that_are_nobodys(plan: Plan) -> None:
+def names_that_do_not_exist(plan: Plan) -> None:
     """A provider that answers for names which do not exist, with an advertiser's page."""
     for name, scheme in (("nobody", "https"), ("nobody-plain", "http")):
         plan.net.lies[f"{name}.x.test"] = addresses(ADVERTISER)
@@ -195,7 +195,7 @@ def helpless(plan: Plan) -> None:
     plan.site("plain", Expected("reachable", confidence="possible"), tls=False)
 
 
-def without_second_opinion(plan: Plan) -> None:
+def without_trusted_resolver(plan: Plan) -> None:
     """No trusted resolver answers, the control does."""
     plan.site("nxdomain", BLOCKED, lie=code(dns.rcode.NXDOMAIN))
     plan.site("reset", BY_NAME, censored=censor.resets)
@@ -298,7 +298,7 @@ NETWORKS = (
     Network("everything", everything),
     Network("too slow", too_slow),
     Network("flaky", flaky),
-    Network("names that are nobody's", names_that_are_nobodys),
+    Network("names that do not exist", names_that_do_not_exist),
     Network("one address for many", one_address_for_many),
     Network("injection", injection),
     Network("residual blocking", residue),
@@ -308,7 +308,7 @@ NETWORKS = (
     Network("no control", helpless, config=without_control),
     Network("control lost", unlucky, config=lost_control),
     Network("control at home", unlucky, config=domestic_control),
-    Network("no second opinion", without_second_opinion, config=lost_trusted),
+    Network("no trusted resolver", without_trusted_resolver, config=lost_trusted),
     Network("for days", for_days, config=without_control, hours=(8, 4)),
     Network("captive portal", portal, "portal"),
     Network("offline", offline, "offline"),

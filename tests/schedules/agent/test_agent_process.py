@@ -92,7 +92,7 @@ async def test_it_measures_tells_systemd_and_ends_cleanly_when_it_is_told_to(lab
     lab.configure(good.url)
     process = await lab.start("agent")
     assert await lab.manager.hear() == "READY=1"
-    assert await line(process) == "1 of 1 targets via direct: 1 reachable"
+    assert await line(process) == "targets measured via direct: 1 of 1 (1 reachable)"
     process.send_signal(signal.SIGTERM)
     assert await lab.manager.hear() == "STOPPING=1"
     assert await process.wait() == 0
@@ -109,7 +109,7 @@ async def test_in_the_middle_of_a_round_it_keeps_what_is_finished(lab: Lab, how:
     await until(lambda: (lab.folder / "x.db").exists() and bool(lab.outcomes()))
     process.send_signal(how)
     assert await process.wait() == 0
-    assert await line(process) == "1 of 2 targets via direct: 1 reachable"
+    assert await line(process) == "targets measured via direct: 1 of 2 (1 reachable)"
     assert await line(process) == "stopped; finished measurements are saved"
     assert lab.outcomes() == [(good.url, "reachable")]
 
@@ -123,7 +123,7 @@ async def test_a_second_agent_leaves_and_says_who_is_there(lab: Lab) -> None:
     assert await second.wait() == 75
     assert f"another agent is running (process {first.pid})" in await line(second)
     run = await lab.start("run", "--json")
-    assert (await run.communicate())[1].decode().startswith("nothing is due before 20")
+    assert (await run.communicate())[1].decode().startswith("nothing is due before ")
     first.send_signal(signal.SIGTERM)
     assert await first.wait() == 0
 

@@ -92,7 +92,7 @@ async def test_the_agent_is_started_when_it_says_so_measures_and_stops_cleanly(t
             until(lambda: outcomes(system) == ["blocked", "reachable"])
             assert system.ctl("stop", "reachprobe.service").returncode == 0
             assert system.said.splitlines() == [
-                "2 of 2 targets via direct: 1 reachable, 1 blocked",
+                "targets measured via direct: 2 of 2 (1 reachable, 1 blocked)",
                 "stopped; finished measurements are saved",
             ]
             said = system.told("reachprobe.service", "Result", "ExecMainStatus", "ActiveState")
