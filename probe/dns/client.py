@@ -17,6 +17,7 @@ from probe.net.network import Network
 from probe.net.resolver import DnsResolver
 from probe.net.streams import ByteStream, TlsStream, client_context, receive_exactly
 from probe.session import Settings
+from probe.target import authority
 
 MAX_SENDINGS = 3
 EDNS_BYTES = 1232
@@ -174,11 +175,9 @@ async def _framed(stream: ByteStream, wire: bytes, _: DnsResolver, __: Settings)
 
 
 async def _post(stream: ByteStream, wire: bytes, resolver: DnsResolver, settings: Settings) -> bytes:
-    name = resolver.server_name or ""
-    host = f"[{name}]" if ":" in name else name
     request = HttpRequest(
         scheme="https",
-        authority=host if resolver.port == 443 else f"{host}:{resolver.port}",
+        authority=authority("https", resolver.server_name or "", resolver.port),
         path=resolver.request_path,
         method="POST",
         headers=(("Content-Type", "application/dns-message"), ("Accept", "application/dns-message")),

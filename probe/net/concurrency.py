@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from probe.model import Measurement
@@ -180,40 +181,18 @@ class AddressLimits:
         self._per_address = per_address
         self._slots: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
-    def hold(self, key: str) -> AddressSlot:
-        """An async context manager that waits for a slot of the key, and holds it."""
-        return AddressSlot(self, key)
-
-    async def enter(self, key: str) -> None:
+    @asynccontextmanager
+    async def hold(self, key: str) -> AsyncIterator[None]:
+        """Wait for a slot of the key, and hold it."""
         slot, users = self._slots.get(key) or (asyncio.Semaphore(self._per_address), 0)
         self._slots[key] = (slot, users + 1)
         try:
-            await slot.acquire()
-        except BaseException:
-            self._forget(key)
-            raise
-
-    def leave(self, key: str) -> None:
-        self._slots[key][0].release()
-        self._forget(key)
-
-    def _forget(self, key: str) -> None:
-        slot, users = self._slots.pop(key)
-        if users > 1:
-            self._slots[key] = (slot, users - 1)
-
-
-class AddressSlot:
-    """A slot of a key, held inside `async with`."""
-
-    def __init__(self, limits: AddressLimits, key: str) -> None:
-        self._limits, self._key = limits, key
-
-    async def __aenter__(self) -> None:
-        await self._limits.enter(self._key)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._limits.leave(self._key)
+            async with slot:
+                yield
+        finally:
+            _, users = self._slots.pop(key)
+            if users > 1:
+                self._slots[key] = (slot, users - 1)
 
 
 RESERVED_FILES = 96

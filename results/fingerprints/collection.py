@@ -13,10 +13,9 @@ from pathlib import Path
 import msgspec
 
 from probe.timestamps import rfc3339
-from results.fingerprints.fingerprint import Fingerprint, FingerprintError, checked
+from results.fingerprints.fingerprint import BadPattern, Fingerprint, FingerprintError, NoRegexpEngine, checked
 from results.fingerprints.formats import FingerprintFormat, formats
 from results.fingerprints.library import Library, builtin_library
-from results.fingerprints.regexp import BadPattern, NoRegexpEngine
 
 OONI = "https://raw.githubusercontent.com/ooni/blocking-fingerprints/main"
 CENSORED_PLANET = (

@@ -52,19 +52,18 @@ def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]
     """Every stored register, by name; `max_age_days` gives the age in days from which each is stale."""
     conn = db.conn
     found = []
-    for number, name, country, format_, at, rows, kept, skipped, entries, versions, first in conn.execute(
-        SQL["NEWEST"]
-    ).fetchall():
+    for number, register, country, format_, at, *counts, versions, first in conn.execute(SQL["NEWEST"]).fetchall():
         kinds = conn.execute(SQL["KINDS"], (number,)).fetchall()
         age = (now.timestamp() - at) / 86400
+        rows, kept, skipped, entries = counts
         found.append(
             Statistics(
-                register=name,
+                register=register,
                 country=country,
                 format=format_,
                 as_of=rfc3339_of_epoch(at),
                 age_days=round(age, 3),
-                stale=age > max_age_days(name),
+                stale=age > max_age_days(register),
                 versions=versions,
                 first_version=rfc3339_of_epoch(first),
                 rows=rows,
@@ -77,7 +76,7 @@ def statistics(db: Database, now: datetime, max_age_days: Callable[[str], float]
                 resolved_addresses=_distinct(conn, number, "register_addresses", "i.address"),
                 block_types=_summed((kind, count) for kind, _, _, count in kinds),
                 authorities=_summed((authority or "none", count) for _, authority, _, count in kinds),
-                bases=_summed((basis or "not told", count) for _, _, basis, count in kinds),
+                bases=_summed((basis or "not given", count) for _, _, basis, count in kinds),
             )
         )
     return found

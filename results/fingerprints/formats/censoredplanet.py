@@ -13,9 +13,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named
+from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named, literal
 from results.fingerprints.formats import FingerprintRow
-from results.fingerprints.regexp import literal
 
 NAME = "censoredplanet"
 FALSE_POSITIVES = re.compile("false[_-]?positive", re.IGNORECASE)

@@ -10,34 +10,16 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import cast, get_args
 
 from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named
 from results.fingerprints.formats import FingerprintRow
 
 NAME = "ooni-csv"
-COLUMNS = (
-    "name",
-    "scope",
-    "other_names",
-    "location_found",
-    "pattern_type",
-    "pattern",
-    "confidence_no_fp",
-    "expected_countries",
-)
-SCOPES: dict[str, Scope] = {
-    "nat": "nat",
-    "isp": "isp",
-    "prod": "prod",
-    "inst": "inst",
-    "vbw": "vbw",
-    "fp": "fp",
-    "injb": "fp",
-    "prov": "unknown",
-    "": "unknown",
-}
-HOWS = ("full", "prefix", "contains", "regexp")
+COLUMNS = "name,scope,other_names,location_found,pattern_type,pattern,confidence_no_fp,expected_countries"
+SCOPES: dict[str, Scope] = {scope: scope for scope in get_args(Scope) if scope != "unknown"}
+SCOPES |= {"injb": "fp", "prov": "unknown", "": "unknown"}
+HOWS = get_args(MatchKind)
 MAX_FIELD = 262_144
 MAX_COUNTRIES = 300
 MAX_NAME = 200
@@ -45,7 +27,7 @@ MAX_NAME = 200
 
 def recognises(head: str) -> bool:
     first = head.lstrip("\ufeff").partition("\n")[0].rstrip("\r")
-    return set(COLUMNS) <= set(first.split(","))
+    return set(first.split(",")) >= set(COLUMNS.split(","))
 
 
 def read(name: str, text: str) -> Iterator[FingerprintRow]:
@@ -53,12 +35,12 @@ def read(name: str, text: str) -> Iterator[FingerprintRow]:
         rows = csv.reader(io.StringIO(text, newline=""))
         try:
             header = next(rows)
-            place = {column: header.index(column) for column in COLUMNS}
+            place = {column: header.index(column) for column in COLUMNS.split(",")}
             for row in rows:
                 if len(row) != len(header):
                     yield _uneven(name, text, rows.line_num, row, header)
                     continue
-                yield _row(rows.line_num, {column: row[place[column]] for column in COLUMNS})
+                yield _row(rows.line_num, {column: row[at] for column, at in place.items()})
         except csv.Error as error:
             raise FingerprintError(f"{name}:{rows.line_num}: {error}; fetch it again") from error
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 BEGINNING = b'{"reachprobe_register":'
+TEXTS = ("ref", "authority", "decision_number", "entry_type", "urgency", "basis")
 LISTS = {"names": " ", "urls": "\n", "subnets": " ", "resolved": " "}
 
 Text = Annotated[str, Meta(max_length=4096)]
@@ -149,6 +150,7 @@ def parse(line: bytes) -> RegisterEntry:
     resolved, also_wrong = names.listed_ranges(row.resolved)
     if remarks := (*what.remarks, *wrong, *also_wrong):
         raise BadRow("; ".join(remarks))
+    texts: dict[str, Any] = {name: names.clean(getattr(row, name) or "") or None for name in TEXTS}
     return RegisterEntry(
         key=row.key,
         block_type=row.block_type,
@@ -157,21 +159,12 @@ def parse(line: bytes) -> RegisterEntry:
         urls=what.urls,
         subnets=(*what.subnets, *subnets),
         resolved=names.single_addresses(resolved),
-        ref=_clean(row.ref),
-        authority=_clean(row.authority),
-        decision_number=_clean(row.decision_number),
         decision_date=names.calendar_date(row.decision_date),
-        entry_type=_clean(row.entry_type),
-        urgency=_clean(row.urgency),
         listed_on=names.calendar_date(row.listed_on),
         listed_at=row.listed_at,
         until=names.calendar_date(row.until),
-        basis=_clean(row.basis),
+        **texts,
     )
-
-
-def _clean(text: str | None) -> str | None:
-    return names.clean(text) or None if text is not None else None
 
 
 def _decoded(line: bytes, kind: Any) -> Any:

@@ -159,7 +159,7 @@ def test_a_damaged_collection_is_said_in_one_line_with_the_way_out(tmp_path: Pat
 def test_without_google_re2_a_stored_regexp_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     regexp = "x.2,isp,,body,regexp,blocked .* order,5,RU,x,,"
     store(gathered(ooni(tmp_path / "http.csv", GOOD, regexp)).collection, tmp_path / "stored")
-    monkeypatch.setattr("results.fingerprints.regexp.re2", None)
+    monkeypatch.setattr("results.fingerprints.fingerprint.re2", None)
     found = load(tmp_path / "stored")
     assert found is not None
     assert [one.name for one in found.prints] == ["x.1"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.fingerprints import regexp
-from results.fingerprints.regexp import BadPattern, compile_regexp, literal
+from results.fingerprints import fingerprint
+from results.fingerprints.fingerprint import BadPattern, compile_regexp, literal
 
 
 def found(pattern: str, page: bytes) -> bool:
@@ -83,7 +83,7 @@ def test_a_hostile_page_takes_linear_time(pattern: str) -> None:
 
 
 def test_without_google_re2_every_pattern_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regexp, "re2", None)
+    monkeypatch.setattr(fingerprint, "re2", None)
     with pytest.raises(BadPattern, match="google-re2 is not installed"):
         compile_regexp("begin.*end")
 
