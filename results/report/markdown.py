@@ -42,13 +42,14 @@ def _tables(summary: Summary, words: Translator) -> Iterator[str]:
     yield from _section("timeline", words, lead=False)
     for row in summary.rows:
         yield f"\n### {_escaped(row.title)}\n"
-        yield _escaped(narrative.listing(summary, row, words))
+        yield from _paragraphs(list(filter(None, [narrative.listing(summary, row, words)])))
         yield from _table(tables.timeline(row, summary, words), words)
     for name in ("hours", "methods", "times"):
         table = getattr(tables, name)(summary, words)
         if table.rows:
             yield from _section(name, words)
             if name == "hours":
+                yield ""
                 yield from _paragraphs(list(narrative.delays(summary, words)))
             yield from _table(table, words)
     if summary.evidence:

@@ -83,7 +83,10 @@ def listing(summary: Summary, row: ReportRow, words: Translator) -> str:
     """Since when it is listed; empty for what is down and in no register."""
     if row.listed is not None:
         return words.say("row.listed", when=words.when(row.listed))
-    if {cell.agreement for cell in row.cells} & set(DECIDED) and summary.last_day is not None:
+    agreements = {cell.agreement for cell in row.cells}
+    if agreements & set(LISTED):
+        return words.say("row.listed_undated")
+    if agreements & set(DECIDED) and summary.registers and summary.last_day is not None:
         registers = words.enumeration(summary.registers)
         day = words.day(summary.last_day)
         return words.say("row.not_listed", count=len(summary.registers), registers=registers, day=day)

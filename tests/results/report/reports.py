@@ -17,7 +17,7 @@ NOW = 1_495_600_000.0
 READ_OUT = ("aria-label", "data-label", "alt", "title")
 NAMES = frozenset(
     """
-    DNS TCP TLS HTTP QUIC NXDOMAIN UTC VPN IP CSV JSONL JSON OONI SHA Atom Host reachprobe alert WeChat LINE LinkedIn
+    DNS TCP TLS HTTP QUIC NXDOMAIN UTC VPN IP CSV JSONL JSON OONI SHA Atom Host AS reachprobe alert WeChat LINE LinkedIn
     BlackBerry Messenger signal Sovam Corbina Rostelecom MGTS vpn rkn RU NL SE home mobile office village control
     """.split()  # noqa: SIM905
 )

@@ -29,7 +29,7 @@ def story(tmp_path: Path, *series: tuple[str, dict[str, Any]], words: Translator
 @pytest.mark.parametrize(
     ("letters", "said"),
     [
-        ("oooooooooooo", "Never blocked on AS12389."),
+        ("oooooooooooo", "Not blocked on AS12389."),
         ("xxxxxxxxxxxx", "Blocked during the whole period on AS12389."),
         ("o" * 30 + "x" * 30, "Blocked since 2 December 2026 on AS12389 (between 1 December 2026 18:00 and "
          "2 December 2026 00:00 UTC)."),
@@ -50,7 +50,7 @@ def test_two_vantages_of_one_network_are_told_apart(tmp_path: Path) -> None:
     home, office = {"name": "home"}, {"name": "office"}
     assert story(tmp_path, ("oooooooo", home), ("xxxxxxxx", office)) == [
         "Blocked during the whole period on AS12389 (office).",
-        "Never blocked on AS12389 (home).",
+        "Not blocked on AS12389 (home).",
     ]
 
 

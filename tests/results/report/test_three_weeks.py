@@ -23,16 +23,16 @@ STORY = [
     "Blocked since 6 May 2017 on AS8402 Corbina (between 12:07 and 18:07 UTC) "
     "and AS12389 Rostelecom (between 06:07 and 12:07 UTC).",
     "Blocked since 9 May 2017 on AS3216 Sovam (between 06:07 and 12:07 UTC).",
-    "Never blocked on AS25513 MGTS.",
-    "Always reachable via vpn (AS1136).",
+    "Not blocked on AS25513 MGTS.",
+    "Reachable via vpn (AS1136).",
 ]
 STORY_IN_RUSSIAN = [
     "В реестре с 5 мая 2017 года, 07:30 UTC.",
     "Заблокировано с 6 мая 2017 года: AS8402 Corbina (между 12:07 и 18:07 UTC) "
     "и AS12389 Rostelecom (между 06:07 и 12:07 UTC).",
     "Заблокировано с 9 мая 2017 года: AS3216 Sovam (между 06:07 и 12:07 UTC).",
-    "Блокировок не было: AS25513 MGTS.",
-    "Через vpn всё время доступно (AS1136).",
+    "Не заблокировано: AS25513 MGTS.",
+    "Через vpn доступно (AS1136).",
 ]
 NOT_LISTED = "Not on the register checked (rkn, 21 May 2017)."
 EN = Translator("en")
@@ -60,7 +60,7 @@ def test_a_russian_report_has_no_english(russian_page: str) -> None:
 
 def test_the_other_services(summary: Summary) -> None:
     everywhere = "AS3216 Sovam, AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS"
-    vpn = "Always reachable via vpn (AS1136)."
+    vpn = "Reachable via vpn (AS1136)."
     assert of(summary, "linkedin") == [
         "Listed since 17 November 2016, 07:00 UTC.",
         f"Blocked during the whole period on {everywhere}.",
@@ -69,10 +69,10 @@ def test_the_other_services(summary: Summary) -> None:
     assert of(summary, "line") == [
         NOT_LISTED,
         "Blocked during the whole period on AS3216 Sovam.",
-        "Never blocked on AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS.",
+        "Not blocked on AS8402 Corbina, AS12389 Rostelecom and AS25513 MGTS.",
         vpn,
     ]
-    assert of(summary, "signal") == [NOT_LISTED, f"Never blocked on {everywhere}.", vpn]
+    assert of(summary, "signal") == [NOT_LISTED, f"Not blocked on {everywhere}.", vpn]
     assert of(summary, "bbm") == ["Down everywhere we measured, so not a block."]
 
 
