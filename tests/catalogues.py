@@ -31,6 +31,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("probe", "results", "schedules")
 ENGLISH_TEXTS = "results/i18n/english"
 RULES = "results/judge/rules"
+KEYWORDS = DEFAULT_KEYWORDS | {"BadRecord": None}
+"""Functions whose first argument is a message; a BadRecord is translated where it is shown."""
 CLICK = ("core", "decorators", "exceptions", "formatting", "parser", "shell_completion", "termui", "types")
 """Modules of click with messages that our users see."""
 SYSTEM_ERRORS = (
@@ -110,7 +112,7 @@ def untranslated(catalog: Catalog, folder: str = "") -> Iterator[tuple[str, str]
 
 def _from_code() -> Iterator[Message]:
     for package in PACKAGES:
-        for file, _, text, _, context in extract_from_dir(ROOT / package, [("**.py", "python")]):
+        for file, _, text, _, context in extract_from_dir(ROOT / package, [("**.py", "python")], keywords=KEYWORDS):
             yield Message(text, f"{package}/{file}", context)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from functools import lru_cache
+from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def read(
                     yield SkippedLine(path, number, printable(str(error)))
     except (sqlite3.Error, UnicodeDecodeError) as error:
         # SQLite's own message about a damaged schema may be no UTF-8.
-        raise BadDatabase(f"{path}: cannot be read as a database ({printable(str(error), 200)})") from error
+        says = _("{path}: cannot be read as a database ({error})")
+        raise BadDatabase(says.format(path=path, error=printable(str(error), 200))) from error
 
 
 def period_bounds(since: float | None, until: float | None) -> list[str]:

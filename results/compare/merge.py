@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -53,16 +54,16 @@ def _copy(path: Path, folder: Path) -> Iterator[Store]:
     and hub tokens no concern of ours.
     """
     if not path.exists():
-        raise StoreError(f"{path}: there is no such database")
+        raise StoreError(_("{path}: no such database").format(path=path))
     with TemporaryDirectory(prefix=MERGING, dir=folder) as made:
         copied = Path(made) / "copy.db"
         try:
             with explained(path), closing(open_read_only(path)) as source:
                 _copy_rows(source, path, copied)
         except (BadDatabase, sqlite3.Error, UnicodeDecodeError) as error:
-            known = isinstance(error, BadDatabase)
-            says = str(error) if known else f"{path}: cannot be read as a database ({printable(str(error), 200)})"
-            raise StoreError(says) from error
+            says = _("{path}: cannot be read as a database ({error})")
+            unread = says.format(path=path, error=printable(str(error), 200))
+            raise StoreError(str(error) if isinstance(error, BadDatabase) else unread) from error
         store = Store.open(copied)
         try:
             yield store
@@ -93,4 +94,4 @@ def _line(db: Database, measurement_id: str) -> bytes | BadRecord:
     try:
         return exchange.line(db, measurement_id, write_line)
     except (ValueError, TypeError, LookupError, RecursionError, sqlite3.DatabaseError) as error:
-        return BadRecord(f"measurement {printable(measurement_id, 60)}: {printable(str(error))}")
+        return BadRecord("measurement {id}: {error}", id=printable(measurement_id, 60), error=printable(str(error)))

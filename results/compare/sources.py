@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from results.compare.record import (
     record_of,
 )
 from results.db.connect import BadDatabase
-from results.db.jsonl import BadFile, BadRecord, decode, records
+from results.db.jsonl import BadFile, BadRecord, decode, reason, records
 from results.export.exchange import SkippedLine
 from results.judge.verdict import Evidence, Repeat
 
@@ -66,22 +67,27 @@ def files_of(source: Path) -> list[Path]:
     """The source itself, or the files of results in a folder, in a fixed order. Raises SourceError."""
     if not source.is_dir():
         if not source.exists():
-            raise SourceError(f"{source}: there is no such file or folder")
+            raise SourceError(_("{path}: no such file or folder").format(path=source))
         if not source.is_file():
-            raise SourceError(f"{source}: neither a file nor a folder")
+            raise SourceError(_("{path}: neither a file nor a folder").format(path=source))
         return [source]
     found: list[Path] = []
     for folder, folders, names in os.walk(source):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found += [Path(folder, name) for name in sorted(names) if _is_results_file(name)]
         if len(found) > MAX_FILES:
-            raise SourceError(f"{source}: more than {MAX_FILES} files of results; name its folders one by one")
+            says = _("{path}: more than {count} files of results; give its subfolders one by one")
+            raise SourceError(says.format(path=source, count=MAX_FILES))
     found = [file for file in found if file.is_file()]
     if not found:
-        raise SourceError(
-            f"{source}: no file of results in it ({', '.join(ENDINGS)}, plain or {' or '.join(COMPRESSED_ENDINGS)})"
-        )
+        raise SourceError(no_results(source))
     return found
+
+
+def no_results(where: Path | str, *more: str) -> str:
+    """That there is no file with one of our endings, or of `more`."""
+    says = _("{path}: no files of results in it ({endings}, also compressed as {compressed})")
+    return says.format(path=where, endings=", ".join((*ENDINGS, *more)), compressed=", ".join(COMPRESSED_ENDINGS))
 
 
 def _is_results_file(name: str) -> bool:
@@ -162,7 +168,7 @@ def read_records(path: Path) -> Iterator[ResultRecord | SkippedLine]:
                 raise line
             record = parse_line(line)
         except (BadRecord, ValueError, OverflowError) as error:
-            yield SkippedLine(path, number, str(error))
+            yield SkippedLine(path, number, reason(error))
             continue
         if record is not None:
             yield record
@@ -188,7 +194,7 @@ def _is_repeated(repeat: Repeat | None) -> bool:
 
 def _record(row: ResultLine) -> ResultRecord:
     if row.vantage is None or row.measurement_id is None:
-        raise BadRecord("neither a row of ours nor a measurement of OONI's")
+        raise BadRecord("neither a result of reachprobe nor an OONI measurement")
     exported = row.record.measurement if row.record is not None else None
     place = exported.vantage if exported is not None else row.vantage
     listing = row.expectation or ResultListing()
@@ -209,5 +215,5 @@ def _record(row: ResultLine) -> ResultRecord:
         rules_version=bounded(row.rules_version),
     )
     if not is_valid(record) or not record.target:
-        raise BadRecord("an outcome, a method or an agreement that there is not")
+        raise BadRecord("unknown outcome, method or agreement")
     return record

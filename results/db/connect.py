@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from gettext import gettext as _
 from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING
@@ -64,9 +65,8 @@ def connect(path: Path) -> Database:
         applied = _applied(db)
         newer = [name for name in applied if name not in known]
         if newer:
-            raise StoreError(
-                f"{path}: made by a newer version ({newer[-1]}); upgrade reachprobe, or choose another with --db"
-            )
+            says = _("{path}: made by a newer version ({version}); upgrade reachprobe, or choose another with --db")
+            raise StoreError(says.format(path=path, version=newer[-1]))
         if len(applied) < len(known) or missing_columns(db):
             with _alone(path):
                 applied = _applied(db)
@@ -114,10 +114,11 @@ def plain_columns(connection: sqlite3.Connection, path: Path, table: str) -> tup
     those of a stranger's database would be a program of the stranger's."""
     found = connection.execute("SELECT type, sql FROM sqlite_master WHERE name = ?", [table]).fetchone()
     if found is None or found[0] != "table" or not str(found[1]).upper().startswith("CREATE TABLE"):
-        raise BadDatabase(f"{path}: is not a reachprobe database: no table {table}")
+        raise BadDatabase(_("{path}: not a reachprobe database: no table {table}").format(path=path, table=table))
     columns = connection.execute(f"PRAGMA table_xinfo({table})").fetchall()
     if any(hidden for *_, hidden in columns):
-        raise BadDatabase(f"{path}: is not a reachprobe database: {table} has columns that are computed")
+        says = _("{path}: not a reachprobe database: {table} has computed columns")
+        raise BadDatabase(says.format(path=path, table=table))
     return tuple(str(column[1]) for column in columns)
 
 
@@ -132,7 +133,8 @@ def empty_at(path: Path, applied: Sequence[str], named: Path) -> sqlite3.Connect
     if not applied or list(applied) != known[: len(applied)]:
         newer = next((name for name in applied if name not in known), "an unknown order")
         connection.close()
-        raise StoreError(f"{named}: made by a newer version ({newer}); upgrade reachprobe, or leave this database out")
+        says = _("{path}: made by a newer version ({version}); upgrade reachprobe, or leave this database out")
+        raise StoreError(says.format(path=named, version=newer))
     migrations.apply(db, stop_before=known[len(applied)] if len(applied) < len(known) else None)
     add_columns(db)
     connection.execute("PRAGMA foreign_keys = OFF")
@@ -186,10 +188,11 @@ def _bring_up_to_date(db: Database, path: Path) -> None:
         db.conn.rollback()
         if not isinstance(error, Exception) or _way_out(error, path):
             raise
-        raise StoreError(
-            f"{path}: could not be brought up to date ({type(error).__name__}: {error}); it is as it was, and the "
-            "version of reachprobe that made it can use it; please report this, or choose another with --db"
-        ) from error
+        says = _(
+            "{path}: could not be upgraded to this version ({error}); it is unchanged and works with the version that "
+            "made it; please report this, or choose another with --db"
+        )
+        raise StoreError(says.format(path=path, error=f"{type(error).__name__}: {error}")) from error
 
 
 @contextmanager
@@ -211,10 +214,11 @@ def _back_up(connection: sqlite3.Connection, path: Path, version: str) -> None:
     unfinished.unlink(missing_ok=True)
     needed = pages * size + SPARE_BYTES
     if shutil.disk_usage(path.parent).free < needed:
-        raise StoreError(
-            f"{path}: is of an older version; a copy of it before it is brought up to date needs {needed / 1e6:.0f} MB "
-            "free on its disk; free some space, nothing was changed"
+        says = _(
+            "{path}: made by an older version; the backup before the upgrade needs {size} MB of free disk space; free "
+            "some space; nothing was changed"
         )
+        raise StoreError(says.format(path=path, size=f"{needed / 1e6:.0f}"))
     try:
         _for_its_owner_alone(unfinished)
         with closing(opened(unfinished)) as copy:
@@ -248,11 +252,12 @@ def damage(path: Path, error: Exception) -> str | None:
     except (sqlite3.Error, UnicodeDecodeError):
         found = "damaged"
     if found != "ok":
-        return f"{path}: {_WAYS_OUT[sqlite3.SQLITE_CORRUPT]} ({type(error).__name__})"
+        return f"{path}: {_ways_out()[sqlite3.SQLITE_CORRUPT]} ({type(error).__name__})"
     if not isinstance(error, UNREADABLE) and not _arose_while_reading(error):
         return None
     what = printable(f"{type(error).__name__}: {error}", 200)
-    return f"{path}: cannot be read ({what}); restore a backup, or report this if `reachprobe doctor` finds it sound"
+    says = _("{path}: cannot be read ({error}); restore a backup, or report it if `reachprobe doctor` finds no damage")
+    return says.format(path=path, error=what)
 
 
 def _arose_while_reading(error: Exception) -> bool:
@@ -291,16 +296,18 @@ def _way_out(error: Exception, path: Path) -> str | None:
     code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
     if code == sqlite3.SQLITE_IOERR and shutil.disk_usage(path.parent).free < FULL_BYTES:
         code = sqlite3.SQLITE_FULL  # SQLite says so only of the database itself, not of the files beside it
-    return _WAYS_OUT.get(code)
+    return _ways_out().get(code)
 
 
-_WAYS_OUT = {
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened: no permission, or no such folder; choose another with --db",
-    sqlite3.SQLITE_READONLY: "cannot be written: no permission; choose another with --db",
-    sqlite3.SQLITE_PERM: "no permission; choose another with --db",
-    sqlite3.SQLITE_NOTADB: "is not a reachprobe database; choose another with --db",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup, or move it away and start anew",
-    sqlite3.SQLITE_BUSY: "is locked by another program; try again when that has ended",
-    sqlite3.SQLITE_FULL: "the disk is full; free some space, nothing stored was lost",
-    sqlite3.SQLITE_IOERR: "the disk fails to read or write",
-}
+def _ways_out() -> dict[int, str]:
+    """What to do by SQLite's error code."""
+    return {
+        sqlite3.SQLITE_CANTOPEN: _("cannot be opened: no permission or no such folder; choose another with --db"),
+        sqlite3.SQLITE_READONLY: _("cannot be written: no permission; choose another with --db"),
+        sqlite3.SQLITE_PERM: _("no permission; choose another with --db"),
+        sqlite3.SQLITE_NOTADB: _("not a reachprobe database; choose another with --db"),
+        sqlite3.SQLITE_CORRUPT: _("damaged; restore a backup, or move it away and start a new one"),
+        sqlite3.SQLITE_BUSY: _("locked by another program; try again later"),
+        sqlite3.SQLITE_FULL: _("the disk is full; free some space; no stored data was lost"),
+        sqlite3.SQLITE_IOERR: _("the disk failed to read or write"),
+    }

@@ -77,9 +77,9 @@ def from_plain(value: Any, text: bytes | None = None) -> tuple[JudgedMeasurement
     except msgspec.ValidationError as error:
         raise BadRecord(printable(str(error))) from error
     if plain.version != VERSION:
-        raise BadRecord(f"version {plain.version} of our records; this reachprobe knows version {VERSION}")
+        raise BadRecord("record version {version}; only {known} is read here", version=plain.version, known=VERSION)
     if plain.agreement not in AGREEMENTS:
-        raise BadRecord(f"an agreement {printable(plain.agreement, 40)!r}")
+        raise BadRecord("unknown agreement: {value}", value=printable(plain.agreement, 40))
     finished = JudgedMeasurement(
         measurement=measurement,
         controls=tuple(controls),
@@ -101,7 +101,7 @@ def measurement_from_plain(value: Any) -> Measurement:
     except msgspec.ValidationError as error:
         raise BadRecord(printable(str(error))) from error
     if not ID.fullmatch(measurement.id):
-        raise BadRecord("an id that is none")
+        raise BadRecord("invalid id")
     _check_target_and_vantage(measurement)
     _check_time(measurement.started_at)
     for observation in measurement.observations:
@@ -118,7 +118,7 @@ def prepare() -> None:
 def _typed(measurement: Measurement) -> Measurement:
     """The measurement with each step's detail as the record of that step."""
     if len(measurement.observations) > MAX_STEPS:
-        raise BadRecord(f"more than {MAX_STEPS} steps")
+        raise BadRecord("more than {count} steps", count=MAX_STEPS)
     observations = tuple(
         msgspec.structs.replace(o, detail=msgspec.convert(o.detail, _detail_type(o.step)))
         for o in measurement.observations
@@ -129,7 +129,8 @@ def _typed(measurement: Measurement) -> Measurement:
 def _detail_type(step: str) -> type[msgspec.Struct]:
     known = detail_types()
     if step not in known:
-        raise BadRecord(f"a step {printable(step, 40)!r}; known are {', '.join(sorted(known))}")
+        steps = ", ".join(sorted(known))
+        raise BadRecord("unknown step {value}; known steps: {steps}", value=printable(step, 40), steps=steps)
     return known[step]
 
 
@@ -148,19 +149,19 @@ def _check_numbers(value: Any) -> None:
 
 def _check(finished: JudgedMeasurement, round_: RoundRecord | None) -> None:
     if finished.measurement.control_of is not None:
-        raise BadRecord("a control by itself; it belongs with the measurement that it was made for")
+        raise BadRecord("a control measurement without the measurement that it was made for")
     if len(finished.controls) > MAX_CONTROLS:
-        raise BadRecord(f"more than {MAX_CONTROLS} controls")
+        raise BadRecord("more than {count} control measurements", count=MAX_CONTROLS)
     recorded, name = finished.context.recorded, finished.measurement.id
     if any(control.control_of != name and control.id not in recorded for control in finished.controls):
-        raise BadRecord("a control of another measurement")
+        raise BadRecord("a control measurement made for another measurement")
     found = [piece for piece in finished.verdict.evidence if isinstance(piece, Evidence)]
     if len(finished.verdict.evidence) > MAX_EVIDENCE or not all(piece.is_bounded() for piece in found):
-        raise BadRecord("evidence with too much in it")
+        raise BadRecord("too much evidence")
     measurements = (finished.measurement, *finished.controls)
     ids = [measurement.id for measurement in measurements] + ([round_.id] if round_ else [])
     if not all(map(ID.fullmatch, ids)) or len(set(ids)) < len(ids):
-        raise BadRecord("an id that is none, or twice the same")
+        raise BadRecord("an invalid or duplicate id")
     for measurement in measurements:
         _check_target_and_vantage(measurement)
     times = [measurement.started_at for measurement in measurements]
@@ -192,11 +193,11 @@ def _check_target_and_vantage(measurement: Measurement) -> None:
     except targets.BadTarget as error:
         raise BadRecord(printable(str(error))) from error
     if read != target or target.service == "":
-        raise BadRecord(f"target {printable(target.text, 100)!r} is not what its parts say")
+        raise BadRecord("target {target} does not match its parts", target=printable(target.text, 100))
     if vantage.country is not None and not COUNTRY.fullmatch(vantage.country):
-        raise BadRecord(f"country {printable(vantage.country, 20)!r}")
+        raise BadRecord("not a country code: {value}", value=printable(vantage.country, 20))
     if vantage.network_name == "" or (vantage.asn is not None and not 0 < vantage.asn < 2**32):
-        raise BadRecord(f"vantage {printable(vantage.name, 60)!r} is in no network that there can be")
+        raise BadRecord("invalid network of vantage point {name}", name=printable(vantage.name, 60))
 
 
 @lru_cache(maxsize=2048)
@@ -212,12 +213,12 @@ def _is_address(text: str) -> bool:
 
 def _check_step(observation: Observation) -> None:
     if observation.address is not None and not _is_address(observation.address):
-        raise BadRecord(f"{printable(observation.address, 60)!r} is no address")
+        raise BadRecord("not an address: {value}", value=printable(observation.address, 60))
     if not 0 <= observation.hop <= MAX_HOPS or not ID.fullmatch(observation.id) or observation.id.startswith("."):
-        raise BadRecord(f"a step {printable(observation.id, 60)!r} in hop {observation.hop}")
+        raise BadRecord("invalid step {id} in hop {hop}", id=printable(observation.id, 60), hop=observation.hop)
     body = getattr(observation.detail, "body", None)
     if body is not None and hashlib.sha256(body).hexdigest() != observation.detail.body_sha256:
-        raise BadRecord("a body that is not the one whose hash is given")
+        raise BadRecord("a body does not match its hash")
 
 
 def _check_time(text: str) -> None:
@@ -227,7 +228,7 @@ def _check_time(text: str) -> None:
             return
     except ValueError:
         pass
-    raise BadRecord(f"{printable(text, 60)!r} is no UTC time")
+    raise BadRecord("not a UTC time: {value}", value=printable(text, 60))
 
 
 SCHEMA_VERSION = 1

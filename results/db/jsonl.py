@@ -7,6 +7,7 @@ import sys
 import tarfile
 import zlib
 from collections.abc import Iterator
+from gettext import gettext as _
 from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,16 @@ OTHER_PACKINGS = {b"\x04\x22\x4d\x18": "lz4 -d", b"PK\x03\x04": "unzip"}
 
 
 class BadRecord(ValueError):
-    """One record that cannot be read; the message says why."""
+    """One record that cannot be read, and why, in English with the values of its placeholders."""
+
+    def __init__(self, text: str, **values: object) -> None:
+        super().__init__(text.format(**values) if values else text)
+        self._text, self._values = text, values
+
+    def shown(self) -> str:
+        """The same in the language of this process."""
+        text = _(self._text) if self._text else ""
+        return text.format(**self._values) if self._values else text
 
 
 class BadFile(ValueError):
@@ -50,7 +60,7 @@ def records(path: Path) -> Iterator[tuple[int, bytes | BadRecord]]:
             for number, value in _of_any_shape(_unpacked(file, path)):
                 yield number, _without_envelope(value)
     except (EOFError, gzip.BadGzipFile, zlib.error, zstd.ZstdError) as error:
-        raise BadFile(f"{path}: the packed file is cut short or damaged") from error
+        raise BadFile(_("{path}: the compressed file is truncated or damaged").format(path=path)) from error
     except OSError as error:
         raise BadFile(f"{path}: {error.strerror or error}") from error
 
@@ -59,9 +69,9 @@ def _unpacked(file: BufferedReader, path: Path) -> BufferedReader:
     head = file.peek(4)[:4]
     for magic, tool in OTHER_PACKINGS.items():
         if head == magic:
-            raise BadFile(f"{path}: unpack it first, with {tool}")
+            raise BadFile(_("{path}: unpack it first, with {tool}").format(path=path, tool=tool))
     if head[:2] in UTF_16 and 0 in head[2:]:
-        raise BadFile(f"{path}: is UTF-16 text; save it as UTF-8")
+        raise BadFile(_("{path}: UTF-16 text; save it as UTF-8").format(path=path))
     if head.startswith(GZIP):
         return BufferedReader(_Bounded(gzip.open(file), path))
     if head == ZSTD:  # its window is bounded at 128 MiB, as the zstd program's is
@@ -83,7 +93,8 @@ class _Bounded(RawIOBase):
         count: int = self._stream.readinto(buffer)
         self._left -= count
         if self._left < 0:
-            raise BadFile(f"{self._path}: unpacks to more than {MAX_UNPACKED >> 30} GiB")
+            says = _("{path}: larger than {size} GiB when unpacked")
+            raise BadFile(says.format(path=self._path, size=MAX_UNPACKED >> 30))
         return count
 
 
@@ -101,7 +112,7 @@ def _members(stream: BufferedReader) -> Iterator[tuple[int, bytes | BadRecord]]:
         try:
             member = tarfile.TarInfo.frombuf(block, "utf-8", "replace")
         except tarfile.HeaderError:
-            yield number + 1, BadRecord("the archive is damaged: the rest of it is not read")
+            yield number + 1, BadRecord("the archive is damaged; the rest is skipped")
             return
         content, padding = _content(stream, member.size), -member.size % TAR_BLOCK
         stream.read(padding)
@@ -109,9 +120,9 @@ def _members(stream: BufferedReader) -> Iterator[tuple[int, bytes | BadRecord]]:
             continue
         if content is None:
             number += 1
-            yield number, BadRecord(f"longer than {MAX_LINE >> 20} MiB")
+            yield number, BadRecord("longer than {size} MiB", size=MAX_LINE >> 20)
             continue
-        for _, value in _records(BufferedReader(BytesIO(content))):
+        for _number, value in _records(BufferedReader(BytesIO(content))):
             number += 1
             yield number, value
 
@@ -148,7 +159,7 @@ def _without_envelope(value: bytes | BadRecord) -> bytes | BadRecord:
         around = msgspec.json.decode(value, type=_Envelope)
         if around.raw_measurement is not msgspec.UNSET and around.test_keys is msgspec.UNSET:
             inner = msgspec.json.decode(around.raw_measurement, type=str)
-            return inner.encode() if inner else BadRecord("raw_measurement is empty: there is no measurement in it")
+            return inner.encode() if inner else BadRecord("raw_measurement is empty")
         if around.content is not msgspec.UNSET and around.test_name is msgspec.UNSET:
             content = bytes(around.content)
             return content if content.startswith(b"{") else value
@@ -174,7 +185,7 @@ def _records(stream: BufferedReader) -> Iterator[tuple[int, bytes | BadRecord]]:
                 if later.strip():
                     yield after, later
             if len(rest) == MAX_LINE:
-                yield after, BadRecord("what follows is not read: neither one JSON value nor one a line")
+                yield after, BadRecord("the rest is skipped: neither one JSON value nor one per line")
             return
         if isinstance(line, BadRecord) or line.strip():
             yield number, line
@@ -190,9 +201,9 @@ def _lines(stream: BufferedReader) -> Iterator[bytes | BadRecord]:
             line = stream.readline(MAX_LINE)
             passed += len(line)
             if passed > MAX_OVERLONG:
-                yield BadRecord("a line without end: the rest of the file is not read")
+                yield BadRecord("a line without an end; the rest of the file is skipped")
                 return
-        yield BadRecord(f"longer than {MAX_LINE >> 20} MiB")
+        yield BadRecord("longer than {size} MiB", size=MAX_LINE >> 20)
 
 
 def _is_json(data: bytes) -> bool:
@@ -201,6 +212,11 @@ def _is_json(data: bytes) -> bool:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
     return True
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be read, in the language of this process."""
+    return error.shown() if isinstance(error, BadRecord) else str(error)
 
 
 def decode(data: bytes, type: Any = Any) -> Any:

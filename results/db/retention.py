@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,8 @@ def ensure_room(database: Path) -> None:
     """StoreError where the disk is so full that a round's measurements might not find room."""
     free = shutil.disk_usage(database.parent if database.parent.exists() else "/").free
     if free < NEEDED_BYTES:
-        raise StoreError(
-            f"{database.parent}: the disk is full ({free / 1e6:.1f} MB are free), so nothing is measured; "
-            "free some space, nothing stored was lost"
-        )
+        says = _("{folder}: the disk is full ({size} MB free), not measuring; free some space; no stored data was lost")
+        raise StoreError(says.format(folder=database.parent, size=f"{free / 1e6:.1f}"))
 
 
 def cutoff(keep_days: int, now: datetime) -> str:

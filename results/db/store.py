@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from gettext import gettext as _
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -48,14 +49,14 @@ class Store:
     def open(cls, path: Path, *, must_exist: bool = False) -> Store:
         """Open the database at `path`, or make it. StoreError for one that is newer, damaged or locked."""
         if must_exist and not path.exists():
-            raise StoreError(
-                f"{path}: there is no database yet; `reachprobe check` or `run` makes it, --db names another"
-            )
+            says = _("{path}: no database yet; `reachprobe check` or `run` creates it; --db selects another")
+            raise StoreError(says.format(path=path))
         with explained(path):
             try:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             except OSError as error:
-                raise StoreError(f"{path.parent}: {error.strerror}; choose another with --db") from error
+                says = _("{path}: {error}; choose another with --db")
+                raise StoreError(says.format(path=path.parent, error=error.strerror)) from error
             return cls(connect(path), path)
 
     def close(self) -> None:
@@ -123,12 +124,15 @@ class Store:
     def find(self, prefix: str) -> str:
         """The one measurement whose id begins so. StoreError where there is none, or more than one."""
         if len(prefix) < SHORTEST_PREFIX:
-            raise StoreError(f"{prefix!r}: give at least the first {SHORTEST_PREFIX} characters of the id")
+            says = _("{id}: give at least the first {count} characters of the id")
+            raise StoreError(says.format(id=repr(prefix), count=SHORTEST_PREFIX))
         found = self._beginning(prefix)
         if not found:
-            raise StoreError(f"no measurement {prefix!r} in {self.path}; `reachprobe results list` shows what is there")
+            says = _("no measurement {id} in {path}; see `reachprobe results list`")
+            raise StoreError(says.format(id=repr(prefix), path=self.path))
         if len(found) > 1:
-            raise StoreError(f"{prefix!r} is the beginning of several ids: {', '.join(found)}")
+            says = _("{id} matches several ids: {ids}")
+            raise StoreError(says.format(id=repr(prefix), ids=", ".join(found)))
         return found[0]
 
     def short(self, measurement_id: str) -> str:
@@ -199,7 +203,7 @@ class Store:
             known = msgspec.json.decode(context, type=Context).earlier
             if known != self.recorded_failures(target, vantage, at):
                 changed.append(measurement_id)
-        for _ in self._judge_again(changed, lambda old: judge(self.in_series(old))):
+        for _changed in self._judge_again(changed, lambda old: judge(self.in_series(old))):
             pass
 
     def in_series(self, recorded: JudgedMeasurement) -> JudgedMeasurement:

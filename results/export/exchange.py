@@ -11,6 +11,7 @@ import csv
 import io
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from gettext import gettext as _
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,7 +89,7 @@ def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """The record of one JSONL line. Raises BadRecord."""
     value = decode(line)
     if not isinstance(value, dict) or RECORD not in value:
-        raise BadRecord(f"not a line of `results export --format jsonl`: no {RECORD!r} in it")
+        raise BadRecord("not a line of `results export --format jsonl`: no field {name}", name=RECORD)
     return from_plain(value[RECORD], line)
 
 
@@ -162,7 +163,7 @@ def import_lines(
                 continue
             taken = _import_record(store, *read(line), judge, repeats)
         except BadRecord as error:
-            yield SkippedLine(path, number, str(error), getattr(error, "test", None))
+            yield SkippedLine(path, number, error.shown(), getattr(error, "test", None))
             continue
         if (first := taken.finished.measurement.repeats) is not None:
             repeats.append((taken.finished.measurement.id, first))
@@ -193,7 +194,7 @@ def _import_record(
         return ImportedRecord(msgspec.structs.replace(found, measurement=again), new=False, conflict=conflict)
     for control in _made(finished):
         if _is_taken(store.db, control.id):
-            raise BadRecord(f"its control's id {control.id} is another measurement's")
+            raise BadRecord("another measurement has the id {id} already", id=control.id)
     judged = with_expectation_of(finished, judge(finished))
     if finished.context.recording is not None and judged.verdict.outcome == "blocked":
         judged = with_expectation_of(finished, judge(store.in_series(finished)))
@@ -202,7 +203,7 @@ def _import_record(
             store.save_round(round_)
         store.save([_without_link(judged)])
     except sqlite3.IntegrityError as error:
-        raise BadRecord(f"it contradicts what is stored already ({error})") from error
+        raise BadRecord("contradicts stored data ({error})", error=error) from error
     return ImportedRecord(judged, new=True, conflict=conflict, moved=moved)
 
 
@@ -343,9 +344,8 @@ def write_parquet(rows: Iterable[Mapping[str, Any]], path: Path, licence: str | 
     try:
         import duckdb
     except ImportError as error:
-        raise NoParquet(
-            "Parquet needs DuckDB: pip install 'reachprobe[parquet]'; --format csv and jsonl need nothing"
-        ) from error
+        says = _("Parquet needs DuckDB: pip install 'reachprobe[parquet]'; --format csv and jsonl work without it")
+        raise NoParquet(says) from error
     lines = unfinished(path, ".jsonl")
     count = 0
     try:

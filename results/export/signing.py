@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import errno
 import os
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def write_keys(key: SecretKey, secret_file: Path) -> Path:
     """Write the secret key, readable by its owner only, and FILE.pub; an existing file stays. Raises OSError."""
     public_file = secret_file.with_name(f"{secret_file.name}.pub")
     if public_file.exists():
-        raise FileExistsError(errno.EEXIST, "there is such a file already", str(public_file))
+        raise FileExistsError(errno.EEXIST, _("the file exists already"), str(public_file))
     opened = os.open(secret_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(opened, "wb") as out:
         out.write(bytes(key) + b"\n")
@@ -63,17 +64,16 @@ def read_secret(file: Path) -> SecretKey:
     from minisign import Error, SecretKey, VerifyError
 
     try:
-        key = SecretKey.from_base64(_content(file, "secret key").split()[-1])
+        key = SecretKey.from_base64(_content(file).split()[-1])
     except Error as error:
-        raise SignatureError(f"{file}: is no secret key of minisign's") from error
+        raise SignatureError(_("{path}: not a minisign secret key").format(path=file)) from error
     if key.is_encrypted():
-        raise SignatureError(
-            f"{file}: is locked by a password; `results key FILE` or `minisign -G -W` make one without"
-        )
+        says = _("{path}: protected by a password; create one without by `results key FILE` or `minisign -G -W`")
+        raise SignatureError(says.format(path=file))
     try:
         key.get_public_key().verify(b"", key.sign(b""))
     except VerifyError as error:  # the checksum is empty in a key without a password
-        raise SignatureError(f"{file}: the secret key is damaged") from error
+        raise SignatureError(_("{path}: the secret key is damaged").format(path=file)) from error
     return key
 
 
@@ -83,10 +83,10 @@ def read_public(given: str) -> PublicKey:
 
     is_key = len(given) == PUBLIC_KEY_LENGTH and not Path(given).is_file()
     try:
-        return PublicKey.from_base64(given if is_key else _content(Path(given), "public key").split()[-1])
+        return PublicKey.from_base64(given if is_key else _content(Path(given)).split()[-1])
     except Error as error:
-        why = f"{printable(given, 200)}: is neither a public key of minisign's nor a file with one"
-        raise SignatureError(why) from error
+        says = _("{key}: neither a minisign public key nor a file with one")
+        raise SignatureError(says.format(key=printable(given, 200))) from error
 
 
 def sign(file: Path, key: SecretKey, comment: str) -> str:
@@ -103,32 +103,32 @@ def verify(file: Path, key: PublicKey) -> str:
 
     signature_file = file.with_name(f"{file.name}.minisig")
     if not signature_file.exists():
-        raise SignatureError(f"{file}: is not signed: there is no {signature_file.name} beside it")
+        raise SignatureError(_("{path}: not signed: no {name} beside it").format(path=file, name=signature_file.name))
     try:
-        signature = Signature.from_bytes(_content(signature_file, "signature"))
+        signature = Signature.from_bytes(_content(signature_file))
     except Error as error:
-        raise SignatureError(f"{signature_file}: is no signature of minisign's") from error
+        raise SignatureError(_("{path}: not a minisign signature").format(path=signature_file)) from error
     if not signature.is_prehashed():  # the whole file would be read into memory
-        raise SignatureError(f"{signature_file}: is no signature of minisign's")
+        raise SignatureError(_("{path}: not a minisign signature").format(path=signature_file))
     try:
         with file.open("rb") as data:
             key.verify(data, signature)
     except VerifyError as error:
         if error.__cause__ is None:  # nothing was compared: the ids of the keys differ
-            raise SignatureError(f"{file}: is signed with another key") from error
-        raise SignatureError(
-            f"{file}: is not what was signed: it was changed, or cut short; nothing of it is read"
-        ) from error
+            raise SignatureError(_("{path}: signed with another key").format(path=file)) from error
+        says = _("{path}: changed or truncated since it was signed; not read")
+        raise SignatureError(says.format(path=file)) from error
     return printable(signature.trusted_comment, 1000)
 
 
-def _content(file: Path, what: str) -> bytes:
+def _content(file: Path) -> bytes:
     """The content of a small file. SignatureError if it has none."""
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_FILE_BYTES)
     except OSError as error:
-        raise SignatureError(f"{file}: no {what} can be read: {error.strerror or error}") from error
+        says = _("{path}: cannot be read: {error}")
+        raise SignatureError(says.format(path=file, error=error.strerror or error)) from error
     if not content.strip():
-        raise SignatureError(f"{file}: is empty and no {what}")
+        raise SignatureError(_("{path}: the file is empty").format(path=file))
     return content

@@ -186,7 +186,7 @@ class Filing:
         except (BadRecord, sqlite3.IntegrityError) as error:
             self._db.execute("ROLLBACK TO one")
             self._ids.forget()
-            why = str(error) if isinstance(error, BadRecord) else f"it contradicts what is stored already ({error})"
+            why = str(error) if isinstance(error, BadRecord) else f"contradicts stored data ({error})"
             return RecordResult(line=number, id=name, status="refused", why=why)
         finally:
             self._db.execute("RELEASE one")
@@ -197,11 +197,11 @@ class Filing:
         db, name = self._db, judged.measurement.id
         if (owner := db.execute(SQL["FIND_OWNER"], [name]).fetchone()) is not None:
             if owner[0] != member.id or not same(read.finished(db, name), judged):
-                raise BadRecord("another measurement has this id already")
+                raise BadRecord("another measurement has the id {id} already", id=name)
             return False
         for one in (judged.measurement, *judged.controls):
             if db.execute("SELECT 1 FROM measurements WHERE id = ?", [one.id]).fetchone():
-                raise BadRecord(f"another measurement has the id {one.id} already")
+                raise BadRecord("another measurement has the id {id} already", id=one.id)
         self._store_round(round_)
         rejudged = self._judge(judged)  # with the expectation of this hub's own registers, or none
         write.save(db, self._ids, [self._repeating_own(member, rejudged)])
@@ -216,7 +216,7 @@ class Filing:
         if stored is None:
             write.save_round(self._db, round_)
         elif stored != round_:
-            raise BadRecord("its round is not what was said of that round before")
+            raise BadRecord("its round differs from the stored round with that id")
 
     def _repeating_own(self, member: Member, judged: JudgedMeasurement) -> JudgedMeasurement:
         """Without `repeats` where that is not of the same member and target."""

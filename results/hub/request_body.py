@@ -133,13 +133,13 @@ def read_records(plain: bytes, member: str) -> list[tuple[int, ReceivedRecord]]:
 def read_record(line: bytes, member: str) -> tuple[JudgedMeasurement, RoundRecord | None]:
     """A record of the member's own series, with no controls but its own. BadRecord."""
     if len(line) > MAX_RECORD_BYTES:
-        raise BadRecord(f"longer than {MAX_RECORD_BYTES >> 20} MiB")
+        raise BadRecord("longer than {size} MiB", size=MAX_RECORD_BYTES >> 20)
     judged, round_ = read_line(line)
     measurement = judged.measurement
     if measurement.vantage.name != member:
-        raise BadRecord(f"vantage {printable(measurement.vantage.name, 64)!r} is not the one that this token is for")
+        raise BadRecord("this token is not for vantage point {name}", name=printable(measurement.vantage.name, 64))
     if parse_time(measurement.started_at) > datetime.now(UTC) + MAX_CLOCK_AHEAD:
-        raise BadRecord(f"measured at {measurement.started_at}, which is still to come: see to the clock")
+        raise BadRecord("measured at {at}, in the future: check the clock", at=measurement.started_at)
     controls = tuple(control for control in judged.controls if control.control_of == measurement.id)
     context = msgspec.structs.replace(judged.context, recorded=())
     return msgspec.structs.replace(judged, controls=controls, context=context), round_

@@ -18,9 +18,9 @@ def read_line(line: bytes) -> tuple[JudgedMeasurement, RoundRecord | None]:
     if head.test_name in COUNTED:
         raise UnjudgedTest(head.test_name)
     if head.test_name not in AS_IT_IS | GROUPED:
-        raise BadRecord(f"test_name {printable(head.test_name, 60)!r} is no test of OONI's that is known")
+        raise BadRecord("unknown OONI test: {name}", name=printable(head.test_name, 60))
     if head.test_keys is None:
-        raise BadRecord("no test_keys: an answer about a measurement without the measurement; ask for it in full")
+        raise BadRecord("no test_keys: metadata without the measurement; download it in full")
     if head.test_keys.x_reachprobe is not None:
         return writing.restore(decode(line)["test_keys"])
     return reading.read(decode(line, OoniRecord))

@@ -217,7 +217,7 @@ def bytes_of(text: Text) -> bytes | None:
     if isinstance(text, str):
         return text.encode()
     if text.format != "base64":
-        raise BadRecord(f"bytes in the format {printable(text.format, 40)!r}; only base64 is known")
+        raise BadRecord("binary data in the unknown format {name}", name=printable(text.format, 40))
     try:
         return b64decode(text.data, validate=True)
     except ValueError:
@@ -233,7 +233,7 @@ def address_of(text: str) -> str:
     """An address in its usual spelling; BadRecord for anything else."""
     found = literal(text)
     if found is None or "%" in text:
-        raise BadRecord(f"{printable(text, 60)!r} is no address")
+        raise BadRecord("not an address: {value}", value=printable(text, 60))
     return str(found)
 
 
@@ -241,7 +241,7 @@ def endpoint_of(text: str) -> tuple[str, int]:
     """The address and port of `192.0.2.1:443` and `[2001:db8::1]:443`; BadRecord for anything else."""
     address, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
-        raise BadRecord(f"{printable(text, 60)!r} is no address and port")
+        raise BadRecord("not an address and port: {value}", value=printable(text, 60))
     return address_of(address.removeprefix("[").removesuffix("]")), int(port)
 
 
@@ -253,7 +253,7 @@ def time_of(text: str) -> datetime:
             return parse_time(f"{found[1]}T{found[2]}")
     except ValueError:
         pass
-    raise BadRecord(f"{printable(text, 60)!r} is no time")
+    raise BadRecord("not a time: {value}", value=printable(text, 60))
 
 
 def instant(began: datetime, offset_s: float = 0.0) -> str:
@@ -261,7 +261,7 @@ def instant(began: datetime, offset_s: float = 0.0) -> str:
     try:
         moment = began.astimezone(UTC) + timedelta(seconds=offset_s)
     except OverflowError as error:
-        raise BadRecord("a time beyond the calendar") from error
+        raise BadRecord("a time out of range") from error
     return rfc3339(moment)
 
 
@@ -270,7 +270,7 @@ def country_of(text: str | None) -> str | None:
     if text in (None, "", NOWHERE):
         return None
     if not COUNTRY.fullmatch(text or ""):
-        raise BadRecord(f"probe_cc {printable(text or '', 20)!r} is no country")
+        raise BadRecord("probe_cc is not a country code: {value}", value=printable(text or "", 20))
     return text
 
 
@@ -280,7 +280,7 @@ def asn_of(text: str | None) -> int | None:
         return None
     found = ASN.fullmatch(text or "")
     if not found or int(found[1]) > MAX_ASN:
-        raise BadRecord(f"probe_asn {printable(text or '', 20)!r} is no AS number")
+        raise BadRecord("probe_asn is not an AS number: {value}", value=printable(text or "", 20))
     return int(found[1]) or None
 
 

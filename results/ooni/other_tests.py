@@ -29,7 +29,7 @@ class UnjudgedTest(BadRecord):
     """A record of a test that is not judged, only counted."""
 
     def __init__(self, test: str) -> None:
-        super().__init__(f"a record of the test {test}, which is not judged")
+        super().__init__("a record of the test {test}, which is not judged", test=test)
         self.test = test
 
 
@@ -52,7 +52,7 @@ def split(line: bytes) -> Iterator[bytes]:
         count += 1
         yield msgspec.json.encode(record | {"input": target, "test_keys": keys})
     if not count:
-        raise BadRecord(f"a record of the test {test} without any step")
+        raise BadRecord("a record of the test {test} without any step", test=test)
 
 
 def _targets(keys: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -73,9 +73,10 @@ def read(record: OoniRecord) -> tuple[JudgedMeasurement, RoundRecord]:
     try:
         target = targets.parse(record.input or "", allow_private=True)
     except targets.BadTarget as error:
-        raise BadRecord(f"input: {printable(str(error))}") from error
+        raise BadRecord("input: {error}", error=printable(str(error))) from error
     if target.scheme not in ("http", "https") and (record.test_name not in GROUPED or target.scheme not in ENDPOINTS):
-        raise BadRecord(f"input: {printable(target.text, 100)!r} is no target of {record.test_name} that is judged")
+        name, text = record.test_name, printable(target.text, 100)
+        raise BadRecord("input: {target} is not a target of {name} that is judged", target=text, name=name)
     began = time_of(record.measurement_start_time)
     measurement = _measurement(record, target, began)
     seen = control_measurement(record.test_keys.control, measurement, began)
@@ -324,7 +325,7 @@ def hops(keys: TestKeys, target: Target) -> tuple[Hop, ...]:
     others = [*(keys.queries or ()), *(keys.tcp_connect or ()), *(keys.tls_handshakes or ())]
     place |= {id(entry): _depth(entry.tags) for entry in others}
     if max(place.values(), default=0) >= MAX_HOPS:
-        raise BadRecord(f"more than {MAX_HOPS - 1} redirects")
+        raise BadRecord("more than {count} redirects", count=MAX_HOPS - 1)
     found: list[Hop] = []
     goal: Target | None = target
     for number in range(max(place.values(), default=0) + 1):

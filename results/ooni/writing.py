@@ -86,7 +86,9 @@ def restore(keys: Any) -> tuple[JudgedMeasurement, RoundRecord | None]:
         plain["measurement"] = plain["measurement"] | {"observations": _own_records(keys, keys[FOLLOW_UPS])}
         plain["controls"] = [lists[KEY] | {"observations": _own_records(lists)} for lists in keys[CONTROLS]]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadRecord(f"test_keys.{KEY}: not as reachprobe writes it ({type(error).__name__})") from error
+        raise BadRecord(
+            "test_keys.{key}: not in reachprobe's format ({error})", key=KEY, error=type(error).__name__
+        ) from error
     return from_plain(plain)
 
 

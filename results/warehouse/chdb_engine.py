@@ -14,11 +14,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from gettext import gettext as _
 from pathlib import Path
 from tempfile import NamedTemporaryFile, TemporaryFile
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from results.warehouse.errors import WarehouseError, clickhouse_message
+from results.warehouse.errors import WarehouseError, clickhouse_message, no_warehouse
 from results.warehouse.schema import (
     READ_SETTINGS,
     STORED_BYTES_SQL,
@@ -54,11 +55,13 @@ class ChdbEngine:
             raise ModuleNotFoundError("chdb", name="chdb")
         self._folder = Path(path)
         if must_exist and not self._folder.exists():
-            raise WarehouseError(f"{path}: there is no warehouse yet; `reachprobe warehouse load` makes it")
+            raise WarehouseError(no_warehouse(path))
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise WarehouseError(f"{path}: {error.strerror}; choose another folder") from error
+            raise WarehouseError(
+                _("{path}: {error}; choose another folder").format(path=path, error=error.strerror)
+            ) from error
         command = [sys.executable, "-m", "results.warehouse.chdb_engine", str(self._folder / "store")]
         self._stderr = TemporaryFile()  # a full pipe would block the child  # noqa: SIM115
         self._process = subprocess.Popen(  # noqa: S603 our own module
@@ -141,7 +144,8 @@ class ChdbEngine:
             self._process.wait(EXIT_TIMEOUT_S)
         self._stderr.seek(0)
         errors = self._stderr.read().decode("utf-8", "replace")
-        return f"{self._folder}: {clickhouse_message(errors) or 'chDB ended by itself'}"
+        why = clickhouse_message(errors) or _("chDB ended unexpectedly")
+        return f"{self._folder}: {why}"
 
     @property
     def _stdin(self) -> BinaryIO:

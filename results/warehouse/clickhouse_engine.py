@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -16,6 +17,7 @@ from results.warehouse.errors import (
     WarehouseError,
     WarehouseTimeout,
     clickhouse_error_text,
+    no_warehouse,
     redacted_url,
     server_code,
 )
@@ -38,7 +40,6 @@ HTTP_PORT, TLS_PORT = 8123, 8443
 DATABASE = "reachprobe"
 CONNECT_TIMEOUT_S, QUERY_TIMEOUT_S = 10, 300
 REPLICATED_ENGINE = "ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}')"
-URL_HINT = "give clickhouse://USER@HOST:PORT/DATABASE, with ?secure=1 for TLS"
 # Its errors are in our own messages already.
 logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
@@ -111,7 +112,8 @@ class ClickhouseEngine:
         except ValueError:
             is_valid = False
         if options.keys() - {"secure", "replicated"} or not is_valid:
-            raise WarehouseError(f"{self._url}: {URL_HINT}")
+            says = _("{url}: give clickhouse://USER@HOST:PORT/DATABASE, with ?secure=1 for TLS")
+            raise WarehouseError(says.format(url=self._url))
         return parts, options
 
     def _prepare(self, database: str, *, must_exist: bool, replicated: bool) -> None:
@@ -120,7 +122,7 @@ class ClickhouseEngine:
         existing = self.query(f"SELECT name FROM system.tables WHERE database = {literal}").to_pylist()  # noqa: S608 a literal
         missing = [table for table in all_tables() if table.name not in {row["name"] for row in existing}]
         if missing and must_exist:
-            raise WarehouseError(f"{self._url}: there is no warehouse yet; `reachprobe warehouse load` makes it")
+            raise WarehouseError(no_warehouse(self._url))
         has_database = self.query(f"SELECT name FROM system.databases WHERE name = {literal}").num_rows  # noqa: S608 a literal
         columns = self.query(f"SELECT table, name FROM system.columns WHERE database = {literal}").to_pylist()  # noqa: S608 a literal
         engine = REPLICATED_ENGINE if replicated else "ReplacingMergeTree"

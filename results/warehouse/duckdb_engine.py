@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from probe.text import replace_unprintable
-from results.warehouse.errors import WarehouseError
+from results.warehouse.errors import WarehouseError, no_warehouse, open_elsewhere
 from results.warehouse.schema import WarehouseTable, add_columns_ddl, all_tables, duckdb_ddl, quoted_name, sql_literal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class DuckdbEngine:
     def __init__(self, path: str, *, must_exist: bool = False) -> None:
         self._path = Path(path)
         if must_exist and not self._path.exists():
-            raise WarehouseError(f"{path}: there is no warehouse yet; `reachprobe warehouse load` makes it")
+            raise WarehouseError(no_warehouse(path))
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # The file and what DuckDB writes beside it are for their owner alone.
@@ -114,5 +114,5 @@ def _insert_sql(table: WarehouseTable, *, unique: bool) -> str:
 def _error_text(error: Exception) -> str:
     text = str(error).partition("\n")[0]
     if "Could not set lock" in text:
-        return "another process has it open; wait for its end, or stop it"
+        return open_elsewhere()
     return replace_unprintable(text[:300])

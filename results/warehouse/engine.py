@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from results.warehouse.schema import WarehouseTable
 
-URL_FORMS = "duckdb:///FOLDER/FILE.duckdb, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE"
+URL_FORMS = "duckdb:///FOLDER/FILE.duckdb, chdb:///FOLDER, clickhouse://USER@HOST:PORT/DATABASE"
 
 
 class Engine(Protocol):
@@ -55,9 +56,9 @@ def open_engine(url: str, *, must_exist: bool = False) -> Engine:
             return ClickhouseEngine(url, must_exist=must_exist)
     except ModuleNotFoundError as error:
         extra = "chdb" if kind == "chdb" else "warehouse"
-        hint = f"pip install 'reachprobe[{extra}]'"
-        raise WarehouseError(f"{kind}: {error.name} is not installed; {hint}") from error
-    raise WarehouseError(f"{redacted_url(url)!r} is no warehouse; give {URL_FORMS}")
+        says = _("{kind}: {name} is not installed: pip install 'reachprobe[{extra}]'")
+        raise WarehouseError(says.format(kind=kind, name=error.name, extra=extra)) from error
+    raise WarehouseError(_("not a warehouse: {url}; give {forms}").format(url=redacted_url(url), forms=URL_FORMS))
 
 
 def engine_kind(url: str) -> str:
@@ -65,13 +66,13 @@ def engine_kind(url: str) -> str:
     try:
         return urlsplit(url).scheme
     except ValueError as error:
-        raise WarehouseError(f"{redacted_url(url)!r}: {error}; give {URL_FORMS}") from error
+        says = _("{url}: {error}; give {forms}")
+        raise WarehouseError(says.format(url=redacted_url(url), error=error, forms=URL_FORMS)) from error
 
 
 def _local_path(url: str) -> str:
     parts = urlsplit(url)
     if parts.netloc or not parts.path.strip("/") or parts.query or parts.fragment:
-        raise WarehouseError(
-            f"{redacted_url(url)!r}: write three slashes before the path, as {parts.scheme}:///var/lib/NAME"
-        )
+        says = _("{url}: write three slashes before the path, such as {scheme}:///var/lib/NAME")
+        raise WarehouseError(says.format(url=redacted_url(url), scheme=parts.scheme))
     return "/" + parts.path.lstrip("/")

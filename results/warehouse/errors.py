@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import re
+from gettext import gettext as _
 
 from probe.text import replace_unprintable
 
 LOCKED_MESSAGES = ("Cannot lock file", "already running", "Another server instance", "Could not set lock")
 TIMEOUT_CODE = 159
-REFUSALS = {
-    192: "it knows no such user, or the password is wrong; write clickhouse://USER:PASSWORD@HOST:PORT/DATABASE",
-    164: "this user may only read: {text}",
-    497: "this user may not do that: {text}; GRANT it, or name another user",
-    TIMEOUT_CODE: "that takes too long; ask for less time, with --since and --until",
-}
-REFUSALS |= dict.fromkeys((193, 194, 516), REFUSALS[192])
-"""Texts by ClickHouse error code (src/Common/ErrorCodes.cpp)."""
-CONNECTION_FAILURES = {
-    "NameResolutionError": "no such host is known",
-    "SSLError": "it does not speak TLS as we do ({text}); ?secure=1 is for its TLS port, as 8443",
-    "ReadTimeoutError": "it does not answer in time",
-}
-"""Texts by the name of urllib3's exception."""
+UNKNOWN_USER_CODES, READ_ONLY_CODE, ACCESS_DENIED_CODE = (192, 193, 194, 516), 164, 497
+"""Of ClickHouse (src/Common/ErrorCodes.cpp)."""
 
 
 class WarehouseError(ValueError):
@@ -43,7 +32,7 @@ def redacted_url(url: str) -> str:
 def clickhouse_message(text: str) -> str:
     """A ClickHouse error as one short line; for a locked folder, what to do about it."""
     if any(word in text for word in LOCKED_MESSAGES):
-        return "another process has it open; wait for its end, or stop it"
+        return open_elsewhere()
     lines = [line for line in text.splitlines() if line.strip()]
     message = next((line for line in lines if "DB::Exception" in line), lines[-1] if lines else "")
     message = re.sub(r"^.*?DB::Exception: ", "", message)
@@ -61,14 +50,40 @@ def clickhouse_error_text(error: BaseException) -> str:
     """Why a server refused a query or could not be reached, and what to do about it."""
     code, text = server_code(error), clickhouse_message(str(error))
     if code is not None:
-        return REFUSALS.get(code, "{text}").replace("{text}", text)
+        return _refusal(code, text)
     cause = error.__cause__
     if cause is None and "readonly" in text:
-        return f"this user may only read, and set nothing ({text}); give it `readonly = 2`"
+        return _("this user can read but not change settings ({error}); give it `readonly = 2`").format(error=text)
     if cause is None:
-        return f"no ClickHouse answers there ({text}); is the port its HTTP port, as 8123?"
+        return _("not a ClickHouse server ({error}); is this its HTTP port, such as 8123?").format(error=text)
     reason = getattr(cause, "reason", None) or cause
     inner = re.search(r"\[(?:Errno -?\d+|SSL: \w+)\] ([\w ]+)", str(reason))
     detail = inner[1].strip() if inner else type(reason).__name__
-    no_answer = "nothing answers there ({text}); does it run, and is the port its HTTP port, as 8123?"
-    return CONNECTION_FAILURES.get(type(reason).__name__, no_answer).replace("{text}", detail)
+    failures = {  # by urllib3's exceptions
+        "NameResolutionError": _("unknown host"),
+        "SSLError": _("TLS failed ({error}); ?secure=1 is for its TLS port, such as 8443"),
+        "ReadTimeoutError": _("no response in time"),
+    }
+    no_answer = _("cannot connect ({error}); is the server running, and is this its HTTP port, such as 8123?")
+    return failures.get(type(reason).__name__, no_answer).replace("{error}", detail)
+
+
+def _refusal(code: int, text: str) -> str:
+    if code in UNKNOWN_USER_CODES:
+        return _("unknown user or wrong password; give clickhouse://USER:PASSWORD@HOST:PORT/DATABASE")
+    refusals = {
+        READ_ONLY_CODE: _("this user may only read: {error}"),
+        ACCESS_DENIED_CODE: _("this user lacks a permission: {error}; GRANT it, or use another user"),
+        TIMEOUT_CODE: _("the query takes too long; narrow it with --since and --until"),
+    }
+    return refusals.get(code, "{error}").replace("{error}", text)
+
+
+def no_warehouse(place: str) -> str:
+    """That nothing was loaded yet."""
+    return _("{place}: no warehouse yet; `reachprobe warehouse load` creates it").format(place=place)
+
+
+def open_elsewhere() -> str:
+    """That a file admits one process at a time."""
+    return _("open in another process; wait until that ends, or stop it")

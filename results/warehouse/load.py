@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
@@ -17,8 +18,8 @@ import msgspec
 
 from probe.text import printable
 from results import ooni
-from results.compare.sources import COMPRESSED_ENDINGS, ENDINGS, is_database
-from results.db.jsonl import BadFile, BadRecord, decode, records
+from results.compare.sources import COMPRESSED_ENDINGS, ENDINGS, is_database, no_results
+from results.db.jsonl import BadFile, BadRecord, decode, reason, records
 from results.export import exchange
 from results.fingerprints.library import Library, builtin_library
 from results.judge.classify import classify
@@ -138,7 +139,7 @@ def _add_line(line: bytes | BadRecord, judge: Judge, rows: RecordRows, errors: l
         finished, round_ = ooni.read_line(line) if is_ooni else exchange.read_line(line)
         add_rows(rows, judge(finished), round_)
     except (BadRecord, ValueError) as error:
-        errors.append(printable(str(error)))
+        errors.append(printable(reason(error)))
         return 0
     return 1
 
@@ -165,7 +166,7 @@ def find_sources(where: str, judge: Judge) -> Iterator[LoadSource]:
     with filesystem_errors(at):
         if not at.is_folder():
             if not at.exists():
-                raise WarehouseError(f"{where}: there is no such file or folder")
+                raise WarehouseError(_("{path}: no such file or folder").format(path=where))
             yield _source(at, judge)
             return
         found = False
@@ -174,10 +175,7 @@ def find_sources(where: str, judge: Judge) -> Iterator[LoadSource]:
                 found = True
                 yield _source(file, judge)
         if not found:
-            kinds = ", ".join((*ENDINGS, ".parquet"))
-            raise WarehouseError(
-                f"{where}: no file of results in it ({kinds}, plain or {' or '.join(COMPRESSED_ENDINGS)})"
-            )
+            raise WarehouseError(no_results(where, ".parquet"))
 
 
 def _is_read(path: str) -> bool:

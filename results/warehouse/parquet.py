@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -89,8 +90,8 @@ def open_path(url: str) -> FilePath:
     except ImportError as error:
         raise WarehouseError(f"{redacted_url(url)!r}: {error}") from error
     except ValueError as error:
-        known = "a path, or file://, s3://, gs://, memory://"
-        raise WarehouseError(f"{redacted_url(url)!r}: {str(error)[:200]}; give {known}") from error
+        says = _("{url}: {error}; give a path, or a file://, s3://, gs:// or memory:// URL")
+        raise WarehouseError(says.format(url=redacted_url(url), error=str(error)[:200])) from error
 
 
 @contextmanager
@@ -183,14 +184,16 @@ def parquet_batches(file: FilePath, position: int = 0, mark: str = "") -> Iterat
     """A file's rows after the first `position` row groups. Raises WarehouseError for a foreign file."""
     kind = FILE_NAME.fullmatch(file.name)
     if kind is None:
-        raise WarehouseError(f"{file}: its name is not of the archive's form, as verdicts-0123456789abcdef.parquet")
+        says = _("{path}: not a file name of the archive, such as verdicts-0123456789abcdef.parquet")
+        raise WarehouseError(says.format(path=file))
     table = {table.name: table for table in (VERDICTS, observations(), BLOBS)}[kind[1]]
     try:
         with filesystem_errors(file), file.open() as opened:
             parquet_file = pq.ParquetFile(opened)
             groups = parquet_file.metadata.num_row_groups
             if any(parquet_file.metadata.row_group(n).total_byte_size > MAX_ROW_GROUP_BYTES for n in range(groups)):
-                raise WarehouseError(f"{file}: a row group of more than {MAX_ROW_GROUP_BYTES >> 20} MiB")
+                says = _("{path}: a row group of more than {size} MiB")
+                raise WarehouseError(says.format(path=file, size=MAX_ROW_GROUP_BYTES >> 20))
             for number in range(position if mark == file.name else 0, groups):
                 rows = fit_to_schema(parquet_file.read_row_group(number), table)
                 count = rows.num_rows if table is VERDICTS else 0
@@ -206,12 +209,14 @@ def fit_to_schema(rows: pa.Table, table: WarehouseTable) -> pa.Table:
     for field in schema:
         if field.name not in rows.column_names:
             if not field.nullable:
-                raise WarehouseError(f"a table of {table.name} without the column {field.name}")
+                says = _("table {table}: no column {column}")
+                raise WarehouseError(says.format(table=table.name, column=field.name))
             columns.append(pa.nulls(rows.num_rows, field.type))
             continue
         column = rows[field.name]
         column = column if column.type == field.type else pc.cast(column, field.type)
         if column.null_count and not field.nullable:
-            raise WarehouseError(f"a table of {table.name} with nothing in its column {field.name}")
+            says = _("table {table}: missing values in column {column}")
+            raise WarehouseError(says.format(table=table.name, column=field.name))
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=schema)

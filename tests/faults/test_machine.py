@@ -88,7 +88,7 @@ async def test_a_disk_that_fills_in_the_middle_of_a_round_ends_it_and_what_was_s
         filling = fill(disk)
         rest, said = await process.communicate()
         assert process.returncode == 2
-        assert said.decode() == f"reachprobe: {lab.db}: the disk is full; free some space, nothing stored was lost\n"
+        assert said.decode() == f"reachprobe: {lab.db}: the disk is full; free some space; no stored data was lost\n"
         told = {json.loads(line)["measurement_id"] for line in (first + rest).splitlines()}
         assert 0 < len(told) < len(urls)
         filling.unlink()
@@ -124,7 +124,7 @@ async def test_a_database_that_another_writer_holds_too_long_is_said_and_the_nex
         assert await lab.call("check", lab.good.url, "--json") == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
-    assert "is locked by another program; try again when that has ended" in captured.err
+    assert "locked by another program; try again later" in captured.err
     assert await lab.call("check", lab.good.url, "--json") == 0
     assert len(kept(lab.db)) == 2
 

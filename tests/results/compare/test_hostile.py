@@ -73,8 +73,8 @@ def test_a_thousand_lies_under_one_id_count_once_whatever_their_order(tmp_path: 
         (lambda path: path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000), "cannot be read"),
         (lambda path: sqlite3.connect(path).executescript("CREATE TABLE t (a); INSERT INTO t VALUES (1)"), "no table"),
         (lambda path: sqlite3.connect(path).executescript(VIEWS), "no table"),
-        (lambda path: path.mkdir(), "no file of results in it"),
-        (lambda path: None, "there is no such file"),
+        (lambda path: path.mkdir(), "no files of results in it"),
+        (lambda path: None, "no such file"),
     ],
     ids=["damaged", "another program's", "views that never end", "empty folder", "nothing"],
 )

@@ -191,7 +191,7 @@ def changed(path: Path, *statements: str) -> Path:
         ),
         (
             ["ALTER TABLE targets ADD COLUMN more TEXT AS (hex(zeroblob(1000000)))"],
-            "columns that are computed",
+            "computed columns",
         ),
         (
             ["INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('reachprobe', 'm999', '')"],

@@ -54,7 +54,7 @@ def test_a_line_without_end_ends_the_reading_before_the_memory_does(
     monkeypatch.setattr(jsonl, "MAX_LINE", 1024)
     monkeypatch.setattr(jsonl, "MAX_OVERLONG", 8192)
     file.write_bytes(gzip.compress(b'{"a":1}\n' + b"\0" * 100_000_000))
-    assert read(file) == [(1, b'{"a":1}'), (2, "a line without end: the rest of the file is not read")]
+    assert read(file) == [(1, b'{"a":1}'), (2, "a line without an end; the rest of the file is skipped")]
 
 
 def test_a_first_line_that_goes_on_too_long_is_told_and_what_follows_it_too(
@@ -64,15 +64,15 @@ def test_a_first_line_that_goes_on_too_long_is_told_and_what_follows_it_too(
     file.write_bytes(b'{"a":\n' + b"1\n" * 100)
     found = read(file)
     assert found[0] == (1, b'{"a":')
-    assert "not read" in str(found[-1][1])
+    assert "the rest is skipped" in str(found[-1][1])
 
 
 def test_a_gzip_file_that_is_cut_short_is_said(file: Path) -> None:
     file.write_bytes(gzip.compress(b'{"a":1}\n' * 1000)[:-20])
-    with pytest.raises(BadFile, match="cut short or damaged"):
+    with pytest.raises(BadFile, match="truncated or damaged"):
         read(file)
     file.write_bytes(gzip.compress(b'{"a":1}\n' * 1000)[:20] + b"rubbish" * 20)
-    with pytest.raises(BadFile, match="cut short or damaged"):
+    with pytest.raises(BadFile, match="truncated or damaged"):
         read(file)
 
 
@@ -81,7 +81,7 @@ def test_a_file_packed_by_zstd_is_read_and_one_that_is_cut_short_is_said(file: P
     file.write_bytes(packed)
     assert read(file) == [(1, b'{"a":1}'), (2, b'{"a":2}')]
     file.write_bytes(packed[:-4])
-    with pytest.raises(BadFile, match="cut short or damaged"):
+    with pytest.raises(BadFile, match="truncated or damaged"):
         read(file)
 
 

@@ -212,7 +212,7 @@ def test_a_step_that_fails_takes_back_all_before_it_and_says_the_way_out(
 
     failing(m998_half)
     failing(m999_fails)
-    said = r"x\.db: could not be brought up to date \(OperationalError: no such table: nowhere\); it is as it was"
+    said = r"x\.db: could not be upgraded to this version \(OperationalError: no such table: nowhere\); it is unchanged"
     with pytest.raises(StoreError, match=said):
         Store.open(path)
     assert (contents(path), steps_taken(path)) == (before, steps)
@@ -273,7 +273,7 @@ def test_without_room_for_the_copy_nothing_is_changed_and_the_room_that_it_takes
     path = unpack(OLDER[0], tmp_path)
     before = contents(path)
     monkeypatch.setattr(connect, "SPARE_BYTES", 1 << 60)
-    with pytest.raises(StoreError, match=r"needs \d+ MB free on its disk; free some space, nothing was changed"):
+    with pytest.raises(StoreError, match=r"needs \d+ MB of free disk space; free some space; nothing was changed"):
         Store.open(path)
     assert contents(path) == before
     assert backups(path) == []
@@ -287,7 +287,7 @@ def test_a_disk_that_fills_while_it_is_brought_up_to_date_leaves_it_as_it_was(
         before = contents(path)
         monkeypatch.setattr(connect, "SPARE_BYTES", -(1 << 60))
         filling = fill(disk)
-        with pytest.raises(StoreError, match="the disk is full; free some space, nothing stored was lost"):
+        with pytest.raises(StoreError, match="the disk is full; free some space; no stored data was lost"):
             Store.open(path)
         filling.unlink()
         assert contents(path) == before

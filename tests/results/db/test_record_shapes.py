@@ -64,7 +64,7 @@ def test_every_shape_holds_the_same_records(content: bytes, tmp_path: Path) -> N
     ("content", "expected"),
     [
         (b"[]", ["an empty array"]),
-        (b'{"raw_measurement": ""}', ["raw_measurement is empty: there is no measurement in it"]),
+        (b'{"raw_measurement": ""}', ["raw_measurement is empty"]),
         (b'{"raw_measurement": 7}', [{"raw_measurement": 7}]),
         (b'{"format": "yaml", "content": "---"}', [{"format": "yaml", "content": "---"}]),
         (json.dumps(ONE | {"content": {"a": 1}}).encode(), [ONE | {"content": {"a": 1}}]),
@@ -88,7 +88,7 @@ def test_an_archive_that_unpacks_to_too_much_is_given_up(tmp_path: Path, monkeyp
     monkeypatch.setattr(jsonl, "MAX_UNPACKED", 1 << 20)
     file = tmp_path / "file.tar.gz"
     file.write_bytes(gzip.compress(tar(("1", post(ONE)), ("2", b" " * (8 << 20)))))
-    with pytest.raises(BadFile, match="unpacks to more than"):
+    with pytest.raises(BadFile, match="larger than"):
         read(file)
 
 
@@ -99,7 +99,7 @@ def test_an_archive_that_is_cut_or_damaged_gives_what_came_before(cut: int, tmp_
     file.write_bytes(whole[: 1024 + cut])
     assert read(file)[0] == ONE
     file.write_bytes(whole[:1024] + b"\xff" * 512 + whole[1536:])
-    assert read(file) == [ONE, "the archive is damaged: the rest of it is not read"]
+    assert read(file) == [ONE, "the archive is damaged; the rest is skipped"]
 
 
 def test_text_in_utf_16_is_named(tmp_path: Path) -> None:

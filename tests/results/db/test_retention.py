@@ -145,7 +145,7 @@ def test_a_full_database_is_told_so_loses_nothing_and_pruning_makes_room(store: 
         for number in range(1000):
             keep(store, f"n{number}", 1)
 
-    with pytest.raises(StoreError, match="the disk is full; free some space, nothing stored was lost"):
+    with pytest.raises(StoreError, match="the disk is full; free some space; no stored data was lost"):
         fill()
     stored = {row["measurement_id"] for row in store.rows()}
     assert "old0000000000000" in stored
@@ -158,7 +158,7 @@ def test_a_full_database_is_told_so_loses_nothing_and_pruning_makes_room(store: 
 def test_a_round_does_not_begin_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ensure_room(tmp_path / "not" / "yet" / "x.db")
     monkeypatch.setattr(pruning, "NEEDED_BYTES", 2**62)
-    with pytest.raises(StoreError, match="so nothing is measured; free some space"):
+    with pytest.raises(StoreError, match="not measuring; free some space"):
         ensure_room(tmp_path / "x.db")
 
 

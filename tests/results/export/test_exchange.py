@@ -130,7 +130,7 @@ def test_the_id_of_a_control_is_not_taken_over(store: Store) -> None:
     claims = msgspec.structs.replace(CONTROL, control_of="another000000000")
     (refused,) = take(store, [exchange.write_line(finished("another000000000", controls=(claims,)), None)])
     assert isinstance(refused, SkippedLine)
-    assert "another measurement's" in refused.why
+    assert "another measurement has the id" in refused.why
 
 
 def test_a_body_that_was_not_kept_makes_no_other_measurement(store: Store) -> None:
@@ -174,27 +174,27 @@ STEP = msgspec.to_builtins(measurement().observations[2])
         ({"version": 2}, "version 2"),
         ({"agreement": "open\u202e"}, "agreement"),
         ({"measurement__id": "a b", "controls": []}, "id"),
-        ({"measurement__control_of": "xxxxxxxx"}, "control by itself"),
+        ({"measurement__control_of": "xxxxxxxx"}, "control measurement without the measurement"),
         ({"controls__0__control_of": "xxxxxxxx"}, "another measurement"),
-        ({"controls__0__id": "2kq7mmmmmmmmmmmm"}, "twice"),
-        ({"measurement__started_at": "now"}, "no UTC time"),
-        ({"measurement__started_at": "2026-11-24T18:00:00+03:00"}, "no UTC time"),
-        ({"round__started_at": "2026-99-99T00:00:00Z"}, "no UTC time"),
+        ({"controls__0__id": "2kq7mmmmmmmmmmmm"}, "duplicate id"),
+        ({"measurement__started_at": "now"}, "not a UTC time"),
+        ({"measurement__started_at": "2026-11-24T18:00:00+03:00"}, "not a UTC time"),
+        ({"round__started_at": "2026-99-99T00:00:00Z"}, "not a UTC time"),
         ({"context__network": "splendid"}, "network"),
-        ({"context__earlier": [{"at": "then", "method": "x"}]}, "no UTC time"),
+        ({"context__earlier": [{"at": "then", "method": "x"}]}, "not a UTC time"),
         ({"measurement__observations__0__hop": -1}, "hop -1"),
         ({"measurement__observations__0__id": ".1"}, "step"),
         ({"measurement__observations__0__role": "judge"}, "role"),
         ({"measurement__observations__0__port": 2**64}, "64 bits"),
-        ({"measurement__observations__0__address": "localhost"}, "no address"),
+        ({"measurement__observations__0__address": "localhost"}, "not an address"),
         ({"measurement__observations__0__detail": {"resolver": 5}}, "resolver"),
         ({"measurement__observations__4__detail__body": "AAAA"}, "hash"),
         ({"measurement__observations": [STEP] * 5001}, "5000 steps"),
-        ({"measurement__target__host": "other.example"}, "not what its parts say"),
+        ({"measurement__target__host": "other.example"}, "does not match its parts"),
         ({"measurement__target__text": "no target"}, "no spaces"),
         ({"measurement__vantage__country": "Russia"}, "country"),
-        ({"measurement__vantage__asn": 0}, "no network"),
-        ({"measurement__vantage__network_name": ""}, "no network"),
+        ({"measurement__vantage__asn": 0}, "invalid network"),
+        ({"measurement__vantage__network_name": ""}, "invalid network"),
     ],
 )
 def test_a_record_that_is_not_as_we_write_it_is_refused_with_the_reason(changes: dict[str, Any], why: str) -> None:

@@ -41,7 +41,7 @@ async def test_each_record_has_a_result_and_a_refused_one_does_not_affect_others
     assert status == 200
     told = {answer["line"]: answer for answer in said["answers"]}
     assert [told[n]["status"] for n in (1, 2, 4, 5, 6, 7)] == ["stored", *["refused"] * 4, "stored"]
-    assert "not the one that this token is for" in told[4]["why"]
+    assert "this token is not for vantage point" in told[4]["why"]
     assert "deep" in told[5]["why"]
     assert kept(hub.db) == {"0000000000000000", "9999999999999999"}
 

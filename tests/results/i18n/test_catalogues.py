@@ -20,9 +20,16 @@ from results.report.summary import HistoryState
 from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues, untranslated
 
 TRANSLATED = (
+    "results/compare",
+    "results/db",
+    "results/export",
+    "results/hub",
+    "results/i18n/english/compare.toml",
     "results/i18n/english/notices.toml",
     "results/i18n/english/pages.toml",
     "results/judge/rules",
+    "results/ooni",
+    "results/warehouse",
     "schedules/agent",
     "schedules/config",
     "schedules/datasette_server",

@@ -346,15 +346,15 @@ def test_a_target_that_is_an_address_has_no_name_to_look_up() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"test_name": "a_new_test"}, "no test of OONI's that is known"),
+        ({"test_name": "a_new_test"}, "unknown OONI test"),
         ({"input": None}, "input"),
         ({"input": "not a url at all"}, "input"),
         ({"input": "dnslookup://x.example"}, "input"),
-        ({"input": "tcp://x.example:5222"}, "no target of web_connectivity"),
-        ({"measurement_start_time": "yesterday"}, "no time"),
-        ({"measurement_start_time": "2026-13-45 99:99:99"}, "no time"),
-        ({"probe_cc": "Russia"}, "no country"),
-        ({"probe_asn": "AS99999999999"}, "no AS number"),
+        ({"input": "tcp://x.example:5222"}, "not a target of web_connectivity"),
+        ({"measurement_start_time": "yesterday"}, "not a time"),
+        ({"measurement_start_time": "2026-13-45 99:99:99"}, "not a time"),
+        ({"probe_cc": "Russia"}, "not a country"),
+        ({"probe_asn": "AS99999999999"}, "not an AS number"),
         ({"test_runtime": "long"}, "test_runtime"),
         ({"test_keys": []}, "test_keys"),
     ],
@@ -368,14 +368,14 @@ def test_a_record_that_is_not_as_it_should_be_is_refused_with_the_reason(changes
     ("keys", "why"),
     [
         ({"queries": [query(GOOD)] * 501}, "500"),
-        ({"queries": [query("localhost")]}, "no address"),
-        ({"tcp_connect": [connect("fe80::1%eth0")]}, "no address"),
+        ({"queries": [query("localhost")]}, "not an address"),
+        ({"tcp_connect": [connect("fe80::1%eth0")]}, "not an address"),
         ({"tcp_connect": [connect(port=70000)]}, "port"),
-        ({"tls_handshakes": [handshake(address="x:y")]}, "no address and port"),
-        ({"requests": [request(body={"format": "hex", "data": "AAAA"}, address=f"{GOOD}:443")]}, "only base64"),
+        ({"tls_handshakes": [handshake(address="x:y")]}, "not an address and port"),
+        ({"requests": [request(body={"format": "hex", "data": "AAAA"}, address=f"{GOOD}:443")]}, "unknown format hex"),
         ({"requests": [request(depth=21, address=f"{GOOD}:443")]}, "redirects"),
         ({"queries": [query(GOOD, t=1e300)]}, "queries"),
-        ({"control": {"tcp_connect": {"nowhere": {"status": True}}}}, "no address and port"),
+        ({"control": {"tcp_connect": {"nowhere": {"status": True}}}}, "not an address and port"),
     ],
 )
 def test_test_keys_out_of_bounds_are_refused_with_the_reason(keys: dict[str, Any], why: str) -> None:
@@ -405,7 +405,7 @@ def test_a_body_or_certificate_whose_base64_is_broken_is_left_out_and_the_rest_i
 def test_an_answer_about_a_measurement_is_not_the_measurement() -> None:
     about = record({})
     del about["test_keys"]
-    with pytest.raises(BadRecord, match="ask for it in full"):
+    with pytest.raises(BadRecord, match="download it in full"):
         ooni.read_line(json.dumps(about).encode())
 
 

@@ -64,7 +64,7 @@ def answering(status: int, body: bytes) -> Iterator[int]:
 def test_nobody_answers() -> None:
     told = refused("clickhouse://me:secret@127.0.0.1:9/results")
 
-    assert told.startswith("clickhouse://me@127.0.0.1:9/results: nothing answers there (Connection refused)")
+    assert told.startswith("clickhouse://me@127.0.0.1:9/results: cannot connect (Connection refused)")
     assert "HTTP port" in told
 
 
@@ -79,7 +79,7 @@ def test_another_server_answers(status: int, body: bytes) -> None:
     with answering(status, body) as port:
         told = refused(f"clickhouse://me:secret@127.0.0.1:{port}/results")
 
-    assert "no ClickHouse answers there" in told
+    assert "not a ClickHouse server" in told
 
 
 @pytest.mark.parametrize("where", ["127.0.0.1:port/d", "127.0.0.1:0/d", ":8123/d", "[::1/d", "127.0.0.1:8123/d?tls=1"])
@@ -92,20 +92,20 @@ def test_a_wrong_password_and_an_unknown_user(clickhouse: RunningClickhouse) -> 
     for user in ("reachprobe:secret", "nobody:secret", "reachprobe"):
         told = refused(clickhouse.url("results", user))
 
-        assert "knows no such user, or the password is wrong" in told
+        assert "unknown user or wrong password" in told
         assert "port" not in told.partition("; ")[0].rpartition(": ")[2]
 
 
 @pytest.mark.slow
 def test_tls_to_a_port_without(clickhouse: RunningClickhouse) -> None:
-    assert "does not speak TLS" in refused(clickhouse.url("results?secure=1"))
+    assert "TLS failed" in refused(clickhouse.url("results?secure=1"))
 
 
 @pytest.mark.slow
 def test_who_asks_a_database_that_is_not_there_makes_none(clickhouse: RunningClickhouse) -> None:
     told = refused(clickhouse.url("mistyped"), must_exist=True)
 
-    assert "there is no warehouse yet; `reachprobe warehouse load` makes it" in told
+    assert "no warehouse yet; `reachprobe warehouse load` creates it" in told
     with closing(open_engine(clickhouse.url("other"))) as engine:
         names = engine.query("SELECT name FROM system.databases").to_pylist()
     assert "mistyped" not in {row["name"] for row in names}
@@ -117,7 +117,7 @@ def test_who_may_only_read_asks_and_does_not_load(clickhouse: RunningClickhouse,
     reader = clickhouse.url("read", "reader:right")
 
     assert count(reader)["verdicts"] == 588
-    with pytest.raises(WarehouseError, match="this user may not do that: reader: Not enough privileges"):
+    with pytest.raises(WarehouseError, match="this user lacks a permission: reader: Not enough privileges"):
         fill(reader, three_weeks[1])
     assert "GRANT" in refused(clickhouse.url("new", "reader:right"))
 

@@ -92,8 +92,8 @@ def test_a_record_is_judged_by_our_rules_whatever_it_says_itself(three_weeks: li
     ("url", "said"),
     [
         ("", "duckdb:///FOLDER/FILE.duckdb"),
-        ("postgres://x/y", "'postgres://x/y' is no warehouse; give duckdb:///"),
-        ("/var/lib/w.duckdb", "is no warehouse; give duckdb:///"),
+        ("postgres://x/y", "not a warehouse: postgres://x/y; give duckdb:///"),
+        ("/var/lib/w.duckdb", "not a warehouse: /var/lib/w.duckdb; give duckdb:///"),
         ("duckdb://w.duckdb", "write three slashes before the path"),
         ("duckdb:///", "write three slashes before the path"),
         ("chdb://relative", "write three slashes before the path"),
@@ -139,7 +139,7 @@ def test_a_warehouse_that_another_process_has_open_is_waited_for(tmp_path: Path)
         assert other.stdout is not None
         other.stdout.readline()
 
-        with pytest.raises(WarehouseError, match="another process has it open; wait for its end"):
+        with pytest.raises(WarehouseError, match="open in another process; wait until that ends"):
             open_engine(f"duckdb://{tmp_path}/w.duckdb")
 
 
@@ -154,5 +154,5 @@ def test_a_source_that_cannot_be_read_is_named(place: str) -> None:
 def test_a_folder_without_results_says_what_would_be_read(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x")
 
-    with pytest.raises(WarehouseError, match=r"no file of results in it \(\.db"):
+    with pytest.raises(WarehouseError, match=r"no files of results in it \(\.db"):
         list(find_sources(str(tmp_path), make_judge()))

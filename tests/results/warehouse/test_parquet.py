@@ -98,7 +98,7 @@ def test_hostile_countries_lead_nowhere_else(made: Path, tmp_path: Path, countri
     ("name", "content", "said"),
     [
         ("verdicts-0123456789abcdef.parquet", b"PAR1 and no more", "verdicts-0123456789abcdef.parquet"),
-        ("other.parquet", b"", "not of the archive's form"),
+        ("other.parquet", b"", "not a file name of the archive"),
     ],
 )
 def test_a_file_that_is_no_parquet_of_ours_is_named(name: str, content: bytes, said: str, tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ def test_what_is_signed_is_taken_and_what_was_changed_is_refused_whole(call: Cal
     file.write_bytes(file.read_bytes().replace(b"reachable", b"blockable", 1))
     code, out, err = call("new", *take, tmp_path / "my.key.pub", file)
     assert (code, out) == (2, "")
-    assert "is not what was signed" in err
+    assert "changed or truncated since it was signed" in err
     assert not (tmp_path / "new.db").exists()
 
 
@@ -122,11 +122,11 @@ def test_a_signature_needs_a_file_and_a_key(call: Call, ours: str, tmp_path: Pat
     assert call(ours, "results", "export", "--format", "csv", "--sign", tmp_path / "my.key")[0] == 2
     code, _, err = call(ours, "results", "export", "--format", "csv", "--sign", tmp_path / "no", "-o", tmp_path / "out")
     assert code == 2
-    assert "no secret key can be read" in err
+    assert "cannot be read" in err
     assert not (tmp_path / "out").exists()
     code, _, err = call(None, "results", "key", tmp_path / "my.key")
     assert code == 2
-    assert "there is such a file already" in err
+    assert "the file exists already" in err
 
 
 def test_databases_are_merged_into_the_first_or_into_that_of_the_command_line(

@@ -48,7 +48,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
         (["check", "wechat", "--path", "vpn"], "there is no path 'vpn'; known: direct"),
         (["check", "--nonsense"], "No such option"),
         (["nonsense"], "No such command 'nonsense'"),
-        (["results", "show", "zzzz"], "there is no database yet; `reachprobe check` or `run` makes it"),
+        (["results", "show", "zzzz"], "no database yet; `reachprobe check` or `run` creates it"),
         (["results", "list", "--outcome", "green"], "'green' is not one of 'reachable'"),
         (["register", "import", "nothing.csv"], "nothing.csv"),
     ],
@@ -86,7 +86,7 @@ def test_a_bad_target_is_told_before_a_broken_database(home: Path, capsys: pytes
 def test_a_broken_database_is_told_before_consent_is_asked(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "x.db").write_text("not a database" * 100)
     said = refused(capsys, "--db", str(home / "x.db"), "check", "wechat")
-    assert said == f"{home}/x.db: is not a reachprobe database; choose another with --db"
+    assert said == f"{home}/x.db: not a reachprobe database; choose another with --db"
     assert (home / "x.db").read_text().startswith("not a database")
 
 

@@ -55,8 +55,8 @@ def test_without_a_source_it_is_of_this_machine(three_weeks: list[Path], tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "there is no database yet"),
-        (("nothing.db",), "nothing.db: there is no such file or folder"),
+        ((), "no database yet"),
+        (("nothing.db",), "nothing.db: no such file or folder"),
         (("--since", "tomorrow"), "'--since': 'tomorrow' is not a time; use a UTC date or time"),
         (("--language", "fr"), "'fr' is not one of 'en', 'ru'"),
         (("ROWS", "-o", "nowhere/report.html"), "nowhere/report.html: No such file or directory"),

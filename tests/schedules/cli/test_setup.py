@@ -233,4 +233,4 @@ def test_doctor_names_a_broken_configuration_and_asks_nobody_without_consent(
 def test_doctor_names_a_broken_database(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "x.db").write_text("not a database" * 100)
     assert cli.call(["--db", str(home / "x.db"), "doctor"]) == 2
-    assert "is not a reachprobe database" in capsys.readouterr().out
+    assert "not a reachprobe database" in capsys.readouterr().out

@@ -169,8 +169,8 @@ def test_two_measurements_with_one_id_are_said(call: Call, ours: str, tmp_path: 
     ("content", "why"),
     [
         (None, "no such file"),
-        (gzip.compress(b"{}\n" * 1000, mtime=0)[:-9], "cut short or damaged"),
-        (b"\x28\xb5\x2f\xfd....", "cut short or damaged"),
+        (gzip.compress(b"{}\n" * 1000, mtime=0)[:-9], "truncated or damaged"),
+        (b"\x28\xb5\x2f\xfd....", "truncated or damaged"),
         (b"\x04\x22\x4d\x18....", "lz4 -d"),
     ],
 )
@@ -244,7 +244,7 @@ def test_a_damaged_file_does_not_keep_the_next_from_being_read(call: Call, tmp_p
     code, lines, err = call("new", "results", "import", "--json", "--format", "ooni", bad, good)
     assert code == 2
     assert len(lines) >= 1
-    assert "cut short or damaged" in err
+    assert "truncated or damaged" in err
 
 
 @pytest.mark.parametrize("closed", ["| head -c 1 > /dev/null", ">&-"])

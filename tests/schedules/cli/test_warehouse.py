@@ -112,4 +112,4 @@ def test_a_hub_that_cannot_store_where_it_should_does_not_start(
 ) -> None:
     assert cli.call(["--db", f"{tmp_path}/hub.db", "hub", "--listen", "127.0.0.1:0", "--store", "mysql://x"]) == 2
 
-    assert "'mysql://x' is no warehouse; give duckdb:///" in capsys.readouterr().err
+    assert "not a warehouse: mysql://x; give duckdb:///" in capsys.readouterr().err

@@ -120,7 +120,7 @@ def test_published_lists_of_block_pages_that_are_missing_old_or_damaged_are_name
     assert (old.state, "--published" in old.says) == ("worth knowing", True)
     collection.place(store.path).write_bytes(b"{")
     damaged = checks.block_page_lists(Config(), store)
-    assert (damaged.state, "is damaged" in damaged.says) == ("wrong", True)
+    assert (damaged.state, "damaged" in damaged.says) == ("wrong", True)
 
 
 def test_an_agent_that_runs_is_a_schedule(store: Store) -> None:

@@ -107,7 +107,7 @@ async def test_refused_records_stay_in_the_queue_with_the_reason(
     assert await lab.call("run") == 0
     told = await state(lab, capsys)
     assert (told["waiting"], told["refused"]) == (0, 1)
-    assert "not the one that this token is for" in json.dumps(told["refusals"])
+    assert "this token is not for vantage point" in json.dumps(told["refusals"])
     with closing(Store.open(lab.db)) as store, store.writing():
         store.db.execute("UPDATE hubs SET name = 'moscow-1'")
     assert await lab.call("results", "outbox", "--retry") == 0

@@ -68,7 +68,7 @@ def test_resume_where_there_is_no_database_says_so(lab_free_home: Path, capsys: 
     from schedules import cli
 
     assert cli.call(["--db", str(lab_free_home / "none.db"), "resume"]) == 2
-    assert "there is no database yet" in capsys.readouterr().err
+    assert "no database yet" in capsys.readouterr().err
 
 
 @pytest.fixture
