@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -66,6 +67,7 @@ def template() -> Catalog:
     return catalog
 
 
+@cache
 def brought_up_to_date(path: Path) -> Catalog:
     """The catalogue of one language with the messages of `template`; those that are gone are dropped."""
     with path.open("rb") as file:
@@ -104,10 +106,10 @@ def catalogues() -> list[Path]:
 def untranslated(catalog: Catalog, folder: str = "") -> Iterator[tuple[str, str]]:
     """The file and text of each message without a translation, of files in `folder`."""
     for message in catalog:
-        file = message.locations[0][0] if message.locations else ""
+        files = [file for file, _ in message.locations if file.startswith(folder)]
         texts = message.string if isinstance(message.string, tuple | list) else (message.string,)
-        if message.id and not all(texts) and file.startswith(folder):
-            yield file, str(message.id)
+        if message.id and files and not all(texts):
+            yield files[0], str(message.id)
 
 
 def _from_code() -> Iterator[Message]:
@@ -152,6 +154,7 @@ def _of_command(command: click.Command, file: str) -> Iterator[Message]:
 
 
 def _from_click() -> Iterator[Message]:
+    yield Message("required", "click/core.py")  # translated there, but not as a literal
     folder = Path(click.__file__).parent
     for name in CLICK:
         for _, text, _, context in extract_from_file("python", folder / f"{name}.py", DEFAULT_KEYWORDS):

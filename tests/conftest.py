@@ -58,7 +58,7 @@ def three_weeks(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def _english(monkeypatch: pytest.MonkeyPatch) -> None:
     """The language of messages, whatever this machine's locale is and an earlier test chose."""
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    monkeypatch.setenv("LANGUAGE", "en")
+    monkeypatch.setenv("LANGUAGE", "")
 
 
 @pytest.fixture(autouse=True)

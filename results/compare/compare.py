@@ -109,9 +109,9 @@ def compare(
     """Compare row by row; states more than `within_s` older than the row's newest measurement are gaps."""
     words = Translator(language)
     vantages = index.vantages()
-    every = labels(vantages, by) if by != "day" else {}
+    every = labels(vantages, by, words) if by != "day" else {}
     days = _all_days(index.days()) if by == "day" else []
-    names = labels(vantages, "vantage")
+    names = labels(vantages, "vantage", words)
     for row in index.rows(rows):
         found = tracks(row, within_s)
         newest = max((track.last_at for track in found if track.last_at is not None), default=0.0)
@@ -220,8 +220,9 @@ Label = str
 Dimension = Literal["vantage", "network", "country", "path"]
 
 
-def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
-    """The column of each vantage. Other paths than the direct one have columns of their own."""
+def labels(vantages: Sequence[Vantage], by: Dimension, words: Translator | None = None) -> dict[Vantage, Label]:
+    """The column of each vantage, in English by default. Other paths than the direct one have their own columns."""
+    words = words or Translator(ENGLISH)
     if by == "path":
         return {vantage: vantage.path for vantage in vantages}
     names = _names(vantages) if by == "vantage" else {}
@@ -231,7 +232,7 @@ def labels(vantages: Sequence[Vantage], by: Dimension) -> dict[Vantage, Label]:
             name = names[vantage]
         else:
             name = network_of(vantage) if by == "network" else vantage.country or f"country {NOT_KNOWN}"
-        found[vantage] = name if vantage.path == DIRECT else f"{name} via {vantage.path}"
+        found[vantage] = words.network(name, vantage.path)
     return found
 
 

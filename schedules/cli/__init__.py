@@ -83,7 +83,7 @@ class Commands(click.Group):
             raise click.ClickException(problem) from error
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
+        with formatter.section(_("Commands")):
             formatter.write_dl([(name, _(_first_line(name))) for name in self.list_commands(ctx)])
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from gettext import gettext as _
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
     from schedules.location.location import Locator
+
+
+TAKE_A_VALUE = ("--db", "--config", "--vantage", "--language")
+"""The options before the command that are followed by a value."""
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,10 +86,16 @@ def preferred_language(arguments: Sequence[str], environ: Mapping[str, str]) -> 
 
 
 def _value(arguments: Sequence[str], option: str) -> str | None:
-    """What the last use of an option among the arguments gives."""
-    values = [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{option}=")]
-    values += [value for name, value in pairwise(arguments) if name == option]
-    return values[-1] if values else None
+    """What the last use of an option before the command gives."""
+    found = pending = None
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if pending is None and not argument.startswith("-"):
+            break
+        if pending == option or (equals and name == option):
+            found = argument if pending else value
+        pending = name if pending is None and not equals and name in TAKE_A_VALUE else None
+    return found
 
 
 def _configured(path: Path | None) -> str | None:

@@ -51,7 +51,12 @@ ALL = "SELECT count(*) FROM measurements WHERE control_of IS NULL"
 @click.option(
     "-o", "--output", "path", metavar="FILE", type=click.Path(path_type=Path), help="Write to FILE instead of stdout."
 )
-@click.option("--licence", type=click.Choice(LICENCES), help="Licence of the data, stored in the export.")
+@click.option(
+    "--licence",
+    metavar="SPDX-ID",
+    type=click.Choice(LICENCES),
+    help="Licence of the data, such as CC-BY-4.0, stored in the export.",
+)
 @click.option(
     "--sign",
     "key_file",

@@ -117,7 +117,7 @@ def changes(found: Difference) -> None:
         what = change.urls or change.names or change.subnets or ""
         decided = " ".join(filter(None, (change.authority, change.decision_number, change.decision_date)))
         fields = ", ".join(words().term("register_field", field) for field in change.was or ())
-        changed = f" ({_('changed: {fields}').format(fields=fields)})" if fields else ""
+        changed = _(" (changed: {fields})").format(fields=fields) if fields else ""
         tell(f"{SIGNS[change.change]} {what} [{decided}]{changed}".replace("\n", " "))
     kinds = Counter(change.change for change in found.changes)
     counts = {"added": kinds["added"], "removed": kinds["removed"], "changed": kinds["changed"]}

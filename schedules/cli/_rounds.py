@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from results.i18n.language import ENGLISH
+from results.i18n.language import ENGLISH, activate
 from results.i18n.translator import Translator
 from results.judge.verdict import deciding
 from schedules.render.output import out, print_json, talk
@@ -208,7 +208,6 @@ def ended(service: Service | None, language: Translator) -> str | None:
 
 def dry_run(config: Config, choices: Sequence[Choice], *, as_json: bool, more: Iterable[Contact] = ()) -> int:
     """List every host that would be contacted, and those of `more`; contact none."""
-    from results.i18n.language import ENGLISH, activate
     from schedules.round.contacted_hosts import contacts
 
     if as_json:

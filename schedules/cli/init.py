@@ -127,8 +127,8 @@ def _write(path: Path, name: str | None, country: str | None, asn: int | None, a
 
     lines = ["[vantage]", f"name = {json.dumps(name or 'home')}"]
     code = json.dumps(country.upper()) if country else None
-    lines.append(f"country = {code}" if code else f'# country = "RU"     # {_("which registers apply")}')
-    lines.append(f"asn = {asn}" if asn else f"# asn = 12389        # {_('AS number of this network.').rstrip('.')}")
+    lines.append(f"country = {code}" if code else '# country = "RU"     # ' + _("which registers apply"))
+    lines.append(f"asn = {asn}" if asn else "# asn = 12389        # " + _("the network's AS number"))
     text = "\n".join(lines) + "\n" + (f"\n{asked.toml()}" if asked else "")
     decode(text, path, Config)
     try:

@@ -91,10 +91,10 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
 
     console.print(f"\n{title}", style="bold")
     if not measurement.observations:
-        console.print(f"  {_('not measured')}")
+        console.print("  " + _("not measured"))
         return
     grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="dim")
-    grid.add_column(f"  {_('start (s)')}", no_wrap=True)
+    grid.add_column("  " + _("start (s)"), no_wrap=True)
     grid.add_column(_("duration (s)"), no_wrap=True)
     grid.add_column(_("step"), no_wrap=True)
     varies = any(observation.role != "main" for observation in measurement.observations)

@@ -80,7 +80,8 @@ class TableDisplay:
     def retesting(self, count: int, report: NetworkReport | None) -> None:
         _print_change(report, quiet=self._quiet)
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, also=f"· {_('re-tests: {count}').format(count=count)} ·")
+            again = _("re-tests: {count}").format(count=count)
+            self._progress.update(self._task, also=f"· {again} ·")
 
     def measured(self, line: dict[str, Any]) -> None:
         self._rows.append(line)

@@ -104,7 +104,7 @@ async def test_a_dry_run_lists_the_hosts_and_contacts_none(
         "resolver",
         "trusted resolver",
         "domestic reference site",
-        "proxy of control control",
+        "proxy of control path control",
     }
     assert not lab.db.exists()
 

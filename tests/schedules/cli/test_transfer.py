@@ -10,13 +10,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import pytest
 
 from results.db.store import Store
-from results.judge.judged import RoundRecord
+from results.i18n.translator import english
+from results.judge.judged import Agreement, RoundRecord
 from schedules import cli
 from tests.results.ooni.records import GOOD, handshake, line, older, query, reachable, record, request
 from tests.results.records import finished, measurement
@@ -80,7 +81,10 @@ def test_without_a_file_the_export_is_on_stdout(call: Call, ours: str, format_: 
 def rows_in_the_readme() -> list[tuple[str, ...]]:
     """Host, outcome and agreement of each target in the README's output of the demo."""
     readme = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
-    return re.findall(r"^[✓✗!~] (?:http://)?([\w.-]+):\d+ +(\w+) .* ([\w-]+)$", readme, re.MULTILINE)
+    names = {str(english()[f"agreement.{name}"]): name for name in get_args(Agreement)}
+    agreement = "|".join(sorted(names, key=len, reverse=True))
+    row = rf"^[✓✗!~] (?:http://)?([\w.-]+):\d+ +(\w+) .*(?:not listed|\d) +({agreement})$"
+    return [(host, outcome, names[said]) for host, outcome, said in re.findall(row, readme, re.MULTILINE)]
 
 
 def host(row: dict[str, Any]) -> str:
