@@ -5,8 +5,9 @@ DNS interception, address families with a route, and the clock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from gettext import gettext
 from statistics import median
 from typing import Literal
 
@@ -35,35 +36,55 @@ ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 
 
 class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """`interception`: a sentence for each sign of it. `routes`: the address families with a route, None if unknown."""
+    """Signs of DNS interception, and `routes`: the address families with a route, None if unknown."""
 
-    interception: tuple[str, ...] = ()
+    made_up: tuple[str, str] | None = None
+    """A name that cannot exist, and the addresses that this network's resolver gives it."""
+    intercepted: str | None = None
+    """An address without a resolver that answered a DNS query."""
     routes: tuple[str, ...] | None = None
     clock_off_s: float | None = None
     """Seconds that this machine's clock is ahead of the reference sites'; None if unknown."""
 
     @property
+    def interception(self) -> tuple[str, ...]:
+        """A sentence for each sign of DNS interception, in the reader's language."""
+        return self._interception(gettext)
+
+    @property
     def clock(self) -> str | None:
-        """A sentence if this machine's clock is wrong."""
-        if self.clock_off_s is None or abs(self.clock_off_s) < CLOCK_OFF_S:
-            return None
-        which = "ahead" if self.clock_off_s > 0 else "behind"
-        says = f"this machine's clock is {_length(abs(self.clock_off_s))} {which}, by what the canaries say"
-        return f"{says}; times and certificates are judged by it: have it set by NTP"
+        """A sentence if this machine's clock is wrong, in the reader's language."""
+        return self._clock(gettext)
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        said = (*self.interception, *([self.clock] if self.clock is not None else []))
+        """All facts in English, to be stored."""
+        clock = self._clock(str)
+        said = (*self._interception(str), *([clock] if clock is not None else []))
         if self.routes is None:
             return said
-        return (*said, f"families with a way out: {', '.join(self.routes) or 'none'}")
+        return (*said, f"address families with a route: {', '.join(self.routes) or 'none'}")
 
+    def _interception(self, _: Callable[[str], str]) -> tuple[str, ...]:
+        found = []
+        if self.made_up is not None:
+            says = _("{name} cannot exist, but this network's resolver gives it {addresses}: it forges answers")
+            found.append(says.format(name=self.made_up[0], addresses=self.made_up[1]))
+        if self.intercepted is not None:
+            says = _("{address} runs no resolver, but a DNS query to it is answered: this network intercepts DNS")
+            found.append(says.format(address=self.intercepted))
+        return tuple(found)
 
-def _length(seconds: float) -> str:
-    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    def _clock(self, _: Callable[[str], str]) -> str | None:
+        if self.clock_off_s is None or abs(self.clock_off_s) < CLOCK_OFF_S:
+            return None
+        seconds = abs(self.clock_off_s)
+        units = ((_("{count} d"), 86400), (_("{count} h"), 3600), (_("{count} min"), 60), (_("{count} s"), 1))
+        unit, length = next(one for one in units if seconds >= 2 * one[1])
+        says = _("this machine's clock is {time} behind the reference sites: set it by NTP, it affects verdicts")
+        if self.clock_off_s > 0:
+            says = _("this machine's clock is {time} ahead of the reference sites: set it by NTP, it affects verdicts")
+        return says.format(time=unit.format(count=round(seconds / length)))
 
 
 async def facts(session: Session) -> NetworkFacts:
@@ -71,35 +92,33 @@ async def facts(session: Session) -> NetworkFacts:
     if session.network.remote_names:
         return NetworkFacts()
     made_up, intercepted, routes = await asyncio.gather(_made_up(session), _intercepted(session), _routes(session))
-    return NetworkFacts(interception=made_up + intercepted, routes=routes)
+    return NetworkFacts(made_up=made_up, intercepted=intercepted, routes=routes)
 
 
-async def _made_up(session: Session) -> tuple[str, ...]:
+async def _made_up(session: Session) -> tuple[str, str] | None:
     """Whether a name that cannot exist is given addresses."""
     name = session.settings.no_such_name
     if not name:
-        return ()
+        return None
     quick = _with_short_timeout(session)
     with closing(Log(session.network.token(), session.network)) as log:
         answers = await look_up(name, 0, "main", session.settings.resolvers, log, quick)
     found = dict.fromkeys(address for answer in answers for address in answer.detail.addresses)
-    if not found:
-        return ()
-    return (f"{name} cannot exist, and this network's resolver gives it {', '.join(found)}: it makes up answers",)
+    return (name, ", ".join(found)) if found else None
 
 
-async def _intercepted(session: Session) -> tuple[str, ...]:
+async def _intercepted(session: Session) -> str | None:
     """Whether an address that runs no resolver answers a question."""
     where = session.settings.no_resolver
     if not where:
-        return ()
+        return None
     (resolver,) = parse(f"udp://{where}")
     about = StepContext(role="main", hop=0, host="example.com", address=resolver.address, port=resolver.port)
     with closing(Log(session.network.token(), session.network)) as log:
         answer = await dns.ask(log, about, resolver, "A", _with_short_timeout(session).settings)
     if answer.detail.rcode is None and answer.failure != GARBLED:
-        return ()
-    return (f"{where} runs no resolver, and a question sent to it is answered: this network intercepts DNS",)
+        return None
+    return where
 
 
 async def _routes(session: Session) -> tuple[str, ...] | None:
@@ -161,7 +180,7 @@ async def check(session: Session) -> NetworkReport:
     """Measure every reference site once; without any the network counts as online."""
     foreign, domestic = session.settings.canaries, session.settings.domestic_canaries
     if not foreign and not domestic:
-        said = "no canaries are configured, so the network is taken for fine"
+        said = "no reference sites are configured, so the network counts as online"
         return NetworkReport(state="online", evidence=(said,), facts=await facts(session))
     urls = foreign + domestic
     plain = msgspec.structs.replace(session, follow_up=no_follow_up, follows_redirect=_never)
@@ -175,7 +194,7 @@ async def check(session: Session) -> NetworkReport:
     working = [measurement for measurement, answer in zip(measured, answers, strict=True) if answer == "works"]
     return NetworkReport(
         state=state_of(answers[: len(foreign)], answers[len(foreign) :]),
-        evidence=tuple(f"canary {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
+        evidence=tuple(f"reference site {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
         measurements=tuple(measured),
         facts=msgspec.structs.replace(seen, clock_off_s=clock_off(working)),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Container
+from collections.abc import Callable, Container
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -308,10 +308,15 @@ class VantageLocation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What a person should know about it."""
+        """What a person should know about it, in the reader's language."""
+        return self.worded(_)
+
+    def worded(self, _: Callable[[str], str] = str) -> tuple[str, ...]:
+        """The same through a translation; in English, to be stored, without one."""
         if self.tunnel is None or self.vantage is None:
             return ()
-        return (f"packets leave via {self.tunnel}, so results are recorded without country and network",)
+        says = _("packets leave via {tunnel}, so results are recorded without country and network")
+        return (says.format(tunnel=self.tunnel),)
 
 
 class UiTable(ConfigTable, frozen=True, kw_only=True):

@@ -134,7 +134,7 @@ class Round:
             id=self._session.network.token(),
             started_at=started_at,
             network=report.state,
-            evidence=(*report.evidence, *report.facts.sentences, *location.sentences),
+            evidence=(*report.evidence, *report.facts.sentences, *location.worded()),
             asn_source=location.asn_source,
         )
         self._budget.add(report.measurements)

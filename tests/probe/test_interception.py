@@ -37,7 +37,7 @@ async def test_an_honest_resolver_makes_nothing_up(net: LabNetwork) -> None:
     found = await seen(net, no_such_name=NOWHERE, no_resolver=nobody(net))
     assert found.interception == ()
     assert found.routes == ("ipv4",)
-    assert found.sentences == ("families with a way out: ipv4",)
+    assert found.sentences == ("address families with a route: ipv4",)
 
 
 async def test_a_resolver_that_gives_an_impossible_name_an_address_makes_up_answers(net: LabNetwork) -> None:
@@ -45,13 +45,13 @@ async def test_a_resolver_that_gives_an_impossible_name_an_address_makes_up_answ
     for private_is_fine in (True, False):
         found = await seen(net, no_such_name=NOWHERE, allow_private=private_is_fine)
         (said,) = found.interception
-        assert said.startswith(f"{NOWHERE} cannot exist, and this network's resolver gives it 127.77.0.66")
+        assert said.startswith(f"{NOWHERE} cannot exist, but this network's resolver gives it 127.77.0.66")
 
 
 async def test_an_answer_from_where_no_resolver_runs_is_an_interception(net: LabNetwork) -> None:
     found = await seen(net, no_resolver=written(net.system_resolver))
     (said,) = found.interception
-    assert "a question sent to it is answered: this network intercepts DNS" in said
+    assert "a DNS query to it is answered: this network intercepts DNS" in said
 
 
 async def test_it_is_a_fact_of_the_canaries_report_and_no_state_of_the_network(net: LabNetwork) -> None:

@@ -93,7 +93,7 @@ async def test_an_endpoint_can_be_a_canary(net: LabNetwork, scheme: str) -> None
 async def test_without_canaries_the_network_is_taken_for_fine_and_the_report_says_so(net: LabNetwork) -> None:
     found = await report(net)
     assert (found.state, found.measurements) == ("online", ())
-    assert "no canaries" in found.evidence[0]
+    assert "no reference sites" in found.evidence[0]
 
 
 async def test_a_canary_that_is_no_target_is_an_error_of_the_configuration(net: LabNetwork) -> None:
@@ -123,9 +123,9 @@ def dated(by: timedelta, **fields: str) -> sites.Responder:
 @pytest.mark.parametrize(
     ("by", "says"),
     [
-        (timedelta(hours=3), "this machine's clock is 3 hours behind, by what the canaries say; "),
-        (timedelta(minutes=-20), "this machine's clock is 20 minutes ahead, by what the canaries say; "),
-        (timedelta(days=20000), "20000 days behind"),
+        (timedelta(hours=3), "this machine's clock is 3 h behind the reference sites: "),
+        (timedelta(minutes=-20), "this machine's clock is 20 min ahead of the reference sites: "),
+        (timedelta(days=20000), "20000 d behind"),
     ],
 )
 async def test_a_wrong_clock_is_noticed_by_what_the_canaries_say(net: LabNetwork, by: timedelta, says: str) -> None:

@@ -21,6 +21,7 @@ from tests.catalogues import as_mo, as_po, brought_up_to_date, catalogues, untra
 
 TRANSLATED = (
     "click",
+    "probe/reference_sites.py",
     "results/compare",
     "results/db",
     "results/export",

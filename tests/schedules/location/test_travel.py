@@ -136,7 +136,7 @@ async def test_a_check_goes_on_by_itself_on_the_new_network_and_has_a_row_for_ev
     assert await lab.call("check", "--json", *sites) == 0
     said = capsys.readouterr()
     assert {row["target"] for row in rows(said.out)} == set(sites)
-    assert "the network changed; 3 targets remain, continuing" in said.err
+    assert "the network changed; continuing with the remaining targets: 3" in said.err
     store = Store.open(lab.db)
     assert len(set(keys(store))) == 2
     store.close()
@@ -258,7 +258,7 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
         say=said.append,
     )
     await agent.wake()
-    assert said[0] == "the network changed; 3 targets not measured"
+    assert said[0] == "the network changed; targets not measured: 3"
     await agent.wake()
     store = Store.open(lab.db)
     assert {row["target"] for row in store.rows(repeated=False)} == set(sites)
