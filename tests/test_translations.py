@@ -13,7 +13,7 @@ from results.i18n.language import languages
 from results.i18n.signs import OUTCOME_SIGNS
 from results.i18n.translator import Translator
 from results.judge.judged import Agreement
-from results.judge.verdict import Outcome
+from results.judge.verdict import METHODS, Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(page for language in languages() for page in (ROOT / "docs").glob(f"*.{language}.md"))
@@ -94,3 +94,6 @@ def test_the_demo_is_shown_with_the_words_of_the_program(page: str, language: st
     assert len(rows) == 13
     agreements = tuple(words.term("agreement", name) for name in get_args(Agreement))
     assert [row for row in rows if not row.endswith(agreements)] == []
+    methods = [words.term("method", name) for name in METHODS if name != "http.blockpage"]
+    blocked = [row for row in rows if row.startswith(OUTCOME_SIGNS["blocked"]) and "ru.law-149" not in row]
+    assert [row for row in blocked if not any(f" {method}" in row for method in methods)] == []
