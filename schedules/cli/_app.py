@@ -60,7 +60,7 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         """Finds where on the network this machine is. Without a trace it writes no file, and network keys vary."""
         from functools import partial
 
-        from schedules.hub_client.whoami import network_seen
+        from schedules.hub_client.client import network_seen
         from schedules.location.location import Locator, secret_of
 
         if not writes_files:

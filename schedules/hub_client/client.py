@@ -1,4 +1,7 @@
-"""Requests to a hub: enrolment, tokens, uploads and control measurements. Responses are validated before use."""
+"""Requests to a hub: enrolment, tokens, uploads, control measurements, and the network that it sees us in.
+
+Responses are validated before use.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,13 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
+from msgspec import Meta
 
 from probe.http.api_client import ApiResponse, ApiRoute, NotAnswered, get, post, server_of
 from probe.measure import ControlSource
@@ -24,6 +28,7 @@ from results.db.connect import open_read_only
 from results.db.json_codec import measurement_from_plain
 from results.db.jsonl import BadRecord, decode
 from results.judge.control_steps import public_addresses
+from schedules.runtime.paths import write_atomically
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -32,6 +37,7 @@ else:
 
 if TYPE_CHECKING:
     from schedules.config.schema import Config
+    from schedules.location.location import Locator
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 TIMEOUT_S, CONTROL_TIMEOUT_S = 60.0, 60.0
@@ -40,6 +46,7 @@ MAX_CONCURRENT_CONTROLS = 8
 MAX_CONTROL_WAIT_S = 5.0
 CONTROL_PATH = "hub"
 """The path name that a verdict shows for a hub's control measurement."""
+MAX_SEEN_AGE_S, MAX_SEEN_NETWORKS, MAX_SEEN_BYTES, WHOAMI_TIMEOUT_S = 86400.0, 16, 16 * 1024, 15.0
 RETRY_STATUSES = (408, 429, 500, 502, 503, 504)
 
 
@@ -273,3 +280,61 @@ async def _asked(hub: HubClient, measurement: Measurement) -> ControlResponse:
 
 def _endpoint(target: Target) -> tuple[object, ...]:
     return target.scheme, target.host, target.port, target.request_path
+
+
+class WhoamiResponse(msgspec.Struct, frozen=True):
+    asn: Annotated[int, Meta(ge=1, le=4294967295)] | None = None
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")] | None = None
+
+
+class SeenNetwork(WhoamiResponse, frozen=True):
+    """A response, and when it came (Unix time)."""
+
+    at: float = 0.0
+
+
+def seen_file(database: Path) -> Path:
+    return database.with_name(f"{database.name}.echoed")
+
+
+def remembered(database: Path) -> dict[str, SeenNetwork]:
+    """Hubs' responses by this machine's network key; empty where the file cannot be read."""
+    try:
+        with seen_file(database).open("rb") as file:
+            found: dict[str, SeenNetwork] = decode(file.read(MAX_SEEN_BYTES), dict[str, SeenNetwork])
+    except (OSError, BadRecord):
+        return {}
+    return found
+
+
+def network_seen(database: Path, network_key: str) -> tuple[int | None, str | None]:
+    """The ASN and country that a hub saw for the network with this key."""
+    seen = remembered(database).get(network_key)
+    return (seen.asn, seen.country) if seen is not None else (None, None)
+
+
+async def refresh(config: Config, database: Path, locator: Locator, now: float) -> None:
+    """Ask the configured hub where [asn] echo is set and the last response is older than MAX_SEEN_AGE_S; ignore errors.
+
+    By the direct path only: a hub would see another path's exit.
+    """
+    url = config.hub.url
+    if not config.asn.echo or url is None or config.hub.path != "direct":
+        return
+    located = locator.locate(config).place("direct")
+    key, known = located.network_key, remembered(database)
+    if key is None or located.tunnel is not None or located.asn_source == "mmdb":
+        return
+    if key in known and 0 <= now - known[key].at < MAX_SEEN_AGE_S:
+        return
+    try:
+        hub = HubClient(url, way_of(config, WHOAMI_TIMEOUT_S), token_for(database, url.rstrip("/")))
+        response: WhoamiResponse = decode((await hub.read("/v1/whoami", MAX_SEEN_BYTES)).body, WhoamiResponse)
+    except (NotAnswered, HubRefused, BadRecord, BadPath):
+        return
+    if locator.locate(config).place("direct").network_key != key:
+        return  # the hub may have seen the other network
+    known |= {key: SeenNetwork(asn=response.asn, country=response.country, at=now)}
+    latest = dict(sorted(known.items(), key=lambda one: one[1].at)[-MAX_SEEN_NETWORKS:])
+    with suppress(OSError):
+        write_atomically(seen_file(database), msgspec.json.encode(latest))

@@ -16,7 +16,7 @@ from probe.http.api_client import ApiResponse, NotAnswered
 from probe.http.download import Download, FetchFailed, FetchPolicy, Validators, fetch
 from probe.net.path import BadPath
 from probe.timestamps import rfc3339_of_epoch
-from results.compare.databases import MARGIN_S
+from results.compare.sources import MARGIN_S
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, token_for, usable_way
 
 if TYPE_CHECKING:

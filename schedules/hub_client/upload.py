@@ -20,8 +20,7 @@ from results.db import upload_queue
 from results.db.json_codec import prepare
 from results.db.store import Store, StoreError
 from results.db.upload_queue import UploadHub
-from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, usable_way
-from schedules.hub_client.whoami import network_seen, refresh
+from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, network_seen, refresh, usable_way
 from schedules.location.location import Locator, secret_of
 
 if TYPE_CHECKING:

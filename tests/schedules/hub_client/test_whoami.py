@@ -15,7 +15,7 @@ from results.db.upload_queue import enrol
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
-from schedules.hub_client.whoami import MAX_AGE_S, file_of, network_seen, refresh, remembered
+from schedules.hub_client.client import MAX_SEEN_AGE_S, network_seen, refresh, remembered, seen_file
 from schedules.location.location import Locator
 from tests.results.hub.hub_process import RunningHub
 from tests.schedules.location.test_geoip import database
@@ -68,7 +68,7 @@ async def test_the_network_that_the_hub_sees_overrides_the_declared_one(vantage:
     assert vantage.told(config) == (64500, "BY", "declared")
     await refresh(config, vantage.db, vantage.here, NOW)
     assert vantage.told(config) == (12389, "RU", "echoed")
-    assert b"127.0.0" not in file_of(vantage.db).read_bytes()
+    assert b"127.0.0" not in seen_file(vantage.db).read_bytes()
 
 
 async def test_it_does_not_apply_to_another_network(vantage: Vantage) -> None:
@@ -87,7 +87,7 @@ async def test_it_is_asked_once_a_day_and_an_error_changes_nothing(vantage: Vant
     config = vantage.config()
     await refresh(config, vantage.db, vantage.here, NOW)
     vantage.hub.kill()
-    for later in (1, MAX_AGE_S + 1, -MAX_AGE_S):
+    for later in (1, MAX_SEEN_AGE_S + 1, -MAX_SEEN_AGE_S):
         await refresh(config, vantage.db, vantage.here, NOW + later)
     assert [echo.at for echo in remembered(vantage.db).values()] == [NOW]
     assert vantage.told(config) == (12389, "RU", "echoed")
@@ -96,7 +96,7 @@ async def test_it_is_asked_once_a_day_and_an_error_changes_nothing(vantage: Vant
 @pytest.mark.parametrize(("asn", "by"), [("", ""), ("echo = false", ""), ("echo = true", 'path = "way"')])
 async def test_without_echo_or_by_another_path_no_hub_is_asked(vantage: Vantage, asn: str, by: str) -> None:
     await refresh(vantage.config(asn, by), vantage.db, vantage.here, NOW)
-    assert not file_of(vantage.db).exists()
+    assert not seen_file(vantage.db).exists()
 
 
 async def test_a_network_change_during_the_request_is_noticed(vantage: Vantage) -> None:
@@ -108,7 +108,7 @@ async def test_a_network_change_during_the_request_is_noticed(vantage: Vantage) 
 
 def test_a_damaged_or_hostile_file_is_ignored(tmp_path: Path) -> None:
     for data in (b"", b"{", b"[]", b'{"k": {"asn": -1, "at": 0}}', b'{"k": {"asn": 1, "country": "ru"}}', b"[" * 9999):
-        file_of(tmp_path / "x.db").write_bytes(data)
+        seen_file(tmp_path / "x.db").write_bytes(data)
         assert remembered(tmp_path / "x.db") == {}
 
 
