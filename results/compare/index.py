@@ -13,9 +13,8 @@ from typing import Any, Literal
 import msgspec
 
 from probe.model import Vantage
-from results.compare.databases import OutsidePeriod
 from results.compare.record import VANTAGE_FIELDS, ResultRecord, RowMeasurement, day_of
-from results.compare.sources import read
+from results.compare.sources import OutsidePeriod, read
 from results.export.exchange import SkippedLine
 from results.judge.rules import is_in_force
 from results.sql import statements

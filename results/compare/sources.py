@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from functools import lru_cache
 from gettext import gettext as _
 from pathlib import Path
 from typing import Any
@@ -11,13 +14,13 @@ from typing import Any
 import msgspec
 
 from probe.model import Vantage
-from probe.text import bounded
-from probe.timestamps import epoch
+from probe.text import bounded, printable
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results import ooni
-from results.compare import databases
-from results.compare.databases import OutsidePeriod
 from results.compare.record import (
+    MAX_EPOCH_S,
     MAX_TARGET_LENGTH,
+    VANTAGE_FIELDS,
     ResultListing,
     ResultRecord,
     comparable_vantage,
@@ -25,15 +28,28 @@ from results.compare.record import (
     is_valid,
     record_of,
 )
-from results.db.connect import BadDatabase
+from results.db.connect import BadDatabase, open_read_only, plain_columns
 from results.db.jsonl import BadFile, BadRecord, decode, reason, records
 from results.export.exchange import SkippedLine
-from results.judge.verdict import Evidence, Repeat
+from results.judge.verdict import Evidence, Repeat, evidence_from
+from results.sql import NOT_REPEATED, statements
 
 SQLITE_MAGIC = b"SQLite format 3\x00"
 ENDINGS = (".db", ".sqlite", ".sqlite3", ".jsonl", ".ndjson", ".json")
 COMPRESSED_ENDINGS = (".gz", ".zst")
 MAX_FILES = 100_000
+SQL = statements(__file__)
+TABLES = ("measurements", "targets", "vantages", "verdicts", "rounds")
+IN_PERIOD = "AND m.started_at >= ? AND m.started_at < ?"
+BEFORE, AFTER = "m.started_at < ?", "m.started_at >= ?"
+MARGIN_S = 86400.0
+"""Around a period, as times are compared as text and may name another time zone."""
+
+
+class OutsidePeriod(msgspec.Struct, frozen=True):
+    """Measurements that were not read, as they are outside the period by more than MARGIN_S."""
+
+    count: int
 
 
 class SourceError(ValueError):
@@ -52,7 +68,7 @@ def read(
         for file in files_of(source):
             try:
                 if is_database(file):
-                    yield from databases.read(file, since=since, until=until)
+                    yield from read_database(file, since=since, until=until)
                 else:
                     yield from read_records(file)
             except (BadFile, BadDatabase) as error:
@@ -102,6 +118,90 @@ def is_database(file: Path) -> bool:
     """By its first bytes, whatever its name."""
     with file.open("rb") as opened:
         return opened.read(len(SQLITE_MAGIC)) == SQLITE_MAGIC
+
+
+def read_database(
+    path: Path, *, since: float | None = None, until: float | None = None
+) -> Iterator[ResultRecord | SkippedLine | OutsidePeriod]:
+    """Every counted measurement with its verdict. Raises BadDatabase.
+
+    What is outside `since` and `until` (seconds since 1970) by more than MARGIN_S is only counted.
+    """
+    try:
+        with closing(open_read_only(path)) as connection:
+            query, ends = results_query(connection, path), period_bounds(since, until)
+            if ends:
+                yield OutsidePeriod(_count_outside(connection, query, ends))
+                query += IN_PERIOD
+            for number, row in enumerate(connection.execute(query, ends), 1):
+                try:
+                    yield _of_row(row)
+                except (ValueError, TypeError, OverflowError, RecursionError) as error:
+                    yield SkippedLine(path, number, printable(str(error)))
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # SQLite's own message about a damaged schema may be no UTF-8.
+        says = _("{path}: cannot be read as a database ({error})")
+        raise BadDatabase(says.format(path=path, error=printable(str(error), 200))) from error
+
+
+def period_bounds(since: float | None, until: float | None) -> list[str]:
+    """The parameters of IN_PERIOD, MARGIN_S wider on both sides; none for an unbounded period."""
+    if since is None and until is None:
+        return []
+    first = rfc3339_of_epoch(max(since - MARGIN_S, 0), "milliseconds") if since is not None else ""
+    last = rfc3339_of_epoch(max(min(until + MARGIN_S, MAX_EPOCH_S), 0), "milliseconds") if until is not None else "9"
+    return [first, max(first, last)]
+
+
+def _count_outside(connection: sqlite3.Connection, query: str, ends: list[str]) -> int:
+    later = f"AND {NOT_REPEATED}" if NOT_REPEATED in query else ""
+    counts = [SQL["OUTSIDE"].format(later=later, when=when) for when in (BEFORE, AFTER)]
+    return sum(connection.execute(count, [end]).fetchone()[0] for count, end in zip(counts, ends, strict=True))
+
+
+def results_query(connection: sqlite3.Connection, path: Path) -> str:
+    """RESULTS_QUERY for this schema version; reads only plain tables, never views. Raises BadDatabase."""
+    for table in TABLES:
+        plain_columns(connection, path, table)
+    columns = {row[1] for row in connection.execute("PRAGMA table_info(measurements)")}
+    return SQL["RESULTS"].format(later=f"AND {NOT_REPEATED}" if "repeats" in columns else "")
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _vantage(*values: Any) -> Vantage:
+    """Cached, as millions of rows are of a few vantages."""
+    return comparable_vantage(msgspec.convert(dict(zip(VANTAGE_FIELDS, values, strict=True)), Vantage))
+
+
+@lru_cache(maxsize=1024)
+def _listed_since(expectation: str) -> str | None:
+    listing = msgspec.json.decode(expectation, type=ResultListing)
+    return bounded(listing.since, 40) if listing.listed and listing.since else None
+
+
+def _of_row(row: tuple[Any, ...]) -> ResultRecord:
+    since = _listed_since(row[16]) if row[16] else None
+    record = ResultRecord(
+        id=bounded(row[0]),
+        at=epoch(row[1], needs_zone=True),
+        target=bounded(row[2], MAX_TARGET_LENGTH),
+        service=bounded(row[3]) if row[3] else None,
+        required=bool(row[4]),
+        vantage=_vantage(*row[5:10]),
+        outcome=row[10],
+        method=row[11],
+        agreement=row[12],
+        confidence=row[13],
+        failing=failing_family(row[10], evidence_from(row[14])),
+        restricted=bool(row[15]),
+        since=since,
+        rules_version=bounded(row[17]),
+    )
+    if not is_valid(record):
+        raise ValueError(
+            f"an outcome {record.outcome!r} with method {record.method!r} and agreement {record.agreement!r}"
+        )
+    return record
 
 
 class ResultVantage(msgspec.Struct):

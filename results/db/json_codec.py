@@ -51,18 +51,9 @@ class Plain(msgspec.Struct, frozen=True, kw_only=True):
 
 def to_plain(finished: JudgedMeasurement, round_: RoundRecord | None) -> dict[str, Any]:
     """Bytes become base64; `round_` is the one that `finished.round_id` names."""
-    plain: dict[str, Any] = msgspec.to_builtins(
-        Plain(
-            version=VERSION,
-            measurement=finished.measurement,
-            controls=finished.controls,
-            context=finished.context,
-            verdict=finished.verdict,
-            expectation=finished.expectation,
-            agreement=finished.agreement,
-            round=round_,
-        )
-    )
+    fields = msgspec.structs.asdict(finished)
+    del fields["round_id"]
+    plain: dict[str, Any] = msgspec.to_builtins(Plain(version=VERSION, round=round_, **fields))
     return plain
 
 

@@ -1,15 +1,17 @@
-"""Reads records back from the database's tables."""
+"""Reads records back from the database's tables, and what was measured of a target before."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from probe.model import Measurement, Target, Vantage
+from probe.timestamps import parse_time, rfc3339
 from results.db import json_codec
 from results.db.columns import BlobReader, all_columns, from_values
 from results.judge.judged import JudgedMeasurement, RoundRecord
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from results.registers.expectation import Expectation
 
 SQL = statements(__file__)
+GOT_THROUGH = ("reachable", "denied")
+MAX_RECORDED = 2
 MAX_BODY_BYTES = 16 * 1024 * 1024
 FILTERS = {
     "target": "t.text = ?",
@@ -69,7 +73,7 @@ def finished(db: Database, measurement_id: str) -> JudgedMeasurement:
         measurement=measurement(db, measurement_id),
         controls=controls_of(db, measurement_id) + _recorded(db, context.recorded),
         context=context,
-        verdict=_verdict(row[:8]),
+        verdict=verdict_of(row[:8]),
         expectation=_expectation(row[8]),
         agreement=row[9],
         round_id=row[10],
@@ -125,7 +129,7 @@ def line_of(row: Sequence[Any]) -> dict[str, Any]:
     finished = JudgedMeasurement(
         measurement=_record(row),
         context=Context(network=row[26]),
-        verdict=_verdict(row[16:24]),
+        verdict=verdict_of(row[16:24]),
         expectation=_expectation(row[24]),
         agreement=row[25],
     )
@@ -185,18 +189,11 @@ def target_of(row: Sequence[Any]) -> Target:
     return Target(**dict(zip(Target.__struct_fields__, (*fields, bool(required)), strict=True)))
 
 
-def _verdict(row: Sequence[Any]) -> Verdict:
-    outcome, method, trigger, confidence, rules, evidence, control, rules_version = row
-    return Verdict(
-        outcome=outcome,
-        method=method,
-        trigger=trigger,
-        confidence=confidence,
-        rules=msgspec.json.decode(rules, type=tuple[str, ...]),
-        evidence=evidence_from(evidence),
-        control=control,
-        rules_version=rules_version,
-    )
+def verdict_of(row: Sequence[Any]) -> Verdict:
+    """A verdict from its stored fields, in their order."""
+    values = dict(zip(Verdict.__struct_fields__, row, strict=True))
+    rules = msgspec.json.decode(values["rules"], type=tuple[str, ...])
+    return Verdict(**values | {"rules": rules, "evidence": evidence_from(values["evidence"])})
 
 
 def _expectation(text: str | None) -> Expectation | None:
@@ -221,3 +218,92 @@ def _body(db: Database, sha256: str) -> bytes | None:
     if unpacking.unconsumed_tail or not unpacking.eof:
         raise ValueError(f"a body that is damaged, or above {MAX_BODY_BYTES >> 20} MiB")
     return body
+
+
+class LastMeasurement(msgspec.Struct, frozen=True):
+    """The last measurement of a target: its time (UTC, RFC 3339) and outcome."""
+
+    started_at: str
+    outcome: str | None
+
+
+def last_runs(db: Database, targets: Iterable[Target], vantage: Vantage, until: str) -> dict[Target, LastMeasurement]:
+    """The last measurement of each target from `vantage`, not after `until` (UTC, RFC 3339)."""
+    texts = msgspec.json.encode(sorted({target.text for target in targets})).decode()
+    found: dict[Target, LastMeasurement] = {}
+    for row in db.execute(SQL["LAST_RUNS"], [texts, *msgspec.structs.astuple(vantage), until]):
+        found[target_of(row[:7])] = LastMeasurement(*row[7:])
+    return found
+
+
+def recent_outcomes(
+    db: Database, target: str, vantage: Vantage, until: datetime, limit: int, *, network: str | None = None
+) -> list[str]:
+    """The last outcomes of a target from `vantage` on one `network`, not after `until`, newest first; a measurement and
+    its immediate repeat count once."""
+    values = [*msgspec.structs.astuple(vantage), target, network, rfc3339(until), limit]
+    return [row[0] for row in db.execute(SQL["RECENT_OUTCOMES"], values)]
+
+
+def made_at(db: Database) -> str:
+    """When this database was made, to the microsecond: unique to it."""
+    return str(db.execute("SELECT min(applied_at) FROM _sqlite_migrations").fetchone()[0])
+
+
+def last_network(db: Database) -> str | None:
+    """The key of the network that this machine was last known to be on."""
+    query = "SELECT network_key FROM rounds WHERE network_key IS NOT NULL ORDER BY started_at DESC LIMIT 1"
+    row = db.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def last_round(db: Database) -> str | None:
+    """When the newest round began (UTC, RFC 3339)."""
+    newest: str | None = db.execute("SELECT max(started_at) FROM rounds").fetchone()[0]
+    return newest
+
+
+class NewestMeasurement(msgspec.Struct, frozen=True):
+    """The last outcome, the longest duration of each kind of step (seconds), and what the target presented."""
+
+    target: str
+    service: str | None
+    at: str
+    runtime_s: float
+    outcome: str
+    method: str | None
+    steps_s: dict[str, float]
+    status: int | None
+    certificate: bytes | None
+
+
+def newest_measurements(db: Database, targets: Iterable[str], vantage: str, path: str) -> Iterator[NewestMeasurement]:
+    """The newest measurement of each target by one path of a vantage, on whichever network, in the order given."""
+    texts = msgspec.json.encode(list(dict.fromkeys(targets))).decode()
+    for row in db.execute(SQL["NEWEST"], [texts, vantage, path]).fetchall():
+        target, service, number, at, runtime_s, outcome, method, _ = row
+        steps_s: dict[str, float] = {}
+        status, certificate = None, None
+        for step, took, failure, code, der in db.execute(SQL["STEPS"], [number]):
+            if failure is None and took is not None:
+                steps_s[step] = max(took, steps_s.get(step, 0.0))
+            status, certificate = code or status, der or certificate
+        yield NewestMeasurement(target, service, at, runtime_s, outcome, method, steps_s, status, certificate)
+
+
+def recorded_elsewhere(
+    db: Database, of: Measurement, *, vantages: Collection[str], within_s: float
+) -> tuple[Measurement, ...]:
+    """The newest measurements of the target from another country, or from one of `vantages`, within `within_s` seconds.
+
+    Only the latest of each vantage counts. Another country may block the target too, so a failure there is no control,
+    unless its vantage is one of `vantages`, which are known to be free.
+    """
+    vantage = of.vantage
+    since = rfc3339(parse_time(of.started_at) - timedelta(seconds=within_s))
+    values: dict[str, str | None] = {"text": of.target.text, "since": since, "until": of.started_at}
+    values |= {"name": vantage.name, "path": vantage.path, "country": vantage.country}
+    values |= {"vantages": msgspec.json.encode(list(vantages)).decode()}
+    rows = db.execute(SQL["RECORDED_ELSEWHERE"], values).fetchall()
+    ids = [row[0] for row in rows if row[1] in vantages or row[2] in GOT_THROUGH]
+    return tuple(measurement(db, measurement_id) for measurement_id in ids[:MAX_RECORDED])

@@ -15,7 +15,7 @@ from probe.model import Target, Vantage
 from results.db.columns import BlobWriter, step_columns, to_values
 from results.judge.failure_point import ending
 from results.judge.judged import JudgedMeasurement, RoundRecord, Spent
-from results.judge.verdict import Context
+from results.judge.verdict import Context, Verdict
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -146,21 +146,13 @@ def _number(db: Database, measurement_id: str | None) -> int | None:
 
 
 def _verdict_row(record: JudgedMeasurement) -> tuple[Any, ...]:
-    verdict = record.verdict
-    return (
-        verdict.outcome,
-        verdict.method,
-        verdict.trigger,
-        verdict.confidence,
-        to_json(verdict.rules),
-        to_json(verdict.evidence),
-        verdict.control,
-        verdict.rules_version,
-        _without_empty_values(record.expectation),
-        record.agreement,
-        _failed_by(record),
-        record.measurement.id,
-    )
+    expectation, failed_by = _without_empty_values(record.expectation), _failed_by(record)
+    return *verdict_fields(record.verdict).values(), expectation, record.agreement, failed_by, record.measurement.id
+
+
+def verdict_fields(verdict: Verdict) -> dict[str, Any]:
+    """The fields of a verdict as they are stored, in their order."""
+    return msgspec.structs.asdict(verdict) | {"rules": to_json(verdict.rules), "evidence": to_json(verdict.evidence)}
 
 
 def save_correction(db: Database, was: JudgedMeasurement, now: JudgedMeasurement, at: str) -> None:

@@ -324,15 +324,15 @@ def csv_lines(rows: Iterable[Mapping[str, Any]], licence: str | None = None) -> 
     """Header and rows, RFC 4180 with plain line feeds; an absent value is an empty field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    for values in chain([COLUMNS], (map(_harmless, flat(row, licence).values()) for row in rows)):
+    for values in chain([COLUMNS], (map(without_formula, flat(row, licence).values()) for row in rows)):
         writer.writerow(values)
         yield out.getvalue().encode("utf-8", "replace")
         out.seek(0)
         out.truncate()
 
 
-def _harmless(value: Any) -> Any:
-    """Foreign text made safe for spreadsheets, which would run a formula."""
+def without_formula(value: Any) -> Any:
+    """A value, quoted where it is a text that a spreadsheet would run."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_PREFIXES) else value
 
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from probe.text import replace_unprintable
 from probe.timestamps import rfc3339_of_epoch
+from results.export.exchange import without_formula
 from results.i18n.translator import Translator
 from results.judge.wording import sentences
 from results.report import narrative
 from results.report.summary import RowHistory, Summary
 
 HEAD = ("section", "row", "place", "what", "value")
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 Fact = tuple[str, str, str, str, Any]
 
 
@@ -95,8 +94,3 @@ def _fields(section: str, row: str, place: str, record: Any, names: Iterable[str
 def harmless(value: Any) -> Any:
     """A text in one line that no spreadsheet runs; any other value as it is."""
     return without_formula(replace_unprintable(value, " ")) if isinstance(value, str) else value
-
-
-def without_formula(text: str) -> str:
-    """The text, quoted where a spreadsheet would run it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -15,7 +15,7 @@ from probe.text import bounded, printable
 from probe.timestamps import epoch
 from results import ooni
 from results.aggregate.enforcement import ListingEntry
-from results.compare import databases, sources
+from results.compare import sources
 from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
 from results.db.connect import BadDatabase, open_read_only
 from results.db.jsonl import BadFile, BadRecord, decode, records
@@ -92,9 +92,9 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
 
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[MeasurementDetail]:
     with closing(open_read_only(file)) as connection:
-        later = f"AND {NOT_REPEATED}" if NOT_REPEATED in databases.results_query(connection, file) else ""
-        ends = databases.period_bounds(since, until)
-        query = DETAILS.format(later=later) + (databases.IN_PERIOD if ends else "")
+        later = f"AND {NOT_REPEATED}" if NOT_REPEATED in sources.results_query(connection, file) else ""
+        ends = sources.period_bounds(since, until)
+        query = DETAILS.format(later=later) + (sources.IN_PERIOD if ends else "")
         for row in connection.execute(query, ends):
             with suppress(ValueError, TypeError, OverflowError, RecursionError):
                 yield _of_row(connection, row)

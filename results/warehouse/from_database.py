@@ -14,7 +14,7 @@ import msgspec
 
 from probe.model import Vantage
 from probe.text import printable
-from results.compare.databases import results_query
+from results.compare.sources import results_query
 from results.db.columns import all_columns, chain_columns
 from results.db.connect import BadDatabase, open_read_only, plain_columns
 from results.sql import statements

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pyarrow as pa
 
-from results.db.write import sparse, to_json
+from results.db.write import sparse, verdict_fields
 from results.fingerprints.collection import library_of
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules_version
@@ -210,20 +210,8 @@ def _conclusion(finished: JudgedMeasurement) -> tuple[Any, ...]:
 
 
 def _changed_row(row: dict[str, Any], new: JudgedMeasurement, version: int) -> dict[str, Any]:
-    verdict = new.verdict
-    return row | {
-        "version": version,
-        "context": sparse(new.context),
-        "outcome": verdict.outcome,
-        "method": verdict.method,
-        "trigger": verdict.trigger,
-        "confidence": verdict.confidence,
-        "rules": to_json(verdict.rules),
-        "evidence": to_json(verdict.evidence),
-        "control": verdict.control,
-        "rules_version": verdict.rules_version,
-        "agreement": new.agreement,
-    }
+    judged = {"version": version, "context": sparse(new.context), "agreement": new.agreement}
+    return row | verdict_fields(new.verdict) | judged
 
 
 def _bytes(table: pa.Table) -> bytes:

@@ -12,9 +12,10 @@ import msgspec
 from probe import timestamps
 from probe.model import Measurement, Observation, Target, Vantage
 from results.db.columns import BlobReader, BlobWriter, all_columns, chain_columns, from_values, to_values
-from results.db.write import keeps_bodies, sparse, to_json
+from results.db.read import verdict_of
+from results.db.write import keeps_bodies, sparse, to_json, verdict_fields
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import Context, Verdict, evidence_from
+from results.judge.verdict import Context, Verdict
 from results.registers.expectation import Expectation
 from results.warehouse.schema import WarehouseTable, arrow_schema
 
@@ -153,10 +154,8 @@ def _target_values(measurement: Measurement) -> tuple[Any, ...]:
 
 def _judgement_values(finished: JudgedMeasurement) -> tuple[Any, ...]:
     """The columns from `context` on."""
-    verdict, expected = finished.verdict, finished.expectation
-    conclusion = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence)
-    reasons = (to_json(verdict.rules), to_json(verdict.evidence), verdict.control, verdict.rules_version)
-    return (sparse(finished.context), *conclusion, *reasons, *_expectation_values(expected), finished.agreement)
+    verdict, expected = verdict_fields(finished.verdict).values(), _expectation_values(finished.expectation)
+    return (sparse(finished.context), *verdict, *expected, finished.agreement)
 
 
 def _expectation_values(expected: Expectation | None) -> tuple[Any, ...]:
@@ -209,16 +208,7 @@ def to_finished(
         measurement=to_measurement(row, steps, blobs),
         controls=tuple(to_measurement(control, steps, blobs) for control in controls),
         context=msgspec.json.decode(row["context"] or "{}", type=Context),
-        verdict=Verdict(
-            outcome=row["outcome"],
-            method=row["method"],
-            trigger=row["trigger"],
-            confidence=row["confidence"],
-            rules=msgspec.json.decode(row["rules"], type=tuple[str, ...]),
-            evidence=evidence_from(row["evidence"]),
-            control=row["control"],
-            rules_version=row["rules_version"],
-        ),
+        verdict=verdict_of([row[name] for name in Verdict.__struct_fields__]),
         expectation=expected,
         agreement=row["agreement"],
         round_id=row["round_id"],

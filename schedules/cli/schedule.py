@@ -110,7 +110,7 @@ def status(app: App, as_json: bool) -> None:
 
     import msgspec
 
-    from results.db.history import last_round
+    from results.db.read import last_round
     from schedules.install import install as installing
     from schedules.plan.due import due_now
     from schedules.render.output import print_json
@@ -155,7 +155,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
 
 def _seed(app: App) -> str:
     """The seed of this machine's minute: when its database was made, or the vantage point's name before that."""
-    from results.db.history import made_at
+    from results.db.read import made_at
 
     if not app.database.exists():
         return app.config().vantage.name

@@ -122,14 +122,14 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
         for row in rows:
             print_json(row)
     elif form == "csv":
-        from results.report.csv import without_formula
+        from results.export.exchange import without_formula
 
         lines = csv.writer(sys.stdout, lineterminator="\n")
         if rows:
             lines.writerow(rows[0].__struct_fields__)
         for row in rows:
             values = msgspec.structs.astuple(row)
-            lines.writerow(without_formula(value) if isinstance(value, str) else value for value in values)
+            lines.writerow(map(without_formula, values))
     elif rows:
         _print_table(rows)
     else:

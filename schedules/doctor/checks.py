@@ -20,8 +20,8 @@ import msgspec
 from probe.text import safe
 from probe.timestamps import epoch, rfc3339
 from results.db import upload_queue
-from results.db.history import last_round
 from results.db.notification_queue import receivers, waiting_counts
+from results.db.read import last_round
 from results.db.retention import NEEDED_BYTES, used_bytes
 from results.fingerprints import collection
 from results.fingerprints.fingerprint import FingerprintError

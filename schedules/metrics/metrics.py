@@ -16,8 +16,8 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from probe.text import safe, system_reason
 from probe.timestamps import epoch
-from results.db.history import NewestMeasurement, last_round, newest_measurements
 from results.db.notification_queue import waiting_counts
+from results.db.read import NewestMeasurement, last_round, newest_measurements
 from results.db.retention import used_bytes
 from results.judge.verdict import NetworkState, Outcome
 from results.registers.statistics import newest_versions

@@ -17,7 +17,7 @@ import msgspec
 from probe.model import Target
 from probe.net.path import BadPath
 from probe.timestamps import epoch, parse_time, rfc3339_of_epoch
-from results.db.history import last_network, last_runs, made_at, recent_outcomes
+from results.db.read import last_network, last_runs, made_at, recent_outcomes
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
 from schedules.location.location import usable

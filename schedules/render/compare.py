@@ -10,8 +10,8 @@ from gettext import ngettext
 from typing import TYPE_CHECKING
 
 from probe.text import safe
+from results.export.exchange import without_formula
 from results.i18n.signs import GAP, SPLIT
-from results.report.csv import without_formula
 from schedules.render.output import out, paragraph, print_json
 from schedules.render.tables import new_table
 from schedules.render.text import SIGNS, STYLES, method_text, outcome_text, what

@@ -13,7 +13,7 @@ from probe.net.concurrency import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
 from probe.session import Session
-from results.db.history import recorded_elsewhere
+from results.db.read import recorded_elsewhere
 from results.judge.control_steps import at_failed_addresses
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pause_for, waits_for
 from schedules.location.location import usable

@@ -174,7 +174,7 @@ class Question(NamedTuple):
 
 def questions(path: Path, store: Store, wanted: int) -> list[Question]:
     """What is asked in the bench, by the command line where there is a command for it."""
-    from results.db.history import last_network, last_runs, recent_outcomes
+    from results.db.read import last_network, last_runs, recent_outcomes
     from schedules import cli
 
     def command(*words: str) -> Callable[[], object]:

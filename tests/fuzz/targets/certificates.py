@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from probe.http.api_client import NotAnswered, public_key
 from probe.steps.quic import Client, Quic
-from results.db.history import NewestMeasurement
+from results.db.read import NewestMeasurement
 from schedules.metrics.metrics import _not_after
 from tests.fuzz.targets import can_be_stored
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from results.compare import databases, index
+from results.compare import index, sources
 from results.db.connect import open_read_only
 from results.db.store import Store
 from results.report import load
@@ -51,8 +51,8 @@ def test_what_lies_outside_a_period_is_counted_and_the_rest_is_the_same_as_if_al
 def test_the_period_is_found_by_the_index_of_time(database: Path) -> None:
     with closing(open_read_only(database)) as connection:
         asked = (
-            databases.results_query(connection, database) + databases.IN_PERIOD,
-            load.DETAILS.format(later=databases.IN_PERIOD),
+            sources.results_query(connection, database) + sources.IN_PERIOD,
+            load.DETAILS.format(later=sources.IN_PERIOD),
         )
         for query in asked:
             steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", ["2026", "2027"])]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from results.db.history import SQL, LastMeasurement, last_runs, made_at
+from results.db.read import SQL, LastMeasurement, last_runs, made_at
 from results.db.store import Store
 from tests.results.records import HOME, finished, measurement, target
 

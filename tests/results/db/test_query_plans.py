@@ -13,7 +13,7 @@ import pytest
 
 from probe.model import Vantage
 from results.aggregate import enforcement
-from results.db import history, retention, store
+from results.db import read, retention, store
 from results.db.connect import open_read_only
 from results.db.read import FILTERS, rows_query
 from results.db.store import Store
@@ -80,19 +80,19 @@ def test_what_the_agent_asks_before_and_in_a_round_touches_only_what_it_asks_abo
     for query in (
         store.SQL["HISTORY"],
         store.SQL["RATES"],
-        history.SQL["LAST_RUNS"],
-        history.SQL["RECENT_OUTCOMES"],
-        history.SQL["NEWEST"],
-        history.SQL["STEPS"],
+        read.SQL["LAST_RUNS"],
+        read.SQL["RECENT_OUTCOMES"],
+        read.SQL["NEWEST"],
+        read.SQL["STEPS"],
         enforcement.SQL["ROWS"],
     ):
         assert scans(plan(opened, query)) == [], query
-    for query in (store.SQL["HISTORY"], history.SQL["RECENT_OUTCOMES"], history.SQL["LAST_RUNS"]):
+    for query in (store.SQL["HISTORY"], read.SQL["RECENT_OUTCOMES"], read.SQL["LAST_RUNS"]):
         assert any("measurements_by_target (target_id=? AND vantage_id=?" in step for step in plan(opened, query)), (
             query
         )
     values = dict.fromkeys(("text", "since", "until", "name", "path", "country")) | {"vantages": "[]"}
-    assert scans(plan(opened, history.SQL["RECORDED_ELSEWHERE"], values)) == []
+    assert scans(plan(opened, read.SQL["RECORDED_ELSEWHERE"], values)) == []
     (oldest, *_) = plan(opened, retention.SQL["OLDEST"])
     assert "measurements_by_time (started_at<?)" in oldest
     assert plan(opened, "SELECT max(started_at) FROM rounds") == ["SEARCH rounds USING COVERING INDEX rounds_by_time"]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from probe.model import Tcp, Tls, Vantage
-from results.db.history import recorded_elsewhere
+from results.db.read import recorded_elsewhere
 from results.db.store import Store
 from results.judge.classify import classify
 from results.judge.verdict import Context

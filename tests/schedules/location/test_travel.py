@@ -12,7 +12,7 @@ import pytest
 
 from probe.net.identity import RouteOut, Whereabouts
 from probe.net.path import BadPath, Path
-from results.db.history import recent_outcomes
+from results.db.read import recent_outcomes
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent, ConfigSource

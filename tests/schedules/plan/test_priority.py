@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from results.db.history import SQL
+from results.db.read import SQL
 from results.db.store import Store
 from results.registers.importing import ImportOptions, import_register
 from schedules.config.schema import Config, VantageTable
