@@ -103,7 +103,7 @@ def verify(file: Path, key: PublicKey) -> str:
 
     signature_file = file.with_name(f"{file.name}.minisig")
     if not signature_file.exists():
-        raise SignatureError(_("{path}: not signed: no {name} beside it").format(path=file, name=signature_file.name))
+        raise SignatureError(_("{path}: not signed: no {name} next to it").format(path=file, name=signature_file.name))
     try:
         signature = Signature.from_bytes(_content(signature_file))
     except Error as error:

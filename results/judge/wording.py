@@ -68,8 +68,8 @@ def request_text(observation: Observation, words: Translator) -> str:
         return safe(detail.url)
     address, name = safe(observation.address or observation.host), getattr(detail, "server_name", None)
     if name:
-        return words.say("request.name", address=address, port=observation.port, name=safe(name))
-    return words.say("request.port", address=address, port=observation.port)
+        return words.say("request.name", address=address, port=str(observation.port), name=safe(name))
+    return words.say("request.port", address=address, port=str(observation.port))
 
 
 def result_text(observation: Observation, words: Translator) -> str:

@@ -18,6 +18,7 @@ from schedules.cli import _register as say
 from schedules.cli._app import App
 from schedules.cli._times import Moment
 from schedules.render.output import print_json, progress_bars, talk
+from schedules.render.text import words
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -144,6 +145,7 @@ def lookup(
     wanted = _targets(app, targets)
     with _database(app) as db:
         asked = RegisterLookup(db, country=country, register=name, at=at, max_age_days=app.config().max_age_days)
+        asked.words = asked.words if as_json else words()
         for service, target in wanted:
             found = asked.expect(target)
             if as_json:

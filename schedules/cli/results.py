@@ -166,6 +166,7 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     """
     from results.db import retention
     from schedules.render.output import print_json
+    from schedules.render.text import words
     from schedules.runtime import lock
 
     kept = app.config().store
@@ -195,7 +196,7 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
         sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: only the last week and registers remain")
         if dry_run:
             sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: the oldest would be deleted")
-    click.echo(sentence.format(path=app.database, size=f"{size / 1e6:.1f}", limit=kept.max_mb))
+    click.echo(sentence.format(path=app.database, size=words().number(size / 1e6), limit=kept.max_mb))
 
 
 @results.command()

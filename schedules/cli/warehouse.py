@@ -157,7 +157,7 @@ def status(app: App, url: str, as_json: bool) -> None:
     lines = [
         ", ".join(how_many(held[f"{thing}s"], thing) for thing in ("measurement", "observation", "target", "vantage")),
         period if held["measurements"] else _("nothing loaded yet"),
-        size.format(size=f"{total / 1e6:.1f}", bytes=round(total / max(held["observations"], 1))),
+        size.format(size=words().number(total / 1e6), bytes=round(total / max(held["observations"], 1))),
     ]
     lines += [_("recomputed: {times}").format(times=how_many(held["version"], "time"))] if held["version"] else []
     for one in read[:MAX_SOURCES_SHOWN]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from probe.model import Measurement
 from probe.text import safe
 from results.db.json_codec import row
+from results.i18n.language import ENGLISH, active
 from results.judge.classify import evidence_of, nearly
 from results.judge.judged import JudgedMeasurement
 from results.judge.rules import rules
@@ -81,7 +82,8 @@ def _register(finished: JudgedMeasurement, console: Console) -> None:
     expectation = finished.expectation
     said = listing(row(finished))
     if expectation is not None and expectation.listed is not None:
-        said = f"{safe(expectation.register or '')}: {safe(expectation.reason) or said}"
+        reason = safe(expectation.reason) if active() == ENGLISH else ""  # stored in English
+        said = f"{safe(expectation.register or '')}: {reason or said}"
     sentence = _("Register: {entry}; so {agreement}")
     console.print("\n" + sentence.format(entry=said, agreement=agreement_text(finished.agreement)))
 

@@ -85,6 +85,6 @@ def test_a_full_disk_stops_run_before_it_measures(
     monkeypatch.setattr(retention, "NEEDED_BYTES", 2**62)
     assert cli.call(["--db", str(database), "run"]) == 2
     said = capsys.readouterr()
-    assert "so nothing is measured; free some space, nothing stored was lost" in said.err
+    assert "not measuring; free some space; no stored data was lost" in said.err
     assert said.out == ""
     assert left(database) == {"old", "imported", "new"}
