@@ -66,7 +66,7 @@ class Read(HTMLParser):
 
 
 class _LatinWords(HTMLParser):
-    """Words in Latin letters that a person reads or hears on a page, outside code and texts marked as English."""
+    """Words in Latin letters that a person reads or hears on a page, outside code and the link to another language."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class _LatinWords(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
-        if self._inside or tag in ("code", "style") or given.get("lang") == "en":
+        if self._inside or tag in ("code", "style") or "hreflang" in given:
             self._inside += [tag] if tag not in ("meta", "link", "input", "img", "br") else []
         for name in READ_OUT:
             self._add(given.get(name) or "")
