@@ -132,8 +132,8 @@ class Translator:
         return self._translations.pgettext(key, text)
 
     def verdict(self, method: str | None, trigger: str | None, confidence: str | None) -> str:
-        """`TLS: reset, triggered by the name, confirmed`."""
-        parts = (("method", method), ("trigger", trigger), ("confidence", confidence))
+        """`TLS: reset, triggered by the name, confirmed`; empty without a method, as only blocks have one."""
+        parts = (("method", method), ("trigger", trigger), ("confidence", confidence)) if method else ()
         return ", ".join(self.term(table, name) for table, name in parts if name)
 
     def day(self, text: str, *, short: bool = False) -> str:

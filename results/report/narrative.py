@@ -21,7 +21,7 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
     sentences = [
         words.say(
             "total.measured",
-            measurements=words.say("total.measurements", count=summary.measurements),
+            measurements=words.say("count.measurement", count=summary.measurements),
             vantages=words.say("total.vantages", count=summary.vantages),
             period=words.period(summary.first_day, summary.last_day),
         )

@@ -15,7 +15,6 @@ from results.aggregate.questions import BlockRow, ChangeRow, Period
 from results.compare.record import DIRECT
 from results.hub.web import queries
 from results.hub.web.labels import network, title
-from results.hub.web.measurement_view import how
 from results.hub.web.params import DEFAULT_DAYS, PageQuery
 from results.hub.web.queries import CellRow, CorrectionRow, VantageRow
 from results.hub.web.site import table
@@ -150,7 +149,7 @@ class CellBuilder:
         return (
             self._target(row),
             ListCell(text=self._network(row), more=(bounded(row.vantage, 60),)),
-            ListCell(before=row.was, outcome=row.now, more=self._how(row.now, row.method, None)),
+            ListCell(before=row.was, outcome=row.now, more=self._how(row.method)),
             ListCell(text=self._words.span(epoch(row.last_was_at), epoch(row.first_now_at), short=True)),
             self._measurement(row),
         )
@@ -159,7 +158,7 @@ class CellBuilder:
         return (
             self._target(row),
             ListCell(text=self._network(row), more=self._country(row)),
-            ListCell(outcome="blocked", more=self._how("blocked", row.method, row.trigger)),
+            ListCell(outcome="blocked", more=self._how(row.method, row.trigger)),
             ListCell(text=str(row.findings), more=(self._words.say("page.vantages_count", count=row.vantages),)),
             ListCell(when=row.first_at),
             ListCell(when=row.last_at),
@@ -204,8 +203,8 @@ class CellBuilder:
         keys = [f"method.{method}"] if method else []
         return ", ".join(map(self._words.say, [*keys, f"agreement.{agreement}"]))
 
-    def _how(self, outcome: str, method: str | None, trigger: str | None) -> tuple[str, ...]:
-        return (how(outcome, method, trigger, None, self._words),) if method else ()
+    def _how(self, method: str | None, trigger: str | None = None) -> tuple[str, ...]:
+        return (self._words.verdict(method, trigger, None),) if method else ()
 
     def _target(self, row: ChangeRow | BlockRow | ListedTarget | CorrectionRow) -> ListCell:
         text = title(row.service, row.target)

@@ -74,7 +74,7 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         "verdict": verdict,
         "expectation": expectation,
         "title": title(measurement.target.service, measurement.target.text),
-        "how": how(verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, words),
+        "how": words.verdict(verdict.method, verdict.trigger, verdict.confidence),
         "where": network(vantage.country, vantage.asn, vantage.network_name, vantage.path).label(words),
         "evidence": sentences(evidence_of(finished), words),
         "meaning": law_meaning(expectation.basis, words) if expectation else None,
@@ -88,11 +88,6 @@ def explained(found: StoredMeasurement, words: Translator) -> dict[str, Any]:
         "rules": _rules(verdict.rules, words),
         "sha256": hashlib.sha256(exchange.observed_json(finished)).hexdigest(),
     }
-
-
-def how(outcome: str, method: str | None, trigger: str | None, confidence: str | None, words: Translator) -> str:
-    """`TLS: reset, triggered by the name, confirmed`; only a block is more or less certain."""
-    return words.verdict(method, trigger, confidence if outcome == "blocked" else None)
 
 
 def _steps(measurement: Measurement, words: Translator) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def _latest(rows: Sequence[LatestRow], query: PageQuery) -> dict[str, Any]:
         (
             row,
             network(row.country, row.asn, row.network_name, row.path),
-            measurement_view.how(row.outcome, row.method, row.trigger, row.confidence, query.words),
+            query.words.verdict(row.method, row.trigger, row.confidence),
         )
         for row in ordered[:MAX_LATEST]
     ]
@@ -264,6 +264,6 @@ def _entry(row: ChangeRow, query: PageQuery) -> dict[str, str]:
             was_at=words.when(row.last_was_at),
             now=words.say(f"outcome.{row.now}"),
             now_at=words.when(row.first_now_at),
-            how=measurement_view.how(row.now, row.method, None, None, words),
+            how=words.verdict(row.method, None, None),
         ),
     }
