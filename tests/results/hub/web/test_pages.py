@@ -146,7 +146,7 @@ async def test_a_measurement_is_explained_step_by_step_with_what_it_takes_to_cit
     said = text(got)
     for part in (
         "WeChat: blocked TLS: reset, triggered by the name, confirmed ■ listed, blocked",
-        "with the innocent name innocent.example, 23.10.1.1:443 answers the handshake",
+        "with the innocuous name innocent.example, 23.10.1.1:443 completes the handshake",
         "rkn: listed since 5 May 2017, 07:30 UTC",
         "decision 3-1 of 5 May 2017, by Роскомнадзор",
         "149-FZ 15.4: a messenger or other organiser",
