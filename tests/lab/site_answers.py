@@ -28,7 +28,7 @@ def geoblock(status: int = 451) -> Responder:
 
 
 def login_page() -> Responder:
-    """A captive portal that answers in the canary's place: 200 with a page."""
+    """A captive portal that answers in the reference site's place: 200 with a page."""
     return page("Sign in to the hotel's network")
 
 

@@ -125,7 +125,7 @@ def censors_on_a_narrow_link() -> None:
 
 
 def cuts_off_abroad() -> None:
-    """Only the domestic canary and the resolver are let through."""
+    """Only the domestic reference site and the resolver are let through."""
     kept = (SITES["canary-at-home.x.test"], "198.51.100.53")
     censorship.lets_through_only(kept)
 

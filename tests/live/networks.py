@@ -248,7 +248,7 @@ def abroad_cut(plan: Plan) -> None:
 
 
 def one_canary_lost(plan: Plan) -> None:
-    """A canary that is blocked itself does not make a network offline."""
+    """A reference site that is blocked itself does not make a network offline."""
     plan.net.censored[plan.net.canary.name] = censor.drops
     plan.site("honest", REACHABLE)
     plan.site("reset", BY_NAME, censored=censor.resets)
@@ -313,7 +313,7 @@ NETWORKS = (
     Network("captive portal", portal, "portal"),
     Network("offline", offline, "offline"),
     Network("cut off from abroad", abroad_cut, "restricted", config=lost_control),
-    Network("one canary lost", one_canary_lost),
+    Network("one reference site lost", one_canary_lost),
     Network("by VPN", by_vpn, path="control"),
     *quic.NETWORKS,
 )

@@ -96,7 +96,7 @@ class Round:
 
 
 async def run_all(networks: Iterable[Network]) -> list[Round]:
-    """None begins before all are built, and then one after another: a canary must not wait for what others do."""
+    """None begins before all are built, and then one after another: a reference site must not wait for others."""
     every = tuple(networks)
     start = Start(asyncio.Barrier(len(every)), asyncio.Lock())
     return await asyncio.gather(*(run(network, start) for network in every))
