@@ -189,8 +189,9 @@ def _usage(error: click.ClickException) -> str:
 def _fail(message: str, code: int) -> int:
     """Print one line on stderr, escaped, and return the exit code."""
     from probe.text import safe
+    from schedules.render.output import talk
 
-    print(f"reachprobe: {safe(message)}", file=sys.stderr)
+    talk(f"reachprobe: {safe(message)}")
     return code
 
 

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from schedules.cli._app import App
+from schedules.cli._register import tell
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -88,14 +89,14 @@ def init(
             called = _enrol(asked, config, store)
             name = name or called
             sentence = _("Enrolled with {url} as {name}; new results are uploaded there.")
-            click.echo(sentence.format(url=asked.url, name=called))
+            tell(sentence.format(url=asked.url, name=called))
         if config is not None:
-            click.echo(_("{path} already exists; not changed.").format(path=target))
+            tell(_("{path} already exists; not changed.").format(path=target))
             if asked is not None and config.hub.url != asked.url:
                 click.echo(_("To start uploading, add to it:") + f"\n\n{asked.toml()}")
         else:
             _write(target, name, country, asn, asked)
-            click.echo(_("Wrote {path} (all keys: docs/configuration.md).").format(path=target))
+            tell(_("Wrote {path} (all keys: docs/configuration.md).").format(path=target))
     _offer_lists(app, lists)
 
 
@@ -108,7 +109,7 @@ def _offer_lists(app: App, wanted: bool) -> None:
         gathered = take_in(collection.PUBLISHED, app.config(), app.database)
         click.echo(_("Imported block-page fingerprints: {count}.").format(count=len(gathered.collection.prints)))
     elif not collection.place(app.database).exists():
-        click.echo(
+        tell(
             _(
                 "To recognise more block pages, download OONI's and Censored Planet's lists:"
                 " `reachprobe fingerprints update --published`"

@@ -71,7 +71,7 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
         sentence = _("The system unit has its own database: run `reachprobe --db {path} wipe` as root.")
         click.echo(sentence.format(path=SYSTEMS), err=True)
     if not yes and not confirmed(_("Delete? Type yes: ")):
-        raise click.UsageError(_("not confirmed, nothing was deleted; --yes skips the question"))
+        raise click.ClickException(_("not confirmed, nothing was deleted; --yes skips the question"))
     left = 0 if "schedule" in keep else _remove_schedules(app)
     if app.database.parent.is_dir():
         with lock.held(app.database, "agent"), lock.held(app.database):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -58,9 +59,13 @@ def out() -> Console:
 
 
 def talk(message: str, *, quiet: bool = False) -> None:
-    """One message on stderr, unless quiet."""
-    if not quiet:
-        print(message, file=sys.stderr, flush=True)
+    """One message on stderr, unless quiet; on a terminal wrapped at its width."""
+    if quiet:
+        return
+    if sys.stderr is not None and sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        message = "\n".join(paragraph(line, width) for line in message.splitlines())
+    print(message, file=sys.stderr, flush=True)
 
 
 def paragraph(text: str, width: int) -> str:

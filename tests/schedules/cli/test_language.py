@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from itertools import cycle
@@ -20,6 +21,7 @@ from results.judge.judged import Agreement
 from results.judge.verdict import METHODS, Outcome
 from schedules import cli
 from schedules.render import tables
+from schedules.render.output import talk
 from schedules.render.text import age, how_many, seconds
 from tests.schedules.cli.test_help import line
 
@@ -165,3 +167,16 @@ def test_a_configuration_chooses_the_language_and_an_option_overrides_it(
     assert "Commands:" in capsys.readouterr().out
     assert cli.call(["--db", "--language", "--vantage", "ru", "report", "--language", "ru", "--help"]) == 0
     assert "Options:" in capsys.readouterr().out
+
+
+def test_a_message_on_a_terminal_is_wrapped_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    talk("measurements " * 8)
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    talk("measurements " * 8)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1
+    assert all(len(said) <= 40 and set(said.split()) == {"measurements"} for said in lines)
