@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from gettext import gettext as _
 from urllib.parse import quote, urlsplit
 
 from probe.model import Target
@@ -26,28 +27,44 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     Raises BadTarget for anything else, and for a literal of a private address unless `allow_private`.
     """
     if not text or len(text) > MAX_TEXT:
-        raise BadTarget(f"a target has 1 to {MAX_TEXT} characters, this one {len(text)}")
+        raise BadTarget(
+            _("a target must have 1 to {limit} characters; this one has {count}").format(
+                limit=MAX_TEXT, count=len(text)
+            )
+        )
     if " " in text or not text.isprintable():  # any other space is not printable
-        raise BadTarget(f"{text!r}: a target holds no spaces or control characters")
+        raise BadTarget(_("{text!r}: a target cannot contain spaces or control characters").format(text=text))
     try:
         parts = urlsplit(text if HAS_SCHEME.match(text) else "//" + text)
         port = parts.port
     except ValueError as error:
-        raise BadTarget(f"{text!r} is not a URL: {error}") from error
+        raise BadTarget(_("{text!r} is not a URL: {error}").format(text=text, error=error)) from error
     scheme = parts.scheme or {None: "https", 443: "https", 80: "http"}.get(port, "tls")
     if scheme not in schemes():
         *others, last = schemes()
-        raise BadTarget(f"{text!r}: scheme {scheme!r} is not measured; use {', '.join(others)} or {last}")
+        raise BadTarget(
+            _("{text!r}: cannot measure the scheme {scheme!r}; use {names} or {last}").format(
+                text=text, scheme=scheme, names=", ".join(others), last=last
+            )
+        )
     if parts.username is not None or parts.password is not None:
-        raise BadTarget(f"{text!r}: a user name or password in a target would be sent in the open")
+        raise BadTarget(
+            _("{text!r}: remove the user name and password: they would be sent unencrypted").format(text=text)
+        )
     if "[" in parts.netloc and literal(parts.hostname or "") is None:
-        raise BadTarget(f"{text!r}: not an IPv6 address in brackets")
+        raise BadTarget(_("{text!r}: not an IPv6 address in brackets").format(text=text))
     host = host_of(parts.hostname or "", text)
     if literal(host) and not allow_private and not is_public(host):
-        raise BadTarget(f"{text!r}: {host} is not a public address; [network] allow_private = true lets it be measured")
+        raise BadTarget(
+            _("{text!r}: {host} is not a public address; to measure it, set [network] allow_private = true").format(
+                text=text, host=host
+            )
+        )
     port = port if port is not None else default_port(scheme)
     if not port:
-        raise BadTarget(f"{text!r}: a {scheme} target needs a port, as in {scheme}://host:5222")
+        raise BadTarget(
+            _("{text!r}: a {scheme} target needs a port, as in {scheme}://host:5222").format(text=text, scheme=scheme)
+        )
     return Target(
         text=text,
         scheme=scheme,
@@ -71,12 +88,12 @@ def host_of(host: str, text: str) -> str:
         try:
             name = idna.encode(name, uts46=True).decode()
         except idna.IDNAError as error:
-            raise BadTarget(f"{text!r}: not a host name: {error}") from error
+            raise BadTarget(_("{text!r}: not a host name: {error}").format(text=text, error=error)) from error
     labels = name.split(".")
     if len(name) > 253 or not all(LABEL.fullmatch(label) for label in labels):
-        raise BadTarget(f"{text!r}: {host!r} is not a host name")
+        raise BadTarget(_("{text!r}: {host!r} is not a host name").format(text=text, host=host))
     if NUMBER.fullmatch(labels[-1]):
-        raise BadTarget(f"{text!r}: {host!r} is neither a host name nor an address")
+        raise BadTarget(_("{text!r}: {host!r} is neither a host name nor an address").format(text=text, host=host))
     return name
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Collection
+from gettext import gettext as _
 from urllib.parse import urlsplit
 
 import msgspec
@@ -60,9 +61,9 @@ def server_of(url: str) -> Server:
     address = literal(host)
     secure = parts.scheme == "https"
     if not secure and not (parts.scheme == "http" and (host == "localhost" or (address and address.is_loopback))):
-        raise ValueError(f"{url!r}: give an https:// URL")
+        raise ValueError(_("{url!r}: give an https:// URL").format(url=url))
     if not host or parts.username is not None or parts.query or parts.fragment:
-        raise ValueError(f"{url!r}: give a plain URL of a server, without user, query or fragment")
+        raise ValueError(_("{url!r}: give a server's URL without user name, query or fragment").format(url=url))
     return Server(parts.scheme, host, port or (443 if secure else 80), parts.path.rstrip("/"))
 
 
@@ -96,7 +97,7 @@ async def _send(url: str, request: HttpRequest, way: ApiRoute, max_bytes: int) -
         why = str(error) if isinstance(error, (NotAnswered, PrivateAddress)) else failure_of(error).word
         raise NotAnswered(f"{named}: {why}") from error
     if got.truncated or got.status is None:
-        raise NotAnswered(f"{named}: more than {max_bytes} bytes")
+        raise NotAnswered(_("{named}: more than {limit} bytes").format(named=named, limit=max_bytes))
     return ApiResponse(status=got.status, headers=got.headers, body=got.body)
 
 
@@ -115,7 +116,7 @@ async def _open(server: Server, way: ApiRoute) -> ByteStream:
             if place == len(where):
                 raise
     else:
-        raise NotAnswered("it has no address")
+        raise NotAnswered(_("the name has no address"))
     return await _secured(stream, server, way) if server.scheme == "https" else stream
 
 
@@ -125,7 +126,7 @@ async def _secured(stream: ByteStream, server: Server, way: ApiRoute) -> ByteStr
     try:
         await secured.handshake()
         if way.pins and public_key(secured.chain()[0]) not in way.pins:
-            raise NotAnswered("its certificate has not the public key that is pinned")
+            raise NotAnswered(_("the certificate does not have the pinned public key"))
     except BaseException:
         secured.close()
         raise
@@ -145,5 +146,5 @@ def public_key(certificate: bytes) -> str:
         data = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except Exception as error:
         # cryptography's errors about versions and algorithms have no base class in common.
-        raise NotAnswered("its certificate cannot be read") from error
+        raise NotAnswered(_("the certificate cannot be read")) from error
     return hashlib.sha256(data).hexdigest()

@@ -9,6 +9,7 @@ import fcntl
 import re
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
+from gettext import gettext as _
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -62,7 +63,7 @@ class PartialDownload:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._file.close()
-            raise BadPart("another download of it is under way") from error
+            raise BadPart(_("another process is downloading it")) from error
         self.length = self._file.tell()
         return self
 
@@ -94,14 +95,14 @@ class PartialDownload:
             content_range = _RANGE.match(headers.get("content-range", ""))
             if content_range is None or int(content_range[1]) != self.length or not self.keep:
                 self.keep = False
-                raise BadPart("the server sent another part than was asked for; try again")
+                raise BadPart(_("the server sent a different part than requested; try again"))
             self.total = None if content_range[2] == "*" else int(content_range[2])
         elif status == 200:
             self._begin_anew(headers)
         elif status in (NOT_MODIFIED, NOT_THAT_RANGE):
             self.keep = False
         if status not in (200, PARTIAL_CONTENT, NOT_MODIFIED):
-            raise BadPart(f"the server answered {status}")
+            raise BadPart(_("the server answered {status}").format(status=status))
         self._max_bytes = max_bytes
         self._bound(self.total or 0)
 
@@ -119,7 +120,7 @@ class PartialDownload:
     def _bound(self, length: int) -> None:
         if length > self._max_bytes:
             self.keep = False
-            raise BadPart(f"more than {self._max_bytes} bytes")
+            raise BadPart(_("more than {limit} bytes").format(limit=self._max_bytes))
 
     def add(self, chunk: bytes) -> None:
         """Append a chunk; BadPart if the size limit is exceeded."""
@@ -250,11 +251,12 @@ class _RedirectPolicy:
 
     async def __call__(self, request: Any) -> None:
         if not HOST.fullmatch(request.url.raw_host):  # httpx would ask the resolver for `%5B` too
-            raise FetchFailed(f"{request.url.host!r} is no host")
+            raise FetchFailed(_("{host!r} is not a valid host name").format(host=request.url.host))
         if self._secured_by and request.url.scheme != "https":
             raise FetchFailed(
-                f"{self._secured_by} redirects to {request.url.scheme}://{request.url.host}, where anyone on the way"
-                " could change what comes; not followed"
+                _("{first} redirects to {scheme}://{host}, which is not encrypted; not followed").format(
+                    first=self._secured_by, scheme=request.url.scheme, host=request.url.host
+                )
             )
         if request.url.scheme == "https":
             self._secured_by = request.url.host

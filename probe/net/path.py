@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from gettext import gettext as _
 from urllib.parse import urlsplit
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from probe.failure import SOCKS_FAILURES, ProxyRefused, ProxyUnusable
 from probe.net.address_policy import literal
 from probe.net.streams import ByteStream, receive_exactly, receive_until
+from probe.text import system_reason
 
 PROXY_PORTS = {"socks5": 1080, "socks5h": 1080, "http": 3128}
 MAX_CONNECT_ANSWER = 16 * 1024
@@ -61,11 +63,19 @@ def proxy_of(path: Path) -> Proxy | None:
         parts = urlsplit(path.proxy)
         port = parts.port
     except ValueError as error:
-        raise BadPath(f"path {path.name}: {path.proxy!r} is not a proxy URL: {error}") from error
+        raise BadPath(
+            _("path {name}: {proxy!r} is not a proxy URL: {error}").format(
+                name=path.name, proxy=path.proxy, error=error
+            )
+        ) from error
     if parts.scheme not in PROXY_PORTS or not parts.hostname:
-        raise BadPath(f"path {path.name}: {path.proxy!r} is not socks5://HOST:PORT or http://HOST:PORT")
+        raise BadPath(
+            _("path {name}: {proxy!r} is not socks5://HOST:PORT or http://HOST:PORT").format(
+                name=path.name, proxy=path.proxy
+            )
+        )
     if parts.username or parts.password:
-        raise BadPath(f"path {path.name}: a proxy that wants a password is not supported")
+        raise BadPath(_("path {name}: proxies with a password are not supported").format(name=path.name))
     return Proxy("http" if parts.scheme == "http" else "socks5", parts.hostname, port or PROXY_PORTS[parts.scheme])
 
 
@@ -79,7 +89,8 @@ def usable(path: Path) -> None:
         try:
             bind(sock, path.bind)
         except OSError as error:
-            raise BadPath(f"path {path.name}: {_why_not(path.bind, error)}") from error
+            why = _why_not(error).format(where=path.bind, reason=system_reason(error))
+            raise BadPath(_("path {name}: {why}").format(name=path.name, why=why)) from error
 
 
 def bind(sock: socket.socket, where: str) -> None:
@@ -92,16 +103,16 @@ def bind(sock: socket.socket, where: str) -> None:
         sock.bind((where, 0))
 
 
-def _why_not(where: str, error: OSError) -> str:
+def _why_not(error: OSError) -> str:
     match error.errno:
         case errno.ENODEV:
-            return f"there is no interface {where}; is the VPN up?"
+            return _("there is no interface {where}; is the VPN up?")
         case errno.EADDRNOTAVAIL:
-            return f"{where} is no address of this machine; is the VPN up?"
+            return _("{where} is not an address of this machine; is the VPN up?")
         case errno.EPERM | errno.EACCES:
-            return f"no permission to bind to the interface {where}; bind to its address, or run with CAP_NET_RAW"
+            return _("no permission to bind to the interface {where}; bind to its address, or run with CAP_NET_RAW")
         case _:
-            return f"cannot be bound to {where}: {error.strerror}"
+            return _("cannot be bound to {where}: {reason}")
 
 
 async def _socks5_greet(stream: ByteStream) -> None:

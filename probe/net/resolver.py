@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import suppress
 from functools import lru_cache
+from gettext import gettext as _
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, cast
@@ -60,14 +61,20 @@ def _written(text: str) -> tuple[DnsResolver, ...]:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise BadResolver(f"resolver {text!r}: {error}") from error
+        raise BadResolver(_("resolver {text!r}: {error}").format(text=text, error=error)) from error
     if parts.scheme not in PORTS or not parts.hostname:
         raise BadResolver(
-            f"resolver {text!r}: write system, udp://ADDR, tcp://ADDR, tls://ADDR or https://ADDR/dns-query"
+            _("resolver {text!r}: use system, udp://ADDR, tcp://ADDR, tls://ADDR or https://ADDR/dns-query").format(
+                text=text
+            )
         )
     address = parts.fragment or parts.hostname
     if literal(address) is None:
-        raise BadResolver(f"resolver {text!r}: pin its address, as in {text.split('#')[0]}#192.0.2.1")
+        raise BadResolver(
+            _("resolver {text!r}: add its IP address, as in {resolver}#192.0.2.1").format(
+                text=text, resolver=text.split("#")[0]
+            )
+        )
     return (
         DnsResolver(
             text=text,

@@ -9,11 +9,13 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from gettext import gettext as _
 from typing import Protocol
 
 import certifi
 
 from probe.failure import Malformed
+from probe.text import system_reason
 
 READ_BYTES = 64 * 1024
 RECORD_BYTES = 16 * 1024
@@ -273,5 +275,9 @@ def client_context(
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
-            raise BadTrust(f"ca_file {ca_file}: {error.strerror or error}; give a PEM file of certificates") from error
+            raise BadTrust(
+                _("ca_file {path}: {reason}; give a PEM file of certificates").format(
+                    path=ca_file, reason=system_reason(error)
+                )
+            ) from error
     return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from gettext import gettext as _
 
 import msgspec
 
@@ -59,6 +60,8 @@ def named(name: str, known: Mapping[str, Service]) -> Service:
     """The service of that name. UnknownService for a name that is not among `known`."""
     if name.lower() not in known:
         raise UnknownService(
-            f"there is no service {name!r}; known: {', '.join(known)}. A target needs a dot or a scheme"
+            _("unknown service {name!r}; known: {names}. A target needs a dot or a scheme").format(
+                name=name, names=", ".join(known)
+            )
         )
     return known[name.lower()]

@@ -8,10 +8,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from gettext import gettext as _
 from pathlib import Path
 
 import msgspec
 
+from probe.text import system_reason
 from probe.timestamps import rfc3339
 from results.fingerprints.fingerprint import BadPattern, Fingerprint, FingerprintError, NoRegexpEngine, checked
 from results.fingerprints.formats import FingerprintFormat, formats
@@ -87,16 +89,20 @@ def place(database: Path) -> Path:
 def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> CollectionReport:
     """Read lists, given as name and file. FingerprintError where one of them cannot be believed."""
     if not lists:
-        raise FingerprintError("no list of fingerprints; name files or URLs, or set [fingerprints] sources")
+        raise FingerprintError(_("no list of fingerprints; name files or URLs, or set [fingerprints] sources"))
     if len(lists) > MAX_SOURCES:
-        raise FingerprintError(f"{len(lists)} lists of fingerprints; at most {MAX_SOURCES} are read")
+        raise FingerprintError(
+            _("{count} lists of fingerprints; the limit is {limit}").format(count=len(lists), limit=MAX_SOURCES)
+        )
     prints: dict[tuple[str, str, str, str], Fingerprint] = {}
     problems: list[SkippedRow] = []
     counts = tuple(_take(name, _content(name, path), prints, problems) for name, path in lists)
     if len(prints) > MAX_PRINTS:
-        raise FingerprintError(f"{len(prints)} fingerprints; at most {MAX_PRINTS} are kept; leave out a list")
+        raise FingerprintError(
+            _("{count} fingerprints; the limit is {limit}; omit a list").format(count=len(prints), limit=MAX_PRINTS)
+        )
     if sum(fingerprint.how == "regexp" for fingerprint in prints.values()) > MAX_REGEXPS:
-        raise FingerprintError(f"more than {MAX_REGEXPS} regular expressions; leave out a list")
+        raise FingerprintError(_("more than {limit} regular expressions; omit a list").format(limit=MAX_REGEXPS))
     updated = rfc3339(now, "seconds")
     return CollectionReport(Collection(updated=updated, sources=counts, prints=tuple(prints.values())), tuple(problems))
 
@@ -107,7 +113,9 @@ def store(collection: Collection, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     except OSError as error:
-        raise FingerprintError(f"{path}: {error.strerror}; choose another place with --db") from error
+        raise FingerprintError(
+            _("{path}: {reason}; choose another place with --db").format(path=path, reason=system_reason(error))
+        ) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(msgspec.json.encode(collection))
@@ -116,12 +124,14 @@ def store(collection: Collection, path: Path) -> None:
         Path(name).replace(path)
     except OSError as error:
         Path(name).unlink(missing_ok=True)
-        raise FingerprintError(f"{path}: {error.strerror}; the old collection stays") from error
+        raise FingerprintError(
+            _("{path}: {reason}; the previous collection was kept").format(path=path, reason=system_reason(error))
+        ) from error
 
 
 def load(path: Path) -> Collection | None:
     """The collection at `path`; None where there is none."""
-    again = "run `reachprobe fingerprints update` again, or delete it"
+    again = _("run `reachprobe fingerprints update` again, or delete it")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_STORED_BYTES + 1)
@@ -133,9 +143,13 @@ def load(path: Path) -> Collection | None:
         found = msgspec.json.decode(data, type=Collection)
         found = msgspec.structs.replace(found, prints=tuple(filter(_is_usable, found.prints)))
     except (msgspec.DecodeError, RecursionError, BadPattern) as error:
-        raise FingerprintError(f"{path} is damaged ({error}); {again}") from error
+        raise FingerprintError(
+            _("{path} is damaged ({error}); {again}").format(path=path, error=error, again=again)
+        ) from error
     if found.version != VERSION:
-        raise FingerprintError(f"{path} was written by another version of this program; {again}")
+        raise FingerprintError(
+            _("{path} was written by another version of reachprobe; {again}").format(path=path, again=again)
+        )
     return found
 
 
@@ -162,12 +176,16 @@ def _content(name: str, path: Path) -> tuple[str, str]:
     except OSError as error:
         raise FingerprintError(f"{name}: {error.strerror}") from error
     if len(data) > MAX_SOURCE_BYTES:
-        raise FingerprintError(f"{name}: more than {MAX_SOURCE_BYTES} bytes; not a list of fingerprints")
+        raise FingerprintError(
+            _("{name}: more than {limit} bytes; not a list of fingerprints").format(name=name, limit=MAX_SOURCE_BYTES)
+        )
     try:
         return data.decode("utf-8-sig"), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise FingerprintError(f"{name}:{line}: not UTF-8; is it a list of fingerprints?") from error
+        raise FingerprintError(
+            _("{name}:{line}: not UTF-8; is it a list of fingerprints?").format(name=name, line=line)
+        ) from error
 
 
 def _take(
@@ -183,7 +201,9 @@ def _take(
     for row in format_.read(name, text):
         rows += 1
         if rows > MAX_ROWS:
-            raise FingerprintError(f"{name}: more than {MAX_ROWS} rows; not a list of fingerprints")
+            raise FingerprintError(
+                _("{name}: more than {limit} rows; not a list of fingerprints").format(name=name, limit=MAX_ROWS)
+            )
         try:
             if row.problem is not None:
                 raise BadPattern(row.problem)
@@ -199,7 +219,11 @@ def _take(
             key = (fingerprint.where, fingerprint.how, fingerprint.pattern, fingerprint.scope)
             prints.setdefault(key, fingerprint)
     if not kept:
-        raise FingerprintError(f"{name}: none of {rows} rows could be read; is it {format_.NAME}?")
+        raise FingerprintError(
+            _("{name}: none of {rows} rows could be read; is the format {format}?").format(
+                name=name, rows=rows, format=format_.NAME
+            )
+        )
     return ListCounts(
         source=name,
         format=format_.NAME,
@@ -217,5 +241,5 @@ def _format(name: str, text: str) -> FingerprintFormat:
     fitting = [format_ for format_ in formats() if format_.recognises(head)]
     if len(fitting) != 1:
         known = ", ".join(format_.NAME for format_ in formats())
-        raise FingerprintError(f"{name}: no list of fingerprints that is known here ({known})")
+        raise FingerprintError(_("{name}: not a known format of fingerprints ({known})").format(name=name, known=known))
     return fitting[0]

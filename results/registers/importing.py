@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -63,7 +64,7 @@ def import_register(db: Database, paths: Sequence[Path | str], options: ImportOp
     """Store one version of a register from its files. Raises RegisterError and leaves the database as it was."""
     options = options or ImportOptions()
     if not paths:
-        raise RegisterError("no file to import")
+        raise RegisterError(_("no file to import"))
     files = register_files([Path(path) for path in paths], options.progress)
     chosen = _format(files[0], options.format)
     name, country = _name_and_country(db, chosen, options)
@@ -90,15 +91,21 @@ def _format(first: RegisterFile, wanted: str | None) -> RegisterFormat:
     known = formats()
     if wanted is not None:
         if wanted not in known:
-            raise RegisterError(f"no register format {names.quoted(wanted)}; known: {', '.join(sorted(known))}")
+            raise RegisterError(
+                _("unknown register format {wanted}; known: {names}").format(
+                    wanted=names.quoted(wanted), names=", ".join(sorted(known))
+                )
+            )
         return known[wanted]
     head = first.head()
     if not head:
-        raise TruncatedRegister(f"{first.name} is empty; fetch it again")
+        raise TruncatedRegister(_("{name} is empty; download it again").format(name=first.name))
     fitting = [candidate for candidate in known.values() if candidate.recognises(head)]
     if len(fitting) != 1:
         raise RegisterError(
-            f"cannot tell the format of {first.name}; name it with --format: {', '.join(sorted(known))}"
+            _("cannot tell the format of {name}; name it with --format: {names}").format(
+                name=first.name, names=", ".join(sorted(known))
+            )
         )
     return fitting[0]
 
@@ -123,12 +130,16 @@ def _name_and_country(db: Database, chosen: RegisterFormat, options: ImportOptio
     """As the options say, else as stored under that name, else as the format says."""
     name, country = options.name or chosen.register, options.country
     if not name:
-        raise RegisterError(f"{chosen.name} is not one register's own format: name the register with --as")
+        raise RegisterError(
+            _("several registers use the format {name}: name the register with --as").format(name=chosen.name)
+        )
     if country is None:
         stored = db.conn.execute("SELECT country FROM registers WHERE name = ?", (name,)).fetchone()
         country = stored[0] if stored else chosen.country
     if country is None or not re.fullmatch("[A-Za-z]{2}", country):
-        raise RegisterError(f"register {names.quoted(name)} needs a country of two letters: --country RU")
+        raise RegisterError(
+            _("register {name} needs a two-letter country: --country RU").format(name=names.quoted(name))
+        )
     return name, country.upper()
 
 
@@ -138,7 +149,9 @@ def _known_id(conn: sqlite3.Connection, name: str, country: str) -> int | None:
         return None
     if found[1] != country:
         raise RegisterError(
-            f"register {names.quoted(name)} is of {found[1]}, not {country}; import it under another name"
+            _("register {name} is of {other}, not {country}; import it under another name").format(
+                name=names.quoted(name), other=found[1], country=country
+            )
         )
     return int(found[0])
 
@@ -167,7 +180,8 @@ async def update_register(
             return import_register(db, [_path(source)], options)
         except (RegisterError, OSError) as error:
             errors.append(str(error))
-    raise RegisterError(f"register {options.name} stays as it was: " + ("; ".join(errors) or "it has no source"))
+    why = "; ".join(errors) or _("it has no source")
+    raise RegisterError(_("register {name} stays as it was: {why}").format(name=options.name, why=why))
 
 
 async def _import_url(

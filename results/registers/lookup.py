@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterable
+from datetime import datetime
+from gettext import gettext as _
 from typing import Any, NamedTuple
 
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
 from results.registers import names
-from results.registers.records import EXACT, MASK, URL_LISTS_HOST
+from results.registers.records import EXACT, MASK, URL_LISTS_HOST, RegisterError
 from results.registers.staging import hash64
 from results.sql import statements
 
@@ -100,6 +102,18 @@ def versions_at(
         else:
             silent.append(name)
     return sorted(found, key=lambda version: -version.as_of), silent
+
+
+def version_of(conn: sqlite3.Connection, register: str, at: datetime) -> VersionInForce:
+    """A register as in force at a moment. RegisterError if no version is stored, or none so old."""
+    versions, silent = versions_at(conn, int(at.timestamp()), None, register)
+    if versions:
+        return versions[0]
+    name = names.quoted(register)
+    if silent:
+        at_text = rfc3339_of_epoch(int(at.timestamp()))
+        raise RegisterError(_("register {name} has no version as old as {at}").format(name=name, at=at_text))
+    raise RegisterError(_("register {name} is not stored; see `reachprobe register stats`").format(name=name))
 
 
 def _subnets(conn: sqlite3.Connection) -> list[tuple[int, int]]:

@@ -20,8 +20,7 @@ import msgspec
 
 from probe.timestamps import parse_date, rfc3339_of_epoch
 from results.registers import names
-from results.registers.lookup import SQL, versions_at
-from results.registers.records import RegisterError
+from results.registers.lookup import SQL, version_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -64,11 +63,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 def sample(db: Database, register: str, request: SampleRequest, at: datetime) -> Sample:
     """Draw up to `size` hosts in force at `at`. Raises RegisterError if the register has no version so old."""
-    versions, silent = versions_at(db.conn, int(at.timestamp()), None, register)
-    if not versions:
-        why = f"has no version as old as {at.date()}" if silent else "is not stored: `reachprobe register stats`"
-        raise RegisterError(f"register {names.quoted(register)} {why}")
-    version, day = versions[0], at.date()
+    version, day = version_of(db.conn, register, at), at.date()
     population: Counter[Stratum] = Counter()
     lowest: dict[Stratum, list[tuple[int, str]]] = {}
     left_out = 0

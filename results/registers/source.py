@@ -9,9 +9,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
+from probe.text import system_reason
 from results.registers.records import RegisterError, TruncatedRegister
 
 if sys.version_info >= (3, 14):
@@ -60,7 +62,11 @@ class RegisterFile:
             while chunk := _read(stream, CHUNK_BYTES, self.name):
                 total += len(chunk)
                 if total > MAX_FILE_BYTES:
-                    raise RegisterError(f"{self.name} unpacks to more than {MAX_FILE_BYTES >> 30} GiB: not a register")
+                    raise RegisterError(
+                        _("{name} unpacks to more than {limit} GiB, so it is not a register").format(
+                            name=self.name, limit=MAX_FILE_BYTES >> 30
+                        )
+                    )
                 yield chunk
 
     def lines(self) -> Iterator[NumberedLine]:
@@ -97,9 +103,13 @@ class RegisterFile:
                 else:
                     yield counted
         except zipfile.BadZipFile as error:
-            raise TruncatedRegister(f"{self.name} is a broken zip archive ({error}); fetch it again") from error
+            raise TruncatedRegister(
+                _("{name} is a broken zip archive ({error}); download it again").format(name=self.name, error=error)
+            ) from error
         except OSError as error:
-            raise RegisterError(f"cannot read {self.path}: {error.strerror or error}") from error
+            raise RegisterError(
+                _("cannot read {path}: {reason}").format(path=self.path, reason=system_reason(error))
+            ) from error
 
 
 class _CountedFile(io.RawIOBase):
@@ -122,16 +132,20 @@ def _read(stream: _Readable, size: int, name: str) -> bytes:
     try:
         return stream.read(size)
     except EOFError as error:
-        raise TruncatedRegister(f"{name} is cut short; fetch it again") from error
+        raise TruncatedRegister(_("{name} is truncated; download it again").format(name=name)) from error
     except (zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, zstd.ZstdError) as error:
-        raise TruncatedRegister(f"{name} is damaged ({error}); fetch it again") from error
+        raise TruncatedRegister(
+            _("{name} is damaged ({error}); download it again").format(name=name, error=error)
+        ) from error
 
 
 def _register_in(archive: zipfile.ZipFile, name: str) -> str:
     endings = (".xml", ".csv", ".txt", ".json")
     members = [info.filename for info in archive.infolist() if info.filename.endswith(endings)]
     if len(members) != 1:
-        raise RegisterError(f"{name} holds {len(members)} registers; unpack it and name the file")
+        raise RegisterError(
+            _("{name} contains {count} registers; unpack it and name one file").format(name=name, count=len(members))
+        )
     return members[0]
 
 
@@ -140,7 +154,9 @@ def register_files(paths: list[Path], progress: Progress | None = None) -> list[
     try:
         total = sum(path.stat().st_size for path in paths)
     except OSError as error:
-        raise RegisterError(f"cannot read {error.filename}: {error.strerror}") from error
+        raise RegisterError(
+            _("cannot read {path}: {reason}").format(path=error.filename, reason=system_reason(error))
+        ) from error
     done = 0
 
     def report(count: int) -> None:

@@ -8,6 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from gettext import gettext as _
 
 import msgspec
 
@@ -279,9 +280,15 @@ def store_version(conn: sqlite3.Connection, register_id: int, staged: StagedVers
 def _refuse(entries: int, before: int, staged: StagedVersion, info: VersionInfo) -> None:
     files = ", ".join(info.files)
     if not entries:
-        raise RegisterError(f"{files}: no row could be read ({staged.skipped} skipped); is it a {info.format}?")
+        raise RegisterError(
+            _("{files}: no row could be read ({skipped} skipped); is the format {format}?").format(
+                files=files, skipped=staged.skipped, format=info.format
+            )
+        )
     if info.max_shrink is not None and before - entries > info.max_shrink * before:
         raise RegisterError(
-            f"{files}: {entries} entries where the version before has {before};"
-            " sources have served truncated files; --force takes it all the same"
+            _(
+                "{files}: only {entries} entries, but {before} in the previous version; the file may be truncated."
+                " --force imports it anyway"
+            ).format(files=files, entries=entries, before=before)
         )

@@ -6,13 +6,13 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from probe.timestamps import rfc3339_of_epoch
-from results.registers.lookup import SQL, entry_id, versions_at
-from results.registers.names import quoted
+from results.registers.lookup import SQL, entry_id, version_of
 from results.registers.records import RegisterError
 
 if TYPE_CHECKING:
@@ -133,14 +133,7 @@ def difference(db: Database, before: datetime, after: datetime, register: str | 
     """Compare the versions in force at two moments; the register may go unnamed while there is only one. A row is the
     same only while its whole content is; rows of one entry with other content are `changed`. Raises RegisterError."""
     name = register or _the_only(db.conn)
-    moments = []
-    for moment in (before, after):
-        versions, silent = versions_at(db.conn, int(moment.timestamp()), None, name)
-        if not versions:
-            why = f"has no version as old as {rfc3339_of_epoch(int(moment.timestamp()))}" if silent else "is not stored"
-            raise RegisterError(f"register {quoted(name)} {why}")
-        moments.append(versions[0])
-    first, second = moments
+    first, second = (version_of(db.conn, name, moment) for moment in (before, after))
     removed = _only_in(db.conn, first.register_id, first.as_of, second.as_of)
     added = _only_in(db.conn, first.register_id, second.as_of, first.as_of)
     times = rfc3339_of_epoch(first.as_of), rfc3339_of_epoch(second.as_of)
@@ -153,7 +146,8 @@ _Row = tuple[str, dict[str, str | None]]
 def _the_only(conn: sqlite3.Connection) -> str:
     names = [row[0] for row in conn.execute("SELECT name FROM registers ORDER BY name LIMIT 20")]
     if len(names) != 1:
-        raise RegisterError("name the register with --as" + (f": {', '.join(names)}" if names else "; none is stored"))
+        why = _("name the register with --as: {names}") if names else _("no register is stored")
+        raise RegisterError(why.format(names=", ".join(names)))
     return str(names[0])
 
 

@@ -33,7 +33,7 @@ def test_a_service_that_was_shut_down_says_so_and_when() -> None:
 
 def test_a_name_is_found_whatever_its_case_and_an_unknown_one_lists_the_known() -> None:
     assert named("WeChat", SERVICES).title == "WeChat"
-    with pytest.raises(UnknownService, match="no service 'vechat'; known: bbm, expressvpn, ipvanish"):
+    with pytest.raises(UnknownService, match="unknown service 'vechat'; known: bbm, expressvpn, ipvanish"):
         named("vechat", SERVICES)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from gettext import gettext as _
 
 import msgspec
 
@@ -53,7 +54,9 @@ def read(name: str, text: str) -> Iterator[FingerprintRow]:
             signature = DECODE(line)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             if number == len(lines):
-                raise FingerprintError(f"{name}:{number}: the last line is cut short; fetch it again") from error
+                raise FingerprintError(
+                    _("{name}:{number}: the last line is truncated; download it again").format(name=name, number=number)
+                ) from error
             yield FingerprintRow(number, problem=f"no signature: {error}")
             continue
         if not 0 < len(signature.fingerprint) <= 200:

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from gettext import gettext as _
 from typing import cast, get_args
 
 from results.fingerprints.fingerprint import Fingerprint, FingerprintError, MatchKind, Scope, country_named
@@ -42,13 +43,17 @@ def read(name: str, text: str) -> Iterator[FingerprintRow]:
                     continue
                 yield _row(rows.line_num, {column: row[at] for column, at in place.items()})
         except csv.Error as error:
-            raise FingerprintError(f"{name}:{rows.line_num}: {error}; fetch it again") from error
+            raise FingerprintError(
+                _("{name}:{line}: {error}; download it again").format(name=name, line=rows.line_num, error=error)
+            ) from error
 
 
 def _uneven(name: str, text: str, line: int, row: list[str], header: list[str]) -> FingerprintRow:
     """A row with too few or too many fields; at the end of a list it means that the list is cut short."""
     if len(row) < len(header) and not text.endswith("\n") and line >= text.count("\n"):
-        raise FingerprintError(f"{name}:{line}: the last row is cut short; fetch it again")
+        raise FingerprintError(
+            _("{name}:{line}: the last row is truncated; download it again").format(name=name, line=line)
+        )
     return FingerprintRow(line, problem=f"a wrong number of fields: {len(row)} instead of {len(header)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from gettext import gettext as _
 from typing import Any
 
 import msgspec
@@ -31,13 +32,13 @@ def read(name: str, text: str) -> Iterator[FingerprintRow]:
     """FingerprintError where the last line does not say that it is all there."""
     head, *lines = text.removesuffix("\n").split("\n")
     if _decoded(head, FingerprintHeader, name, 1).reachprobe_fingerprints != VERSION:
-        raise FingerprintError(f"{name}: written by another version of this program; upgrade it")
+        raise FingerprintError(_("{name}: written by another version of reachprobe; upgrade").format(name=name))
     if (
         not lines
         or not lines[-1].startswith('{"prints":')
         or _decoded(lines[-1], FingerprintFooter, name, 0).prints != len(lines) - 1
     ):
-        raise FingerprintError(f"{name}: cut short; fetch it again")
+        raise FingerprintError(_("{name}: truncated; download it again").format(name=name))
     for number, line in enumerate(lines[:-1], 2):
         try:
             yield FingerprintRow(number, (msgspec.json.decode(line, type=Fingerprint),))
@@ -59,4 +60,6 @@ def _decoded(line: str, kind: Any, name: str, number: int) -> Any:
     try:
         return msgspec.json.decode(line, type=kind)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise FingerprintError(f"{name}:{number or 'last line'}: not readable; fetch it again") from error
+        raise FingerprintError(
+            _("{name}:{number}: not readable; download it again").format(name=name, number=number or _("last line"))
+        ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from gettext import gettext as _
 
 from results.registers import names
 from results.registers.formats import RegisterFormat, RegisterItem, cells_of, time_of_day, too_long
@@ -36,7 +37,9 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
                 _check(file, content)
                 continue
             if not ended and content.count(b",") < _WIDTH - 1:
-                raise TruncatedRegister(f"{file.name} is cut short: line {number}, its last; fetch it again")
+                raise TruncatedRegister(
+                    _("{name} is truncated at line {number}; download it again").format(name=file.name, number=number)
+                )
             if content.strip():
                 if (moment := time_of_day(_published(content))) is not None:
                     yield VersionTime(moment)
@@ -46,9 +49,11 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
 def _check(file: RegisterFile, first: bytes) -> None:
     columns = first.removeprefix(b"\xef\xbb\xbf").strip().decode("utf-8", "replace")
     if columns == TEST_LIST:
-        raise RegisterError(f"{file.name} is a test list: targets to measure, no register of what must be blocked")
+        raise RegisterError(_("{name} is a test list (targets to measure), not a register").format(name=file.name))
     if columns != COLUMNS:
-        raise RegisterError(f"{file.name}: the first line does not name the columns of an official list")
+        raise RegisterError(
+            _("{name}: the first line does not have the columns of an official list").format(name=file.name)
+        )
 
 
 def _published(line: bytes) -> str | None:

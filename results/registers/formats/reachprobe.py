@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
@@ -115,7 +116,7 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
     """Every entry. TruncatedRegister where the last line does not say that it is all there."""
     for file in files:
         count, stated = 0, None
-        for number, content, _ in file.lines():
+        for number, content, __ in file.lines():
             if content is None:
                 yield too_long(file, number)
                 count += 1
@@ -129,16 +130,18 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
                 count += 1
                 yield RawRow(number, file.name, content, partial(parse, content))
         if stated != count:
-            raise TruncatedRegister(f"{file.name} is not whole: it has {count} entries; fetch it again")
+            raise TruncatedRegister(
+                _("{name} is incomplete: it has {count} entries; download it again").format(name=file.name, count=count)
+            )
 
 
 def _head(file: RegisterFile, line: bytes) -> RegisterHeader:
     try:
         head: RegisterHeader = _decoded(line, RegisterHeader)
     except BadRow as error:
-        raise RegisterError(f"{file.name}: {error}; fetch it again") from error
+        raise RegisterError(_("{name}: {error}; download it again").format(name=file.name, error=error)) from error
     if head.reachprobe_register != VERSION or head.updated.tzinfo is None:
-        raise RegisterError(f"{file.name} was written by another version of this program; upgrade it")
+        raise RegisterError(_("{name} was written by another version of reachprobe; upgrade").format(name=file.name))
     return head
 
 

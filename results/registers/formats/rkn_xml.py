@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from gettext import gettext as _
 from typing import Any
 from xml.parsers import expat  # the handlers below refuse document types and entities
 
@@ -65,15 +66,23 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
                 parser.Parse(chunk, False)
                 fed += len(chunk)
                 if fed - parser.CurrentByteIndex > MAX_TOKEN:
-                    raise RegisterError(f"{name} holds a tag of more than {MAX_TOKEN >> 20} MiB: not a register")
+                    raise RegisterError(
+                        _("{name} has a tag of more than {limit} MiB, so it is not a register").format(
+                            name=name, limit=MAX_TOKEN >> 20
+                        )
+                    )
                 yield from handler.take(name)
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         if (error.code in _ENDS_EARLY and handler.open) or not handler.began:
-            raise TruncatedRegister(f"{name} is cut short after {handler.count} entries; fetch it again") from error
-        raise RegisterError(f"{name} is not well-formed: {error}; fetch it again") from error
+            raise TruncatedRegister(
+                _("{name} is truncated after {count} entries; download it again").format(name=name, count=handler.count)
+            ) from error
+        raise RegisterError(
+            _("{name} is not well-formed XML: {error}; download it again").format(name=name, error=error)
+        ) from error
     except (UnicodeError, LookupError, ValueError) as error:
-        raise RegisterError(f"{name} cannot be read: {error}") from error
+        raise RegisterError(_("{name} cannot be read: {error}").format(name=name, error=error)) from error
     yield from handler.take(name)
 
 
@@ -118,18 +127,20 @@ class _Handler:
 
     def declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding and encoding.lower() not in _ENCODINGS:
-            raise RegisterError(f"the dump is in {names.quoted(encoding)}, not windows-1251 or UTF-8")
+            raise RegisterError(
+                _("the dump is in {encoding}, not windows-1251 or UTF-8").format(encoding=names.quoted(encoding))
+            )
 
-    def refuse(self, *_: Any) -> None:
-        raise RegisterError("the dump declares a document type or entities: no register does; not read")
+    def refuse(self, *ignored: Any) -> None:
+        raise RegisterError(_("the dump declares a document type or entities, which no register does; not read"))
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise RegisterError("the dump nests deeper than any register")
+            raise RegisterError(_("the dump is nested deeper than any register"))
         if self.depth == 1:
             if tag.rpartition(":")[2] != "register":
-                raise RegisterError(f"the root element is {names.quoted(tag)}, not a register")
+                raise RegisterError(_("the root element is {tag}, not a register").format(tag=names.quoted(tag)))
             self.began = self.open = True
             self._ready.append(_updated(attributes))
         elif self.depth == 2:
@@ -191,7 +202,7 @@ def _updated(attributes: dict[str, str]) -> VersionTime:
         except (KeyError, ValueError):
             continue
     if not moments:
-        raise RegisterError("the dump has no updateTime: its version is not known")
+        raise RegisterError(_("the dump has no updateTime, so its version is unknown"))
     return VersionTime(max(moments))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from gettext import gettext as _
 from typing import Any
 
 import msgspec
@@ -34,11 +35,19 @@ def read(files: Iterable[RegisterFile]) -> Iterator[RegisterItem]:
         for chunk in file.chunks():
             text += chunk
             if len(text) > MAX_FILE:
-                raise RegisterError(f"{file.name} is larger than {MAX_FILE >> 20} MiB: not this list")
+                raise RegisterError(
+                    _("{name} is larger than {limit} MiB, so it is not this list").format(
+                        name=file.name, limit=MAX_FILE >> 20
+                    )
+                )
         try:
             listed = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise TruncatedRegister(f"{file.name} is no whole JSON object ({error}); fetch it again") from error
+            raise TruncatedRegister(
+                _("{name} is not a complete JSON object ({error}); download it again").format(
+                    name=file.name, error=error
+                )
+            ) from error
         for number, (domain, about) in enumerate(listed.items(), 1):
             content = domain.encode("utf-8", "replace") + b"\0" + bytes(about)
             yield RawRow(number, file.name, content, partial(parse, domain, bytes(about)))

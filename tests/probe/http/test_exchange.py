@@ -294,5 +294,5 @@ async def test_two_downloads_of_one_file_do_not_write_into_one_another(halting: 
     server = Halting(ETag='"1"')
     run = halting(server)
     server.breaks_off = False
-    with PartialDownload("x", tmp_path / "list.csv"), pytest.raises(FetchFailed, match="under way"):
+    with PartialDownload("x", tmp_path / "list.csv"), pytest.raises(FetchFailed, match="another process"):
         await run()

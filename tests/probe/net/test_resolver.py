@@ -32,7 +32,7 @@ def test_a_resolver_is_read(text: str, transport: str, address: str, port: int, 
 
 @pytest.mark.parametrize("text", ["https://doh.example/dns-query", "tls://dot.example", "udp://dns.example#example"])
 def test_a_name_without_a_pinned_address_is_refused_with_the_way_out(text: str) -> None:
-    with pytest.raises(BadResolver, match=r"pin its address.*#192\.0\.2\.1"):
+    with pytest.raises(BadResolver, match=r"add its IP address.*#192\.0\.2\.1"):
         parse(text)
 
 

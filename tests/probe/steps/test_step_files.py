@@ -15,6 +15,7 @@ FILES = {
     "probe/steps/stun.py",
     "results/judge/rules/stun.toml",
     "results/db/columns.toml",
+    "results/i18n/english/evidence.toml",
     "results/i18n/english/pages.toml",
     "tests/lab/stun_server.py",
     "tests/probe/steps/test_step_files.py",

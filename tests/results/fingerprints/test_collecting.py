@@ -81,12 +81,12 @@ def test_a_dns_row_is_an_address_or_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "no list of fingerprints that is known here"),
-        (b"<html>not found</html>", "no list of fingerprints that is known here"),
+        (b"", "not a known format of fingerprints"),
+        (b"<html>not found</html>", "not a known format of fingerprints"),
         (HEADER.encode() + b"\n", "none of 0 rows could be read"),
         (HEADER.encode() + b"\nrubbish\n", "none of 1 rows could be read"),
         (HEADER.encode() + b"\n" + GOOD.encode() + b"\n\xff\xfe\n", "x.csv:3: not UTF-8"),
-        (HEADER.encode() + b"\n" + GOOD.encode() + b"\nx.2,isp,,bo", "cut short"),
+        (HEADER.encode() + b"\n" + GOOD.encode() + b"\nx.2,isp,,bo", "truncated"),
     ],
 )
 def test_what_is_no_list_or_not_whole_stops_everything(tmp_path: Path, content: bytes, why: str) -> None:
@@ -132,7 +132,7 @@ def test_a_collection_that_cannot_be_written_leaves_the_old_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(FingerprintError, match="No space left on device; the old collection stays"):
+    with pytest.raises(FingerprintError, match="No space left on device; the previous collection was kept"):
         store(Collection(updated="x", sources=(), prints=()), path)
     assert load(path) == old
     assert len(list(tmp_path.glob("x.db.*"))) == 1

@@ -59,7 +59,7 @@ def test_one_entry_in_several_rows_is_paired_row_by_row(two: Callable[..., None]
 
 
 def test_an_unnamed_register_must_be_the_only_one(csv_file: Write, imported: Import, db: sqlite_utils.Database):
-    with pytest.raises(RegisterError, match="none is stored"):
+    with pytest.raises(RegisterError, match="no register is stored"):
         difference(db, FIRST, SECOND)
     imported(csv_file(A))
     imported(csv_file(A), name="other")

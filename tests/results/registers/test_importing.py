@@ -104,7 +104,7 @@ def test_russias_register_needs_no_name(csv_file: Write, db: sqlite_utils.Databa
 
 @pytest.mark.parametrize("country", ["R", "RUS", "1!", ""])
 def test_a_country_is_two_letters(country: str, csv_file: Write, imported: Import):
-    with pytest.raises(RegisterError, match="two letters"):
+    with pytest.raises(RegisterError, match="two-letter country"):
         imported(csv_file(A), country=country)
 
 

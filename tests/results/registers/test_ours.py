@@ -139,5 +139,5 @@ def test_a_file_of_a_later_version_of_this_program_is_not_guessed_at(db: sqlite_
     with pytest.raises(RegisterError, match="upgrade"):
         import_register(db, [file], ImportOptions(name="rkn", country="RU"))
     file.write_bytes(CUT[: CUT.index(b'{"entries"')])
-    with pytest.raises(TruncatedRegister, match="not whole"):
+    with pytest.raises(TruncatedRegister, match="incomplete"):
         import_register(db, [file], ImportOptions(name="rkn", country="RU"))

@@ -315,7 +315,7 @@ def test_an_update_takes_what_the_configuration_says(run: Run, dump: Path):
     broken = run("update", config=config)
     assert (broken.exit_code, broken.stderr) == (
         2,
-        "reachprobe: register rkn stays as it was: dump.csv is empty; fetch it again\n",
+        "reachprobe: register rkn stays as it was: dump.csv is empty; download it again\n",
     )
     assert run("update", "other", config=config).exit_code == 2
     config.write_text("")

@@ -83,7 +83,7 @@ def test_empty_lines_are_no_rows_and_a_wrong_line_is_named() -> None:
 
 def test_a_list_whose_last_line_is_cut_short_is_not_believed() -> None:
     text = line("prod_a", "long enough") + "\n" + line("prod_b", "long enough")[:-4]
-    with pytest.raises(FingerprintError, match=r"s\.json:2: the last line is cut short"):
+    with pytest.raises(FingerprintError, match=r"s\.json:2: the last line is truncated"):
         list(censoredplanet.read("s.json", text))
 
 

@@ -79,7 +79,7 @@ def test_a_wrong_row_is_named_by_its_line_and_the_others_stay(line: str, why: st
 
 def test_a_list_whose_last_row_is_cut_short_is_not_believed() -> None:
     good = "x.1,isp,,body,contains,long enough,5,RU,x,,"
-    with pytest.raises(FingerprintError, match=r"prints\.csv:3: the last row is cut short"):
+    with pytest.raises(FingerprintError, match=r"prints\.csv:3: the last row is truncated"):
         rows(good, good[:20], end="")
 
 
