@@ -118,8 +118,7 @@ def _facts(stored: str) -> dict[str, str]:
 
 def waiting_counts(db: Database) -> dict[str, int]:
     """Recipient -> number of waiting notices."""
-    query = "SELECT r.name, count(u.notice) FROM receivers r LEFT JOIN untold u ON u.receiver = r.name GROUP BY r.name"
-    return dict(db.execute(query).fetchall())
+    return dict(db.execute(SQL["WAITING_COUNTS"]).fetchall())
 
 
 def receivers(db: Database) -> list[Receiver]:
@@ -133,12 +132,8 @@ def claim(store: Store, receiver: Receiver, not_before: str) -> bool:
     """Count a try as failed before it begins, so that a crash loses no notice and two processes do not send the same;
     False if another was first."""
     with store.writing():
-        cursor = store.db.execute(
-            "UPDATE receivers SET failures = failures + 1, not_before = ? "
-            "WHERE name = ? AND failures = ? AND not_before IS ? AND told_at IS ?",
-            [not_before, receiver.name, receiver.failures, receiver.not_before, receiver.told_at],
-        )
-        return cursor.rowcount == 1
+        values = [not_before, receiver.name, receiver.failures, receiver.not_before, receiver.told_at]
+        return store.db.execute(SQL["CLAIM"], values).rowcount == 1
 
 
 def mark_delivered(store: Store, receiver: str, notices: Iterable[Notice], now: str) -> None:
@@ -146,17 +141,14 @@ def mark_delivered(store: Store, receiver: str, notices: Iterable[Notice], now: 
     with store.writing():
         for notice in notices:
             store.db.execute("DELETE FROM untold WHERE receiver = ? AND notice = ?", [receiver, notice.number])
-        store.db.execute(
-            "UPDATE receivers SET told_at = ?, failures = 0, not_before = NULL WHERE name = ?", [now, receiver]
-        )
+        store.db.execute(SQL["DELIVERED"], [now, receiver])
 
 
 def forget(store: Store, before: str) -> int:
     """Delete notices older than `before`; returns how many of them were never delivered."""
-    untold = "SELECT count(*) FROM untold u JOIN notices n ON n.number = u.notice WHERE n.at < ?"
     if store.db.execute("SELECT 1 FROM notices WHERE at < ? LIMIT 1", [before]).fetchone() is None:
         return 0
-    lost = int(store.db.execute(untold, [before]).fetchone()[0])
+    lost = int(store.db.execute(SQL["LOST"], [before]).fetchone()[0])
     with store.writing():
         store.db.execute("DELETE FROM notices WHERE at < ?", [before])
     return lost

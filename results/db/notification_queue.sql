@@ -17,3 +17,16 @@ ORDER BY m.started_at DESC LIMIT :limit
 -- WAITING
 SELECT n.number, n.key, n.what, n.at, n.said FROM untold u JOIN notices n ON n.number = u.notice
 WHERE u.receiver = ? ORDER BY n.at, n.number
+
+-- CLAIM
+UPDATE receivers SET failures = failures + 1, not_before = ?
+WHERE name = ? AND failures = ? AND not_before IS ? AND told_at IS ?
+
+-- DELIVERED
+UPDATE receivers SET told_at = ?, failures = 0, not_before = NULL WHERE name = ?
+
+-- WAITING_COUNTS
+SELECT r.name, count(u.notice) FROM receivers r LEFT JOIN untold u ON u.receiver = r.name GROUP BY r.name
+
+-- LOST
+SELECT count(*) FROM untold u JOIN notices n ON n.number = u.notice WHERE n.at < ?

@@ -45,13 +45,7 @@ class UploadHub(msgspec.Struct, frozen=True, kw_only=True):
 def enrol(store: Store, url: str, name: str, token: str, now: str) -> None:
     """Enrol this vantage at a hub: measurements from now on are uploaded, none from before."""
     with store.writing():
-        store.db.execute(
-            "INSERT INTO hubs (url, name, token, token_at, since, queued) "
-            "VALUES (:url, :name, :token, :now, :now, (SELECT ifnull(max(number), 0) FROM measurements)) "
-            "ON CONFLICT (url) DO UPDATE SET name = :name, token = :token, token_at = :now, failures = 0, "
-            "not_before = NULL, said = NULL",
-            {"url": url, "name": name, "token": token, "now": now},
-        )
+        store.db.execute(SQL["ENROL"], {"url": url, "name": name, "token": token, "now": now})
 
 
 def renew(store: Store, url: str, token: str, now: str) -> None:
@@ -83,10 +77,7 @@ def queue(store: Store, url: str, vantage: str) -> int:
         rows = store.db.execute(SQL["NEW"], [hub.queued, vantage]).fetchall()
         numbers = [number for number, host in rows if not _is_local(host)]
         store.db.conn.executemany("INSERT OR IGNORE INTO outbox (hub, measurement) VALUES (?, ?)", _of(url, numbers))
-        store.db.execute(
-            "UPDATE hubs SET queued = max(queued, (SELECT ifnull(max(number), 0) FROM measurements)) WHERE url = ?",
-            [url],
-        )
+        store.db.execute(SQL["QUEUED"], [url])
     return len(numbers)
 
 
@@ -112,54 +103,34 @@ def line(db: Database, number: int, measurement_id: str, name: str) -> bytes:
 def claim(store: Store, hub: UploadHub, not_before: str) -> bool:
     """Count a try as failed before it begins, so that no two processes send the same; False if another is first."""
     with store.writing():
-        cursor = store.db.execute(
-            "UPDATE hubs SET failures = failures + 1, not_before = ? WHERE url = ? AND failures = ? "
-            "AND not_before IS ? AND sent = ?",
-            [not_before, hub.url, hub.failures, hub.not_before, hub.sent],
-        )
-        return cursor.rowcount == 1
+        values = [not_before, hub.url, hub.failures, hub.not_before, hub.sent]
+        return store.db.execute(SQL["CLAIM"], values).rowcount == 1
 
 
 def answered(store: Store, url: str, taken: Iterable[int], refused: Mapping[int, str], now: str) -> None:
     """Record what the hub took and what it refused, in one transaction."""
     with store.writing():
         db = store.db
-        gone = db.conn.executemany("DELETE FROM outbox WHERE hub = ? AND measurement = ?", _of(url, taken)).rowcount
-        db.conn.executemany(
-            "UPDATE outbox SET refused = ? WHERE hub = ? AND measurement = ?",
-            [(why[:MAX_SAID], url, number) for number, why in refused.items()],
-        )
-        db.execute(
-            "UPDATE hubs SET sent = sent + ?, sent_at = ?, failures = 0, not_before = NULL, said = NULL WHERE url = ?",
-            [max(0, gone), now, url],
-        )
+        gone = db.conn.executemany(SQL["TAKEN"], _of(url, taken)).rowcount
+        db.conn.executemany(SQL["REFUSED"], [(why[:MAX_SAID], url, number) for number, why in refused.items()])
+        db.execute(SQL["SENT"], [max(0, gone), now, url])
 
 
 def failed(store: Store, url: str, why: str, not_before: str | None = None) -> None:
     """Record why a try failed; its records stay queued."""
     with store.writing():
-        store.db.execute(
-            "UPDATE hubs SET said = ?, not_before = ifnull(?, not_before) WHERE url = ?",
-            [why[:MAX_SAID], not_before, url],
-        )
+        store.db.execute(SQL["FAILED"], [why[:MAX_SAID], not_before, url])
 
 
 def counts(db: Database, url: str) -> tuple[int, int]:
     """How many wait for a hub, and how many it refused."""
-    query = "SELECT count(*) - count(refused), count(refused) FROM outbox WHERE hub = ?"
-    waits, refused = db.execute(query, [url]).fetchone()
+    waits, refused = db.execute(SQL["COUNTS"], [url]).fetchone()
     return int(waits), int(refused)
 
 
 def refusals(db: Database, url: str, most: int) -> list[tuple[str, str, str]]:
     """Id and target of what a hub refused, and why, the newest first."""
-    rows = db.execute(
-        "SELECT m.id, t.text, o.refused FROM outbox o JOIN measurements m ON m.number = o.measurement "
-        "JOIN targets t ON t.id = m.target_id WHERE o.hub = ? AND o.refused IS NOT NULL "
-        "ORDER BY o.measurement DESC LIMIT ?",
-        [url, most],
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in db.execute(SQL["REFUSALS"], [url, most])]
 
 
 def retry(store: Store, url: str) -> int:
