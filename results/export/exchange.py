@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from gettext import gettext as _
 from itertools import chain
@@ -40,24 +41,8 @@ Write = Callable[[JudgedMeasurement, RoundRecord | None], bytes]
 Repeats = list[tuple[str, str]]
 """Ids: of a measurement, and of the one that it repeats."""
 RECORD, HEADER = "record", "header"
-TYPES = {
-    "started_at": "TIMESTAMP",
-    "asn": "BIGINT",
-    "runtime_s": "DOUBLE",
-    "listed": "BOOLEAN",
-    "schema_version": "BIGINT",
-}
-"""DuckDB's types of the columns that are not text."""
-COLUMNS = {
-    name: TYPES.get(name, "VARCHAR")
-    for name in (
-        "measurement_id", "started_at", "target", "service", "vantage", "country", "asn", "path", "runtime_s",
-        "outcome", "method", "trigger", "confidence", "agreement", "register", "listed", "since", "since_source",
-        "listed_at", "as_of", "basis", "control", "network", "repeats", "repeated_by", "rules", "evidence",
-        "rules_version", "schema_version", "licence",
-    )
-}  # fmt: skip
-"""Columns of the flat table. Lists are joined: rules by blanks, evidence by ` | `."""
+COLUMNS: dict[str, str] = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))["columns"]
+"""Columns of the flat table, with DuckDB's types."""
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
