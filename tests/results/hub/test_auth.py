@@ -113,11 +113,11 @@ def test_a_hub_says_who_may_read_and_the_default_beyond_loopback_is_members(tmp_
     hub = RunningHub(tmp_path)
     for more, who in (((), b"everybody"), (("--behind-proxy",), b"members")):
         hub.start(*more)
-        assert b"read by " + who in hub.log.read_bytes()
+        assert b"readable by " + who in hub.log.read_bytes()
         assert hub.stop() == 0
     hub.config.write_text('[hub]\nreading = "public"\n')
     hub.start("--behind-proxy")
-    assert b"read by everybody" in hub.log.read_bytes()
+    assert b"readable by everybody" in hub.log.read_bytes()
     hub.kill()
 
 

@@ -169,7 +169,7 @@ async def test_an_agent_takes_a_register_from_its_hub_as_a_member_and_once(tmp_p
     assert given not in stranger.stderr + done.stderr + again.stderr
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["skipped"] == 0
-    assert "nothing newer" in again.stderr
+    assert "already up to date" in again.stderr
     assert json.loads(found.stdout.splitlines()[0])["register"] == "rkn"
 
 

@@ -180,7 +180,7 @@ async def test_flagged_findings_are_shown_and_can_be_filtered(tmp_path: Path) ->
     assert len(rest.body.splitlines()) == 24
     hub = RunningHub(tmp_path)
     said = reachprobe(tmp_path, "--db", str(hub.db), "hub", "vantages")
-    assert "liar  since x, 6 received, last 2026-11-24T18:00:00Z, 6 of them contradict everybody else" in said.stdout
+    assert "liar  since x, received 6, last 2026-11-24T18:00:00Z, of these contradicting all others 6" in said.stdout
 
 
 async def test_a_recomputed_verdict_is_a_correction_only_where_it_changes(
