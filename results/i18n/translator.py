@@ -99,7 +99,7 @@ class Translator:
 
     def phrase(self, phrase: Phrase) -> str:
         """One printable line, whatever the phrase holds: its key and values where the catalogue has no such text."""
-        return bounded(self._filled(phrase, MAX_DEPTH), MAX_SENTENCE)
+        return bounded(self._filled(phrase, MAX_DEPTH).replace("\N{NO-BREAK SPACE}", " "), MAX_SENTENCE)
 
     def _filled(self, phrase: Phrase, depth: int) -> str:
         shown = {name: self._shown(name, value, depth) for name, value in phrase.values.items()}

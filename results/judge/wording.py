@@ -124,9 +124,14 @@ def method(name: str | None) -> Phrase:
     return Phrase(f"method.{name}")
 
 
-def failure(name: str) -> Phrase | str:
-    """OONI's word for a failure, in plain words where there are any."""
-    return Phrase(f"failure.{name}") if f"failure.{name}" in english() else name
+def word(table: str, name: str) -> Phrase | str:
+    """A word of a table of the catalogue, such as `failure` or `quirk`; a name that has none as it is."""
+    return Phrase(f"{table}.{name}") if f"{table}.{name}" in english() else name
+
+
+def resolver_of(name: str) -> Phrase:
+    """A resolver by its name; the network's own is called that."""
+    return Phrase("evidence.own_resolver") if name == SYSTEM else Phrase("evidence.resolver", {"name": name})
 
 
 def failed_step(observation: Observation, method: str | None) -> Phrase:
@@ -135,17 +140,13 @@ def failed_step(observation: Observation, method: str | None) -> Phrase:
     values: dict[str, Value] = {"host": observation.host, "seconds": observation.duration_s}
     if observation.step == "dns":
         if method is None:
-            how, values["failure"] = "dns", failure(observation.failure or "")
-        name = detail.resolver
-        values["resolver"] = (
-            Phrase("evidence.own_resolver") if name == SYSTEM else Phrase("evidence.resolver", {"name": name})
-        )
-        return Phrase(f"failed.{how}", values)
+            how, values["failure"] = "dns", word("failure", observation.failure or "")
+        return Phrase(f"failed.{how}", values | {"resolver": resolver_of(detail.resolver)})
     values["place"] = place(observation)
     if method == "tls.mitm":
         how = _certificate(observation)
     elif method is None:
-        values["failure"] = failure(observation.failure or "")
+        values["failure"] = word("failure", observation.failure or "")
         if observation.failure == "generic_timeout_error" and observation.step == "http":
             how = "slow"
     said = Phrase(f"failed.{how}", values)

@@ -36,12 +36,13 @@ from results.db.jsonl import BadRecord
 from results.judge.failure_point import ending
 from results.judge.input import answers_for, failure_of
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import Verdict
+from results.judge.verdict import Evidence, Verdict
 from results.ooni.format import NOWHERE
 
 WRITTEN: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("written.json").read_text("utf-8"))
 """The values that are always the same; `test_version` is the Web Connectivity whose shape this is."""
 ALIKE = 0.7
+MAX_SIGNALS_TEXT = 4000
 """ts-017: bodies match where the shorter has more than this share of the longer one's length."""
 KEY = "x_reachprobe"
 FOLLOW_UPS, CONTROLS, OTHER = f"{KEY}_follow_ups", f"{KEY}_controls", f"{KEY}_steps"
@@ -277,11 +278,19 @@ def _annotations(finished: JudgedMeasurement) -> dict[str, str]:
         "confidence": verdict.confidence,
         "rules": ",".join(verdict.rules),
         "rules_version": verdict.rules_version,
+        "signals": _signals(verdict),
         "agreement": finished.agreement,
         "path": vantage.path,
         "service": finished.measurement.target.service,
     }
     return {f"reachprobe_{key}": value for key, value in values.items() if value is not None}
+
+
+def _signals(verdict: Verdict) -> str:
+    """The evidence as JSON, as many pieces as fit."""
+    found = [piece for piece in verdict.evidence if isinstance(piece, Evidence)]
+    texts = [msgspec.json.encode(found[:count]).decode() for count in range(len(found), -1, -1)]
+    return next(text for text in texts if len(text) <= MAX_SIGNALS_TEXT or text == "[]")
 
 
 def _time(moment: datetime) -> str:

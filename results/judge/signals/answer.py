@@ -10,7 +10,7 @@ from probe.model import Http, Observation, Tls
 from probe.net.address_policy import family_of
 from probe.steps import schemes
 from results.fingerprints import Match, refusals
-from results.i18n.translator import Value
+from results.i18n.translator import Phrase, Value
 from results.judge.failure_point import (
     BEGINS,
     CLIENT_CERTIFICATE_ALERTS,
@@ -26,7 +26,7 @@ from results.judge.failure_point import (
 )
 from results.judge.input import Case
 from results.judge.verdict import Evidence
-from results.judge.wording import FAMILIES, evidence, failed_step, failure, method, place
+from results.judge.wording import FAMILIES, evidence, failed_step, method, place, word
 
 HTML = re.compile(rb"\s*(?:<|HTTP\b)", re.IGNORECASE)
 """What an answer without a head begins with that a browser shows, or follows."""
@@ -58,7 +58,7 @@ def signals(case: Case) -> Iterator[Evidence]:
         else:
             yield evidence("answer.complete:empty" if answer.length is None else "answer.complete", **shown)
         if answer.quirks:
-            yield evidence("answer.quirks", **where, quirks=", ".join(answer.quirks))
+            yield evidence("answer.quirks", **where, quirks=_quirks(answer))
         yield from refusal("refusal", where, answer, refusals(answer) if valid else case.match(end.observation))
     else:
         yield evidence(f"answer.{last_step.answer}", **where, seconds=end.observation.duration_s)
@@ -68,7 +68,7 @@ def signals(case: Case) -> Iterator[Evidence]:
     if offered is not None and offered.failure is not None:
         yield evidence(
             "quic.fails_beside",
-            failure=method(how) if (how := method_of(offered)) else failure(offered.failure),
+            failure=method(how) if (how := method_of(offered)) else word("failure", offered.failure),
             seconds=offered.duration_s,
             place=place(offered),
         )
@@ -115,9 +115,13 @@ def _own_limits(case: Case, failed: Observation) -> Iterator[Evidence]:
         if failed.error_code in CLIENT_CERTIFICATE_ALERTS and secured(case.measurement.observations, failed):
             yield evidence("refusal.client_certificate", **where, alert=failed.error_code)
     elif isinstance(detail, Http) and detail.status is None and detail.quirks and not detail.body:
-        yield evidence("client.limit:http", **where, quirks=", ".join(detail.quirks))
+        yield evidence("client.limit:http", **where, quirks=_quirks(detail))
     elif isinstance(detail, Http) and detail.status is None and HTML.match(detail.body or b""):
         yield evidence("answer.headless_page", **where)
+
+
+def _quirks(answer: Http) -> list[str | Phrase]:
+    return [word("quirk", quirk) for quirk in answer.quirks[:8]]
 
 
 def refusal(signal: str, where: dict[str, Value], answer: Http, found: tuple[Match, ...]) -> Iterator[Evidence]:
@@ -156,7 +160,7 @@ def _families(case: Case, here: Sequence[Observation]) -> Iterator[Evidence]:
             yield evidence(f"family.{family}_name_fails", failure=failed_step(o, method_of(o)), family=FAMILIES[family])
         elif o.step in ENDPOINT_STEPS and o.address:
             family = family_of(o.address)
-            shown_at = {"place": place(o), "failure": failure(o.failure), "family": FAMILIES[family]}
+            shown_at = {"place": place(o), "failure": word("failure", o.failure), "family": FAMILIES[family]}
             if family in reached or shown is None:
                 own = ":own" if o.failure in OWN_NETWORK else ""
                 yield evidence(f"family.{family}_fails{own}", **shown_at)

@@ -13,7 +13,7 @@ from results.judge.failure_point import BEGINS, OWN_NETWORK, TIMEOUT, ending, la
 from results.judge.input import Case
 from results.judge.packet_size import SMALL_SEGMENT, may_be_size, passes_small, shows_full_size, small_attempt
 from results.judge.verdict import MAX_CHANCE, Context, Evidence, Rate
-from results.judge.wording import evidence, failure, method, place
+from results.judge.wording import evidence, method, place, word
 
 MIN_FAILURES, MIN_SPAN = 3, timedelta(hours=6)
 """How often, and over how long, a failure has to repeat."""
@@ -57,7 +57,7 @@ def _recording(case: Case, program: str) -> Iterator[Evidence]:
     failed = case.end.observation.failure if case.end.observation is not None else None
     yield evidence("recording.single", program=program)
     if failed in OWN_NETWORK:
-        yield evidence("recording.no_route", failure=failure(failed))
+        yield evidence("recording.no_route", failure=word("failure", failed))
     elif failed == "ssl_invalid_certificate":
         yield evidence("recording.out_of_date")
 

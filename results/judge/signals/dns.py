@@ -31,7 +31,7 @@ from results.judge.input import (
 )
 from results.judge.signals.context import earlier_run
 from results.judge.verdict import Evidence
-from results.judge.wording import evidence, listed, method, place
+from results.judge.wording import evidence, listed, method, place, resolver_of
 
 FAULTS = (1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 22, 23, 24, 25, 27)
 """Extended DNS errors of a zone that is bogus or lame, whoever asks (RFC 8914 section 4, and IANA's registry)."""
@@ -77,7 +77,7 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
     for asked in (o for o in answers.observations if o.role in ("main", "again") and is_filtered(o)):
         named = _errors(asked, FILTERED)
         signal = "dns.says_forged" if asked.failure is None else "dns.says_blocked"
-        yield evidence(signal, resolver=asked.detail.resolver, host=host, errors=named)
+        yield evidence(signal, resolver=resolver_of(asked.detail.resolver), host=host, errors=named)
     if failed is None:
         return
     own: tuple[Role, ...] = ("main", "again", "late")
@@ -86,7 +86,7 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
         faulty = any(error.code in FAULTS for error in asked.detail.extended_errors)
         if asked.role in asked_of and asked.failure is not None and faulty and not is_filtered(asked):
             named = _errors(asked, FAULTS)
-            yield evidence("dns.bogus_or_lame", resolver=asked.detail.resolver, host=host, errors=named)
+            yield evidence("dns.bogus_or_lame", resolver=resolver_of(asked.detail.resolver), host=host, errors=named)
 
 
 def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
@@ -95,8 +95,8 @@ def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
     if answers.main and not answers.contradicted and any(map(is_public, answers.main)):
         return
     if asked and all(o.detail.filter is not None and o.detail.rcode is not None for o in asked):
-        resolver, chosen = asked[0].detail.resolver, asked[0].detail.filter
-        yield evidence("dns.filter_chosen", resolver=resolver, filter=chosen, host=answers.host)
+        name, chosen = asked[0].detail.resolver, asked[0].detail.filter
+        yield evidence("dns.filter_chosen", resolver=resolver_of(name), filter=chosen, host=answers.host)
 
 
 def _errors(asked: Observation, known: Container[int]) -> list[str | Phrase]:
@@ -115,7 +115,7 @@ def _late(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
         if first is not None and not stub and not is_filtered(late):
             yield evidence(
                 "dns.answered_late",
-                resolver=asked[0],
+                resolver=resolver_of(asked[0]),
                 host=answers.host,
                 seconds=first.duration_s,
                 addresses=listed(late.detail.addresses),
@@ -130,7 +130,9 @@ def _any_name(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     for resolver, asked in by_resolver(innocent_lookups(case.measurement.observations, failed.hop), "innocent").items():
         how = method_at(asked)
         if how is not None and how == method_of(failed) and resolver == failed.detail.resolver:
-            yield evidence("dns.fails_for_any_name", resolver=resolver, failure=method(how), innocent=asked[0].host)
+            yield evidence(
+                "dns.fails_for_any_name", resolver=resolver_of(resolver), failure=method(how), innocent=asked[0].host
+            )
 
 
 def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
@@ -158,7 +160,7 @@ def _injection(answers: DnsAnswers) -> Iterator[Evidence]:
                 yield evidence(
                     "dns.injected",
                     host=answers.host,
-                    resolver=one.resolver,
+                    resolver=resolver_of(one.resolver),
                     first=_answer(one),
                     second=_answer(other),
                 )
@@ -256,7 +258,7 @@ def _agreement(answers: DnsAnswers, failed: Observation | None, confirming: Evid
     if failed is not None and again is not None:
         how = method_of(again)
         failure = method(how) if how is not None else Phrase("evidence.fails")
-        yield evidence("again.lookup", resolver=again.detail.resolver, failure=failure)
+        yield evidence("again.lookup", resolver=resolver_of(again.detail.resolver), failure=failure)
     elif answers.contradicted and answers.again and not share_network(answers.again, answers.trusted):
         yield evidence("again.lookup:addresses", addresses=listed(answers.again))
 

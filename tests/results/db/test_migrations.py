@@ -146,7 +146,10 @@ def test_what_an_earlier_version_measured_is_shown_judged_and_added_to(version: 
         assert {row["method"] for row in rows} == {None, "tls.reset", "dns.nxdomain"}
         for row in rows:
             assert store.finished(row["measurement_id"]).measurement.observations
+            assert row["evidence"]
+            assert not row["signals"], "these versions stored sentences"
         list(store.reclassify(judge_again(store, Config())))
+        assert all(row["signals"] for row in store.rows())
         assert [row["outcome"] for row in store.rows()] == [row["outcome"] for row in rows]
         store.save([finished("0new0new0new0new")])
         assert len(list(store.rows())) == len(rows) + 1

@@ -19,14 +19,16 @@ from results.db.jsonl import BadRecord
 from results.db.store import Store
 from results.export import exchange
 from results.export.exchange import ImportedRecord, SkippedLine
+from results.i18n.translator import Phrase
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Context
+from results.judge.wording import evidence
 from results.registers.expectation import Expectation
 from tests.results import generated
 from tests.results.ooni.records import line as ooni_line
 from tests.results.ooni.records import reachable
-from tests.results.records import finished, measurement
+from tests.results.records import finished, measurement, verdict
 
 FORMATS = {"jsonl": (exchange.read_line, exchange.write_line), "ooni": (ooni.read_line, ooni.write_line)}
 ROUND = RoundRecord(
@@ -63,6 +65,16 @@ def test_a_line_is_the_documented_row_with_the_record_beside_it() -> None:
     record = line.pop("record")
     assert line == row(finished())
     assert record["measurement"]["observations"][0]["step"] == "dns"
+
+
+def test_evidence_comes_back_as_it_was_as_signals_and_as_the_sentences_of_an_older_version() -> None:
+    found = (evidence("control.passes", control="vpn", result=Phrase("passed.tcp")), "it was refused")
+    line = exchange.write_line(finished(verdict=verdict(evidence=found)), None)
+    assert exchange.read_line(line)[0].verdict.evidence == found
+    shown = json.loads(line)
+    assert shown["evidence"] == ["control vpn gets through: connected", "it was refused"]
+    values = {"control": "vpn", "result": {"phrase": "passed.tcp"}}
+    assert shown["signals"] == [{"signal": "control.passes", "values": values}]
 
 
 @settings(max_examples=150, deadline=None)
@@ -165,6 +177,9 @@ def damaged(**changes: Any) -> bytes:
     return json.dumps(line).encode()
 
 
+DEEP: dict[str, Any] = {}
+for _ in range(20):
+    DEEP = {"failure": {"phrase": "signal.fails", "values": DEEP}}
 STEP = msgspec.to_builtins(measurement().observations[2])
 
 
@@ -195,6 +210,13 @@ STEP = msgspec.to_builtins(measurement().observations[2])
         ({"measurement__vantage__country": "Russia"}, "country"),
         ({"measurement__vantage__asn": 0}, "invalid network"),
         ({"measurement__vantage__network_name": ""}, "invalid network"),
+        ({"verdict__evidence": [{"signal": "fails", "values": {"failure": "x" * 500}}]}, "evidence with too much"),
+        ({"verdict__evidence": [{"signal": "s" * 200}]}, "evidence with too much"),
+        ({"verdict__evidence": ["again"] * 100}, "evidence with too much"),
+        ({"verdict__evidence": [{"signal": "fails", "values": DEEP}]}, "evidence with too much"),
+        ({"verdict__evidence": [{"signal": "fails", "values": {"failure": {"host": "x"}}}]}, "phrase"),
+        ({"verdict__evidence": [{"signal": "fails", "values": {"failure": None}}]}, "null"),
+        ({"verdict__evidence": [5]}, "int"),
     ],
 )
 def test_a_record_that_is_not_as_we_write_it_is_refused_with_the_reason(changes: dict[str, Any], why: str) -> None:

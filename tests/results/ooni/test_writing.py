@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from probe.model import Answer, Dns, Http, Tcp, Tls
 from results import ooni
 from results.db.jsonl import BadRecord
+from results.i18n.translator import Phrase
 from results.judge.classify import classify
 from results.judge.judged import JudgedMeasurement, RoundRecord
-from results.judge.verdict import METHODS
+from results.judge.verdict import METHODS, evidence_from
+from results.judge.wording import evidence
 from results.ooni import reading, writing
 from results.ooni.format import OoniRecord
 from tests.results import generated
@@ -169,6 +171,15 @@ def test_a_verdict_is_told_in_ooni_s_words(
     record = written(finished(verdict=verdict(outcome, method=method)))
     assert (record["test_keys"]["blocking"], record["test_keys"]["accessible"]) == (blocking, accessible)
     assert record["annotations"]["reachprobe_outcome"] == outcome
+
+
+def test_the_evidence_is_among_the_annotations_as_far_as_it_fits() -> None:
+    one = evidence("control.passes", control="vpn", result=Phrase("passed.tcp"))
+    record = written(finished(verdict=verdict(evidence=(one,))))
+    assert evidence_from(record["annotations"]["reachprobe_signals"]) == (one,)
+    many = written(finished(verdict=verdict(evidence=(one,) * 60)))["annotations"]["reachprobe_signals"]
+    assert len(many) <= writing.MAX_SIGNALS_TEXT
+    assert 1 < len(evidence_from(many)) < 60
 
 
 def test_every_method_has_a_word_of_ooni_s() -> None:

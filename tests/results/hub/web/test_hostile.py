@@ -20,7 +20,9 @@ import pytest
 from probe.model import Http, Observation, Target, Vantage
 from results.db.store import Store
 from results.hub.web import pages
+from results.i18n.translator import Phrase
 from results.judge.judged import JudgedMeasurement
+from results.judge.verdict import Evidence
 from results.registers.expectation import Expectation
 from results.registers.lookup import EntryRef
 from tests.results.hub.asgi_client import Inside
@@ -65,10 +67,13 @@ def records(evil: str) -> Iterator[JudgedMeasurement]:
                 made = msgspec.structs.replace(
                     made, observations=tuple(spoiled(one, evil) for one in made.observations)
                 )
+                unknown = Evidence(evil[:90], evil[:9], {evil[:9]: evil})
+                words = Evidence("over.valid_tls", values={"host": evil, "place": Phrase(evil, {"host": [evil]})})
                 yield finished(
                     measurement=made,
-                    verdict=verdict(outcome, rules=(evil,), evidence=(evil, evil), control=evil, rules_version=evil,
-                                    method="tls.reset" if outcome == "blocked" else None, trigger="name"),
+                    verdict=verdict(outcome, rules=(evil,), evidence=(evil, unknown, words), control=evil,
+                                    rules_version=evil, trigger="name",
+                                    method="tls.reset" if outcome == "blocked" else None),
                     agreement=agreement,
                     expectation=Expectation(target=evil, register=evil, country="RU", listed=True, since=evil,
                                             basis=evil, as_of=evil, reason=evil, entries=(entry,) * 50),
