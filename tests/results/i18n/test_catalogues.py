@@ -37,6 +37,9 @@ TRANSLATED = (
     "results/warehouse",
     "schedules",
     "system",
+    "probe",
+    "results/registers",
+    "results/fingerprints",
 )
 """Files, or folders, whose messages are translated whole."""
 
