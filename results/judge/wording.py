@@ -63,7 +63,8 @@ def request_text(observation: Observation, words: Translator) -> str:
     detail = observation.detail
     if isinstance(detail, (Dns, Svcb)):
         kind = detail.query_type if isinstance(detail, Dns) else "HTTPS"
-        return words.say("request.dns", host=safe(observation.host), type=safe(kind), resolver=safe(detail.resolver))
+        asked = words.term("role", SYSTEM) if detail.resolver == SYSTEM else safe(detail.resolver)
+        return words.say("request.dns", host=safe(observation.host), type=safe(kind), resolver=asked)
     if isinstance(detail, Http):
         return safe(detail.url)
     address, name = safe(observation.address or observation.host), getattr(detail, "server_name", None)
