@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 EXACT, MASK, URL_LISTS_HOST, URL_ONLY = 1, 2, 3, 4
-"""How a name stands in an entry, strongest first."""
+"""How an entry lists a name, strongest first."""
 
 
 class RegisterError(Exception):

@@ -1,8 +1,8 @@
 -- The tables of registers, all prefixed `register`.
 --
--- An entry is one distinct row as it once stood in a register; `spans` say in which versions it stood. Times are
+-- An entry is one distinct row as it once was in a register; `spans` say in which versions. Times are
 -- seconds since the epoch (UTC); `register_overview` and `register_listing` show them as text for people who browse.
--- A name stands in an entry by `how`: 1 exact, 2 as a mask, 3 as the host of an https URL, 4 as that of an http URL.
+-- An entry lists a name by `how`: 1 exact, 2 as a mask, 3 as the host of an https URL, 4 as that of an http URL.
 
 -- TABLES
 CREATE TABLE IF NOT EXISTS registers (
