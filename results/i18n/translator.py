@@ -22,6 +22,7 @@ MIN_GROUPED = 10_000
 """Smaller counts have no separators, as ISO 80000 and many languages have it."""
 MAX_DEPTH, MAX_SHOWN, MAX_SENTENCE = 4, 16, 1000
 MAX_VALUES, MAX_VALUE = 64, 400
+PLAIN = (str, int)
 TIME = "since"
 """The name of values that are times, UTC, RFC 3339."""
 
@@ -102,7 +103,10 @@ class Translator:
         return bounded(self._filled(phrase, MAX_DEPTH).replace("\N{NO-BREAK SPACE}", " "), MAX_SENTENCE)
 
     def _filled(self, phrase: Phrase, depth: int) -> str:
-        shown = {name: self._shown(name, value, depth) for name, value in phrase.values.items()}
+        shown = {
+            name: value if value.__class__ in PLAIN and name != TIME else self._shown(name, value, depth)
+            for name, value in phrase.values.items()
+        }
         try:
             return self._text(phrase.phrase, shown.get("count")).format(**shown)
         except (KeyError, ValueError, TypeError, OverflowError):

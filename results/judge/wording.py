@@ -36,7 +36,8 @@ SYSTEM = "system"
 def evidence(key: str, /, **values: Value) -> Evidence:
     """A signal, `id` or `id:variant`, with its values cleaned and bounded."""
     signal, _, variant = key.partition(":")
-    return Evidence(signal, variant, {name: _clean(value) for name, value in values.items()})
+    cleaned = {name: value if value.__class__ is int else _clean(value) for name, value in values.items()}
+    return Evidence(signal, variant, cleaned)
 
 
 def sentence_of(found: Evidence) -> Phrase:
@@ -63,7 +64,7 @@ def request_text(observation: Observation, words: Translator) -> str:
     detail = observation.detail
     if isinstance(detail, (Dns, Svcb)):
         kind = detail.query_type if isinstance(detail, Dns) else "HTTPS"
-        asked = words.term("role", SYSTEM) if detail.resolver == SYSTEM else safe(detail.resolver)
+        asked = words.say("evidence.own_resolver") if detail.resolver == SYSTEM else safe(detail.resolver)
         return words.say("request.dns", host=safe(observation.host), type=safe(kind), resolver=asked)
     if isinstance(detail, Http):
         return safe(detail.url)
