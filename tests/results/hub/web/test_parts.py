@@ -127,6 +127,11 @@ def test_the_language_is_the_chosen_one_else_the_browsers(asked: str | None, acc
     assert best_language(asked, accepted) == language
 
 
+def test_a_hub_has_a_language_for_readers_of_none_of_its_own() -> None:
+    assert best_language(None, "fr", "ru") == "ru"
+    assert best_language(None, "fr, en;q=0.2", "ru") == "en"
+
+
 def test_an_invalid_time_is_shown_as_it_is() -> None:
     assert Translator("en").when("soon") == "soon"
     assert Translator("en").when("2026-13-45T99:00:00Z") == "2026-13-45T99:00:00Z"
