@@ -13,9 +13,10 @@ from probe.net.resolver import DnsResolver
 from probe.net.streams import ByteStream, TlsStream
 from probe.recorder import Log, StepContext
 from probe.session import Session, Settings
-from probe.steps import dns, http, schemes, tcp, tls
+from probe.steps import dns, http, resolver, schemes, tcp, tls
 
 QUERY_TYPES = {"ipv4": "A", "ipv6": "AAAA"}
+SECURED = ("https", "tls", "dot", "doh")
 OWN = ("system", "getaddrinfo")
 """Resolvers whose address belongs to the volunteer's own network, and stays out of the record."""
 
@@ -87,6 +88,11 @@ async def attempt_all(attempts: Sequence[Attempt], log: Log, session: Session) -
         for attempt, (observation, stream) in zip(attempts, opened, strict=True):
             if observation.failure is not None:
                 continue
+            if stream is not None and attempt.scheme in resolver.SPEC.schemes and attempt.request_path is not None:
+                asked = await resolver.ask(log, _about(attempt), stream, attempt, session.settings)
+                if asked.failure is None:
+                    return asked
+                continue
             if stream is None or attempt.scheme not in http.SPEC.schemes:
                 return observation
             fetched = await _fetch(attempt, stream, log, session)
@@ -127,7 +133,7 @@ async def _connect(
     if stream is None:
         return observation, None
     held.callback(stream.close)
-    if attempt.scheme not in ("https", "tls"):
+    if attempt.scheme not in SECURED:
         return observation, stream
     return await tls.handshake(log, about, stream, name, session.settings, lenient=lenient)
 

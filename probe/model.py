@@ -58,7 +58,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A-labels in lower case, or an address literal without brackets."""
     port: int
     request_path: str | None = None
-    """Path and query for http and https; None for an endpoint."""
+    """Path and query for http and https; `/name` with the name to ask of a resolver; None for an endpoint."""
     service: str | None = None
     required: bool = True
 
@@ -240,7 +240,7 @@ class Lookup(msgspec.Struct, frozen=True, kw_only=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """A follow-up: a fresh connection to one address, as far as `scheme` goes (tcp; tls; quic; http; https).
 
-    QUIC fetches too where there is a `request_path`.
+    QUIC fetches, and a resolver is asked, where there is a `request_path`.
     """
 
     role: Role

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from gettext import gettext as _
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from probe.model import Target
 from probe.net.address_policy import NUMBER, is_public, literal
@@ -23,7 +23,8 @@ class BadTarget(ValueError):
 def parse(text: str, *, service: str | None = None, required: bool = True, allow_private: bool = False) -> Target:
     """Read `https://host/path`, `scheme://host:port` with one of `probe.steps.schemes()`, `host` or `host:port`.
 
-    A bare host means https; `host:port` means tls, except ports 80 (http) and 443 (https).
+    A bare host means https; `host:port` means tls, except ports 80 (http) and 443 (https). A resolver is
+    `udp://`, `tcp://`, `dot://` or `doh://` with the name to ask for as its path, without which tcp only connects.
     Raises BadTarget for anything else, and for a literal of a private address unless `allow_private`.
     """
     if not text or len(text) > MAX_TEXT:
@@ -40,6 +41,8 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
     except ValueError as error:
         raise BadTarget(_("{text!r} is not a URL: {error}").format(text=text, error=error)) from error
     scheme = parts.scheme or {None: "https", 443: "https", 80: "http"}.get(port, "tls")
+    if scheme == "tcp" and parts.path.strip("/"):
+        scheme = "dns-tcp"
     if scheme not in schemes():
         *others, last = schemes()
         raise BadTarget(
@@ -70,7 +73,7 @@ def parse(text: str, *, service: str | None = None, required: bool = True, allow
         scheme=scheme,
         host=host,
         port=port,
-        request_path=_request_path(parts.path, parts.query) if scheme in ("http", "https") else None,
+        request_path=_request_path_of(scheme, parts, text),
         service=service,
         required=required,
     )
@@ -101,6 +104,20 @@ def authority(scheme: str, host: str, port: int) -> str:
     """The Host header's value: the port only where it is not the scheme's own (RFC 9110 section 7.2)."""
     name = f"[{host}]" if ":" in host else host
     return name if default_port(scheme) == port else f"{name}:{port}"
+
+
+def _request_path_of(scheme: str, parts: SplitResult, text: str) -> str | None:
+    """Path and query of a URL, the name to ask of a resolver as `/name`, None for an endpoint."""
+    if scheme in ("http", "https"):
+        return _request_path(parts.path, parts.query)
+    default = schemes()[scheme].default_name
+    if default is None:
+        return None
+    name = host_of(parts.path.strip("/") or default, text)
+    if literal(name) or parts.query:
+        says = _("{text!r}: write a name to ask for behind the resolver, as in {scheme}://8.8.8.8/example.com")
+        raise BadTarget(says.format(text=text, scheme=scheme))
+    return f"/{name}"
 
 
 def _request_path(path: str, query: str) -> str:

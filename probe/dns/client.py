@@ -142,9 +142,21 @@ def _parse(data: bytes, query: DnsQuery) -> DnsAnswer | None:
         return None
 
 
+async def ask_over(stream: ByteStream, host: str, resolver: DnsResolver, settings: Settings) -> DnsAnswer:
+    """Ask for IPv4 addresses over an open stream, which stays open; raises as `ask` does."""
+    query = query_for(host, "A", 0 if resolver.transport == "https" else secrets.randbits(16))
+    async with Deadline(settings.timeout_s):
+        data = await _sent(stream, query.wire, resolver, settings)
+    return _answer(data, query)
+
+
 async def _over_stream(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsAnswer:
     async with Deadline(settings.timeout_s):
         data = await _asked(network, query.wire, resolver, settings)
+    return _answer(data, query)
+
+
+def _answer(data: bytes, query: DnsQuery) -> DnsAnswer:
     answer = read(data, query.question)
     if not query.is_answered_by(data):
         raise Malformed("dns_reply_with_wrong_query_id", "the answer is not to this question")
@@ -162,10 +174,14 @@ async def _asked(network: Network, wire: bytes, resolver: DnsResolver, settings:
             secured = TlsStream(stream, context, resolver.server_name or resolver.address)
             await secured.handshake()
             stream = secured
-        send = _post if resolver.transport == "https" else _framed
-        return await send(stream, wire, resolver, settings)
+        return await _sent(stream, wire, resolver, settings)
     finally:
         stream.close()
+
+
+async def _sent(stream: ByteStream, wire: bytes, resolver: DnsResolver, settings: Settings) -> bytes:
+    send = _post if resolver.transport == "https" else _framed
+    return await send(stream, wire, resolver, settings)
 
 
 async def _framed(stream: ByteStream, wire: bytes, _: DnsResolver, __: Settings) -> bytes:

@@ -46,6 +46,8 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """About how many bytes it sends and receives, packet headers included, by its detail."""
     one_packet: bool = False
     """Whether its answer is one small packet."""
+    default_name: str | None = None
+    """For schemes that ask a resolver: the name to ask for where a target gives none."""
     attempt: Callable[..., Awaitable[Observation]] | None = None
     """Runs an attempt of its schemes where these need no TCP connection: (log, about, attempt, settings)."""
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from probe.net.streams import ByteStream, TlsStream
 
 ALPN = ("h2", "http/1.1")
+DOT_PORT, DOT_ALPN = 853, ("dot",)
+"""RFC 7858; a server that speaks nothing else may refuse other protocols."""
 VALID = 0
 NOTHING_IN_COMMON = (40, 70, 71, 120)
 """Alerts of a server that accepts nothing of what we offer: handshake_failure, protocol_version,
@@ -64,7 +66,7 @@ async def handshake(
 
     verify = server_name == about.host
     pending = log.begin(SPEC, about)
-    alpn = () if lenient else ALPN
+    alpn = () if lenient else DOT_ALPN if about.port == DOT_PORT else ALPN
     context = client_context(settings.ca_file, verify=verify, alpn=alpn, lenient=lenient)
     secured = TlsStream(stream, context, server_name)
     error: BaseException | None = None

@@ -123,7 +123,7 @@ def _death(control: Measurement, end: Ending) -> Phrase | None:
 
 
 def _fault(control: Measurement, country: str | None, library: Library) -> Phrase | None:
-    given = (a for o in control.observations if o.step == "dns" for a in o.detail.addresses)
+    given = (a for o in control.observations for a in getattr(o.detail, "addresses", ()))
     stub = next((address for address in given if library.stub(address, country)), None)
     if stub is not None:
         return Phrase("standing.stub", {"address": stub})

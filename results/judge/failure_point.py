@@ -10,6 +10,7 @@ import msgspec
 
 from probe.model import Http, Observation, Role, Target, Tls
 from probe.steps import default_port, schemes, specs
+from probe.steps.resolver import ResolverAnswer
 from results.fingerprints import host_of, leads_to
 
 FINAL = {scheme: spec.name for scheme, spec in schemes().items()}
@@ -219,6 +220,8 @@ def _has_sent(failed: Observation) -> bool:
     detail = failed.detail
     if isinstance(detail, Http):
         return had_begun(detail) or bool(detail.body)
+    if isinstance(detail, ResolverAnswer):
+        return detail.rcode is not None
     return presented(failed) or (isinstance(detail, Tls) and (detail.alert is not None or detail.refused is not None))
 
 

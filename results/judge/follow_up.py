@@ -12,6 +12,7 @@ from probe.failure import CERTIFICATE_FAILURES
 from probe.model import Attempt, FollowUp, Http, Lookup, Measurement, Observation, Role, Svcb, Tls
 from probe.net.address_policy import literal
 from probe.steps import schemes
+from probe.steps.resolver import ResolverAnswer
 from results.fingerprints import SEARCHED_BYTES, host_of, is_block_host, leads_to
 from results.fingerprints.hints import hint_in
 from results.judge.failure_point import (
@@ -193,6 +194,8 @@ def _about_answer(
 
     A filter gives one page for any path, and gives it for the name; a service may quote a known block page.
     """
+    if isinstance(answer.detail, ResolverAnswer) and answer.detail.second_rcode is not None:
+        return _about_resolver(settings, measurement, end, answer)
     if not isinstance(answer.detail, Http) or _asked_about(measurement, end.hop):
         return []
     block, odd = is_block(answer), is_odd(answer.detail)
@@ -228,6 +231,8 @@ def _about_failure(
     """The failure once more; where a name was in what failed, the A/B steps around it."""
     if failed.step == "dns" or failed.failure is None:
         return []
+    if isinstance(failed.detail, ResolverAnswer):
+        return _about_resolver(settings, measurement, end, failed)
     if isinstance(failed.detail, Tls) and (failed.detail.refused or wants_client_certificate(failed.detail)):
         return []  # our own doing says nothing of the name
     again = attempts(measurement.observations, "again", end.hop)
@@ -255,6 +260,19 @@ def _about_failure(
     else:
         roles = _elsewhere(settings, measurement, end, failed, again[-1])
     return [_attempt(measurement, end, failed, role, settings) for role in roles]
+
+
+def _about_resolver(
+    settings: FollowUpSettings, measurement: Measurement, end: Ending, asked: Observation
+) -> list[Lookup | Attempt]:
+    """The query to a resolver once more, and the innocuous name asked of the same resolver."""
+    if attempts(measurement.observations, "again", end.hop):
+        return []
+    again = _attempt(measurement, end, asked, "again", settings)
+    if settings.innocent_name in (None, asked.detail.name):
+        return [again]
+    other = f"/{settings.innocent_name}"
+    return [msgspec.structs.replace(again, role="innocent", request_path=other), again]
 
 
 def _other_path(measurement: Measurement, end: Ending) -> list[Role]:
@@ -354,11 +372,12 @@ def _attempt(
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
     path = other_path(asked.path, measurement.id, failed) if role == "other_page" else asked.path
     names = {"made_up": f"{made_up(measurement.id)}.example.net"}
+    step = schemes()[asked.scheme]
     fetches = role in ("again", "other_page", "small_segments") or asked.scheme == "http"
     return Attempt(
         role=role,
         hop=end.hop,
-        scheme=asked.scheme if fetches or schemes()[asked.scheme].attempt is not None else "tls",
+        scheme=asked.scheme if fetches or (step.answer == "responded" and not away) or step.attempt else "tls",
         host=end.host,
         server_name=settings.innocent_name if role.endswith("innocent") else names.get(role, end.host),
         address=away[0] if away else failed.address,

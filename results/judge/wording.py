@@ -7,6 +7,7 @@ from functools import cache
 
 from probe.model import Dns, Http, Observation, Svcb, Tls
 from probe.steps import specs
+from probe.steps.resolver import ResolverAnswer
 from probe.text import bounded, replace_unprintable, safe
 from results.i18n.language import ENGLISH
 from results.i18n.translator import MAX_SENTENCE, Phrase, Translator, Value, english
@@ -15,7 +16,11 @@ from results.judge.verdict import MAX_EVIDENCE, Evidence
 
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6"}
 WORDED_AS = {
-    **{f"target.{spec.name}": "evidence.target" for spec in specs().values() if spec.answer == "responded"},
+    **{
+        f"target.{spec.name}": "evidence.target"
+        for spec in specs().values()
+        if spec.answer == "responded" and spec.begins == "address"
+    },
     **{f"fails.{name}": "signal.fails" for name in (*STEPS, *METHOD_SPECS)},
     **{
         f"page.{kind}": "evidence.page"
@@ -68,6 +73,8 @@ def request_text(observation: Observation, words: Translator) -> str:
         return words.say("request.dns", host=safe(observation.host), type=safe(kind), resolver=asked)
     if isinstance(detail, Http):
         return safe(detail.url)
+    if isinstance(detail, ResolverAnswer):
+        return words.say("request.dns", host=safe(detail.name or ""), type="A", resolver=place(observation))
     address, name = safe(observation.address or observation.host), getattr(detail, "server_name", None)
     if name:
         return words.say("request.name", address=address, port=str(observation.port), name=safe(name))
@@ -84,7 +91,7 @@ def result_text(observation: Observation, words: Translator) -> str:
 
 def _success(observation: Observation, words: Translator) -> list[str]:
     detail = observation.detail
-    if isinstance(detail, Dns):
+    if isinstance(detail, Dns | ResolverAnswer):
         return [safe(", ".join(answer.value for answer in detail.answers)) or words.say("result.no_records")]
     if isinstance(detail, Svcb):
         ech = [words.say("result.ech", name=detail.ech_public_name)] if detail.ech_public_name else []

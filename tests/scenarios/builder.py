@@ -19,6 +19,7 @@ from probe import target as targets
 from probe.model import Answer, Dns, ExtendedError, Http, Measurement, Observation, Target, Tcp, Tls, Vantage
 from probe.steps import specs
 from probe.steps.quic import Quic
+from probe.steps.resolver import ResolverAnswer
 from results.fingerprints.fingerprint import Fingerprint, checked
 from results.fingerprints.library import Library
 from results.judge.verdict import Context
@@ -166,6 +167,22 @@ class Builder:
         self, step: str, role: str, result: str, plain: list[str], options: dict[str, str]
     ) -> tuple[str | None, Any]:
         return WIRE[result], specs()[step].detail(family="ipv6" if ":" in (self.address or "") else "ipv4")
+
+    def _udp(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
+        failure, rcode = DNS.get(result, (WIRE.get(result), None if WIRE.get(result) else 0))
+        name = self.innocent_name if role == "innocent" else (self.goal.request_path or "/").lstrip("/")
+        second = options.get("second")
+        other = DNS[second][1] if second in DNS else 0 if second else None
+        return failure, ResolverAnswer(
+            family="ipv6" if ":" in (self.address or "") else "ipv4",
+            name=name,
+            rcode=rcode,
+            answers=tuple(Answer(type="A", value=a, ttl=300) for a in plain if a[0].isdigit()),
+            second_rcode=other,
+            second_answers=(Answer(type="A", value=second, ttl=300),) if second and second not in DNS else (),
+        )
+
+    _resolver = _udp
 
     def _tls(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         presented = result == "ok" or result in VERIFY

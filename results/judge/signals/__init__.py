@@ -22,6 +22,7 @@ READERS = (
     "answer.signals",
     "context.throughput",
     "retry.signals",
+    "resolver.signals",
     "dns.signals",
     "answer.pages",
     "open_answer.signals",

@@ -39,7 +39,7 @@ def signals(case: Case) -> Iterator[Evidence]:
     if end.observation is None:
         return
     last_step = schemes()[end.scheme]
-    if last_step.answer == "responded":
+    if last_step.answer == "responded" and last_step.begins == "address":
         yield evidence(f"target.{last_step.name}", host=end.host)
     if not end.complete:
         yield from _failure(case, end.observation)

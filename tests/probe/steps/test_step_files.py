@@ -41,7 +41,7 @@ def test_what_steps_declare_is_read_without_the_network_libraries() -> None:
 
 
 def test_every_scheme_ends_with_one_step() -> None:
-    assert set(schemes()) == {"https", "http", "tcp", "tls", "quic", "stun"}
+    assert set(schemes()) == {"https", "http", "tcp", "tls", "quic", "stun", "dns-tcp", "dot", "doh", "udp"}
     assert {scheme: default_port(scheme) for scheme in schemes()} == {
         "https": 443,
         "http": 80,
@@ -49,6 +49,10 @@ def test_every_scheme_ends_with_one_step() -> None:
         "tls": 443,
         "quic": 443,
         "stun": 3478,
+        "dns-tcp": 53,
+        "dot": 853,
+        "doh": 443,
+        "udp": 53,
     }
 
 
