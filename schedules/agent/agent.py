@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from gettext import gettext as _
 from gettext import ngettext
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from apscheduler.schedulers.base import BaseScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
@@ -19,19 +19,16 @@ from probe.net.path import BadPath
 from results.db.retention import ensure_room
 from results.db.store import Store, StoreError
 from schedules.agent.side_effects import SideEffects
+from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
 from schedules.hub_client.download import fetcher
 from schedules.plan.due import DueRound, due_now
 from schedules.plan.lists import refresh
-from schedules.plan.model import BadChoice
+from schedules.plan.model import BadChoice, Choice
 from schedules.round.unattended import prune, reason_to_skip
 from schedules.runtime import lock
 from schedules.runtime.lock import Locked
 from schedules.runtime.process import Notify
-
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
-    from schedules.plan.model import Choice
 
 WAKE_S, JITTER_S = 60, 10
 JOB = "wake"

@@ -6,17 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from results.db.store import Store
+from schedules.config.schema import Config
 from schedules.hub_client.upload import Uploader
+from schedules.metrics.metrics import MetricsServer
 from schedules.notify.notifier import Notifier
+from schedules.plan.model import Choice
 from schedules.round.unattended import reason_to_skip
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config
-    from schedules.metrics.metrics import MetricsServer
-    from schedules.plan.model import Choice
 
 FINISH_S = 20.0
 """How long `run` waits at its end for notifications and uploads under way."""

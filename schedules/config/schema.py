@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Container
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,10 +14,8 @@ from probe.model import Vantage
 from probe.net.address_policy import Gate
 from probe.net.path import Path as NetworkPath
 from probe.session import Settings
+from results.judge.judged import AsnSource
 from schedules.config.toml import ConfigError
-
-if TYPE_CHECKING:
-    from results.judge.judged import AsnSource
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Country = Annotated[str, Meta(pattern="^[A-Z]{2}$")]

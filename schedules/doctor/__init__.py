@@ -7,18 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from gettext import gettext as _
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from results.db.store import Store, StoreError
+from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
 from schedules.doctor import checks
 from schedules.doctor.checks import CheckResult, fine, wrong
 from schedules.doctor.network import network
 from schedules.plan.model import BadChoice
 from schedules.round import consent
-
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
 
 
 def examine(

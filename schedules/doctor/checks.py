@@ -13,7 +13,7 @@ from gettext import gettext as _
 from gettext import ngettext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ from results.db import upload_queue
 from results.db.notification_queue import receivers, waiting_counts
 from results.db.read import last_round
 from results.db.retention import NEEDED_BYTES, used_bytes
+from results.db.store import Store
 from results.fingerprints import collection
 from results.fingerprints.fingerprint import FingerprintError
 from results.judge.signals.context import INTERNAL_ERROR
@@ -30,9 +31,10 @@ from results.judge.traffic import month_of, spent_in
 from results.judge.verdict import evidence_from
 from results.judge.wording import sentences
 from results.registers.statistics import newest_versions, statistics
+from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
 from schedules.install import install
-from schedules.install.install import BadSchedule
+from schedules.install.install import BadSchedule, Installed
 from schedules.location.location import Locator
 from schedules.metrics import metrics
 from schedules.notify import apprise_client
@@ -43,11 +45,6 @@ from schedules.render.text import age, how_many, words
 from schedules.round import consent
 from schedules.round.unattended import reason_to_skip
 from schedules.runtime import lock
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config
-    from schedules.install.install import Installed
 
 State = Literal["fine", "worth knowing", "wrong"]
 BAD_SETUP, NO_NETWORK = 2, 69

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from gettext import gettext as _
-from typing import TYPE_CHECKING
 
 from probe import reference_sites
 from probe.endpoint import attempt_all
@@ -13,15 +12,13 @@ from probe.model import Attempt
 from probe.net.path import BadPath, usable
 from probe.net.resolver import parse
 from probe.recorder import Log
+from probe.reference_sites import NetworkReport
+from results.judge.verdict import NetworkState
+from schedules.config.schema import Config
 from schedules.doctor.checks import NO_NETWORK, CheckResult, fine, worth_knowing
 from schedules.render.text import words
 from schedules.round.session import session_of
 from schedules.runtime import process
-
-if TYPE_CHECKING:
-    from probe.reference_sites import NetworkReport
-    from results.judge.verdict import NetworkState
-    from schedules.config.schema import Config
 
 
 def network(config: Config, agreed: bool) -> Iterator[CheckResult]:

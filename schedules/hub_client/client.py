@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -28,6 +28,8 @@ from results.db.connect import open_read_only
 from results.db.json_codec import measurement_from_plain
 from results.db.jsonl import BadRecord, decode
 from results.judge.control_steps import public_addresses
+from schedules.config.schema import Config
+from schedules.location.location import Locator
 from schedules.runtime.paths import write_atomically
 
 if sys.version_info >= (3, 14):
@@ -35,9 +37,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
-    from schedules.location.location import Locator
 
 MAX_RESPONSE_BYTES = 8 * 1024 * 1024
 TIMEOUT_S, CONTROL_TIMEOUT_S = 60.0, 60.0

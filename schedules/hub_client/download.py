@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from gettext import gettext as _
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import msgspec
@@ -17,10 +17,8 @@ from probe.http.download import Download, FetchFailed, FetchPolicy, Validators, 
 from probe.net.path import BadPath
 from probe.timestamps import rfc3339_of_epoch
 from results.compare.sources import MARGIN_S
+from schedules.config.schema import Config
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, token_for, usable_way
-
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
 
 PAGE_SIZE, PAGE_SIZE_WITH_RECORDS = 5000, 500
 MAX_PAGE_BYTES = 64 * 1024 * 1024

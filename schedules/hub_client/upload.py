@@ -11,21 +11,17 @@ from functools import partial
 from gettext import gettext as _
 from gettext import ngettext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from probe.http.api_client import NotAnswered
+from probe.http.api_client import ApiRoute, NotAnswered
 from probe.net.path import BadPath
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import upload_queue
 from results.db.json_codec import prepare
 from results.db.store import Store, StoreError
 from results.db.upload_queue import UploadHub
+from schedules.config.schema import Config
 from schedules.hub_client.client import HubBusy, HubClient, HubRefused, NotEnrolled, network_seen, refresh, usable_way
 from schedules.location.location import Locator, secret_of
-
-if TYPE_CHECKING:
-    from probe.http.api_client import ApiRoute
-    from schedules.config.schema import Config
 
 FIRST_RETRY_S, MAX_RETRY_S, NOT_ENROLLED_RETRY_S = 60.0, 6 * 3600.0, 6 * 3600.0
 MAX_BATCH_RECORDS, MAX_BATCH_BYTES, MAX_RECORD_BYTES = 200, 4 * 1024 * 1024, 2 * 1024 * 1024

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import msgspec
 import uvicorn
@@ -34,18 +34,16 @@ from results.hub.outliers import OutlierDetector
 from results.hub.read_api import ReadApi
 from results.hub.routes import AddressLookup, HubApp, HubOptions, HubRoute, page_routes, whoami_route
 from results.hub.web import pages
+from results.hub.web.queries import PageAnswers
 from results.i18n.language import ENGLISH
 from results.judge.failure_point import ENDPOINT_STEPS
+from schedules.config.schema import Config
 from schedules.hub_server.protocol import HubProtocol
 from schedules.hub_server.warehouse_sync import sync_warehouse
 from schedules.location.location import asn_lookup
 from schedules.plan.lists import read_list
 from schedules.round.judge import judge_again
 from schedules.round.session import session_of
-
-if TYPE_CHECKING:
-    from results.hub.web.queries import PageAnswers
-    from schedules.config.schema import Config
 
 MAX_CONNECTIONS, RESERVED_FILES = 3000, 200
 MAX_HEAD_BYTES = 16 * 1024

@@ -11,19 +11,16 @@ import time
 from collections.abc import Callable
 from gettext import gettext as _
 from pathlib import Path as File
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.model import Vantage
 from probe.net import path as paths
 from probe.net.identity import Whereabouts, WhereaboutsCache
 from probe.net.path import BadPath, Path
 from results.judge.judged import AsnSource
 from schedules.config.schema import Config, VantageLocation, VantageTable
 from schedules.location.geoip import AsnDatabases
-
-if TYPE_CHECKING:
-    from probe.model import Vantage
 
 SECRET_BYTES = 32
 SLEPT_S = 2.0

@@ -19,9 +19,11 @@ from probe.timestamps import epoch
 from results.db.notification_queue import waiting_counts
 from results.db.read import NewestMeasurement, last_round, newest_measurements
 from results.db.retention import used_bytes
+from results.db.store import Store
 from results.judge.verdict import NetworkState, Outcome
 from results.registers.statistics import newest_versions
 from schedules.config.checks import loopback_endpoint
+from schedules.config.schema import Config
 from schedules.plan.due import due_now
 from schedules.plan.selection import planned_targets
 
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-    from results.db.store import Store
-    from schedules.config.schema import Config
 
 MAX_TARGETS = 1000
 """More series than this would burden a monitoring system."""

@@ -9,17 +9,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from probe.net.address_policy import Gate
 from probe.text import safe
+from schedules.config.schema import Config
 from schedules.notify.connection_guard import guarded
-
-if TYPE_CHECKING:
-    from schedules.config.schema import Config
 
 SHORTEST_SECRET = 4
 MAX_REASON = 120
@@ -143,7 +141,7 @@ def _apprise() -> Any:
         logger = logging.getLogger(name)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
-    setattr(requests.Session, "trust_env", property(lambda session: False, lambda session, value: None))  # noqa: B010
+    requests.Session.trust_env = property(lambda session: False, lambda session, value: None)
     return apprise
 
 

@@ -78,7 +78,7 @@ def _install() -> None:
             _guards[thread] = guard
         start(thread)
 
-    setattr(threading.Thread, "start", start_guarded)  # noqa: B010
+    threading.Thread.start = start_guarded
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:

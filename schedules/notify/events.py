@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from probe.model import Target
 from probe.timestamps import epoch, parse_time, rfc3339, rfc3339_of_epoch
 from results.db import notification_queue
 from results.db.notification_queue import Notice, PastVerdict
+from results.db.store import Store
+from results.i18n.translator import Translator
+from schedules.config.schema import Config
 from schedules.plan.due import NewListing, NewlyListed, is_flapping
+from schedules.plan.model import Choice
 from schedules.render.text import what
-
-if TYPE_CHECKING:
-    from probe.model import Target
-    from results.db.store import Store
-    from results.i18n.translator import Translator
-    from schedules.config.schema import Config
-    from schedules.plan.model import Choice
 
 MAX_RESULTS_READ = 40
 MAX_EVENT_AGE_S = 30 * 86400

@@ -7,24 +7,20 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from gettext import gettext as _
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.timestamps import epoch, rfc3339_of_epoch
 from results.db import notification_queue as notices
 from results.db.notification_queue import Notice, Receiver
-from results.db.store import StoreError
+from results.db.store import Store, StoreError
 from results.i18n.language import active
+from schedules.config.schema import Config, NotifyTable
 from schedules.notify import apprise_client
 from schedules.notify.apprise_client import Message, NotifyUrl
 from schedules.notify.events import MAX_EVENT_AGE_S, notices_of, plain, sentence
+from schedules.plan.model import Choice
 from schedules.render.text import TerminalTranslator
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config, NotifyTable
-    from schedules.plan.model import Choice
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 300, 6 * 3600
 MAX_LINES = 12

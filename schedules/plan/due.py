@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -18,15 +18,13 @@ from probe.model import Target
 from probe.net.path import BadPath
 from probe.timestamps import epoch, parse_time, rfc3339_of_epoch
 from results.db.read import last_network, last_runs, made_at, recent_outcomes
+from results.db.store import Store
 from results.registers.expectation import RegisterLookup
 from results.registers.names import BadName
+from schedules.config.schema import Config
 from schedules.location.location import usable
 from schedules.plan.model import Choice, PlannedTarget
 from schedules.plan.selection import planned_targets
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config
 
 T = TypeVar("T")
 HOUR_S, DAY_S = 3600, 86400

@@ -12,21 +12,18 @@ from datetime import UTC, datetime
 from gettext import gettext as _
 from gettext import ngettext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from probe.failure import internal_error
 from probe.http.download import FetchFailed
+from probe.model import Target
 from probe.target import BadTarget, parse
 from probe.text import system_reason
+from results.db.store import Store
 from results.registers.records import RegisterError
 from results.registers.sampling import SampleRequest, stored_sample
 from results.registers.statistics import newest_versions
+from schedules.config.schema import CampaignTable, Config
 from schedules.plan.model import BadChoice
-
-if TYPE_CHECKING:
-    from probe.model import Target
-    from results.db.store import Store
-    from schedules.config.schema import CampaignTable, Config
 
 FOLDER = "lists"
 MAX_BYTES = 32 * 1024 * 1024

@@ -8,20 +8,16 @@ from collections.abc import Iterable, Mapping
 from gettext import gettext as _
 from gettext import ngettext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import parse
-from schedules.config.schema import seconds_of
+from results.db.store import Store
+from schedules.config.schema import CampaignTable, Config, seconds_of
 from schedules.plan.lists import sampled, targets_of_list, waiting
 from schedules.plan.model import BadChoice, Choice, PlannedTarget
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import CampaignTable, Config
 
 DEFAULT_EVERY_S = 6 * 3600
 IS_TARGET = re.compile(r"[.:/\[]")
@@ -191,8 +187,3 @@ def _of_campaign(
     if campaign.register is not None and store is not None:
         found += sampled(campaign, store, excluded.listed)
     return found
-
-
-if TYPE_CHECKING:
-    from probe.model import Service, Target
-    from schedules.config.schema import Config

@@ -10,6 +10,7 @@ from gettext import ngettext
 from typing import TYPE_CHECKING
 
 from probe.text import safe
+from results.compare import ComparedRow, MatrixCell
 from results.export.exchange import without_formula
 from results.i18n.signs import GAP, SPLIT
 from schedules.render.output import out, paragraph, print_json
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from results.compare import ComparedRow, MatrixCell
 
 WIDE = 13
 """Characters of a cell in words, with its space."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from probe.model import Measurement
 from probe.text import safe
 from results.db.json_codec import row
+from results.fingerprints.library import Library
 from results.i18n.language import ENGLISH, active
 from results.judge.classify import evidence_of, nearly
 from results.judge.judged import JudgedMeasurement
@@ -27,7 +28,6 @@ from schedules.render.text import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from results.fingerprints.library import Library
 
 MAX_NEAR_RULES = 5
 ROLE_WIDTH = 16

@@ -10,6 +10,7 @@ from gettext import gettext as _
 from gettext import ngettext
 from typing import TYPE_CHECKING, Any
 
+from probe.reference_sites import NetworkReport
 from probe.text import safe
 from schedules.render.output import out, print_json, talk
 from schedules.render.tables import (
@@ -28,7 +29,6 @@ from schedules.render.text import words
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from probe.reference_sites import NetworkReport
 
 ABNORMAL = ("offline", "portal", "restricted")
 """The states of a network to warn of."""

@@ -10,7 +10,10 @@ from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
+from results.aggregate.enforcement import Enforcement, NetworkDelay
+from results.db.store import Store
 from results.registers.statistics import newest_versions
+from schedules.config.schema import Config
 from schedules.render.text import (
     SIGNS,
     STYLES,
@@ -31,9 +34,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from results.aggregate.enforcement import Enforcement, NetworkDelay
-    from results.db.store import Store
-    from schedules.config.schema import Config
 
 MANY_ROWS = 60
 MAX_DELAY_ROWS = 40

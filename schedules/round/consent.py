@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from gettext import gettext as _
 from textwrap import fill
-from typing import TYPE_CHECKING
 
 from probe.timestamps import rfc3339
+from results.db.store import Store
 from results.i18n.language import active
 from results.i18n.translator import Translator
-
-if TYPE_CHECKING:
-    from results.db.store import Store
 
 TEXT_VERSION = 4
 MEASURING, NOTIFYING, UPLOADING = 1, 2, 4

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from gettext import gettext as _
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from probe.model import Measurement
+from results.db.store import Store
+from results.judge.judged import JudgedMeasurement, Spent
 from results.judge.traffic import bytes_of, month_of, next_month, spent_in
+from schedules.config.schema import Config
 from schedules.render.text import words
-
-if TYPE_CHECKING:
-    from probe.model import Measurement
-    from results.db.store import Store
-    from results.judge.judged import JudgedMeasurement, Spent
-    from schedules.config.schema import Config
 
 T = TypeVar("T")
 

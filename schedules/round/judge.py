@@ -7,13 +7,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from statistics import median
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from probe.measure import ControlSource
 from probe.model import Dns, Measurement, Vantage
+from probe.reference_sites import NetworkReport
 from probe.timestamps import parse_time
+from results.db.store import Store
 from results.fingerprints.collection import library_of
 from results.judge.classify import classify, unjudged, verdict_or_error
 from results.judge.control_standing import page_in_the_open
@@ -23,16 +24,10 @@ from results.judge.input import network_of
 from results.judge.judged import JudgedMeasurement, RoundRecord, agreement, cause_of
 from results.judge.signals.context import is_slow, rate_of, suspected
 from results.judge.verdict import Context, FirstFinding, Rate, Repeat, Verdict
-from results.registers.expectation import RegisterLookup
+from results.registers.expectation import Expectation, RegisterLookup
 from results.registers.names import BadName
+from schedules.config.schema import Config
 from schedules.round.siblings import LossTally, Siblings
-
-if TYPE_CHECKING:
-    from probe.reference_sites import NetworkReport
-    from results.db.store import Store
-    from results.registers.expectation import Expectation
-    from schedules.config.schema import Config
-
 
 MIN_SHARING_NAMES = 4
 """An address of this many unrelated names is a stub page's, or a large host's."""

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from probe.model import Target
-    from results.db.store import Store
-    from results.judge.judged import JudgedMeasurement
+from probe.model import Target
+from results.db.store import Store
+from results.judge.judged import JudgedMeasurement
 
 ANOMALOUS = ("blocked", "inconclusive")
 UNREACHED = (*ANOMALOUS, "down")

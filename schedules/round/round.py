@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from itertools import takewhile
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -17,19 +17,17 @@ from probe.net.concurrency import FLOOR, Pace, open_target_limit
 from probe.reference_sites import NetworkReport
 from probe.round import measure_all
 from probe.timestamps import rfc3339
+from results.db.store import Store
 from results.judge.follow_up import pause_for
 from results.judge.judged import JudgedMeasurement, RoundRecord
+from schedules.config.schema import Config, VantageLocation
 from schedules.location.location import Locator, MovementWatch
 from schedules.plan.due import within
+from schedules.plan.model import Choice
 from schedules.round.data_cap import Budget, affordable
 from schedules.round.judge import USUAL_CONNECTS, RoundJudge
 from schedules.round.retest import UNREACHED, Anomalies, retest_concurrency
 from schedules.round.session import control_sources, session_of, trying_more
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config, VantageLocation
-    from schedules.plan.model import Choice
 
 T = TypeVar("T")
 NO_NETWORK = ("portal", "offline")

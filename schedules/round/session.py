@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,16 +11,13 @@ from probe.model import Measurement, Vantage
 from probe.net.concurrency import AddressLimits
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
-from probe.session import Session
+from probe.session import Session, Settings
 from results.db.read import recorded_elsewhere
+from results.db.store import Store
 from results.judge.control_steps import at_failed_addresses
 from results.judge.follow_up import FollowUpSettings, follow_up, may_follow, pause_for, waits_for
+from schedules.config.schema import Config
 from schedules.location.location import usable
-
-if TYPE_CHECKING:
-    from probe.session import Settings
-    from results.db.store import Store
-    from schedules.config.schema import Config
 
 
 def session_of(config: Config, path: str) -> Session:

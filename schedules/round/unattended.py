@@ -8,20 +8,16 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from gettext import gettext as _
 from gettext import ngettext
-from typing import TYPE_CHECKING
 
 from probe.net.identity import find_whereabouts
 from probe.net.path import Path
 from probe.timestamps import rfc3339
 from results.db import retention
 from results.db.connect import drop_old_backups
-from results.db.store import paused
+from results.db.store import Store, paused
+from schedules.config.schema import Config
 from schedules.render.text import words
 from schedules.round.data_cap import Budget
-
-if TYPE_CHECKING:
-    from results.db.store import Store
-    from schedules.config.schema import Config
 
 NMCLI_TIMEOUT_S = 3
 Metered = Callable[[Iterable[str]], str | None]
