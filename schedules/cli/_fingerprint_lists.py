@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from gettext import gettext as _
 from pathlib import Path
@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from probe.net.address_policy import literal
 from probe.temporary_files import system_prefix
+from results.fingerprints.collection import MAX_SOURCE_BYTES, CollectionReport, gather, place, store
+from results.fingerprints.fingerprint import FingerprintError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from results.fingerprints.collection import CollectionReport
     from schedules.config.schema import Config
 
     Fetch = Callable[..., Any]
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 def take_in(sources: Sequence[str], config: Config, database: Path) -> CollectionReport:
     """Import the lists at these files and URLs in place of the old ones. Raises FingerprintError."""
-    from results.fingerprints.collection import place, store
     from schedules.hub_client.download import fetcher
 
     with TemporaryDirectory(prefix=system_prefix()) as folder:
@@ -35,8 +34,6 @@ def take_in(sources: Sequence[str], config: Config, database: Path) -> Collectio
 
 def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionReport:
     """Each list that has a URL is downloaded first; all are read, or none."""
-    from results.fingerprints.collection import gather
-
     lists = []
     for number, source in enumerate(sources):
         if "://" in source:
@@ -51,9 +48,6 @@ def _gather(sources: Sequence[str], folder: Path, fetch: Fetch) -> CollectionRep
 
 def _refuse_open(url: str) -> None:
     """Only https: a censor could rewrite a list sent in the clear."""
-    from probe.net.address_policy import literal
-    from results.fingerprints.fingerprint import FingerprintError
-
     try:
         parts = urlsplit(url)
         address = literal(parts.hostname or "")
@@ -65,9 +59,6 @@ def _refuse_open(url: str) -> None:
 
 
 async def _download(url: str, into: Path, fetch: Fetch) -> None:
-    from results.fingerprints.collection import MAX_SOURCE_BYTES
-    from results.fingerprints.fingerprint import FingerprintError
-
     try:
         await fetch(url, into, max_bytes=MAX_SOURCE_BYTES)
     except OSError as error:

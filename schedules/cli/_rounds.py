@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from probe.model import Service, Target
+from probe.net.path import BadPath
+from results.db.json_codec import row
+from results.db.store import Store
 from results.i18n.language import ENGLISH, activate
 from results.i18n.translator import Translator
 from results.judge.verdict import deciding
+from schedules.cli._app import App
+from schedules.config.schema import Config
 from schedules.render.output import out, print_json, talk
 from schedules.render.text import words
 from schedules.round import consent
@@ -21,10 +27,6 @@ from schedules.runtime import lock, process
 from schedules.runtime.process import StoppedBySignal
 
 if TYPE_CHECKING:
-    from probe.model import Service, Target
-    from results.db.store import Store
-    from schedules.cli._app import App
-    from schedules.config.schema import Config
     from schedules.location.location import Locator
     from schedules.plan.model import Choice
     from schedules.render.progress import Display
@@ -57,7 +59,6 @@ def measure_with_consent(app: App, config: Config, choices: Sequence[Choice], vi
 
 def measure(app: App, config: Config, choices: Sequence[Choice], store: Store, view: OutputOptions) -> int:
     """A round for each choice in turn; returns the exit code. BadPath only if the only choice's path is unavailable."""
-    from probe.net.path import BadPath
     from schedules.plan.selection import services
     from schedules.render.progress import JsonDisplay, PathsDisplay, TableDisplay
 
@@ -139,7 +140,6 @@ class _Rounds:
         self, round_: Round, choice: Choice, config: Config, display: Display, services_shown: ServiceRows
     ) -> tuple[str, Interrupted | None]:
         """Show a round's events; the state of the network at its end, and why it ended early if it did."""
-        from results.db.json_codec import row
         from schedules.render.tables import header
         from schedules.round.round import Finished, Interrupted, Measured, Retesting, Started
 

@@ -7,14 +7,18 @@ from contextlib import contextmanager
 from functools import partial, wraps
 from gettext import gettext as _
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
 from probe.temporary_files import system_prefix
+from probe.text import safe
 from schedules.cli._app import App, reported
 from schedules.cli._times import Duration, period_options
+from schedules.render.output import talk
 
 if TYPE_CHECKING:
     from results.compare import MeasurementIndex
@@ -59,7 +63,6 @@ def at_hand(
     if not any("://" in source for source in sources):
         yield sources
         return
-    from tempfile import TemporaryDirectory
 
     from schedules.hub_client.download import DownloadRequest
 
@@ -78,7 +81,6 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
     from probe.net.path import BadPath
     from schedules.hub_client.client import HubRefused, NotEnrolled
     from schedules.hub_client.download import MeasurementDownload, hub_for_reading
-    from schedules.render.output import talk
     from schedules.runtime import process
 
     say = partial(talk, quiet=app.quiet)
@@ -102,7 +104,6 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
 @contextmanager
 def gathered_from(sources: tuple[str, ...], options: SourceOptions) -> Iterator[MeasurementIndex]:
     """The sources' measurements of a period. ClickException for a source that cannot be read."""
-    from time import time
 
     from results.compare import SourceError, gather
 
@@ -115,8 +116,6 @@ def gathered_from(sources: tuple[str, ...], options: SourceOptions) -> Iterator[
 
 def tell_what_was_read(app: App, gathered: MeasurementIndex) -> None:
     """Report what was read, what was skipped, and why."""
-    from probe.text import safe
-    from schedules.render.output import talk
     from schedules.render.text import how_many
 
     counts = gathered.counts

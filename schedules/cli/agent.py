@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import aclosing
+from datetime import UTC
+from functools import partial
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
 import click
 
+from probe.text import safe
 from schedules.cli._app import App
+from schedules.render.output import talk
+from schedules.runtime.paths import config_file
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -27,15 +32,11 @@ def agent(app: App) -> int:
     Configuration changes are applied automatically. Ctrl-C or SIGTERM stops it; finished measurements are saved.
     """
     import logging
-    from datetime import UTC
-    from functools import partial
 
     from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 
-    from probe.text import safe
     from schedules.agent.agent import Agent, ConfigSource, run_agent
     from schedules.agent.side_effects import SideEffects
-    from schedules.render.output import talk
     from schedules.round import consent
     from schedules.runtime import lock, process
     from schedules.runtime.process import StoppedBySignal, systemd_notifier, watchdog_s
@@ -99,8 +100,6 @@ def _measure(say: Say, locator: Locator) -> Measure:
 
 def _version(app: App) -> object:
     """Changes whenever the configuration file changes, appears or disappears."""
-    from schedules.runtime.paths import config_file
-
     path = config_file(app.environ, app.config_file)
     try:
         there = path.stat() if path is not None else None

@@ -7,6 +7,7 @@ from gettext import gettext as _
 import click
 
 from schedules.cli._app import App
+from schedules.render.output import talk
 
 
 @click.command()
@@ -36,7 +37,6 @@ def check(
     from schedules.cli import _rounds
     from schedules.plan.model import Choice
     from schedules.plan.selection import from_words, refuse_excluded, vpn_warning
-    from schedules.render.output import talk
 
     if path is not None and via is not None:
         raise click.UsageError(_("give either --path or --via"))

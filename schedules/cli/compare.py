@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from results.i18n.language import ENGLISH, active
 from schedules.cli._app import App
 from schedules.cli._sources import SourceOptions, at_hand, gathered_from, source_options, tell_what_was_read
 
@@ -38,7 +39,6 @@ def compare(
     https URL of a hub. Only results close enough in time are compared; missing or older results show as a gap.
     """
     from results.compare import compare as compared
-    from results.i18n.language import ENGLISH, active
     from schedules.render import compare as show
 
     with at_hand(app, sources, options) as files, gathered_from(files, options) as gathered:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from gettext import gettext as _
 
 import click
+import msgspec
 
 from schedules.cli._app import App
+from schedules.render.output import talk
 
 
 @click.command()
@@ -18,7 +20,6 @@ def demo(app: App, as_json: bool) -> int:
 
     Needs no root, no internet and no consent: nothing outside this machine is contacted.
     """
-    import msgspec
 
     from results.registers import sample_path
     from results.registers.importing import ImportOptions, import_register
@@ -26,7 +27,6 @@ def demo(app: App, as_json: bool) -> int:
     from schedules.config.load import load
     from schedules.demo.network import run_in_thread
     from schedules.plan.selection import from_campaigns
-    from schedules.render.output import talk
     from schedules.runtime import lock, paths
 
     app = msgspec.structs.replace(app, db=app.db or paths.demo_database(app.environ))

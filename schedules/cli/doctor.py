@@ -5,7 +5,11 @@ from __future__ import annotations
 import click
 import msgspec
 
+from probe.text import safe
+from results.i18n.language import ENGLISH, activate
 from schedules.cli._app import App
+from schedules.render.output import out, paragraph, print_json
+from schedules.runtime.paths import config_file
 
 SIGNS = {"fine": ("✓", "green"), "worth knowing": ("!", "yellow"), "wrong": ("✗", "bold red")}
 
@@ -20,11 +24,7 @@ def doctor(app: App, as_json: bool) -> int:
     """
     from rich.text import Text
 
-    from probe.text import safe
-    from results.i18n.language import ENGLISH, activate
     from schedules.doctor import examine
-    from schedules.render.output import out, paragraph, print_json
-    from schedules.runtime.paths import config_file
 
     if as_json:
         activate(ENGLISH)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from gettext import gettext as _
-from typing import TYPE_CHECKING
 
 import click
 
 from probe.text import safe
+from results.fingerprints import builtin_set, collection
+from results.fingerprints.collection import Collection, CollectionReport, load, place
+from results.fingerprints.fingerprint import digest
 from schedules.cli._app import App
 from schedules.cli._fingerprint_lists import take_in
 from schedules.render.output import print_json
-
-if TYPE_CHECKING:
-    from results.fingerprints.collection import Collection, CollectionReport
 
 SHOWN_PROBLEMS = 20
 
@@ -33,8 +32,6 @@ def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -
     """Import the lists at SOURCE… (files or https URLs), or those named in the configuration. They replace the lists
     imported before, once all are complete. Known formats: OONI's fingerprints_http.csv and fingerprints_dns.csv,
     and Censored Planet's blockpage_signatures.json and false_positive_signatures.json."""
-    from results.fingerprints import collection
-
     config = app.config()
     named = sources or (() if published else config.fingerprints.sources)
     gathered = take_in((*(collection.PUBLISHED if published else ()), *named), config, app.database)
@@ -57,8 +54,6 @@ def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -
 @click.pass_obj
 def stats(app: App, as_json: bool) -> None:
     """Show how many fingerprints there are, by scope, and which lists they come from."""
-    from results.fingerprints.collection import load, place
-
     collection = load(place(app.database))
     if collection is None:
         if as_json:
@@ -92,8 +87,6 @@ def _problems(gathered: CollectionReport) -> None:
 
 
 def _summary(collection: Collection, *, as_json: bool) -> None:
-    from results.fingerprints.fingerprint import digest
-
     scopes = Counter(one.scope for one in collection.prints)
     name = digest(collection.prints)
     if as_json:
@@ -108,7 +101,5 @@ def _summary(collection: Collection, *, as_json: bool) -> None:
 
 def _own() -> int:
     """How many fingerprints our own set has: hosts, addresses and pages."""
-    from results.fingerprints import builtin_set
-
     found = builtin_set()
     return len(found.hosts) + len(found.stubs) + len(found.blocks) + len(found.refusals)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from gettext import gettext as _
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import click
 import msgspec
 
 from schedules.cli._app import App
+from schedules.render.output import print_json, talk
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 MIN_PASSWORD_LENGTH = 12
@@ -54,10 +57,8 @@ def invite(app: App, name: str) -> None:
 
     It is valid once, for seven days, with `reachprobe init --hub`.
     """
-    from datetime import UTC, datetime
 
     from results.hub import credentials
-    from schedules.render.output import talk
 
     with app.store() as store:
         click.echo(credentials.invite(store, name, datetime.now(UTC)))
@@ -70,7 +71,6 @@ def invite(app: App, name: str) -> None:
 @click.pass_obj
 def revoke(app: App, name: str) -> None:
     """Revoke the token of vantage point NAME. Its results stay; a new invitation enrols it again."""
-    from datetime import UTC, datetime
 
     from results.hub import credentials
 
@@ -89,7 +89,6 @@ def password(app: App) -> None:
     The hash is for [hub] reading_password or operator_password. Without a terminal, the password is the first line
     of standard input.
     """
-    import sys
 
     from results.hub.credentials import hash_password
 
@@ -114,7 +113,6 @@ def vantages(app: App, as_json: bool) -> None:
     Shows since when each is enrolled, how many results it uploaded, and the last upload.
     """
     from results.hub.credentials import members
-    from schedules.render.output import print_json
 
     with app.store(must_exist=True) as store:
         for row in members(store.db):
@@ -164,7 +162,6 @@ def _warehouse(url: str | None, *, is_shown: bool) -> str | None:
 def _serve(
     app: App, where: str, certificate: Path | None, key: Path | None, behind_proxy: bool, store: str | None
 ) -> int:
-    from schedules.render.output import talk
     from schedules.runtime import lock, process
     from schedules.runtime.process import StoppedBySignal
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from datetime import UTC, datetime
 from gettext import gettext as _
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from probe.timestamps import rfc3339
+from results.i18n.language import active
 from schedules.cli._app import App
 from schedules.cli._register import tell
+from schedules.runtime.paths import config_file, usual_config_file
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -62,9 +66,7 @@ def init(
 
     An existing configuration is not changed.
     """
-    from results.i18n.language import active
     from schedules.round import consent
-    from schedules.runtime.paths import config_file, usual_config_file
 
     asked = _enrolment(hub_url, invitation, pin)
     name = name or app.vantage
@@ -159,10 +161,8 @@ def _enrolment(url: str | None, invitation: str | None, pin: str | None) -> Enro
 
 def _enrol(asked: Enrolment, config: Config | None, store: Store) -> str:
     """Enrol, and store the token in the database, readable by its owner only. Returns the name that the hub gave."""
-    from datetime import UTC, datetime
 
     from probe.http.api_client import NotAnswered
-    from probe.timestamps import rfc3339
     from results.db import upload_queue
     from schedules.config.schema import Config as Defaults
     from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled, way_of

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.text import safe
+from results.i18n.language import ENGLISH, activate
 from schedules.cli._app import App
+from schedules.render.output import print_json, talk
 
 if TYPE_CHECKING:
     from schedules.notify.apprise_client import NotifyUrl
@@ -24,7 +27,6 @@ NOT_TAKEN = 69
 def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
     """Show each recipient in [[notify]] (or only NAME): queued notifications, last delivery and failures."""
     from schedules.notify.apprise_client import notify_urls
-    from schedules.render.output import talk
 
     known = notify_urls(app.config())
     if missing := [name for name in names if name not in known]:
@@ -38,9 +40,7 @@ def notify(app: App, names: tuple[str, ...], test: bool, as_json: bool) -> int:
 
 
 def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
-    from probe.text import safe
     from results.db.notification_queue import receivers, waiting_counts
-    from schedules.render.output import print_json
     from schedules.render.text import how_many, words
 
     with app.store(must_exist=True) as store:
@@ -67,10 +67,7 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
 
 
 def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
-    from probe.text import safe
-    from results.i18n.language import ENGLISH, activate
     from schedules.notify.apprise_client import Message, send
-    from schedules.render.output import print_json
     from schedules.round import consent
 
     if as_json:

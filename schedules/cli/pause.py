@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from gettext import gettext as _
 
 import click
 
+from probe.timestamps import rfc3339
 from schedules.cli._app import App
 from schedules.cli._times import Duration
 
@@ -20,9 +22,7 @@ def pause(app: App, length: float | None) -> None:
 
     `reachprobe check` still works.
     """
-    from datetime import UTC, datetime, timedelta
 
-    from probe.timestamps import rfc3339
     from results.db import store as pauses
     from schedules.render.text import words
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from probe.failure import internal_error
+from probe.timestamps import rfc3339_of_epoch
 from schedules.cli import _register as say
 from schedules.cli._app import App
 from schedules.cli._times import Moment
@@ -84,7 +87,6 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
     """Update all configured registers ([[register]] with a source), or only those named.
 
     A new version replaces the old one only when it is complete."""
-    from probe.failure import internal_error
     from results.registers.records import RegisterError
 
     config = app.config()
@@ -115,7 +117,6 @@ def update(app: App, names: tuple[str, ...], force: bool, as_json: bool) -> None
 
 
 def _update(app: App, table: RegisterTable, config: Config, force: bool) -> ImportReport | None:
-    import asyncio
 
     from results.registers.importing import ImportOptions, update_register
     from schedules.hub_client.download import fetcher
@@ -216,7 +217,6 @@ def neighbours(app: App, target: str, name: str | None, country: str | None, at:
     """List listed sites that share an IP address with TARGET, according to the register (context only).
 
     No names are resolved. Sharing an address does not make TARGET listed."""
-    from probe.timestamps import rfc3339_of_epoch
     from results.registers import lookup as finding
     from results.registers.names import lookup_key
 

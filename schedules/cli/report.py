@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from gettext import gettext as _
+from importlib import import_module
 from pathlib import Path
+from time import time
 
 import click
 
 from results.i18n.language import active, languages
 from schedules.cli._app import App
 from schedules.cli._sources import SourceOptions, at_hand, gathered_from, source_options, tell_what_was_read
+from schedules.render.output import talk
+from schedules.runtime import paths
 
 RENDERERS = {"html": "html", "md": "markdown", "csv": "csv"}
 
@@ -40,13 +44,9 @@ def report(
     https URL of a hub (default: this machine's database). The HTML file is self-contained and opens offline. Charts
     need an extra: pip install 'reachprobe[report]'.
     """
-    from importlib import import_module
-    from time import time
 
     from results.i18n.translator import Translator
     from results.report import gather_details, summarise
-    from schedules.render.output import talk
-    from schedules.runtime import paths
 
     if not sources:
         app.store(must_exist=True).close()

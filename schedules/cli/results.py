@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from probe.text import safe
 from schedules.cli import _exchange
 from schedules.cli._app import App, reported
 from schedules.cli._times import Moment, text_of
+from schedules.render.output import out, print_json, talk
+from schedules.render.text import words
 
 OUTCOMES = ["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 AGREEMENTS = ["enforced", "unenforced", "collateral", "unlisted-block", "open", "undecided"]
@@ -51,7 +54,6 @@ def list_(
     **filters: str | None,
 ) -> None:
     """List measurements and their verdicts, newest first."""
-    from schedules.render.output import out, print_json
     from schedules.render.tables import recent_table
 
     filters |= {"since": text_of(since), "until": text_of(until)}
@@ -77,7 +79,6 @@ def show(app: App, measurement_id: str, as_json: bool, with_rules: bool) -> None
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
     from schedules.render.explain import print_explanation, print_near_rules
-    from schedules.render.output import out, print_json
 
     with app.store(must_exist=True) as store:
         finished = store.finished(measurement_id)
@@ -107,7 +108,6 @@ def reclassify(app: App, as_json: bool) -> None:
     """
     from results.db.json_codec import row
     from results.fingerprints.collection import library_of
-    from schedules.render.output import print_json, talk
     from schedules.round.judge import judge_again
     from schedules.runtime import lock
 
@@ -141,7 +141,6 @@ def browse(app: App, port: int) -> None:
     'reachprobe[browse]'.
     """
     from schedules.datasette_server import NoDatasette, NoPort, serve
-    from schedules.render.output import talk
 
     def tell(address: str) -> None:
         click.echo(address)
@@ -165,8 +164,6 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
     Rounds do this automatically about once a day, only for this machine's own vantage point.
     """
     from results.db import retention
-    from schedules.render.output import print_json
-    from schedules.render.text import words
     from schedules.runtime import lock
 
     kept = app.config().store
@@ -209,7 +206,6 @@ def enforcement(app: App, as_json: bool) -> None:
     listings have a date without a time.
     """
     from results.aggregate.enforcement import by_network, of_database
-    from schedules.render.output import out, print_json, talk
     from schedules.render.tables import network_delays_table, target_delays_table
 
     with app.store(must_exist=True) as store:
@@ -239,10 +235,7 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
 
     Counts waiting, sent and refused results, and says why some were refused.
     """
-    from probe.text import safe
     from results.db import upload_queue as box
-    from schedules.render.output import print_json
-    from schedules.render.text import words
 
     with app.store(must_exist=True) as store:
         found = box.hubs(store.db)
@@ -288,9 +281,6 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
 
 
 def _change(short: str, before: Any, after: Any) -> str:
-    from probe.text import safe
-    from schedules.render.text import words
-
     def verdict_text(finished: Any) -> str:
         verdict = finished.verdict
         parts = {"outcome": verdict.outcome, "method": verdict.method, "confidence": verdict.confidence}

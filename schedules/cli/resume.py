@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from gettext import gettext as _
 
 import click
 
+from probe.timestamps import rfc3339
 from schedules.cli._app import App
 
 
@@ -13,9 +15,7 @@ from schedules.cli._app import App
 @click.pass_obj
 def resume(app: App) -> None:
     """Resume scheduled measurements after `reachprobe pause`."""
-    from datetime import UTC, datetime
 
-    from probe.timestamps import rfc3339
     from results.db import store as pauses
 
     with app.store(must_exist=True) as store:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import time
 from contextlib import nullcontext
+from functools import partial
 from gettext import gettext as _
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
 from schedules.cli._app import App
 from schedules.cli._times import Duration
+from schedules.render.output import talk
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -35,7 +38,6 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 
     Without campaigns, the configured services are measured, or else the built-in ones.
     """
-    from functools import partial
 
     from results.db.retention import ensure_room
     from schedules.agent.side_effects import SideEffects
@@ -43,7 +45,6 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     from schedules.hub_client.download import fetcher
     from schedules.plan.lists import refresh
     from schedules.plan.selection import from_campaigns, unmeasured
-    from schedules.render.output import talk
     from schedules.round import consent
     from schedules.round.unattended import prune, reason_to_skip
     from schedules.runtime import lock, process
@@ -87,11 +88,9 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
 
 def _dry_run(app: App, *, as_json: bool) -> int:
     """List the hosts of every campaign, due or not; writes nothing and creates no database."""
-    from itertools import chain
 
     from schedules.cli import _rounds
     from schedules.plan.selection import from_campaigns, unmeasured
-    from schedules.render.output import talk
     from schedules.round.contacted_hosts import notification_hosts, publishers
 
     config = app.locator(writes_files=False).locate(app.config())
@@ -106,7 +105,6 @@ def _dry_run(app: App, *, as_json: bool) -> int:
 def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], int]:
     """The choices that are due and the exit code if there are none; prints what cannot be measured, and why."""
     from schedules.plan.due import due_now
-    from schedules.render.output import talk
     from schedules.render.text import words
 
     due = due_now(config, store, time.time())
@@ -122,7 +120,6 @@ def _due(app: App, config: Config, store: Store) -> tuple[tuple[Choice, ...], in
 
 def _report_remaining(app: App, config: Config, store: Store, until: float) -> None:
     from schedules.plan.due import due_now
-    from schedules.render.output import talk
 
     if time.monotonic() >= until and (left := due_now(config, store, time.time()).count):
         talk(_("deadline reached; targets left to the next run: {count}").format(count=left), quiet=app.quiet)

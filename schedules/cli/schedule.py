@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from functools import wraps
 from gettext import gettext as _
@@ -10,8 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from results.i18n.language import ENGLISH, active
 from schedules.cli._app import App, confirmed
+from schedules.render.output import print_json
+from schedules.runtime import paths
 
 if TYPE_CHECKING:
     from schedules.install.install import Kind, UnitFile
@@ -106,14 +112,10 @@ def status(app: App, as_json: bool) -> None:
 
     Prints what is installed, its last start, the last round and what is due.
     """
-    import time
-
-    import msgspec
 
     from results.db.read import last_round
     from schedules.install import install as installing
     from schedules.plan.due import due_now
-    from schedules.render.output import print_json
     from schedules.render.text import words
 
     found = installing.installed(app.home)
@@ -139,11 +141,8 @@ def status(app: App, as_json: bool) -> None:
 
 
 def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
-    import shutil
 
-    from results.i18n.language import ENGLISH, active
     from schedules.install.install import Start, program, render
-    from schedules.runtime import paths
 
     config = paths.config_file(app.environ, app.config_file)
     language = None if app.config().ui.language is not None or active() == ENGLISH else active()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -209,8 +210,6 @@ def reclassify(app: App, url: str, workers: int | None, as_json: bool) -> None:
 
     Register entries stay as they were stored with each measurement.
     """
-    import os
-
     with open_warehouse(url, must_exist=True) as engine:
         from results.warehouse import reclassify as judging
 

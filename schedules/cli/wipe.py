@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from probe.temporary_files import leftover_files, leftover_folders
+from probe.text import safe
 from schedules.cli._app import App, confirmed
+from schedules.runtime.paths import config_file, demo_database, usual_config_file
 
 if TYPE_CHECKING:
     from results.db.store import Store
@@ -43,10 +45,8 @@ def wipe(app: App, keep: tuple[str, ...], yes: bool) -> int:
 
     With --keep registers or --keep consent, the database is kept with only that data.
     """
-    from probe.text import safe
     from schedules.install import install
     from schedules.runtime import lock
-    from schedules.runtime.paths import demo_database
 
     config, numbers = _configuration(app)
     things = [
@@ -101,7 +101,6 @@ def _remove(app: App, things: list[Path], keep: tuple[str, ...]) -> None:
 def _configuration(app: App) -> tuple[Path | None, list[Path]]:
     """The user's own configuration file, never one that was named; and the file of numbers that it names."""
     from schedules.config.toml import ConfigError
-    from schedules.runtime.paths import config_file, usual_config_file
 
     there, usual = config_file(app.environ, app.config_file), usual_config_file()
     try:

@@ -141,7 +141,7 @@ def _apprise() -> Any:
         logger = logging.getLogger(name)
         logger.propagate = False
         logger.addHandler(logging.NullHandler())
-    requests.Session.trust_env = property(lambda session: False, lambda session, value: None)
+    setattr(requests.Session, "trust_env", property(lambda session: False, lambda session, value: None))  # noqa: B010
     return apprise
 
 

@@ -78,7 +78,7 @@ def _install() -> None:
             _guards[thread] = guard
         start(thread)
 
-    threading.Thread.start = start_guarded
+    setattr(threading.Thread, "start", start_guarded)  # noqa: B010
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
