@@ -15,22 +15,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import msgspec
-
 from probe.temporary_files import system_prefix
 from probe.text import system_reason
 from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
-SETTINGS = {
-    "sql_time_limit_ms": 10_000,
-    "facet_time_limit_ms": 2_000,
-    "max_returned_rows": 5_000,
-    "allow_download": False,
-    "suggest_facets": False,
-}
-
-
 MAX_VALUE_BYTES, MAX_RESULT_BYTES, MAX_HEAP_BYTES = 8 * 1024 * 1024, 32 * 1024 * 1024, 64 * 1024 * 1024
 
 
@@ -84,7 +73,7 @@ def serve(database: Path, port: int, tell: Callable[[str], None]) -> None:
     listening = _listen(port)
     with listening, TemporaryDirectory(prefix=system_prefix()) as folder:
         address = "{}:{}".format(*listening.getsockname())
-        app = _only_for(_datasette(_linked(database, folder), SETTINGS, metadata()).app(), address)
+        app = _only_for(_datasette(_linked(database, folder)).app(), address)
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", server_header=False))
         tell(f"http://{address}/")
         with suppress(KeyboardInterrupt):
@@ -112,7 +101,7 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any]) -> Any:
+def _datasette(database: Path) -> Any:
     try:
         from datasette import hookimpl  # type: ignore[import-untyped]
         from datasette.app import Datasette  # type: ignore[import-untyped]
@@ -135,7 +124,7 @@ def _datasette(database: Path, settings: dict[str, Any], metadata: dict[str, Any
             except MemoryError as error:
                 raise sqlite3.OperationalError(too_large()) from error
 
-    made = Datasette(files=[], metadata=metadata, settings=settings)
+    made = Datasette(files=[], metadata=metadata(), settings=shown()["settings"])
     made.remove_database("_memory")
     # Mutable, since a round may be running; it is opened read-only all the same.
     made.add_database(Quiet(made, path=str(database), is_mutable=True), name=NAME)
@@ -158,62 +147,31 @@ def _only_for(app: Any, address: str) -> Any:
 
 
 NAME = "reachprobe"
-FACETS = {
-    "findings": ["outcome", "agreement", "service", "vantage", "path", "method"],
-    "latest": ["outcome", "agreement", "service", "vantage", "path", "method"],
-    "steps": ["step", "role", "failure", "vantage", "path"],
-    "register_listing": ["register", "basis", "block_type"],
-}
-NEWEST_FIRST = {"findings": "started_at", "latest": "started_at", "rounds": "started_at"}
 SECRETS = frozenset({
     ("hubs", "token"), ("tokens", "salt"), ("tokens", "hash"), ("invitations", "salt"), ("invitations", "hash"),
     ("rounds", "network_key"),
 })  # fmt: skip
 """Columns that read as NULL: no question needs them, and others may see the browser window."""
-HIDDEN = frozenset({
-    "hubs", "outbox", "members", "invitations", "tokens", "received", "consents", "notices", "receivers", "untold",
-    "pauses", "traffic", "bodies", "certificates", "register_decisions", "register_entries", "register_spans",
-    "register_names", "register_urls", "register_subnets", "register_addresses", "register_sources",
-    "_sqlite_migrations",
-})  # fmt: skip
-"""Tables that are not on the first page."""
 FORBIDDEN_TABLES = frozenset({"sqlite_dbpage", "dbstat"})
 """Through which a file can be read page by page."""
 
 
-class CannedQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A question that is asked often."""
-
-    title: str
-    description: str
-    sql: str
-
-
-def queries() -> dict[str, CannedQuery]:
-    """Every canned question by the name that its address ends with."""
-    read = tomllib.loads((files("schedules") / "datasette_queries.toml").read_text("utf-8"))
-    return msgspec.convert(read, dict[str, CannedQuery])
+def shown() -> dict[str, Any]:
+    """The settings, the canned queries, and how each table is shown."""
+    return tomllib.loads((files("schedules") / "datasette.toml").read_text("utf-8"))
 
 
 def metadata() -> dict[str, Any]:
     """What Datasette shows beside the data: titles, canned queries, facets, a line for each column."""
-    shown: dict[str, dict[str, Any]] = {
-        table.name: {
-            "description": table.says,
-            "columns": {column.name: column.says for column in table.columns},
-            **({"facets": FACETS[table.name]} if table.name in FACETS else {}),
-            **({"sort_desc": NEWEST_FIRST[table.name]} if table.name in NEWEST_FIRST else {}),
-        }
-        for table in schema_docs.tables()
-    }
-    for name in HIDDEN:
-        shown.setdefault(name, {})["hidden"] = True
-    return {
-        "title": "reachprobe",
-        "description": "What was measured from here. Begin with a question below, or with the view `findings`.",
-        "databases": {NAME: {"queries": {name: msgspec.to_builtins(one) for name, one in queries().items()},
-                             "tables": shown}},
-    }  # fmt: skip
+    given = shown()
+    tables: dict[str, dict[str, Any]] = given["tables"]
+    for name in given["hidden"]:
+        tables[name] = {"hidden": True}
+    for table in schema_docs.tables():
+        columns = {column.name: column.says for column in table.columns}
+        tables.setdefault(table.name, {}).update(description=table.says, columns=columns)
+    content = {"queries": given["queries"], "tables": tables}
+    return {"title": given["title"], "description": given["description"], "databases": {NAME: content}}
 
 
 def without_secrets(action: int, first: str | None, second: str | None, *_: str | None) -> int:

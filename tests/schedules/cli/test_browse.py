@@ -97,11 +97,11 @@ def test_a_browser_asks(address: str, database: Path) -> None:
     assert {(row["service"], row["method"], row["agreement"]) for row in blocked} == {
         ("wechat", "tls.reset", "enforced"), ("linkedin", "tls.reset", "enforced")
     }  # fmt: skip
-    for name, query in datasette_server.queries().items():
-        asked = "&".join(f"{word}=a" for word in ("target", "id", "name") if f":{word}" in query.sql)
+    for name, query in datasette_server.shown()["queries"].items():
+        asked = "&".join(f"{word}=a" for word in ("target", "id", "name") if f":{word}" in query["sql"])
         rows(address, f"/reachprobe/{name}.json?_shape=objects&{asked}")
     facets = json.loads(get(address, "/reachprobe/findings.json?_size=1")[1])["facet_results"]
-    assert set(facets) == set(datasette_server.FACETS["findings"])
+    assert set(facets) == set(datasette_server.shown()["tables"]["findings"]["facets"])
     status, page = get(address, "/reachprobe")
     assert status == 200
     assert b"What is blocked now" in page
