@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from importlib.resources import files
 from pathlib import Path
 from ssl import SSLContext
+from string import Template
 from tempfile import TemporaryDirectory
 from typing import Literal
 
@@ -57,19 +59,6 @@ class Site:
         return self.name.removesuffix(".x.test")
 
 
-@dataclass(frozen=True)
-class DemoTarget:
-    """A target with its expected result; None where the demo expects nothing specific."""
-
-    name: str
-    url: str
-    outcome: str
-    agreement: str
-    method: str | None = None
-    trigger: str | None = None
-    confidence: str | None = None
-
-
 class CensoredNetwork:
     """Servers, resolvers, a middlebox and a control on loopback, started and stopped by `async with`.
 
@@ -87,7 +76,7 @@ class CensoredNetwork:
         self._own_addresses = can_bind(LYING)
         self.listeners = Listeners()
         self.sites: dict[str, Site] = {}
-        self.targets: list[DemoTarget] = []
+        self.targets: list[Site] = []
         self.listed: dict[str, date] = {}
         self.honest_zone: dict[str, Behaviour] = {}
         self.lies: dict[str, Behaviour] = {}
@@ -215,38 +204,23 @@ class CensoredNetwork:
         register.write_bytes(self.register_csv())
         services = "".join(
             f'\n[[service]]\nname = "{site.service}"\nrequired = ["{site.url}"]\noptional = []\n'
-            for site in (self.sites[target.name] for target in self.targets)
+            for site in self.targets
         )
-        return f"""[vantage]
-name = "demo"
-country = "RU"
-asn = 64496
-
-[network]
-resolvers = ["udp://{_host_port(self.system_resolver)}"]
-trusted_resolvers = ["https://{_host_port(self.doh)}/dns-query", "tls://{_host_port(self.dot)}"]
-canaries = ["{self.canary.url}generate_204", "{self.canary_tls.url}generate_204"]
-domestic_canaries = ["{self.domestic_canary.url}generate_204"]
-no_resolver = ""
-innocent_name = "{INNOCENT_NAME}"
-ab_address = "{self.innocent.address}:{self.innocent.port}"
-ca_file = {json.dumps(str(self.authority.ca_file))}
-allow_private = true
-timeout_s = {self._timeout_s:g}
-
-[control]
-path = "control"
-
-[[path]]
-name = "control"
-proxy = "socks5://{_host_port(self.socks)}"
-
-[[register]]
-name = "demo"
-country = "RU"
-format = "zapret-csv"
-source = {json.dumps(str(register))}
-{services}"""
+        return Template((files("schedules.demo") / "config.toml.template").read_text("utf-8")).substitute(
+            resolver=_host_port(self.system_resolver),
+            doh=_host_port(self.doh),
+            dot=_host_port(self.dot),
+            canary=self.canary.url,
+            canary_tls=self.canary_tls.url,
+            domestic_canary=self.domestic_canary.url,
+            innocent_name=INNOCENT_NAME,
+            innocent=f"{self.innocent.address}:{self.innocent.port}",
+            ca_file=json.dumps(str(self.authority.ca_file)),
+            timeout_s=f"{self._timeout_s:g}",
+            socks=_host_port(self.socks),
+            register=json.dumps(str(register)),
+            services=services,
+        )
 
 
 def _host_port(address: Address) -> str:
@@ -256,36 +230,28 @@ def _host_port(address: Address) -> str:
 async def demo_sites(net: CensoredNetwork) -> None:
     """Add the demo's thirteen sites (twelve if loopback has a single address)."""
 
-    def expect(site: Site, outcome: str, agreement: str, *details: str | None) -> None:
-        net.targets.append(DemoTarget(site.name, site.url, outcome, agreement, *details))
-
-    wechat = net.add_site("wechat.x.test", censored=censor.resets)
-    expect(wechat, "blocked", "enforced", "tls.reset", "name", "confirmed")
+    add = net.add_site
+    net.targets.append(add("wechat.x.test", censored=censor.resets))
     if net.own_addresses:
-        linkedin = net.add_site("linkedin.x.test", lie=addresses(STUB))
+        linkedin = add("linkedin.x.test", lie=addresses(STUB))
         blocked = sites.answers(censor.block_answer())
         net.add_stub(STUB, linkedin.port, blocked, net.interceptor.context("warning.x.test", self_signed=True))
-        expect(linkedin, "blocked", "enforced", "dns.forged", None, "confirmed")
-    line = net.add_site("line.x.test", censored=censor.drops)
-    expect(line, "blocked", "enforced", "tls.timeout")
-    expect(net.add_site("bbm.x.test", lie=nxdomain), "blocked", "enforced", "dns.nxdomain")
-    expect(net.add_site("open-but-listed.x.test"), "reachable", "unenforced")
-    net.listed |= {name: since for name, since in LISTED.items() if name in net.sites}
-
-    news = net.add_site("news.x.test", tls=False, censored=censor.block_page())
-    expect(news, "blocked", "unlisted-block", "http.blockpage", None, "confirmed")
+        net.targets.append(linkedin)
     interceptor = net.add_interceptor(sites.page("Intercepted"))
-    mitm = net.add_site("mitm.x.test", censored=censor.diverts(interceptor))
-    expect(mitm, "blocked", "unlisted-block", "tls.mitm", None, "probable")
-    frozen = net.add_site("frozen.x.test", connect="unanswered")
-    expect(frozen, "blocked", "unlisted-block", "tcp.timeout", None, "probable")
-
-    expect(net.add_site("honest.x.test"), "reachable", "open")
-    expect(net.add_site("big.x.test", sites.page("A large page", kib=2048)), "reachable", "open")
-    expect(net.add_site("challenge.x.test", sites.challenge()), "denied", "undecided")
-    expect(net.add_site("dead.x.test", connect="dead"), "down", "undecided")
-    expired = net.add_site("expired.x.test", tls=net.authority.expired("expired.x.test"))
-    expect(expired, "down", "undecided")
+    net.targets += [
+        add("line.x.test", censored=censor.drops),
+        add("bbm.x.test", lie=nxdomain),
+        add("open-but-listed.x.test"),
+        add("news.x.test", tls=False, censored=censor.block_page()),
+        add("mitm.x.test", censored=censor.diverts(interceptor)),
+        add("frozen.x.test", connect="unanswered"),
+        add("honest.x.test"),
+        add("big.x.test", sites.page("A large page", kib=2048)),
+        add("challenge.x.test", sites.challenge()),
+        add("dead.x.test", connect="dead"),
+        add("expired.x.test", tls=net.authority.expired("expired.x.test")),
+    ]
+    net.listed |= {name: since for name, since in LISTED.items() if name in net.sites}
 
 
 @contextmanager

@@ -19,11 +19,15 @@ from tests.lab.network import LabNetwork
 Ask = Callable[..., Awaitable[Any]]
 
 
-async def test_the_demo_has_every_kind_of_outcome() -> None:
+BLOCKED = {"wechat", "linkedin", "line", "bbm", "news", "mitm", "frozen"}
+REACHABLE = {"open-but-listed", "honest", "big"}
+DENIED, DOWN = {"challenge"}, {"dead", "expired"}
+
+
+async def test_the_demo_has_sites_for_every_kind_of_outcome() -> None:
     async with LabNetwork(demo_sites) as net:
         assert len(net.targets) == 13
-        assert {target.outcome for target in net.targets} == {"blocked", "reachable", "denied", "down"}
-        assert len({target.method for target in net.targets}) == 8
+        assert {target.service for target in net.targets} == BLOCKED | REACHABLE | DENIED | DOWN
         assert {target.name for target in net.targets} | {"innocent.x.test"} <= set(net.sites)
 
 
@@ -55,7 +59,7 @@ async def test_the_register_lists_the_listed_names_of_today() -> None:
     async with LabNetwork(demo_sites) as net:
         first, *rows = net.register_csv().decode("cp1251").splitlines()
         names = {row[1] for row in csv.reader(rows, delimiter=";")}
-        listed = {target.name for target in net.targets if target.agreement in ("enforced", "unenforced")}
+        listed = {f"{name}.x.test" for name in ("wechat", "linkedin", "line", "bbm", "open-but-listed")}
         assert first == f"Updated: {net.authority.now:%Y-%m-%d %H:%M:%S} +0000"
         assert names == listed
 
