@@ -200,7 +200,8 @@ class Translator:
         from babel.units import format_unit
 
         unit, number = ("hour", hours) if abs(hours) < MIN_HOURS_SHOWN_AS_DAYS else ("day", hours / 24)
-        return format_unit(number, unit, format=_pattern(number), locale=self.locale).replace(" ", "\u00a0")
+        shown = _as_shown(number)  # whose plural is not that of the unrounded number
+        return format_unit(shown, unit, format=_pattern(shown), locale=self.locale).replace(" ", "\u00a0")
 
     def duration_number(self, hours: float, unit_of: float) -> str:
         """The number alone, in the unit in which a duration of `unit_of` hours is shown."""
@@ -222,6 +223,12 @@ class Translator:
         from babel.dates import format_date
 
         return format_date(day, pattern, locale=self.locale)
+
+
+def _as_shown(number: float) -> float:
+    """The number rounded as `_pattern` does."""
+    rounded = round(number) if abs(number) >= 100 else float(f"{number:.3g}")
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def _pattern(number: float) -> str:

@@ -134,7 +134,7 @@ def test_numbers_and_durations_have_the_forms_of_the_language(language: str, sai
 def test_a_summary_in_russian() -> None:
     activate("ru")
     rows = [line(outcome="reachable"), line("https://a.example/", method="tls.reset")]
-    assert tables.summary(rows, 4.2) == "2 цели за 4,2 с: 1 доступно, 1 заблокировано."
+    assert tables.summary(rows, 4.2) == "2 адреса за 4,2 с: 1 доступно, 1 заблокировано."
     assert tables.counted(Counter({"down": 2})) == "2 не работает"
 
 

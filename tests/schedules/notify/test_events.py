@@ -60,8 +60,7 @@ def test_a_queued_event_is_put_into_words_when_it_is_sent(store: Store) -> None:
     notification_queue.queue(store, told(store), {"me": ["changes"]})
     (queued,) = notification_queue.waiting(store.db, "me")
     assert text(queued, "ru") == (
-        "www.wechat.com (wechat): блокируется с 20 июня 2026 года, 10:00 UTC "
-        "(TLS: сброс, срабатывает на имя, подтверждено)"
+        "www.wechat.com (wechat): блокируется с 20 июня 2026 года, 10:00 UTC (TLS: сброс, по имени, подтверждено)"
     )
 
 

@@ -62,7 +62,7 @@ async def test_the_matrix_shows_blocks_methods_and_the_register(ask: Ask) -> Non
 async def test_it_is_in_russian_by_choice_or_by_the_browser(ask: Ask) -> None:
     for got in (await ask("/?lang=ru"), await ask("/", accept_language="de, ru-RU;q=0.9, en;q=0.1")):
         assert got.headers["content-language"] == "ru"
-        assert "заблокировано DNS: NXDOMAIN, срабатывает на имя ■ в реестре, заблокировано" in text(got)
+        assert "заблокировано DNS: NXDOMAIN, по имени ■ в реестре, заблокировано" in text(got)
     assert (await ask("/?lang=xx", accept_language="xx;q=z,,;q=")).headers["content-language"] == "en"
     assert 'href="/changes?lang=ru"' in (await ask("/?lang=ru")).body.decode()
 
