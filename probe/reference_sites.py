@@ -5,11 +5,12 @@ DNS interception, address families with a route, and the clock.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from gettext import gettext
 from statistics import median
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -33,6 +34,10 @@ CLOCK_OFF_S = 60.0
 GARBLED = "dns_server_misbehaving"
 ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849), which only a default route covers."""
+
+
+ROUTES_SENTENCE, NO_ROUTES = "address families with a route: ", "none"
+SITE_SENTENCE = re.compile(r"(?:reference site|canary) (\S+): (works|something else answers|no answer)")
 
 
 class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +68,7 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
         said = (*self._interception(str), *([clock] if clock is not None else []))
         if self.routes is None:
             return said
-        return (*said, f"address families with a route: {', '.join(self.routes) or 'none'}")
+        return (*said, ROUTES_SENTENCE + (", ".join(self.routes) or NO_ROUTES))
 
     def _interception(self, _: Callable[[str], str]) -> tuple[str, ...]:
         found = []
@@ -227,6 +232,21 @@ def answer_of(canary: Measurement) -> SiteAnswer:
     if any(canary.target.scheme != "http" or _is_genuine(o.detail) for o in reached):
         return "works"
     return "something else answers" if reached or any(map(_is_forged, canary.observations)) else "no answer"
+
+
+def answers_in(evidence: Iterable[str]) -> dict[str, SiteAnswer]:
+    """URL of each reference site -> its answer, from the stored sentences of a report."""
+    found = (SITE_SENTENCE.fullmatch(sentence) for sentence in evidence)
+    return {match[1]: cast(SiteAnswer, match[2]) for match in found if match is not None}
+
+
+def routes_in(evidence: Iterable[str]) -> tuple[str, ...] | None:
+    """The address families with a route, from the stored sentences of a report; None if unknown."""
+    for sentence in evidence:
+        if sentence.startswith(ROUTES_SENTENCE):
+            families = sentence.removeprefix(ROUTES_SENTENCE)
+            return () if families == NO_ROUTES else tuple(families.split(", "))
+    return None
 
 
 def _connected(step: Observation) -> bool:

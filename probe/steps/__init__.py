@@ -48,6 +48,8 @@ class StepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its answer is one small packet."""
     default_name: str | None = None
     """For schemes that ask a resolver: the name to ask for where a target gives none."""
+    over_udp: bool = False
+    """Whether it begins at an address with a datagram."""
     attempt: Callable[..., Awaitable[Observation]] | None = None
     """Runs an attempt of its schemes where these need no TCP connection: (log, about, attempt, settings)."""
 

@@ -235,6 +235,7 @@ SPEC = StepSpec(
     order=50,
     detail=Quic,
     begins="address",
+    over_udp=True,
     schemes={"quic": 443},
     answer="handshake",
     failures={

@@ -133,6 +133,7 @@ SPEC = StepSpec(
     order=60,
     detail=Stun,
     begins="address",
+    over_udp=True,
     schemes={"stun": 3478},
     answer="responded",
     failures={

@@ -95,6 +95,18 @@ def state_history(times: Sequence[float], states: Sequence[int]) -> StateHistory
     return StateHistory(tuple(found), False, error, first)
 
 
+def certain_history(times: Sequence[float], states: Sequence[int]) -> StateHistory:
+    """The changes in a series without wrong measurements: each lies between the two where the state differs."""
+    if not times:
+        return StateHistory()
+    changes = tuple(
+        StateChange(states[n] == BLOCKED, times[n], times[n - 1], times[n])
+        for n in range(1, len(times))
+        if states[n] != states[n - 1]
+    )
+    return StateHistory(changes, False, 0.0, states[0] == BLOCKED)
+
+
 def _switching(seconds: float) -> float:
     """The probability that the state differs after a gap."""
     return max(1e-9, 0.5 * (1 - exp(-2 * max(seconds, 0.0) / 3600 / DWELL_H)))

@@ -16,10 +16,11 @@ import msgspec
 from probe.model import Vantage
 from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, EnforcementInput, ListingEntry, enforcement
+from results.aggregate.outages import NetworkInterval, RoundFacts, network_intervals
 from results.compare.record import VANTAGE_FIELDS, comparable_vantage
 from results.judge.rules import is_in_force
 from results.judge.verdict import Evidence, evidence_from
-from results.report.load import MeasurementDetail, read, versions
+from results.report.load import MeasurementDetail, read, rounds, versions
 
 CACHE_KIB = 32 * 1024
 BINS_PER_DECADE = 40
@@ -84,9 +85,11 @@ class VantageEvidence(msgspec.Struct, frozen=True, kw_only=True):
 class DetailIndex:
     """The details of all sources, each measurement once."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Mapping[str, Sequence[float]]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, known: Mapping[str, Sequence[float]], rounds: Mapping[str, RoundFacts]
+    ) -> None:
         self._connection = connection
-        self._known = known
+        self._known, self._rounds = known, rounds
 
     def block_evidence(self) -> Iterator[VantageEvidence]:
         """The surest measurement of each blocked target at each vantage, of equals the newest."""
@@ -110,6 +113,10 @@ class DetailIndex:
     def enforcements(self) -> list[Enforcement]:
         """The delay from listing to blocking for each target, register and network."""
         return enforcement(self._listed(), self._known)
+
+    def outages(self) -> list[NetworkInterval]:
+        """Outages and times without data, oldest first."""
+        return network_intervals(self._rounds.values())
 
     def _listed(self) -> Iterator[EnforcementInput]:
         entries = cache(partial(msgspec.json.decode, type=tuple[ListingEntry, ...]))
@@ -184,13 +191,17 @@ def gather_details(
         )
         connection.create_function("is_in_force", 1, is_in_force, deterministic=True)
         known: dict[str, set[float]] = defaultdict(set)
+        found: dict[str, RoundFacts] = {}
         for source in sources:
+            found |= dict(rounds(source, since=since, until=now if until is None else until))
             for register, at in versions(source):
                 known[register].add(at)
             for detail in read(source, since=since, until=until):
                 if _in_period(detail, since, until, now):
+                    if detail.round is not None:
+                        found.setdefault(*detail.round)
                     _keep(connection, detail)
-        yield DetailIndex(connection, {register: sorted(times) for register, times in known.items()})
+        yield DetailIndex(connection, {register: sorted(times) for register, times in known.items()}, found)
 
 
 def _in_period(detail: MeasurementDetail, since: float | None, until: float | None, now: float | None) -> bool:

@@ -56,6 +56,7 @@ def _sections(summary: Summary, words: Translator, pictures: Pictures) -> Iterat
         part = _part(tables.hours(summary, words), pictures.hours)
         yield _section("hours", [part], sentences=list(narrative.delays(summary, words)))
     for name, table, picture in (
+        ("outages", tables.outages(summary, words), None),
         ("methods", tables.methods(summary, words), pictures.methods),
         ("times", tables.times(summary, words), pictures.times),
     ):

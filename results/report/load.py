@@ -12,15 +12,16 @@ import msgspec
 
 from probe.model import Measurement, Vantage
 from probe.text import bounded, printable
-from probe.timestamps import epoch
+from probe.timestamps import epoch, rfc3339_of_epoch
 from results import ooni
 from results.aggregate.enforcement import ListingEntry
+from results.aggregate.outages import RoundFacts, rounds_of
 from results.compare import sources
-from results.compare.record import MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
+from results.compare.record import DIRECT, MAX_TARGET_LENGTH, VANTAGE_FIELDS, ResultRecord, is_valid, record_of
 from results.db.connect import BadDatabase, open_read_only
 from results.db.jsonl import BadFile, BadRecord, decode, records
 from results.export import exchange
-from results.judge.judged import JudgedMeasurement
+from results.judge.judged import JudgedMeasurement, RoundRecord
 from results.judge.verdict import Evidence, evidence_from
 from results.sql import NOT_REPEATED
 
@@ -71,6 +72,8 @@ class MeasurementDetail(msgspec.Struct, frozen=True, kw_only=True):
     listing: DetailListing
     steps: tuple[tuple[str, float], ...]
     """Successful steps of role `main`, each with its seconds."""
+    round: tuple[str, RoundFacts] | None = None
+    """Its round, where a file of records has it."""
 
 
 def read(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[MeasurementDetail]:
@@ -88,6 +91,18 @@ def versions(source: Path) -> Iterator[tuple[str, float]]:
                 for name, at in connection.execute(VERSIONS, [MAX_VERSIONS]):
                     if isinstance(name, str) and isinstance(at, (int, float)):
                         yield bounded(name), float(at)
+
+
+def rounds(source: Path, *, since: float | None = None, until: float | None = None) -> Iterator[tuple[str, RoundFacts]]:
+    """The direct rounds of a source's databases: id and facts."""
+    ends = [rfc3339_of_epoch(at, "seconds") if at is not None else None for at in (since, until)]
+    for file in sources.files_of(source):
+        if sources.is_database(file):
+            with (
+                suppress(BadDatabase, sqlite3.Error, ValueError, TypeError, OverflowError, RecursionError),
+                closing(open_read_only(file)) as connection,
+            ):
+                yield from rounds_of(connection, ends[0] or "", ends[1] or "~").items()
 
 
 def _database(file: Path, since: float | None, until: float | None) -> Iterator[MeasurementDetail]:
@@ -149,7 +164,8 @@ def _of_line(line: bytes, record: ResultRecord) -> MeasurementDetail:
     if row.test_name is not None:
         return _of_finished(ooni.read_line(line)[0])
     if row.record is not None:
-        return _of_finished(exchange.read_line(line)[0])
+        finished, round_ = exchange.read_line(line)
+        return msgspec.structs.replace(_of_finished(finished), round=_round_of(finished, round_))
     listing = row.expectation if isinstance(row.expectation, dict) else {}
     known = {key: listing.get(key) for key in ("register", "listed", "as_of", "basis")}
     return _checked(
@@ -182,6 +198,21 @@ def _of_finished(finished: JudgedMeasurement) -> MeasurementDetail:
         evidence=verdict.evidence,
         listing=msgspec.convert(plain, DetailListing),
         steps=_steps(finished.measurement),
+    )
+
+
+def _round_of(finished: JudgedMeasurement, round_: RoundRecord | None) -> tuple[str, RoundFacts] | None:
+    vantage = finished.measurement.vantage
+    if round_ is None or vantage.path != DIRECT:
+        return None
+    return bounded(round_.id), RoundFacts(
+        at=epoch(round_.started_at, needs_zone=True),
+        vantage=bounded(vantage.name),
+        country=vantage.country,
+        asn=vantage.asn,
+        network_name=bounded(vantage.network_name) if vantage.network_name else None,
+        state=round_.network,
+        evidence=tuple(bounded(sentence, MAX_SENTENCE_LENGTH) for sentence in round_.evidence[:MAX_SENTENCES]),
     )
 
 

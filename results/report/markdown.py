@@ -44,7 +44,7 @@ def _tables(summary: Summary, words: Translator) -> Iterator[str]:
         yield f"\n### {_escaped(row.title)}\n"
         yield from _paragraphs(list(filter(None, [narrative.listing(summary, row, words)])))
         yield from _table(tables.timeline(row, summary, words), words)
-    for name in ("hours", "methods", "times"):
+    for name in ("hours", "outages", "methods", "times"):
         table = getattr(tables, name)(summary, words)
         if table.rows:
             yield from _section(name, words)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from probe.timestamps import rfc3339_of_epoch
 from results.aggregate.enforcement import Enforcement, NetworkDelay
+from results.aggregate.outages import NetworkInterval
 from results.compare.record import DIRECT, day_of
 from results.i18n.translator import Translator
 from results.report.summary import ReportRow, RowHistory, Summary
@@ -37,6 +39,8 @@ def in_short(summary: Summary, words: Translator) -> list[str]:
     ):
         if rows:
             sentences.append(words.say(key, names=words.enumeration([row.title for row in rows])))
+    if count := sum(one.kind is not None for one in summary.outages):
+        sentences.append(words.say("total.outages", count=count))
     for path, names in _opened(summary, blocked).items():
         sentences.append(words.say("total.by_path", path=path, names=words.enumeration(names)))
     if summary.rows_left_out:
@@ -111,6 +115,41 @@ def _where(summary: Summary, history: RowHistory, words: Translator) -> str:
     shown = changes[-1:] if history.state in ("since", "until") else changes
     dated = history.state == "between"
     return f"{name} ({'; '.join(words.span(change.earliest, change.latest, dated=dated) for change in shown)})"
+
+
+def outage(one: NetworkInterval, words: Translator) -> tuple[str, str, str, str]:
+    """What it was, the ranges of its beginning and end, and how long it lasted."""
+    if one.kind is not None:
+        state = words.say(f"outage.{one.kind}")
+    else:
+        state = words.say("outage.no_data", reason=words.say(f"gap.{one.reason}"))
+    low, high = one.hours
+    lasted = words.duration(low) if low == high else between(low, high, words)
+    return state, _began(one, words), _ended(one, words), lasted
+
+
+def gap(one: NetworkInterval, words: Translator) -> str:
+    """`3 May 2017, 12:00 UTC – 5 May 2017, 06:00 UTC: no round ran`."""
+    reason = words.say(f"gap.{one.reason}")
+    return words.say("outage.gap", first=_began(one, words), last=_ended(one, words), reason=reason)
+
+
+def _began(one: NetworkInterval, words: Translator) -> str:
+    earliest, latest = one.begin.earliest, one.begin.latest or 0.0
+    if earliest is None:
+        return words.say("outage.not_seen_beginning", when=_short(latest, words))
+    return _short(latest, words) if earliest == latest else words.span(earliest, latest, short=True)
+
+
+def _ended(one: NetworkInterval, words: Translator) -> str:
+    earliest, latest = one.end.earliest or 0.0, one.end.latest
+    if latest is None:
+        return words.say("outage.ongoing" if one.ongoing else "outage.not_seen_ending", when=_short(earliest, words))
+    return _short(latest, words) if earliest == latest else words.span(earliest, latest, short=True)
+
+
+def _short(at: float, words: Translator) -> str:
+    return words.when(rfc3339_of_epoch(at, "seconds"), short=True)
 
 
 def delays(summary: Summary, words: Translator) -> Iterator[str]:

@@ -14,6 +14,7 @@ from probe.model import Vantage
 from probe.services import built_in
 from results.aggregate.changes import StateChange, StateHistory
 from results.aggregate.enforcement import Enforcement, NetworkDelay, by_network
+from results.aggregate.outages import NetworkInterval
 from results.compare import MeasurementIndex, compare
 from results.compare.compare import ComparedRow, MatrixCell, in_order, labels
 from results.compare.record import DIRECT
@@ -24,6 +25,8 @@ from results.judge.verdict import Evidence
 from results.report.evidence import DetailIndex, VantageEvidence, seconds_of
 
 MAX_ROWS, MAX_ENFORCEMENTS, MAX_EVIDENCE = 60, 400, 120
+MAX_GAPS, MIN_GAP_S = 20, 86400.0
+"""Times without data that a timeline names: the newest, and no shorter ones."""
 CONFIDENCES = ("confirmed", "probable", "possible", None)
 Labels = Mapping[Vantage, str]
 HistoryState = Literal["never", "throughout", "since", "until", "between", "flapping", "nothing"]
@@ -65,6 +68,8 @@ class RowHistory(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[StateChange, ...]
     days: Mapping[str, DayState]
     """By UTC day, oldest first."""
+    gaps: tuple[NetworkInterval, ...] = ()
+    """Long times without data there."""
 
 
 class ReportRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +142,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """(Column, method of blocking) -> targets."""
     delays: tuple[NetworkDelay, ...] = ()
     enforcements: tuple[Enforcement, ...] = ()
+    outages: tuple[NetworkInterval, ...] = ()
+    """With the times without data."""
     times: tuple[StepTiming, ...] = ()
     evidence: tuple[BlockEvidence, ...] = ()
     evidence_left_out: int = 0
@@ -152,7 +159,9 @@ def summarise(index: MeasurementIndex, details: DetailIndex, *, now: float, with
     enforcements = details.enforcements()
     shown, left_out = _shown_rows(compare(index, by="network", rows="service", within_s=within_s))
     listed = _listed_at(enforcements, details)
-    rows = [_dated(row, listed.get(row.name)) for row in _rows(index, shown, in_order(names), within_s)]
+    outages = details.outages()
+    layout = _Layout(in_order(names), outages)
+    rows = [_dated(row, listed.get(row.name)) for row in _rows(index, shown, layout, within_s)]
     rows.sort(key=lambda row: (not _is_blocked(row.cells), row.title.casefold(), row.name))
     agreements, methods = _target_counts(compare(index, by="network", rows="target", within_s=within_s))
     evidence, evidence_left_out = block_evidence(details, names)
@@ -178,6 +187,7 @@ def summarise(index: MeasurementIndex, details: DetailIndex, *, now: float, with
         methods=dict(sorted(methods.items())),
         delays=tuple(by_network(enforcements)),
         enforcements=tuple(enforcements[:MAX_ENFORCEMENTS]),
+        outages=tuple(outages),
         times=_timings(details, names),
         evidence=evidence,
         evidence_left_out=evidence_left_out,
@@ -226,19 +236,39 @@ def _target_counts(targets: Iterable[ComparedRow]) -> tuple[Counter[tuple[str, s
     return agreements, methods
 
 
+class _Layout(msgspec.Struct, frozen=True):
+    """The order of the columns, and what is known of their networks."""
+
+    order: Sequence[str]
+    outages: Sequence[NetworkInterval]
+
+    def gaps(self, vantage: Vantage) -> tuple[NetworkInterval, ...]:
+        """The long times without data at a vantage point."""
+        if vantage.path != DIRECT:
+            return ()
+        found = [
+            one
+            for one in self.outages
+            if one.state == "no-data"
+            and (one.vantage, one.asn) == (vantage.name, vantage.asn)
+            and (one.end.latest or 0.0) - (one.begin.earliest or 0.0) >= MIN_GAP_S
+        ]
+        return tuple(found[-MAX_GAPS:])
+
+
 def _rows(
-    index: MeasurementIndex, shown: Mapping[str, ComparedRow], order: Sequence[str], within_s: float
+    index: MeasurementIndex, shown: Mapping[str, ComparedRow], layout: _Layout, within_s: float
 ) -> Iterator[ReportRow]:
     titles = {name: service.title for name, service in built_in().items()}
     for row in index.rows("service"):
         if row.name in shown:
             by_vantage = {track.vantage: track for track in tracks(row, within_s)}
-            yield _row(shown[row.name], by_vantage, order, titles.get(row.name, row.name))
+            yield _row(shown[row.name], by_vantage, layout, titles.get(row.name, row.name))
 
 
-def _row(row: ComparedRow, by_vantage: Mapping[Vantage, VantageTrack], order: Sequence[str], title: str) -> ReportRow:
+def _row(row: ComparedRow, by_vantage: Mapping[Vantage, VantageTrack], layout: _Layout, title: str) -> ReportRow:
     vantages = Counter(map(_label, by_vantage))
-    histories = sorted(row.histories, key=lambda history: (order.index(_label(history.vantage)), history.label))
+    histories = sorted(row.histories, key=lambda history: (layout.order.index(_label(history.vantage)), history.label))
     return ReportRow(
         name=row.row,
         title=title,
@@ -253,6 +283,7 @@ def _row(row: ComparedRow, by_vantage: Mapping[Vantage, VantageTrack], order: Se
                 state=_state(history.history),
                 changes=history.history.changes,
                 days=dict(sorted(by_vantage[history.vantage].days.items())),
+                gaps=layout.gaps(history.vantage),
             )
             for history in histories
         ),

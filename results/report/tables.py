@@ -14,7 +14,7 @@ from results.i18n.translator import Translator
 from results.report import narrative
 from results.report.summary import ReportColumn, ReportRow, RowHistory, Summary
 
-MAX_HOURS_ROWS = 80
+MAX_HOURS_ROWS = MAX_OUTAGE_ROWS = 80
 MAX_COLUMNS = 5
 """Networks side by side on a page."""
 ANSWER_ORDER = (None, "connected", "handshake", "responded", "complete")
@@ -129,17 +129,33 @@ def timeline(row: ReportRow, summary: Summary, words: Translator) -> ReportTable
 
 
 def _state(history: RowHistory, words: Translator) -> ReportCell:
+    more = tuple(narrative.gap(one, words) for one in history.gaps)
     last = next((day.outcome for day in reversed(list(history.days.values())) if day.outcome), None)
     if history.state == "nothing" and last == "down":
-        return ReportCell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down")
+        return ReportCell(text=words.say("outcome.down"), sign=OUTCOME_SIGNS["down"], kind="down", more=more)
     kind = {"never": "reachable", "until": "reachable", "throughout": "blocked", "since": "blocked"}.get(history.state)
-    return ReportCell(text=words.say(f"state.{history.state}"), sign=OUTCOME_SIGNS.get(kind, SPLIT), kind=kind or "gap")
+    sign = OUTCOME_SIGNS.get(kind, SPLIT)
+    return ReportCell(text=words.say(f"state.{history.state}"), sign=sign, kind=kind or "gap", more=more)
 
 
 def _place(history: RowHistory, summary: Summary, words: Translator) -> str:
     place = summary.place(history.place)
     name = place.title(words) if place is not None else history.place
     return words.say("general.at_vantage", place=name, vantage=history.vantage) if history.vantage else name
+
+
+def outages(summary: Summary, words: Translator) -> ReportTable:
+    """Outages and times without data, the newest first."""
+    heads = [words.say(f"column.{name}") for name in ("network", "vantage", "state", "began", "ended", "lasted")]
+    rows = (
+        [
+            network(one.network, summary, words),
+            one.vantage,
+            *narrative.outage(one, words),
+        ]
+        for one in reversed(summary.outages)
+    )
+    return _table("outages", heads, rows, MAX_OUTAGE_ROWS)
 
 
 def hours(summary: Summary, words: Translator) -> ReportTable:

@@ -227,6 +227,40 @@ def enforcement(app: App, as_json: bool) -> None:
 
 
 @results.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line per outage or time without data.")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only since this UTC date or time.")
+@click.option("--until", type=Moment(), metavar="TIME", help="Only before this UTC date or time.")
+@click.pass_obj
+def outages(app: App, as_json: bool, since: datetime | None, until: datetime | None) -> None:
+    """Show when a network was offline or restricted.
+
+    Start and end are ranges between two rounds. Times without data are shown too, with the reason: no round ran,
+    another network, no network connection, a captive portal, a VPN.
+    """
+    from results.aggregate.outages import line_of, network_intervals, rounds_of
+    from schedules.config.schema import seconds_of
+    from schedules.plan.selection import DEFAULT_EVERY_S
+    from schedules.render.tables import outages_table
+
+    config = app.config()
+    with app.store(must_exist=True) as store:
+        rounds = rounds_of(store.db, text_of(since) or "", text_of(until) or "~")
+    every_s = min((seconds_of(one.every) for one in config.campaign if one.path == "direct"), default=DEFAULT_EVERY_S)
+    found = network_intervals(rounds.values(), {config.vantage.name: every_s})
+    if as_json:
+        for one in found:
+            print_json(line_of(one))
+        return
+    if not found:
+        talk(_("no outages and no times without data; rounds: {count}").format(count=len(rounds)), quiet=app.quiet)
+        return
+    shown, left = outages_table(found)
+    out().print(shown)
+    if left:
+        out().print(_("… and {count} more; --json has all").format(count=left))
+
+
+@results.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line per hub.")
 @click.option("--retry", is_flag=True, help="Retry uploads that the hub refused.")
 @click.pass_obj

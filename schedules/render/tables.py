@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from results.aggregate.enforcement import Enforcement, NetworkDelay
+from results.aggregate.outages import NetworkInterval
 from results.db.store import Store
 from results.registers.statistics import newest_versions
 from schedules.config.schema import Config
@@ -290,6 +291,18 @@ def target_delays_table(found: Sequence[Enforcement]) -> tuple[Table, int]:
     for one in found[:MAX_DELAY_ROWS]:
         listed = safe(one.listed_at)[:16].replace("T", " ")
         grid.add_row(Folded(what(one.target)), _network_name(one.network), listed, hours(one, words()))
+    return grid, max(0, len(found) - MAX_DELAY_ROWS)
+
+
+def outages_table(found: Sequence[NetworkInterval]) -> tuple[Table, int]:
+    """The newest outages and times without data, and how many were left out."""
+    from results.report import narrative
+
+    grid = new_table()
+    for head in (_("network"), _("vantage point"), _("state"), _("began (UTC)"), _("ended (UTC)"), _("duration")):
+        grid.add_column(head, overflow="fold")
+    for one in found[: -MAX_DELAY_ROWS - 1 : -1]:
+        grid.add_row(_network_name(one.network), safe(one.vantage), *narrative.outage(one, words()))
     return grid, max(0, len(found) - MAX_DELAY_ROWS)
 
 
