@@ -7,17 +7,17 @@ IPv4 and IPv6. The chain sees both directions of everything that crosses the gat
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tests.lab.kernel import CLIENT, GATEWAY, SPARED, inside
 from tests.lab.sites import OVER_QUIC, quic_port
 
 Rule = tuple[str, ...]
 BOTH = ("iptables", "ip6tables")
-_marks = itertools.count(1)
+marks = itertools.count(1)
 
 
-def _tool(address: str) -> tuple[str, ...]:
+def tool_for(address: str) -> tuple[str, ...]:
     return ("ip6tables",) if ":" in address else ("iptables",)
 
 
@@ -60,16 +60,16 @@ def throttles_name(name: str, kib_per_s: int, port: int = 443) -> None:
 
 def shapes_name(name: str, kbit_per_s: int, port: int = 443) -> None:
     """What comes back on a connection that named it waits in a queue of its own, which empties at this rate."""
-    _shape(("-m", "connmark", "--mark", _mark(name, port)), kbit_per_s, BOTH)
+    shape(("-m", "connmark", "--mark", _mark(name, port)), kbit_per_s, BOTH)
 
 
 def shapes_address(address: str, kbit_per_s: int) -> None:
     """What comes from this address waits in a queue of its own."""
-    _shape(("-s", address), kbit_per_s, _tool(address))
+    shape(("-s", address), kbit_per_s, tool_for(address))
 
 
-def _shape(what: Rule, kbit_per_s: int, tools: Iterable[str]) -> None:
-    number = next(_marks) + 1
+def shape(what: Rule, kbit_per_s: int, tools: Iterable[str]) -> None:
+    number = next(marks) + 1
     if "htb" not in inside(GATEWAY, "tc", "qdisc", "show", "dev", "in0"):
         inside(GATEWAY, "tc", "qdisc", "replace", "dev", "in0", "root", "handle", "1:", "htb", "default", "1")
         inside(GATEWAY, *CLASS, "1:1", "htb", "rate", "1gbit")
@@ -84,15 +84,17 @@ CLASS = ("tc", "class", "add", "dev", "in0", "parent", "1:", "classid")
 LEAF = ("tc", "qdisc", "add", "dev", "in0", "parent")
 
 
-def resets_name_and_drops_after(name: str, for_s: int, then: str = "drop") -> None:
-    """A reset by name, and then nothing more between these two addresses for a while, whatever the name."""
-    mark = str(next(_marks))
+def resets_name_and_drops_after(
+    name: str, for_s: int, then: str = "drop", first: Callable[[str], None] = resets_name
+) -> None:
+    """A reset by name, or what is done `first`, and then nothing more between these two addresses for a while."""
+    mark = str(next(marks))
     for tool in BOTH:
         inside(
             GATEWAY, tool, "-w", "-t", "mangle", "-A", "FORWARD", *_seen(name, 443), "-j", "MARK", "--set-mark", mark
         )
     inside(GATEWAY, "nft", RESIDUE.format(mark=mark, for_s=for_s, then=then))
-    resets_name(name)
+    first(name)
 
 
 RESIDUE = """
@@ -111,31 +113,31 @@ table inet residue {{
 
 
 def _mark(name: str, port: int) -> str:
-    mark = str(next(_marks))
+    mark = str(next(marks))
     forward(*_seen(name, port), "-j", "CONNMARK", "--set-mark", mark)
     return mark
 
 
 def drops_address(address: str) -> None:
     """Nothing reaches this address."""
-    forward("-d", address, "-j", "DROP", tools=_tool(address))
+    forward("-d", address, "-j", "DROP", tools=tool_for(address))
 
 
 def refuses_address(address: str) -> None:
     """A reset in answer to every SYN."""
-    forward("-d", address, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset", tools=_tool(address))
+    forward("-d", address, "-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset", tools=tool_for(address))
 
 
 def rejects_address(address: str) -> None:
     """ICMP: administratively prohibited."""
     kind = "icmp6-adm-prohibited" if ":" in address else "icmp-admin-prohibited"
-    forward("-d", address, "-j", "REJECT", "--reject-with", kind, tools=_tool(address))
+    forward("-d", address, "-j", "REJECT", "--reject-with", kind, tools=tool_for(address))
 
 
 def loses(address: str, share: float) -> None:
     """A thin uplink, no censor: this share of all packets from this address is lost by chance."""
     rule = ("-s", address, "-m", "statistic", "--mode", "random", "--probability", str(share), "-j", "DROP")
-    forward(*rule, tools=_tool(address))
+    forward(*rule, tools=tool_for(address))
 
 
 def loses_of_everything(share: float) -> None:
@@ -147,11 +149,11 @@ def loses_answers_of_half_the_connections(spared: Iterable[str]) -> None:
     """One of two uplinks loses what comes back, no censor; a connection stays with its uplink."""
     for address in spared:
         for way in ("-s", "-d"):
-            forward(way, address, "-j", "ACCEPT", tools=_tool(address))
-    mark = str(next(_marks))
+            forward(way, address, "-j", "ACCEPT", tools=tool_for(address))
+    mark = str(next(marks))
     new = ("-i", "in0", "-p", "tcp", "-m", "conntrack", "--ctstate", "NEW", "-m", "connmark", "--mark", "0", "--syn")
     chance = ("-m", "statistic", "--mode", "random", "--probability", "0.5")
-    settled = str(next(_marks))
+    settled = str(next(marks))
     forward(*new, *chance, "-j", "CONNMARK", "--set-mark", mark)
     forward(*new, "-j", "CONNMARK", "--set-mark", settled)
     forward("-o", "in0", "-m", "connmark", "--mark", mark, "-j", "DROP")
@@ -203,8 +205,8 @@ def shares_ports(few: int) -> None:
 def lets_through_only(addresses: Iterable[str]) -> None:
     """Nothing gets through but what goes to these addresses (IPv4), and the answers."""
     for address in addresses:
-        forward("-d", address, "-j", "ACCEPT", tools=_tool(address))
-        forward("-s", address, "-j", "ACCEPT", tools=_tool(address))
+        forward("-d", address, "-j", "ACCEPT", tools=tool_for(address))
+        forward("-s", address, "-j", "ACCEPT", tools=tool_for(address))
     forward("-j", "DROP")
 
 
@@ -217,40 +219,40 @@ def spares() -> None:
 def drops_quic(address: str | None = None) -> None:
     """No QUIC for anybody, or with one address."""
     there = ("-d", address) if address else ()
-    forward("-p", "udp", "--dport", "443", *there, "-j", "DROP", tools=_tool(address) if address else BOTH)
+    forward("-p", "udp", "--dport", "443", *there, "-j", "DROP", tools=tool_for(address) if address else BOTH)
 
 
 def reads_quic(but: str) -> None:
     """Datagrams to the sites that speak QUIC, but one, are led through a reader of their names, which has a list."""
     for site in (site for site in OVER_QUIC if site.name != but):
         to = ("-p", "udp", "--dport", "443")
-        _redirect("!", "-s", SPARED, "-d", site.address, *to, to_port=quic_port(site), tools=("iptables",))
-        _redirect("-d", site.ipv6, *to, to_port=quic_port(site), tools=("ip6tables",))
+        redirect("!", "-s", SPARED, "-d", site.address, *to, to_port=quic_port(site), tools=("iptables",))
+        redirect("-d", site.ipv6, *to, to_port=quic_port(site), tools=("ip6tables",))
 
 
 def leads_dns_astray(to_port: int = 5353) -> None:
     """Every query, to whichever resolver, is answered by the gateway's own."""
     for protocol in ("udp", "tcp"):
-        _redirect("-p", protocol, "--dport", "53", to_port=to_port, tools=("iptables",))
+        redirect("-p", protocol, "--dport", "53", to_port=to_port, tools=("iptables",))
 
 
 def leads_http_astray(address: str, to_port: int = 8080) -> None:
     """Port 80 of this address is answered by the gateway's block page."""
-    _redirect("-d", address, "-p", "tcp", "--dport", "80", to_port=to_port, tools=_tool(address))
+    redirect("-d", address, "-p", "tcp", "--dport", "80", to_port=to_port, tools=tool_for(address))
 
 
 def intercepts(address: str, to_port: int = 8443) -> None:
     """Port 443 of this address is answered by the gateway, with a certificate of its own for any name."""
-    _redirect("-d", address, "-p", "tcp", "--dport", "443", to_port=to_port, tools=_tool(address))
+    redirect("-d", address, "-p", "tcp", "--dport", "443", to_port=to_port, tools=tool_for(address))
 
 
 def asks_for_login(to_port: int = 8081) -> None:
     """A captive portal: names resolve, every page is the login page, nothing else gets through."""
-    _redirect("-p", "tcp", "--dport", "80", to_port=to_port, tools=BOTH)
+    redirect("-p", "tcp", "--dport", "80", to_port=to_port, tools=BOTH)
     forward("-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset")
 
 
-def _redirect(*what: str, to_port: int, tools: Iterable[str]) -> None:
+def redirect(*what: str, to_port: int, tools: Iterable[str]) -> None:
     for tool in tools:
         rule = ("-t", "nat", "-A", "PREROUTING", "-i", "in0", *what, "-j", "REDIRECT", "--to-ports", str(to_port))
         inside(GATEWAY, tool, "-w", *rule)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -53,6 +54,18 @@ refused = code(dns.rcode.REFUSED)
 
 
 empty = code(dns.rcode.NOERROR)
+
+
+def with_error(info: int, behaviour: Behaviour) -> Behaviour:
+    """The same answer with an extended error (RFC 8914), where the question allows one."""
+
+    def answer(query: dns.message.Message, transport: str) -> Packets:
+        packets = behaviour(query, transport)
+        for packet in packets if query.edns >= 0 else []:
+            packet.use_edns(0, options=[dns.edns.EDEOption(dns.edns.EDECode(info))])
+        return packets
+
+    return answer
 
 
 def silence(query: dns.message.Message, transport: str) -> Packets:

@@ -1,7 +1,7 @@
 """A plain client for the lab: `look.py CA_FILE URL ADDRESS` says in one word what came of it.
 
 `page SIZE TITLE`, `certificate CODE`, `reset`, `refused`, `unreachable`, `prohibited`, `timeout`,
-`stall SIZE` or `end`.
+`stall SIZE` or `end`. `look.py HEX ADDRESS` says these bytes to port 443 instead: `answer`, `alert` or one of these.
 """
 
 from __future__ import annotations
@@ -44,5 +44,18 @@ def look(ca_file: str, url: str, address: str) -> str:
     return f"page {len(received)} {title[1].decode() if title else ''}".strip() if received else "end"
 
 
+def say(spoken: bytes, address: str) -> str:
+    """What comes back, in a word."""
+    try:
+        with socket.create_connection((address, 443), TIMEOUT_S) as sock:
+            sock.sendall(spoken)
+            first = sock.recv(1)
+    except TimeoutError:
+        return "timeout"
+    except OSError as error:
+        return WORDS.get(error.errno or 0, repr(error))
+    return {b"\x16": "answer", b"\x15": "alert", b"": "end"}.get(first, repr(first))
+
+
 if __name__ == "__main__":
-    print(look(*sys.argv[1:4]))
+    print(say(bytes.fromhex(sys.argv[1]), sys.argv[2]) if len(sys.argv) == 3 else look(*sys.argv[1:4]))

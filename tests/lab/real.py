@@ -8,8 +8,11 @@ from pathlib import Path
 
 from schedules.demo import sites as demo
 from schedules.demo.authority import Authority
+from tests.lab.hello import ech_record
 from tests.lab.sites import (
     BIG_KIB,
+    DOH_BY_NAME,
+    ECH_SITE,
     HEAVY_KIB,
     HEAVY_RATE,
     HONEST_RESOLVERS,
@@ -103,12 +106,10 @@ def _location(site: Site, folder: Path) -> str:
         return "error_page 451 /page.html; location = / { return 451; } " + (
             _root(site, folder, demo.html("Unavailable", "This content is not available in your region."))
         )
-    sizes = {"big": BIG_KIB, "deep": BIG_KIB, "slow": SLOW_KIB, "heavy": HEAVY_KIB, "heavy-slow": HEAVY_KIB}
-    own = {
-        "slow": "limit_rate 4k; ",
-        "heavy-slow": f"limit_rate {HEAVY_RATE}k; ",
-        "h3": "add_header Alt-Svc 'h3=\":443\"'; ",
-    }
+    sizes = dict.fromkeys(("big", "deep", "h3-deep"), BIG_KIB) | {"slow": SLOW_KIB}
+    sizes |= dict.fromkeys(("heavy", "heavy-slow"), HEAVY_KIB)
+    own = {"slow": "limit_rate 4k; ", "heavy-slow": f"limit_rate {HEAVY_RATE}k; "}
+    own |= dict.fromkeys(("h3", "h3-deep"), "add_header Alt-Svc 'h3=\":443\"'; ")
     kib = sizes.get(site.kind, 1)
     return f"{own.get(site.kind, '')}index page.html; " + _root(site, folder, demo.html(site.name, kib=kib))
 
@@ -149,7 +150,7 @@ SIGNED = "DS 20326 13 2 " + "e0" * 32
 def unbound_conf(folder: Path, authority: Authority) -> Path:
     """The honest resolvers: plain, over HTTPS and over TLS."""
     plain, doh, dot = HONEST_RESOLVERS
-    pem = authority.pem(doh, dot)
+    pem = authority.pem(doh, dot, DOH_BY_NAME)
     lines = [f"interface: {plain}@53", f"interface: {doh}@443", f"interface: {dot}@853"]
     lines += ["https-port: 443", "tls-port: 853", f'tls-service-key: "{pem}"', f'tls-service-pem: "{pem}"']
     return _unbound(folder / "honest.conf", [*lines, *_zone()])
@@ -179,6 +180,8 @@ def lying_conf(folder: Path, port: int, ill_port: int) -> Path:
 
 def _zone(without: tuple[str, ...] = ()) -> list[str]:
     lines = ['local-zone: "x.test." static']
+    lines.append(f'local-data: "{DOH_BY_NAME}. {TTL} IN A {list(HONEST_RESOLVERS)[1]}"')
+    lines.append(f"local-data: '{ECH_SITE}. {TTL} IN HTTPS {ech_record()}'")
     for site in KNOWN:
         if site.kind == "broken":
             lines += [f'local-zone: "{site.name}." transparent', f'trust-anchor: "{site.name}. {SIGNED}"']

@@ -21,11 +21,15 @@ from schedules.demo.listener import Address, Listeners
 from schedules.demo.resolver import Behaviour, DemoResolver, addresses
 from schedules.demo.sites import serve_site
 from tests.lab import certificates, dns_behaviours, real, site_answers
+from tests.lab.hello import ech_record
 from tests.lab.quic_censor import names as listed
 from tests.lab.quic_censor import serve_quic_middlebox
 from tests.lab.quic_site import serve_quic_site
 from tests.lab.sites import (
     BIG_KIB,
+    DOH_BY_NAME,
+    ECH_SITE,
+    FRANK_PORT,
     HEAVY_KIB,
     HEAVY_RATE,
     HONEST_RESOLVERS,
@@ -35,6 +39,7 @@ from tests.lab.sites import (
     LOCAL_TLS_PORT,
     OTHER_SOCKS,
     OVER_QUIC,
+    OWN_SERVER,
     OWN_VIEW,
     REFUSES,
     SERVED,
@@ -49,6 +54,7 @@ from tests.lab.sites import (
 )
 
 ILL_PORT = 5399
+CUT_BYTES = 16_384
 LYING_PORT, BLOCK_PAGE_PORT, PORTAL_PORT, INTERCEPTOR_PORT = 5353, 8080, 8081, 8443
 LIES: dict[str, Behaviour] = {
     "linkedin.x.test": addresses(STUB),
@@ -58,11 +64,23 @@ LIES: dict[str, Behaviour] = {
     "dns-silent.x.test": dns_behaviours.silence,
     real.ILL: dns_behaviours.servfail,
 }
+NOTICE_HOST = "internetpositif.id"
+FRANK: dict[str, Behaviour] = {
+    "ede-blocked.x.test": dns_behaviours.with_error(15, names.nxdomain),
+    "ede-censored.x.test": dns_behaviours.with_error(16, dns_behaviours.refused),
+    "ede-filtered.x.test": dns_behaviours.with_error(17, dns_behaviours.empty),
+    "ede-bogus.x.test": dns_behaviours.with_error(6, dns_behaviours.servfail),
+    "ede-prohibited.x.test": dns_behaviours.with_error(18, dns_behaviours.refused),
+    "alias.x.test": dns_behaviours.cname(NOTICE_HOST, to=(STUB,)),
+    "removed.x.test": names.nxdomain,
+}
 
 
 def zone() -> dict[str, Behaviour]:
     public = (site for site in KNOWN if site.kind != "inside")
-    return {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in public}
+    known = {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in public}
+    sealed = dns_behaviours.with_https_record(ech_record(), known[ECH_SITE])
+    return known | {ECH_SITE: sealed, DOH_BY_NAME: addresses(*list(HONEST_RESOLVERS)[1:2])}
 
 
 OWN_ANSWERS: dict[str, Behaviour] = {
@@ -71,6 +89,7 @@ OWN_ANSWERS: dict[str, Behaviour] = {
     "two-nodes.x.test": addresses(SILENT),
     "moved-silent.x.test": addresses(SILENT),
     "moved-refused.x.test": addresses(REFUSES),
+    "sick-node.x.test": addresses(SITES["stalled.x.test"]),
 }
 
 
@@ -102,17 +121,20 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
         awaited += [(plain, 53), (doh, 443), (dot, 853)]
     else:
         honest.listen(here, plain, 53)
-        honest.listen_doh(here, doh, authority.context(doh), 443)
-        honest.listen_dot(here, dot, authority.context(dot), 853)
+        honest.listen_doh(here, doh, authority.context(doh, DOH_BY_NAME), 443)
+        honest.listen_dot(here, dot, authority.context(dot, DOH_BY_NAME), 853)
     if real.has("nginx"):
         real.start("nginx", "-c", str(real.nginx_conf(folder, authority)))
         awaited += [(site.address, 443) for site in SERVED]
     else:
         for site in SERVED:
             _serve(here, site, authority)
+    for site in (site for site in KNOWN if site.kind in OWN_SERVER):
+        _serve(here, site, authority)
     for site in OVER_QUIC:
+        page = sites.html(site.name, kib=BIG_KIB if site.kind == "h3-deep" else 0)
         for host in (site.address, site.ipv6):
-            serve_quic_site(here, host, authority.pem(site.name), sites.html(site.name), 443)
+            serve_quic_site(here, host, authority.pem(site.name), page, 443)
     stub = Authority(folder, "Stub Authority").context("warning.x.test")
     serve_site(here, STUB, sites.answers(censor.block_answer()), port=80)
     serve_site(here, STUB, sites.answers(censor.block_answer()), stub, 443)
@@ -136,9 +158,13 @@ def _serve(here: Listeners, site: Site, authority: Authority) -> None:
         "heavy": sites.page(site.name, kib=HEAVY_KIB),
         "heavy-slow": site_answers.trickle(HEAVY_KIB * 1024, every_s=0.25, piece=HEAVY_RATE * 256),
         "h3": sites.answers(sites.response(200, sites.html(site.name), Alt_Svc='h3=":443"')),
+        "h3-deep": sites.answers(sites.response(200, sites.html(site.name, kib=BIG_KIB), Alt_Svc='h3=":443"')),
+        "clipped": site_answers.ends_after(CUT_BYTES, BIG_KIB * 1024),
+        "stalled": site_answers.stalls_after(CUT_BYTES, BIG_KIB * 1024),
     }.get(site.kind, sites.page(site.name))
     named = "another.x.test" if site.kind == "misnamed" else site.name
-    context = authority.expired(named) if site.kind == "expired" else authority.context(named)
+    shown = (named, "sick-node.x.test") if site.kind == "stalled" else (named,)
+    context = authority.expired(named) if site.kind == "expired" else authority.context(*shown)
     for host in (site.address, site.ipv6):
         serve_site(here, host, responder, port=80)
         serve_site(here, host, responder, context, 443)
@@ -154,6 +180,7 @@ def gateway(here: Listeners, folder: Path) -> list[Address]:
         awaited.append(("127.0.0.1", LYING_PORT))
     else:
         DemoResolver(zone() | LIES).listen(here, "0.0.0.0", LYING_PORT)
+    DemoResolver(zone() | FRANK).listen(here, "0.0.0.0", FRANK_PORT)
     serve_site(here, "::", sites.answers(censor.block_answer()), port=BLOCK_PAGE_PORT)
     serve_site(here, "::", site_answers.login_page(), port=PORTAL_PORT)
     for site in OVER_QUIC:

@@ -50,7 +50,12 @@ Kind = Literal[
     "broken",  # the name's zone is said to be signed, and is not
     "inside",  # a company's own: only its resolver knows the name
     "debian",  # a server of debian_table.py, where that is started
+    "h3-deep",  # offers HTTP/3, with a large page
+    "clipped",  # closes after 16 KiB
+    "stalled",  # stands still after 16 KiB
 ]
+OWN_SERVER: tuple[Kind, ...] = ("clipped", "stalled")
+"""What nginx cannot be made to do."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,16 @@ class Site:
         return tuple({4: self.address, 6: self.ipv6}[family] for family in self.families)
 
 
+HOSTER, HOSTER6 = "198.51.102.0/24", "2001:db8:102::/64"
+"""A hoster's network abroad, which some filters treat in a way of its own."""
+ANNEX, ANNEX6 = "198.51.103.0/24", "2001:db8:103::/64"
+"""Another hoster's."""
+OWN_IPV6 = ("102", "103")
+
+
 def ipv6_of(address: str) -> str:
-    return f"2001:db8:2::{address.rsplit('.', 1)[1]}"
+    subnet, host = address.split(".")[2:]
+    return f"2001:db8:{subnet if subnet in OWN_IPV6 else 2}::{host}"
 
 
 _KINDS: dict[str, Kind] = {
@@ -142,6 +155,38 @@ _IN_IPV4: dict[str, Kind] = {
     "intranet": "inside",
     "two-views": "page",
 }
+_FILTERED: dict[str, Kind] = {
+    "permitted": "page",  # an allow-list has its name and its address
+    "branch": "page",  # an allow-list has its name alone
+    "sealed": "page",  # its HTTPS record offers ECH
+    "brittle": "page",
+    "crawl": "heavy",
+    "sluggish": "page",
+    "ede-blocked": "page",
+    "ede-censored": "page",
+    "ede-filtered": "page",
+    "ede-bogus": "page",
+    "ede-prohibited": "page",
+    "alias": "page",
+    "removed": "page",
+}
+"""What the filters of filters.py act on."""
+_HOSTED: dict[str, Kind] = {
+    "bulky": "big",
+    "solid": "deep",
+    "tiny": "page",
+    "vouched": "deep",  # its name is let through where its network is not
+    "clipped": "clipped",
+    "stalled": "stalled",
+    "metered": "deep",
+    "triple": "h3-deep",
+    "hosted-a": "page",
+    "hosted-b": "page",
+    "hosted-c": "page",
+    "hosted-d": "page",
+    "sick-node": "deep",  # one resolver gives it the address of stalled.x.test
+}
+_ANNEXED = ("annexed-a", "annexed-b")
 _MOVED = ("moved-silent", "moved-refused", "two-nodes")
 ALL = (
     *(Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind) for n, (word, kind) in enumerate(_KINDS.items())),
@@ -149,21 +194,33 @@ ALL = (
         Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind, (4,))
         for n, (word, kind) in enumerate(_IN_IPV4.items(), len(_KINDS))
     ),
+    *(
+        Site(f"{word}.x.test", f"198.51.100.{FIRST + n}", kind)
+        for n, (word, kind) in enumerate(_FILTERED.items(), len(_KINDS) + len(_IN_IPV4))
+    ),
     *(Site(f"{word}.x.test", f"198.51.101.{190 + n}", families=(4,)) for n, word in enumerate(_MOVED)),
+    *(Site(f"{word}.x.test", f"198.51.102.{10 + n}", kind) for n, (word, kind) in enumerate(_HOSTED.items())),
+    *(Site(f"{word}.x.test", f"198.51.103.{10 + n}") for n, word in enumerate(_ANNEXED)),
     Site("bystander.x.test", f"198.51.100.{FIRST + list(_KINDS).index('residual')}"),
+    Site("guest.x.test", f"198.51.100.{FIRST + len(_KINDS) + len(_IN_IPV4)}"),  # at the address of permitted.x.test
 )
 SITES = {site.name: site.address for site in ALL}
+ECH_SITE = "sealed.x.test"
+DOH_BY_NAME = "resolver.x.test"
+"""The name of the resolvers over HTTPS and TLS."""
 REAL = tuple(
     Site(f"{name}.x.test", server.address, "debian", (6,) if name in server.ipv6_only else (4, 6))
     for server in table()
     for name in (*server.names, *server.ipv6_only)
 )
 KNOWN = (*(site for site in ALL if site.kind != "gone"), *REAL)
-SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken", "debian"))
-OVER_QUIC = tuple(site for site in SERVED if site.kind == "h3" or site.name == "innocent.x.test")
+SERVED = tuple(site for site in KNOWN if site.kind not in ("dead", "silent", "broken", "debian", *OWN_SERVER))
+OVER_QUIC = tuple(site for site in SERVED if site.kind in ("h3", "h3-deep") or site.name == "innocent.x.test")
 LISTED_FOR_QUIC = "quic-named.x.test"
 
 
+FRANK_PORT = 5354
+"""The gateway's resolver that says why it withholds a name, or leads it away by an alias."""
 LOCAL_TLS_PORT, LOCAL_PORT = 4443, 8080
 """Where a site keeps what it shows one country alone."""
 

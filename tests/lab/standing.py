@@ -14,7 +14,11 @@ from typing import Any
 
 from tests.lab import kernel
 from tests.lab.sites import (
+    ANNEX,
+    ANNEX6,
     HONEST_RESOLVERS,
+    HOSTER,
+    HOSTER6,
     KNOWN,
     OTHER_SOCKS,
     OWN_VIEW,
@@ -130,6 +134,9 @@ def furnish(folder: Path) -> list[subprocess.Popen[str]]:
     hosts = [*at, *HONEST_RESOLVERS, SOCKS, OTHER_SOCKS, STUB, UNSIGNED, OWN_VIEW, REFUSES, SILENT]
     kernel.up(hosts, [ipv6_of(address) for address in at])
     kernel.inside(kernel.GATEWAY, "ip", "route", "add", "198.51.101.0/24", "via", SOCKS)
+    for prefix in (HOSTER, ANNEX, HOSTER6, ANNEX6):
+        family = ("-6",) if ":" in prefix else ()
+        kernel.inside(kernel.GATEWAY, "ip", *family, "route", "add", prefix, "dev", "out0")
     kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", SILENT, "-j", "DROP")
     for site in (site for site in KNOWN if site.kind == "silent"):
         kernel.inside(kernel.INTERNET, "iptables", "-A", "INPUT", "-d", site.address, "-j", "DROP")
