@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from schedules.demo import listener
 from schedules.demo.censor import Action, ConnectionInfo, Flow, Policy, answers, forward, passes, resets
@@ -52,6 +52,26 @@ def throttles_to(bytes_per_s: int) -> Action:
     return lambda flow: forward(flow, back)
 
 
+def on_first(matches: Callable[[bytes], bool], action: Action) -> Action:
+    """Act where a connection's first bytes, a ClientHello or a request, are like this; let the others pass."""
+
+    async def act(flow: Flow) -> None:
+        await (action if matches(flow.first) else passes)(flow)
+
+    return act
+
+
+def strangles(wait_s: float, bytes_per_s: int) -> Action:
+    """Let the first bytes wait, and what comes back trickle."""
+    then = throttles_to(bytes_per_s)
+
+    async def act(flow: Flow) -> None:
+        await asyncio.sleep(wait_s)
+        await then(flow)
+
+    return act
+
+
 def block_redirect(location: str = "http://warning.rt.ru/?id=13&st=0&rs=http%3A%2F%2Fnews.x.test%2F") -> Action:
     """A redirect to a provider's block host, as most Russian providers do."""
     return answers(response(302, Location=location))
@@ -76,6 +96,32 @@ def lingers(policy: Policy, address: str, seconds: float, clock: Callable[[], fl
 def by_destination(actions: Mapping[str, Action], otherwise: Policy) -> Policy:
     """Act on the address whatever the name; other addresses are left to `otherwise`."""
     return lambda seen: actions[seen.destination[0]] if seen.destination[0] in actions else otherwise(seen)
+
+
+def permits(names: Collection[str], addresses: Collection[str], otherwise: Action, *, both: bool = False) -> Policy:
+    """An allow-list: what has a listed name or a listed address passes, or what has `both`."""
+    enough = all if both else any
+
+    def decide(seen: ConnectionInfo) -> Action:
+        return passes if enough((seen.name in names, seen.destination[0] in addresses)) else otherwise
+
+    return decide
+
+
+def polices(action: Action, most: int, within_s: float, for_s: float, clock: Callable[[], float]) -> Action:
+    """More connections within this time than so many: all new ones are acted on for a while."""
+    met: list[float] = []
+    until = 0.0
+
+    async def act(flow: Flow) -> None:
+        nonlocal until
+        now = clock()
+        met[:] = [*(then for then in met if now - then < within_s), now]
+        if now >= until and len(met) > most:
+            until = now + for_s
+        await (action if now < until else passes)(flow)
+
+    return act
 
 
 def only_protocol(protocol: str, policy: Policy) -> Policy:

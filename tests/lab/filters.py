@@ -1,7 +1,7 @@
-"""Filters seen since 2023, set at the gateway: allow-lists, freezes by network, lists of clients, ECH, outages.
+"""Filters seen since 2023, as rules of the gateway: allow-lists, freezes by network, TLS fingerprints, ECH, outages.
 
-They extend censorship.py, whose `forgives` takes all of them back. What they know of a connection they keep in its mark
-or in a list of recent addresses; a filter that is armed stays so until the rules go.
+They extend censorship.py, whose `forgives` removes them. State is kept in connection marks and in lists of recent
+addresses.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterable, Sequence
 from tests.lab import hello
 from tests.lab.censorship import BOTH, Rule, forward, marks, redirect, shape, tool_for
 from tests.lab.kernel import RESOLVER
-from tests.lab.sites import FRANK_PORT
+from tests.lab.sites import FRANK_PORT, SOCKS
 
 DROP = ("-j", "DROP")
 RESET = ("-j", "REJECT", "--reject-with", "tcp-reset")
 SPEAKS = ("-p", "tcp", "-m", "length", "--length", "120:65535")
-"""A packet that carries words: connects and acknowledgements are shorter."""
+"""A packet with payload: SYN and ACK are shorter."""
 HELLO = ("-p", "tcp", "--dport", "443")
 FREEZE_BYTES, FREEZE_PACKETS = 18_000, 25
 SLOW_BYTES_PER_S = 10 * 1024
-"""With the first 16 KB, which pass, some 14 KB a second."""
+"""About 14 KB/s including the first 16 KB."""
 
 
 def _naming(name: str) -> Rule:
@@ -28,7 +28,7 @@ def _naming(name: str) -> Rule:
 
 
 def _offering(ciphers: bytes) -> Rule:
-    """A ClientHello with these ciphers, one behind the other: what a JA4 is mostly made of."""
+    """A ClientHello with these cipher suites in this order: the main part of a JA4."""
     return (*HELLO, "-m", "string", "--algo", "bm", "--hex-string", f"|{ciphers.hex()}|")
 
 
@@ -46,12 +46,18 @@ def _answers_dns() -> None:
 
 
 def _sent(most: int) -> Rule:
-    """No more packets than so many came from the client: connect, acknowledgement, hello, its repetitions."""
+    """The client has sent at most `most` packets: SYN, ACK, ClientHello, retransmissions of it."""
     return ("-m", "connbytes", "--connbytes", f"0:{most}", "--connbytes-dir", "original", "--connbytes-mode", "packets")
 
 
+def spares_the_control() -> None:
+    """Let the control's proxy through; to be called first."""
+    for way in ("-d", "-s"):
+        _passes(way, SOCKS, tools=("iptables",))
+
+
 def lists_names(names: Iterable[str], addresses: Iterable[str] = ()) -> str:
-    """Mark connections that name one of these, at these addresses where any are given; the mark."""
+    """Mark connections with one of these names, to one of these addresses if any are given. Returns the mark."""
     mark = str(next(marks))
     places = [_to(address) for address in addresses] or [((), BOTH)]
     for name in names:
@@ -61,12 +67,17 @@ def lists_names(names: Iterable[str], addresses: Iterable[str] = ()) -> str:
 
 
 def allows_only(
-    names: Iterable[str] = (), addresses: Sequence[str] = (), *, both: bool = False, slowly: bool = False
+    names: Iterable[str] = (),
+    addresses: Sequence[str] = (),
+    *,
+    both: bool = False,
+    slowly: bool = False,
+    instead: Rule = DROP,
 ) -> None:
-    """An allow-list: connects pass everywhere, and what is said then is lost, without a listed name or address.
+    """An allow-list: TCP connects anywhere, but payload passes only with a listed name or to a listed address.
 
-    Datagrams pass to the provider's resolver alone. `both`: a listed name passes at a listed address only. `slowly`:
-    nothing is lost, and what is not listed comes at some 14 KB a second, each connection.
+    UDP passes to the provider's resolver only. `both`: name and address must be listed. `slowly`: other connections get
+    about 14 KB/s each. `instead`: what is done to payload in place of dropping it.
     """
     _answers_dns()
     for address in () if both else addresses:
@@ -77,12 +88,12 @@ def allows_only(
     if slowly:
         limits_each(("-i", "out0", "-p", "tcp"), SLOW_BYTES_PER_S, f"unlisted{mark}")
         return
-    forward("-i", "in0", *SPEAKS, *DROP)
+    forward("-i", "in0", *SPEAKS, *instead)
     forward("-i", "in0", "-p", "udp", *DROP)
 
 
 def limits_each(what: Rule, bytes_per_s: int, name: str, tools: Iterable[str] = BOTH) -> None:
-    """What comes above this rate is lost, counted for each connection; the first 16 KB pass."""
+    """Drop what exceeds this rate, per connection; the first 16 KB pass."""
     limit = ("-m", "hashlimit", "--hashlimit-name", name, "--hashlimit-above", f"{bytes_per_s}b/s")
     forward(*what, *limit, "--hashlimit-burst", "16kb", "--hashlimit-mode", "srcip,dstip,dstport", *DROP, tools=tools)
 
@@ -95,9 +106,9 @@ def freezes(
     counts: str = "both",
     but: Iterable[str] = (),
 ) -> None:
-    """Connections to these networks stand still in both directions after 16 to 20 KB, or after so many packets.
+    """Freeze connections to these networks, in both directions, after 16 to 20 KB or after 25 `packets`.
 
-    `counts` is the direction that is counted: both, or original for what the client sends. `but`: names that pass.
+    `counts` is the direction that is counted: both, or original for what the client sends. `but`: SNIs that pass.
     """
     _passes("-m", "connmark", "--mark", lists_names(but))
     most, mode = (FREEZE_PACKETS, "packets") if packets else (FREEZE_BYTES, "bytes")
@@ -108,14 +119,14 @@ def freezes(
 
 
 def hangs_client(ciphers: bytes, prefixes: Iterable[str] = ("0.0.0.0/0", "::/0")) -> None:
-    """A list of TLS fingerprints: the hello with these ciphers is lost, whatever it names."""
+    """Drop every ClientHello with these cipher suites, for any SNI."""
     for prefix in prefixes:
         to, tools = _to(prefix)
         forward(*to, *_offering(ciphers), *DROP, tools=tools)
 
 
 def polices(prefixes: Iterable[str], ciphers: bytes, for_s: int, most: int = 2, within_s: int = 1) -> None:
-    """More connections of one fingerprint to these networks within a second than so many freeze them all for a while."""
+    """More than `most` connections of one TLS fingerprint to these networks in a second freeze all of them `for_s`."""
     for prefix in prefixes:
         to, tools = _to(prefix)
         policed = ("-m", "recent", "--name", f"policed{next(marks)}")
@@ -130,16 +141,18 @@ def polices(prefixes: Iterable[str], ciphers: bytes, for_s: int, most: int = 2, 
 
 
 def arms_by_udp(armed: Iterable[str], shut: Iterable[str], for_s: int, protocol: str = "tcp") -> None:
-    """After a datagram to the `armed` networks, nothing of this protocol passes to the `shut` ones for a while."""
+    """After a datagram to an `armed` network, this protocol is dropped to and from the `shut` one for `for_s`."""
     for first, then in zip(armed, shut, strict=True):
         tools = tool_for(first)
         recent = ("-m", "recent", "--name", f"armed{next(marks)}")
-        forward("-d", then, "-p", protocol, *recent, "--rcheck", "--seconds", str(for_s), *DROP, tools=tools)
+        listed = (*recent, "--rcheck", "--seconds", str(for_s))
+        forward("-d", then, "-p", protocol, *listed, *DROP, tools=tools)
+        forward("-s", then, "-p", protocol, *listed, "--rdest", *DROP, tools=tools)
         forward("-i", "in0", "-d", first, "-p", "udp", *recent, "--set", tools=tools)
 
 
 def blocks_ech(*how: str, by_name: bool) -> None:
-    """The hello with an ECH extension is lost, or reset: any, or that with Cloudflare's outer name."""
+    """Drop or reset a ClientHello with Cloudflare's outer name, or with any ECH extension."""
     if by_name:
         forward(*HELLO, *_naming(hello.OUTER_NAME)[2:], *how)
         return
@@ -151,16 +164,16 @@ CARRIES_ECH = (
     *("-m", "string", "--algo", "bm", "--hex-string", f"|{hello.ECH:04x}|"),
     *("-m", "string", "--algo", "bm", "--hex-string", "|0000010001|"),
 )
-"""The extension's number, and its beginning: an outer hello with HKDF-SHA256 and AES-128-GCM."""
+"""The extension's number, and its first bytes: outer hello, HKDF-SHA256, AES-128-GCM."""
 
 
 def answers_for(resolver: str, port: int = FRANK_PORT) -> None:
-    """Datagrams to this resolver's port 53 are answered by another; connections to it are not."""
+    """Answer UDP queries to this resolver by another one; TCP is not touched."""
     redirect("-d", resolver, "-p", "udp", "--dport", "53", to_port=port, tools=tool_for(resolver))
 
 
 def strangles_name(name: str) -> None:
-    """On connections that name it the first two hellos are lost, which costs 0.6 s, and 15 KiB come a second."""
+    """Drop the first two transmissions of a ClientHello with this name, which costs 0.6 s, then allow 15 KB/s."""
     mark = str(next(marks))
     naming = (*HELLO, *_naming(name)[2:])
     forward(*naming, "-j", "CONNMARK", "--set-mark", mark)
@@ -169,7 +182,7 @@ def strangles_name(name: str) -> None:
 
 
 def slows_abroad(kbit_per_s: int, domestic: Iterable[str], loss: float) -> None:
-    """All that comes from abroad shares one queue, and loses some packets; what is domestic does not."""
+    """Put all traffic from abroad into one queue, with some loss; domestic traffic is not touched."""
     home = str(next(marks))
     for address in domestic:
         forward("-d", address, "-j", "CONNMARK", "--set-mark", home, tools=tool_for(address))
@@ -179,18 +192,18 @@ def slows_abroad(kbit_per_s: int, domestic: Iterable[str], loss: float) -> None:
 
 
 def drops_udp() -> None:
-    """No datagram passes but to the provider's resolver."""
+    """Drop UDP, except to the provider's resolver."""
     _answers_dns()
     forward("-p", "udp", *DROP)
 
 
 def resets_port(port: int = 443) -> None:
-    """Every connect to this port is reset; other ports pass."""
+    """Reset every connection to this port."""
     forward("-p", "tcp", "--dport", str(port), *RESET)
 
 
 def cuts_off_but(addresses: Iterable[str]) -> None:
-    """Nothing passes but to these addresses of both families, as where a country is cut off from abroad."""
+    """Drop all traffic except to these addresses, as where a country is cut off from abroad."""
     for address in addresses:
         for way in ("-d", "-s"):
             _passes(way, address, tools=tool_for(address))

@@ -1,4 +1,4 @@
-"""ClientHellos as bytes: a real one of OpenSSL's, with an extension added or another list of ciphers; ECH's records."""
+"""ClientHellos as bytes: OpenSSL's own, with an added extension or other cipher suites; ECH configurations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from probe.net.streams import client_context
 
 ECH, SNI = 0xFE0D, 0
 OUTER_NAME = "cloudflare-ech.com"
-"""What Cloudflare's sites show in the clear (RFC 9849 calls it public_name)."""
+"""Cloudflare's public_name (RFC 9849), the SNI in the clear."""
 CHROME = bytes.fromhex("130113021303c02bc02fc02cc030cca9cca8c013c014009c009d002f0035")
-"""Chrome's ciphers behind the one that it makes up; those of its JA4."""
+"""Chrome's cipher suites without GREASE, as in its JA4."""
 RANDOM_AT = 5 + 4 + 2
 SESSION_AT = RANDOM_AT + 32
 
 
 def own(name: str) -> bytes:
-    """The record in which our own client says hello."""
+    """Our own client's ClientHello record."""
     context = client_context(None, verify=True, alpn=("h2", "http/1.1"))
     outgoing = ssl.MemoryBIO()
     talking = context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name)
@@ -36,14 +36,14 @@ def ciphers(hello: bytes) -> bytes:
 
 
 def with_ciphers(hello: bytes, chosen: bytes) -> bytes:
-    """The same hello with these ciphers in the place of its own."""
+    """The same with these cipher suites."""
     at = SESSION_AT + 1 + hello[SESSION_AT]
     behind = at + 2 + len(ciphers(hello))
     return _record(hello[9:at] + _sized(chosen) + hello[behind:])
 
 
 def with_extension(hello: bytes, kind: int, data: bytes) -> bytes:
-    """The same hello with one extension more, the last."""
+    """The same with one more extension at the end."""
     at = SESSION_AT + 1 + hello[SESSION_AT]
     at += 2 + len(ciphers(hello))
     at += 1 + hello[at]
@@ -52,13 +52,13 @@ def with_extension(hello: bytes, kind: int, data: bytes) -> bytes:
 
 
 def grease_ech() -> bytes:
-    """What a browser sends where it knows no key (RFC 9849 section 6.2); an outer hello looks the same."""
+    """GREASE ECH (RFC 9849 section 6.2); a real outer ClientHello looks the same."""
     key, payload = os.urandom(32), os.urandom(144)
     return b"\x00" + struct.pack("!HHB", 1, 1, os.urandom(1)[0]) + _sized(key) + _sized(payload)
 
 
 def ech_record(outer: str = OUTER_NAME) -> str:
-    """An HTTPS record (RFC 9460) with the key for encrypted hellos, in its text form."""
+    """An HTTPS record (RFC 9460) with an ECH configuration, in text form."""
     name = outer.encode()
     contents = b"\x07" + struct.pack("!H", 0x20) + _sized(bytes(range(32))) + _sized(struct.pack("!HH", 1, 1))
     contents += b"\x00" + bytes([len(name)]) + name + _sized(b"")

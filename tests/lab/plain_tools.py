@@ -1,4 +1,4 @@
-"""What curl, openssl and a bare resolver's client meet in the lab: nothing of the program has a part in it."""
+"""curl, openssl and a DNS client in the lab, independent of the program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ print(*(rdata.to_text() for rrset in answer.answer for rdata in rrset))
 
 @dataclass(frozen=True)
 class Fetched:
-    """What curl came to: a word, the bytes of the body, and seconds until the handshake was over and in all."""
+    """curl's result: a word, bytes of the body, seconds until the end of the handshake and in all."""
 
     word: str
     size: int
@@ -69,11 +69,11 @@ def say(spoken: bytes, address: str) -> str:
 
 
 def dig(how: str, server: str, name: str) -> list[str]:
-    """The status with the numbers of extended errors, and the data; empty where nothing comes."""
+    """Status and EDE codes, then the data; empty without an answer."""
     return _inside(sys.executable, "-c", ASK, how, server, f"{name}.x.test").stdout.splitlines()
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
-    """All of them side by side, since most of them wait."""
+    """Run these concurrently, since most of them wait."""
     with ThreadPoolExecutor(8) as pool:
         return [one.result() for one in [pool.submit(call) for call in calls]]

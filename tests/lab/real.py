@@ -12,6 +12,7 @@ from tests.lab.hello import ech_record
 from tests.lab.sites import (
     BIG_KIB,
     DOH_BY_NAME,
+    DOT_BY_NAME,
     ECH_SITE,
     HEAVY_KIB,
     HEAVY_RATE,
@@ -56,7 +57,7 @@ SERVER = """  server {{
     listen {address}:80; listen [{ipv6}]:80; listen {address}:443 ssl http2; listen [{ipv6}]:443 ssl http2;
     server_name {name};
     ssl_certificate {pem}; ssl_certificate_key {pem};
-    ssl_buffer_size {record};
+    ssl_buffer_size {record}; ssl_protocols {protocols};
     {location}
   }}
 """
@@ -78,6 +79,7 @@ def nginx_conf(folder: Path, authority: Authority) -> Path:
             name=site.name,
             pem=_pem(site, authority),
             record=SMALL_RECORD if site.kind == "big" else USUAL_RECORD,
+            protocols="TLSv1.3" if site.kind == "modern" else "TLSv1.2 TLSv1.3",
             location=_location(site, folder),
         )
         for site in SERVED
@@ -150,7 +152,7 @@ SIGNED = "DS 20326 13 2 " + "e0" * 32
 def unbound_conf(folder: Path, authority: Authority) -> Path:
     """The honest resolvers: plain, over HTTPS and over TLS."""
     plain, doh, dot = HONEST_RESOLVERS
-    pem = authority.pem(doh, dot, DOH_BY_NAME)
+    pem = authority.pem(doh, dot, DOH_BY_NAME, DOT_BY_NAME)
     lines = [f"interface: {plain}@53", f"interface: {doh}@443", f"interface: {dot}@853"]
     lines += ["https-port: 443", "tls-port: 853", f'tls-service-key: "{pem}"', f'tls-service-pem: "{pem}"']
     return _unbound(folder / "honest.conf", [*lines, *_zone()])
@@ -180,7 +182,8 @@ def lying_conf(folder: Path, port: int, ill_port: int) -> Path:
 
 def _zone(without: tuple[str, ...] = ()) -> list[str]:
     lines = ['local-zone: "x.test." static']
-    lines.append(f'local-data: "{DOH_BY_NAME}. {TTL} IN A {list(HONEST_RESOLVERS)[1]}"')
+    for name, address in zip((DOH_BY_NAME, DOT_BY_NAME), list(HONEST_RESOLVERS)[1:], strict=True):
+        lines.append(f'local-data: "{name}. {TTL} IN A {address}"')
     lines.append(f"local-data: '{ECH_SITE}. {TTL} IN HTTPS {ech_record()}'")
     for site in KNOWN:
         if site.kind == "broken":

@@ -7,33 +7,41 @@ from contextlib import contextmanager
 
 from tests.lab import censorship
 from tests.lab.kernel import INTERNET, inside
-from tests.lab.sites import LOCAL_PORT, LOCAL_TLS_PORT, OTHER_SOCKS, OWN_VIEW, SITES, STUB
+from tests.lab.sites import ALL, LOCAL_PORT, LOCAL_TLS_PORT, OTHER_SOCKS, OWN_VIEW, SITES, STUB, ipv6_of
 from tests.lab.world import REACHABLE, World, both, http, https
 from tests.situation import Expected
 
 ABROAD = "192.0.2.0/24"
 """The country that some servers refuse: the client's."""
+ANYBODY = "0.0.0.0/0"
+IN_IPV6 = {ABROAD: "2001:db8:1::/64", ANYBODY: "::/0"}
+OF_BOTH_FAMILIES = {site.name for site in ALL if 6 in site.families}
 CHAIN = "world"
 
 
 @contextmanager
 def servers() -> Iterator[None]:
     """What is set by `refuse` and `leads` in here holds until its end."""
-    for words in (("-N", CHAIN), ("-I", "INPUT", "-j", CHAIN)):
-        inside(INTERNET, "iptables", "-w", *words)
+    for tool in censorship.BOTH:
+        for words in (("-N", CHAIN), ("-I", "INPUT", "-j", CHAIN)):
+            inside(INTERNET, tool, "-w", *words)
     try:
         yield
     finally:
-        for words in (("-D", "INPUT", "-j", CHAIN), ("-F", CHAIN), ("-X", CHAIN)):
-            inside(INTERNET, "iptables", "-w", *words)
+        for tool in censorship.BOTH:
+            for words in (("-D", "INPUT", "-j", CHAIN), ("-F", CHAIN), ("-X", CHAIN)):
+                inside(INTERNET, tool, "-w", *words)
         for chain in ("PREROUTING", "OUTPUT"):
             inside(INTERNET, "iptables", "-w", "-t", "nat", "-F", chain)
 
 
 def refuse(word: str, *how: str, source: str = ABROAD, port: int = 443) -> None:
-    """A server's own firewall does `how` to what comes from `source`."""
-    to = ("-s", source, "-d", SITES[f"{word}.x.test"], "-p", "tcp", "--dport", str(port))
-    inside(INTERNET, "iptables", "-w", "-A", CHAIN, *to, *how)
+    """A server's own firewall does `how` to what comes from `source`, in each of the server's families."""
+    address = SITES[f"{word}.x.test"]
+    for tool, at, sender in (("iptables", address, source), ("ip6tables", ipv6_of(address), IN_IPV6.get(source))):
+        if sender is not None and (tool == "iptables" or f"{word}.x.test" in OF_BOTH_FAMILIES):
+            to = ("-s", sender, "-d", at, "-p", "tcp", "--dport", str(port))
+            inside(INTERNET, tool, "-w", "-A", CHAIN, *to, *how)
 
 
 def leads(word: str, to: str, source: str = ABROAD, port: int = 443) -> None:

@@ -28,6 +28,7 @@ from tests.lab.quic_site import serve_quic_site
 from tests.lab.sites import (
     BIG_KIB,
     DOH_BY_NAME,
+    DOT_BY_NAME,
     ECH_SITE,
     FRANK_PORT,
     HEAVY_KIB,
@@ -80,7 +81,8 @@ def zone() -> dict[str, Behaviour]:
     public = (site for site in KNOWN if site.kind != "inside")
     known = {site.name: dns_behaviours.servfail if site.kind == "broken" else _at(site) for site in public}
     sealed = dns_behaviours.with_https_record(ech_record(), known[ECH_SITE])
-    return known | {ECH_SITE: sealed, DOH_BY_NAME: addresses(*list(HONEST_RESOLVERS)[1:2])}
+    _, doh, dot = HONEST_RESOLVERS
+    return known | {ECH_SITE: sealed, DOH_BY_NAME: addresses(doh), DOT_BY_NAME: addresses(dot)}
 
 
 OWN_ANSWERS: dict[str, Behaviour] = {
@@ -122,7 +124,7 @@ def internet(here: Listeners, folder: Path) -> list[Address]:
     else:
         honest.listen(here, plain, 53)
         honest.listen_doh(here, doh, authority.context(doh, DOH_BY_NAME), 443)
-        honest.listen_dot(here, dot, authority.context(dot, DOH_BY_NAME), 853)
+        honest.listen_dot(here, dot, authority.context(dot, DOT_BY_NAME), 853)
     if real.has("nginx"):
         real.start("nginx", "-c", str(real.nginx_conf(folder, authority)))
         awaited += [(site.address, 443) for site in SERVED]

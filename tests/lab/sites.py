@@ -53,6 +53,7 @@ Kind = Literal[
     "h3-deep",  # offers HTTP/3, with a large page
     "clipped",  # closes after 16 KiB
     "stalled",  # stands still after 16 KiB
+    "modern",  # speaks TLS 1.3 alone
 ]
 OWN_SERVER: tuple[Kind, ...] = ("clipped", "stalled")
 """What nginx cannot be made to do."""
@@ -169,6 +170,7 @@ _FILTERED: dict[str, Kind] = {
     "ede-prohibited": "page",
     "alias": "page",
     "removed": "page",
+    "modern": "modern",
 }
 """What the filters of filters.py act on."""
 _HOSTED: dict[str, Kind] = {
@@ -206,8 +208,8 @@ ALL = (
 )
 SITES = {site.name: site.address for site in ALL}
 ECH_SITE = "sealed.x.test"
-DOH_BY_NAME = "resolver.x.test"
-"""The name of the resolvers over HTTPS and TLS."""
+DOH_BY_NAME, DOT_BY_NAME = "doh.x.test", "dot.x.test"
+"""Names of the resolvers over HTTPS and TLS."""
 REAL = tuple(
     Site(f"{name}.x.test", server.address, "debian", (6,) if name in server.ipv6_only else (4, 6))
     for server in table()

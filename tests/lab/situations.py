@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.lab import censorship, finer, layouts, refusals
+from tests.lab import allowlists, censorship, finer, hellos, hosters, layouts, outages, rates, refusals, resolvers
 from tests.lab.sites import HONEST_RESOLVERS, SITES, SOCKS
 from tests.lab.world import (
     IN_THE_OPEN,
@@ -134,6 +134,7 @@ def loses_a_tenth() -> None:
     censorship.loses_of_everything(0.1)
 
 
+FILTERS = (allowlists, hosters, hellos, resolvers, rates, outages)
 WORLDS = (
     World("free", lambda: None, FINE | REFUSING | DOWN | dict.fromkeys(map(https, ("wechat", "linkedin")), REACHABLE)),
     World(
@@ -278,4 +279,5 @@ WORLDS = (
     *finer.WORLDS,
     *refusals.WORLDS,
     *layouts.WORLDS,
+    *(world for part in FILTERS for world in part.WORLDS),
 )

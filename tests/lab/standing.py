@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ from tests.lab.sites import (
     ipv6_of,
 )
 
+AWAKE_S = 1.2
+"""By then the reference sites have answered, and targets are on their way."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -111,21 +115,33 @@ proxy = "socks5://{SOCKS}:1080"
 {country}
 """
 
-    def reachprobe(self, *words: str, config: str, within_s: float = 300) -> Ran:
+    def reachprobe(self, *words: str, config: str, within_s: float = 300, nap_s: float = 0.0) -> Ran:
         """The program itself, in a process of its own in the client's namespace, with this configuration."""
         written = self.folder / "config.toml"
         written.write_text(config)
         command = [sys.executable, "-c", "from schedules.cli import main; main()", "--config", str(written), *words]
-        done = subprocess.run(
+        with subprocess.Popen(
             ["ip", "netns", "exec", kernel.CLIENT, *command],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=within_s,
-            check=False,
             cwd=ROOT,
             env={**os.environ, "REACHPROBE_CONSENT": "yes", "STATE_DIRECTORY": str(self.folder), "NO_COLOR": "1"},
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        ) as process:
+            try:
+                if nap_s:
+                    _nap(process, nap_s)
+                out, err = process.communicate(timeout=within_s)
+            finally:
+                process.kill()
+        return Ran(process.returncode, out, err)
+
+
+def _nap(process: subprocess.Popen[str], nap_s: float) -> None:
+    time.sleep(AWAKE_S)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(nap_s)
+    process.send_signal(signal.SIGCONT)
 
 
 def furnish(folder: Path) -> list[subprocess.Popen[str]]:

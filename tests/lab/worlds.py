@@ -21,7 +21,7 @@ from tests.lab.situations import WORLDS
 from tests.lab.standing import ROOT, Ran, lab
 from tests.lab.world import World
 
-LABS = 3
+LABS = 5
 
 
 def run_all(worlds: Sequence[World] = WORLDS) -> Iterator[Run]:
