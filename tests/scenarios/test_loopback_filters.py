@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from results.judge.verdict import Verdict
+from results.judge.wording import sentences
 from tests.scenarios.loopback import Wire, judge_all
 from tests.scenarios.loopback_filters import FILTERED
 
@@ -27,4 +28,5 @@ def verdicts() -> dict[str, Verdict]:
 def test_the_filter_on_loopback_gets_its_verdict(wire: Wire, verdicts: dict[str, Verdict]) -> None:
     verdict = verdicts[wire.name]
     found = (verdict.outcome, verdict.method, verdict.trigger, verdict.confidence)
-    assert found == (wire.outcome, wire.method, wire.trigger, wire.confidence), (verdict.rules, *verdict.evidence)
+    told = verdict.rules + sentences(verdict.evidence)
+    assert found == (wire.outcome, wire.method, wire.trigger, wire.confidence), told
