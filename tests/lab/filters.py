@@ -167,9 +167,10 @@ CARRIES_ECH = (
 """The extension's number, and its first bytes: outer hello, HKDF-SHA256, AES-128-GCM."""
 
 
-def answers_for(resolver: str, port: int = FRANK_PORT) -> None:
-    """Answer UDP queries to this resolver by another one; TCP is not touched."""
-    redirect("-d", resolver, "-p", "udp", "--dport", "53", to_port=port, tools=tool_for(resolver))
+def answers_for(resolver: str, port: int = FRANK_PORT, spared: str | None = None) -> None:
+    """Answer UDP queries to this resolver by another one, but those from `spared`; TCP is not touched."""
+    sender = ("!", "-s", spared) if spared else ()
+    redirect(*sender, "-d", resolver, "-p", "udp", "--dport", "53", to_port=port, tools=tool_for(resolver))
 
 
 def strangles_name(name: str) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from tests.lab import censorship, filters
-from tests.lab.kernel import RESOLVER
-from tests.lab.sites import DOH_BY_NAME, DOT_BY_NAME, HONEST_RESOLVERS
+from tests.lab.kernel import RESOLVER, SPARED
+from tests.lab.sites import DOH_BY_NAME, DOT_BY_NAME, HONEST_RESOLVERS, OWN_VIEW
 from tests.lab.world import REACHABLE, UNTOLD, World, blocked, https
 from tests.situation import Expected
 
 DOH = f"https://{DOH_BY_NAME}/dns-query"
 DOT = f"tls://{DOT_BY_NAME}:853"
+RESOLVERS_BY_NAME = {
+    f"doh://{DOH_BY_NAME}/honest.x.test": "tls.reset",
+    f"dot://{DOT_BY_NAME}/honest.x.test": "tls.reset",
+}
 WITHHELD = {
     https("ede-blocked"): Expected(
         "blocked", "dns.nxdomain", "name", why="EDE 15 Blocked; trusted resolvers have addresses"
@@ -41,6 +45,10 @@ def answers_for_one() -> None:
     filters.answers_for(RESOLVER)
 
 
+def answers_for_one_but_the_vpn() -> None:
+    filters.answers_for(RESOLVER, spared=SPARED)
+
+
 def cuts_encrypted_names() -> None:
     for name in (DOH_BY_NAME, DOT_BY_NAME):
         for port in (443, 853):
@@ -63,7 +71,23 @@ WORLDS = (
             DOH: blocked("tls.reset", "name", "confirmed"),
             DOT: Expected("blocked", "tls.reset", "name", why="an innocuous name passes at the same address"),
             https("honest"): REACHABLE,
+            **{target: blocked(method, "name", "confirmed") for target, method in RESOLVERS_BY_NAME.items()},
         },
+    ),
+    World(
+        "one resolver intercepted, resolvers measured",
+        answers_for_one_but_the_vpn,
+        {
+            f"udp://{RESOLVER}/removed.x.test": Expected(
+                "blocked", trigger="name", why="over TCP the same resolver has the address: this is not its own filter"
+            ),
+            f"tcp://{RESOLVER}/removed.x.test": Expected("reachable", why="TCP is not intercepted"),
+            f"udp://{OWN_VIEW}/removed.x.test": Expected("reachable", why="another resolver is not intercepted"),
+            f"udp://{RESOLVER}/honest.x.test": Expected(
+                "reachable", also=("inconclusive",), why="the interceptor's answer for this name is the honest one"
+            ),
+        },
+        options={"control": "vpn", "timeout_s": 1.0},
     ),
     World(
         "encrypted resolvers cut off by address, and one answered for",

@@ -1,6 +1,7 @@
 """Runs worlds side by side, each share of them in a process and a lab of its own: `python -m tests.lab.worlds NAME...`.
 
-A world is mostly spent waiting, so that few of them keep a machine busy. Prints one line of JSON for each.
+A world is mostly spent waiting, so that few of them keep a machine busy. Prints one line of JSON for each. A name that
+ends in `, IPv6` is that world with IPv6 targets only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.lab.judging import Run, measured, run
 from tests.lab.kernel import LabError
 from tests.lab.situations import WORLDS
 from tests.lab.standing import ROOT, Ran, lab
-from tests.lab.world import World
+from tests.lab.world import World, in_ipv6
 
 LABS = 5
 
@@ -50,7 +51,7 @@ def _begin(share: Sequence[World], written: Path, stack: ExitStack) -> subproces
 
 
 def main(names: Sequence[str]) -> int:
-    by_name = {world.name: world for world in WORLDS}
+    by_name = {world.name: world for one in WORLDS for world in (in_ipv6(one), one)}
     with TemporaryDirectory() as folder, lab(Path(folder)) as standing:
         for name in names:
             print(json.dumps(asdict(run(by_name[name], standing).ran)), flush=True)
