@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby, pairwise
+from contextlib import suppress
+from itertools import groupby, islice, pairwise
 from statistics import median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,6 +51,8 @@ GAP_INTERVALS = 2.5
 DEFAULT_GAP_S = 2 * 86400.0
 """The same where neither a schedule nor MIN_GAPS pairs of rounds tell the interval."""
 MIN_GAPS = 5
+MAX_PLACES = 100
+"""Networks of one vantage point, the first ones."""
 TUNNEL_SENTENCE = "packets leave via "
 Place = str
 
@@ -133,26 +136,27 @@ def _times(moment: MomentRange) -> dict[str, str | None]:
 
 
 def rounds_of(db: Database | sqlite3.Connection, since: str = "", until: str = "~") -> dict[str, RoundFacts]:
-    """Round id -> its facts, of a database that may be foreign; times are UTC text. ValueError for bad rows."""
+    """Round id -> its facts, of a database that may be foreign, without bad rows; times are UTC text."""
     hosts: dict[str, list[HostAnswers]] = defaultdict(list)
     for round_id, host, *answers in db.execute(SQL["ANSWERS"], [since, until]):
         if any(answer is not None for answer in answers):
             given = (None if answer is None else bool(answer) for answer in answers)
             hosts[round_id].append(HostAnswers(bounded(host), *given))
-    return {
-        round_id: RoundFacts(
-            at=epoch(at, needs_zone=True),
-            vantage=bounded(vantage),
-            country=bounded(country) if country else None,
-            asn=int(asn) if asn is not None else None,
-            network_name=bounded(name) if name else None,
-            network_key=key,
-            state=state,
-            evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
-            hosts=tuple(hosts[round_id]),
-        )
-        for round_id, at, state, evidence, key, vantage, country, asn, name in db.execute(SQL["ROUNDS"], [since, until])
-    }
+    found: dict[str, RoundFacts] = {}
+    for round_id, at, state, evidence, key, vantage, country, asn, name in db.execute(SQL["ROUNDS"], [since, until]):
+        with suppress(ValueError, TypeError, OverflowError, RecursionError):
+            found[round_id] = RoundFacts(
+                at=epoch(at, needs_zone=True),
+                vantage=bounded(vantage),
+                country=bounded(country) if country else None,
+                asn=int(asn) if asn is not None else None,
+                network_name=bounded(name) if name else None,
+                network_key=key,
+                state=state,
+                evidence=msgspec.json.decode(evidence, type=tuple[str, ...]),
+                hosts=tuple(hosts[round_id]),
+            )
+    return found
 
 
 def network_intervals(
@@ -169,7 +173,7 @@ def network_intervals(
     for vantage, of_vantage in by_vantage.items():
         ordered = sorted(of_vantage, key=lambda one: one.at)
         limit_s = GAP_INTERVALS * max(every_s.get(vantage, 0.0), _usual_interval_s(ordered)) or DEFAULT_GAP_S
-        found += _of_vantage(_VantageRounds(ordered, _places(ordered), limit_s))
+        found += _of_vantage(_VantageRounds(ordered, [one.at for one in ordered], _places(ordered), limit_s))
     return sorted(found, key=lambda one: (one.begin.latest or 0.0, one.vantage, one.kind or ""))
 
 
@@ -183,13 +187,17 @@ class _VantageRounds(msgspec.Struct, frozen=True):
     """All rounds of a vantage point in order, the network of each, and from which gap on there is no data."""
 
     rounds: Sequence[RoundFacts]
+    times: Sequence[float]
     places: Sequence[Place | None]
     limit_s: float
 
 
 def _of_vantage(found: _VantageRounds) -> Iterator[NetworkInterval]:
-    for place in dict.fromkeys(place for place in found.places if place is not None):
-        here = [one for one, where in zip(found.rounds, found.places, strict=True) if where == place]
+    by_place: dict[Place, list[RoundFacts]] = defaultdict(list)
+    for one, where in zip(found.rounds, found.places, strict=True):
+        if where is not None:
+            by_place[where].append(one)
+    for place, here in islice(by_place.items(), MAX_PLACES):
         usable = [one for one in here if _why_unusable(one) is None]
         if not usable:
             continue
@@ -253,7 +261,7 @@ def _parts(rounds: Sequence[RoundFacts], limit_s: float) -> list[list[RoundFacts
 
 def _reason(before: float, after: float, of_vantage: _VantageRounds, place: Place) -> NoDataReason:
     """Why there is no data of a place between two of its rounds."""
-    times = [one.at for one in of_vantage.rounds]
+    times = of_vantage.times
     first, last = bisect_right(times, before), bisect_left(times, after)
     if any(b - a > of_vantage.limit_s for a, b in pairwise([before, *times[first:last], after])):
         return "not-measured"

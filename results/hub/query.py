@@ -78,6 +78,13 @@ class ExportQuery(Filters, frozen=True, kw_only=True, forbid_unknown_fields=True
     limit: Annotated[int, Meta(ge=1, le=MAX_INTEGER)] = MAX_INTEGER
 
 
+class OutagesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A period; its beginning is needed, since all of its measurements are read."""
+
+    since: Name
+    until: Name | None = None
+
+
 class CorrectionsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A page without filters."""
 

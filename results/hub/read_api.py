@@ -1,4 +1,4 @@
-"""Measurements for programs: pages, single records, corrections and downloads."""
+"""Measurements for programs: pages, single records, outages, corrections and downloads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from results import ooni
+from results.aggregate.outages import line_of, network_intervals, rounds_of
 from results.db import read
 from results.db.json_codec import ID, to_plain
 from results.export import exchange
 from results.hub import query
 from results.hub.limits import CLIENT, Places
-from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, RowPage
+from results.hub.query import NUMBER, BadFilter, CorrectionsQuery, ExportQuery, MeasurementsQuery, OutagesQuery, RowPage
 from results.hub.request_body import BadRequest
 from results.hub.routes import HubRoute
 
@@ -60,6 +61,7 @@ class ReadApi:
             HubRoute("GET", "/v1/measurements/{id}", self.measurement, "readers"),
             HubRoute("GET", "/v1/measurements/{id}/seen", self.seen, "readers"),
             HubRoute("GET", "/v1/export", self.export, "readers"),
+            HubRoute("GET", "/v1/outages", self.outages, "readers"),
             HubRoute("GET", "/v1/corrections", self.corrections, "readers"),
         )
 
@@ -93,6 +95,14 @@ class ReadApi:
         after = rows[-1][0] if rows else asked.after
         data = b"".join(map(_correction, rows))
         return await compressed(request, data, NDJSON, _cursor(request, after, len(rows) == asked.limit))
+
+    async def outages(self, hub: HubApp, request: Request, member: Member | None) -> Response:
+        """Outages and times without data by the rounds of a period, one a line, oldest first."""
+        asked: OutagesQuery = _query_of(request, OutagesQuery)
+        rounds = await hub.read_pool.run(lambda db: rounds_of(db, asked.since, asked.until or "~"))
+        found = await asyncio.to_thread(network_intervals, rounds.values())
+        data = b"".join(msgspec.json.encode(line_of(one)) + b"\n" for one in found)
+        return await compressed(request, data, NDJSON, {})
 
     async def export(self, hub: HubApp, request: Request, member: Member | None) -> Response:
         """A download of everything that the filters select."""

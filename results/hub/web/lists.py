@@ -1,4 +1,4 @@
-"""The pages that are lists: changes, newly listed, blocked without a listing, vantage points, corrections."""
+"""The pages that are lists: changes, newly listed, blocked without a listing, vantage points, outages, corrections."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ import msgspec
 
 from probe.text import bounded, safe
 from probe.timestamps import epoch, parse_time, rfc3339
+from results.aggregate.outages import NetworkInterval
 from results.aggregate.questions import BlockRow, ChangeRow, Period
 from results.compare.record import DIRECT
 from results.hub.web import queries
 from results.hub.web.labels import network, title
 from results.hub.web.params import DEFAULT_DAYS, PageQuery
-from results.hub.web.queries import CellRow, CorrectionRow, VantageRow
+from results.hub.web.queries import CellRow, CorrectionRow, OutageRow, VantageRow
 from results.hub.web.site import table
+from results.report import narrative
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from results.hub.web.site import View
 
 MAX_ROWS = 500
+OUTAGES_DAYS = 30
 CORRECTIONS_DAYS = 90
 SILENT_HOURS = 36
 """A round is every six hours, and a machine may be off for a night."""
@@ -134,6 +137,12 @@ async def _silent(view: View, query: PageQuery) -> list[VantageRow]:
     return [row for row in await _vantages(view, query) if row.last_at < since]
 
 
+async def _outages(view: View, query: PageQuery) -> Sequence[NetworkInterval | OutageRow]:
+    found = await view.run(("outages", query.period), lambda db: queries.outages(db, query.period))
+    shown = [one for one in reversed(found) if query.shows(one.country, one.vantage, one.network_name)]
+    return [queries.outage_row(one) for one in shown] if view.is_csv else shown
+
+
 async def _corrections(view: View, query: PageQuery) -> list[CorrectionRow]:
     rows = await view.run(("corrections", query.period), lambda db: queries.corrections(db, query.period))
     return [row for row in rows if query.shows(row.country, row.service, row.target)]
@@ -179,6 +188,11 @@ class CellBuilder:
     def silent(self, row: VantageRow) -> tuple[ListCell, ...]:
         hours = (self._now - parse_time(row.last_at)).total_seconds() / 3600
         return self._vantage(row, ListCell(when=row.last_at), ListCell(text=self._words.duration(hours)))
+
+    def outage(self, row: NetworkInterval) -> tuple[ListCell, ...]:
+        label = network(row.country, row.asn, row.network_name).label(self._words)
+        name = ListCell(text=bounded(row.vantage, 100), link=self._query.link(f"/vantage/{row.vantage}"))
+        return name, ListCell(text=label), *(ListCell(text=text) for text in narrative.outage(row, self._words))
 
     def correction(self, row: CorrectionRow) -> tuple[ListCell, ...]:
         was, now = self._verdict(row.was_method, row.was_agreement), self._verdict(row.method, row.agreement)
@@ -288,6 +302,15 @@ LISTS = (
         CellBuilder.silent,
         is_own=True,
         has_filters=False,
+    ),
+    ListPage(
+        "outages",
+        OutageRow,
+        _outages,
+        ("page.vantage", "column.network", "column.state", "column.began", "column.ended", "column.lasted"),
+        CellBuilder.outage,
+        OUTAGES_DAYS,
+        is_own=True,
     ),
     ListPage(
         "corrections",

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from results.aggregate import outages as aggregate_outages
 from results.aggregate import questions
+from results.aggregate.outages import NetworkInterval
 from results.aggregate.questions import Aggregates, MatrixRow, Period, SqliteAggregates, period_parameters
 from results.sql import statements
 
@@ -92,6 +94,47 @@ class CorrectionRow(msgspec.Struct, frozen=True, kw_only=True):
     method: str | None
     agreement: str
     rules_version: str
+
+
+class OutageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An outage or a time without data; its beginning and end are after one time and not after another."""
+
+    vantage: str
+    country: str | None
+    asn: int | None
+    network_name: str | None
+    state: str
+    kind: str | None
+    reason: str | None
+    begin_earliest: str | None
+    begin_latest: str | None
+    end_earliest: str | None
+    end_latest: str | None
+    at_least_h: float
+    at_most_h: float | None
+    rounds: int
+    ongoing: bool
+
+
+def outages(db: Database, period: Period) -> list[NetworkInterval]:
+    """Outages and times without data, oldest first, by the rounds of the period."""
+    rounds = aggregate_outages.rounds_of(db, period.since or "", period.until or "~")
+    return aggregate_outages.network_intervals(rounds.values())
+
+
+def outage_row(one: NetworkInterval) -> OutageRow:
+    """The flat row of an interval."""
+    line = aggregate_outages.line_of(one)
+    begin, end, (least, most) = line.pop("begin"), line.pop("end"), line.pop("hours")
+    return OutageRow(
+        **line,
+        begin_earliest=begin["earliest"],
+        begin_latest=begin["latest"],
+        end_earliest=end["earliest"],
+        end_latest=end["latest"],
+        at_least_h=least,
+        at_most_h=most,
+    )
 
 
 def required(db: Database) -> set[tuple[str | None, str]]:

@@ -54,7 +54,7 @@ POLICY = (
 )
 MIN_GZIP_BYTES = 1400
 """Less fits in one packet."""
-SECTIONS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
+SECTIONS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "outages", "corrections")
 """The menu, after the matrix."""
 
 

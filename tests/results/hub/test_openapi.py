@@ -25,7 +25,7 @@ from results.fingerprints import collection as collecting
 from results.fingerprints.fingerprint import Fingerprint
 from results.hub.credentials import hash_password
 from results.hub.distribution import Distribution
-from results.hub.query import CorrectionsQuery, ExportQuery, MeasurementsQuery
+from results.hub.query import CorrectionsQuery, ExportQuery, MeasurementsQuery, OutagesQuery
 from results.hub.routes import OPENAPI
 from schedules.hub_server.server import read_targets
 from tests.results.hub.asgi_client import OPERATOR, Inside
@@ -130,7 +130,12 @@ def test_exactly_the_routes_are_described(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "kind"),
-    [("measurements", MeasurementsQuery), ("export", ExportQuery), ("corrections", CorrectionsQuery)],
+    [
+        ("measurements", MeasurementsQuery),
+        ("export", ExportQuery),
+        ("outages", OutagesQuery),
+        ("corrections", CorrectionsQuery),
+    ],
 )
 def test_the_described_parameters_are_those_that_are_read(path: str, kind: type[msgspec.Struct]) -> None:
     schema = msgspec.json.schema(kind)["$defs"][kind.__name__]

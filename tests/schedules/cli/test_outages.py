@@ -5,36 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from results.db.store import Store
-from results.judge.judged import RoundRecord
 from schedules import cli
-from tests.results.records import finished, measurement
-
-DAYS = "oooxx.......oooo"
-"""A round every six hours; the fourth and the fifth are offline, then the machine is off for two days."""
-
-
-def id_of(kind: str, number: int) -> str:
-    return f"{kind}{number}".ljust(16, "x")
-
-
-def build(path: Path, rounds: str, every_h: int = 6) -> Path:
-    store = Store.open(path)
-    for number, letter in enumerate(rounds):
-        hours = number * every_h
-        at = f"2026-06-{10 + hours // 24:02}T{hours % 24:02}:00:00.000Z"
-        if letter == ".":
-            continue
-        state = "online" if letter == "o" else "offline"
-        store.save_round(RoundRecord(id=id_of("r", number), started_at=at, network=state), network_key="home")
-        made = msgspec.structs.replace(measurement(id_of("m", number)), started_at=at, observations=())
-        outcome = "reachable" if letter == "o" else "offline"
-        store.save([finished(made.id, outcome, measurement=made, round_id=id_of("r", number))])
-    store.close()
-    return path
+from tests.results.outage_rounds import DAYS, build
 
 
 @pytest.fixture
@@ -77,7 +51,7 @@ def test_a_person_reads_a_table(database: Path, capsys: pytest.CaptureFixture[st
 def test_a_period_selects_the_rounds(database: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.call(["--db", str(database), "results", "outages", "--since", "2026-06-13"]) == 0
     said = capsys.readouterr()
-    assert (said.out, "rounds: 4" in said.err) == ("", True)
+    assert (said.out, "rounds: 6" in said.err) == ("", True)
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])

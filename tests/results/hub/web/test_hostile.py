@@ -37,7 +37,7 @@ ODD = "\u202e\u2028\x00\x1b[31m\ud7ff𝒳" + "ё" * 3000
 FORMULA = "=cmd|' /C calc'!A0"
 PATHS = "../..//evil.example/?a=b#c"
 NASTY = {"html": HTML, "sql": SQL, "odd": ODD, "formula": FORMULA, "paths": PATHS}
-LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
+LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "outages", "corrections")
 READ_OUT = ("aria-label", "data-label", "alt", "title", "datetime")
 """Attributes that people are told."""
 ELEMENTS = frozenset(

@@ -32,7 +32,7 @@ from tests.results.report.reports import Read, english_on
 ATOM = "{http://www.w3.org/2005/Atom}"
 BEGAN = "12389direct06120701x"
 """The first measurement of the block of WeChat on the first network."""
-LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "corrections")
+LISTS = ("changes", "listed", "unlisted", "collateral", "vantages", "silent", "outages", "corrections")
 
 
 def text(got: Got) -> str:
