@@ -228,7 +228,7 @@ class Store:
         return msgspec.json.decode(row[0] or "{}", type=Context).rates[-REMEMBERED:] if row else ()
 
     def reclassify(self, judge: Judge) -> Iterator[tuple[JudgedMeasurement, JudgedMeasurement]]:
-        """Judge every stored measurement again; yields those whose verdict or agreement changed, old and new.
+        """Judge every stored measurement again; yields those whose conclusion or agreement changed, old and new.
 
         The judge's context is stored, and changes are recorded as corrections.
         """
@@ -248,6 +248,7 @@ class Store:
                     if new != msgspec.structs.replace(old, context=new.context):
                         write.save_verdicts(self.db, [new])
                         write.save_correction(self.db, old, new, at)
+                    if _conclusion(new) != _conclusion(old):
                         changed.append((old, new))
             yield from changed
 
@@ -283,6 +284,12 @@ class Store:
         row = [given_at, text_version, language]
         with self.writing():
             self.db.execute("INSERT INTO consents (given_at, text_version, language) VALUES (?, ?, ?)", row)
+
+
+def _conclusion(record: JudgedMeasurement) -> tuple[object, ...]:
+    """What a change of is a change for the reader, unlike other evidence or another version of the rules."""
+    verdict = record.verdict
+    return verdict.outcome, verdict.method, verdict.trigger, verdict.confidence, verdict.rules, record.agreement
 
 
 class Pause(msgspec.Struct, frozen=True):

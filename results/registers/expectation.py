@@ -211,7 +211,12 @@ def explain(lookup: RegisterLookup, target: str) -> Iterator[str]:
     if found.listed is None:
         yield words.say("explain.unknown", target=target, why=why)
         return
-    about = {"target": target, "register": found.register, "country": found.country, "version": found.as_of}
+    about = {
+        "target": target,
+        "register": found.register,
+        "country": found.country,
+        "version": words.when(found.as_of or "?"),
+    }
     yield words.say("explain.listed" if found.listed else "explain.not_listed", **about)
     if found.stale:
         yield words.say("explain.stale", count=round(found.age_days or 0))
@@ -252,17 +257,17 @@ def _decided(refs: list[EntryRef], which: str, words: Translator) -> str:
         entries=entries or words.say("explain.entry", id=ids),
         which=words.say(f"explain.{which}"),
         number=ref.decision_number or words.say("explain.no_number"),
-        day=ref.decision_date or words.say("explain.no_day"),
+        day=words.when(ref.decision_date) if ref.decision_date else words.say("explain.no_day"),
         authority=ref.authority or words.say("explain.no_authority"),
     )
 
 
 def _blocked(ref: EntryRef, words: Translator) -> str:
-    included = words.say("explain.included", day=ref.listed_at or ref.listed_on) if ref.listed_on else ""
+    included = words.say("explain.included", day=words.when(ref.listed_at or ref.listed_on)) if ref.listed_on else ""
     return words.say(
         "explain.blocks",
         what=words.term("explain", ref.block_type),
         included=included or words.say("explain.not_included"),
-        first=ref.first_seen,
-        last=words.say("explain.last", day=ref.last_seen) if ref.last_seen else words.say("explain.still"),
+        first=words.when(ref.first_seen),
+        last=words.say("explain.last", day=words.when(ref.last_seen)) if ref.last_seen else words.say("explain.still"),
     )

@@ -145,6 +145,9 @@ def call(arguments: list[str] | None = None) -> int:
         return leaving.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail(_("interrupted; finished measurements are saved"), INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)  # the help of a group without a sub-command
+        return USAGE
     except click.ClickException as error:
         return _fail(_usage(error), USAGE)
     except BrokenPipeError:

@@ -46,7 +46,7 @@ def imported(report: ImportReport, as_json: bool) -> None:
         print_json({key: getattr(report, key) for key in COUNTS})
         return
     sentence = _("{register} ({country}), {format}, version {version}")
-    about = {"country": report.country, "format": report.format, "version": report.version}
+    about = {"country": report.country, "format": report.format, "version": words().when(report.version)}
     click.echo(sentence.format(register=safe(report.register), **about))
     click.echo(_counts(report.rows, report.kept, report.skipped))
     for why, count in report.reasons.items():
@@ -60,12 +60,12 @@ def imported(report: ImportReport, as_json: bool) -> None:
 
 def _counts(rows: int, kept: int, skipped: int) -> str:
     sentence = _("{rows}: imported {kept}, skipped {skipped}")
-    return sentence.format(rows=how_many(rows, "row"), kept=kept, skipped=skipped)
+    return sentence.format(rows=how_many(rows, "row"), kept=words().number(kept), skipped=words().number(skipped))
 
 
 def tell(text: str, indent: str = "  ") -> None:
     """Print one line on stdout; on a terminal wrapped at its width, continuation lines indented."""
-    text = safe(text, MAX_LINE)
+    text = safe(text, MAX_LINE).replace("\N{NO-BREAK SPACE}", " ")
     if not sys.stdout.isatty():
         click.echo(text)
         return
@@ -84,8 +84,9 @@ def looked_up(found: Expectation, name: str | None = None) -> None:
     if found.listed:
         since = words().when(found.since) if found.since else "?"
         said = " ".join(filter(None, (_("listed since {date}").format(date=since), found.basis)))
-    version = _("version {version}, too old to use") if found.stale else _("version {version}")
-    tell(f"{asked}: {said}: {found.reason} ({version.format(version=found.as_of)})")
+    sentence = _("version {version}, too old to use") if found.stale else _("version {version}")
+    version = sentence.format(version=words().when(found.as_of or "?"))
+    tell(f"{asked}: {said}: {found.reason} ({version})")
 
 
 def neighbour(register: str, as_of: str, one: Neighbour) -> None:
@@ -93,7 +94,7 @@ def neighbour(register: str, as_of: str, one: Neighbour) -> None:
     blocked = "; " + _("blocked by address") if one.blocked_as_such else ""
     others = f": {', '.join(one.names)}" if one.names else ", " + _("no other names") if one.entries else ""
     more = ", …" if one.names and one.entries > len(one.names) >= MAX_SHARING else ""
-    version, count = _("version {version}").format(version=as_of), how_many(one.entries, "entry")
+    version, count = _("version {version}").format(version=words().when(as_of)), how_many(one.entries, "entry")
     tell(f"{register} {one.address}: {count}{blocked}{others}{more} ({version})")
 
 
@@ -101,14 +102,20 @@ def statistics(row: Statistics) -> None:
     """One register in a few lines."""
     old = ", " + _("too old to use") if row.stale else ""
     version = _("{register} ({country}), {format}, version {version}")
-    about = {"country": row.country, "format": row.format, "version": row.as_of}
+    about = {"country": row.country, "format": row.format, "version": words().when(row.as_of)}
     tell(f"{version.format(register=row.register, **about)}, {age(row.age_days)}{old}")
-    versions = _("{versions} since {date}").format(versions=how_many(row.versions, "version"), date=row.first_version)
+    versions = _("{versions} since {date}").format(
+        versions=how_many(row.versions, "version"), date=words().when(row.first_version)
+    )
     tell(f"  {versions}; {how_many(row.entries, 'entry')}, {how_many(row.names, 'name')}", "    ")
     tell("  " + _("last import: {counts}").format(counts=_counts(row.rows, row.kept, row.skipped)), "    ")
-    titles = (_("blocked by"), row.block_types), (_("authority"), row.authorities), (_("basis"), row.bases)
+    bases = {_("not given") if basis == "not given" else basis: count for basis, count in row.bases.items()}
+    titles = (_("blocked by"), row.block_types), (_("authority"), row.authorities), (_("basis"), bases)
     for title, counts in titles:
-        tell(f"  {title}: " + ", ".join(f"{safe(what)} {count}" for what, count in counts.items()), "    ")
+        tell(
+            f"  {title}: " + ", ".join(f"{safe(what)} {words().number(count)}" for what, count in counts.items()),
+            "    ",
+        )
 
 
 def changes(found: Difference) -> None:
@@ -122,8 +129,8 @@ def changes(found: Difference) -> None:
     kinds = Counter(change.change for change in found.changes)
     counts = {"added": kinds["added"], "removed": kinds["removed"], "changed": kinds["changed"]}
     sentence = _("{register}, {before} to {after}: added {added}, removed {removed}, changed {changed}")
-    about = {"register": found.register, "before": found.before, "after": found.after}
-    click.echo(safe(sentence.format(**about, **counts)), err=True)
+    about = {"register": found.register, "before": words().when(found.before), "after": words().when(found.after)}
+    talk(safe(sentence.format(**about, **counts)))
 
 
 def sampled(drawn: Sample, *, quiet: bool) -> None:
@@ -131,7 +138,12 @@ def sampled(drawn: Sample, *, quiet: bool) -> None:
     for target in drawn.targets:
         click.echo(safe(target))
     sentence = _("{register}, version {version}, seed {seed}, hosts excluded: {count}")
-    about = {"register": drawn.register, "version": drawn.as_of, "seed": drawn.seed, "count": drawn.left_out}
+    about = {
+        "register": drawn.register,
+        "version": words().when(drawn.as_of),
+        "seed": drawn.seed,
+        "count": drawn.left_out,
+    }
     talk(sentence.format(**about), quiet=quiet)
     for stratum, (there, taken) in drawn.strata.items():
         if taken:

@@ -13,7 +13,8 @@ from results.fingerprints.collection import Collection, CollectionReport, load, 
 from results.fingerprints.fingerprint import digest
 from schedules.cli._app import App
 from schedules.cli._fingerprint_lists import take_in
-from schedules.render.output import print_json
+from schedules.cli._register import tell
+from schedules.render.output import print_json, talk
 
 SHOWN_PROBLEMS = 20
 
@@ -63,7 +64,7 @@ def stats(app: App, as_json: bool) -> None:
                 "built-in fingerprints only: {count}; `reachprobe fingerprints update --published` adds OONI's and"
                 " Censored Planet's lists"
             )
-            click.echo(sentence.format(count=_own()))
+            tell(sentence.format(count=_own()))
         return
     for counts in collection.sources:
         if as_json:
@@ -73,17 +74,17 @@ def stats(app: App, as_json: bool) -> None:
             if counts.false_positives:
                 sentence = _("{source}, {format}: {kept} of {rows} rows, of these not block pages: {wrong}")
             said = {"source": counts.source, "format": counts.format, "kept": counts.kept, "rows": counts.rows}
-            click.echo(safe(sentence.format(**said, wrong=counts.false_positives)))
+            tell(safe(sentence.format(**said, wrong=counts.false_positives)))
     _summary(collection, as_json=as_json)
 
 
 def _problems(gathered: CollectionReport) -> None:
     for problem in gathered.problems[:SHOWN_PROBLEMS]:
         where = f"{problem.source}:{problem.line}"
-        click.echo(safe(_("{where}: {why} (skipped)").format(where=where, why=problem.why)), err=True)
+        talk(safe(_("{where}: {why} (skipped)").format(where=where, why=problem.why)))
     skipped = sum(counts.skipped for counts in gathered.collection.sources)
     if (more := skipped - min(len(gathered.problems), SHOWN_PROBLEMS)) > 0:
-        click.echo(_("… and {count} more").format(count=more), err=True)
+        talk(_("… and {count} more").format(count=more))
 
 
 def _summary(collection: Collection, *, as_json: bool) -> None:
@@ -96,7 +97,7 @@ def _summary(collection: Collection, *, as_json: bool) -> None:
     told = ", ".join(f"{scope} {count}" for scope, count in scopes.most_common())
     sentence = _("fingerprints: {count} ({scopes}), {digest}, imported {when}; built in: {own}")
     total = len(collection.prints)
-    click.echo(sentence.format(count=total, scopes=told, digest=name, when=collection.updated, own=_own()))
+    tell(sentence.format(count=total, scopes=told, digest=name, when=collection.updated, own=_own()))
 
 
 def _own() -> int:

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from schedules.cli._app import App
+from schedules.cli._register import tell
 from schedules.render.output import print_json, talk
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -78,7 +79,7 @@ def revoke(app: App, name: str) -> None:
         if not credentials.revoke(store, name, datetime.now(UTC)):
             sentence = _("no vantage point {name!r}; `reachprobe hub vantages` lists them")
             raise click.ClickException(sentence.format(name=name))
-    click.echo(_("{name} is revoked").format(name=name))
+    tell(_("{name} is revoked").format(name=name))
 
 
 @hub.command()
@@ -126,7 +127,7 @@ def vantages(app: App, as_json: bool) -> None:
                 (_("of these contradicting all others {value}"), row["flagged"]),
                 (_("revoked {value}"), row["revoked_at"]),
             )
-            click.echo(f"{row['name']}  " + ", ".join(fact.format(value=value) for fact, value in facts if value))
+            tell(f"{row['name']}  " + ", ".join(fact.format(value=value) for fact, value in facts if value))
 
 
 def _address(where: str) -> tuple[str, int, bool]:

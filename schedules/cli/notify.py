@@ -11,6 +11,7 @@ import click
 from probe.text import safe
 from results.i18n.language import ENGLISH, activate
 from schedules.cli._app import App
+from schedules.cli._register import tell
 from schedules.render.output import print_json, talk
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _status(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
             )
         when, again = (words().when(at) if at else _("never") for at in (told_at, not_before))
         count = how_many(waiting.get(name, 0), "notification")
-        click.echo(sentence.format(name=safe(name), count=count, when=when, failures=failures, next=again))
+        tell(sentence.format(name=safe(name), count=count, when=when, failures=failures, next=again))
     return 0
 
 
@@ -84,5 +85,5 @@ def _test(app: App, chosen: dict[str, NotifyUrl], *, as_json: bool) -> int:
             print_json({"receiver": name, "taken": why is None, "why": why})
         else:
             sentence = _("{name}: accepted") if why is None else _("{name}: not accepted: {why}")
-            click.echo(sentence.format(name=safe(name), why=why))
+            tell(sentence.format(name=safe(name), why=why))
     return code

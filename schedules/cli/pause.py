@@ -9,6 +9,7 @@ import click
 
 from probe.timestamps import rfc3339
 from schedules.cli._app import App
+from schedules.cli._register import tell
 from schedules.cli._times import Duration
 
 
@@ -24,6 +25,7 @@ def pause(app: App, length: float | None) -> None:
     """
 
     from results.db import store as pauses
+    from schedules.render.output import talk
     from schedules.render.text import words
 
     until = None
@@ -35,7 +37,7 @@ def pause(app: App, length: float | None) -> None:
     with app.store() as store:
         pauses.pause(store, until)
     if until:
-        click.echo(_("Measurements are paused until {when}.").format(when=words().when(until)))
+        tell(_("Measurements are paused until {when}.").format(when=words().when(until)))
     else:
-        click.echo(_("Measurements are paused until `reachprobe resume`."))
-    click.echo(_("A round in progress will finish."), err=True)
+        tell(_("Measurements are paused until `reachprobe resume`."))
+    talk(_("A round in progress will finish."))

@@ -11,6 +11,7 @@ import click
 from probe.text import safe
 from schedules.cli import _exchange
 from schedules.cli._app import App, reported
+from schedules.cli._register import tell
 from schedules.cli._times import Moment, text_of
 from schedules.render.output import out, print_json, talk
 from schedules.render.text import words
@@ -127,7 +128,7 @@ def reclassify(app: App, as_json: bool) -> None:
     if as_json:
         print_json({"judged": judged, "changed": changed})
     else:
-        click.echo(_("verdicts recomputed: {count}, changed: {changed}").format(count=judged, changed=changed))
+        tell(_("verdicts recomputed: {count}, changed: {changed}").format(count=judged, changed=changed))
 
 
 @results.command()
@@ -185,7 +186,7 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
         sentence = _("measurements before {date} to delete: {count}")
     elif above:
         sentence = _("measurements before {date} deleted: {count}; more because of the size limit: {above}")
-    click.echo(sentence.format(date=before[:10], count=old, above=above))
+    tell(sentence.format(date=before[:10], count=old, above=above))
     sentence = _("{path}: {size} MB in use")
     if kept.max_mb is not None:
         sentence = _("{path}: {size} MB in use, the limit is {limit} MB")
@@ -193,7 +194,7 @@ def prune(app: App, dry_run: bool, as_json: bool) -> None:
         sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: only the last week and registers remain")
         if dry_run:
             sentence = _("{path}: {size} MB in use, above the limit of {limit} MB: the oldest would be deleted")
-    click.echo(sentence.format(path=app.database, size=words().number(size / 1e6), limit=kept.max_mb))
+    tell(sentence.format(path=app.database, size=words().number(size / 1e6), limit=kept.max_mb))
 
 
 @results.command()
@@ -274,7 +275,7 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
     with app.store(must_exist=True) as store:
         found = box.hubs(store.db)
         if not found and not as_json:
-            click.echo(_("not enrolled with a hub; use `reachprobe init --hub URL --invitation TOKEN`"))
+            tell(_("not enrolled with a hub; use `reachprobe init --hub URL --invitation TOKEN`"))
         for hub in found:
             box.queue(store, hub.url, app.config().vantage.name)
             again = box.retry(store, hub.url) if retry else 0
@@ -297,28 +298,29 @@ def outbox(app: App, as_json: bool, retry: bool) -> None:
                 )
                 continue
             since = words().when(hub.since)
-            click.echo(_("{url}, as {name} since {date}").format(url=safe(hub.url), name=safe(hub.name), date=since))
+            tell(_("{url}, as {name} since {date}").format(url=safe(hub.url), name=safe(hub.name), date=since))
             sentence = _("waiting {waiting}, sent {sent}, refused {refused}")
             if hub.sent_at:
                 sentence = _("waiting {waiting}, sent {sent} (last at {when}), refused {refused}")
             last = words().when(hub.sent_at) if hub.sent_at else ""
-            click.echo("  " + sentence.format(waiting=waits, sent=hub.sent, refused=refused, when=last))
+            tell("  " + sentence.format(waiting=waits, sent=hub.sent, refused=refused, when=last))
             if again:
-                click.echo("  " + _("refused results queued again: {count}").format(count=again))
+                tell("  " + _("refused results queued again: {count}").format(count=again))
             if hub.failures and hub.said:
                 sentence = _("not accepted, failures in a row: {count}: {why}; next try after {next}")
                 again_at = words().when(hub.not_before) if hub.not_before else ""
-                click.echo("  " + sentence.format(count=hub.failures, why=safe(hub.said), next=again_at))
+                tell("  " + sentence.format(count=hub.failures, why=safe(hub.said), next=again_at))
             for measurement_id, target, why in refusals:
                 about = {"id": store.short(measurement_id), "target": safe(target), "why": safe(why)}
-                click.echo("  " + _("refused {id}  {target}: {why}").format(**about))
+                tell("  " + _("refused {id}  {target}: {why}").format(**about))
 
 
 def _change(short: str, before: Any, after: Any) -> str:
     def verdict_text(finished: Any) -> str:
         verdict = finished.verdict
-        parts = {"outcome": verdict.outcome, "method": verdict.method, "confidence": verdict.confidence}
-        parts["agreement"] = finished.agreement
-        return "; ".join(words().term(table, name) for table, name in parts.items() if name)
+        parts = {"outcome": verdict.outcome, "method": verdict.method, "trigger": verdict.trigger}
+        parts |= {"confidence": verdict.confidence, "agreement": finished.agreement}
+        said = "; ".join(words().term(table, name) for table, name in parts.items() if name)
+        return f"{said} ({', '.join(verdict.rules)})"
 
     return f"{short}  {safe(after.measurement.target.text)}  {verdict_text(before)}  →  {verdict_text(after)}"

@@ -16,7 +16,8 @@ import msgspec
 
 from results.i18n.language import ENGLISH, active
 from schedules.cli._app import App, confirmed
-from schedules.render.output import print_json
+from schedules.cli._register import tell
+from schedules.render.output import print_json, talk
 from schedules.runtime import paths
 
 if TYPE_CHECKING:
@@ -88,9 +89,9 @@ def install(app: App, kind: Kind, agent: bool, yes: bool) -> None:
         sentence = _("not confirmed, nothing was changed; `schedule install --yes` skips the question")
         raise click.ClickException(sentence)
     installing.install(kind, files)
-    click.echo(_("installed: {files}").format(files=", ".join(str(file.path) for file in files)))
+    tell(_("installed: {files}").format(files=", ".join(str(file.path) for file in files)))
     if kind == "user":
-        click.echo(_("it runs only while you are logged in; use `loginctl enable-linger` to change that"))
+        tell(_("it runs only while you are logged in; use `loginctl enable-linger` to change that"))
 
 
 @schedule.command()
@@ -101,7 +102,7 @@ def remove(app: App) -> None:
 
     gone = installing.remove(app.home)
     removed = _("removed: {files}").format(files=", ".join(gone))
-    click.echo(removed if gone else _("no schedule was installed"))
+    tell(removed if gone else _("no schedule was installed"))
 
 
 @schedule.command()
@@ -132,12 +133,12 @@ def status(app: App, as_json: bool) -> None:
             _("{kind}: {paths} ({state}; last {last}, next {next})") if one.last or one.next else "{kind}: {paths}"
         )
         times = {"last": one.last or "–", "next": one.next or "–", "state": one.active or _("unknown")}
-        click.echo(sentence.format(kind=one.kind, paths=paths, **times))
+        tell(sentence.format(kind=one.kind, paths=paths, **times))
     if not found:
-        click.echo(_("no schedule is installed; use `reachprobe schedule install`"))
+        tell(_("no schedule is installed; use `reachprobe schedule install`"))
     sentence = _("last round: {last}; due now: {count}; next: {next}")
     last, next_due = (words().when(at) if at else None for at in (ran, waiting.next_due))
-    click.echo(sentence.format(last=last or _("none"), count=waiting.count, next=next_due or _("now")))
+    tell(sentence.format(last=last or _("none"), count=waiting.count, next=next_due or _("now")))
 
 
 def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
@@ -148,7 +149,7 @@ def _rendered(app: App, kind: Kind, agent: bool) -> list[UnitFile]:
     language = None if app.config().ui.language is not None or active() == ENGLISH else active()
     start = Start(program(), config.absolute() if config else None, app.database.absolute(), language)
     if kind == "system" and (app.db is not None or "REACHPROBE_DB" in app.environ):
-        click.echo(_("a system unit uses the database in /var/lib/reachprobe; ignoring --db"), err=True)
+        talk(_("a system unit uses the database in /var/lib/reachprobe; ignoring --db"))
     return render(kind, start, home=app.home, seed=_seed(app), agent=agent, flock=shutil.which("flock") or "flock")
 
 

@@ -100,13 +100,14 @@ def _steps(title: str, measurement: Measurement, console: Console) -> None:
     grid.add_column(_("duration (s)"), no_wrap=True)
     grid.add_column(_("step"), no_wrap=True)
     varies = any(observation.role != "main" for observation in measurement.observations)
+    point = words().say("evidence.decimal_point")
     grid.add_column(_("variant") if varies else "", max_width=ROLE_WIDTH)
     grid.add_column(_("request"), overflow="fold", ratio=3)
     grid.add_column(_("result"), overflow="fold", ratio=2)
     for observation in measurement.observations:
         grid.add_row(
-            f"  {observation.offset_s:.3f}",
-            f"+{observation.duration_s:.3f}",
+            f"  {observation.offset_s:.3f}".replace(".", point),
+            f"+{observation.duration_s:.3f}".replace(".", point),
             observation.step,
             words().term("role", observation.role) if observation.role != "main" else "",
             request_text(observation, words()),

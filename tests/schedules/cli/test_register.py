@@ -62,7 +62,7 @@ def test_an_import_ends_with_one_line_of_counts(run: Run, dump: Path):
 
 def test_an_import_for_people_says_what_was_read_and_why_not_all(run: Run, dump: Path):
     result = run("import", dump)
-    assert "rkn (RU), zapret-csv, version 2017-05-08T09:00:00Z" in result.stdout
+    assert "rkn (RU), zapret-csv, version 8 May 2017, 09:00 UTC" in result.stdout
     assert "2 rows: imported 1, skipped 1" in result.stdout
     assert "1 × 1 columns instead of 6" in result.stdout
 
@@ -235,9 +235,9 @@ def test_an_explanation_names_decision_authority_article_and_dates(run: Run):
     said = run("explain", "https://www.wechat.com/", "--at", "2017-05-13").stdout
     for part in (
         "is listed in sample (RU)",
-        "sample-1-Restricting of 2017-05-04 by Роскомнадзор",
+        "sample-1-Restricting of 4 May 2017 by Роскомнадзор",
         "149-FZ 15.4: a messenger",
-        "2017-05-04T09:00:00Z",
+        "4 May 2017, 09:00 UTC",
     ):
         assert part in said
     assert "not listed" in run("explain", "example.org", "--at", "2017-05-13").stdout
@@ -250,7 +250,7 @@ def test_neighbours_are_a_note_and_never_a_listing(run: Run, dump: Path):
     assert (row["address"], row["entries"], row["names"]) == ("1.2.3.4", 2, ["b.com"])
     assert [entry["how"] for entry in row["blocked_as_such"]] == ["address"]
     said = run("neighbours", "1.2.3.4").stdout
-    assert said == "rkn 1.2.3.4: 2 entries; blocked by address: a.com, b.com (version 2017-05-08T09:00:00Z)\n"
+    assert said == "rkn 1.2.3.4: 2 entries; blocked by address: a.com, b.com (version 8 May 2017, 09:00 UTC)\n"
     assert lines(run("neighbours", "c.com", "--json")) == []
 
 
@@ -277,7 +277,7 @@ def test_entries_of_one_decision_are_explained_together(run: Run, dump: Path):
     run("import", dump)
     said = run("explain", "a.com", "--at", "2017-05-08").stdout
     assert said.count("  12 entries ") == said.count("  entry ") == 1
-    assert said.count("decision 1-Restricting of 2017-05-04 by x") == 1
+    assert said.count("decision 1-Restricting of 4 May 2017 by x") == 1
 
 
 def test_one_of_a_thing_is_named_as_one(run: Run, tmp_path: Path):
@@ -286,7 +286,7 @@ def test_one_of_a_thing_is_named_as_one(run: Run, tmp_path: Path):
     said = run("import", path).stdout + run("stats").stdout + run("neighbours", "1.2.3.4").stdout
     assert "1 row: imported 1" in said
     assert "1 entry, first version" in said
-    assert "1 version since 2017-05-08T09:00:00Z; 1 entry, 1 name\n" in said
+    assert "1 version since 8 May 2017, 09:00 UTC; 1 entry, 1 name\n" in said
     assert "rkn 1.2.3.4: 1 entry: a.com" in said
 
 
