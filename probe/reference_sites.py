@@ -9,18 +9,20 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from gettext import gettext
+from itertools import chain
 from statistics import median
 from typing import Literal, cast
 
 import msgspec
 
 from probe import target as targets
+from probe.dns.identity import identify, owner_of
 from probe.endpoint import look_up
 from probe.failure import ProxyUnusable
 from probe.measure import measure
 from probe.model import Http, Measurement, Observation
 from probe.net.network import Network
-from probe.net.resolver import parse
+from probe.net.resolver import DnsResolver, parse
 from probe.recorder import Log, StepContext
 from probe.session import Session, no_follow_up
 from probe.steps import dns, schemes, specs
@@ -31,6 +33,9 @@ WINDOW_S = 1.0
 DNS_PORT = 53
 CLOCK_OFF_S = 60.0
 """Servers' clocks differ by less."""
+PLAIN: tuple[Literal["udp", "tcp"], ...] = ("udp", "tcp")
+"""Transports over which nothing proves who answers."""
+OTHERS = ("other", "none")
 GARBLED = "dns_server_misbehaving"
 ABROAD = {"ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 """Documentation addresses (RFC 5737, RFC 3849), which only a default route covers."""
@@ -47,6 +52,8 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A name that cannot exist, and the addresses that this network's resolver gives it."""
     intercepted: str | None = None
     """An address without a resolver that answered a DNS query."""
+    impostors: tuple[str, ...] = ()
+    """Public resolvers for which another party answers, as transport and address, such as `udp://8.8.8.8`."""
     routes: tuple[str, ...] | None = None
     clock_off_s: float | None = None
     """Seconds that this machine's clock is ahead of the reference sites'; None if unknown."""
@@ -70,6 +77,15 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
             return said
         return (*said, ROUTES_SENTENCE + (", ".join(self.routes) or NO_ROUTES))
 
+    def untrusted(self, resolvers: Iterable[str]) -> tuple[str, ...]:
+        """Which of the resolvers, as configured, another party answers for, so that they confirm nothing."""
+        plain = [(text, one) for text in resolvers for one in parse(text) if one.transport in PLAIN]
+        return tuple(
+            text
+            for text, one in plain
+            if _plainly(one) in self.impostors or (self.intercepted is not None and one.transport == "udp")
+        )
+
     def _interception(self, _: Callable[[str], str]) -> tuple[str, ...]:
         found = []
         if self.made_up is not None:
@@ -78,6 +94,9 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
         if self.intercepted is not None:
             says = _("{address} runs no resolver, but a DNS query to it is answered: this network intercepts DNS")
             found.append(says.format(address=self.intercepted))
+        for resolver in self.impostors:
+            says = _("{resolver} is answered by another party: it does not identify itself as the public resolver does")
+            found.append(says.format(resolver=resolver))
         return tuple(found)
 
     def _clock(self, _: Callable[[str], str]) -> str | None:
@@ -92,12 +111,17 @@ class NetworkFacts(msgspec.Struct, frozen=True, kw_only=True):
         return says.format(time=unit.format(count=round(seconds / length)))
 
 
-async def facts(session: Session) -> NetworkFacts:
-    """Ask questions that have no true answer, and look at the routes; nothing if a proxy resolves names."""
+async def facts(session: Session, *, every_resolver: bool = False) -> NetworkFacts:
+    """Ask questions that have no true answer, and who answers for trusted resolvers, and look at the routes.
+
+    Nothing if a proxy resolves names. Of trusted resolvers over TLS, only `every_resolver` asks who answers without it.
+    """
     if session.network.remote_names:
         return NetworkFacts()
-    made_up, intercepted, routes = await asyncio.gather(_made_up(session), _intercepted(session), _routes(session))
-    return NetworkFacts(made_up=made_up, intercepted=intercepted, routes=routes)
+    made_up, intercepted, impostors, routes = await asyncio.gather(
+        _made_up(session), _intercepted(session), _impostors(session, every_resolver), _routes(session)
+    )
+    return NetworkFacts(made_up=made_up, intercepted=intercepted, impostors=impostors, routes=routes)
 
 
 async def _made_up(session: Session) -> tuple[str, str] | None:
@@ -124,6 +148,33 @@ async def _intercepted(session: Session) -> str | None:
     if answer.detail.rcode is None and answer.failure != GARBLED:
         return None
     return where
+
+
+async def _impostors(session: Session, every_resolver: bool) -> tuple[str, ...]:
+    """Resolvers that do not identify themselves as their owner's over UDP or TCP, and do over another transport.
+
+    Where none does, the owner may have changed how they identify themselves, which proves nothing.
+    """
+    trusted = [one for text in session.settings.trusted_resolvers for one in parse(text)]
+    asked = {one.address or "" for one in trusted if every_resolver or one.transport in PLAIN}
+    known = [[one for one in trusted if one.address == address] for address in sorted(asked) if owner_of(address)]
+    found = await asyncio.gather(*(_impostors_at(session, configured) for configured in known))
+    return tuple(chain.from_iterable(found))
+
+
+async def _impostors_at(session: Session, configured: list[DnsResolver]) -> list[str]:
+    """The transports, of those configured and plain UDP and TCP, over which another party answers."""
+    port = next((one.port for one in configured if one.transport in PLAIN), DNS_PORT)
+    asked = [msgspec.structs.replace(configured[0], transport=transport, port=port) for transport in PLAIN]
+    asked += [one for one in configured if one.transport not in PLAIN]
+    said = await asyncio.gather(*(identify(session.network.lookups, one, session.settings) for one in asked))
+    pairs = list(zip(asked, said, strict=True))
+    known = any(identity == "own" for _, identity in pairs)
+    return [_plainly(one) for one, identity in pairs if known and one.transport in PLAIN and identity in OTHERS]
+
+
+def _plainly(resolver: DnsResolver) -> str:
+    return f"{resolver.transport}://{resolver.address}"
 
 
 async def _routes(session: Session) -> tuple[str, ...] | None:
@@ -181,19 +232,21 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
         return silent and bool(works) and not any(m.target.text in works for m in full)
 
 
-async def check(session: Session) -> NetworkReport:
-    """Measure every reference site once; without any the network counts as online."""
+async def check(session: Session, *, every_resolver: bool = False) -> NetworkReport:
+    """Measure every reference site once; without any the network counts as online. `every_resolver` as in `facts`."""
     foreign, domestic = session.settings.canaries, session.settings.domestic_canaries
     if not foreign and not domestic:
         said = "no reference sites are configured, so the network counts as online"
-        return NetworkReport(state="online", evidence=(said,), facts=await facts(session))
+        return NetworkReport(
+            state="online", evidence=(said,), facts=await facts(session, every_resolver=every_resolver)
+        )
     urls = foreign + domestic
     plain = msgspec.structs.replace(session, follow_up=no_follow_up, follows_redirect=_never)
     measured, seen = await asyncio.gather(
         asyncio.gather(
             *(measure(targets.parse(url, allow_private=plain.settings.allow_private), plain) for url in urls)
         ),
-        facts(session),
+        facts(session, every_resolver=every_resolver),
     )
     answers = [answer_of(measurement) for measurement in measured]
     working = [measurement for measurement, answer in zip(measured, answers, strict=True) if answer == "works"]

@@ -80,6 +80,11 @@ async def ask(network: Network, host: str, resolver: DnsResolver, query_type: st
     """
     # RFC 8484 section 4.1: 0 over HTTPS, so that caches along the way can serve it.
     query = query_for(host, query_type, 0 if resolver.transport == "https" else secrets.randbits(16))
+    return await ask_query(network, query, resolver, settings)
+
+
+async def ask_query(network: Network, query: DnsQuery, resolver: DnsResolver, settings: Settings) -> DnsReply:
+    """Send a query that is already built; otherwise as `ask`."""
     if resolver.transport != "udp":
         return DnsReply(await _over_stream(network, query, resolver, settings), query)
     reply = await _over_udp(network, query, resolver, settings)

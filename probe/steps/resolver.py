@@ -52,6 +52,9 @@ class ResolverAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The code of a further answer that says something else, as only injection gives."""
     second_answers: tuple[Answer, ...] = ()
 
+    identity: Literal["own", "other", "none"] | None = None
+    """Whose identity a known public resolver answers with, without TLS; None where that is not known."""
+
     @property
     def addresses(self) -> tuple[str, ...]:
         return tuple(answer.value for answer in self.answers if answer.type in ("A", "AAAA"))
@@ -72,6 +75,8 @@ async def ask(log: Log, about: StepContext, stream: ByteStream, wanted: Attempt,
     )
     try:
         detail = read(await client.ask_over(stream, detail.name or DEFAULT_NAME, resolver, settings), detail)
+        if resolver.transport == "tcp":
+            detail = await with_identity(log, resolver, detail, settings)
         check(detail, settings)
     except (OSError, TimeoutError, EOFError, ValueError) as error:
         return pending.end(detail, error, code=detail.rcode)
@@ -89,6 +94,13 @@ def read(answer: DnsAnswer, detail: ResolverAnswer) -> ResolverAnswer:
     return msgspec.structs.replace(
         detail, rcode=answer.rcode, answers=answer.answers, extended_errors=answer.extended_errors
     )
+
+
+async def with_identity(log: Log, resolver: DnsResolver, detail: ResolverAnswer, settings: Settings) -> ResolverAnswer:
+    """The record with what a known public resolver answers to its identity question, over the same transport."""
+    from probe.dns.identity import identify
+
+    return msgspec.structs.replace(detail, identity=await identify(log.network, resolver, settings))
 
 
 def check(detail: ResolverAnswer, settings: Settings) -> None:

@@ -13,7 +13,7 @@ from probe.recorder import Log, StepContext
 from probe.session import Settings
 from probe.steps import StepSpec
 from probe.steps.dns import LATE_S, QUESTION_BYTES
-from probe.steps.resolver import DEFAULT_NAME, FAILURES, ResolverAnswer, begun, check, read
+from probe.steps.resolver import DEFAULT_NAME, FAILURES, ResolverAnswer, begun, check, read, with_identity
 
 
 async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Settings) -> Observation:
@@ -35,6 +35,7 @@ async def attempt(log: Log, about: StepContext, wanted: Attempt, settings: Setti
             with closing(reply.socket) as sock:
                 await log.network.sleep(LATE_S)
                 detail = _with_second(detail, [read(answer, detail) for answer in client.waiting(sock, reply.query)])
+        detail = await with_identity(log, resolver, detail, settings)
         check(detail, settings)
     except client.NoAnswer as error:
         error.socket.close()

@@ -34,6 +34,7 @@ ALWAYS_SHOWN = (
     "innocent.fails_same",
     "innocent.passes_later",
     "system.differs",
+    "dns.trusted_intercepted",
     "again.differs",
     "answer.quirks",
     "tls.lenient",

@@ -194,7 +194,7 @@ def _about_answer(
 
     A filter gives one page for any path, and gives it for the name; a service may quote a known block page.
     """
-    if isinstance(answer.detail, ResolverAnswer) and answer.detail.second_rcode is not None:
+    if isinstance(answer.detail, ResolverAnswer) and _is_doubtful(answer.detail):
         return _about_resolver(settings, measurement, end, answer)
     if not isinstance(answer.detail, Http) or _asked_about(measurement, end.hop):
         return []
@@ -205,6 +205,11 @@ def _about_answer(
     if block or odd or (roles and hint_in(answer.detail) is not None):
         roles.append("again")
     return [_attempt(measurement, end, answer, role, settings) for role in roles]
+
+
+def _is_doubtful(answer: ResolverAnswer) -> bool:
+    """Whether somebody else than the resolver may have answered."""
+    return answer.second_rcode is not None or answer.identity in ("other", "none")
 
 
 def _about_redirect(settings: FollowUpSettings, measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
@@ -49,7 +49,7 @@ class Case:
         """What was said of the names in question: behind the first plain hop, and of the last one."""
         observations = self.measurement.observations
         hops = sorted({*list(plain_hops(observations))[:1], self.end.hop})
-        found = (answers_for(observations, hop) for hop in hops)
+        found = (answers_for(observations, hop, self.context.untrusted) for hop in hops)
         return tuple({answers.host: answers for answers in found if answers is not None}.values())
 
     @cached_property
@@ -125,9 +125,12 @@ class DnsAnswers(msgspec.Struct, frozen=True, kw_only=True):
         return share_network(self.main, self.trusted)
 
 
-def answers_for(observations: Iterable[Observation], hop: int) -> DnsAnswers | None:
-    """The answers that hop's host got, also those got in an earlier hop; None where no name was looked up here."""
-    everything = [o for o in observations if o.step == "dns"]
+def answers_for(observations: Iterable[Observation], hop: int, untrusted: Container[str] = ()) -> DnsAnswers | None:
+    """The answers that hop's host got, also those got in an earlier hop; None where no name was looked up here.
+
+    Answers of trusted resolvers in `untrusted` are left out.
+    """
+    everything = [o for o in observations if o.step == "dns" and not is_untrusted(o, untrusted)]
     host = next((o.host for o in observations if o.hop == hop and o.role == "main"), None)
     if host is None or not everything:
         return None
@@ -141,6 +144,11 @@ def answers_for(observations: Iterable[Observation], hop: int) -> DnsAnswers | N
         trusted=_addresses(about, "trusted"),
         again=_addresses(about, "again"),
     )
+
+
+def is_untrusted(asked: Observation, untrusted: Container[str]) -> bool:
+    """Whether a trusted resolver was asked for which another party answers."""
+    return asked.role == "trusted" and asked.step == "dns" and asked.detail.resolver in untrusted
 
 
 def _addresses(about: Sequence[Observation], role: Role) -> tuple[str, ...]:

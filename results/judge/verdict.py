@@ -127,6 +127,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """How many unrelated sites on different networks gave the measurement's page in the open in this round, if many."""
     recording: str | None = None
     """The program whose record the measurement is, where that is not ours: it tries each step once."""
+    untrusted: tuple[str, ...] = ()
+    """Trusted resolvers, as configured, for which another party answered in this round: they confirm nothing."""
     clock_off_s: float | None = None
     """Seconds that this machine's clock is ahead of the reference sites'; None where they did not show it."""
     contacts: tuple[SiblingContact, ...] = ()

@@ -32,7 +32,7 @@ def network(config: Config, agreed: bool) -> Iterator[CheckResult]:
     if not agreed:
         yield worth_knowing("network", _("not checked: without consent nothing is contacted"))
         return
-    report = process.run_async(reference_sites.check(session_of(config, "direct")))
+    report = process.run_async(reference_sites.check(session_of(config, "direct"), every_resolver=True))
     yield from _reported(config, report)
     for path in config.path_names:
         if path != "direct":

@@ -62,6 +62,7 @@ class RoundJudge:
         self._pages = OpenPages()
         self._baseline = ThroughputBaseline()
         self._expectations = Expectations(store, config, at, vantage.country)
+        self._trusted = config.network.trusted_resolvers
         self._context = Context(
             country=vantage.country,
             allow_private=config.network.allow_private,
@@ -80,6 +81,7 @@ class RoundJudge:
             network=round_.network,
             families=families,
             clock_off_s=report.facts.clock_off_s,
+            untrusted=report.facts.untrusted(self._trusted),
             full_size_fails=report.full_size_fails,
         )
 

@@ -178,6 +178,7 @@ class Builder:
             name=name,
             rcode=rcode,
             answers=tuple(Answer(type="A", value=a, ttl=300) for a in plain if a[0].isdigit()),
+            identity=options.get("identity"),  # type: ignore[arg-type]
             second_rcode=other,
             second_answers=(Answer(type="A", value=second, ttl=300),) if second and second not in DNS else (),
         )

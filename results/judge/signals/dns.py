@@ -26,6 +26,7 @@ from results.judge.input import (
     failure_of,
     innocent_lookups,
     is_filtered,
+    is_untrusted,
     method_at,
     share_network,
 )
@@ -44,6 +45,10 @@ STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
 def signals(case: Case) -> Iterator[Evidence]:
     if literal(case.measurement.target.host) and case.end.hop == 0:
         yield evidence("dns.confirmed:address")
+    for asked in case.measurement.observations:
+        if is_untrusted(asked, case.context.untrusted):
+            yield evidence("dns.trusted_intercepted", resolver=asked.detail.resolver)
+            break
     for answers in case.names:
         yield from _addresses(case, answers)
         yield from _injection(answers)

@@ -14,6 +14,7 @@ from results.judge.verdict import Evidence
 from results.judge.wording import evidence, failed_step, listed, place
 
 REFUSED = "dns_refused_error"
+NOT_ITS_OWN = ("other", "none")
 NOT_ALLOWED = "dns_bogon_error"
 """Without an answer, the failure of a query that the address policy refuses to send."""
 SAYS_NO = ("dns_nxdomain_error", "dns_no_answer", "dns_servfail_error", "dns_bogon_error")
@@ -42,6 +43,7 @@ def signals(case: Case) -> Iterator[Evidence]:
     if stub is not None:
         yield evidence("resolver.stub_address", **where, address=stub)
     yield from _second(case, asked, where)
+    yield from _identity(case, asked, where)
     innocent = last_attempt(observations, "innocent", case.end.hop)
     if innocent is not None and innocent.failure is None and not _injected(innocent):
         yield evidence("resolver.innocent_passes", place=place(innocent), name=innocent.detail.name or "")
@@ -60,6 +62,20 @@ def _second(case: Case, asked: Observation, where: dict[str, Value]) -> Iterator
     for control in case.qualified:
         if _is_injected_there(control.measurement):
             yield evidence("resolver.injected_for_control", **where, control=control.name)
+
+
+def _identity(case: Case, asked: Observation, where: dict[str, Value]) -> Iterator[Evidence]:
+    """Another party's identity, or none, at an address where a control meets the owner's over the same transport."""
+    if asked.detail.identity not in NOT_ITS_OWN:
+        return
+    again = last_attempt(case.measurement.observations, "again", case.end.hop)
+    if again is not None and isinstance(again.detail, ResolverAnswer) and again.detail.identity in NOT_ITS_OWN:
+        yield evidence("resolver.other_identity_again", **where)
+    yield evidence("resolver.other_identity", **where)
+    for control in case.qualified:
+        met = (o for o in control.measurement.observations if (o.step, o.address) == (asked.step, asked.address))
+        if any(o.detail.identity == "own" for o in met):
+            yield evidence("resolver.own_identity_for_control", **where, control=control.name)
 
 
 def _is_injected_there(control: Measurement) -> bool:

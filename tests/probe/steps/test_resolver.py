@@ -8,6 +8,8 @@ import dns.message
 import pytest
 
 from probe import target as targets
+from probe.dns import identity
+from probe.dns.identity import PublicResolver
 from probe.measure import measure
 from probe.model import Measurement, Observation
 from probe.steps.resolver import DEFAULT_NAME
@@ -98,6 +100,16 @@ async def test_the_same_answer_twice_is_one(here: Listeners) -> None:
 
     observation = only(await measured(f"udp://{listening(here, duplicated)}"), "udp")
     assert (observation.detail.second_rcode, observation.detail.second_answers) == (None, ())
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+async def test_a_known_public_resolver_is_asked_who_it_is(
+    here: Listeners, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    known = PublicResolver(addresses=(LOOPBACK,), question="id.server", pattern="res[0-9]+", source="", chaos=True)
+    monkeypatch.setattr(identity, "public_resolvers", lambda: {"Lab": known})
+    found = await measured(f"{scheme}://{listening(here, addresses(SITE))}/{INNOCENT}", True)
+    assert [o.detail.identity for o in found.observations if o.step in ("udp", "resolver")] == ["none", "none"]
 
 
 async def test_a_closed_port_refuses() -> None:

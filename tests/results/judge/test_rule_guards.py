@@ -178,6 +178,9 @@ GUARDS = (
     Guards("resolver.injected*", "a query may be duplicated once, or the resolver itself answer twice",
            needs="resolver.injected resolver.injected_again",
            unless="resolver.injected_for_control dns.bogon dns.contradicted"),
+    Guards("resolver.impostor", "resolvers may change how they identify themselves: a control meets the owner's",
+           needs="resolver.other_identity resolver.other_identity_again resolver.own_identity_for_control",
+           unless="dns.bogon dns.contradicted"),
     Guards("residual.keeps_first", "it passes by now", needs="first.sharper fails",
            unless="again.passes control.fails_same"),
 )  # fmt: skip
