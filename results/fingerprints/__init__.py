@@ -68,7 +68,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Stubs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Addresses that resolvers give in place of a blocked name's."""
+    """Addresses and aliases that resolvers give in place of a blocked name's."""
 
     name: str
     addresses: tuple[str, ...]

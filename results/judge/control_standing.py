@@ -123,7 +123,7 @@ def _death(control: Measurement, end: Ending) -> Phrase | None:
 
 
 def _fault(control: Measurement, country: str | None, library: Library) -> Phrase | None:
-    given = (a for o in control.observations for a in getattr(o.detail, "addresses", ()))
+    given = (answer.value for o in control.observations for answer in getattr(o.detail, "answers", ()))
     stub = next((address for address in given if library.stub(address, country)), None)
     if stub is not None:
         return Phrase("standing.stub", {"address": stub})

@@ -44,6 +44,9 @@ def print_explanation(finished: JudgedMeasurement, console: Console, library: Li
     console.print(f"  {safe(measurement.target.text)}")
     network = _("network {state}").format(state=words().term("network", finished.context.network))
     console.print(f"  {where(measurement)}, {network}")
+    if finished.context.untrusted:
+        sentence = _("intercepted in this round, so not trusted: {resolvers}")
+        console.print(f"  {safe(sentence.format(resolvers=', '.join(finished.context.untrusted)))}")
     if measurement.repeats is not None:
         sentence = _("re-test of {id}, which looked abnormal").format(id=safe(measurement.repeats))
         console.print(f"  {sentence}")

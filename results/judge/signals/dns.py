@@ -15,6 +15,7 @@ from results.judge.failure_point import (
     is_verified,
     last_attempt,
     method_of,
+    same_site,
     secured,
 )
 from results.judge.input import (
@@ -36,6 +37,8 @@ from results.judge.wording import evidence, listed, method, place, resolver_of
 
 FAULTS = (1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 22, 23, 24, 25, 27)
 """Extended DNS errors of a zone that is bogus or lame, whoever asks (RFC 8914 section 4, and IANA's registry)."""
+PROHIBITED = (18,)
+"""The extended DNS error of a resolver that does not serve this client (RFC 8914 section 4.19)."""
 LAME_FAILURES = ("dns.servfail", "dns.timeout")
 """What a resolver makes of name servers that others cannot use either."""
 STATEMENTS = ("dns.nxdomain", "dns.empty", "dns.forged", "dns.servfail")
@@ -85,6 +88,7 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
         yield evidence(signal, resolver=resolver_of(asked.detail.resolver), host=host, errors=named)
     if failed is None:
         return
+    yield from _prohibited(answers)
     own: tuple[Role, ...] = ("main", "again", "late")
     asked_of: tuple[Role, ...] = (*own, "trusted") if method_of(failed) in LAME_FAILURES else own
     for asked in answers.observations:
@@ -92,6 +96,16 @@ def _extended_errors(answers: DnsAnswers) -> Iterator[Evidence]:
         if asked.role in asked_of and asked.failure is not None and faulty and not is_filtered(asked):
             named = _errors(asked, FAULTS)
             yield evidence("dns.bogus_or_lame", resolver=resolver_of(asked.detail.resolver), host=host, errors=named)
+
+
+def _prohibited(answers: DnsAnswers) -> Iterator[Evidence]:
+    """Where the resolver says that it does not serve this client, whatever the name."""
+    asked = [o for o in answers.observations if o.role == "main"]
+    if all(any(error.code in PROHIBITED for error in o.detail.extended_errors) for o in asked):
+        resolver = asked[0].detail.resolver
+        yield evidence(
+            "dns.says_prohibited", resolver=resolver, host=answers.host, errors=_errors(asked[0], PROHIBITED)
+        )
 
 
 def _chosen_filter(answers: DnsAnswers) -> Iterator[Evidence]:
@@ -145,7 +159,7 @@ def _addresses(case: Case, answers: DnsAnswers) -> Iterator[Evidence]:
     host = answers.host
     given = [a for o in answers.observations if o.role == "main" for a in o.detail.addresses]
     aliases = [a.value for o in answers.observations if o.role == "main" for a in o.detail.answers if a.type == "CNAME"]
-    for value in dict.fromkeys(given + aliases):
+    for value in dict.fromkeys(given + [alias for alias in aliases if not same_site(alias, host)]):
         if (known := case.library.stub(value, case.country)) is not None:
             yield evidence("dns.stub_address", host=host, address=value, name=known)
     for address in dict.fromkeys(given):
