@@ -241,3 +241,13 @@ def test_a_database_says_by_which_means_a_host_answered(
     assert (found.vantage, found.asn, found.state) == (HOME.name, HOME.asn, "online")
     assert rounds_of(store.db, "2026-11-25") == {}
     store.close()
+
+
+def test_a_tunnel_or_proxy_of_its_own_that_drops_is_no_round_of_the_network(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    for name, path in (("r1", "direct"), ("r2", "vpn")):
+        store.save_round(RoundRecord(id=name, started_at="2026-11-24T18:00:00.000Z", network="offline"))
+        made = measurement(f"m-{name}", vantage=msgspec.structs.replace(HOME, path=path), observations=())
+        store.save([finished(made.id, measurement=made, round_id=name)])
+    assert set(rounds_of(store.db)) == {"r1"}
+    store.close()
