@@ -47,7 +47,7 @@ MAX_SIGNALS_TEXT = 4000
 KEY = "x_reachprobe"
 FOLLOW_UPS, CONTROLS, OTHER = f"{KEY}_follow_ups", f"{KEY}_controls", f"{KEY}_steps"
 LISTS = ("queries", "tcp_connect", "tls_handshakes", "requests", OTHER)
-BLOCKING = {"dns": "dns", "tcp": "tcp_ip"}
+BLOCKING = {"dns": "dns", "resolver": "dns", "tcp": "tcp_ip"}
 ENGINES = {"https": "doh", "tls": "dot", "tcp": "tcp", "udp": "udp"}
 NOTHING_IN_BETWEEN = ("reachable", "down", "denied")
 

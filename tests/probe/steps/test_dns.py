@@ -267,6 +267,13 @@ async def test_a_stream_that_is_no_dns_has_a_name(here: Listeners, answer: bytes
     assert (await ask_at(f"tcp://{host}:{port}")).failure == failure
 
 
+@pytest.mark.parametrize("code", [15, 16, 17, 18])
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_an_extended_error_is_recorded_over_every_transport(net: LabNetwork, transport: str, code: int) -> None:
+    seen = await ask(net, transport, dns_behaviours.with_error(code, zone.nxdomain))
+    assert [error.code for error in seen.detail.extended_errors] == [code]
+
+
 @pytest.mark.parametrize("transport", ["tls", "https"])
 async def test_a_trusted_resolver_without_a_valid_certificate_is_none(net: LabNetwork, transport: str) -> None:
     seen = await ask(net, transport, ONE, ca_file=None)

@@ -17,7 +17,7 @@ from results.judge.follow_up import FollowUpSettings, follow_up
 from schedules.demo.authority import Authority
 from schedules.demo.listener import Listeners, tcp_socket, udp_socket
 from schedules.demo.resolver import Behaviour, DemoResolver, Packets, addresses, nxdomain
-from tests.lab.dns_behaviours import refused, silence
+from tests.lab.dns_behaviours import refused, silence, with_error
 from tests.probe.loopback import LOOPBACK, QUICK_S, course, only, session
 
 
@@ -100,6 +100,13 @@ async def test_the_same_answer_twice_is_one(here: Listeners) -> None:
 
     observation = only(await measured(f"udp://{listening(here, duplicated)}"), "udp")
     assert (observation.detail.second_rcode, observation.detail.second_answers) == (None, ())
+
+
+@pytest.mark.parametrize(("scheme", "path"), [("udp", ""), ("tcp", f"/{DEFAULT_NAME}")])
+async def test_an_extended_error_is_recorded(here: Listeners, scheme: str, path: str) -> None:
+    found = await measured(f"{scheme}://{listening(here, with_error(16, nxdomain))}{path}")
+    observation = found.observations[-1]
+    assert (observation.failure, observation.detail.extended_errors[0].code) == ("dns_nxdomain_error", 16)
 
 
 @pytest.mark.parametrize("scheme", ["udp", "tcp"])
