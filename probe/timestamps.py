@@ -61,3 +61,8 @@ def http_date(text: str) -> datetime | None:
         return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def seconds_of(length: str) -> float:
+    """The seconds of a length of time such as `6h`."""
+    return float(length[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[length[-1]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
 import sys
@@ -16,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from probe.temporary_files import system_prefix
-from probe.text import system_reason
 from results.db import schema_docs
 
 LOOPBACK = "127.0.0.1"
@@ -89,16 +89,11 @@ def _linked(database: Path, folder: str) -> Path:
 
 def _listen(port: int) -> socket.socket:
     """A socket on the loopback."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((LOOPBACK, port))
+        return socket.create_server((LOOPBACK, port), backlog=16)
     except OSError as error:
-        listening.close()
         says = _("port {port}: {reason}; choose another with --port")
-        raise NoPort(says.format(port=port, reason=system_reason(error))) from error
-    listening.listen(16)
-    return listening
+        raise NoPort(says.format(port=port, reason=_(os.strerror(error.errno or 0)))) from error
 
 
 def _datasette(database: Path) -> Any:

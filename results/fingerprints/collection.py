@@ -18,6 +18,7 @@ from probe.timestamps import rfc3339
 from results.fingerprints.fingerprint import BadPattern, Fingerprint, FingerprintError, NoRegexpEngine, checked
 from results.fingerprints.formats import FingerprintFormat, formats
 from results.fingerprints.library import Library, builtin_library
+from results.registers.records import RowProblem
 
 OONI = "https://raw.githubusercontent.com/ooni/blocking-fingerprints/main"
 CENSORED_PLANET = (
@@ -40,14 +41,6 @@ MAX_REGEXPS = 500
 MAX_STORED_BYTES = 128 * 1024 * 1024
 MAX_PROBLEMS = 100
 VERSION = 1
-
-
-class SkippedRow(msgspec.Struct, frozen=True):
-    """A row that was not taken."""
-
-    source: str
-    line: int
-    why: str
 
 
 class ListCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,7 +71,7 @@ class CollectionReport(msgspec.Struct, frozen=True):
     """A collection, and the rows of its lists that were skipped."""
 
     collection: Collection
-    problems: tuple[SkippedRow, ...]
+    problems: tuple[RowProblem, ...]
 
 
 def place(database: Path) -> Path:
@@ -95,7 +88,7 @@ def gather(lists: Sequence[tuple[str, Path]], now: datetime) -> CollectionReport
             _("{count} lists of fingerprints; the limit is {limit}").format(count=len(lists), limit=MAX_SOURCES)
         )
     prints: dict[tuple[str, str, str, str], Fingerprint] = {}
-    problems: list[SkippedRow] = []
+    problems: list[RowProblem] = []
     counts = tuple(_take(name, _content(name, path), prints, problems) for name, path in lists)
     if len(prints) > MAX_PRINTS:
         raise FingerprintError(
@@ -192,7 +185,7 @@ def _take(
     name: str,
     content: tuple[str, str],
     prints: dict[tuple[str, str, str, str], Fingerprint],
-    problems: list[SkippedRow],
+    problems: list[RowProblem],
 ) -> ListCounts:
     text, sha256 = content
     format_ = _format(name, text)
@@ -211,7 +204,7 @@ def _take(
         except BadPattern as error:
             reasons[str(error).partition(":")[0]] += 1
             if len(problems) < MAX_PROBLEMS:
-                problems.append(SkippedRow(name, row.line, str(error)))
+                problems.append(RowProblem(name, row.line, str(error)))
             continue
         kept += 1
         false_positives += any(fingerprint.scope == "fp" for fingerprint in found)

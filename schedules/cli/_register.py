@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-import textwrap
 from collections import Counter
 from gettext import gettext as _
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from probe.text import safe
-from schedules.render.output import print_json, talk
+from schedules.render.output import print_json, print_problems, talk, wrapped
 from schedules.render.text import age, how_many, words
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from results.registers.sampling import Sample
     from results.registers.statistics import Difference, Statistics
 
-SHOWN_PROBLEMS = 20
 COUNTS = ("rows", "kept", "skipped", "entries", "updated")
 MAX_LINE = 4096
 MAX_SHARING = 10
@@ -31,11 +29,7 @@ SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
 def imported(report: ImportReport, as_json: bool) -> None:
     """The counts of an import on stdout, the first problems on stderr."""
-    for problem in report.problems[:SHOWN_PROBLEMS]:
-        sentence = _("{where}: {why} (skipped)") if problem.skipped else _("{where}: {why} (kept)")
-        click.echo(safe(sentence.format(where=f"{problem.source}:{problem.line}", why=problem.why)), err=True)
-    if more := sum(report.reasons.values()) - min(len(report.problems), SHOWN_PROBLEMS):
-        click.echo(_("… and {count} more").format(count=more), err=True)
+    print_problems(report.problems, sum(report.reasons.values()))
     before = report.entries + report.removed - report.added
     if report.removed * 5 > before:
         sentence = _("entries missing in this version: {count} of {all}; import all parts of a version together")
@@ -66,12 +60,7 @@ def _counts(rows: int, kept: int, skipped: int) -> str:
 def tell(text: str, indent: str = "  ") -> None:
     """Print one line on stdout; on a terminal wrapped at its width, continuation lines indented."""
     text = safe(text, MAX_LINE).replace("\N{NO-BREAK SPACE}", " ")
-    if not sys.stdout.isatty():
-        click.echo(text)
-        return
-    width = shutil.get_terminal_size().columns
-    how: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False, "subsequent_indent": indent}
-    click.echo(textwrap.fill(text, width, drop_whitespace=True, **how))
+    click.echo(wrapped(text, shutil.get_terminal_size().columns, indent) if sys.stdout.isatty() else text)
 
 
 def looked_up(found: Expectation, name: str | None = None) -> None:

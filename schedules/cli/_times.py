@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from probe.timestamps import parse_time, rfc3339
+from probe.timestamps import parse_time, rfc3339, seconds_of
 
 LENGTH = re.compile("[1-9][0-9]{0,5}[smhd]", re.ASCII)
 LAST_SECOND = time(23, 59, 59)
@@ -26,7 +26,7 @@ class Duration(click.ParamType[float]):
         if not LENGTH.fullmatch(str(value)):
             sentence = _("{value!r} is not a duration; use a number and s, m, h or d, such as 30m")
             self.fail(sentence.format(value=value), param, ctx)
-        return _seconds(str(value))
+        return seconds_of(str(value))
 
 
 class Moment(click.ParamType[datetime]):
@@ -55,7 +55,7 @@ class Moment(click.ParamType[datetime]):
     def _read(self, text: str) -> datetime:
         now = datetime.now(UTC)
         if LENGTH.fullmatch(text):
-            return now - timedelta(seconds=_seconds(text))
+            return now - timedelta(seconds=seconds_of(text))
         if text in ("today", "yesterday"):
             return self._of_day(now.date() - timedelta(days=text == "yesterday"))
         try:
@@ -78,9 +78,3 @@ def period_options(command: C) -> C:
 def text_of(moment: datetime | None) -> str | None:
     """RFC 3339 with milliseconds, as the database holds times."""
     return rfc3339(moment) if moment is not None else None
-
-
-def _seconds(length: str) -> float:
-    from schedules.config.schema import seconds_of
-
-    return seconds_of(length)

@@ -9,14 +9,12 @@ import click
 
 from probe.text import safe
 from results.fingerprints import builtin_set, collection
-from results.fingerprints.collection import Collection, CollectionReport, load, place
+from results.fingerprints.collection import Collection, load, place
 from results.fingerprints.fingerprint import digest
 from schedules.cli._app import App
 from schedules.cli._fingerprint_lists import take_in
 from schedules.cli._register import tell
-from schedules.render.output import print_json, talk
-
-SHOWN_PROBLEMS = 20
+from schedules.render.output import print_json, print_problems
 
 
 @click.group(short_help="Manage lists of known block pages.")
@@ -36,7 +34,7 @@ def update(app: App, sources: tuple[str, ...], published: bool, as_json: bool) -
     config = app.config()
     named = sources or (() if published else config.fingerprints.sources)
     gathered = take_in((*(collection.PUBLISHED if published else ()), *named), config, app.database)
-    _problems(gathered)
+    print_problems(gathered.problems, sum(counts.skipped for counts in gathered.collection.sources))
     for counts in gathered.collection.sources:
         if as_json:
             print_json(counts)
@@ -76,15 +74,6 @@ def stats(app: App, as_json: bool) -> None:
             said = {"source": counts.source, "format": counts.format, "kept": counts.kept, "rows": counts.rows}
             tell(safe(sentence.format(**said, wrong=counts.false_positives)))
     _summary(collection, as_json=as_json)
-
-
-def _problems(gathered: CollectionReport) -> None:
-    for problem in gathered.problems[:SHOWN_PROBLEMS]:
-        where = f"{problem.source}:{problem.line}"
-        talk(safe(_("{where}: {why} (skipped)").format(where=where, why=problem.why)))
-    skipped = sum(counts.skipped for counts in gathered.collection.sources)
-    if (more := skipped - min(len(gathered.problems), SHOWN_PROBLEMS)) > 0:
-        talk(_("… and {count} more").format(count=more))
 
 
 def _summary(collection: Collection, *, as_json: bool) -> None:

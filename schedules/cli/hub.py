@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from gettext import gettext as _
@@ -196,7 +197,7 @@ def _serve(
             sock = listen(host, port)
         except OSError as error:
             sentence = _("{address}: {error}; choose another address with --listen")
-            message = sentence.format(address=f"{host}:{port}", error=error.strerror)
+            message = sentence.format(address=f"{host}:{port}", error=os.strerror(error.errno or 0))
             raise click.ClickException(message) from error
         bound = sock.getsockname()
         name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]

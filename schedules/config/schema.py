@@ -14,6 +14,7 @@ from probe.model import Vantage
 from probe.net.address_policy import Gate
 from probe.net.path import Path as NetworkPath
 from probe.session import Settings
+from probe.timestamps import seconds_of
 from results.judge.judged import AsnSource
 from schedules.config.toml import ConfigError
 
@@ -35,11 +36,6 @@ CODES = frozenset((
 MAX_AGE_DAYS = 3.0
 """The age at which a register's version no longer decides, unless configured."""
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-def seconds_of(every: str) -> float:
-    """The seconds of a length of time such as `6h`."""
-    return float(every[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[every[-1]]
 
 
 class ConfigTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -381,13 +377,17 @@ class Config(ConfigTable, frozen=True, kw_only=True):
         """The registers of this country or of none that are not among the `stored` ones."""
         return [one for one in self.register if one.country in (None, country) and one.name not in stored]
 
+    def path_table(self, name: str) -> PathTable:
+        """The table of a path; an empty one where there is none."""
+        return next((table for table in self.path if table.name == name), PathTable(name=name))
+
     def vantage_by(self, path: str) -> Vantage:
         """This vantage as seen via `path`: the path's own country and network, else the vantage's.
 
         A path with a country of its own is not in the vantage's network.
         """
         mine = self.vantage
-        way = next((table for table in self.path if table.name == path), PathTable(name=path))
+        way = self.path_table(path)
         here = VantageTable() if way.country is not None else mine
         return Vantage(
             name=mine.name,

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from probe.http.api_client import ApiResponse, ApiRoute, NotAnswered, get, post, server_of
 from probe.measure import ControlSource
-from probe.model import Measurement, Target, Vantage
+from probe.model import Measurement, Target
 from probe.net import path as paths
 from probe.net.network import RealNetwork
 from probe.net.path import BadPath
@@ -241,18 +241,11 @@ async def _control(config: Config, url: str, token: str, measurement: Measuremen
     if _endpoint(control.target) != _endpoint(measurement.target):
         raise BadRecord("a control measurement of another target")
     name = RealNetwork(paths.Path()).token()
-    seen_by = control.vantage
     return msgspec.structs.replace(
         control,
         id=name,
         target=measurement.target,
-        vantage=Vantage(
-            name=server_of(url).host,
-            country=seen_by.country,
-            asn=seen_by.asn,
-            network_name=seen_by.network_name,
-            path=CONTROL_PATH,
-        ),
+        vantage=msgspec.structs.replace(control.vantage, name=server_of(url).host, path=CONTROL_PATH),
         observations=tuple(
             msgspec.structs.replace(one, id=f"{name}.{place}") for place, one in enumerate(control.observations, 1)
         ),

@@ -105,7 +105,8 @@ def hub_for_reading(config: Config, database: Path, url: str, secret: str | None
 
 def fetcher(config: Config, database: Path, **options: Any) -> Callable[..., Any]:
     """`probe.http.download.fetch`, but files of the configured hub are fetched with its token, path and pins."""
-    fetch_public: Callable[..., Any] = partial(fetch, policy=_policy(config), **options)
+    policy = FetchPolicy(ca_file=config.network.ca_file, gate=config.network.gate)
+    fetch_public: Callable[..., Any] = partial(fetch, policy=policy, **options)
     hub_url = (config.hub.url or "").rstrip("/")
 
     async def fetch_file(url: str, into: Path, **how: Any) -> Download:
@@ -118,10 +119,6 @@ def fetcher(config: Config, database: Path, **options: Any) -> Callable[..., Any
             raise FetchFailed(f"{url}: {error}") from error
 
     return fetch_file
-
-
-def _policy(config: Config) -> FetchPolicy:
-    return FetchPolicy(ca_file=config.network.ca_file, gate=config.network.gate)
 
 
 async def _file(

@@ -14,8 +14,9 @@ import msgspec
 from probe.model import Service, Target
 from probe.services import built_in, named, targets
 from probe.target import parse
+from probe.timestamps import seconds_of
 from results.db.store import Store
-from schedules.config.schema import CampaignTable, Config, seconds_of
+from schedules.config.schema import CampaignTable, Config
 from schedules.plan.lists import sampled, targets_of_list, waiting
 from schedules.plan.model import BadChoice, Choice, PlannedTarget
 

@@ -6,9 +6,10 @@ import io
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from gettext import gettext as _
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,8 +20,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
+    from results.registers.records import RowProblem
+
 MAX_PARAGRAPH_COLUMNS = 100
 MAX_TASK_NAME = 30
+SHOWN_PROBLEMS = 20
 PIPE_COLUMNS = 400
 """Wide enough for a row without a line break."""
 
@@ -69,11 +73,24 @@ def talk(message: str, *, quiet: bool = False) -> None:
 
 
 def paragraph(text: str, width: int) -> str:
-    """Wrapped between words, with later lines indented."""
+    """Wrapped between words, with later lines indented; at most MAX_PARAGRAPH_COLUMNS wide."""
+    return wrapped(text, min(width, MAX_PARAGRAPH_COLUMNS))
+
+
+def wrapped(text: str, width: int, indent: str = "  ") -> str:
+    """Wrapped between words at any width; `indent` is that of later lines."""
     import textwrap
 
-    fits = min(width, MAX_PARAGRAPH_COLUMNS)
-    return "\n".join(textwrap.wrap(text, fits, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False))
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def print_problems(problems: Sequence[RowProblem], total: int) -> None:
+    """The first problems of an import on stderr, each with its place, and how many more there are."""
+    for one in problems[:SHOWN_PROBLEMS]:
+        sentence = _("{where}: {why} (skipped)") if one.skipped else _("{where}: {why} (kept)")
+        talk(safe(sentence.format(where=f"{one.source}:{one.line}", why=one.why)))
+    if (more := total - min(len(problems), SHOWN_PROBLEMS)) > 0:
+        talk(_("… and {count} more").format(count=more))
 
 
 @contextmanager

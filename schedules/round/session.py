@@ -80,14 +80,8 @@ def control_session(config: Config, path: str) -> Session | None:
         session = session_of(config, path)
     except BadPath:
         return None
-    table = next((table for table in config.path if table.name == path), None)
-    elsewhere = Vantage(
-        name=path,
-        country=table.country if table else None,
-        asn=table.asn if table else None,
-        network_name=table.network_name if table else None,
-        path=path,
-    )
+    way = config.path_table(path)
+    elsewhere = Vantage(name=path, country=way.country, asn=way.asn, network_name=way.network_name, path=path)
     return msgspec.structs.replace(session, vantage=elsewhere)
 
 
