@@ -63,24 +63,23 @@ class Agent:
         *,
         measure: Measure,
         say: Say,
-        clock: Callable[[], float] = time.time,
-        side_effects: SideEffects | None = None,
+        side_effects: SideEffects,
     ) -> None:
         self._source = source
         self._version = source.version()
         self._config = source.load()
-        self._database, self._measure, self._say, self._clock = database, measure, say, clock
+        self._database, self._measure, self._say = database, measure, say
         self._checked_at, self._next_check = 0.0, 0.0
         self._round: asyncio.Task[DueRound] | None = None
         self._database_version: tuple[object, ...] | None = None
         """The state of the database after the last wake, None while something is wrong with it."""
         self._skip_reason = ""
-        self._side_effects = side_effects or SideEffects(say)
+        self._side_effects = side_effects
 
     async def wake(self) -> None:
         """Measure what is due now, then notify and export metrics; errors are reported and retried after a pause."""
-        if await self._check(self._clock()):
-            self._run_side_effects(self._clock())
+        if await self._check(time.time()):
+            self._run_side_effects(time.time())
             if self._database_version is not None:
                 self._database_version = _file_version(self._database)
 
@@ -98,7 +97,7 @@ class Agent:
         if self._round.cancelled():
             return False
         try:
-            self._next_check = _next_check(self._round.result(), self._clock())
+            self._next_check = _next_check(self._round.result(), time.time())
             self._database_version = ()
         except Locked as error:
             if due:
@@ -133,7 +132,7 @@ class Agent:
         try:
             if self._config.notify:
                 with closing(Store.open(self._database)) as store:
-                    self._side_effects.finish(store, self._clock(), FINISH_S)
+                    self._side_effects.finish(store, time.time(), FINISH_S)
         except StoreError as error:
             self._say(_("notifications may be sent twice: {error}").format(error=error))
         finally:
@@ -156,10 +155,10 @@ class Agent:
                     self._say(_("{reason}; its targets wait").format(reason=sentence))
                 await self._rounds(due, config, store)
                 if due.choices:
-                    self._side_effects.after_round(config, store, due.choices, self._clock())
-                if deleted := prune(config, store, self._clock()):
+                    self._side_effects.after_round(config, store, due.choices, time.time())
+                if deleted := prune(config, store, time.time()):
                     self._say(deleted)
-                return due_now(self._source.locate(self._config), store, self._clock()) if due.choices else due
+                return due_now(self._source.locate(self._config), store, time.time()) if due.choices else due
             finally:
                 store.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
@@ -13,6 +13,7 @@ from schedules.hub_client.upload import Uploader
 from schedules.metrics.metrics import MetricsServer
 from schedules.notify.notifier import Notifier
 from schedules.plan.model import Choice
+from schedules.round import consent
 from schedules.round.unattended import reason_to_skip
 
 FINISH_S = 20.0
@@ -29,14 +30,11 @@ class SideEffects:
     def __init__(
         self,
         say: Say,
-        *,
-        reason_not_to_notify: Callable[[Store], str | None] = lambda _: None,
-        reason_not_to_upload: Callable[[Store], str | None] = lambda _: None,
+        environ: Mapping[str, str],
         notifier: Notifier | None = None,
-        uploader: Uploader | None = None,
     ) -> None:
-        self._say, self._reason_not_to_notify, self._notifier = say, reason_not_to_notify, notifier or Notifier()
-        self._reason_not_to_upload, self._uploader = reason_not_to_upload, uploader or Uploader()
+        self._say, self._environ = say, environ
+        self._notifier, self._uploader = notifier or Notifier(), Uploader()
         self._last_messages: dict[str, str] = {}
         self._server: MetricsServer | None = None
         self._listen_address: str | None = None
@@ -69,14 +67,14 @@ class SideEffects:
         """Start sending what is queued; does not wait."""
         if config.hub.url is not None:
             with self._errors_reported("upload"):
-                reason = self._reason_not_to_upload(store) or reason_to_skip(config, store, now)
+                reason = consent.reason_not_to_upload(self._environ, store) or reason_to_skip(config, store, now)
                 self._say_once("upload", reason)
                 for sentence in self._uploader.step(config, store) if reason is None else ():
                     self._say_once("hub", sentence)
         if not config.notify:
             return
         with self._errors_reported("notify"):
-            reason = self._reason_not_to_notify(store)
+            reason = consent.reason_not_to_notify(self._environ, store)
             if reason is not None:
                 self._say_once("consent", reason)
                 return

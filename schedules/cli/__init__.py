@@ -134,7 +134,8 @@ def main(arguments: list[str] | None = None) -> None:
 def call(arguments: list[str] | None = None) -> int:
     """Run one command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    activate(preferred_language(arguments, os.environ))
+    given = group.make_context("reachprobe", list(arguments), resilient_parsing=True).params
+    activate(preferred_language(given, os.environ))
     strangers = foreign_packages()
     if strangers:
         sentence = _("{packages} comes from another package; install reachprobe separately, as pipx does")

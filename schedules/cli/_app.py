@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from gettext import gettext as _
 from pathlib import Path
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from results.db.store import Store
     from schedules.config.schema import Config
     from schedules.location.location import Locator
-
-
-TAKE_A_VALUE = ("--db", "--config", "--vantage", "--language")
-"""The options before the command that are followed by a value."""
 
 
 class App(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,25 +73,10 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         return f"reachprobe --db {shlex.quote(str(self.db))}"
 
 
-def preferred_language(arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """The language of a command line before click reads it: `--language`, else [ui] language, else the locale's."""
-    given = _value(arguments, "--config")
-    wanted = _value(arguments, "--language")
-    wanted = wanted or environ.get("REACHPROBE_UI_LANGUAGE")
-    return chosen(environ, wanted or _configured(paths.config_file(environ, Path(given) if given else None)))
-
-
-def _value(arguments: Sequence[str], option: str) -> str | None:
-    """What the last use of an option before the command gives."""
-    found = pending = None
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if pending is None and not argument.startswith("-"):
-            break
-        if pending == option or (equals and name == option):
-            found = argument if pending else value
-        pending = name if pending is None and not equals and name in TAKE_A_VALUE else None
-    return found
+def preferred_language(given: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    """The language of the messages: `--language` of the `given` options, else [ui] language, else the locale's."""
+    wanted = given.get("language") or environ.get("REACHPROBE_UI_LANGUAGE")
+    return chosen(environ, wanted or _configured(paths.config_file(environ, given.get("config_file"))))
 
 
 def _configured(path: Path | None) -> str | None:

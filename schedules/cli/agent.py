@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import aclosing
 from datetime import UTC
-from functools import partial
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
@@ -52,11 +51,7 @@ def agent(app: App) -> int:
         app.database,
         measure=_measure(say, locator),
         say=say,
-        side_effects=SideEffects(
-            say,
-            reason_not_to_notify=partial(consent.reason_not_to_notify, app.environ),
-            reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
-        ),
+        side_effects=SideEffects(say, app.environ),
     )
     with app.store() as store:
         consent.ensure(app.environ, store)

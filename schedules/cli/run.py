@@ -53,11 +53,7 @@ def run(app: App, as_json: bool, dry_run: bool, by: str, everything: bool, deadl
     if dry_run:
         return _dry_run(app, as_json=as_json)
     config = app.locator().locate(app.config())
-    side_effects = SideEffects(
-        partial(talk, quiet=app.quiet),
-        reason_not_to_notify=partial(consent.reason_not_to_notify, app.environ),
-        reason_not_to_upload=partial(consent.reason_not_to_upload, app.environ),
-    )
+    side_effects = SideEffects(partial(talk, quiet=app.quiet), app.environ)
     with app.store() as store:
         from_campaigns(config, store)
         for sentence in unmeasured(config, store):

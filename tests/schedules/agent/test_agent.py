@@ -23,6 +23,7 @@ from probe.timestamps import rfc3339
 from results.db.store import Store, StoreError
 from results.registers.importing import ImportOptions, import_register
 from schedules.agent.agent import PAUSE_S, Agent, ConfigSource, follow_clock, schedule_wakes
+from schedules.agent.side_effects import SideEffects
 from schedules.config.load import load
 from schedules.config.schema import Config
 from schedules.config.toml import ConfigError
@@ -89,6 +90,7 @@ class World:
             self.database,
             measure=self.measure,
             say=self.said.append,
+            side_effects=SideEffects(self.said.append, {}),
         )
         self.scheduler = Simulated(timezone=UTC)
 
@@ -217,7 +219,13 @@ def test_an_agent_does_not_start_with_a_broken_configuration(world: World) -> No
     world.file.write_text("[vantage]\nnmae = 1\n")
     source = ConfigSource(lambda: load(world.file, {}, {}), lambda: 0)
     with pytest.raises(ConfigError):
-        Agent(source, world.database, measure=world.measure, say=world.said.append)
+        Agent(
+            source,
+            world.database,
+            measure=world.measure,
+            say=world.said.append,
+            side_effects=SideEffects(world.said.append, {}),
+        )
 
 
 async def test_a_full_disk_is_said_and_tried_again_after_a_pause_and_not_each_minute(world: World) -> None:

@@ -54,7 +54,7 @@ def world(tmp_path: Path, hearing: Hearing) -> Iterator[World]:
         made.file.write_text(HOURLY + RECEIVER)
         made.agent._config = made.agent._source.load()
         notifier = Notifier(hearing.send, lambda now: datetime.fromtimestamp(now, UTC))
-        made.agent._side_effects = SideEffects(made.said.append, notifier=notifier)
+        made.agent._side_effects = SideEffects(made.said.append, {"REACHPROBE_CONSENT": "yes"}, notifier)
         yield made
 
 

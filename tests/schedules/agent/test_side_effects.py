@@ -123,13 +123,16 @@ async def test_a_textfile_that_cannot_be_written_is_no_reason_to_fail(
     assert "/nowhere/r.prom: cannot write metrics: No such file or directory" in capsys.readouterr().err
 
 
-def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(tmp_path: Path) -> None:
+def test_whatever_goes_wrong_beside_a_round_is_said_once_and_goes_no_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
 
-    def broken(_: Store) -> str | None:
+    def broken(*_: object) -> str | None:
         raise RuntimeError("a bug")
 
-    side_effects = SideEffects(said.append, reason_not_to_notify=broken)
+    monkeypatch.setattr(consent, "reason_not_to_notify", broken)
+    side_effects = SideEffects(said.append, {})
     config = Config(notify=(NotifyTable(name="me", urls=("json://127.0.0.1:9/",)),))
     store = Store.open(tmp_path / "x.db")
     for _ in range(3):
@@ -144,7 +147,7 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
     from tests.schedules.metrics.test_metrics import asked, free_port
 
     said: list[str] = []
-    side_effects, port = SideEffects(said.append), free_port()
+    side_effects, port = SideEffects(said.append, {}), free_port()
     config = Config(metrics=MetricsTable(listen=f"127.0.0.1:{port}"))
     side_effects.serve_metrics(config)
     status, _ = await asyncio.to_thread(asked, port)
@@ -165,7 +168,7 @@ async def test_the_agent_shows_its_numbers_where_the_configuration_says_so_and_s
 def test_a_port_that_is_taken_is_said_once_and_tried_again() -> None:
     with Webhook() as other:
         said: list[str] = []
-        side_effects = SideEffects(said.append)
+        side_effects = SideEffects(said.append, {})
         config = Config(metrics=MetricsTable(listen=f"127.0.0.1:{other.port}"))
         for _ in range(3):
             side_effects.serve_metrics(config)

@@ -16,6 +16,7 @@ from results.db.read import recent_outcomes
 from results.db.store import Store
 from results.judge.judged import JudgedMeasurement, RoundRecord
 from schedules.agent.agent import Agent, ConfigSource
+from schedules.agent.side_effects import SideEffects
 from schedules.cli._app import App
 from schedules.cli.agent import _measure
 from schedules.config.load import load
@@ -256,6 +257,7 @@ async def test_the_agent_goes_on_within_a_minute_where_it_is_then_and_measures_e
         lab.db,
         measure=_measure(said.append, here),
         say=said.append,
+        side_effects=SideEffects(said.append, {}),
     )
     await agent.wake()
     assert said[0] == "the network changed; targets not measured: 3"
