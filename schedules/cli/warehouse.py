@@ -16,6 +16,7 @@ import msgspec
 
 from probe.text import safe
 from probe.timestamps import rfc3339
+from results.sql import statements
 from schedules.cli._app import App
 from schedules.cli._times import Moment, period_options, text_of
 from schedules.render.output import out, print_json, progress_bars, talk
@@ -36,16 +37,7 @@ NAMES = (
 WHICH = "Warehouse: duckdb:///FILE, chdb:///FOLDER or clickhouse://USER@HOST:PORT/DATABASE."
 TIME_COLUMNS = ("last_at", "first_at", "listed_at", "last_open", "first_blocked", "last_was_at", "first_now_at")
 MAX_SOURCES_SHOWN = 20
-HELD = """
-SELECT count(*) AS measurements, count(DISTINCT target) AS targets, count(DISTINCT vantage_key) AS vantages,
-    min(started_at) AS first_at, max(started_at) AS last_at
-FROM verdicts WHERE control_of IS NULL AND version = 0
-"""
-STEPS = "SELECT count(*) AS observations FROM observations"
-READ = """
-SELECT source, max(position) AS reached, CAST(sum(measurements) AS BIGINT) AS loaded, max("at") AS last_at
-FROM loads GROUP BY source ORDER BY source
-"""
+SQL = statements(__file__)
 
 
 @click.group()
@@ -144,10 +136,10 @@ def query(app: App, name: str, url: str, since: datetime | None, until: datetime
 def status(app: App, url: str, as_json: bool) -> None:
     """Show the warehouse's contents and size."""
     with open_warehouse(url, must_exist=True) as engine:
-        held = {name: _plain(value) for name, value in engine.query(HELD).to_pylist()[0].items()}
-        held |= engine.query(STEPS).to_pylist()[0]
-        newest = engine.query("SELECT max(version) AS newest FROM verdicts").to_pylist()[0]["newest"]
-        read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(READ).to_pylist()]
+        held = {name: _plain(value) for name, value in engine.query(SQL["HELD"]).to_pylist()[0].items()}
+        held |= engine.query(SQL["STEPS"]).to_pylist()[0]
+        newest = engine.query(SQL["NEWEST"]).to_pylist()[0]["newest"]
+        read = [{name: _plain(value) for name, value in row.items()} for row in engine.query(SQL["READ"]).to_pylist()]
         held |= {"version": newest or 0, "bytes": engine.stored_bytes(), "sources": read}
     if as_json:
         print_json(held)
