@@ -66,24 +66,6 @@ class Authority:
         """The validity of an expired certificate."""
         return self.now - 40 * DAY, self.now - 10 * DAY
 
-    def for_any_name(self, default: str = "any.x.test") -> ssl.SSLContext:
-        """A context that issues a certificate for any SNI, as an interceptor does."""
-        contexts: dict[str, ssl.SSLContext] = {}
-
-        def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> int | None:
-            if name is None:
-                return None
-            if name not in contexts:
-                if len(contexts) >= 1000:
-                    return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR
-                contexts[name] = self.context(name)
-            connection.context = contexts[name]
-            return None
-
-        context = self.context(default)
-        context.sni_callback = choose
-        return context
-
     def _written(self, certificate: x509.Certificate) -> Path:
         self._issued += 1
         pem = self._folder / f"{self.ca_file.stem}-leaf-{self._issued}.pem"

@@ -146,7 +146,8 @@ class Listeners:
             try:
                 await handler(stream)
                 stream.writer.close()
-                await _closed(stream.writer)
+                with suppress(*PEER_ERRORS):
+                    await stream.writer.wait_closed()
             finally:
                 stream.cut()  # when a failure or the end of everything came before the close was done
 
@@ -209,10 +210,8 @@ async def _has_come(sock: socket.socket) -> None:
 
 
 async def _handle(client: socket.socket, handler: Handler) -> None:
-    try:
+    with suppress(*PEER_ERRORS):
         await handler(client)
-    except PEER_ERRORS:
-        pass
 
 
 def _close(client: socket.socket, _: asyncio.Task[None]) -> None:
@@ -227,13 +226,6 @@ async def _open_stream(client: socket.socket, context: ssl.SSLContext | None) ->
     return ServerStream(reader, asyncio.StreamWriter(transport, protocol, reader, loop), client)
 
 
-async def _closed(writer: asyncio.StreamWriter) -> None:
-    try:
-        await writer.wait_closed()
-    except PEER_ERRORS:
-        pass
-
-
 CHUNK_BYTES = 65536
 
 ReturnPath = Callable[[socket.socket, socket.socket, asyncio.Event], Coroutine[Any, Any, None]]
@@ -242,9 +234,8 @@ ReturnPath = Callable[[socket.socket, socket.socket, asyncio.Event], Coroutine[A
 
 async def connect_to(to: Address, source: str | None = None) -> socket.socket:
     """A connected non-blocking socket, bound to the source address if one is given. Raises OSError."""
-    sock = socket.socket(socket.AF_INET6 if ":" in to[0] else socket.AF_INET, socket.SOCK_STREAM)
+    sock = _socket(to[0], socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if source is not None:
             sock.bind((source, 0))

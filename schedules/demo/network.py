@@ -165,9 +165,9 @@ class CensoredNetwork:
         """Serve a provider's stub page for forged DNS answers, on the port of the forged site."""
         return serve_site(self.listeners, self.host(address), responder, context, port)
 
-    def add_interceptor(self, responder: Responder) -> Address:
-        """Serve every name with another authority's certificate; the action `diverts` leads there."""
-        return serve_site(self.listeners, self._site_hosts()[0], responder, self.interceptor.for_any_name())
+    def add_interceptor(self, responder: Responder, context: SSLContext) -> Address:
+        """Serve with another authority's certificate; the action `diverts` leads there."""
+        return serve_site(self.listeners, self._site_hosts()[0], responder, context)
 
     def _front(self, host: str, port: int, origin: Address | None, connect: Connect) -> Address:
         if origin is None or connect == "refused":
@@ -237,7 +237,7 @@ async def demo_sites(net: CensoredNetwork) -> None:
         blocked = sites.answers(censor.block_answer())
         net.add_stub(STUB, linkedin.port, blocked, net.interceptor.context("warning.x.test", self_signed=True))
         net.targets.append(linkedin)
-    interceptor = net.add_interceptor(sites.page("Intercepted"))
+    interceptor = net.add_interceptor(sites.page("Intercepted"), net.interceptor.context("mitm.x.test"))
     net.targets += [
         add("line.x.test", censored=censor.drops),
         add("bbm.x.test", lie=nxdomain),

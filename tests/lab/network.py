@@ -5,9 +5,11 @@ from __future__ import annotations
 from ssl import SSLContext
 
 from schedules.demo.censor import Action
+from schedules.demo.listener import Address
 from schedules.demo.network import CensoredNetwork, Connect, Site
 from schedules.demo.resolver import Behaviour
 from schedules.demo.sites import Responder
+from tests.lab.any_name import for_any_name
 
 
 class LabNetwork(CensoredNetwork):
@@ -36,3 +38,7 @@ class LabNetwork(CensoredNetwork):
     def _site_hosts(self) -> tuple[str, ...]:
         hosts, self._hosts = self._hosts, ()
         return hosts or super()._site_hosts()
+
+    def add_interceptor(self, responder: Responder, context: SSLContext | None = None) -> Address:
+        """Without a context, it has a certificate for any name."""
+        return super().add_interceptor(responder, context or for_any_name(self.interceptor))

@@ -21,6 +21,7 @@ from schedules.demo.listener import Address, Listeners
 from schedules.demo.resolver import Behaviour, DemoResolver, addresses
 from schedules.demo.sites import serve_site
 from tests.lab import certificates, dns_behaviours, real, site_answers
+from tests.lab.any_name import for_any_name
 from tests.lab.hello import ech_record
 from tests.lab.quic_censor import names as listed
 from tests.lab.quic_censor import serve_quic_middlebox
@@ -187,7 +188,7 @@ def gateway(here: Listeners, folder: Path) -> list[Address]:
     serve_site(here, "::", site_answers.login_page(), port=PORTAL_PORT)
     for site in OVER_QUIC:
         serve_quic_middlebox(here, "::", (site.address, 443), listed(LISTED_FOR_QUIC), port=quic_port(site))
-    interceptor = Authority(folder, "Interceptor Authority").for_any_name()
+    interceptor = for_any_name(Authority(folder, "Interceptor Authority"))
     serve_site(here, "::", sites.page("Intercepted"), interceptor, INTERCEPTOR_PORT)
     return awaited
 
