@@ -79,15 +79,16 @@ def _downloaded(app: App, source: str, secret: str | None, request: DownloadRequ
     """The file with a hub's measurements. ClickException says what went wrong."""
     from probe.http.api_client import NotAnswered, server_of
     from probe.net.path import BadPath
-    from schedules.hub_client.client import HubRefused, NotEnrolled
-    from schedules.hub_client.download import MeasurementDownload, hub_for_reading
+    from schedules.hub_client.client import HubClient, HubRefused, NotEnrolled, token_for, usable_way
+    from schedules.hub_client.download import MeasurementDownload
     from schedules.runtime import process
 
     say = partial(talk, quiet=app.quiet)
     try:
         into = folder / f"{server_of(source).host}.jsonl"
         folder.mkdir()
-        hub = hub_for_reading(app.config(), app.database, source, secret)
+        url = source.rstrip("/")
+        hub = HubClient(url, usable_way(app.config()), secret or token_for(app.database, url))
         process.run_async(MeasurementDownload(hub, say).write(request, into))
     except NotEnrolled as error:
         sentence = _(

@@ -97,12 +97,6 @@ class MeasurementDownload:
                 tries += 1
 
 
-def hub_for_reading(config: Config, database: Path, url: str, secret: str | None) -> HubClient:
-    """A client with the given secret, else with this vantage's token. BadPath."""
-    url = url.rstrip("/")
-    return HubClient(url, usable_way(config), secret or token_for(database, url))
-
-
 def fetcher(config: Config, database: Path, **options: Any) -> Callable[..., Any]:
     """`probe.http.download.fetch`, but files of the configured hub are fetched with its token, path and pins."""
     policy = FetchPolicy(ca_file=config.network.ca_file, gate=config.network.gate)
