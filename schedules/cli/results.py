@@ -238,8 +238,8 @@ def outages(app: App, as_json: bool, since: datetime | None, until: datetime | N
     Start and end are ranges between two rounds. Times without data are shown too, with the reason: no round ran,
     another network, no network connection, a captive portal, a VPN.
     """
+    from probe.timestamps import seconds_of
     from results.aggregate.outages import line_of, network_intervals, rounds_of
-    from schedules.config.schema import seconds_of
     from schedules.plan.selection import DEFAULT_EVERY_S
     from schedules.render.tables import outages_table
 
