@@ -22,6 +22,7 @@ Role = Literal[
     "late",
     "offered",
     "small_segments",
+    "listed",
 ]
 """Why a step was taken.
 
@@ -32,9 +33,22 @@ elsewhere, elsewhere_innocent: the target's name, and the innocent one, at an ad
 other_page: another path of the same name at the same address. made_up: a name that does not exist, at the same address,
 which shows whether the server answers any name. system: what the machine's own getaddrinfo says.
 offered: QUIC to the same host, where its answer or its HTTPS record offers that.
+listed: a name of this country's allow-list, at the same address.
 small_segments: the failed attempt in small TCP segments, which pass where the path loses full-size packets.
 late: a further answer to a DNS question, which an honest network does not give; or its first, but too late.
 """
+
+
+class AllowList(msgspec.Struct, frozen=True, kw_only=True):
+    """What a network that permits only a list goes by: a listed and an unlisted name tried at each other's address."""
+
+    by: Literal["name", "address", "either", "both"]
+    """What has to be listed for a connection to pass."""
+    listed: str
+    unlisted: str
+    listed_place: str
+    """Address and port of the listed name's own server."""
+    unlisted_place: str
 
 
 class Vantage(msgspec.Struct, frozen=True, kw_only=True):

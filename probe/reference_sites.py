@@ -16,11 +16,12 @@ from typing import Literal, cast
 import msgspec
 
 from probe import target as targets
+from probe.allow_list import allow_list_of
 from probe.dns.identity import identify, owner_of
 from probe.endpoint import look_up
 from probe.failure import ProxyUnusable
 from probe.measure import measure
-from probe.model import Http, Measurement, Observation
+from probe.model import AllowList, Http, Measurement, Observation
 from probe.net.network import Network
 from probe.net.resolver import DnsResolver, parse
 from probe.recorder import Log, StepContext
@@ -216,6 +217,14 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
     measurements: tuple[Measurement, ...] = ()
     facts: NetworkFacts = NetworkFacts()
     """Other facts about the network; no verdict depends on them."""
+    allow_list: AllowList | None = None
+    """Set where only domestic reference sites work, and the names and addresses of both kinds show why."""
+
+    @property
+    def working_name(self) -> str | None:
+        """The name of a reference site whose handshake passed, which this network permits."""
+        passed = (o.host for m in self.measurements for o in m.observations if o.step == "tls" and o.failure is None)
+        return next(passed, None)
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -240,22 +249,30 @@ async def check(session: Session, *, every_resolver: bool = False) -> NetworkRep
         return NetworkReport(
             state="online", evidence=(said,), facts=await facts(session, every_resolver=every_resolver)
         )
-    urls = foreign + domestic
     plain = msgspec.structs.replace(session, follow_up=no_follow_up, follows_redirect=_never)
     measured, seen = await asyncio.gather(
-        asyncio.gather(
-            *(measure(targets.parse(url, allow_private=plain.settings.allow_private), plain) for url in urls)
-        ),
-        facts(session, every_resolver=every_resolver),
+        _measured(foreign + domestic, plain), facts(session, every_resolver=every_resolver)
     )
     answers = [answer_of(measurement) for measurement in measured]
+    state = state_of(answers[: len(foreign)], answers[len(foreign) :])
+    if state == "offline" and not domestic and session.settings.domestic_presets:
+        measured += await _measured(session.settings.domestic_presets, plain)
+        answers = [answer_of(measurement) for measurement in measured]
+        state = state_of(answers[: len(foreign)], answers[len(foreign) :])
     working = [measurement for measurement, answer in zip(measured, answers, strict=True) if answer == "works"]
+    tested, allow_list = await allow_list_of(measured, working, plain) if state == "restricted" else ((), None)
     return NetworkReport(
-        state=state_of(answers[: len(foreign)], answers[len(foreign) :]),
+        state=state,
         evidence=tuple(f"reference site {m.target.text}: {a}" for m, a in zip(measured, answers, strict=True)),
-        measurements=tuple(measured),
+        measurements=(*measured, *tested),
         facts=msgspec.structs.replace(seen, clock_off_s=clock_off(working)),
+        allow_list=allow_list,
     )
+
+
+async def _measured(urls: Iterable[str], session: Session) -> list[Measurement]:
+    private = session.settings.allow_private
+    return await asyncio.gather(*(measure(targets.parse(url, allow_private=private), session) for url in urls))
 
 
 def clock_off(working: Iterable[Measurement]) -> float | None:

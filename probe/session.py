@@ -27,6 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_resolvers: tuple[str, ...] = ()
     canaries: tuple[str, ...] = ()
     domestic_canaries: tuple[str, ...] = ()
+    domestic_presets: tuple[str, ...] = ()
+    """Domestic reference sites that are measured only where no reference site answers."""
     no_such_name: str = ""
     """A name that cannot exist, to detect invented answers; empty: not asked."""
     no_resolver: str = ""

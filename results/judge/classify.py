@@ -18,6 +18,7 @@ from results.judge.wording import evidence, sentence_of
 
 ALWAYS_SHOWN = (
     "network.restricted",
+    "network.allowlist",
     "family.ipv4_fails",
     "family.ipv6_fails",
     "family.ipv4_name_fails",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -32,15 +31,13 @@ from results.judge.failure_point import (
     wants_client_certificate,
 )
 from results.judge.input import DnsAnswers, answers_for, innocent_lookups
-from results.judge.other_pages import is_block, is_odd, made_up, other_path
+from results.judge.other_pages import h3_port, is_block, is_odd, made_up, other_path
 from results.judge.packet_size import NAMED, SMALL_SEGMENT, may_be_size, passes_small, small_attempt
 from results.judge.verdict import Verdict
 
 ABOUT_ANSWERS: tuple[Role, ...] = ("innocent", "other_page", "again")
 """What is asked after an answer that anything on the path may have written."""
 PLAIN, SECURE = 80, 443
-H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
-"""HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 CLEARED = ("answer.over_valid_tls", "answer.valid_handshake")
 """Rules after which a control could add nothing."""
 
@@ -53,6 +50,8 @@ class FollowUpSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     innocent_name: str | None = None
     ab_endpoint: tuple[str, int] | None = None
+    listed_name: str | None = None
+    """A name that passes on this network, which permits only what is listed as far as its reference sites show."""
     trusted: bool = True
     """Whether any trusted resolver is configured."""
     system: bool = False
@@ -172,14 +171,6 @@ def _offered(measurement: Measurement, end: Ending) -> list[Lookup | Attempt]:
     return [attempt]
 
 
-def h3_port(answer: Http) -> int | None:
-    """The UDP port at which an answer offers HTTP/3 on its own host; None where it does not."""
-    for name, value in answer.headers:
-        if name.lower() == "alt-svc" and (found := H3.search(value)) is not None and 0 < int(found.group(1)) < 65536:
-            return int(found.group(1))
-    return None
-
-
 def _unreached(measurement: Measurement) -> bool:
     """Whether no address of the name could be connected to, or none proved itself: another might have."""
     end = ending(measurement.target, measurement.observations)
@@ -256,6 +247,8 @@ def _about_failure(
         roles: list[Role] = ["innocent", *_other_path(measurement, end), "again"] if named else ["again"]
     elif not (named and innocent) or again[-1].failure is None:
         roles = []
+    elif settings.listed_name is not None and failed.step == "tls":
+        roles = _about_list(settings, measurement, end, failed)
     elif not presented(innocent[-1]):
         later = _after_a_wait(settings, measurement, end, failed, innocent)
         alike = method_of(innocent[-1]) == method_of(failed)
@@ -318,6 +311,19 @@ def _names(end: Ending, failed: Observation) -> bool:
     return failed.step == "http" and end.scheme == "http" and method_of(failed) in INTERFERED
 
 
+def _about_list(settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation) -> list[Role]:
+    """A listed name and a made-up one at this address, and where these differ the target's own once more after them."""
+    roles: tuple[Role, ...] = ("listed", "made_up", "again")
+    listed, strange, again = (attempts(measurement.observations, role, end.hop) for role in roles)
+    if not listed:
+        return ["listed"] if strange else ["listed", "made_up"]
+    if not presented(listed[-1]):
+        return []
+    if strange and presented(strange[-1]):
+        return _elsewhere(settings, measurement, end, failed, again[-1])
+    return ["again"] if len(again) == 1 else []
+
+
 def _after_a_wait(
     settings: FollowUpSettings, measurement: Measurement, end: Ending, failed: Observation, innocent: list[Observation]
 ) -> list[Lookup | Attempt]:
@@ -374,6 +380,7 @@ def _attempt(
     measurement: Measurement, end: Ending, failed: Observation, role: Role, settings: FollowUpSettings
 ) -> Attempt:
     asked = goal(measurement.target, measurement.observations, end.hop)
+    host = settings.listed_name or end.host if role == "listed" else end.host
     away = _ab_endpoint(settings, end, failed) if role.startswith("elsewhere") else None
     path = other_path(asked.path, measurement.id, failed) if role == "other_page" else asked.path
     names = {"made_up": f"{made_up(measurement.id)}.example.net"}
@@ -383,8 +390,8 @@ def _attempt(
         role=role,
         hop=end.hop,
         scheme=asked.scheme if fetches or (step.answer == "responded" and not away) or step.attempt else "tls",
-        host=end.host,
-        server_name=settings.innocent_name if role.endswith("innocent") else names.get(role, end.host),
+        host=host,
+        server_name=settings.innocent_name if role.endswith("innocent") else names.get(role, host),
         address=away[0] if away else failed.address,
         port=away[1] if away else failed.port or asked.port,
         request_path=path if fetches else None,

@@ -1,4 +1,4 @@
-"""Which page of a name to ask for besides the target's own, and which answers give reason to."""
+"""Which page of a name to ask for besides the target's own, what gives reason to, and where HTTP/3 is offered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from results.fingerprints.page_text import page_texts
 ERRORS = 400
 SHORT = 8_192
 MAX_FILES = 8
+H3 = re.compile(r'(?:^|[,\s])h3="?:(\d{1,5})"?')
+"""HTTP/3 on the same host, in Alt-Svc; an alternative on another host is another target."""
 FILE_PATH = re.compile(r"/[A-Za-z0-9._~/%+@:-]{1,512}")
 
 
@@ -48,4 +50,12 @@ def _own_file(answer: Http) -> str | None:
         same = (found.scheme, found.netloc) == (asked.scheme, asked.netloc) and found.path != asked.path
         if same and FILE_PATH.fullmatch(found.path):
             return found.path
+    return None
+
+
+def h3_port(answer: Http) -> int | None:
+    """The UDP port at which an answer offers HTTP/3 on its own host; None where it does not."""
+    for name, value in answer.headers:
+        if name.lower() == "alt-svc" and (found := H3.search(value)) is not None and 0 < int(found.group(1)) < 65536:
+            return int(found.group(1))
     return None

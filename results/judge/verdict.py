@@ -8,12 +8,13 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from probe.model import AllowList
 from probe.steps import specs
 from results.i18n.translator import Value, is_bounded
 
 Outcome = Literal["reachable", "blocked", "denied", "down", "offline", "inconclusive"]
 Confidence = Literal["confirmed", "probable", "possible"]
-Trigger = Literal["name", "address"]
+Trigger = Literal["name", "address", "allowlist"]
 NetworkState = Literal["online", "restricted", "portal", "offline"]
 
 METHODS = (*(method.name for spec in specs().values() for method in spec.methods), "throttled")
@@ -101,6 +102,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What classification needs beyond the measurement. Stored with it, so that judging again gives the same."""
 
     network: NetworkState = "online"
+    allow_list: AllowList | None = None
+    """What the round's reference sites showed of an allow-list; None where they showed none."""
     country: str | None = None
     """The vantage's own: a control that leaves there is no control."""
     allow_private: bool = False

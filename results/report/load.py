@@ -230,7 +230,7 @@ def _checked(
     steps: tuple[tuple[str, float], ...],
 ) -> MeasurementDetail:
     """A detail with every text bounded. ValueError for words outside the closed vocabularies."""
-    if not is_valid(record) or trigger not in (None, "name", "address"):
+    if not is_valid(record) or trigger not in (None, "name", "address", "allowlist"):
         raise ValueError("an outcome, a method, an agreement or a trigger that there is not")
     place = record.vantage
     return MeasurementDetail(

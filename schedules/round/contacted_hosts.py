@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from probe.allow_list import domestic_sites
 from probe.net.path import proxy_of
 from probe.net.resolver import parse as parse_resolver
 from probe.target import parse as parse_target
@@ -50,6 +51,9 @@ def _of_every_round(config: Config) -> Iterator[Contact]:
         yield _reference_site(url, _("reference site"), network.allow_private)
     for url in network.domestic_canaries:
         yield _reference_site(url, _("domestic reference site"), network.allow_private)
+    if not network.domestic_canaries:
+        for url in domestic_sites(config.vantage.country):
+            yield _reference_site(url, _("domestic reference site, if no other responds"), network.allow_private)
     resolvers = ((_("resolver"), network.resolvers), (_("trusted resolver"), network.trusted_resolvers))
     for kind, texts in resolvers:
         for text in texts:

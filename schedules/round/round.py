@@ -27,7 +27,7 @@ from schedules.plan.model import Choice
 from schedules.round.data_cap import Budget, affordable
 from schedules.round.judge import USUAL_CONNECTS, RoundJudge
 from schedules.round.retest import UNREACHED, Anomalies, retest_concurrency
-from schedules.round.session import control_sources, session_of, trying_more
+from schedules.round.session import adapted, control_sources, session_of
 
 T = TypeVar("T")
 NO_NETWORK = ("portal", "offline")
@@ -90,6 +90,7 @@ class Round:
         self._judge = RoundJudge(store, config, self._session.vantage, controls=controls, at=now)
         self._pace = Pace(open_target_limit(self._session.settings.concurrency), open_target_limit(MAX_OPEN_TARGETS))
         self._anomalies = Anomalies(store)
+        self._listed_name: str | None = None
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Measure, and yield what happens; use it with `aclosing`, for closing it cancels what is under way.
@@ -135,6 +136,9 @@ class Round:
             evidence=(*report.evidence, *report.facts.sentences, *location.worded()),
             asn_source=location.asn_source,
         )
+        self._listed_name = report.working_name if report.state == "restricted" else None
+        if self._listed_name is not None:
+            self._session = adapted(self._session, self._config, self._listed_name)
         self._budget.add(report.measurements)
         self._store.save_round(record, network_key=location.network_key, spent=self._budget.take())
         self._judge.begin(record, report, location.network_key)
@@ -176,7 +180,7 @@ class Round:
             in_time = takewhile(lambda _: self._in_time(), self._anomalies.targets)
             affordable_now = affordable(in_time, self._budget)
             pace = self._pace.for_retests(at_once)
-            session = trying_more(self._session, self._config, self._judge.connects)
+            session = adapted(self._session, self._config, self._listed_name, self._judge.connects)
             async with aclosing(measure_all(affordable_now, session, self._judge_retest, pace=pace)) as measured:
                 async for record, is_suspect in measured:
                     if self._progress.moved(record):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from probe.allow_list import domestic_sites
 from probe.measure import ControlSource, by_path
 from probe.model import Measurement, Vantage
 from probe.net.concurrency import AddressLimits
@@ -22,21 +23,24 @@ from schedules.location.location import usable
 
 def session_of(config: Config, path: str) -> Session:
     """The real network via one path, with the follow-up steps that the rules need. BadPath if it is not available."""
-    settings = config.settings()
+    vantage = config.vantage_by(path)
+    presets = () if config.network.domestic_canaries else domestic_sites(vantage.country)
+    settings = msgspec.structs.replace(config.settings(), domestic_presets=presets)
     usable(config, path)
     return Session(
         network=RealNetwork(config.path_named(path)),
         settings=settings,
-        vantage=config.vantage_by(path),
+        vantage=vantage,
         limits=AddressLimits(settings.per_address),
         follow_up=follow_up(_follow_up_settings(config, settings)),
         follows_redirect=may_follow,
     )
 
 
-def trying_more(session: Session, config: Config, connects: int) -> Session:
-    """The same session, in which a silent connect is tried so often."""
-    settings = msgspec.structs.replace(_follow_up_settings(config, session.settings), connects=connects)
+def adapted(session: Session, config: Config, listed_name: str | None, connects: int = 2) -> Session:
+    """The same session, in which a silent connect is tried so often, and a name tested that the network permits."""
+    usual = _follow_up_settings(config, session.settings)
+    settings = msgspec.structs.replace(usual, connects=connects, listed_name=listed_name)
     return msgspec.structs.replace(session, follow_up=follow_up(settings))
 
 

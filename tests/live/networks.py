@@ -21,6 +21,8 @@ DENIED = Expected("denied", confidence="confirmed")
 DOWN = Expected("down")
 UNTOLD = Expected("inconclusive")
 NOT_BLOCKED = Expected("inconclusive", also=("reachable", "down"))
+NOT_LISTED = Expected("blocked", "tls.timeout", "allowlist", "confirmed")
+PLAIN_NOT_LISTED = Expected("blocked", "http.timeout", "allowlist", "possible")
 BY_NAME = Expected("blocked", "tls.reset", "name", "confirmed")
 PAGE = Expected("blocked", "http.blockpage", None, "confirmed")
 BLOCKED = Expected("blocked", also=("inconclusive",))
@@ -247,6 +249,62 @@ def abroad_cut(plan: Plan) -> None:
     plan.net.policy = at_home
 
 
+def allow_list(plan: Plan, *, by_name: bool = False, by_address: bool = False, names: tuple[str, ...] = ()) -> None:
+    """Only listed names, or only listed addresses, pass the hello; connects pass everywhere."""
+    net = plan.net
+    net.domestic_canary = net.add_site("home.x.test", sites.no_content())
+    listed = [net.domestic_canary, plan.site("permitted", REACHABLE)]
+    names = (*(site.name for site in listed), *names)
+    ports = [site.port for site in listed]
+
+    def policy(seen: censor.ConnectionInfo) -> Action:
+        passing = (by_name and seen.name in names) or (by_address and seen.destination[1] in ports)
+        return censor.passes if passing else censor.drops
+
+    net.policy = policy
+
+
+def allow_list_by_name(plan: Plan) -> None:
+    allow_list(plan, by_name=True)
+    plan.site("foreign", NOT_LISTED)
+    plan.site("plain", PLAIN_NOT_LISTED, RICH, tls=False)
+    plan.site("dead", DOWN, dead=True)
+
+
+def allow_list_with_our_innocuous_name(plan: Plan) -> None:
+    allow_list(plan, by_name=True, names=(plan.net.innocent.name,))
+    plan.site("foreign", NOT_LISTED)
+
+
+def allow_list_by_address(plan: Plan) -> None:
+    allow_list(plan, by_address=True)
+    plan.site("foreign", blocked("tls.timeout", "allowlist"))
+    plan.site("plain", PLAIN_NOT_LISTED, RICH, tls=False)
+    plan.site("dead", DOWN, dead=True)
+
+
+def allow_list_without_a_control(plan: Plan) -> None:
+    """A listed name that passes at the target's own address needs no control."""
+    allow_list(plan, by_name=True)
+    plan.site("foreign", NOT_LISTED)
+
+
+def address_list_without_a_control(plan: Plan) -> None:
+    """A dead server looks the same."""
+    allow_list(plan, by_address=True)
+    plan.site("foreign", UNTOLD)
+
+
+def reference_sites_blocked(plan: Plan) -> None:
+    """A block list that has our foreign reference sites is no allow-list."""
+    net = plan.net
+    net.domestic_canary = net.add_site("home.x.test", sites.no_content())
+    net.censored |= {net.canary.name: censor.drops, net.canary_tls.name: censor.resets}
+    plan.site("honest", REACHABLE)
+    plan.site("reset", BY_NAME, censored=censor.resets)
+    plan.site("unanswered", BY_ADDRESS, connect="unanswered")
+
+
 def one_canary_lost(plan: Plan) -> None:
     """A reference site that is blocked itself does not make a network offline."""
     plan.net.censored[plan.net.canary.name] = censor.drops
@@ -281,6 +339,10 @@ def lost_control(config: str) -> str:
     return f'{head}proxy = "socks5://127.77.0.98:9"\n{tail.partition(chr(10))[2]}'
 
 
+def with_no_resolver(config: str) -> str:
+    return config.replace('no_resolver = ""', 'no_resolver = "127.77.0.98"')
+
+
 def lost_trusted(config: str) -> str:
     lines = (line for line in config.splitlines() if not line.startswith("trusted_resolvers"))
     return "\n".join(lines).replace("[network]", '[network]\ntrusted_resolvers = ["tls://127.77.0.98:853"]')
@@ -313,6 +375,12 @@ NETWORKS = (
     Network("captive portal", portal, "portal"),
     Network("offline", offline, "offline"),
     Network("cut off from abroad", abroad_cut, "restricted", config=lost_control),
+    Network("allow-list by name", allow_list_by_name, "restricted", config=with_no_resolver),
+    Network("allow-list by address", allow_list_by_address, "restricted", config=with_no_resolver),
+    Network("allow-list with our name", allow_list_with_our_innocuous_name, "restricted"),
+    Network("allow-list by name, no control", allow_list_without_a_control, "restricted", config=lost_control),
+    Network("allow-list by address, no control", address_list_without_a_control, "restricted", config=lost_control),
+    Network("block list with our reference sites", reference_sites_blocked, "restricted"),
     Network("one reference site lost", one_canary_lost),
     Network("by VPN", by_vpn, path="control"),
     *quic.NETWORKS,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import tomllib
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from probe import target as targets
+from probe.allow_list import domestic_sites
 from probe.reference_sites import NetworkReport, check, state_of
 from probe.target import BadTarget
 from schedules.demo import censor, resolver, sites
 from schedules.demo.listener import can_bind
 from tests.lab import dns_behaviours, site_answers
 from tests.lab.network import LabNetwork
-from tests.probe.loopback import QUICK_S, at_most, course, session_in
+from tests.probe.loopback import LOOPBACK, QUICK_S, at_most, course, session_in
 
 
 async def report(net: LabNetwork, *foreign: str, domestic: tuple[str, ...] = (), **changed: Any) -> NetworkReport:
@@ -185,3 +189,94 @@ async def test_one_of_them_that_works_or_a_reset_says_nothing_about_packet_sizes
 
 async def test_a_small_answer_alone_says_nothing_about_packet_sizes(net: LabNetwork) -> None:
     assert not (await report(net, net.canary.url)).full_size_fails
+
+
+ALLOW_LISTS = {
+    "name": lambda name, at_home: name,
+    "address": lambda name, at_home: at_home,
+    "either": lambda name, at_home: name or at_home,
+    "both": lambda name, at_home: name and at_home,
+}
+
+
+@pytest.mark.parametrize("by", ALLOW_LISTS)
+async def test_names_and_addresses_crossed_tell_what_an_allow_list_goes_by(net: LabNetwork, by: str) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    lets = ALLOW_LISTS[by]
+
+    def policy(seen: censor.ConnectionInfo) -> censor.Action:
+        at_home = home.origin in (seen.destination, None) or home.port == seen.destination[1]
+        return censor.passes if lets(seen.name == home.name, at_home) else censor.drops
+
+    net.policy = policy
+    found = await report(net, net.canary.url, net.canary_tls.url, domestic=(home.url,), no_resolver=LOOPBACK)
+    assert (found.state, found.working_name) == ("restricted", home.name)
+    assert found.allow_list is not None
+    assert (found.allow_list.by, found.allow_list.listed, found.allow_list.unlisted) == (
+        by,
+        home.name,
+        net.canary_tls.name,
+    )
+    assert len(found.measurements) == 4, "the test is in the record, and counted"
+
+
+async def test_where_no_connection_passes_abroad_no_allow_list_is_named(net: LabNetwork) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    gone = net.add_site("gone.x.test", dead=True)
+    found = await report(net, gone.url, domestic=(home.url,))
+    assert (found.state, found.allow_list) == ("restricted", None)
+    assert len(found.measurements) == 2
+
+
+async def test_where_even_an_address_without_a_server_may_accept_connections_no_list_of_addresses_is_named(
+    net: LabNetwork,
+) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    net.censored[net.canary_tls.name] = censor.drops
+    net.policy = lambda seen: censor.passes if home.port == seen.destination[1] else censor.drops
+    found = await report(net, net.canary_tls.url, domestic=(home.url,), no_resolver="")
+    assert (found.state, found.allow_list) == ("restricted", None)
+
+
+async def test_a_block_list_that_has_our_foreign_sites_is_no_allow_list(net: LabNetwork) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    net.censored |= {net.canary.name: censor.drops, net.canary_tls.name: censor.resets}
+    found = await report(net, net.canary.url, net.canary_tls.url, domestic=(home.url,), no_resolver=LOOPBACK)
+    assert (found.state, found.allow_list) == ("restricted", None)
+
+
+async def test_a_foreign_site_that_recovers_shows_no_allow_list(net: LabNetwork) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    met: list[str] = []
+
+    def policy(seen: censor.ConnectionInfo) -> censor.Action:
+        met.append(str(seen.name))
+        return (
+            censor.drops if met.count(net.canary_tls.name) == 1 and seen.name == net.canary_tls.name else censor.passes
+        )
+
+    net.policy = policy
+    found = await report(net, net.canary_tls.url, domestic=(home.url,))
+    assert (found.state, found.allow_list) == ("restricted", None)
+
+
+async def test_presets_are_measured_only_where_nothing_else_answers(net: LabNetwork) -> None:
+    home = net.add_site("home.x.test", sites.no_content())
+    online = await report(net, net.canary.url, domestic_presets=(home.url,))
+    assert (online.state, len(online.measurements)) == ("online", 1)
+    net.censored |= {net.canary.name: censor.drops}
+    assert (await report(net, net.canary.url, domestic_presets=(home.url,))).state == "restricted"
+    gone = net.add_site("gone.x.test", dead=True)
+    assert (await report(net, net.canary.url, domestic_presets=(gone.url,))).state == "offline"
+
+
+def test_every_country_has_presets_over_tls_and_a_day_and_source() -> None:
+    presets = tomllib.loads(files("probe").joinpath("domestic_sites.toml").read_text("utf-8"))
+    assert presets.keys() == {"RU", "BY", "IR", "CN", "TM", "KZ", "UZ", "TR"}
+    for country, one in presets.items():
+        assert isinstance(one["checked"], date)
+        assert one["source"].startswith("https://")
+        assert domestic_sites(country) == tuple(one["sites"])
+        assert all(targets.parse(url).scheme == "https" for url in one["sites"])
+    assert domestic_sites("NL") == ()
+    assert len(domestic_sites(None)) == len(presets)

@@ -26,6 +26,7 @@ from results.judge.verdict import Context
 
 HERE = Path(__file__).parent
 MADE_UP = "0123abcd.example.net"
+STRANGE = {"made_up": MADE_UP, "listed": "listed.example"}
 STARTED = "2026-11-24T12:00:00Z"
 
 DNS = {
@@ -188,8 +189,8 @@ class Builder:
     def _tls(self, role: str, result: str, plain: list[str], options: dict[str, str]) -> tuple[str | None, Any]:
         presented = result == "ok" or result in VERIFY
         leaf = options.get("leaf", self.goal.host).encode()
-        innocent = "innocent" in role or role == "made_up"
-        strange = MADE_UP if role == "made_up" else self.innocent_name
+        innocent = "innocent" in role or role in STRANGE
+        strange = STRANGE.get(role, self.innocent_name)
         return WIRE[result], Tls(
             server_name=strange if innocent else self.goal.host,
             version="TLSv1.3" if result == "ok" else None,
@@ -258,6 +259,7 @@ ROLES = (
     "made_up",
     "offered",
     "small_segments",
+    "listed",
 )
 
 

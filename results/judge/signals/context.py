@@ -40,8 +40,12 @@ def circumstances(case: Case) -> Iterator[Evidence]:
         yield evidence("alone.unmeasured")
     elif repeat is not None and repeat.outcome != "blocked":
         yield evidence("alone.not_blocked", outcome=Phrase(f"outcome.{repeat.outcome}"))
+    found = case.context.allow_list
     if case.context.network != "online":
-        yield evidence(f"network.{case.context.network}")
+        yield evidence(f"network.{case.context.network}" + (":list" if found is not None else ""))
+    if found is not None:
+        places = {"listed_place": found.listed_place, "unlisted_place": found.unlisted_place}
+        yield evidence(f"network.allowlist:{found.by}", listed=found.listed, unlisted=found.unlisted, **places)
     if case.context.recording is not None:
         yield from _recording(case, case.context.recording)
     if case.clock_is_off and (off := case.context.clock_off_s) is not None:

@@ -14,6 +14,7 @@ from results.judge.failure_point import (
     OWN_NETWORK,
     STEPS,
     attempts,
+    is_out_of_date,
     last_attempt,
     method_of,
     presented,
@@ -45,6 +46,7 @@ def signals(case: Case) -> Iterator[Evidence]:
     if failed.step in (*HANDSHAKES, "http"):
         yield from _innocent_here(case, failed)
         yield from _made_up(case, failed)
+        yield from _listed_here(case, failed)
         yield from _other_path(case, failed)
         yield from _elsewhere(case)
     if failed.step == "quic":
@@ -122,6 +124,19 @@ def _made_up(case: Case, failed: Observation) -> Iterator[Evidence]:
         yield evidence("made_up.passes", name=_sent_name(made_up), place=place(made_up))
     elif method_of(made_up) == case.end.method:
         yield evidence("made_up.fails_same", name=_sent_name(made_up), place=place(made_up))
+
+
+def _listed_here(case: Case, failed: Observation) -> Iterator[Evidence]:
+    """What a name of the allow-list gets at the same address; its own server there would say nothing of the network."""
+    listed = last_attempt(case.measurement.observations, "listed", case.end.hop)
+    if listed is None or listed.address != failed.address or listed.step not in HANDSHAKES:
+        return
+    if listed.failure is None or is_out_of_date(listed):
+        yield evidence("listed.own_server", name=_sent_name(listed), place=place(listed))
+    elif presented(listed):
+        yield evidence("listed.passes_here", name=_sent_name(listed), place=place(listed))
+    elif method_of(listed) == case.end.method:
+        yield evidence("listed.fails_same", name=_sent_name(listed), place=place(listed))
 
 
 def _other_path(case: Case, failed: Observation) -> Iterator[Evidence]:

@@ -430,3 +430,38 @@ def test_once_small_segments_pass_nothing_more_is_asked() -> None:
     assert [one.role for one in WAITING(measured("https://large.example/", **roles, small_segments=again))] == [
         "innocent"
     ]
+
+
+LISTING = follow_up(FollowUpSettings(innocent_name="innocent.example", ab_endpoint=ASIDE, listed_name="listed.example"))
+CUT, ANSWERED, OTHERS = ["tcp ok", "tls timeout"], ["tcp ok", "tls ok"], ["tcp ok", "tls wrong-name"]
+
+
+def on_an_allow_list(**roles: list[str]) -> list[tuple[str, str | None]]:
+    common = {"main": SILENT, "trusted": [f"dns {HERE}"], "again": CUT, "innocent": CUT, "small_segments": CUT}
+    found = LISTING(measured("https://a.example/", **(common | roles)))
+    return [(one.role, one.server_name) for one in found if isinstance(one, Attempt)]
+
+
+def test_where_a_list_decides_a_listed_name_a_made_up_one_and_then_the_name_are_tried() -> None:
+    names = on_an_allow_list()
+    assert [role for role, _ in names] == ["listed", "made_up"]
+    assert names[0][1] == "listed.example"
+    assert on_an_allow_list(listed=OTHERS, made_up=CUT) == [("again", "a.example")]
+    assert on_an_allow_list(listed=OTHERS, made_up=CUT, again=CUT * 2) == []
+    assert on_an_allow_list(listed=CUT, made_up=CUT) == [], "no wait for residual blocking"
+    assert on_an_allow_list(again=ANSWERED) == []
+
+
+def test_a_name_that_a_list_would_let_pass_is_tried_elsewhere_as_usual() -> None:
+    roles = [role for role, _ in on_an_allow_list(innocent=ANSWERED, listed=OTHERS, made_up=ANSWERED)]
+    assert roles == ["elsewhere_innocent", "elsewhere"]
+
+
+def test_a_listed_name_is_verified_so_that_its_own_server_is_known() -> None:
+    (listed, _) = LISTING(
+        measured(
+            "https://a.example/", main=SILENT, again=CUT, innocent=CUT, small_segments=CUT, trusted=[f"dns {HERE}"]
+        )
+    )
+    assert isinstance(listed, Attempt)
+    assert listed.host == listed.server_name
