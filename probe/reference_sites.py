@@ -240,6 +240,18 @@ class NetworkReport(msgspec.Struct, frozen=True, kw_only=True):
         silent = any(_fell_silent(m) for m in full)
         return silent and bool(works) and not any(m.target.text in works for m in full)
 
+    @property
+    def closed_ports(self) -> dict[str, str]:
+        """Ports at which two reference sites or more fail to connect, all alike, while another port works -> how."""
+        last = {(o.port, o.host): o for m in self.measurements for o in m.observations if _is_connect(o)}
+        ended: dict[int, list[str | None]] = {}
+        for (port, _), o in last.items():
+            ended.setdefault(port or 0, []).append(o.failure)
+        if not any(None in failures for failures in ended.values()):
+            return {}
+        alike = {port: failures for port, failures in ended.items() if len(failures) > 1 and len(set(failures)) == 1}
+        return {str(port): failures[0] for port, failures in alike.items() if failures[0] is not None}
+
 
 async def check(session: Session, *, every_resolver: bool = False) -> NetworkReport:
     """Measure every reference site once; without any the network counts as online. `every_resolver` as in `facts`."""
@@ -320,7 +332,11 @@ def routes_in(evidence: Iterable[str]) -> tuple[str, ...] | None:
 
 
 def _connected(step: Observation) -> bool:
-    return step.failure is None and specs()[step.step].begins == "address"
+    return step.failure is None and _is_connect(step)
+
+
+def _is_connect(step: Observation) -> bool:
+    return specs()[step.step].begins == "address"
 
 
 def _fell_silent(canary: Measurement) -> bool:

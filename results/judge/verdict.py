@@ -109,6 +109,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     allow_private: bool = False
     families: tuple[str, ...] | None = None
     """ipv4, ipv6: those that the round's canaries showed to work here; None where they showed nothing of it."""
+    closed_ports: dict[str, str] = msgspec.field(default_factory=dict)
+    """Ports at which all the round's reference sites, two at least, failed to connect -> how."""
     full_size_fails: bool = False
     """Whether the round's reference sites with answers of full size all fell silent while a small one answered."""
     shared_addresses: tuple[str, ...] = ()

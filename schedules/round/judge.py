@@ -83,6 +83,7 @@ class RoundJudge:
             clock_off_s=report.facts.clock_off_s,
             untrusted=report.facts.untrusted(self._trusted),
             full_size_fails=report.full_size_fails,
+            closed_ports=report.closed_ports,
             allow_list=report.allow_list,
         )
 

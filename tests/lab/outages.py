@@ -9,8 +9,6 @@ from tests.lab.allowlists import abroad_is_gone
 from tests.lab.world import NOT_BLOCKED, REACHABLE, UNTOLD, World, http, https, quic
 from tests.situation import Expected
 
-WHOLE_PORT = "Reference sites that fail on port 443 as well are not considered."
-
 
 def drops_udp() -> None:
     censorship.spares()
@@ -21,9 +19,7 @@ def resets_the_port() -> None:
     filters.resets_port(443)
 
 
-PORT_OUT = Expected(
-    "inconclusive", why="the whole port is reset, for reference sites too: a state of the network", xfail=WHOLE_PORT
-)
+PORT_OUT = Expected("inconclusive", why="the whole port is reset, for reference sites too: a state of the network")
 SLEPT = replace(NOT_BLOCKED, why="our own machine slept while it was measured")
 WORLDS = (
     World(
@@ -59,6 +55,7 @@ WORLDS = (
         },
         "restricted",
         also_network="online",
+        options={"canaries": ("https://canary-heavy.x.test/",)},
     ),
     World(
         "a machine that slept",

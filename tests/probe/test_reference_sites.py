@@ -191,6 +191,15 @@ async def test_a_small_answer_alone_says_nothing_about_packet_sizes(net: LabNetw
     assert not (await report(net, net.canary.url)).full_size_fails
 
 
+async def test_a_port_at_which_two_reference_sites_fail_alike_is_closed(net: LabNetwork) -> None:
+    dead = net.add_site("dead.x.test", connect="dead")
+    net.honest_zone["other.x.test"] = net.honest_zone["dead.x.test"]
+    refused = [f"tls://{name}.x.test:{dead.port}" for name in ("dead", "other")]
+    assert (await report(net, net.canary.url, *refused)).closed_ports == {str(dead.port): "connection_refused"}
+    assert (await report(net, *refused)).closed_ports == {}, "nothing works at all"
+    assert (await report(net, net.canary.url, refused[0])).closed_ports == {}, "one site may be down"
+
+
 ALLOW_LISTS = {
     "name": lambda name, at_home: name,
     "address": lambda name, at_home: at_home,

@@ -51,6 +51,7 @@ def circumstances(case: Case) -> Iterator[Evidence]:
     if case.clock_is_off and (off := case.context.clock_off_s) is not None:
         yield evidence("clock.off:ahead" if off > 0 else "clock.off:behind", count=max(1, round(abs(off) / DAY_S)))
     yield from _packet_size(case)
+    yield from _closed_port(case)
     yield from _losses(case)
     if case.context.earlier and (how := case.end.method) is not None:
         yield from _history(case, how)
@@ -89,6 +90,15 @@ def _packet_size(case: Case) -> Iterator[Evidence]:
         yield evidence("path.narrow", size=SMALL_SEGMENT, place=place(failed))
     if case.context.full_size_fails and not shows_full_size(last_attempt(observations, "innocent", case.end.hop)):
         yield evidence("network.full_size_fails")
+
+
+def _closed_port(case: Case) -> Iterator[Evidence]:
+    """Whether reference sites fail to connect to the same port in the same way."""
+    failed = case.end.observation
+    if failed is None or failed.port is None or failed.step not in BEGINS or failed.failure is None:
+        return
+    if case.context.closed_ports.get(str(failed.port)) == failed.failure:
+        yield evidence("network.port_closed", port=failed.port)
 
 
 def _losses(case: Case) -> Iterator[Evidence]:
