@@ -92,7 +92,7 @@ async def test_a_path_that_is_not_there_is_one_line_and_nothing_is_measured(
         said = capsys.readouterr().err
         assert said == "reachprobe: path wg: there is no interface wg99nosuch; is the VPN up?\n"
     assert await lab.call("check", "--path", "gone", lab.good.url) == 2
-    assert "192.0.2.7 is no address of this machine" in capsys.readouterr().err
+    assert "192.0.2.7 is not an address of this machine" in capsys.readouterr().err
     assert not lab.db.exists()
 
 
