@@ -237,6 +237,7 @@ async def test_where_no_connection_passes_abroad_no_allow_list_is_named(net: Lab
     assert len(found.measurements) == 2
 
 
+@pytest.mark.slow
 async def test_where_even_an_address_without_a_server_may_accept_connections_no_list_of_addresses_is_named(
     net: LabNetwork,
 ) -> None:

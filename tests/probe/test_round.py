@@ -178,6 +178,7 @@ async def _all(targets: Iterable[Target], wanted: Session) -> list[Measurement]:
     return [m async for m, _ in measure_all(targets, wanted, itself)]
 
 
+@pytest.mark.slow
 async def test_half_of_the_targets_timing_out_costs_the_other_half_nothing(net: LabNetwork) -> None:
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)
@@ -199,6 +200,7 @@ class Watched(Pace):
         return super().has_room(loading, waiting)
 
 
+@pytest.mark.slow
 async def test_a_silent_target_gives_its_place_up_and_nobody_waits_for_it(net: LabNetwork) -> None:
     dead = net.add_site("dead.x.test", connect="unanswered")
     live = net.add_site("live.x.test", tls=False)

@@ -101,6 +101,7 @@ def _first(name: str, took: float) -> str | None:
     return REPEATS[took] if REPEATS[took] != name else None
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.lists(records, max_size=4), min_size=2, max_size=3))
 @example([[("bbbb", 1.0), ("cccc", 1.0)], [("bbbb", 2.0), ("cccc", 2.0)]])

@@ -81,7 +81,7 @@ def test_day_by_day(three_weeks: list[Path]) -> None:
     assert [cell.outcome for cell in cells[9:]] == ["blocked"] * 12
 
 
-@pytest.mark.parametrize("format_", ["jsonl", "ooni"])
+@pytest.mark.parametrize("format_", ["jsonl", pytest.param("ooni", marks=pytest.mark.slow)])
 def test_a_database_and_its_export_are_the_same_to_a_reader(
     three_weeks: list[Path], tmp_path: Path, format_: str
 ) -> None:

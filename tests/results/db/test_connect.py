@@ -39,6 +39,7 @@ def test_in_a_folder_that_all_may_read_only_its_owner_reads_the_database(tmp_pat
     store.close()
 
 
+@pytest.mark.slow
 def test_many_that_open_a_new_database_at_once_all_find_it_whole(tmp_path: Path) -> None:
     code = "import sys, pathlib; from results.db.store import Store; Store.open(pathlib.Path(sys.argv[1])).close()"
     for number in range(3):

@@ -275,6 +275,7 @@ def peak_mb(process: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), 0.0)
 
 
+@pytest.mark.slow
 async def test_a_decompression_bomb_is_413_in_little_memory(hub: RunningHub) -> None:
     token = await hub.enrol(NAME)
     assert hub.process is not None

@@ -60,6 +60,7 @@ async def test_the_cursor_pages_through_and_later_arrivals_come_last(tmp_path: P
     assert ids(more) == ["later"]
 
 
+@pytest.mark.slow
 @given(
     kinds=st.lists(st.sampled_from(["blocked", "reachable", "control"]), max_size=30),
     most=st.integers(1, 7),

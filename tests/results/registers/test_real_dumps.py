@@ -78,6 +78,7 @@ def changed_row(change: RegisterChange, *, before: bool = False) -> Told:
     return *decided, frozenset(listed), frozenset(addresses)
 
 
+@pytest.mark.slow
 def test_the_order_of_two_real_versions_does_not_matter(imported: Import, db: sqlite_utils.Database):
     imported(LATE)
     imported(EARLY)
@@ -100,6 +101,7 @@ def test_every_content_of_the_xml_is_read(imported: Import, db: sqlite_utils.Dat
     assert kinds == {"domain": 5, "url": 8797}
 
 
+@pytest.mark.slow
 def test_xml_and_csv_agree_where_they_overlap(imported: Import, db: sqlite_utils.Database):
     """What both list by one decision, both block alike and by the same article, where the CSV can tell."""
     imported(XML, name="xml")
@@ -141,6 +143,7 @@ def listed_by_csv() -> set[Listed]:
     }
 
 
+@pytest.mark.slow
 def test_what_both_list_by_their_own_text_is_stored_alike_of_both(imported: Import, db: sqlite_utils.Database):
     both = listed_by_xml() & listed_by_csv()
     assert len(both) == 7702

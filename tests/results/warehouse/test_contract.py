@@ -35,6 +35,7 @@ def test_three_weeks_are_answered_as_by_the_database_itself(
     assert [name for name in QUESTIONS if found[0][name]] == [name for name in QUESTIONS if name != "collateral"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_findings_by_chance_are_answered_as_by_the_database_itself(seed: int, tmp_path: Path) -> None:
     url, made = f"duckdb://{tmp_path}/w.duckdb", random_records.make(tmp_path / "x.db", seed)
@@ -57,6 +58,7 @@ def test_what_was_loaded_is_not_read_again(database: Path, tmp_path: Path) -> No
     assert before["verdicts"] == 2940
 
 
+@pytest.mark.slow
 def test_five_databases_are_what_the_one_of_all_is(three_weeks: list[Path], database: Path, tmp_path: Path) -> None:
     apart, together = f"duckdb://{tmp_path}/a.duckdb", f"duckdb://{tmp_path}/t.duckdb"
 

@@ -58,6 +58,7 @@ def test_a_partition_lies_by_country_and_date(made: Path, tmp_path: Path) -> Non
     assert set(pq.read_table(file)["day"].to_pylist()) == {date(2026, 11, 4)}
 
 
+@pytest.mark.slow
 def test_archiving_again_changes_nothing(made: Path, tmp_path: Path) -> None:
     url = f"duckdb://{tmp_path}/a.duckdb"
     fill(url, made)

@@ -94,6 +94,7 @@ async def test_while_nobody_can_be_told_it_measures_as_often_as_it_should(world:
     world.scheduler.shutdown()
 
 
+@pytest.mark.slow
 async def test_an_agent_that_is_stopped_while_a_receiver_is_silent_ends_soon_and_gives_its_numbers_until_then(
     tmp_path: Path,
 ) -> None:
