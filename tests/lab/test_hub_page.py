@@ -72,15 +72,20 @@ def test_the_page_shows_which_service_is_blocked_where_and_how_and_what_the_regi
     assert f"rkn: listed since {day}" in linkedin
     for row in (messenger, line, honest):
         assert "rkn: not listed" in row
-    opened, unlisted = "✓ reachable □ listed, open", "✓ reachable ○ unlisted, open"
-    assert after(wechat, "UTC") == [opened, opened, "✗ blocked TLS: reset, by name ■ listed, blocked"]
-    assert after(linkedin, "UTC") == [opened, "✗ blocked DNS: forged answer, by name ■ listed, blocked", opened]
+    opened, unlisted = "✓ reachable □ listed, not blocked", "✓ reachable ○ not listed, not blocked"
+    assert after(wechat, "UTC") == [opened, opened, "✗ blocked TLS: reset, triggered by the name ■ listed, blocked"]
+    assert after(linkedin, "UTC") == [
+        opened,
+        "✗ blocked DNS: forged answer, triggered by the name ■ listed, blocked",
+        opened,
+    ]
     assert after(messenger, "not listed") == [
-        unlisted, "✗ blocked DNS: no such name, by name ▲ unlisted, blocked", unlisted,
+        unlisted, "✗ blocked DNS: NXDOMAIN, triggered by the name ▲ blocked, not listed", unlisted,
     ]  # fmt: skip
-    assert after(line, "not listed") == [unlisted, unlisted, "✗ blocked TLS: no answer, by name ▲ unlisted, blocked"]
+    silent = "✗ blocked TLS: timeout, triggered by the name ▲ blocked, not listed"
+    assert after(line, "not listed") == [unlisted, unlisted, silent]
     assert after(honest, "not listed") == [unlisted] * 3
-    assert "блокируется TLS: сброс, по имени" in " ".join(russian["text"].split())
+    assert "заблокировано TLS: сброс, по имени" in " ".join(russian["text"].split())
     for seen in (english, russian):
         assert all(url.startswith(URL) for url in seen["asked"])
         assert seen["complaints"] == []
