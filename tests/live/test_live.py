@@ -11,7 +11,10 @@ from schedules.demo.listener import can_bind
 from tests.live.networks import NETWORKS
 from tests.live.rounds import Network, Plan, Round, run_all
 
-pytestmark = pytest.mark.skipif(not can_bind("127.77.0.53"), reason="needs the whole of 127.0.0.0/8, as on Linux")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not can_bind("127.77.0.53"), reason="needs the whole of 127.0.0.0/8, as on Linux"),
+]
 
 
 @pytest.fixture(scope="module")
