@@ -102,7 +102,7 @@ def _head(raw: bytearray, line: re.Match[bytes], end: int) -> Head:
             continue
         if text[:1] in b" \t":
             if fields:
-                fields[-1] = (fields[-1][0], b"%b %b" % (fields[-1][1], text.strip(b" \t")))
+                fields[-1] = (fields[-1][0], (b"%b %b" % (fields[-1][1], text.strip(b" \t"))).lstrip())
             quirks["folded header"] = None
             continue
         name, colon, value = text.partition(b":")
@@ -117,6 +117,8 @@ def _head(raw: bytearray, line: re.Match[bytes], end: int) -> Head:
             quirks["control character in a header"] = None
         else:
             fields.append((name, value.strip(b" \t")))
+    if "folded header" in quirks:
+        fields = [(name, value.rstrip()) for name, value in fields]
     return Head(int(line[4]), version, fields, tuple(quirks))
 
 

@@ -68,15 +68,15 @@ def decode(text: str, path: Path, kind: type[T]) -> T:
         return msgspec.convert(tomllib.loads(text), kind)
     except RecursionError as error:
         raise ConfigError(_("{path}: values nested too deeply").format(path=path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except msgspec.ValidationError as error:
+        what, keys = complaint(error)
+        raise mistake(text, path, keys, what) from error
+    except ValueError as error:  # a number of thousands of digits is a plain one
         found = re.search(r"at line (\d+)", str(error))
         what = bounded(re.sub(r" \(at .*\)", "", str(error)), MAX_WHAT)
         number = found.group(1) if found else text.count("\n") + 1
         says = _("{path}:{line}: not TOML: {error}")
         raise ConfigError(says.format(path=path, line=number, error=what)) from error
-    except msgspec.ValidationError as error:
-        what, keys = complaint(error)
-        raise mistake(text, path, keys, what) from error
 
 
 def mistake(text: str, path: Path, keys: Keys, what: str) -> ConfigError:

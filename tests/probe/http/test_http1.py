@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.failure import Malformed
-from probe.http.http1 import Http1Connection
+from probe.http.http1 import Http1Connection, head_in
 
 GET = (b"GET", b"/a?b", [(b"Host", b"a.example")], b"")
 LINES = (
@@ -85,3 +85,9 @@ async def test_what_is_posted_goes_out_in_one_piece() -> None:
     assert said.sent == b"POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc"
     assert await speaks.chunk() == b"ok"
     assert await speaks.chunk() is None
+
+
+def test_a_header_whose_value_begins_and_ends_in_folded_lines_has_no_space_at_its_ends() -> None:
+    found = head_in(bytearray(b"HTTP/1.1 200 OK\r\nA:\r\n \r\n one\r\n two\r\n \r\nB: x\r\n\r\n"))
+    assert isinstance(found, tuple)
+    assert found[0].headers == [(b"A", b"one two"), (b"B", b"x")]

@@ -189,6 +189,11 @@ def test_values_that_are_nested_without_end_are_refused(
     assert "nested too deeply" in refused(capsys, "--config", str(home / "c.toml"), "run")
 
 
+def test_a_number_of_thousands_of_digits_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "c.toml").write_text(f"[vantage]\nasn = {'1' * 5000}\n")
+    assert "c.toml:3: not TOML: Exceeds the limit" in refused(capsys, "--config", str(home / "c.toml"), "run")
+
+
 def test_a_lock_that_is_a_link_is_not_followed(home: Path) -> None:
     (home / "precious").write_text("a diary")
     (home / "x.db.lock").symlink_to(home / "precious")
