@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from probe.text import safe
 from results.aggregate.enforcement import Enforcement, NetworkDelay
-from results.aggregate.outages import NetworkInterval
 from results.db.store import Store
 from results.registers.statistics import newest_versions
 from schedules.config.schema import Config
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
+
+    from results.aggregate.outages import NetworkInterval
 
 
 MANY_ROWS = 60
