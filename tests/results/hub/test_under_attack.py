@@ -16,7 +16,7 @@ from tests.results.hub.hub_process import record
 NAME = "home-fibre"
 
 
-@pytest.mark.slow
+@pytest.mark.lab
 async def test_an_honest_member_is_answered_within_a_second_while_others_attack(tmp_path: Path) -> None:
     found = await attack(tmp_path, 5000, 200, 10)
     assert found.p99_s < 1
